@@ -1,0 +1,42 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: compare test lint docs browser clean
+
+# The main job: compare losses on real data, with a report to open.
+compare: .venv/compare.done
+	$(BIN)/losskit compare $(ARGS)
+
+# Everything that Python and a C compiler can check.
+test: .venv/dev.done
+	$(BIN)/python -m pytest -m "not browser" -n 2 $(ARGS)
+	$(MAKE) lint
+	@echo "The browser did not run here: make browser opens the report in headless Chromium."
+
+lint: .venv/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: .venv/dev.done
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+browser: .venv/dev.done
+	$(BIN)/python -m pytest -m browser $(ARGS)
+
+# The peers come after the rest: their own pins must not choose our versions.
+.venv/dev.done: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --editable '.[peers]'
+	touch $@
+
+.venv/compare.done: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable '.[compare]'
+	touch $@
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv build docs/_build docs/_generated

@@ -1,0 +1,97 @@
+"""The catalogue: every loss by name. Losses enter it when their class is made; nobody edits a list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from losskit.core.errors import nearest
+
+if TYPE_CHECKING:
+    from losskit.core.loss import Loss
+
+_OURS = "losskit.losses."
+_classes: dict[str, type[Loss]] = {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One loss of the catalogue."""
+
+    name: str  # of the function form
+    loss: type[Loss]
+
+    @property
+    def family(self) -> str:
+        module = self.loss.__module__
+        return module.removeprefix(_OURS).split(".")[0] if module.startswith(_OURS) else "your own"
+
+    @property
+    def authority(self) -> str:
+        """The outside source that the tests hold the numbers against; empty for a user's own losses."""
+        return self.loss.authority
+
+    @property
+    def summary(self) -> str:
+        return (self.loss.__doc__ or "").strip().split("\n")[0]
+
+
+def register(cls: type[Loss]) -> None:
+    """Enter a class under its function's name; ours are never replaced by a user's class of the same name."""
+    if cls.__module__.startswith("losskit.") and not cls.__module__.startswith(_OURS):
+        return  # the kinds themselves, wrappers
+    if cls.__name__.startswith("_"):
+        return
+    name = function_name(cls)
+    taken = _classes.get(name)
+    if taken is None or not taken.__module__.startswith(_OURS):
+        _classes[name] = cls
+
+
+def function_name(cls: type[Loss]) -> str:
+    """The function form's name: PyTorch's where it has one, else the class name in snake case."""
+    given = cls.__dict__.get("function_name")
+    return given if isinstance(given, str) else snake_case(cls.__name__)
+
+
+def short_name(cls: type) -> str:
+    """The usual short name: dice, iou, bce, focal, mse."""
+    given = cls.__dict__.get("short_name")
+    if isinstance(given, str):
+        return given
+    return re.sub(r"_?(loss|with_logits)$", "", snake_case(cls.__name__)) or snake_case(cls.__name__)
+
+
+def snake_case(name: str) -> str:
+    name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name).lower()
+
+
+def entries(family: str | None = None) -> Iterator[Entry]:
+    """Every loss, or those of a family, by name."""
+    for name, cls in sorted(_classes.items()):
+        entry = Entry(name, cls)
+        if family is None or entry.family == family:
+            yield entry
+
+
+def names_of(cls: type[Loss]) -> list[str]:
+    """Every name that finds a class: function, class, short name and the other names it goes by."""
+    also = cls.__dict__.get("also_called", ())
+    return [function_name(cls), cls.__name__, short_name(cls), *also]
+
+
+def find(name: str) -> Entry:
+    """The loss of this name: class, function or the usual short one."""
+    known: dict[str, Entry] = {}
+    for entry in entries():
+        for alias in names_of(entry.loss):
+            known.setdefault(alias, entry)
+    if name not in known:
+        lower = {alias.lower(): alias for alias in known}
+        if name.lower() in lower:
+            return known[lower[name.lower()]]
+        raise ValueError(f"There is no loss called {name!r}{nearest(name, known)} `losskit list` names them all.")
+    return known[name]

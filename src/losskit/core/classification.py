@@ -1,0 +1,84 @@
+"""ClassificationLoss: a function of `log p`; the loss of an element is `sum_c t_c f(log p_c)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from losskit import ops
+from losskit.core.domains import Fraction
+from losskit.core.labels import LabelLoss
+from losskit.core.options import option
+from losskit.core.sums import Sums
+from losskit.ops.columns import Column, TermColumn
+from losskit.ops.reading import Reading
+
+
+class ClassificationLoss(LabelLoss):
+    """A function of the log-probability of the truth: define `term(log_p)`.
+
+    Class weights, label smoothing and the weights of yes and no act on sums per class of the truth, so they cost
+    nothing per element.
+    """
+
+    label_smoothing: Fraction = option(
+        default=0.0, doc="the share of the target spread evenly over the classes (softmax) or over yes and no (sigmoid)"
+    )
+
+    def term(self, log_p: Tensor) -> Tensor:
+        """The loss of an element whose truth has the log-probability `log_p`."""
+        raise NotImplementedError
+
+    def factors(self, reading: Reading) -> Tensor | None:
+        """Weights that scale the loss but not its denominator: (C, 1) under softmax, (C, 2) for yes and no, or None."""
+        return None
+
+    def columns(self, reading: Reading) -> list[Column]:
+        sides = (0, 1) if reading.link == "sigmoid" else (0,)
+        term = self.term
+        columns: list[Column] = [TermColumn(term, "truth", side) for side in sides]
+        if self.label_smoothing:
+            columns += [TermColumn(term, "every", side) for side in sides]
+        columns.append("count" if reading.link == "sigmoid" else "target")
+        return columns
+
+    def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
+        sides = (0, 1) if reading.link == "sigmoid" else (0,)
+        per_side = []
+        for side in sides:
+            value = totals[side]  # (N, C)
+            if self.label_smoothing:
+                spread = 2 if reading.link == "sigmoid" else reading.num_classes
+                every = totals[len(sides) + side]
+                value = (1 - self.label_smoothing) * value + self.label_smoothing / spread * every
+            per_side.append(value)
+        return self.collect_classes(torch.stack(per_side, -1), totals[-1], reading)
+
+    def collect_classes(self, value: Tensor, count: Tensor, reading: Reading) -> Sums:
+        """From the smoothed terms (N, C, sides) and counts (N, C) to the numerator and denominator of the mean."""
+        factors = self.factors(reading)
+        value = (value if factors is None else value * factors.to(value)).sum(-1)
+        weight = self.class_weights(value)
+        if weight is not None:
+            value, count = value * weight, count * weight
+        return Sums(numerator=value.sum(), denominator=count.sum())
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        return sums["numerator"], sums["denominator"]
+
+    def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        input, target = tensors
+        reading = self.read(input, target, weight, mask)
+        sides = 2 if reading.link == "sigmoid" else 1
+        truth = reading.input.new_ones((reading.num_classes, sides), dtype=torch.float64)
+        factors = self.factors(reading)
+        truth = truth if factors is None else truth * factors.to(truth)
+        class_weight = self.class_weights(truth)
+        truth = truth if class_weight is None else truth * class_weight.unsqueeze(1)
+        every = None
+        if self.label_smoothing:
+            every = truth * (self.label_smoothing / (2 if sides == 2 else reading.num_classes))
+            truth = truth * (1 - self.label_smoothing)
+        return ops.terms(reading, self.term, truth, every).reshape(reading.output_shape)

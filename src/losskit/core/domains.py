@@ -1,0 +1,180 @@
+"""Domains: what values an option takes, said once for the constructor, the messages, the docs and the tests."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, Union
+
+import torch
+from annotated_types import Ge, Gt, Interval, Le, Lt
+from torch import Tensor, nn
+
+from losskit.core.errors import nearest
+
+Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to keep, or an error
+
+
+class PerClass:
+    """Metadata: one non-negative number per class, kept as a 1-D tensor that moves with the module."""
+
+    text = "one number >= 0 per class"
+
+    def convert(self, owner: str, name: str, value: Any) -> Any:
+        if isinstance(value, (str, numbers.Number)):
+            raise TypeError(f"{owner}: {name} takes {self.text}, as a list or a 1-D tensor; got {value!r}")
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.get_default_dtype())
+        if tensor.dim() != 1:
+            raise ValueError(
+                f"{owner}: {name} takes {self.text}, as a list or a 1-D tensor; got shape {tuple(tensor.shape)}"
+            )
+        if not isinstance(tensor, nn.Parameter) and not tensor.requires_grad and bool((tensor < 0).any()):
+            raise ValueError(f"{owner}: {name} takes {self.text}; got {tensor.tolist()}")
+        return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
+
+
+NonNegative = Annotated[float, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+Fraction = Annotated[float, Interval(ge=0, le=1)]
+ClassNumbers = Annotated[Union[Tensor, Sequence[float]], PerClass()]  # noqa: UP007 - evaluated at run time on 3.10
+Reduction = Literal["mean", "sum", "none"]
+
+
+class Domain:
+    """An annotation read once: its check, and its text for people."""
+
+    def __init__(self, annotation: Any, check: Checker, text: str) -> None:
+        self.annotation = annotation
+        self.check = check
+        self.text = text
+
+
+def domain_of(annotation: Any) -> Domain:
+    """The domain that an annotation describes."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _annotated(annotation, domain_of(arguments[0]), arguments[1:])
+    if origin is Literal:
+        return _literal(annotation, arguments)
+    if origin in (Union, types.UnionType):
+        return _union(annotation, [domain_of(a) for a in arguments])
+    if annotation is None or annotation is type(None):
+        return Domain(annotation, _check_none, "None")
+    if annotation in (float, int):
+        return _number(annotation)
+    if isinstance(annotation, type):
+        return _instance(annotation, annotation, annotation.__name__)
+    if origin is not None and origin in (list, tuple, Sequence, typing.get_origin(Sequence[int])):
+        return _sequence(annotation, domain_of(arguments[0]) if arguments else domain_of(Any))
+    if origin is not None and isinstance(origin, type):
+        return _instance(annotation, origin, "function" if origin is typing.get_origin(Callable[..., Any]) else str(origin))
+    return Domain(annotation, lambda _owner, _name, value: value, "anything")
+
+
+def _fail(owner: str, name: str, text: str, value: object) -> ValueError:
+    return ValueError(f"{owner}: {name} must be {text}; got {value!r}")
+
+
+def _check_none(owner: str, name: str, value: Any) -> Any:
+    if value is not None:
+        raise _fail(owner, name, "None", value)
+    return value
+
+
+def _number(kind: type) -> Domain:
+    text = "a number" if kind is float else "a whole number"
+    wanted = numbers.Real if kind is float else numbers.Integral
+
+    def check(owner: str, name: str, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            raise TypeError(f"{owner}: {name} must be {text}; got {value!r} ({type(value).__name__})")
+        if math.isnan(value):
+            raise _fail(owner, name, text, value)
+        return kind(value)
+
+    return Domain(kind, check, text)
+
+
+def _instance(annotation: Any, kind: type, text: str) -> Domain:
+    def check(owner: str, name: str, value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise TypeError(f"{owner}: {name} must be {text}; got {value!r} ({type(value).__name__})")
+        return value
+
+    return Domain(annotation, check, {"bool": "True or False", "str": "a string"}.get(text, text))
+
+
+def _sequence(annotation: Any, element: Domain) -> Domain:
+    text = f"a list, each {element.text}"
+
+    def check(owner: str, name: str, value: Any) -> Any:
+        if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, Tensor)):
+            raise TypeError(f"{owner}: {name} must be {text}; got {value!r}")
+        return tuple(element.check(owner, name, v) for v in (value.tolist() if isinstance(value, Tensor) else value))
+
+    return Domain(annotation, check, text)
+
+
+def _literal(annotation: Any, allowed: tuple[Any, ...]) -> Domain:
+    text = "one of " + ", ".join(repr(a) for a in allowed)
+
+    def check(owner: str, name: str, value: Any) -> Any:
+        if not any(type(value) is type(a) and value == a for a in allowed):
+            hint = nearest(value, [str(a) for a in allowed]) if isinstance(value, str) else ""
+            raise ValueError(f"{owner}: {name} must be {text}; got {value!r}{hint}")
+        return value
+
+    return Domain(annotation, check, text)
+
+
+def _union(annotation: Any, members: list[Domain]) -> Domain:
+    text = " or ".join(m.text for m in members)
+
+    def check(owner: str, name: str, value: Any) -> Any:
+        if value is None and any(m.text == "None" for m in members):
+            return None
+        errors = []
+        for member in members:
+            try:
+                return member.check(owner, name, value)
+            except (TypeError, ValueError) as error:
+                errors.append(error)
+        said = [e for e, m in zip(errors, members, strict=True) if m.text != "None"]
+        if len(said) == 1:
+            raise said[0]
+        raise _fail(owner, name, text, value)
+
+    return Domain(annotation, check, text)
+
+
+_BOUNDS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
+    Ge: ("ge", ">=", lambda value, bound: value >= bound),
+    Gt: ("gt", ">", lambda value, bound: value > bound),
+    Le: ("le", "<=", lambda value, bound: value <= bound),
+    Lt: ("lt", "<", lambda value, bound: value < bound),
+}
+
+
+def _annotated(annotation: Any, inner: Domain, metadata: tuple[Any, ...]) -> Domain:
+    for item in metadata:
+        if isinstance(item, PerClass):
+            return Domain(annotation, item.convert, item.text)
+    bounds = []
+    for item in metadata:
+        for bound in item if isinstance(item, Interval) else (item,):
+            if type(bound) in _BOUNDS:
+                attribute, sign, holds = _BOUNDS[type(bound)]
+                bounds.append((getattr(bound, attribute), sign, holds))
+    text = " and ".join([inner.text, *(f"{sign} {bound}" for bound, sign, _ in bounds)])
+    text = text.replace(" and ", " ", 1) if bounds else text
+
+    def check(owner: str, name: str, value: Any) -> Any:
+        value = inner.check(owner, name, value)
+        if not all(holds(value, bound) for bound, _, holds in bounds):
+            raise _fail(owner, name, text, value)
+        return value
+
+    return Domain(annotation, check, text)

@@ -1,0 +1,172 @@
+"""Function forms and the kit: a loss's class gives its function, and a user's function gives its class."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, get_type_hints
+
+import torch
+from torch import Tensor
+
+from losskit.core import catalogue
+from losskit.core.classification import ClassificationLoss
+from losskit.core.labels import ModeOptions
+from losskit.core.loss import Loss
+from losskit.core.options import signature_of
+from losskit.core.region import RegionLoss
+from losskit.core.regression import RegressionLoss
+
+P = ParamSpec("P")
+
+
+class FunctionForm(Protocol[P]):
+    """A loss as a function: its tensors first, then `weight` and `mask`, then its options by keyword."""
+
+    __name__: str
+    Module: type[Loss]
+
+    def __call__(
+        self, input: Tensor, target: Tensor, /, *args: P.args, **options: P.kwargs
+    ) -> Tensor: ...
+
+
+def function_form(cls: Callable[P, Loss]) -> FunctionForm[P]:
+    """The function form of a loss: the same computation, options as keyword arguments."""
+    assert isinstance(cls, type)
+    return _function(cls)
+
+
+def _function(cls: type[Loss]) -> Any:
+    made: dict[tuple[Any, ...], Loss] = {}
+    at_call = _call_parameters(cls)
+    names = {p.name for p in at_call}
+
+    def function(*tensors: Any, **arguments: Any) -> Tensor:
+        options = {name: arguments.pop(name) for name in list(arguments) if name not in names}
+        criterion = _made(cls, options, made)
+        result: Tensor = criterion(*tensors, **arguments)
+        return result
+
+    function.__name__ = catalogue.function_name(cls)
+    function.__qualname__ = function.__name__
+    function.__module__ = cls.__module__
+    function.__doc__ = cls.__doc__
+    function.__signature__ = signature_of(cls.options, at_call)  # type: ignore[attr-defined]
+    function.Module = cls  # type: ignore[attr-defined]
+    return function
+
+
+def _call_parameters(cls: type[Loss]) -> list[inspect.Parameter]:
+    """The parameters of a call: the tensors, weight and mask, and what is given by keyword."""
+    parameters = list(inspect.signature(cls.forward).parameters.values())[1:]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        tensors = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in cls.tensor_names()]
+        keyword = [p.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for p in parameters if p.default is None]
+        return [*tensors, *keyword]
+    return parameters
+
+
+def _made(cls: type[Loss], options: dict[str, Any], made: dict[tuple[Any, ...], Loss]) -> Loss:
+    """The module of these options, kept for the next call where they are plain values."""
+    if torch.compiler.is_compiling() or not all(isinstance(v, (int, float, str, type(None))) for v in options.values()):
+        return cls(**options)
+    key = tuple((name, type(value), value) for name, value in sorted(options.items()))
+    if key not in made:
+        if len(made) > 256:  # a sweep over options must not grow without end
+            made.clear()
+        made[key] = cls(**options)
+    return made[key]
+
+
+# The kit: one formula becomes a function, a class and an entry of the catalogue.
+
+
+def regression_loss(function: Callable[..., Tensor]) -> Any:
+    """Make a loss from a function of `(input, target)` that returns one value per element.
+
+    Parameters with defaults become options. `my_loss(output, target, weight=w, reduction="none")` is the function
+    form and `my_loss.Module(...)` the class.
+    """
+    return _from_function(function, RegressionLoss, "per_element", ["input", "target"])
+
+
+def classification_loss(function: Callable[..., Tensor]) -> Any:
+    """Make a loss from a function of `log_p`, the log-probability of the truth; sigmoid or softmax by the target."""
+    return _from_function(function, _LabelledTerm, "term", ["log_p"])
+
+
+def region_loss(function: Callable[..., Tensor]) -> Any:
+    """Make a loss from a formula on the totals of each class: `total.tp`, `total.pred`, `total.target` and so on."""
+    return _from_function(function, RegionLoss, "per_class", ["total"])
+
+
+def loss(function: Callable[..., Tensor]) -> Any:
+    """Make a loss from any function of tensors that returns a tensor of values, or one number."""
+    tensors = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    if not tensors:
+        raise TypeError(f"{function.__name__}: a loss takes at least one tensor, as a parameter without a default.")
+    return _from_function(function, Loss, "values", tensors)
+
+
+class _LabelledTerm(ClassificationLoss, ModeOptions):
+    """A classification loss whose link follows the target."""
+
+
+def _from_function(function: Callable[..., Tensor], kind: type[Loss], method: str, leading: list[str]) -> Any:
+    name = function.__name__
+    parameters = list(inspect.signature(function).parameters.values())
+    _check_signature(name, parameters, leading, kind)
+    hints = _hints(function)
+    options = parameters[len(leading) :]
+    names = [p.name for p in options]
+
+    def call(self: Loss, *tensors: Any) -> Tensor:
+        return function(*tensors, **{option: getattr(self, option) for option in names})
+
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("self", *leading)]
+    )
+    namespace = {
+        "__doc__": function.__doc__ or f"{name}, made from a function.",
+        "__module__": function.__module__,
+        "__qualname__": f"{function.__qualname__}.Module",
+        "__annotations__": {p.name: hints.get(p.name, Any) for p in options},
+        "function_name": name,
+        method: call,
+        **{p.name: p.default for p in options},
+    }
+    made = _function(type(name, (kind,), namespace))
+    made.__qualname__ = function.__qualname__
+    made.__wrapped__ = function
+    return made
+
+
+def _check_signature(name: str, parameters: list[inspect.Parameter], leading: list[str], kind: type[Loss]) -> None:
+    required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    expected = f"def {name}({', '.join([*leading, 'option=default'])})"
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        raise TypeError(f"{name}: options are declared one by one, not as *args or **kwargs: {expected}.")
+    if len(required) != len(leading):
+        raise TypeError(
+            f"{name}: a {_KINDS.get(kind, 'loss')} takes {len(leading)} parameter{'s' * (len(leading) > 1)} without a "
+            f"default, ({', '.join(leading)}); got ({', '.join(p.name for p in required)}). Write {expected}; every "
+            "option has a default."
+        )
+    clash = [p.name for p in parameters[len(leading) :] if p.name in kind.options]
+    if clash:
+        raise TypeError(f"{name}: {clash[0]} is an option every {_KINDS.get(kind, 'loss')} has; leave it out.")
+
+
+_KINDS: dict[type[Loss], str] = {
+    RegressionLoss: "regression loss",
+    _LabelledTerm: "classification loss",
+    RegionLoss: "region loss",
+}
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError):  # names local to a function: the options stay unchecked
+        return {}

@@ -1,0 +1,111 @@
+"""LabelLoss: what the losses of labels share, whether they score elements or regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from losskit import ops
+from losskit.core.contract import Always, Mode, read
+from losskit.core.domains import ClassNumbers
+from losskit.core.loss import Additive
+from losskit.core.options import Configured, option
+from losskit.core.sums import Sums
+from losskit.ops.columns import Column
+from losskit.ops.reading import Reading
+
+
+class LabelOptions(Configured):
+    """The options of every loss of labels."""
+
+    ignore_index: int = option(default=-100, doc="the label of elements to leave out, as if they were not there")
+    class_weight: ClassNumbers | None = option(default=None, doc="one weight per class, always as many as classes")
+    from_logits: bool = option(default=True, doc="False when the input holds probabilities in [0, 1]")
+
+
+class ModeOptions(Configured):
+    """The option of losses whose link follows the target."""
+
+    mode: Mode | None = option(
+        default=None,
+        doc="asked for when input and target have the same shape and several classes: 'multilabel' reads each class as "
+        "yes or no (sigmoid), 'multiclass' reads a distribution over classes (softmax)",
+    )
+
+
+class LabelLoss(Additive, LabelOptions):
+    """A loss whose sums come from one pass over logits and labels."""
+
+    always: ClassVar[Always | None] = None  # a link that does not depend on the target
+
+    def read(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Reading:
+        reading = read(
+            self.name,
+            input,
+            target,
+            weight,
+            mask,
+            mode=getattr(self, "mode", None),
+            always=self.always,
+            ignore_index=self.ignore_index,
+            from_logits=self.from_logits,
+        )
+        self.check_classes(reading)
+        return reading
+
+    def check_classes(self, reading: Reading) -> None:
+        check_length(self.name, "class_weight", self.class_weight, reading)
+
+    def columns(self, reading: Reading) -> list[Column]:
+        """The columns that this loss sums."""
+        raise NotImplementedError
+
+    def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
+        """From the totals of each column, (N, C) each, to the sums that add over batches."""
+        raise NotImplementedError
+
+    def class_weights(self, like: Tensor) -> Tensor | None:
+        return None if self.class_weight is None else self.class_weight.to(like)  # type: ignore[union-attr]
+
+    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+        input, target = tensors
+        return gather([self], self.read(input, target, weight, mask))[0]
+
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
+
+
+def check_length(owner: str, name: str, numbers: Any, reading: Reading) -> None:
+    if isinstance(numbers, Tensor) and numbers.dim() == 1 and numbers.shape[0] != reading.num_classes:
+        raise ValueError(
+            f"{owner}: {name} has {numbers.shape[0]} numbers, but input {tuple(reading.input.shape)} has "
+            f"{reading.num_classes} classes; it is always one number per class, excluded classes too."
+        )
+
+
+def gather(parts: Sequence[LabelLoss], reading: Reading) -> list[Sums]:
+    """The sums of losses that read alike, from one pass; region columns that several ask for are summed once."""
+    columns: list[Column] = []
+    positions: list[list[int]] = []
+    for part in parts:
+        own = []
+        for column in part.columns(reading):
+            if not (isinstance(column, str) and column in columns):
+                columns.append(column)
+                own.append(len(columns) - 1)
+            else:
+                own.append(columns.index(column))
+        positions.append(own)
+    totals = ops.totals(reading, columns)
+    return [part.collect([totals[..., i] for i in own], reading) for part, own in zip(parts, positions, strict=True)]

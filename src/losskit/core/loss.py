@@ -1,0 +1,223 @@
+"""Loss: what every loss is. An `nn.Module` with options, an algebra and a function form."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from losskit.core import catalogue
+from losskit.core.contract import check_tensor, elementwise
+from losskit.core.domains import Reduction
+from losskit.core.errors import shape
+from losskit.core.options import Configured, option
+from losskit.core.reduction import Empty, divide, result_dtype, total, weighted
+from losskit.core.sums import Counts, Sums
+from losskit.ops.reading import computing_dtype
+
+if TYPE_CHECKING:
+    from losskit.core.algebra import Parts, Weight, WeightedSum
+
+
+class Loss(Configured):
+    """The base of every loss: give `values(...)`, unreduced, and the rest derives; or override `forward` itself.
+
+    `values(self, *tensors)` returns one number per element or sample; `weight` and `mask` at the call then have its
+    shape (or size 1), and the reductions follow. A loss that is no mean of values overrides `forward`.
+    """
+
+    authority: ClassVar[str] = ""  # the outside source that the tests hold its numbers against
+    across_ranks: ClassVar[str] = (
+        "it is computed from each rank's own batch, and averaging over ranks averages these losses."
+    )
+    __array_ufunc__ = None  # a numpy number times a loss is a loss
+
+    reduction: Reduction = option(default="mean", doc="the weighted mean over what counts, its numerator, or every value")
+    empty: Empty = option(default="zero", doc="the mean when nothing counts: 0 with a zero gradient, NaN, or an error")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        catalogue.register(cls)
+
+    def values(self, *tensors: Tensor) -> Tensor:
+        """One number per element or sample, unreduced."""
+        raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
+
+    def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        for name, tensor in zip(self.tensor_names(), tensors, strict=False):
+            check_tensor(self.name, name, tensor)
+        values = self.values(*tensors)
+        if not isinstance(values, Tensor):
+            raise TypeError(f"{self.name}: values(...) must return a tensor; got {type(values).__name__}.")
+        return self.reduce(values, weight, mask)
+
+    def reduce(self, values: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """Weigh, mask and reduce unreduced values by the one rule of every loss."""
+        weight = elementwise(self.name, "weight", weight, values.shape)
+        mask = elementwise(self.name, "mask", mask, values.shape)
+        value, share = weighted(values.to(computing_dtype(values)), weight, mask)
+        if self.reduction == "none":
+            return value
+        if self.reduction == "sum":
+            return total(value).to(value.dtype)
+        return divide(total(value), total(share), self.empty, self.name).to(value.dtype)
+
+    @property
+    def name(self) -> str:
+        """The name in messages."""
+        return type(self).__name__
+
+    @property
+    def label(self) -> str:
+        """The short name among the parts of a composite."""
+        return catalogue.short_name(type(self))
+
+    @classmethod
+    def tensor_names(cls) -> list[str]:
+        """The tensors that a call takes before weight and mask."""
+        function = cls.forward if cls.forward is not Loss.forward else cls.values
+        return [
+            p.name
+            for p in list(inspect.signature(function).parameters.values())[1:]
+            if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in ("weight", "mask")
+        ]
+
+    # The algebra: a + b, 0.5 * a, -a, a / 2, sum([a, b]); any module or callable joins.
+
+    def __add__(self, other: Any) -> WeightedSum:
+        from losskit.core.algebra import add
+
+        return add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        from losskit.core.algebra import add
+
+        return self if isinstance(other, (int, float)) and other == 0 else add(other, self)
+
+    def __sub__(self, other: Any) -> WeightedSum:
+        from losskit.core.algebra import add, scale
+
+        return add(self, scale(-1.0, other))
+
+    def __mul__(self, weight: Weight) -> WeightedSum:
+        from losskit.core.algebra import scale
+
+        return scale(weight, self)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float | Tensor) -> WeightedSum:
+        return self * (1.0 / divisor)
+
+    def __neg__(self) -> WeightedSum:
+        return self * -1.0
+
+    def parts(self, *tensors: Tensor, **arguments: Any) -> tuple[Tensor, Parts]:
+        """The loss to call backward on, and its named components for logging, computed once."""
+        from losskit.core.algebra import Part
+
+        loss = self(*tensors, **arguments)
+        return loss, {self.label: Part(loss.detach(), loss.detach())}
+
+
+class Additive(Loss):
+    """A loss that is a formula on sums: totals add over micro-batches and ranks, and finish into the exact loss."""
+
+    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+        """The sums of this batch; add those of other batches and `finish` them for the loss of the whole."""
+        raise NotImplementedError
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        """The numerator and, for losses that are a mean, the denominator."""
+        raise NotImplementedError
+
+    def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """The values of reduction="none"."""
+        raise NotImplementedError
+
+    def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
+        """The loss from its sums.
+
+        `normalizer` replaces the denominator of a mean. `whole` are sums of a larger batch: with the counts of
+        `counts(...)` this gives the share of these sums in its mean; with sums of `totals(...)` its whole value, with
+        the gradient of these sums alone.
+        """
+        if whole is not None and normalizer is not None:
+            raise TypeError(f"{self.name}: pass normalizer= or whole=, not both; each replaces the denominator.")
+        if whole is not None and not isinstance(whole, Counts):
+            sums = whole.detach() + sums.map(_gradient_alone)
+        numerator, denominator = self.conclude(sums)
+        if isinstance(whole, Counts):
+            if denominator is None:
+                raise TypeError(f"{self.name} {_NO_MEAN}")
+            denominator = whole["denominator"]
+        if normalizer is not None:
+            if denominator is None:
+                raise TypeError(f"{self.name}: normalizer= replaces the denominator of a mean, and this loss is no mean.")
+            denominator = torch.as_tensor(normalizer, dtype=numerator.dtype, device=numerator.device)
+        if self.reduction == "sum" or denominator is None:
+            return numerator
+        return divide(numerator, denominator, self.empty, self.name)
+
+    def counts(
+        self, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None, *, num_classes: int | None = None
+    ) -> Counts:
+        """The denominator of this batch's mean, from its targets alone; add those of a whole and pass them as `whole=`.
+
+        `num_classes` is the number of channels of the input where it is not the target's own shape.
+        """
+        given = target.shape if num_classes is None else (target.shape[0], num_classes, *target.shape[1:])
+        input = torch.zeros((), device=target.device).expand(given)
+        with torch.no_grad():
+            denominator = self.conclude(self.totals(input, target, weight=weight, mask=mask))[1]
+        if denominator is None:
+            raise TypeError(f"{self.name} {_NO_MEAN}")
+        return Counts(denominator=denominator)
+
+    def reduced(
+        self,
+        *tensors: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        """What `forward` of the kinds returns."""
+        if self.reduction == "none":
+            if normalizer is not None or whole is not None:
+                raise TypeError(f"{self.name}: reduction='none' has no denominator for normalizer= or whole= to replace.")
+            return self.elements(*tensors, weight=weight, mask=mask).to(result_dtype(tensors[0]))
+        sums = self.totals(*tensors, weight=weight, mask=mask)
+        return self.finish(sums, normalizer=normalizer, whole=whole).to(result_dtype(tensors[0]))
+
+
+_NO_MEAN = (
+    "is no mean, so the counts of a whole batch do not divide it: pass whole= the sums of a first pass without gradient "
+    "(losskit.distributed.micro_batches does both passes)."
+)
+
+
+def _gradient_alone(tensor: Tensor) -> Tensor:
+    """0 in value, one in derivative."""
+    return tensor - tensor.detach()
+
+
+def returned(owner: str, method: str, value: object, wanted: tuple[int, ...]) -> Tensor:
+    """What a user's formula returned, or an error that says what to change."""
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{owner}: {method} must return a tensor of shape {wanted}, one number per element; got "
+            f"{type(value).__name__}. Return the tensor itself, without .item() or a Python number."
+        )
+    if tuple(value.shape) != wanted:
+        advice = (
+            "Return the values unreduced: leave out .mean() and .sum(); reduction= does that."
+            if value.dim() < len(wanted)
+            else "Keep one number per element."
+        )
+        raise ValueError(f"{owner}: {method} must return shape {wanted}; got {shape(value)}. {advice}")
+    return value
+

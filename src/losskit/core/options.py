@@ -1,0 +1,155 @@
+"""Options: the typed class attributes of a loss, which become its keyword-only constructor.
+
+`smooth: NonNegative = option(default=0.0, doc="added to both sides")` in a class body declares the constructor's
+argument, its domain, its default and its line in the documentation; a plain `smooth: float = 0.0` does as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, NoReturn, get_type_hints
+
+import torch
+from torch import nn
+from typing_extensions import dataclass_transform
+
+from losskit.core.domains import Checker, Domain, domain_of
+from losskit.core.errors import nearest
+from losskit.core.foreign import FOREIGN_NAMES
+
+
+class _Declared:
+    """What `option(...)` leaves in the class body until the class is complete."""
+
+    def __init__(self, default: object, doc: str) -> None:
+        self.default = default
+        self.doc = doc
+
+
+def option(*, default: Any, doc: str) -> Any:
+    """Declare an option with its default and the line that documents it."""
+    return _Declared(default, doc)
+
+
+class Option:
+    """One option of a loss: its name, default, domain and documentation."""
+
+    def __init__(self, name: str, default: object, domain: Domain, doc: str) -> None:
+        self.name = name
+        self.default = default
+        self.domain = domain
+        self.doc = doc
+        self.check: Checker = domain.check
+
+    def __repr__(self) -> str:
+        return f"Option({self.name}: {self.domain.text} = {self.default!r})"
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(option,))
+class Configured(nn.Module):
+    """An `nn.Module` whose constructor, checks, signature and repr derive from the options it declares."""
+
+    options: ClassVar[dict[str, Option]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.options = {**_inherited(cls), **_declared(cls)}
+        if "__init__" not in cls.__dict__ and cls.__init__ is Configured.__init__:
+            cls.__signature__ = signature_of(cls.options)  # type: ignore[attr-defined]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        if not options.keys() <= self.options.keys():
+            _refuse_unknown(type(self), options)
+        for name, declared in self.options.items():
+            value = options[name] if name in options else declared.default
+            self.set_option(name, declared.check(type(self).__name__, name, value))
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Called when every option is set: the place for what depends on several of them."""
+
+    def set_option(self, name: str, value: Any) -> None:
+        """Set an option: tensors as buffers that move with the module, parameters as parameters."""
+        if isinstance(value, nn.Parameter):
+            self.register_parameter(name, value)
+        elif isinstance(value, torch.Tensor):
+            self.register_buffer(name, value)
+        else:
+            setattr(self, name, value)
+
+    def given_options(self) -> dict[str, Any]:
+        """The options that differ from their defaults."""
+        return {
+            name: value
+            for name, declared in self.options.items()
+            if (value := getattr(self, name)) is not declared.default and not _equal(value, declared.default)
+        }
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={_shown(value)}" for name, value in self.given_options().items())
+
+
+def signature_of(options: dict[str, Option], before: list[inspect.Parameter] | None = None) -> inspect.Signature:
+    """The signature that the options make, after the parameters in `before`."""
+    keyword_only = [
+        inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=o.default, annotation=o.domain.annotation)
+        for o in options.values()
+        if o.name not in {p.name for p in before or []}
+    ]
+    return inspect.Signature([*(before or []), *keyword_only])
+
+
+def _inherited(cls: type[Configured]) -> dict[str, Option]:
+    found: dict[str, Option] = {}
+    for base in reversed(cls.__mro__[1:]):
+        found.update(base.__dict__.get("options", {}))
+    for name, declared in found.items():
+        if name in cls.__dict__ and name not in cls.__dict__.get("__annotations__", {}):  # a new default alone
+            found[name] = Option(name, cls.__dict__[name], declared.domain, declared.doc)
+            delattr(cls, name)
+    return found
+
+
+def _declared(cls: type[Configured]) -> dict[str, Option]:
+    own = [n for n in inspect.get_annotations(cls) if not n.startswith("_") and n in cls.__dict__]
+    hints = _hints(cls) if own else {}
+    found = {}
+    for name in own:
+        annotation = hints.get(name, Any)
+        if getattr(annotation, "__origin__", annotation) is ClassVar:
+            continue
+        raw = cls.__dict__[name]
+        declared = raw if isinstance(raw, _Declared) else _Declared(raw, "")
+        found[name] = Option(name, declared.default, domain_of(annotation), declared.doc)
+        delattr(cls, name)  # a default left on the class would hide the buffer of that name
+    return found
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls, include_extras=True)
+    except (NameError, TypeError):  # names local to a function: the options stay unchecked
+        return {n: a for n, a in inspect.get_annotations(cls).items() if not isinstance(a, str)}
+
+
+def _refuse_unknown(cls: type[Configured], options: dict[str, Any]) -> NoReturn:
+    name = next(n for n in options if n not in cls.options)
+    advice = FOREIGN_NAMES.get(name)
+    if advice is not None:
+        raise TypeError(f"{cls.__name__} has no option {name!r}: {advice}")
+    known = ", ".join(cls.options)
+    raise TypeError(f"{cls.__name__} has no option {name!r}{nearest(name, cls.options)} Its options are: {known}.")
+
+
+def _equal(a: object, b: object) -> bool:
+    return type(a) is type(b) and not isinstance(a, torch.Tensor) and bool(a == b)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, torch.Tensor):
+        return str(value.detach().tolist())
+    if isinstance(value, Callable) and hasattr(value, "__name__"):  # type: ignore[arg-type]
+        return str(value.__name__)
+    return repr(value)

@@ -1,0 +1,42 @@
+"""One rule for every mean: the weighted sum over what counts, by the weight of what counts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from losskit.ops.reading import computing_dtype, summing_dtype
+
+Empty = Literal["zero", "nan", "raise"]
+
+
+def divide(numerator: Tensor, denominator: Tensor, empty: Empty, owner: str) -> Tensor:
+    """`numerator / denominator`; where nothing counts, 0 with a zero gradient, or what `empty` says."""
+    nothing = denominator == 0
+    if empty == "raise" and not torch.compiler.is_compiling() and bool(nothing.any()):
+        raise ValueError(
+            f"{owner}: nothing counts: every element is masked out, ignored or absent. Leave the batch out, or pass "
+            "empty='zero'."
+        )
+    quotient = numerator / torch.where(nothing, 1.0, denominator)
+    return torch.where(nothing, torch.nan if empty == "nan" else numerator * 0.0, quotient)
+
+
+def result_dtype(input: Tensor) -> torch.dtype:
+    """The precision of the result follows the input: half and single in, single out; double in, double out."""
+    return computing_dtype(input)
+
+
+def weighted(values: Tensor, weight: Tensor | None, counts: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Each element's weighted value, and its weight; both 0 where it does not count."""
+    share = values.new_ones(()) if weight is None else weight.to(values.dtype)
+    if counts is not None:
+        share = torch.where(counts, share, 0.0)
+        values = torch.where(counts, values, 0.0)
+    return values * share, share.expand(values.shape)
+
+
+def total(tensor: Tensor) -> Tensor:
+    return tensor.sum(dtype=summing_dtype(tensor))

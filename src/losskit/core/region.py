@@ -1,0 +1,265 @@
+"""RegionLoss: a formula on the totals of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from losskit import ops
+from losskit.core.labels import LabelLoss, ModeOptions, check_length
+from losskit.core.loss import returned
+from losskit.core.options import Configured, option
+from losskit.core.reduction import divide
+from losskit.core.sums import Sums
+from losskit.ops.columns import REGION_COLUMNS, Column
+from losskit.ops.maths import one_hot
+from losskit.ops.reading import Reading
+
+
+class Totals:
+    """The totals of each class, (N, C): sums of p t, p, t, 1, p², t² and abs(p - t), and what follows from them."""
+
+    def __init__(self, columns: dict[str, Tensor], overlap: str = "product") -> None:
+        self._columns = columns
+        self._overlap = overlap
+
+    def column(self, name: str) -> Tensor:
+        return self._columns[name]
+
+    @property
+    def tp(self) -> Tensor:
+        if self._overlap == "l1":
+            return (self.column("pred") + self.column("target") - self.column("abs_diff")) / 2
+        return self.column("tp")
+
+    @property
+    def fp(self) -> Tensor:
+        return self.pred - self.tp
+
+    @property
+    def fn(self) -> Tensor:
+        return self.target - self.tp
+
+    @property
+    def tn(self) -> Tensor:
+        return self.count - self.pred - self.target + self.tp
+
+    @property
+    def pred(self) -> Tensor:
+        return self.column("pred")
+
+    @property
+    def target(self) -> Tensor:
+        return self.column("target")
+
+    @property
+    def count(self) -> Tensor:
+        return self.column("count")
+
+    @property
+    def pred_sq(self) -> Tensor:
+        return self.column("pred_sq")
+
+    @property
+    def target_sq(self) -> Tensor:
+        return self.column("target_sq")
+
+    @property
+    def abs_diff(self) -> Tensor:
+        return self.column("abs_diff")
+
+
+# One of each of tp, fp, fn and tn: totals on which every formula has a value and a slope.
+_NEUTRAL = {"tp": 1.0, "pred": 2.0, "target": 2.0, "count": 4.0, "pred_sq": 2.0, "target_sq": 2.0, "abs_diff": 2.0}
+
+
+class _Recorder(Totals):
+    """Totals of one sample and two classes that remember what a formula asks for."""
+
+    def __init__(self, overlap: str) -> None:
+        super().__init__({}, overlap)
+        self.asked: list[str] = []
+
+    def column(self, name: str) -> Tensor:
+        if name not in self.asked:
+            self.asked.append(name)
+        return torch.full((1, 2), _NEUTRAL[name], dtype=torch.float64)
+
+
+class RegionOptions(ModeOptions):
+    """The options of every region loss."""
+
+    pool: Literal["sample", "batch"] = option(
+        default="sample", doc="whether a region is one sample's, or the whole batch's (then batches do not average)"
+    )
+    classes: Sequence[int] | None = option(default=None, doc="the classes that are scored; the others keep their pixels")
+    include_background: bool = option(default=True, doc="False leaves class 0 out of the score")
+    overlap: Literal["product", "l1"] = option(
+        default="product", doc="the soft intersection: p t, or (p + t - |p - t|) / 2, which is exact for soft targets too"
+    )
+    absent: Literal["penalize", "formula", "skip"] = option(
+        default="penalize",
+        doc="a class that the target lacks costs its mean predicted probability, what the formula says, or nothing",
+    )
+
+
+class RegionLoss(LabelLoss, RegionOptions):
+    """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` where classes couple."""
+
+    across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
+    has_score: ClassVar[bool] = False
+
+    def per_class(self, total: Totals) -> Tensor:
+        """The loss of each region, (..., C)."""
+        raise NotImplementedError
+
+    def per_sample(self, total: Totals) -> Tensor:
+        """The loss of each sample, (...), where classes are coupled."""
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        coupled = type(self).per_sample is not RegionLoss.per_sample
+        if not coupled and type(self).per_class is RegionLoss.per_class:
+            return  # a base of other losses
+        recorder = _Recorder(self.overlap)
+        method = "per_sample(total)" if coupled else "per_class(total)"
+        value = self.per_sample(recorder) if coupled else self.per_class(recorder)
+        returned(self.name, method, value, (1,) if coupled else (1, 2))
+        if coupled and self.class_weight is not None:
+            raise TypeError(f"{self.name}: classes are coupled in one formula, so class_weight has no meaning here.")
+        self.coupled = coupled
+        asked = {*recorder.asked, "pred", "target", "count", *(["abs_diff"] if self.overlap == "l1" else [])}
+        if self.absent == "penalize" and self.overlap != "l1":
+            asked.add("tp")
+        self.asked: list[Column] = [c for c in REGION_COLUMNS if c in asked]
+
+    def columns(self, reading: Reading) -> list[Column]:
+        return self.asked
+
+    def check_classes(self, reading: Reading) -> None:
+        check_length(self.name, "class_weight", self.class_weight, reading)
+        if self.pool == "sample" and reading.input.dim() == 2 and reading.input.shape[0] > 0:
+            raise ValueError(
+                f"{self.name}: input {tuple(reading.output_shape)} has no spatial dimensions, so a sample's region is one "
+                "element. Pass pool='batch' to take regions over the batch."
+            )
+        wrong = [c for c in self.classes or () if not 0 <= c < reading.num_classes]
+        if wrong:
+            raise ValueError(
+                f"{self.name}: classes names {wrong[0]}, but input has {reading.num_classes} classes, 0 to "
+                f"{reading.num_classes - 1}."
+            )
+
+    def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
+        columns = self._named(totals)
+        if self.pool == "batch":
+            return Sums(**{name: total.sum(0) for name, total in columns.items()})
+        value, share = self.pairs(columns)
+        return Sums(numerator=value.sum(), denominator=share.sum())
+
+    def _named(self, totals: Sequence[Tensor]) -> dict[str, Tensor]:
+        return {str(column): total for column, total in zip(self.asked, totals, strict=True)}
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        if self.pool == "sample":
+            return sums["numerator"], sums["denominator"]
+        value, share = self.pairs({str(c): sums[str(c)] for c in self.asked})
+        if self.reduction == "sum":
+            return value.sum(), None
+        return divide(value.sum(), share.sum(), self.empty, self.name), None
+
+    def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        input, target = tensors
+        reading = self.read(input, target, weight, mask)
+        columns = self._named(ops.totals(reading, self.asked).unbind(-1))
+        if self.pool == "batch":
+            columns = {name: total.sum(0) for name, total in columns.items()}
+        return self.pairs(columns)[0]
+
+    def pairs(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The weighted loss of each (sample, class) pair, and its weight; both 0 where the pair does not count."""
+        if self.coupled:
+            return self._samples(columns)
+        absent = columns["target"] == 0
+        counts = self._counts(columns)
+        if self.absent == "skip":
+            counts = counts & ~absent
+        formula = counts & ~absent if self.absent == "penalize" else counts
+        nothing = absent & (columns["pred"] == 0)  # nothing there and nothing predicted: no loss
+        value = self.per_class(_neutral_outside(columns, formula & ~nothing, self.overlap))
+        value = torch.where(formula & ~nothing, value, 0.0)
+        if self.absent == "penalize":
+            total = Totals(columns, self.overlap)
+            count = torch.where(counts, total.count, 1.0)
+            value = torch.where(counts & absent, total.fp / count, value)
+        weight = self.class_weights(value)
+        share = counts.to(value.dtype) if weight is None else torch.where(counts, weight, 0.0)
+        return value * share, share
+
+    def _samples(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        chosen = self._chosen(columns["count"].shape[-1])
+        columns = {name: total[..., chosen] for name, total in columns.items()}
+        counts = (columns["count"] != 0).any(-1)
+        value = self.per_sample(_neutral_outside(columns, counts.unsqueeze(-1), self.overlap))
+        return torch.where(counts, value, 0.0), counts.to(value.dtype)
+
+    def _counts(self, columns: dict[str, Tensor]) -> Tensor:
+        """Which pairs count: those of the scored classes that hold any element."""
+        counts = columns["count"] != 0
+        classes = counts.shape[-1]
+        chosen = self._chosen(classes)
+        if len(chosen) == classes:
+            return counts
+        return counts & torch.tensor([c in chosen for c in range(classes)], device=counts.device)
+
+    def _chosen(self, classes: int) -> list[int]:
+        """The classes that are scored."""
+        first = 0 if self.include_background or classes == 1 else 1
+        return [c for c in range(first, classes) if self.classes is None or c in self.classes]
+
+    @torch.no_grad()
+    def score(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """The hard metric of the same meaning: one minus the formula on thresholded predictions.
+
+        A class that is neither there nor predicted scores 1. Averaged over pairs as the loss is.
+        """
+        reading = self.read(input, target, weight, mask)
+        hard = harden(reading)
+        columns = self._named(ops.totals(hard, self.asked).unbind(-1))
+        if self.pool == "batch":
+            columns = {name: total.sum(0) for name, total in columns.items()}
+        counts = self._counts(columns)
+        nothing = (columns["target"] == 0) & (columns["pred"] == 0)
+        if self.absent == "skip":
+            counts = counts & (columns["target"] != 0)
+        value = self.score_formula(_neutral_outside(columns, counts & ~nothing, self.overlap))
+        value = torch.where(nothing, 1.0, value)
+        weights = self.class_weights(value)
+        share = counts.to(value.dtype) if weights is None else torch.where(counts, weights, 0.0)
+        return divide((value * share).sum(), share.sum(), self.empty, self.name).to(reading.input.dtype)
+
+    def score_formula(self, total: Totals) -> Tensor:
+        """The hard metric of each region, (..., C)."""
+        if self.coupled:
+            raise TypeError(f"{self.name}: classes are coupled, so there is no score per class.")
+        return 1 - self.per_class(total)
+
+
+def harden(reading: Reading) -> Reading:
+    """The same reading with certain predictions: above a half, or the largest class."""
+    if reading.link == "sigmoid":
+        threshold = 0.0 if reading.from_logits else 0.5
+        certain = reading.input > threshold
+    else:
+        certain = one_hot(reading.input.argmax(1), reading.num_classes)
+    fields: dict[str, Any] = {**vars(reading), "input": certain.to(reading.input.dtype), "from_logits": False}
+    return Reading(**fields)
+
+
+def _neutral_outside(columns: dict[str, Tensor], where: Tensor, overlap: str) -> Totals:
+    """The totals, with values on which every formula is finite where the result will not be used."""
+    return Totals({name: torch.where(where, total, _NEUTRAL[name]) for name, total in columns.items()}, overlap)

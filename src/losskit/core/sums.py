@@ -1,0 +1,66 @@
+"""Sums: what a loss keeps of a batch. They add over micro-batches, ranks and tiles, and finish into the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Union
+
+from torch import Tensor
+
+Nested = Union[Tensor, "Sums"]  # noqa: UP007 - evaluated at run time on 3.10
+
+
+class Sums:
+    """Tensors that add: `a + b` holds the sums of both batches. Composites nest one Sums a part."""
+
+    def __init__(self, **parts: Nested) -> None:
+        self._parts = parts
+
+    def __getitem__(self, name: str) -> Tensor:
+        part = self._parts[name]
+        assert isinstance(part, Tensor)
+        return part
+
+    def part(self, name: str) -> Sums:
+        part = self._parts[name]
+        assert isinstance(part, Sums)
+        return part
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._parts
+
+    def __add__(self, other: Sums) -> Sums:
+        if not isinstance(other, Sums):
+            return NotImplemented
+        if self._parts.keys() != other._parts.keys():
+            raise ValueError("Sums: only sums of the same loss add; these hold different parts.")
+        return type(self)(**{name: part + other._parts[name] for name, part in self._parts.items()})  # type: ignore[operator]
+
+    def __radd__(self, other: object) -> Sums:
+        return self if other == 0 else NotImplemented  # sum(...) starts from 0
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Sums:
+        """The same sums with every tensor replaced."""
+        return type(self)(
+            **{
+                name: part.map(function) if isinstance(part, Sums) else function(part)
+                for name, part in self._parts.items()
+            }
+        )
+
+    def tensors(self) -> Iterator[Tensor]:
+        for part in self._parts.values():
+            if isinstance(part, Sums):
+                yield from part.tensors()
+            else:
+                yield part
+
+    def detach(self) -> Sums:
+        return self.map(Tensor.detach)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={part!r}' for name, part in self._parts.items())})"
+
+
+class Counts(Sums):
+    """The denominators of a batch's means alone, which its targets tell before any output is computed."""

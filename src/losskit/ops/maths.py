@@ -1,0 +1,49 @@
+"""Elementary functions whose value and derivatives stay right at the ends of their range."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_LOG_FLOOR = -100.0  # of log(0), as in PyTorch's binary_cross_entropy
+_SMALLEST = 1e-12  # below it the slope of the logarithm stays at 1 / 1e-12, as there
+
+
+def safe_power(base: Tensor, exponent: float) -> Tensor:
+    """`base ** exponent` for base >= 0, with derivative 0 instead of infinity where the base is 0."""
+    if exponent == 0:
+        return torch.ones_like(base)
+    positive = torch.where(base <= 0, 1.0, base)
+    return torch.where(base <= 0, 0.0, positive**exponent)
+
+
+def one_minus_exp(log_p: Tensor) -> Tensor:
+    """`1 - p` from `log p`, without the cancellation."""
+    return -torch.expm1(log_p)
+
+
+def log_of_probability(p: Tensor) -> Tensor:
+    """`log p`, floored at -100 with a finite slope, so that a wrong answer of exactly 0 still learns."""
+    fixed = p.detach()
+    floor = (fixed.clamp_min(1e-45) if p.dtype == torch.float32 else fixed.clamp_min(1e-300)).log().clamp_min(_LOG_FLOOR)
+    return torch.where(p > _SMALLEST, p.clamp_min(_SMALLEST).log(), floor + (p - fixed) / _SMALLEST)
+
+
+def probabilities(log_p: Tensor, *, coupled: bool) -> Tensor:
+    """`p` from `log p` (N, C, *), with derivatives that survive saturation.
+
+    Under softmax the largest class is written as one minus the others: its own derivative, p (1 - p), would cancel
+    to 0 in floating point while the answer may be wrong.
+    """
+    p = log_p.exp()
+    if not coupled or log_p.shape[1] == 1:
+        return p
+    largest = one_hot(log_p.detach().argmax(1), log_p.shape[1])
+    others = torch.where(largest, 0.0, p)
+    return torch.where(largest, 1.0 - others.sum(1, keepdim=True), others)
+
+
+def one_hot(indices: Tensor, classes: int) -> Tensor:
+    """(N, *) class indices to (N, C, *) bool; indices of no class give no class."""
+    numbers = torch.arange(classes, device=indices.device).view(-1, *(1,) * (indices.dim() - 1))
+    return indices.unsqueeze(1) == numbers

@@ -1,0 +1,54 @@
+"""What a loss was given, in one form: the input of every operator below the seam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Link = Literal["sigmoid", "softmax", "log_softmax"]  # log_softmax: the input holds log-probabilities already
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Tensors as given, in the shapes below. Made only by `losskit.core.contract`."""
+
+    owner: str  # the loss, for messages
+    input: Tensor  # (N, C, *)
+    target: Tensor  # (N, *) class indices, or (N, C, *)
+    weight: Tensor | None  # broadcasts to (N, C, *)
+    mask: Tensor | None  # bool, broadcasts to (N, C, *)
+    link: Link
+    ignore_index: int
+    from_logits: bool
+    shift: Tensor | None  # (C,), added to the logits of each position
+    output_shape: torch.Size  # of reduction="none": (N, *) under softmax, the input's own under sigmoid
+
+    @property
+    def holds_indices(self) -> bool:
+        return self.target.dim() == self.input.dim() - 1
+
+    @property
+    def num_classes(self) -> int:
+        return self.input.shape[1]
+
+    def equals(self, other: Reading) -> bool:
+        """Whether one pass over memory can serve both, given that both were read from the same tensors."""
+        return (
+            self.link == other.link
+            and self.ignore_index == other.ignore_index
+            and self.from_logits == other.from_logits
+            and self.shift is other.shift
+        )
+
+
+def computing_dtype(tensor: Tensor) -> torch.dtype:
+    """Half precision is computed in float32, everything else as it is."""
+    return torch.float32 if tensor.dtype in (torch.float16, torch.bfloat16) else tensor.dtype
+
+
+def summing_dtype(tensor: Tensor) -> torch.dtype:
+    """Sums are kept in float64, where the device has it."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64

@@ -1,0 +1,173 @@
+"""The operators in plain PyTorch. This file is the definition; every fused operator must equal it.
+
+Positions that do not count (masked out, ignored) are selected away before anything is computed, never multiplied by
+zero, so that NaN or infinity there reaches neither the value nor a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from losskit.ops.columns import Column, Term, TermColumn
+from losskit.ops.maths import log_of_probability, one_hot, probabilities
+from losskit.ops.reading import Reading, computing_dtype, summing_dtype
+
+
+T = TypeVar("T")
+
+
+class once(Generic[T]):  # noqa: N801 - reads as the decorator it is
+    """A property computed when first asked for. `functools.cached_property` holds a lock, which does not compile."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self.compute = compute
+        self.name = compute.__name__
+
+    def __get__(self, instance: Any, owner: type) -> T:
+        value = self.compute(instance)
+        setattr(instance, self.name, value)
+        return value
+
+
+def totals(reading: Reading, columns: Sequence[Column]) -> Tensor:
+    """Sums over the positions of each sample and class: (N, C, K), one column each, in float64."""
+    elements = Elements(reading)
+    shape = reading.input.shape
+    sums = []
+    for column in columns:
+        term = elements.column(column).expand(shape).reshape(shape[0], shape[1], -1)
+        sums.append(term.sum(-1, dtype=summing_dtype(reading.input)))
+    return torch.stack(sums, -1)
+
+
+def terms(reading: Reading, term: Term, truth: Tensor, every: Tensor | None) -> Tensor:
+    """Each element's `sum_c (truth_c t_c + every_c) term(log p_c)`, times its weight; 0 where it does not count.
+
+    `truth` and `every` are (C, 1) under softmax, giving (N, *), and (C, 2) for yes and no under sigmoid, giving (N, C, *).
+    """
+    elements = Elements(reading)
+    space = (1,) * (reading.input.dim() - 2)
+    value = torch.zeros((), dtype=elements.log_p.dtype, device=reading.input.device)
+    for side in range(truth.shape[1]):
+        share = truth[:, side].to(elements.log_p.dtype).view(-1, *space)
+        value = value + share * elements.weighted(elements.truth(side), elements.term(term, side))
+        if every is not None:
+            share = every[:, side].to(elements.log_p.dtype).view(-1, *space)
+            value = value + share * elements.selected_weight * elements.term(term, side)
+    return value if reading.link == "sigmoid" else value.sum(1)
+
+
+class Elements:
+    """What each element contributes, computed when first asked for, so that columns share their work."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.dtype = computing_dtype(reading.input)
+
+    @once
+    def counts(self) -> Tensor | None:
+        """Where an element counts, broadcasting to (N, C, *), or None where all do."""
+        reading = self.reading
+        counts = reading.mask
+        if can_hold(reading.target, reading.ignore_index):
+            kept = reading.target != reading.ignore_index
+            if reading.holds_indices:
+                kept = kept.unsqueeze(1)
+            elif reading.link != "sigmoid":  # one ignored class ignores the position
+                kept = kept.all(1, keepdim=True)
+            counts = kept if counts is None else counts & kept
+        return counts
+
+    def select(self, tensor: Tensor, otherwise: float) -> Tensor:
+        return tensor if self.counts is None else torch.where(self.counts, tensor, otherwise)
+
+    @once
+    def input(self) -> Tensor:
+        input = self.reading.input.to(self.dtype)
+        if self.reading.shift is not None:
+            input = input + self.reading.shift.to(self.dtype).view(-1, *(1,) * (input.dim() - 2))
+        return self.select(input, 0.0 if self.reading.from_logits else 0.5)
+
+    @once
+    def one_hot(self) -> Tensor | None:
+        """(N, C, *) bool, for class indices."""
+        if not self.reading.holds_indices:
+            return None
+        found = one_hot(self.reading.target, self.reading.num_classes)
+        return found if self.counts is None else found & self.counts
+
+    @once
+    def target(self) -> Tensor:
+        if self.one_hot is not None:
+            return self.one_hot.to(self.dtype)
+        return self.select(self.reading.target.to(self.dtype), 0.0)
+
+    @once
+    def selected_weight(self) -> Tensor:
+        weight = self.reading.weight
+        weight = self.input.new_ones(()) if weight is None else weight.to(self.dtype)
+        return self.select(weight, 0.0)
+
+    @once
+    def log_p(self) -> Tensor:
+        if not self.reading.from_logits:
+            return log_of_probability(self.input)
+        if self.reading.link == "softmax":
+            return F.log_softmax(self.input, 1)
+        return F.logsigmoid(self.input) if self.reading.link == "sigmoid" else self.input
+
+    @once
+    def log_q(self) -> Tensor:
+        if not self.reading.from_logits:
+            return log_of_probability(1 - self.input)
+        return F.logsigmoid(-self.input)
+
+    @once
+    def p(self) -> Tensor:
+        if not self.reading.from_logits:
+            return self.input
+        return probabilities(self.log_p, coupled=self.reading.link == "softmax")
+
+    def truth(self, side: int) -> Tensor:
+        return self.target if side == 0 else 1 - self.target
+
+    def term(self, term: Term, side: int) -> Tensor:
+        return term(self.log_p if side == 0 else self.log_q)
+
+    def weighted(self, share: Tensor, term: Tensor) -> Tensor:
+        """`weight * share * term`, where a share of 0 silences an infinite term (a logit of -inf that is not the truth)."""
+        term = torch.where((share == 0) & term.isinf(), 0.0, term)
+        return self.selected_weight * share * term
+
+    def column(self, column: Column) -> Tensor:
+        if isinstance(column, TermColumn):
+            term = self.term(column.term, column.side)
+            if column.of == "every":
+                return self.selected_weight * term
+            return self.weighted(self.truth(column.side), term)
+        return self.selected_weight * self._REGION[column](self)
+
+    _REGION = {
+        "tp": lambda e: e.p * e.target,
+        "pred": lambda e: e.p,
+        "target": lambda e: e.target,
+        "count": lambda e: torch.ones_like(e.selected_weight),
+        "pred_sq": lambda e: e.p * e.p,
+        "target_sq": lambda e: e.target * e.target,
+        "abs_diff": lambda e: (e.p - e.target).abs(),
+    }
+
+
+def can_hold(tensor: Tensor, value: int) -> bool:
+    """Whether a tensor of this dtype can hold the value: comparing uint8 with -100 would find 156."""
+    if tensor.dtype == torch.bool:
+        return False
+    if tensor.is_floating_point():
+        return True
+    limits = torch.iinfo(tensor.dtype)
+    return limits.min <= value <= limits.max

@@ -1,0 +1,188 @@
+"""Values that no loss can mean: labels out of range, probabilities that are none.
+
+On the CPU the error is raised at once. Under `torch.compile`, `vmap` and on a GPU, where raising would break the
+graph or stall the queue, the loss turns NaN and the message is raised at the next call, or by `flush_errors()`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losskit.ops.reading import Reading
+from losskit.ops.reference import Elements, can_hold
+
+_MOST_PENDING = 64
+
+
+class _Pending:
+    """A finding still on its way from the device."""
+
+    def __init__(self, message: str, found: Tensor) -> None:
+        self.message = message
+        self.found = found.to("cpu", non_blocking=True)
+        self.event: Any = None
+        if found.is_cuda:
+            self.event = torch.cuda.Event()
+            self.event.record()
+
+    def ready(self) -> bool:
+        return self.event is None or bool(self.event.query())
+
+    def error(self) -> ValueError | None:
+        bad, value = self.found.tolist()
+        return ValueError(self.message.replace("{value}", f"{value:g}")) if bad else None
+
+
+_pending: deque[_Pending] = deque(maxlen=_MOST_PENDING)
+
+
+def flush_errors() -> None:
+    """Raise the first error that compiled, vmapped or GPU code has found and could not raise itself."""
+    for finding in list(_pending):
+        if finding.event is not None:
+            finding.event.synchronize()
+    raise_pending()
+
+
+def raise_pending() -> None:
+    """Raise the first finding that has arrived; cheap when there is none."""
+    while _pending and _pending[0].ready():
+        error = _pending.popleft().error()
+        if error is not None:
+            _pending.clear()
+            raise error
+
+
+@torch.library.custom_op("losskit::report_bad_values", mutates_args=())
+def _report(found: Tensor, message: str) -> Tensor:
+    if found.device.type == "cpu":
+        if bool(found[0] != 0):
+            _pending.append(_Pending(message, found))
+    elif not (found.is_cuda and torch.cuda.is_current_stream_capturing()):
+        _pending.append(_Pending(message, found))
+    return torch.where(found[0] != 0, torch.nan, 0.0)
+
+
+@_report.register_fake
+def _(found: Tensor, message: str) -> Tensor:
+    return found.new_empty(())
+
+
+@_report.register_vmap
+def _(info: Any, in_dims: tuple[Any, ...], found: Tensor, message: str) -> tuple[Tensor, int]:
+    rows = found.movedim(in_dims[0], 0)
+    return torch.stack([_report(row, message) for row in rows]), 0
+
+
+def verdict(bad: Tensor, values: Tensor, message: str) -> Tensor | None:
+    """None where no value is bad. Else the message, naming the first bad value, is raised now or left for later.
+
+    Left for later, the answer is a scalar that is NaN where something was bad, to be added to the loss.
+    """
+    if _raises_now(bad):
+        if bool(bad.any()):
+            raise ValueError(message.replace("{value}", f"{values[bad][0].item():g}"))
+        return None
+    bad, values = bad.reshape(-1), values.detach().reshape(-1)
+    if bad.numel() == 0:
+        return None
+    first = values.gather(0, bad.to(torch.uint8).argmax(0, keepdim=True)).squeeze(0)
+    found = torch.stack([bad.any().to(torch.float32), first.to(torch.float32)])
+    result: Tensor = _report(found, message)
+    return result
+
+
+def _raises_now(tensor: Tensor) -> bool:
+    if torch.compiler.is_compiling() or tensor.device.type != "cpu":
+        return False
+    return not torch._C._functorch.is_batchedtensor(tensor) and not _under_vmap(tensor)
+
+
+def _under_vmap(tensor: Tensor) -> bool:
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if torch._C._functorch.is_batchedtensor(tensor):
+            return True
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return False
+
+
+def check(reading: Reading) -> list[Tensor]:
+    """Every check that the reading asks for; what cannot be raised now comes back as scalars to add to the loss."""
+    raise_pending()
+    found = [_labels(reading) if reading.holds_indices else _soft_labels(reading)]
+    if not reading.from_logits:
+        found.append(probabilities_in_range(reading.owner, reading.input, reading.mask))
+    return [f for f in found if f is not None]
+
+
+def _labels(reading: Reading) -> Tensor | None:
+    target, classes = reading.target, reading.num_classes
+    bad = target >= classes if can_hold(target, classes) else torch.zeros_like(target, dtype=torch.bool)
+    if can_hold(target, -1):
+        bad = bad | (target < 0)
+    if can_hold(target, reading.ignore_index):
+        bad = bad & (target != reading.ignore_index)
+    if reading.mask is not None:
+        bad = bad & _positions(reading.mask)
+    return verdict(
+        bad,
+        target,
+        f"{reading.owner}: target holds the class index {{value}}, but input has {classes} classes, 0 to {classes - 1}. "
+        "If it marks positions to leave out, pass ignore_index={value}; else correct the target.",
+    )
+
+
+def _soft_labels(reading: Reading) -> Tensor | None:
+    target = reading.target
+    if target.dtype == torch.bool and reading.link == "sigmoid":
+        return None
+    counts = Elements(reading).counts
+    rounding = _rounding(target)
+    bad = ~((target >= -rounding) & (target <= 1 + rounding))
+    bad = bad if counts is None else bad & counts
+    out_of_range = verdict(
+        bad,
+        target,
+        f"{reading.owner}: target holds {{value}}, but labels lie in [0, 1]. A 0/255 mask wants (target > 127); if "
+        "{value} marks elements to leave out, pass ignore_index={value}.",
+    )
+    if reading.link == "sigmoid":
+        return out_of_range
+    total = target.sum(1, keepdim=True, dtype=torch.float32)
+    bad = ~((total - 1).abs() <= 1e-3 + target.shape[1] * rounding)
+    rows = verdict(
+        bad if counts is None else bad & counts,
+        total,
+        f"{reading.owner}: the target's classes sum to {{value}} at some position, but a distribution over classes sums "
+        "to 1. For labels that do not exclude each other pass mode='multilabel'.",
+    )
+    return out_of_range if rows is None else rows if out_of_range is None else out_of_range + rows
+
+
+def probabilities_in_range(owner: str, input: Tensor, mask: Tensor | None) -> Tensor | None:
+    """Probabilities lie in [0, 1] to rounding; NaN passes, and makes the loss NaN."""
+    rounding = _rounding(input)
+    bad = (input < -rounding) | (input > 1 + rounding)
+    return verdict(
+        bad if mask is None else bad & mask,
+        input,
+        f"{owner}: input holds {{value}}, but from_logits=False takes probabilities in [0, 1]. For logits leave "
+        "from_logits out.",
+    )
+
+
+def _rounding(tensor: Tensor) -> float:
+    return 4 * torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0.0
+
+
+def _positions(mask: Tensor) -> Tensor:
+    """(N, 1, *) to (N, *)."""
+    return mask.squeeze(1)
+
+
+Check = Callable[[Reading], list[Tensor]]
