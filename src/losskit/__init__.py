@@ -1,1 +1,29 @@
-"""placeholder"""
+"""Loss functions for PyTorch: the catalogue, a kit to write your own as one formula, and a bench to compare them."""
+
+from losskit import functional as functional
+from losskit.core.algebra import Part as Part
+from losskit.core.algebra import WeightedSum as WeightedSum
+from losskit.core.classification import ClassificationLoss as ClassificationLoss
+from losskit.core.domains import Fraction as Fraction
+from losskit.core.domains import NonNegative as NonNegative
+from losskit.core.domains import Positive as Positive
+from losskit.core.errors import LosskitWarning as LosskitWarning
+from losskit.core.forms import classification_loss as classification_loss
+from losskit.core.forms import loss as loss
+from losskit.core.forms import region_loss as region_loss
+from losskit.core.forms import regression_loss as regression_loss
+from losskit.core.loss import Loss as Loss
+from losskit.core.options import option as option
+from losskit.core.region import RegionLoss as RegionLoss
+from losskit.core.region import Totals as Totals
+from losskit.core.regression import RegressionLoss as RegressionLoss
+from losskit.core.sums import Sums as Sums
+from losskit.losses.region import DiceLoss as DiceLoss
+from losskit.losses.region import FocalTverskyLoss as FocalTverskyLoss
+from losskit.losses.region import IoULoss as IoULoss
+from losskit.losses.region import JaccardLoss as JaccardLoss
+from losskit.losses.region import TverskyLoss as TverskyLoss
+from losskit.losses.regression import MSELoss as MSELoss
+from losskit.ops.values import flush_errors as flush_errors
+
+__version__ = "0.1.0"

@@ -61,7 +61,7 @@ class WeightedSum(Additive):
 
     def _append_part(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
         name = name or loss.label
-        taken = sum(1 for n in self.names if n == name or n.startswith(f"{name}_") and n[len(name) + 1 :].isdigit())
+        taken = sum(1 for n in self.names if n == name or (n.startswith(f"{name}_") and n[len(name) + 1 :].isdigit()))
         self.names.append(f"{name}_{taken + 1}" if taken else name)
         self.numbers.append(number)
         if factor is not None:
@@ -175,7 +175,12 @@ class WeightedSum(Additive):
         return self.combine(values)
 
     def counts(
-        self, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None, *, num_classes: int | None = None
+        self,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        num_classes: int | None = None,
     ) -> Counts:
         self._check_additive()
         found = {}

@@ -50,7 +50,9 @@ def read(
         )
     link, target = _link_and_target(owner, given, input, target, mode, always)
     spatial = tuple(input.shape[2:])
-    weight = _per_position(owner, "weight", weight, input, link, spatial, refuse_1d=always in ("softmax", "log_softmax"))
+    weight = _per_position(
+        owner, "weight", weight, input, link, spatial, refuse_1d=always in ("softmax", "log_softmax")
+    )
     if mask is not None and mask.dtype != torch.bool:
         raise TypeError(
             f"{owner}: mask must be bool, True where an element counts; got {mask.dtype}. Pass mask.bool(), or use "
@@ -117,7 +119,9 @@ def _link_and_target(
     indices = tuple(target.shape) in (positions, (n, 1, *spatial)) and not target.is_floating_point()
     if c == 1 and always in (None, "sigmoid"):
         if mode == "multiclass":
-            raise ValueError(f"{owner}: mode='multiclass' needs one channel per class, but input {shape(given)} has one.")
+            raise ValueError(
+                f"{owner}: mode='multiclass' needs one channel per class, but input {shape(given)} has one."
+            )
         if tuple(target.shape) == positions:
             return "sigmoid", target.unsqueeze(1)
         if tuple(target.shape) == same:

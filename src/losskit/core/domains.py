@@ -70,7 +70,9 @@ def domain_of(annotation: Any) -> Domain:
     if origin is not None and origin in (list, tuple, Sequence, typing.get_origin(Sequence[int])):
         return _sequence(annotation, domain_of(arguments[0]) if arguments else domain_of(Any))
     if origin is not None and isinstance(origin, type):
-        return _instance(annotation, origin, "function" if origin is typing.get_origin(Callable[..., Any]) else str(origin))
+        return _instance(
+            annotation, origin, "function" if origin is typing.get_origin(Callable[..., Any]) else str(origin)
+        )
     return Domain(annotation, lambda _owner, _name, value: value, "anything")
 
 

@@ -27,17 +27,38 @@ class FunctionForm(Protocol[P]):
     Module: type[Loss]
 
     def __call__(
-        self, input: Tensor, target: Tensor, /, *args: P.args, **options: P.kwargs
+        self,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *args: P.args,
+        **options: P.kwargs,
     ) -> Tensor: ...
 
 
+class TensorsForm(Protocol[P]):
+    """A loss of other tensors than input and target as a function, in PyTorch's order."""
+
+    __name__: str
+    Module: type[Loss]
+
+    def __call__(self, *tensors: Any, **options: Any) -> Tensor: ...
+
+
 def function_form(cls: Callable[P, Loss]) -> FunctionForm[P]:
-    """The function form of a loss: the same computation, options as keyword arguments."""
-    assert isinstance(cls, type)
-    return _function(cls)
+    """The function form of a loss of input and target: the same computation, options as keyword arguments."""
+    form: FunctionForm[P] = _function(cls)
+    return form
 
 
-def _function(cls: type[Loss]) -> Any:
+def tensors_form(cls: Callable[P, Loss]) -> TensorsForm[P]:
+    """The function form of a loss of other tensors."""
+    form: TensorsForm[P] = _function(cls)
+    return form
+
+
+def _function(cls: Any) -> Any:
     made: dict[tuple[Any, ...], Loss] = {}
     at_call = _call_parameters(cls)
     names = {p.name for p in at_call}
@@ -109,7 +130,7 @@ def loss(function: Callable[..., Tensor]) -> Any:
     return _from_function(function, Loss, "values", tensors)
 
 
-class _LabelledTerm(ClassificationLoss, ModeOptions):
+class _LabelledTerm(ModeOptions, ClassificationLoss):
     """A classification loss whose link follows the target."""
 
 

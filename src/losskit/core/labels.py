@@ -35,7 +35,7 @@ class ModeOptions(Configured):
     )
 
 
-class LabelLoss(Additive, LabelOptions):
+class LabelLoss(LabelOptions, Additive):
     """A loss whose sums come from one pass over logits and labels."""
 
     always: ClassVar[Always | None] = None  # a link that does not depend on the target

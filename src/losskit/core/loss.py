@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from losskit.core import catalogue
 from losskit.core.contract import check_tensor, elementwise
+from losskit.core.describe import describe
 from losskit.core.domains import Reduction
 from losskit.core.errors import shape
 from losskit.core.options import Configured, option
@@ -29,17 +29,22 @@ class Loss(Configured):
     shape (or size 1), and the reductions follow. A loss that is no mean of values overrides `forward`.
     """
 
+    written_doc: ClassVar[str] = ""  # the docstring as its author wrote it
+    shapes: ClassVar[str] = "the tensors of the call; values have one number per element or sample."
     authority: ClassVar[str] = ""  # the outside source that the tests hold its numbers against
     across_ranks: ClassVar[str] = (
         "it is computed from each rank's own batch, and averaging over ranks averages these losses."
     )
     __array_ufunc__ = None  # a numpy number times a loss is a loss
 
-    reduction: Reduction = option(default="mean", doc="the weighted mean over what counts, its numerator, or every value")
+    reduction: Reduction = option(
+        default="mean", doc="the weighted mean over what counts, its numerator, or every value"
+    )
     empty: Empty = option(default="zero", doc="the mean when nothing counts: 0 with a zero gradient, NaN, or an error")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        describe(cls)
         catalogue.register(cls)
 
     def values(self, *tensors: Tensor) -> Tensor:
@@ -156,14 +161,21 @@ class Additive(Loss):
             denominator = whole["denominator"]
         if normalizer is not None:
             if denominator is None:
-                raise TypeError(f"{self.name}: normalizer= replaces the denominator of a mean, and this loss is no mean.")
+                raise TypeError(
+                    f"{self.name}: normalizer= replaces the denominator of a mean, and this loss is no mean."
+                )
             denominator = torch.as_tensor(normalizer, dtype=numerator.dtype, device=numerator.device)
         if self.reduction == "sum" or denominator is None:
             return numerator
         return divide(numerator, denominator, self.empty, self.name)
 
     def counts(
-        self, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None, *, num_classes: int | None = None
+        self,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        num_classes: int | None = None,
     ) -> Counts:
         """The denominator of this batch's mean, from its targets alone; add those of a whole and pass them as `whole=`.
 
@@ -188,7 +200,9 @@ class Additive(Loss):
         """What `forward` of the kinds returns."""
         if self.reduction == "none":
             if normalizer is not None or whole is not None:
-                raise TypeError(f"{self.name}: reduction='none' has no denominator for normalizer= or whole= to replace.")
+                raise TypeError(
+                    f"{self.name}: reduction='none' has no denominator for normalizer= or whole= to replace."
+                )
             return self.elements(*tensors, weight=weight, mask=mask).to(result_dtype(tensors[0]))
         sums = self.totals(*tensors, weight=weight, mask=mask)
         return self.finish(sums, normalizer=normalizer, whole=whole).to(result_dtype(tensors[0]))
@@ -220,4 +234,3 @@ def returned(owner: str, method: str, value: object, wanted: tuple[int, ...]) ->
         )
         raise ValueError(f"{owner}: {method} must return shape {wanted}; got {shape(value)}. {advice}")
     return value
-

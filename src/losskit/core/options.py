@@ -54,7 +54,8 @@ class Configured(nn.Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.options = {**_inherited(cls), **_declared(cls)}
+        own, inherited = _declared(cls), _inherited(cls)
+        cls.options = {**own, **{name: o for name, o in inherited.items() if name not in own}}
         if "__init__" not in cls.__dict__ and cls.__init__ is Configured.__init__:
             cls.__signature__ = signature_of(cls.options)  # type: ignore[attr-defined]
 
@@ -103,8 +104,9 @@ def signature_of(options: dict[str, Option], before: list[inspect.Parameter] | N
 
 def _inherited(cls: type[Configured]) -> dict[str, Option]:
     found: dict[str, Option] = {}
-    for base in reversed(cls.__mro__[1:]):
-        found.update(base.__dict__.get("options", {}))
+    for base in cls.__mro__[1:]:  # the nearest first, so that a signature begins with what is a loss's own
+        for name, declared in base.__dict__.get("options", {}).items():
+            found.setdefault(name, declared)
     for name, declared in found.items():
         if name in cls.__dict__ and name not in cls.__dict__.get("__annotations__", {}):  # a new default alone
             found[name] = Option(name, cls.__dict__[name], declared.domain, declared.doc)

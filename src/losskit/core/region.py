@@ -11,7 +11,7 @@ from torch import Tensor
 from losskit import ops
 from losskit.core.labels import LabelLoss, ModeOptions, check_length
 from losskit.core.loss import returned
-from losskit.core.options import Configured, option
+from losskit.core.options import option
 from losskit.core.reduction import divide
 from losskit.core.sums import Sums
 from losskit.ops.columns import REGION_COLUMNS, Column
@@ -95,10 +95,13 @@ class RegionOptions(ModeOptions):
     pool: Literal["sample", "batch"] = option(
         default="sample", doc="whether a region is one sample's, or the whole batch's (then batches do not average)"
     )
-    classes: Sequence[int] | None = option(default=None, doc="the classes that are scored; the others keep their pixels")
+    classes: Sequence[int] | None = option(
+        default=None, doc="the classes that are scored; the others keep their pixels"
+    )
     include_background: bool = option(default=True, doc="False leaves class 0 out of the score")
     overlap: Literal["product", "l1"] = option(
-        default="product", doc="the soft intersection: p t, or (p + t - |p - t|) / 2, which is exact for soft targets too"
+        default="product",
+        doc="the soft intersection: p t, or (p + t - |p - t|) / 2, which is exact for soft targets too",
     )
     absent: Literal["penalize", "formula", "skip"] = option(
         default="penalize",
@@ -106,7 +109,7 @@ class RegionOptions(ModeOptions):
     )
 
 
-class RegionLoss(LabelLoss, RegionOptions):
+class RegionLoss(RegionOptions, LabelLoss):
     """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` where classes couple."""
 
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."

@@ -7,7 +7,7 @@ from typing import Union
 
 from torch import Tensor
 
-Nested = Union[Tensor, "Sums"]  # noqa: UP007 - evaluated at run time on 3.10
+Nested = Union[Tensor, "Sums"]
 
 
 class Sums:

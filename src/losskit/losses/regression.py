@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.core.domains import Positive
-from losskit.core.options import option
 from losskit.core.regression import RegressionLoss
 
 
 class MSELoss(RegressionLoss):
-    r"""Squares errors, so that large ones dominate; the mean is what it fits."""
+    r"""Squares errors, so that large ones dominate; the best constant prediction is the mean.
+
+    .. math:: (x - y)^2
+
+    Source: Gauss 1809, least squares.
+
+    Elsewhere: optax's `l2_loss` is half of it.
+    """
 
     authority = "torch.nn.functional.mse_loss"
     function_name = "mse_loss"

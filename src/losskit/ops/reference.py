@@ -14,9 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from losskit.ops.columns import Column, Term, TermColumn
-from losskit.ops.maths import log_of_probability, one_hot, probabilities
+from losskit.ops.maths import log_of_probability, log_sigmoid, one_hot, probabilities
 from losskit.ops.reading import Reading, computing_dtype, summing_dtype
-
 
 T = TypeVar("T")
 
@@ -119,13 +118,13 @@ class Elements:
             return log_of_probability(self.input)
         if self.reading.link == "softmax":
             return F.log_softmax(self.input, 1)
-        return F.logsigmoid(self.input) if self.reading.link == "sigmoid" else self.input
+        return log_sigmoid(self.input) if self.reading.link == "sigmoid" else self.input
 
     @once
     def log_q(self) -> Tensor:
         if not self.reading.from_logits:
             return log_of_probability(1 - self.input)
-        return F.logsigmoid(-self.input)
+        return log_sigmoid(-self.input)
 
     @once
     def p(self) -> Tensor:

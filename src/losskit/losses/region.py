@@ -1,0 +1,128 @@
+"""Region losses: formulas on the totals of each class. The input is never touched here."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from losskit.core.domains import NonNegative, Positive
+from losskit.core.options import Configured, option
+from losskit.core.region import RegionLoss, Totals
+from losskit.ops.maths import safe_power
+
+
+class DiceOptions(Configured):
+    """The options that are Dice's own."""
+
+    smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
+    squared: bool = option(default=False, doc="square the prediction and the target in the denominator")
+    log: bool = option(
+        default=False, doc="-log of the Dice score instead of one minus it; wants smooth > 0 to stay finite"
+    )
+
+
+class DiceLoss(DiceOptions, RegionLoss):
+    r"""Measures the overlap of prediction and target: how much of both together is not shared.
+
+    .. math:: 1 - \frac{2\,TP + s}{P + T + s}
+
+    with :math:`TP=\sum pt`, :math:`P=\sum p`, :math:`T=\sum t` over the elements of one class of one sample.
+
+    Source: Milletari, Navab, Ahmadi 2016, arXiv:1606.04797 (with `squared=True`); Drozdzal et al. 2016,
+    arXiv:1608.04117.
+
+    Elsewhere: segmentation_models_pytorch pools the batch, adds twice the smooth and gives an absent class no loss;
+    MONAI averages samples but lets an absent class cost 1; Mask2Former's Dice adds 1 and sums over masks
+    (MaskDiceLoss); nnU-Net returns minus Dice.
+    """
+
+    authority = "monai.losses.DiceLoss"
+    short_name = "dice"
+
+    def per_class(self, total: Totals) -> Tensor:
+        size = total.pred_sq + total.target_sq if self.squared else total.pred + total.target
+        score = (2 * total.tp + self.smooth) / (size + self.smooth)
+        return -score.log() if self.log else 1 - score
+
+    def score_formula(self, total: Totals) -> Tensor:
+        return (2 * total.tp + self.smooth) / (total.pred + total.target + self.smooth)
+
+
+class JaccardLoss(RegionLoss):
+    r"""Measures intersection over union: how much of the union of prediction and target is not shared.
+
+    .. math:: 1 - \frac{TP + s}{P + T - TP + s}
+
+    Source: Rahman and Wang 2016, "Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation",
+    ISVC; with `overlap="l1"` Wang et al. 2023, arXiv:2302.05666.
+
+    Elsewhere: MONAI's `DiceLoss(jaccard=True)` adds smooth to twice the intersection, so its smooth is half as strong;
+    segmentation_models_pytorch pools the batch; detection's IoU losses take boxes, not masks.
+    """
+
+    authority = "monai.losses.DiceLoss(jaccard=True)"
+    short_name = "iou"
+    also_called = ("IoULoss", "iou_loss", "jaccard")
+
+    smooth: NonNegative = option(default=0.0, doc="added to the intersection and the union")
+
+    def per_class(self, total: Totals) -> Tensor:
+        return 1 - (total.tp + self.smooth) / (total.pred + total.target - total.tp + self.smooth)
+
+
+IoULoss = JaccardLoss
+
+
+class TverskyOptions(Configured):
+    """The options that are Tversky's own."""
+
+    alpha: NonNegative = option(default=0.5, doc="price of a false positive")
+    beta: NonNegative = option(default=0.5, doc="price of a false negative")
+    smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
+
+
+class TverskyLoss(TverskyOptions, RegionLoss):
+    r"""Dice with separate prices for false positives and false negatives.
+
+    .. math:: 1 - \frac{TP + s}{TP + \alpha\,FP + \beta\,FN + s}
+
+    One half and one half is Dice with twice the smooth; one and one is Jaccard.
+
+    Source: Salehi, Erdogmus, Gholipour 2017, arXiv:1706.05721.
+
+    Elsewhere: Keras's Tversky weighs false negatives with alpha, whatever its documentation says.
+    """
+
+    authority = "segmentation_models_pytorch.losses.TverskyLoss"
+    short_name = "tversky"
+
+    def per_class(self, total: Totals) -> Tensor:
+        return tversky(total, self.alpha, self.beta, self.smooth)
+
+
+class FocalTverskyLoss(TverskyOptions, RegionLoss):
+    r"""Tversky raised to a power, so that classes with little overlap weigh more (gamma < 1) or less (gamma > 1).
+
+    .. math:: \left(1 - \frac{TP + s}{TP + \alpha\,FP + \beta\,FN + s}\right)^{\gamma}
+
+    for each class of each sample, before the mean.
+
+    Source: Abraham and Khan 2018, arXiv:1810.07842, whose gamma is the inverse of this one.
+
+    Elsewhere: segmentation_models_pytorch raises the mean over classes to the power; so do SegLossOdyssey and the
+    tutorials.
+    """
+
+    authority = "segmentation_models_pytorch.losses.TverskyLoss(gamma=...) for one class"
+    short_name = "focal_tversky"
+
+    gamma: Positive = option(default=0.75, doc="the power")
+
+    def per_class(self, total: Totals) -> Tensor:
+        return safe_power(tversky(total, self.alpha, self.beta, self.smooth), self.gamma)
+
+    def score_formula(self, total: Totals) -> Tensor:
+        return 1 - tversky(total, self.alpha, self.beta, self.smooth)
+
+
+def tversky(total: Totals, alpha: float, beta: float, smooth: float) -> Tensor:
+    return 1 - (total.tp + smooth) / (total.tp + alpha * total.fp + beta * total.fn + smooth)
