@@ -1,8 +1,7 @@
 """The function form of every loss: the same computation as the class, options as keyword arguments."""
 
-from losskit.core.forms import function_form, tensors_form
-from losskit.losses import regression
-from losskit.losses import region
+from losskit.core.forms import function_form
+from losskit.losses import region, regression
 
 mse_loss = function_form(regression.MSELoss)
 

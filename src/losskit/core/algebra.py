@@ -30,7 +30,7 @@ Parts = dict[str, Part]
 
 
 class WeightedSum(Additive):
-    """The weighted sum of losses: one pass over the logits for all that read them alike, and named parts for logging."""
+    """The weighted sum of losses: one pass over the logits for parts that read alike; named parts for logging."""
 
     def __init__(self, terms: list[tuple[Weight, Any]], names: list[str] | None = None) -> None:
         Configured.__init__(self)
@@ -78,7 +78,7 @@ class WeightedSum(Additive):
             for number, factor in zip(self.numbers, self.variable_factors(), strict=True)
         ]
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         *tensors: Tensor,
         weight: Tensor | None = None,
@@ -281,7 +281,7 @@ def add(a: Any, b: Any) -> WeightedSum:
 def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:
     """The parts of a composite, or the loss itself."""
     if isinstance(loss, WeightedSum):
-        yield from zip(loss.names, loss.losses, strict=True)  # type: ignore[misc]
+        yield from zip(loss.names, loss.losses, strict=True)
     else:
         yield loss.label, loss
 

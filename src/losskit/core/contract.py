@@ -45,8 +45,8 @@ def read(
         )
     if always in ("softmax", "log_softmax") and input.shape[1] == 1 and input.shape[0] > 0:
         raise ValueError(
-            f"{owner}: input {shape(given)} has one channel, so every softmax over it is 1. Pass one channel per class, "
-            "or use BCEWithLogitsLoss for a single score."
+            f"{owner}: input {shape(given)} has one channel, so every softmax over it is 1. Pass one channel per "
+            "class, or use BCEWithLogitsLoss for a single score."
         )
     link, target = _link_and_target(owner, given, input, target, mode, always)
     spatial = tuple(input.shape[2:])
@@ -115,44 +115,36 @@ def _link_and_target(
     owner: str, given: Tensor, input: Tensor, target: Tensor, mode: Mode | None, always: Always | None
 ) -> tuple[Link, Tensor]:
     n, c, spatial = input.shape[0], input.shape[1], tuple(input.shape[2:])
-    positions, same = (n, *spatial), (n, c, *spatial)
-    indices = tuple(target.shape) in (positions, (n, 1, *spatial)) and not target.is_floating_point()
+    found, positions, same = tuple(target.shape), (n, *spatial), (n, c, *spatial)
     if c == 1 and always in (None, "sigmoid"):
         if mode == "multiclass":
-            raise ValueError(
-                f"{owner}: mode='multiclass' needs one channel per class, but input {shape(given)} has one."
-            )
-        if tuple(target.shape) == positions:
-            return "sigmoid", target.unsqueeze(1)
-        if tuple(target.shape) == same:
-            return "sigmoid", target
-        _refuse_shape(owner, given, target, [same, positions])
+            raise ValueError(f"{owner}: mode='multiclass' needs a channel per class, but input {shape(given)} has one.")
+        if found not in (same, positions):
+            _refuse_shape(owner, given, target, [same, positions])
+        return "sigmoid", target.unsqueeze(1) if found == positions else target
+    if found == same:
+        return always or _chosen(owner, given, target, mode), target
     if always == "sigmoid":
-        if tuple(target.shape) != same:
-            _refuse_shape(owner, given, target, [same])
-        return "sigmoid", target
-    if tuple(target.shape) == same:
-        if always is not None:
-            return always, target
-        if mode is None:
-            raise ValueError(
-                f"{owner}: input and target both have shape {shape(target)}. Pass mode='multilabel' if each class is "
-                "yes or no by itself (sigmoid), or mode='multiclass' if the target is one-hot or a distribution over "
-                f"classes (softmax).{_no_class_dimension(given)}"
-            )
-        return ("sigmoid" if mode == "multilabel" else "softmax"), target
-    if indices:
-        if tuple(target.shape) != positions:
-            target = target.squeeze(1)
-        if always is not None:
-            return always, target
-        return ("sigmoid" if mode == "multilabel" else "softmax"), target
-    if tuple(target.shape) in (positions, (n, 1, *spatial)):
+        _refuse_shape(owner, given, target, [same])
+    if found not in (positions, (n, 1, *spatial)):
+        _refuse_shape(owner, given, target, [positions, same])
+    if target.is_floating_point():
         raise ValueError(
             f"{owner}: target {shape(target)} holds {target.dtype}, but class indices for input {shape(given)} are "
             "integers. Pass target.long()."
         )
-    _refuse_shape(owner, given, target, [positions, same])
+    link: Link = always or ("sigmoid" if mode == "multilabel" else "softmax")
+    return link, target if found == positions else target.squeeze(1)
+
+
+def _chosen(owner: str, given: Tensor, target: Tensor, mode: Mode | None) -> Link:
+    if mode is None:
+        raise ValueError(
+            f"{owner}: input and target both have shape {shape(target)}. Pass mode='multilabel' if each class is yes "
+            "or no by itself (sigmoid), or mode='multiclass' if the target is one-hot or a distribution over classes "
+            f"(softmax).{_no_class_dimension(given)}"
+        )
+    return "sigmoid" if mode == "multilabel" else "softmax"
 
 
 def _no_class_dimension(input: Tensor) -> str:
@@ -210,8 +202,8 @@ def _per_position(
     by_class = link != "sigmoid"
     if name == "weight" and tensor.dim() == 1 and (refuse_1d or spatial or (c > 1 and not by_class)):
         raise ValueError(
-            f"{owner}: weight has one dimension, {shape(tensor)}. Per-class weights are class_weight=, an option of the "
-            f"loss; per-sample weights have shape ({', '.join(['N', *['1'] * max(len(spatial), 1)])})."
+            f"{owner}: weight has one dimension, {shape(tensor)}. Per-class weights are class_weight=, an option of "
+            f"the loss; per-sample weights have shape ({', '.join(['N', *['1'] * max(len(spatial), 1)])})."
         )
     if tensor.dim() == 1 + len(spatial) and (by_class or spatial or c == 1) and _fits(tensor, (n, *spatial)):
         return tensor.unsqueeze(1)

@@ -209,8 +209,8 @@ class Additive(Loss):
 
 
 _NO_MEAN = (
-    "is no mean, so the counts of a whole batch do not divide it: pass whole= the sums of a first pass without gradient "
-    "(losskit.distributed.micro_batches does both passes)."
+    "is no mean, so the counts of a whole batch do not divide it: pass whole= the sums of a first pass without "
+    "gradient (losskit.distributed.micro_batches does both passes)."
 )
 
 

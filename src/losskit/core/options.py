@@ -108,7 +108,7 @@ def _inherited(cls: type[Configured]) -> dict[str, Option]:
         for name, declared in base.__dict__.get("options", {}).items():
             found.setdefault(name, declared)
     for name, declared in found.items():
-        if name in cls.__dict__ and name not in cls.__dict__.get("__annotations__", {}):  # a new default alone
+        if name in cls.__dict__ and name not in inspect.get_annotations(cls):  # a new default alone
             found[name] = Option(name, cls.__dict__[name], declared.domain, declared.doc)
             delattr(cls, name)
     return found

@@ -110,7 +110,7 @@ class RegionOptions(ModeOptions):
 
 
 class RegionLoss(RegionOptions, LabelLoss):
-    """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` where classes couple."""
+    """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` if classes couple."""
 
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
     has_score: ClassVar[bool] = False
@@ -147,8 +147,8 @@ class RegionLoss(RegionOptions, LabelLoss):
         check_length(self.name, "class_weight", self.class_weight, reading)
         if self.pool == "sample" and reading.input.dim() == 2 and reading.input.shape[0] > 0:
             raise ValueError(
-                f"{self.name}: input {tuple(reading.output_shape)} has no spatial dimensions, so a sample's region is one "
-                "element. Pass pool='batch' to take regions over the batch."
+                f"{self.name}: input {tuple(reading.output_shape)} has no spatial dimensions, so a sample's region is "
+                "one element. Pass pool='batch' to take regions over the batch."
             )
         wrong = [c for c in self.classes or () if not 0 <= c < reading.num_classes]
         if wrong:

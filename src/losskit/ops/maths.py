@@ -24,7 +24,7 @@ def one_minus_exp(log_p: Tensor) -> Tensor:
 
 
 def log_sigmoid(x: Tensor) -> Tensor:
-    """`log p` from a logit. `F.logsigmoid` starts every thread even for a handful of elements: 7 ms on a busy machine."""
+    """`log p` from a logit. `F.logsigmoid` starts every thread even for a few elements: 7 ms on a busy machine."""
     return -F.softplus(-x, threshold=40.0)  # beyond 40 the difference to a straight line is below float64
 
 

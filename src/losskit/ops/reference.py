@@ -47,7 +47,8 @@ def totals(reading: Reading, columns: Sequence[Column]) -> Tensor:
 def terms(reading: Reading, term: Term, truth: Tensor, every: Tensor | None) -> Tensor:
     """Each element's `sum_c (truth_c t_c + every_c) term(log p_c)`, times its weight; 0 where it does not count.
 
-    `truth` and `every` are (C, 1) under softmax, giving (N, *), and (C, 2) for yes and no under sigmoid, giving (N, C, *).
+    `truth` and `every` are (C, 1) under softmax, giving (N, *), and (C, 2) for yes and no under sigmoid,
+    giving (N, C, *).
     """
     elements = Elements(reading)
     space = (1,) * (reading.input.dim() - 2)
@@ -139,7 +140,7 @@ class Elements:
         return term(self.log_p if side == 0 else self.log_q)
 
     def weighted(self, share: Tensor, term: Tensor) -> Tensor:
-        """`weight * share * term`, where a share of 0 silences an infinite term (a logit of -inf that is not the truth)."""
+        """`weight * share * term`, where a share of 0 silences an infinite term (a logit of -inf beside the truth)."""
         term = torch.where((share == 0) & term.isinf(), 0.0, term)
         return self.selected_weight * share * term
 
@@ -149,17 +150,18 @@ class Elements:
             if column.of == "every":
                 return self.selected_weight * term
             return self.weighted(self.truth(column.side), term)
-        return self.selected_weight * self._REGION[column](self)
+        return self.selected_weight * _REGION[column](self)
 
-    _REGION = {
-        "tp": lambda e: e.p * e.target,
-        "pred": lambda e: e.p,
-        "target": lambda e: e.target,
-        "count": lambda e: torch.ones_like(e.selected_weight),
-        "pred_sq": lambda e: e.p * e.p,
-        "target_sq": lambda e: e.target * e.target,
-        "abs_diff": lambda e: (e.p - e.target).abs(),
-    }
+
+_REGION: dict[str, Callable[[Elements], Tensor]] = {
+    "tp": lambda e: e.p * e.target,
+    "pred": lambda e: e.p,
+    "target": lambda e: e.target,
+    "count": lambda e: torch.ones_like(e.selected_weight),
+    "pred_sq": lambda e: e.p * e.p,
+    "target_sq": lambda e: e.target * e.target,
+    "abs_diff": lambda e: (e.p - e.target).abs(),
+}
 
 
 def can_hold(tensor: Tensor, value: int) -> bool:

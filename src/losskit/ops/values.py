@@ -27,7 +27,7 @@ class _Pending:
         self.found = found.to("cpu", non_blocking=True)
         self.event: Any = None
         if found.is_cuda:
-            self.event = torch.cuda.Event()
+            self.event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self.event.record()
 
     def ready(self) -> bool:
@@ -69,12 +69,12 @@ def _report(found: Tensor, message: str) -> Tensor:
 
 
 @_report.register_fake
-def _(found: Tensor, message: str) -> Tensor:
+def _(found: Tensor, message: str) -> Tensor:  # noqa: ARG001
     return found.new_empty(())
 
 
 @_report.register_vmap
-def _(info: Any, in_dims: tuple[Any, ...], found: Tensor, message: str) -> tuple[Tensor, int]:
+def _(info: Any, in_dims: tuple[Any, ...], found: Tensor, message: str) -> tuple[Tensor, int]:  # noqa: ARG001
     rows = found.movedim(in_dims[0], 0)
     return torch.stack([_report(row, message) for row in rows]), 0
 
@@ -132,8 +132,8 @@ def _labels(reading: Reading) -> Tensor | None:
     return verdict(
         bad,
         target,
-        f"{reading.owner}: target holds the class index {{value}}, but input has {classes} classes, 0 to {classes - 1}. "
-        "If it marks positions to leave out, pass ignore_index={value}; else correct the target.",
+        f"{reading.owner}: target holds the class index {{value}}, but input has {classes} classes, 0 to "
+        f"{classes - 1}. If it marks positions to leave out, pass ignore_index={{value}}; else correct the target.",
     )
 
 
@@ -158,8 +158,8 @@ def _soft_labels(reading: Reading) -> Tensor | None:
     rows = verdict(
         bad if counts is None else bad & counts,
         total,
-        f"{reading.owner}: the target's classes sum to {{value}} at some position, but a distribution over classes sums "
-        "to 1. For labels that do not exclude each other pass mode='multilabel'.",
+        f"{reading.owner}: the target's classes sum to {{value}} at some position, but a distribution over classes "
+        "sums to 1. For labels that do not exclude each other pass mode='multilabel'.",
     )
     return out_of_range if rows is None else rows if out_of_range is None else out_of_range + rows
 
