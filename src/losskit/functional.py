@@ -1,7 +1,7 @@
 """The function form of every loss: the same computation as the class, options as keyword arguments."""
 
 from losskit.core.forms import function_form
-from losskit.losses import region, regression
+from losskit.losses import classification, combined, ranked, region, regression
 
 mse_loss = function_form(regression.MSELoss)
 
@@ -10,3 +10,18 @@ jaccard_loss = function_form(region.JaccardLoss)
 iou_loss = jaccard_loss
 tversky_loss = function_form(region.TverskyLoss)
 focal_tversky_loss = function_form(region.FocalTverskyLoss)
+
+binary_cross_entropy_with_logits = function_form(classification.BCEWithLogitsLoss)
+cross_entropy = function_form(classification.CrossEntropyLoss)
+nll_loss = function_form(classification.NLLLoss)
+focal_loss = function_form(classification.FocalLoss)
+mean_focal_loss = function_form(classification.MeanFocalLoss)
+generalized_cross_entropy_loss = function_form(classification.GeneralizedCrossEntropyLoss)
+symmetric_cross_entropy_loss = function_form(classification.SymmetricCrossEntropyLoss)
+
+dice_bce_loss = function_form(combined.DiceBCELoss)
+dice_ce_loss = function_form(combined.DiceCELoss)
+dice_focal_loss = function_form(combined.DiceFocalLoss)
+combo_loss = function_form(combined.ComboLoss)
+
+lovasz_loss = function_form(ranked.LovaszLoss)

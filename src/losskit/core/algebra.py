@@ -34,6 +34,10 @@ class WeightedSum(Additive):
 
     def __init__(self, terms: list[tuple[Weight, Any]], names: list[str] | None = None) -> None:
         Configured.__init__(self)
+        self.set_terms(terms, names)
+
+    def set_terms(self, terms: list[tuple[Weight, Any]], names: list[str] | None = None) -> None:
+        """Build the parts; nested sums become one."""
         self.losses = nn.ModuleList()
         self.numbers: list[float] = []  # the constant factor of each weight
         self.factors = nn.ModuleDict()  # its variable one, by position

@@ -51,9 +51,14 @@ class LabelLoss(LabelOptions, Additive):
             always=self.always,
             ignore_index=self.ignore_index,
             from_logits=self.from_logits,
+            shift=self.shift(),
         )
         self.check_classes(reading)
         return reading
+
+    def shift(self) -> Tensor | None:
+        """What is added to the logits of each class, (C,)."""
+        return None
 
     def check_classes(self, reading: Reading) -> None:
         check_length(self.name, "class_weight", self.class_weight, reading)

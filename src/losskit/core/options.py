@@ -54,7 +54,8 @@ class Configured(nn.Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own, inherited = _declared(cls), _inherited(cls)
+        inherited = _inherited(cls)
+        own = _declared(cls, inherited)
         cls.options = {**own, **{name: o for name, o in inherited.items() if name not in own}}
         if "__init__" not in cls.__dict__ and cls.__init__ is Configured.__init__:
             cls.__signature__ = signature_of(cls.options)  # type: ignore[attr-defined]
@@ -114,7 +115,7 @@ def _inherited(cls: type[Configured]) -> dict[str, Option]:
     return found
 
 
-def _declared(cls: type[Configured]) -> dict[str, Option]:
+def _declared(cls: type[Configured], inherited: dict[str, Option]) -> dict[str, Option]:
     own = [n for n in inspect.get_annotations(cls) if not n.startswith("_") and n in cls.__dict__]
     hints = _hints(cls) if own else {}
     found = {}
@@ -123,7 +124,9 @@ def _declared(cls: type[Configured]) -> dict[str, Option]:
         if getattr(annotation, "__origin__", annotation) is ClassVar:
             continue
         raw = cls.__dict__[name]
-        declared = raw if isinstance(raw, _Declared) else _Declared(raw, "")
+        declared = (
+            raw if isinstance(raw, _Declared) else _Declared(raw, inherited[name].doc if name in inherited else "")
+        )
         found[name] = Option(name, declared.default, domain_of(annotation), declared.doc)
         delattr(cls, name)  # a default left on the class would hide the buffer of that name
     return found

@@ -35,7 +35,7 @@ class UNet(nn.Module):
 def convolutions(*widths: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in zip(widths, widths[1:], strict=False):
-        layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.GroupNorm(4, after), nn.ReLU()]
+        layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.GroupNorm(4, after), nn.LeakyReLU(0.1)]
     return nn.Sequential(*layers)
 
 

@@ -67,6 +67,6 @@ def draw_scenes(
             digit = resize(rng.choice(digits), (size, size), order=1)
             y, x = rng.integers(SIZE - size + 1, size=2)
             window = np.s_[y : y + size, x : x + size]
-            image[window] += rng.choice([-1, 1]) * rng.uniform(*CONTRASTS) * digit
+            image[window] += rng.uniform(*CONTRASTS) * digit
             truth[window] |= digit > 0.5
         yield image.clip(0, 1), truth

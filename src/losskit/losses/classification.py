@@ -1,0 +1,264 @@
+"""Losses of labels, element by element: functions of the log-probability of the truth."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Tensor
+
+from losskit.core.classification import ClassificationLoss
+from losskit.core.domains import ClassNumbers, NonNegative
+from losskit.core.labels import ModeOptions, check_length
+from losskit.core.options import Configured, option
+from losskit.core.reduction import divide
+from losskit.core.sums import Sums
+from losskit.ops.maths import one_minus_exp, safe_power
+from losskit.ops.reading import Reading
+
+
+class BCEOptions(Configured):
+    """The options that are binary cross-entropy's own."""
+
+    pos_weight: NonNegative | ClassNumbers | None = option(
+        default=None, doc="weight of the positives, one number or one per class; scales the loss, not its denominator"
+    )
+
+
+class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
+    r"""Charges minus the log-probability of each yes or no.
+
+    .. math:: -w_+\,t \log\sigma(x) - (1 - t)\log(1 - \sigma(x))
+
+    Label smoothing :math:`\varepsilon` replaces t by :math:`t (1 - \varepsilon) + \varepsilon / 2`.
+
+    Source: Good 1952, "Rational Decisions", J. Roy. Stat. Soc. B 14.
+
+    Elsewhere: in segmentation_models_pytorch and pytorch_toolbelt a `smooth_factor` of e is a label smoothing of 2e
+    here; PyTorch divides by the number of elements even when they are weighted, this mean by their weight.
+    """
+
+    always = "sigmoid"
+    authority = "torch.nn.functional.binary_cross_entropy_with_logits"
+    function_name = "binary_cross_entropy_with_logits"
+    short_name = "bce"
+    also_called = ("BCELoss", "binary_cross_entropy")
+
+    def term(self, log_p: Tensor) -> Tensor:
+        return -log_p
+
+    def check_classes(self, reading: Reading) -> None:
+        super().check_classes(reading)
+        check_length(self.name, "pos_weight", self.pos_weight, reading)
+
+    def factors(self, reading: Reading) -> Tensor | None:
+        if self.pos_weight is None:
+            return None
+        positive = torch.as_tensor(self.pos_weight, dtype=torch.float64, device=reading.input.device)
+        positive = positive.expand(reading.num_classes)
+        return torch.stack([positive, torch.ones_like(positive)], -1)
+
+
+class CEOptions(Configured):
+    """The options that are cross-entropy's own."""
+
+    prior: ClassNumbers | None = option(
+        default=None,
+        doc="how frequent each class is in training (counts or shares, all > 0), whose logarithm is added to the "
+        "logits, so that no class is preferred for being frequent",
+    )
+
+
+class CrossEntropyLoss(CEOptions, ClassificationLoss):
+    r"""Charges minus the log-probability of the true class.
+
+    .. math:: -\sum_c t_c \log\mathrm{softmax}(x + \log\pi)_c
+
+    Source: Good 1952, "Rational Decisions", J. Roy. Stat. Soc. B 14; label smoothing Szegedy et al. 2015,
+    arXiv:1512.00567; prior :math:`\pi` Menon et al. 2020, arXiv:2007.07314 (logit adjustment) and Ren et al. 2020,
+    arXiv:2007.10740 (balanced softmax). For a temperature tau pass `prior ** tau`.
+
+    Elsewhere: PyTorch calls `class_weight` `weight`, and divides one-hot and soft targets by the number of positions
+    where it divides class indices by their weight; here both are divided by their weight.
+    """
+
+    always = "softmax"
+    authority = "torch.nn.functional.cross_entropy"
+    function_name = "cross_entropy"
+    short_name = "ce"
+    also_called = ("cross_entropy_loss",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.prior, Tensor):
+            if bool((self.prior <= 0).any()):
+                raise ValueError(
+                    f"{self.name}: prior must be > 0 for every class; got {self.prior.tolist()}. Leave out classes "
+                    "that never occur, or count each once."
+                )
+            if not self.from_logits:
+                raise ValueError(f"{self.name}: prior adjusts logits, so it cannot go with from_logits=False.")
+
+    def term(self, log_p: Tensor) -> Tensor:
+        return -log_p
+
+    def check_classes(self, reading: Reading) -> None:
+        super().check_classes(reading)
+        check_length(self.name, "prior", self.prior, reading)
+
+    def shift(self) -> Tensor | None:
+        return torch.log(self.prior / self.prior.sum()) if isinstance(self.prior, Tensor) else None
+
+
+class NLLLoss(ClassificationLoss):
+    r"""Charges minus the given log-probability of the true class.
+
+    .. math:: -\sum_c t_c\,x_c
+
+    Source: Fisher 1922, "On the Mathematical Foundations of Theoretical Statistics", Phil. Trans. A 222.
+
+    Elsewhere: PyTorch calls `class_weight` `weight`.
+    """
+
+    always = "log_softmax"
+    authority = "torch.nn.functional.nll_loss"
+    function_name = "nll_loss"
+    short_name = "nll"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.from_logits:
+            raise ValueError(
+                f"{self.name} takes log-probabilities. For probabilities use CrossEntropyLoss(from_logits=False)."
+            )
+
+    def term(self, log_p: Tensor) -> Tensor:
+        return -log_p
+
+
+class FocalOptions(Configured):
+    """The options that are the focal loss's own."""
+
+    gamma: NonNegative = option(default=2.0, doc="how strongly well classified elements are played down; 0 is none")
+    alpha: Annotated[float, Interval(ge=0, le=1)] | ClassNumbers | None = option(
+        default=None,
+        doc="binary and multi-label: weight of the positives, 1 - alpha that of the negatives, one number or one per "
+        "class; multi-class: one weight a class",
+    )
+
+
+class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
+    r"""Cross-entropy that plays down elements already classified well, so that rare hard ones are heard.
+
+    .. math:: -\alpha_t (1 - p_t)^{\gamma} \log p_t
+
+    with :math:`p_t` the probability of the truth, by sigmoid or softmax as the target asks. gamma = 0 is exactly
+    binary cross-entropy or cross-entropy.
+
+    Source: Lin et al. 2017, arXiv:1708.02002.
+
+    Elsewhere: segmentation_models_pytorch's multi-class focal is one class against the rest, by sigmoid; MONAI's and
+    kornia's softmax focal is divided by the number of classes; the tutorials apply the modulation once, to the mean
+    (MeanFocalLoss); torchvision's default alpha is 0.25; Keras leaves alpha unused unless told otherwise.
+    """
+
+    authority = "torchvision.ops.sigmoid_focal_loss"
+    short_name = "focal"
+
+    def term(self, log_p: Tensor) -> Tensor:
+        return -log_p if self.gamma == 0 else -safe_power(one_minus_exp(log_p), self.gamma) * log_p
+
+    def check_classes(self, reading: Reading) -> None:
+        super().check_classes(reading)
+        check_length(self.name, "alpha", self.alpha, reading)
+        if reading.link == "softmax" and self.alpha is not None and not isinstance(self.alpha, Tensor):
+            raise ValueError(
+                f"{self.name}: alpha={self.alpha} is one number, which for several classes means three things "
+                "elsewhere: a factor on the whole loss (multiply the loss instead), class 0 as background with 1 - alpha (pass "
+                "alpha=[1 - a, a, ..., a]), or nothing at all. Pass one number per class."
+            )
+
+    def factors(self, reading: Reading) -> Tensor | None:
+        if self.alpha is None:
+            return None
+        alpha = torch.as_tensor(self.alpha, dtype=torch.float64, device=reading.input.device)
+        alpha = alpha.expand(reading.num_classes)
+        return torch.stack([alpha, 1 - alpha], -1) if reading.link == "sigmoid" else alpha.unsqueeze(-1)
+
+
+class MeanFocalLoss(ModeOptions, ClassificationLoss):
+    r"""Modulates the mean cross-entropy of the batch as one number: the tutorials' "focal loss", by its own name.
+
+    .. math:: \alpha (1 - e^{-B})^{\gamma} B
+
+    with B the mean binary cross-entropy (cross-entropy for class indices). No element is played down against
+    another; for that use FocalLoss. It is a function of the whole batch's mean, so averaging it over micro-batches
+    changes it.
+
+    Source: the "Loss Function Library" notebook on Kaggle and its many copies; the focal loss itself is Lin et al.
+    2017, arXiv:1708.02002.
+
+    Elsewhere: every library's focal loss modulates each element.
+    """
+
+    authority = "values worked out by hand"
+    short_name = "mean_focal"
+
+    alpha: NonNegative = option(default=0.8, doc="a factor on the whole loss")
+    gamma: NonNegative = option(default=2.0, doc="the power of the modulation")
+
+    def term(self, log_p: Tensor) -> Tensor:
+        return -log_p
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        mean = divide(sums["numerator"], sums["denominator"], self.empty, self.name)
+        return self.alpha * safe_power(one_minus_exp(-mean), self.gamma) * mean, None
+
+    def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        return self.conclude(self.totals(*tensors, weight=weight, mask=mask))[0]
+
+
+class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):
+    r"""Between mean absolute error and cross-entropy: bounded, so that wrong labels cannot dominate.
+
+    .. math:: \frac{1 - p_t^{\,q}}{q}
+
+    q = 1 is the absolute error of the truth's probability; q towards 0 is cross-entropy.
+
+    Source: Zhang and Sabuncu 2018, arXiv:1805.07836.
+    """
+
+    authority = "values worked out by hand"
+    short_name = "gce"
+
+    q: Annotated[float, Interval(gt=0, le=1)] = option(default=0.7, doc="1 for absolute error, towards 0 cross-entropy")
+
+    def term(self, log_p: Tensor) -> Tensor:
+        return -torch.expm1(self.q * log_p) / self.q
+
+
+class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
+    r"""Cross-entropy plus its reverse, which keeps learning from clean labels where some are wrong.
+
+    .. math:: -\alpha \log p_t - \beta\,\log(\text{floor})\,(1 - p_t)
+
+    The reverse part is :math:`-\sum_c p_c \log t_c` with the zeros of a hard target replaced by the floor.
+
+    Source: Wang et al. 2019, arXiv:1908.06112.
+
+    Elsewhere: the paper writes the logarithm of the floor as A; released code clamps the target at 1e-4.
+    """
+
+    authority = "values worked out by hand"
+    short_name = "sce"
+
+    alpha: NonNegative = option(default=0.1, doc="weight of cross-entropy")
+    beta: NonNegative = option(default=1.0, doc="weight of reverse cross-entropy")
+    floor: Annotated[float, Interval(gt=0, lt=1)] = option(
+        default=1e-4, doc="stands for a target of 0 in the logarithm"
+    )
+
+    def term(self, log_p: Tensor) -> Tensor:
+        return -self.alpha * log_p - self.beta * math.log(self.floor) * one_minus_exp(log_p)
