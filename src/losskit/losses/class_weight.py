@@ -31,10 +31,11 @@ def class_weight_from(
     - ``median_frequency``: :math:`\mathrm{median}(f) / f_c`, where :math:`f_c` is the share of class c in the samples
       that contain it.
 
-    A class that never occurs weighs 0. `targets` is a tensor of class indices with samples in its first dimension, or an
-    iterable of such tensors (a pass over a data loader's labels).
+    A class that never occurs weighs 0. `targets` is a tensor of class indices with samples in its first dimension, or
+    an iterable of such tensors (a pass over a data loader's labels).
 
-    Source: effective number, Cui et al. 2019, arXiv:1901.05555; median frequency, Eigen and Fergus 2014, arXiv:1411.4734.
+    Source: effective number, Cui et al. 2019, arXiv:1901.05555; median frequency, Eigen and Fergus 2014,
+    arXiv:1411.4734.
     """
     if scheme not in get_args(Scheme):
         known = ", ".join(get_args(Scheme))
@@ -65,9 +66,7 @@ def _counts(targets: Iterable[Tensor], num_classes: int | None, ignore_index: in
     rows = []
     for target in targets:
         if target.is_floating_point():
-            raise TypeError(
-                f"class_weight_from: targets are class indices, integers; got {target.dtype}. Pass .long()."
-            )
+            raise TypeError(f"class_weight_from: targets are class indices; got {target.dtype}. Pass .long().")
         for sample in target.reshape(1) if target.dim() == 0 else target:
             labels = sample.reshape(-1)
             labels = labels[labels != ignore_index] if can_hold(labels, ignore_index) else labels
@@ -78,8 +77,8 @@ def _counts(targets: Iterable[Tensor], num_classes: int | None, ignore_index: in
     if smallest < 0 or largest >= classes:
         wrong = smallest if smallest < 0 else largest
         raise ValueError(
-            f"class_weight_from: the targets hold the class index {wrong}, outside 0 to {classes - 1}. If it marks elements "
-            f"to leave out, pass ignore_index={wrong}."
+            f"class_weight_from: the targets hold the class index {wrong}, outside 0 to {classes - 1}. If it marks "
+            f"elements to leave out, pass ignore_index={wrong}."
         )
     return (
         torch.stack([torch.bincount(r, minlength=classes) for r in rows]).to(torch.float64)

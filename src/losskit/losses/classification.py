@@ -44,7 +44,6 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
     authority = "torch.nn.functional.binary_cross_entropy_with_logits"
     function_name = "binary_cross_entropy_with_logits"
     short_name = "bce"
-    also_called = ("BCELoss", "binary_cross_entropy")
 
     def term(self, log_p: Tensor) -> Tensor:
         return -log_p
@@ -176,8 +175,8 @@ class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
         if reading.link == "softmax" and self.alpha is not None and not isinstance(self.alpha, Tensor):
             raise ValueError(
                 f"{self.name}: alpha={self.alpha} is one number, which for several classes means three things "
-                "elsewhere: a factor on the whole loss (multiply the loss instead), class 0 as background with 1 - alpha (pass "
-                "alpha=[1 - a, a, ..., a]), or nothing at all. Pass one number per class."
+                "elsewhere: a factor on the whole loss (multiply the loss instead), class 0 as background with 1 - alpha "
+                "(pass alpha=[1 - a, a, ..., a]), or nothing at all. Pass one number per class."
             )
 
     def factors(self, reading: Reading) -> Tensor | None:
