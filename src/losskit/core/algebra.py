@@ -205,11 +205,17 @@ class WeightedSum(Additive):
     def label(self) -> str:
         return "+".join(self.names)
 
-    def extra_repr(self) -> str:
-        return " + ".join(
-            f"{number:g} * {'' if factor is None else f'{type(factor).__name__} * '}{name}"
-            for number, factor, name in zip(self.numbers, self.variable_factors(), self.names, strict=True)
-        )
+    def __repr__(self) -> str:
+        """The sum as Python writes it, which `losskit.build` reads too."""
+        if type(self) is not WeightedSum:
+            return f"{self.name}({self.extra_repr()})"
+        text = ""
+        for number, factor, part in zip(self.numbers, self.variable_factors(), self.losses, strict=True):
+            sign = " - " if number < 0 else " + "
+            size = f"{abs(number):g}" if float(f"{abs(number):g}") == abs(number) else repr(abs(number))
+            times = "" if size == "1" else f"{size} * "
+            text += f"{sign}{times}{'' if factor is None else f'{factor!r} * '}{part!r}"
+        return text[3:] if text.startswith(" + ") else f"-{text[3:]}"
 
 
 class _Held(nn.Module):
@@ -221,6 +227,9 @@ class _Held(nn.Module):
             self.value = value
         else:
             self.register_buffer("value", value)
+
+    def __repr__(self) -> str:
+        return f"{float(self.value):.4g}"
 
     def forward(self) -> Tensor:
         return self.value
@@ -244,6 +253,11 @@ class Wrapped(Loss):
                 "the kit (@losskit.loss), or leave it out of this sum."
             )
         return self.function(*tensors, **given)
+
+    def __repr__(self) -> str:
+        module = isinstance(self.function, nn.Module)
+        place = type(self.function).__module__ if module else self.function.__module__
+        return f"{place}:{self.function!r}" if module else f"{place}:{self.label}"
 
     @property
     def label(self) -> str:

@@ -11,9 +11,9 @@ class LosskitWarning(UserWarning):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint such as `; did you mean "smooth"?`, or nothing where no known name is close."""
+    """The end of a sentence: `; did you mean "smooth"?`, or a full stop where no known name is close."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.55)
-    return f'; did you mean "{matches[0]}"?' if matches else ""
+    return f'; did you mean "{matches[0]}"?' if matches else "."
 
 
 def shape(tensor: object) -> str:

@@ -1,0 +1,179 @@
+"""References: a loss by its place, `my_losses.py:my_dice` in a file or `torch.nn:BCEWithLogitsLoss` in a module."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from losskit.core.algebra import as_loss
+from losskit.core.errors import nearest
+from losskit.core.loss import Loss
+
+
+class Reference(NamedTuple):
+    """Where a loss is, and its name there."""
+
+    place: str  # a file ending in .py, or a module
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.place}:{self.name}"
+
+
+_loaded: dict[Path, tuple[int, ModuleType]] = {}  # with the file's time, so that an edited file is read again
+
+
+def load(reference: Reference) -> Any:
+    """The object that a reference names."""
+    module = _file(reference.place) if reference.place.endswith(".py") else _module(reference.place)
+    found: Any = module
+    for name in reference.name.split("."):
+        if not hasattr(found, name):
+            known = [n for n, value in vars(found).items() if callable(value) and not n.startswith("_")]
+            raise ValueError(
+                f"{reference.place} has no {name}{nearest(name, known)}{_listing(known) if found is module else ''}"
+            )
+        found = getattr(found, name)
+    return found
+
+
+def make(reference: Reference, arguments: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> Loss:
+    """The loss that a reference and its options make.
+
+    A function of the kit stands for its module; a class is constructed; a function that still misses its tensors is
+    the loss, with the options bound; a function that misses nothing makes the loss.
+    """
+    found, options = load(reference), dict(options or {})
+    module = getattr(found, "Module", None)
+    if isinstance(module, type) and issubclass(module, Loss):
+        found = module
+    if isinstance(found, type):
+        return _loss(reference, _call(found, arguments, options))
+    if isinstance(found, nn.Module) or not callable(found):
+        if callable(found) and not arguments and not options:
+            return as_loss(found)
+        raise TypeError(
+            f"{reference} is a module made already ({type(found).__name__}), so it takes no options."
+            if callable(found)
+            else f"{reference} is no loss but {found!r:.80}. Name a function, a class or a module there."
+        )
+    if _misses_tensors(found, arguments, options):
+        return as_loss(_bound(reference, found, arguments, options) if arguments or options else found)
+    return _loss(reference, _call(found, arguments, options))
+
+
+def _loss(reference: Reference, made: Any) -> Loss:
+    if isinstance(made, type) or not callable(made):
+        raise TypeError(
+            f"{reference} made {made!r}, which is no loss. Make a module, or a function of (input, target)."
+        )
+    return as_loss(made)
+
+
+def _call(function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    try:
+        return function(*arguments, **options)
+    except TypeError as error:
+        if "Tensor" in str(error):
+            raise TypeError(f"{error}. A tensor is written tensor([1.0, 2.0]).") from error
+        raise TypeError(f"{error}{_hint(function, options)}") from error
+
+
+def _hint(function: Callable[..., Any], options: Mapping[str, Any]) -> str:
+    """The nearest right name of the first option that the function does not have."""
+    if isinstance(function, type) and issubclass(function, Loss):
+        return ""  # its own message says it
+    try:
+        known = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return ""
+    return next((nearest(name, known) for name in options if name not in known), "")
+
+
+def _misses_tensors(function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin tells nothing of itself
+        return True
+    if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
+        return True
+    required = [p for p in signature.parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    return any(p.name not in options for p in required[len(arguments) :])
+
+
+def _bound(
+    reference: Reference, function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    if arguments:
+        raise TypeError(f"{reference} takes its tensors first, so its options are given by name.")
+    try:
+        inspect.signature(function).bind_partial(**options)
+    except TypeError as error:
+        raise TypeError(f"{reference} {error}{_hint(function, options)}") from error
+    bound = functools.partial(function, **options)
+    bound.__name__ = getattr(function, "__name__", reference.name)  # type: ignore[attr-defined]
+    bound.__module__ = function.__module__
+    return bound
+
+
+def _file(place: str) -> ModuleType:
+    path = Path(place).expanduser().resolve()
+    if not path.is_file():
+        near = nearest(path.name, [p.name for p in path.parent.glob("*.py")])
+        folder = "" if Path(place).is_absolute() else f" in {Path.cwd()}"
+        raise ValueError(f"There is no file {place}{folder}{near}")
+    written = path.stat().st_mtime_ns
+    if path in _loaded and _loaded[path][0] == written:
+        return _loaded[path][1]
+    # A name of its own: a file called like a library must not stand in for it.
+    name = f"{path.stem}_{hashlib.sha1(str(path).encode(), usedforsecurity=False).hexdigest()[:8]}"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # what the file imports from beside it
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ValueError(f"{place} does not load: {type(error).__name__}: {error}{_line(error, path)}") from error
+    _loaded[path] = (written, module)
+    return module
+
+
+def _line(error: Exception, path: Path) -> str:
+    """Where in the file it went wrong."""
+    numbers = [error.lineno] if isinstance(error, SyntaxError) else []
+    trace = error.__traceback__
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename) == path:
+            numbers.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return f" (line {numbers[-1]})" if numbers else ""
+
+
+def _module(place: str) -> ModuleType:
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        beside = f"{place.replace('.', '/')}.py"
+        advice = f" For the file write {beside}:name." if Path(beside).is_file() else " Is it installed here?"
+        raise ValueError(f"{place} cannot be imported: {error}.{advice}") from error
+    except Exception as error:
+        raise ValueError(f"{place} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _listing(known: list[str]) -> str:
+    return f" It has {', '.join(known)}." if 0 < len(known) <= 12 else ""
