@@ -1,6 +1,7 @@
 """Loss functions for PyTorch: the catalogue, a kit to write your own as one formula, and a bench to compare them."""
 
 from losskit import functional as functional
+from losskit.build import build as build
 from losskit.core.algebra import Part as Part
 from losskit.core.algebra import WeightedSum as WeightedSum
 from losskit.core.classification import ClassificationLoss as ClassificationLoss
@@ -36,7 +37,12 @@ from losskit.losses.region import FocalTverskyLoss as FocalTverskyLoss
 from losskit.losses.region import IoULoss as IoULoss
 from losskit.losses.region import JaccardLoss as JaccardLoss
 from losskit.losses.region import TverskyLoss as TverskyLoss
+from losskit.losses.regression import GaussianNLLLoss as GaussianNLLLoss
+from losskit.losses.regression import HuberLoss as HuberLoss
+from losskit.losses.regression import L1Loss as L1Loss
 from losskit.losses.regression import MSELoss as MSELoss
+from losskit.losses.regression import PoissonNLLLoss as PoissonNLLLoss
+from losskit.losses.regression import SmoothL1Loss as SmoothL1Loss
 from losskit.ops.values import flush_errors as flush_errors
 
 __version__ = "0.1.0"

@@ -1,9 +1,14 @@
 """The function form of every loss: the same computation as the class, options as keyword arguments."""
 
-from losskit.core.forms import function_form
+from losskit.core.forms import function_form, tensors_form
 from losskit.losses import classification, combined, ranked, region, regression
 
 mse_loss = function_form(regression.MSELoss)
+l1_loss = function_form(regression.L1Loss)
+smooth_l1_loss = function_form(regression.SmoothL1Loss)
+huber_loss = function_form(regression.HuberLoss)
+gaussian_nll_loss = tensors_form(regression.GaussianNLLLoss)
+poisson_nll_loss = function_form(regression.PoissonNLLLoss)
 
 dice_loss = function_form(region.DiceLoss)
 jaccard_loss = function_form(region.JaccardLoss)

@@ -64,21 +64,15 @@ def read(
     return Reading(owner, input, target, weight, mask, link, ignore_index, from_logits, shift, output_shape)
 
 
-def read_pair(
-    owner: str, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
-) -> tuple[Tensor | None, Tensor | None]:
-    """Check a regression loss's arguments, whose shapes are equal; return weight and mask ready to broadcast."""
-    check_floating(owner, "input", input)
-    check_tensor(owner, "target", target)
-    if input.shape != target.shape:
+def check_equal(owner: str, tensors: dict[str, Tensor]) -> None:
+    """Two tensors, by name, have one shape; nothing broadcasts."""
+    (a, first), (b, second) = tensors.items()
+    if first.shape != second.shape:
+        repair = _repair(first, second).replace("input.", f"{a}.").replace("target.", f"{b}.")
         raise ValueError(
-            f"{owner}: input has shape {shape(input)} and target {shape(target)}; they must be equal, nothing "
-            f"broadcasts. {_repair(input, target)}"
+            f"{owner}: {a} has shape {shape(first)} and {b} {shape(second)}; they must be equal, nothing broadcasts. "
+            f"{repair}"
         )
-    return (
-        elementwise(owner, "weight", weight, input.shape),
-        elementwise(owner, "mask", mask, input.shape),
-    )
 
 
 def elementwise(owner: str, name: str, tensor: Tensor | None, wanted: Sequence[int]) -> Tensor | None:

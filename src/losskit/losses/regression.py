@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor
 
+from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.domains import NonNegative, Positive
+from losskit.core.mean import ElementLoss
+from losskit.core.options import option
 from losskit.core.regression import RegressionLoss
+from losskit.core.sums import Sums
+from losskit.ops.values import mark
 
 
 class MSELoss(RegressionLoss):
@@ -23,3 +32,159 @@ class MSELoss(RegressionLoss):
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         return (input - target) ** 2
+
+
+class L1Loss(RegressionLoss):
+    r"""Takes errors as they are, so that outliers count no more than their size; the best constant is the median.
+
+    .. math:: |x - y|
+
+    Source: Laplace and Boscovich, least absolute deviations, 18th century.
+
+    Elsewhere: MAE and mean absolute error are other names for it.
+    """
+
+    authority = "torch.nn.functional.l1_loss"
+    also_called = ("mae",)
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return (input - target).abs()
+
+
+class SmoothL1Loss(RegressionLoss):
+    r"""Squares small errors and takes large ones as they are, with slope 1 beyond beta.
+
+    .. math:: \begin{cases} (x - y)^2 / (2 \beta) & |x - y| < \beta \\ |x - y| - \beta / 2 & \text{else} \end{cases}
+
+    It is the Huber loss divided by its delta; beta 0 is L1.
+
+    Source: Girshick 2015, Fast R-CNN, arXiv:1504.08083.
+
+    Elsewhere: in many tutorials "Huber" and "smooth L1" mean each other; they agree at beta = delta = 1 only.
+    """
+
+    authority = "torch.nn.functional.smooth_l1_loss"
+
+    beta: NonNegative = option(default=1.0, doc="the error at which the parabola turns into a line; 0 is L1")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        error = input - target
+        if self.beta == 0:
+            return error.abs()
+        near = error.clamp(-self.beta, self.beta)
+        return near / self.beta * (error - near / 2)
+
+
+class HuberLoss(RegressionLoss):
+    r"""Squares small errors and takes large ones linearly, with slope delta, so that outliers pull no harder.
+
+    .. math:: \begin{cases} (x - y)^2 / 2 & |x - y| < \delta \\ \delta\,(|x - y| - \delta / 2) & \text{else} \end{cases}
+
+    Source: Huber 1964, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35.
+
+    Elsewhere: SmoothL1Loss divides this by delta.
+    """
+
+    authority = "torch.nn.functional.huber_loss"
+
+    delta: Positive = option(default=1.0, doc="the error at which the parabola turns into a line")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        error = input - target
+        near = error.clamp(-self.delta, self.delta)
+        return near * (error - near / 2)
+
+
+class GaussianNLLLoss(ElementLoss):
+    r"""Learns a mean and a variance: errors count by the variance predicted for them, and variance has its price.
+
+    .. math:: \frac{1}{2} \left(\log v + \frac{(x - y)^2}{v}\right), \quad v = \max(\text{var}, \epsilon)
+
+    and :math:`\frac{1}{2} \log 2 \pi` besides, if `full`. The gradient passes through the maximum, so that a variance
+    below eps still learns.
+
+    Source: Nix and Weigend 1994, "Estimating the mean and variance of the target probability distribution", ICNN.
+
+    Elsewhere: many models predict log variance: pass its exponential.
+    """
+
+    authority = "torch.nn.functional.gaussian_nll_loss"
+    function_name = "gaussian_nll_loss"
+    shapes = "input and target of one shape; var of the same, or size 1 where one variance serves several elements."
+
+    full: bool = option(default=False, doc="include the constant")
+    eps: Positive = option(default=1e-6, doc="the least variance")
+
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,
+        target: Tensor,
+        var: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        return self.reduced(input, target, var, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
+
+    def check(self, *tensors: Tensor) -> None:
+        input, target, var = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        check_equal(self.name, {"input": input, "target": target})
+        elementwise(self.name, "var", var, input.shape)
+
+    def neutral(self, position: int) -> float:
+        return 1.0 if position == 2 else 0.0
+
+    def per_element(self, input: Tensor, target: Tensor, var: Tensor) -> Tensor:
+        floored = var + (var.clamp_min(self.eps) - var).detach()
+        value = (floored.log() + (input - target) ** 2 / floored) / 2
+        if self.full:
+            value = value + math.log(2 * math.pi) / 2
+        return mark(
+            value,
+            var < 0,
+            var,
+            f"{self.name}: var holds {{value}}, but a variance is not negative. If the model predicts its logarithm, "
+            "pass var.exp(); else make it positive, for example with softplus.",
+        )
+
+
+class PoissonNLLLoss(RegressionLoss):
+    r"""Learns the rate of counts: an error costs less where the rate is high, as counts scatter more there.
+
+    .. math:: \lambda - y \log(\lambda + \epsilon), \quad \text{or } e^x - x y \text{ for } x = \log \lambda
+
+    up to :math:`\log y!`, which `full` adds by Stirling's formula :math:`y \log y - y + \frac{1}{2} \log 2 \pi y` where
+    y > 1.
+
+    Source: Poisson regression, Nelder and Wedderburn 1972, "Generalized Linear Models", JRSS A 135.
+
+    Elsewhere: Keras's Poisson takes the rate, not its logarithm.
+    """
+
+    authority = "torch.nn.functional.poisson_nll_loss"
+    function_name = "poisson_nll_loss"
+
+    log_input: bool = option(default=True, doc="whether the input holds log rates; False: rates")
+    full: bool = option(default=False, doc="include the Stirling approximation of the target's own term")
+    eps: Positive = option(default=1e-8, doc="added to a rate before its logarithm (log_input=False)")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        log_rate = input if self.log_input else (input + self.eps).log()
+        value = (input.exp() if self.log_input else input) - target * log_rate
+        if self.full:
+            several = target > 1
+            y = torch.where(several, target, 2.0)
+            value = value + torch.where(several, y * y.log() - y + (2 * math.pi * y).log() / 2, 0.0)
+        if self.log_input:
+            return value
+        return mark(
+            value,
+            input < 0,
+            input,
+            f"{self.name}: input holds {{value}}, but log_input=False takes rates, which are not negative. If it holds "
+            "log rates, leave log_input out.",
+        )

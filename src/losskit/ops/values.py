@@ -50,7 +50,9 @@ def flush_errors() -> None:
 
 
 def raise_pending() -> None:
-    """Raise the first finding that has arrived; cheap when there is none."""
+    """Raise the first finding that has arrived; cheap when there is none. Compiled code does so inside the operator."""
+    if torch.compiler.is_compiling():
+        return
     while _pending and _pending[0].ready():
         error = _pending.popleft().error()
         if error is not None:
@@ -60,11 +62,10 @@ def raise_pending() -> None:
 
 @torch.library.custom_op("losskit::report_bad_values", mutates_args=())
 def _report(found: Tensor, message: str) -> Tensor:
-    if found.device.type == "cpu":
-        if bool(found[0] != 0):
+    if not (found.is_cuda and torch.cuda.is_current_stream_capturing()):
+        raise_pending()
+        if found.device.type != "cpu" or bool(found[0] != 0):
             _pending.append(_Pending(message, found))
-    elif not (found.is_cuda and torch.cuda.is_current_stream_capturing()):
-        _pending.append(_Pending(message, found))
     return torch.where(found[0] != 0, torch.nan, 0.0)
 
 
@@ -95,6 +96,13 @@ def verdict(bad: Tensor, values: Tensor, message: str) -> Tensor | None:
     found = torch.stack([bad.any().to(torch.float32), first.to(torch.float32)])
     result: Tensor = _report(found, message)
     return result
+
+
+def mark(result: Tensor, bad: Tensor, values: Tensor, message: str) -> Tensor:
+    """The result as it is; NaN where the verdict on the values was left for later."""
+    raise_pending()
+    found = verdict(bad, values, message)
+    return result if found is None else result + found
 
 
 def _raises_now(tensor: Tensor) -> bool:
