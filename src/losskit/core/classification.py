@@ -57,28 +57,26 @@ class ClassificationLoss(LabelLoss):
         return self.collect_classes(torch.stack(per_side, -1), totals[-1], reading)
 
     def collect_classes(self, value: Tensor, count: Tensor, reading: Reading) -> Sums:
-        """From the smoothed terms (N, C, sides) and counts (N, C) to the numerator and denominator of the mean."""
+        """From the smoothed terms (N, C, sides) and counts (N, C) to the numerators and denominators of each class."""
         factors = self.factors(reading)
         value = (value if factors is None else value * factors.to(value)).sum(-1)
-        weight = self.class_weights(value)
-        if weight is not None:
-            value, count = value * weight, count * weight
-        return Sums(numerator=value.sum(), denominator=count.sum())
+        return Sums(numerator=value.sum(0), denominator=count.sum(0))
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
-        return sums["numerator"], sums["denominator"]
+        return self.by_class(sums["numerator"]).sum(), self.by_class(sums["denominator"]).sum()
 
-    def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
         reading = self.read(input, target, weight, mask)
         sides = 2 if reading.link == "sigmoid" else 1
-        truth = reading.input.new_ones((reading.num_classes, sides), dtype=torch.float64)
+        count = reading.input.new_ones((sides, reading.num_classes), dtype=torch.float64)
+        count = self.by_class(count).T  # (C, sides)
         factors = self.factors(reading)
-        truth = truth if factors is None else truth * factors.to(truth)
-        class_weight = self.class_weights(truth)
-        truth = truth if class_weight is None else truth * class_weight.unsqueeze(1)
+        truth = count if factors is None else count * factors.to(count)
         every = None
         if self.label_smoothing:
             every = truth * (self.label_smoothing / (2 if sides == 2 else reading.num_classes))
             truth = truth * (1 - self.label_smoothing)
-        return ops.terms(reading, self.term, truth, every).reshape(reading.output_shape)
+        value = ops.terms(reading, self.term, truth, every)
+        share = ops.terms(reading, torch.ones_like, count)
+        return value.reshape(reading.output_shape), share.reshape(reading.output_shape)

@@ -71,6 +71,11 @@ class LabelLoss(LabelOptions, Additive):
         """From the totals of each column, (N, C) each, to the sums that add over batches."""
         raise NotImplementedError
 
+    def by_class(self, numbers: Tensor) -> Tensor:
+        """Numbers per class, (..., C), times the class weights."""
+        weights = self.class_weights(numbers)
+        return numbers if weights is None else numbers * weights
+
     def class_weights(self, like: Tensor) -> Tensor | None:
         return None if self.class_weight is None else self.class_weight.to(like)  # type: ignore[union-attr]
 

@@ -14,7 +14,7 @@ from losskit.core.describe import describe
 from losskit.core.domains import Reduction
 from losskit.core.errors import shape
 from losskit.core.options import Configured, option
-from losskit.core.reduction import Empty, divide, result_dtype, total, weighted
+from losskit.core.reduction import Empty, divide, reduce, result_dtype, weighted
 from losskit.core.sums import Counts, Sums
 from losskit.ops.reading import computing_dtype
 
@@ -52,23 +52,37 @@ class Loss(Configured):
         raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
 
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        value, share = self.weighed(*tensors, weight=weight, mask=mask)
+        return reduce(value, share, self.reduction, self.empty, self.name)
+
+    def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Each element's weighted value, and its weight; both 0 where it does not count."""
         for name, tensor in zip(self.tensor_names(), tensors, strict=False):
             check_tensor(self.name, name, tensor)
         values = self.values(*tensors)
         if not isinstance(values, Tensor):
             raise TypeError(f"{self.name}: values(...) must return a tensor; got {type(values).__name__}.")
-        return self.reduce(values, weight, mask)
+        return self._weigh(values, weight, mask)
 
     def reduce(self, values: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Weigh, mask and reduce unreduced values by the one rule of every loss."""
+        value, share = self._weigh(values, weight, mask)
+        return reduce(value, share, self.reduction, self.empty, self.name)
+
+    def _weigh(self, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         weight = elementwise(self.name, "weight", weight, values.shape)
         mask = elementwise(self.name, "mask", mask, values.shape)
-        value, share = weighted(values.to(computing_dtype(values)), weight, mask)
-        if self.reduction == "none":
-            return value
-        if self.reduction == "sum":
-            return total(value).to(value.dtype)
-        return divide(total(value), total(share), self.empty, self.name).to(value.dtype)
+        return weighted(values.to(computing_dtype(values)), weight, mask)
+
+    @property
+    def additive(self) -> bool:
+        """Whether it has sums that add over batches, to the exact loss of the whole."""
+        return False
+
+    def require_additive(self) -> None:
+        """Raise what the loss does instead, where it has no sums that add."""
+        if not self.additive:
+            raise TypeError(f"{self.name} has no sums that add over batches: {self.across_ranks}")
 
     @property
     def name(self) -> str:
@@ -131,43 +145,51 @@ class Loss(Configured):
 class Additive(Loss):
     """A loss that is a formula on sums: totals add over micro-batches and ranks, and finish into the exact loss."""
 
+    @property
+    def additive(self) -> bool:
+        return True
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the whole's loss is the sum of its batches' numerators, over a denominator its targets tell."""
+        return True
+
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         """The sums of this batch; add those of other batches and `finish` them for the loss of the whole."""
         raise NotImplementedError
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         """The numerator and, for losses that are a mean, the denominator."""
-        raise NotImplementedError
+        return sums["numerator"], sums["denominator"]
 
     def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """The values of reduction="none"."""
-        raise NotImplementedError
+        return self.weighed(*tensors, weight=weight, mask=mask)[0]
 
     def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
         """The loss from its sums.
 
         `normalizer` replaces the denominator of a mean. `whole` are sums of a larger batch: with the counts of
-        `counts(...)` this gives the share of these sums in its mean; with sums of `totals(...)` its whole value, with
-        the gradient of these sums alone.
+        `counts(...)` this gives the share of these sums in its mean, and the shares add up; with sums of
+        `totals(...)` its whole value, with the gradient of these sums alone.
         """
         if whole is not None and normalizer is not None:
             raise TypeError(f"{self.name}: pass normalizer= or whole=, not both; each replaces the denominator.")
-        if whole is not None and not isinstance(whole, Counts):
-            sums = whole.detach() + sums.map(_gradient_alone)
-        numerator, denominator = self.conclude(sums)
         if isinstance(whole, Counts):
-            if denominator is None:
-                raise TypeError(f"{self.name} {_NO_MEAN}")
-            denominator = whole["denominator"]
+            self._require_mean()
+            sums = sums.replaced(denominator=whole["denominator"])
+        elif whole is not None:
+            sums = sums.within(whole)
+        numerator, denominator = self.conclude(sums)
+        if self.reduction == "sum":
+            denominator = None
         if normalizer is not None:
-            if denominator is None:
+            if denominator is None or not self.is_mean:
                 raise TypeError(
                     f"{self.name}: normalizer= replaces the denominator of a mean, and this loss is no mean."
                 )
             denominator = torch.as_tensor(normalizer, dtype=numerator.dtype, device=numerator.device)
-        if self.reduction == "sum" or denominator is None:
-            return numerator
-        return divide(numerator, denominator, self.empty, self.name)
+        return numerator if denominator is None else divide(numerator, denominator, self.empty, self.name)
 
     def counts(
         self,
@@ -181,13 +203,18 @@ class Additive(Loss):
 
         `num_classes` is the number of channels of the input where it is not the target's own shape.
         """
+        self._require_mean()
         given = target.shape if num_classes is None else (target.shape[0], num_classes, *target.shape[1:])
         input = torch.zeros((), device=target.device).expand(given)
         with torch.no_grad():
-            denominator = self.conclude(self.totals(input, target, weight=weight, mask=mask))[1]
-        if denominator is None:
-            raise TypeError(f"{self.name} {_NO_MEAN}")
-        return Counts(denominator=denominator)
+            return Counts(denominator=self.totals(input, target, weight=weight, mask=mask)["denominator"])
+
+    def _require_mean(self) -> None:
+        if not self.is_mean:
+            raise TypeError(
+                f"{self.name} is no mean, so the counts of a whole batch do not divide it: pass whole= the sums of a "
+                "first pass without gradient (losskit.distributed.micro_batches does both passes)."
+            )
 
     def reduced(
         self,
@@ -206,17 +233,6 @@ class Additive(Loss):
             return self.elements(*tensors, weight=weight, mask=mask).to(result_dtype(tensors[0]))
         sums = self.totals(*tensors, weight=weight, mask=mask)
         return self.finish(sums, normalizer=normalizer, whole=whole).to(result_dtype(tensors[0]))
-
-
-_NO_MEAN = (
-    "is no mean, so the counts of a whole batch do not divide it: pass whole= the sums of a first pass without "
-    "gradient (losskit.distributed.micro_batches does both passes)."
-)
-
-
-def _gradient_alone(tensor: Tensor) -> Tensor:
-    """0 in value, one in derivative."""
-    return tensor - tensor.detach()
 
 
 def returned(owner: str, method: str, value: object, wanted: tuple[int, ...]) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from losskit.core.domains import Reduction
 from losskit.ops.reading import computing_dtype, summing_dtype
 
 Empty = Literal["zero", "nan", "raise"]
@@ -22,6 +23,15 @@ def divide(numerator: Tensor, denominator: Tensor, empty: Empty, owner: str) -> 
         )
     quotient = numerator / torch.where(nothing, 1.0, denominator)
     return torch.where(nothing, torch.nan if empty == "nan" else numerator * 0.0, quotient)
+
+
+def reduce(value: Tensor, share: Tensor, reduction: Reduction, empty: Empty, owner: str) -> Tensor:
+    """Weighted values and their weights, as `weighted` gives them, to the reduction asked for."""
+    if reduction == "none":
+        return value
+    if reduction == "sum":
+        return total(value).to(value.dtype)
+    return divide(total(value), total(share), empty, owner).to(value.dtype)
 
 
 def result_dtype(input: Tensor) -> torch.dtype:

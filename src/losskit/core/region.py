@@ -147,7 +147,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         check_length(self.name, "class_weight", self.class_weight, reading)
         if self.pool == "sample" and reading.input.dim() == 2 and reading.input.shape[0] > 0:
             raise ValueError(
-                f"{self.name}: input {tuple(reading.output_shape)} has no spatial dimensions, so a sample's region is "
+                f"{self.name}: input {tuple(reading.input.shape)} has no spatial dimensions, so a sample's region is "
                 "one element. Pass pool='batch' to take regions over the batch."
             )
         wrong = [c for c in self.classes or () if not 0 <= c < reading.num_classes]
@@ -162,29 +162,36 @@ class RegionLoss(RegionOptions, LabelLoss):
         if self.pool == "batch":
             return Sums(**{name: total.sum(0) for name, total in columns.items()})
         value, share = self.pairs(columns)
-        return Sums(numerator=value.sum(), denominator=share.sum())
+        return Sums(numerator=value.sum(0), denominator=share.sum(0))
 
     def _named(self, totals: Sequence[Tensor]) -> dict[str, Tensor]:
         return {str(column): total for column, total in zip(self.asked, totals, strict=True)}
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
-        if self.pool == "sample":
-            return sums["numerator"], sums["denominator"]
-        value, share = self.pairs({str(c): sums[str(c)] for c in self.asked})
-        if self.reduction == "sum":
-            return value.sum(), None
-        return divide(value.sum(), share.sum(), self.empty, self.name), None
+        if self.is_mean:
+            value, share = sums["numerator"], sums["denominator"]
+        else:
+            value, share = self.pairs({str(c): sums[str(c)] for c in self.asked})
+        numerator, denominator = self.by_class(value).sum(), self.by_class(share).sum()
+        if self.is_mean:
+            return numerator, denominator
+        return numerator if self.reduction == "sum" else divide(numerator, denominator, self.empty, self.name), None
 
-    def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    @property
+    def is_mean(self) -> bool:
+        return self.pool == "sample"
+
+    def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
         reading = self.read(input, target, weight, mask)
         columns = self._named(ops.totals(reading, self.asked).unbind(-1))
         if self.pool == "batch":
             columns = {name: total.sum(0) for name, total in columns.items()}
-        return self.pairs(columns)[0]
+        value, share = self.pairs(columns)
+        return self.by_class(value), self.by_class(share)
 
     def pairs(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """The weighted loss of each (sample, class) pair, and its weight; both 0 where the pair does not count."""
+        """The loss of each (sample, class) pair, and 1 where it counts; both 0 elsewhere."""
         if self.coupled:
             return self._samples(columns)
         absent = columns["target"] == 0
@@ -199,9 +206,7 @@ class RegionLoss(RegionOptions, LabelLoss):
             total = Totals(columns, self.overlap)
             count = torch.where(counts, total.count, 1.0)
             value = torch.where(counts & absent, total.fp / count, value)
-        weight = self.class_weights(value)
-        share = counts.to(value.dtype) if weight is None else torch.where(counts, weight, 0.0)
-        return value * share, share
+        return torch.where(counts, value, 0.0), counts.to(value.dtype)
 
     def _samples(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         chosen = self._chosen(columns["count"].shape[-1])

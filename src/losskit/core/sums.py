@@ -48,6 +48,21 @@ class Sums:
             }
         )
 
+    def replaced(self, **parts: Nested) -> Sums:
+        """The same sums but for the parts given."""
+        return type(self)(**{**self._parts, **parts})
+
+    def within(self, whole: Sums, factor: float = 1.0) -> Sums:
+        """The values of `whole`, and `factor` times the gradient of these sums, which are a share of it."""
+        return type(self)(
+            **{
+                name: part.within(whole.part(name), factor)
+                if isinstance(part, Sums)
+                else whole[name].detach() + factor * (part - part.detach())
+                for name, part in self._parts.items()
+            }
+        )
+
     def tensors(self) -> Iterator[Tensor]:
         for part in self._parts.values():
             if isinstance(part, Sums):

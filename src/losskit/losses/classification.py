@@ -211,8 +211,14 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
     def term(self, log_p: Tensor) -> Tensor:
         return -log_p
 
+    @property
+    def is_mean(self) -> bool:
+        return False
+
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
-        mean = divide(sums["numerator"], sums["denominator"], self.empty, self.name)
+        numerator, denominator = super().conclude(sums)
+        assert denominator is not None
+        mean = divide(numerator, denominator, self.empty, self.name)
         return self.alpha * safe_power(one_minus_exp(-mean), self.gamma) * mean, None
 
     def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:

@@ -58,20 +58,21 @@ class LovaszLoss(ModeOptions, LabelOptions, Additive):
     ) -> Tensor:
         return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
+    @property
+    def additive(self) -> bool:
+        return self.pool == "sample"
+
+    @property
+    def is_mean(self) -> bool:
+        return self.pool == "sample"
+
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
-        value, share = self._images(tensors[0], tensors[1], weight=weight, mask=mask)
-        if self.pool == "batch":
-            return Sums(value=value.sum())
+        value, share = self.weighed(*tensors, weight=weight, mask=mask)
         return Sums(numerator=value.sum(), denominator=share.sum())
 
-    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
-        if self.pool == "batch":
-            return sums["value"], None
-        return sums["numerator"], sums["denominator"]
-
-    def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        value = self._images(tensors[0], tensors[1], weight=weight, mask=mask)[0]
-        return value.squeeze(0) if self.pool == "batch" else value
+    def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        value, share = self._images(tensors[0], tensors[1], weight=weight, mask=mask)
+        return (value.squeeze(0), share.squeeze(0)) if self.pool == "batch" else (value, share)
 
     def _images(
         self, input: Tensor, target: Tensor, *, weight: Tensor | None, mask: Tensor | None

@@ -39,7 +39,7 @@ def totals(reading: Reading, columns: Sequence[Column]) -> Tensor:
     shape = reading.input.shape
     sums = []
     for column in columns:
-        term = elements.column(column).expand(shape).reshape(shape[0], shape[1], -1)
+        term = elements.column(column).expand(shape).reshape(shape[0], shape[1], shape[2:].numel())
         sums.append(term.sum(-1, dtype=summing_dtype(reading.input)))
     return torch.stack(sums, -1)
 
