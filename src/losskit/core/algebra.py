@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import numbers
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, TypeGuard
 
 from torch import Tensor, nn
 
@@ -14,9 +14,11 @@ from losskit.core.loss import Additive, Loss
 from losskit.core.options import Configured
 from losskit.core.reduction import result_dtype
 from losskit.core.sums import Counts, Sums
+from losskit.core.weights import Product, Weight, split, times
+from losskit.core.wrapped import Wrapped as Wrapped
+from losskit.core.wrapped import as_loss as as_loss
+from losskit.core.wrapped import has, parameters
 from losskit.ops.reading import Reading
-
-Weight = float | Tensor | nn.Module  # a module is called for the weight of the moment (a schedule, a learned weight)
 
 
 class Part(NamedTuple):
@@ -32,36 +34,38 @@ Parts = dict[str, Part]
 class WeightedSum(Additive):
     """The weighted sum of losses: one pass over the logits for parts that read alike; named parts for logging."""
 
+    without: ClassVar[tuple[str, ...]] = ("reduction", "empty")  # each part has its own
+
     def __init__(self, terms: list[tuple[Weight, Any]], names: list[str] | None = None) -> None:
         Configured.__init__(self)
         self.set_terms(terms, names)
 
     def set_terms(self, terms: list[tuple[Weight, Any]], names: list[str] | None = None) -> None:
-        """Build the parts; nested sums become one."""
+        """Build the parts; nested sums without a name become one."""
         self.losses = nn.ModuleList()
         self.numbers: list[float] = []  # the constant factor of each weight
         self.factors = nn.ModuleDict()  # its variable one, by position
         self.names: list[str] = []
         self.offset = 0.0
         for index, (weight, loss) in enumerate(terms):
-            self._append(weight, as_loss(loss), names[index] if names else None)
+            number, factor = split(weight)
+            self._append(number, factor, as_loss(loss), names[index] if names else None)
         _check_parts(self)
-        self.arity = max([2, *(len(part.tensor_names()) for _, part in leaves(self))])
+        self.arity = max(2, *(_arity(part) for part in self._parts))
 
-    def _append(self, weight: Weight, loss: Loss, name: str | None) -> None:
-        if isinstance(loss, WeightedSum) and not isinstance(weight, (nn.Module, Tensor)):  # nested sums are one sum
-            self.offset += float(weight) * loss.offset
-            for inner_name, number, factor, part in zip(
-                loss.names, loss.numbers, loss.variable_factors(), loss.losses, strict=True
-            ):
-                assert isinstance(part, Loss)
-                self._append_part(float(weight) * number, factor, part, inner_name)
-        elif isinstance(weight, nn.Module):
-            self._append_part(1.0, weight, loss, name)
-        elif isinstance(weight, Tensor):
-            self._append_part(1.0, _Held(weight), loss, name)
+    def _append(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
+        if not name and isinstance(loss, WeightedSum) and loss.joins(factor):
+            self.offset += number * loss.offset
+            inner = zip(loss.names, loss.numbers, loss.variable_factors(), loss._parts, strict=True)
+            for inner_name, inner_number, inner_factor, part in inner:
+                both = Product(factor, inner_factor) if factor and inner_factor else factor or inner_factor
+                self._append_part(number * inner_number, both, part, inner_name)
         else:
-            self._append_part(float(weight), None, loss, name)
+            self._append_part(number, factor, loss, name)
+
+    def joins(self, factor: nn.Module | None) -> bool:
+        """Whether its parts can be parts of a larger sum, each times the factor."""
+        return type(self).combine is WeightedSum.combine and not (factor and self.offset)
 
     def _append_part(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
         name = name or loss.label
@@ -75,10 +79,14 @@ class WeightedSum(Additive):
     def variable_factors(self) -> list[nn.Module | None]:
         return [self.factors[str(i)] if str(i) in self.factors else None for i in range(len(self.losses))]
 
+    @property
+    def _parts(self) -> list[Any]:
+        return list(self.losses)
+
     def weights(self) -> list[float | Tensor]:
         """The weight of each part at this moment."""
         return [
-            number if factor is None else number * factor()
+            number if factor is None else number * factor().reshape(())
             for number, factor in zip(self.numbers, self.variable_factors(), strict=True)
         ]
 
@@ -91,27 +99,25 @@ class WeightedSum(Additive):
         whole: Sums | None = None,
         **named: Any,
     ) -> Tensor:
-        tensors, weight, mask = positional(self.arity, tensors, weight, mask)
-        return self.combine(self.evaluate(tensors, weight, mask, normalizer, whole, named))
+        return self.combine(self.evaluate(tensors, weight, mask, normalizer, whole, named), self.weights())
 
     def parts(self, *tensors: Tensor, **arguments: Any) -> tuple[Tensor, Parts]:
-        weight, mask = arguments.pop("weight", None), arguments.pop("mask", None)
-        tensors, weight, mask = positional(self.arity, tensors, weight, mask)
-        normalizer, whole = arguments.pop("normalizer", None), arguments.pop("whole", None)
-        values = self.evaluate(tensors, weight, mask, normalizer, whole, arguments)
-        weights = self.weights()
-        named = {
-            name: Part(value.detach(), (value * w).detach())
-            for name, value, w in zip(self.names, values, weights, strict=True)
-        }
-        return self.combine(values, weights), named
+        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
+        return self.named(self.evaluate(tensors, weight, mask, normalizer, whole, arguments))
 
-    def combine(self, values: list[Tensor], weights: list[float | Tensor] | None = None) -> Tensor:
-        result: Tensor | float = self.offset
-        for value, weight in zip(values, weights or self.weights(), strict=True):
-            result = result + weight * value
-        assert isinstance(result, Tensor)
-        return result
+    def named(self, values: list[Tensor]) -> tuple[Tensor, Parts]:
+        """The whole, and each part's value by name."""
+        weights = self.weights()
+        parts = {
+            name: Part(value.detach(), times(weight, value).detach())
+            for name, value, weight in zip(self.names, values, weights, strict=True)
+        }
+        return self.combine(values, weights), parts
+
+    def combine(self, values: list[Tensor], weights: list[float | Tensor]) -> Tensor:
+        """The whole from the values and weights of its parts."""
+        first, *others = [times(weight, value) for weight, value in zip(weights, values, strict=True)]
+        return sum(others, start=first) + self.offset if self.offset else sum(others, start=first)
 
     def evaluate(
         self,
@@ -123,26 +129,35 @@ class WeightedSum(Additive):
         named: dict[str, Any],
     ) -> list[Tensor]:
         """The value of each part; those that read logits and labels alike share one pass."""
-        sums = self._sums_of_labels(tensors, weight, mask)
+        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
+        self._check_call(normalizer, whole, named)
+        sums = self._sums_of_labels(tensors, weight, mask, every=False)
         values = []
-        for index, part in enumerate(self.losses):
-            assert isinstance(part, Loss)
+        for index, part in enumerate(self._parts):
             own = None if whole is None else whole.part(str(index))
             if index in sums:
-                assert isinstance(part, Additive)
-                share = normalizer if part.conclude(sums[index])[1] is not None else None
-                value = part.finish(sums[index], normalizer=share, whole=own).to(result_dtype(tensors[0]))
+                value = _finish(part, sums[index], normalizer, own).to(result_dtype(tensors[0]))
             else:
                 value = _call(part, tensors, weight, mask, normalizer, own, named)
             values.append(value)
         return values
 
+    def _check_call(self, normalizer: float | Tensor | None, whole: Sums | None, named: dict[str, Any]) -> None:
+        if normalizer is not None and not any(_takes_normalizer(part) for part in self._parts):
+            raise TypeError(f"{self.name}: normalizer= replaces the denominator of a mean; no part of it is one.")
+        if whole is not None:
+            self.require_additive()
+        for name in named:
+            if not any(_takes(part, name) for part in self._parts):
+                raise TypeError(f"{self.name}: no part of it, {', '.join(self.names)}, takes {name}=.")
+
     def _sums_of_labels(
-        self, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None
+        self, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None, *, every: bool
     ) -> dict[int, Sums]:
+        """The sums of parts of labels, by position. A part with hooks is called as a module, unless `every`."""
         groups: list[tuple[Reading, list[tuple[int, LabelLoss]]]] = []
-        for index, part in enumerate(self.losses):
-            if not (isinstance(part, LabelLoss) and type(part).forward is LabelLoss.forward):
+        for index, part in enumerate(self._parts):
+            if not _shares_a_pass(part) or (_hooked(part) and not every):
                 continue
             input, target = _two(part.name, tensors)
             reading = part.read(input, target, weight, mask)
@@ -160,23 +175,41 @@ class WeightedSum(Additive):
 
     # Sums: those of the parts, nested.
 
+    @property
+    def additive(self) -> bool:
+        return all(part.additive for part in self._parts)
+
+    def require_additive(self) -> None:
+        for part in self._parts:
+            part.require_additive()
+
+    @property
+    def is_mean(self) -> bool:
+        return not self.offset and all(isinstance(part, Additive) and part.is_mean for part in self._parts)
+
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
-        self._check_additive()
-        sums = self._sums_of_labels(tensors, weight, mask)
-        for index, part in enumerate(self.losses):
+        self.require_additive()
+        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
+        sums = self._sums_of_labels(tensors, weight, mask, every=True)
+        for index, part in enumerate(self._parts):
             if index not in sums:
-                assert isinstance(part, Additive)
-                sums[index] = part.totals(*tensors, weight=weight, mask=mask)
+                sums[index] = part.totals(*tensors[: _arity(part)], weight=weight, mask=mask)
         return Sums(**{str(index): sums[index] for index in range(len(self.losses))})
 
     def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
-        self._check_additive()
-        values = []
-        for index, part in enumerate(self.losses):
-            assert isinstance(part, Additive)
-            own = None if whole is None else whole.part(str(index))
-            values.append(part.finish(sums.part(str(index)), normalizer=normalizer, whole=own))
-        return self.combine(values)
+        return self.combine(self.finish_parts(sums, normalizer=normalizer, whole=whole), self.weights())
+
+    def finish_parts(
+        self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None
+    ) -> list[Tensor]:
+        """The value of each part from its sums."""
+        self._check_call(normalizer, whole, {})
+        if isinstance(whole, Counts):
+            self._require_mean()
+        return [
+            _finish(part, sums.part(str(index)), normalizer, None if whole is None else whole.part(str(index)))
+            for index, part in enumerate(self._parts)
+        ]
 
     def counts(
         self,
@@ -186,20 +219,13 @@ class WeightedSum(Additive):
         *,
         num_classes: int | None = None,
     ) -> Counts:
-        self._check_additive()
-        found = {}
-        for index, part in enumerate(self.losses):
-            assert isinstance(part, Additive)
-            found[str(index)] = part.counts(target, weight, mask, num_classes=num_classes)
+        self.require_additive()
+        found = {
+            str(index): part.counts(target, weight, mask, num_classes=num_classes)
+            for index, part in enumerate(self._parts)
+        }
+        self._require_mean()
         return Counts(**found)
-
-    def _check_additive(self) -> None:
-        for name, part in zip(self.names, self.losses, strict=True):
-            if not isinstance(part, Additive):
-                raise TypeError(
-                    f"{self.name}: {name} ({type(part).__name__}) has no sums that add: "
-                    f"{getattr(part, 'across_ranks', 'it is computed as a whole.')}"
-                )
 
     @property
     def label(self) -> str:
@@ -218,80 +244,14 @@ class WeightedSum(Additive):
         return text[3:] if text.startswith(" + ") else f"-{text[3:]}"
 
 
-class _Held(nn.Module):
-    """A tensor or parameter as a weight."""
-
-    def __init__(self, value: Tensor) -> None:
-        super().__init__()
-        if isinstance(value, nn.Parameter):
-            self.value = value
-        else:
-            self.register_buffer("value", value)
-
-    def __repr__(self) -> str:
-        return f"{float(self.value):.4g}"
-
-    def forward(self) -> Tensor:
-        return self.value
-
-
-class Wrapped(Loss):
-    """Any module or callable as a loss, for the algebra."""
-
-    across_ranks = "it is a function losskit cannot see into."
-
-    def __init__(self, function: Callable[..., Tensor]) -> None:
-        Configured.__init__(self)
-        self.function = function
-
-    def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        given = {name: value for name, value in (("weight", weight), ("mask", mask)) if value is not None}
-        missing = [name for name in given if not _accepts(self.function, name)]
-        if missing:
-            raise TypeError(
-                f"{self.label} takes no {missing[0]}, which was given to the composite it is a part of. Write it with "
-                "the kit (@losskit.loss), or leave it out of this sum."
-            )
-        return self.function(*tensors, **given)
-
-    def __repr__(self) -> str:
-        module = isinstance(self.function, nn.Module)
-        place = type(self.function).__module__ if module else self.function.__module__
-        return f"{place}:{self.function!r}" if module else f"{place}:{self.label}"
-
-    @property
-    def label(self) -> str:
-        function = self.function
-        return getattr(function, "__name__", type(function).__name__)
-
-
-def as_loss(loss: Any) -> Loss:
-    """A loss as it is; a module or callable wrapped."""
-    if isinstance(loss, Loss):
-        return loss
-    if isinstance(loss, type) or not callable(loss):
-        raise TypeError(f"A loss, a module or a callable can be added to a loss; got {loss!r}.")
-    module = getattr(loss, "Module", None)  # a function made by the kit stands for its module with default options
-    if isinstance(module, type) and issubclass(module, Loss):
-        return module()
-    return Wrapped(loss)
-
-
 def scale(weight: Any, loss: Any) -> WeightedSum:
     if isinstance(weight, Loss):
         raise TypeError("Losses are added and multiplied by numbers; a loss times a loss is not defined.")
-    if not isinstance(weight, (Tensor, nn.Module)):
-        try:
-            weight = float(weight)
-        except (TypeError, ValueError):
-            raise TypeError(f"A loss is multiplied by a number, a tensor or a weight module; got {weight!r}.") from None
-    elif isinstance(weight, Tensor) and weight.numel() != 1:
-        raise ValueError(f"A loss is multiplied by one number; got a tensor of shape {tuple(weight.shape)}.")
     return WeightedSum([(weight, loss)])
 
 
 def add(a: Any, b: Any) -> WeightedSum:
-    if isinstance(a, (int, float)) or isinstance(b, (int, float)):
+    if isinstance(a, (numbers.Number, Tensor)) or isinstance(b, (numbers.Number, Tensor)):
         raise TypeError("A number added to a loss changes no gradient; multiply the loss by it, or leave it out.")
     return WeightedSum([(1.0, a), (1.0, b)])
 
@@ -299,27 +259,35 @@ def add(a: Any, b: Any) -> WeightedSum:
 def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:
     """The parts of a composite, or the loss itself."""
     if isinstance(loss, WeightedSum):
-        yield from zip(loss.names, loss.losses, strict=True)
+        yield from zip(loss.names, loss._parts, strict=True)
     else:
         yield loss.label, loss
 
 
 def positional(
-    arity: int, tensors: tuple[Any, ...], weight: Tensor | None, mask: Tensor | None
+    owner: str, arity: int, tensors: tuple[Any, ...], weight: Tensor | None, mask: Tensor | None
 ) -> tuple[tuple[Tensor, ...], Tensor | None, Tensor | None]:
     """`criterion(input, target, weight, mask)` with weight and mask by position, as the parts take them."""
-    if len(tensors) > arity and weight is None:
-        weight = tensors[arity]
-    if len(tensors) > arity + 1 and mask is None:
-        mask = tensors[arity + 1]
-    return tensors[:arity], weight, mask
+    given = {"weight": weight, "mask": mask}
+    for name, tensor in zip(given, tensors[arity:], strict=False):
+        if given[name] is not None:
+            raise TypeError(f"{owner}: {name} was given twice, by position and by name.")
+        given[name] = tensor
+    if len(tensors) > arity + 2:
+        raise TypeError(f"{owner} takes {arity} tensors, weight and mask; got {len(tensors)} by position.")
+    return tensors[:arity], given["weight"], given["mask"]
 
 
 def _two(owner: str, tensors: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    if len(tensors) != 2:
+    if len(tensors) < 2:
         raise TypeError(f"{owner} takes input and target; the composite was called with {len(tensors)} tensors.")
     check_tensor(owner, "input", tensors[0])
     return tensors[0], tensors[1]
+
+
+def _finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums | None) -> Tensor:
+    value: Tensor = part.finish(sums, normalizer=normalizer if _takes_normalizer(part) else None, whole=whole)
+    return value
 
 
 def _call(
@@ -331,37 +299,60 @@ def _call(
     whole: Sums | None,
     named: dict[str, Any],
 ) -> Tensor:
-    arguments: dict[str, Any] = {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole}
+    arguments = {
+        "weight": weight,
+        "mask": mask,
+        "normalizer": normalizer if _takes_normalizer(part) else None,
+        "whole": whole,
+        **{name: value for name, value in named.items() if _takes(part, name)},
+    }
     given = {name: value for name, value in arguments.items() if value is not None}
-    for name in ("normalizer", "whole"):
-        if name in given and not _accepts(part.forward, name):
-            if name == "normalizer":
-                given.pop(name)  # replaces the denominator of the parts that are means
-            else:
-                raise TypeError(f"{part.name} has no sums that add: {part.across_ranks}")
-    given.update({name: value for name, value in named.items() if _accepts(part.forward, name)})
-    value: Tensor = part(*tensors, **given)
+    value: Tensor = part(*tensors[: _arity(part)], **given)
     if value.dim() != 0:
         raise ValueError(f"{part.name}: a part of a composite returns one number; got shape {tuple(value.shape)}.")
     return value
 
 
-def _accepts(function: Callable[..., Any], name: str) -> bool:
-    function = function.forward if isinstance(function, nn.Module) else function
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+def _takes_normalizer(part: nn.Module) -> bool:
+    if isinstance(part, WeightedSum):
+        return any(_takes_normalizer(inner) for inner in part._parts)
+    return isinstance(part, Additive) and part.is_mean and getattr(part, "reduction", "mean") == "mean"
+
+
+def _shares_a_pass(part: nn.Module) -> TypeGuard[LabelLoss]:
+    plain = type(part).forward is LabelLoss.forward and getattr(type(part), "totals", None) is LabelLoss.totals
+    return isinstance(part, LabelLoss) and plain
+
+
+def _hooked(part: nn.Module) -> bool:
+    return bool(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks)
+
+
+def _arity(part: Any) -> int:
+    """How many tensors a part takes before weight and mask."""
+    known = getattr(part, "arity", None)
+    return known if isinstance(known, int) else len(part.tensor_names()) or 2
+
+
+def _takes(part: Any, name: str) -> bool:
+    """Whether a part takes an argument of this name."""
+    if isinstance(part, WeightedSum):
+        return any(_takes(inner, name) for inner in part._parts)
+    return has(parameters(part), name)
 
 
 def _check_parts(composite: WeightedSum) -> None:
-    ignored = {name: p.ignore_index for name, p in leaves(composite) if isinstance(p, LabelLoss)}
+    ignored = {
+        name: module.ignore_index
+        for name, part in leaves(composite)
+        for module in part.modules()
+        if isinstance(getattr(module, "ignore_index", None), int)
+    }
     if len(set(ignored.values())) > 1:
         listed = ", ".join(f"{name} {value}" for name, value in ignored.items())
         raise ValueError(f"The parts of a composite must leave out the same label; ignore_index is {listed}.")
     for name, part in leaves(composite):
-        if part.reduction == "none":
+        if getattr(part, "reduction", "mean") == "none":
             raise ValueError(
                 f"{name} has reduction='none', and a composite is one number. For the components call "
                 "parts(input, target) on the composite."

@@ -26,6 +26,7 @@ class CombinedLoss(WeightedSum, LabelOptions):
     """A sum whose parts share the options declared once on it."""
 
     components: ClassVar[tuple[tuple[str, type[Loss]], ...]] = ()
+    without: ClassVar[tuple[str, ...]] = ()
 
     __init__ = Configured.__init__
 

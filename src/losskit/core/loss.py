@@ -19,7 +19,8 @@ from losskit.core.sums import Counts, Sums
 from losskit.ops.reading import computing_dtype
 
 if TYPE_CHECKING:
-    from losskit.core.algebra import Parts, Weight, WeightedSum
+    from losskit.core.algebra import Parts, WeightedSum
+    from losskit.core.weights import Weight
 
 
 class Loss(Configured):
@@ -120,6 +121,11 @@ class Loss(Configured):
         from losskit.core.algebra import add, scale
 
         return add(self, scale(-1.0, other))
+
+    def __rsub__(self, other: Any) -> WeightedSum:
+        from losskit.core.algebra import add, scale
+
+        return add(other, scale(-1.0, self))
 
     def __mul__(self, weight: Weight) -> WeightedSum:
         from losskit.core.algebra import scale

@@ -51,12 +51,14 @@ class Configured(nn.Module):
     """An `nn.Module` whose constructor, checks, signature and repr derive from the options it declares."""
 
     options: ClassVar[dict[str, Option]] = {}
+    without: ClassVar[tuple[str, ...]] = ()  # options of its bases that a class does not have
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         inherited = _inherited(cls)
         own = _declared(cls, inherited)
-        cls.options = {**own, **{name: o for name, o in inherited.items() if name not in own}}
+        inherited = {name: o for name, o in inherited.items() if name not in (*own, *cls.without)}
+        cls.options = {**own, **inherited}
         if "__init__" not in cls.__dict__ and cls.__init__ is Configured.__init__:
             cls.__signature__ = signature_of(cls.options)  # type: ignore[attr-defined]
 

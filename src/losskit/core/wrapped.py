@@ -1,0 +1,80 @@
+"""Wrapped: any module or callable as a loss."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from losskit.core.loss import Loss
+from losskit.core.options import Configured
+
+
+class Wrapped(Loss):
+    """Any module or callable as a loss, for the algebra."""
+
+    without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
+    across_ranks = "losskit cannot see into it, so each rank's value is of its own batch."
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        Configured.__init__(self)
+        self.function = function
+        known = parameters(function)
+        self.takes = [name for name in ("weight", "mask") if has(known, name)]
+        if origin(function).startswith("torch."):
+            self.takes = []  # what torch calls weight is per class, or leaves the denominator alone
+        positions = [p for p in known if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+        self.arity = len([p for p in positions if p.name not in ("weight", "mask")]) or 2
+
+    def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        given = {name: value for name, value in (("weight", weight), ("mask", mask)) if value is not None}
+        missing = [name for name in given if name not in self.takes]
+        if missing:
+            raise TypeError(
+                f"{self.label} takes no {missing[0]} per element, which was given to the composite it is a part of. "
+                "Write it with the kit (@losskit.loss), or leave it out of this sum."
+            )
+        return self.function(*tensors, **given)
+
+    def __repr__(self) -> str:
+        shown = repr(self.function) if isinstance(self.function, nn.Module) else self.label
+        return f"{origin(self.function)}:{shown}"
+
+    @property
+    def name(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        function = self.function
+        return getattr(function, "__name__", type(function).__name__)
+
+
+def as_loss(loss: Any) -> Loss:
+    """A loss as it is; a module or callable wrapped."""
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, type) or not callable(loss):
+        raise TypeError(f"A loss, a module or a callable can be added to a loss; got {loss!r}.")
+    module = getattr(loss, "Module", None)  # a function made by the kit stands for its module with default options
+    if isinstance(module, type) and issubclass(module, Loss):
+        return module()
+    return Wrapped(loss)
+
+
+def has(parameters: list[inspect.Parameter], name: str) -> bool:
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    function = function.forward if isinstance(function, nn.Module) else function
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
+def origin(function: Any) -> str:
+    return str((type(function) if isinstance(function, nn.Module) else function).__module__)
