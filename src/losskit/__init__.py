@@ -31,6 +31,13 @@ from losskit.losses.combined import ComboLoss as ComboLoss
 from losskit.losses.combined import DiceBCELoss as DiceBCELoss
 from losskit.losses.combined import DiceCELoss as DiceCELoss
 from losskit.losses.combined import DiceFocalLoss as DiceFocalLoss
+from losskit.losses.distribution import KLDivLoss as KLDivLoss
+from losskit.losses.margin import HingeEmbeddingLoss as HingeEmbeddingLoss
+from losskit.losses.margin import MarginRankingLoss as MarginRankingLoss
+from losskit.losses.margin import MultiLabelMarginLoss as MultiLabelMarginLoss
+from losskit.losses.margin import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
+from losskit.losses.margin import MultiMarginLoss as MultiMarginLoss
+from losskit.losses.margin import SoftMarginLoss as SoftMarginLoss
 from losskit.losses.ranked import LovaszLoss as LovaszLoss
 from losskit.losses.region import DiceLoss as DiceLoss
 from losskit.losses.region import FocalTverskyLoss as FocalTverskyLoss
@@ -43,6 +50,9 @@ from losskit.losses.regression import L1Loss as L1Loss
 from losskit.losses.regression import MSELoss as MSELoss
 from losskit.losses.regression import PoissonNLLLoss as PoissonNLLLoss
 from losskit.losses.regression import SmoothL1Loss as SmoothL1Loss
+from losskit.losses.sequence import CTCLoss as CTCLoss
+from losskit.losses.similarity import CosineEmbeddingLoss as CosineEmbeddingLoss
+from losskit.losses.similarity import TripletMarginLoss as TripletMarginLoss
 from losskit.ops.values import flush_errors as flush_errors
 
 __version__ = "0.1.0"

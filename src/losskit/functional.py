@@ -1,7 +1,17 @@
 """The function form of every loss: the same computation as the class, options as keyword arguments."""
 
 from losskit.core.forms import function_form, tensors_form
-from losskit.losses import classification, combined, ranked, region, regression
+from losskit.losses import (
+    classification,
+    combined,
+    distribution,
+    margin,
+    ranked,
+    region,
+    regression,
+    sequence,
+    similarity,
+)
 
 mse_loss = function_form(regression.MSELoss)
 l1_loss = function_form(regression.L1Loss)
@@ -30,3 +40,14 @@ dice_focal_loss = function_form(combined.DiceFocalLoss)
 combo_loss = function_form(combined.ComboLoss)
 
 lovasz_loss = function_form(ranked.LovaszLoss)
+
+margin_ranking_loss = tensors_form(margin.MarginRankingLoss)
+hinge_embedding_loss = function_form(margin.HingeEmbeddingLoss)
+soft_margin_loss = function_form(margin.SoftMarginLoss)
+multi_margin_loss = function_form(margin.MultiMarginLoss)
+multilabel_margin_loss = function_form(margin.MultiLabelMarginLoss)
+multilabel_soft_margin_loss = function_form(margin.MultiLabelSoftMarginLoss)
+cosine_embedding_loss = tensors_form(similarity.CosineEmbeddingLoss)
+triplet_margin_loss = tensors_form(similarity.TripletMarginLoss)
+kl_div = function_form(distribution.KLDivLoss)
+ctc_loss = tensors_form(sequence.CTCLoss)

@@ -53,7 +53,8 @@ class MeanLoss(Additive):
         values = torch.zeros((), device=target.device).expand(self.values_shape(target))
         weight = elementwise(self.name, "weight", weight, values.shape)
         mask = elementwise(self.name, "mask", mask, values.shape)
-        return Counts(denominator=self.size(weighted(values, weight, mask)[1]))
+        with torch.no_grad():
+            return Counts(denominator=self.size(weighted(values, weight, mask)[1]))
 
     def values_shape(self, target: Tensor) -> torch.Size:
         """The shape of reduction="none", from the target."""

@@ -1,0 +1,59 @@
+"""Losses between distributions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from losskit.core.mean import ElementLoss
+from losskit.core.options import option
+from losskit.core.reduction import total
+from losskit.ops.values import mark
+
+
+class KLDivLoss(ElementLoss):
+    r"""Measures how far the predicted distribution is from the target's, in nats lost by coding with the wrong one.
+
+    .. math:: t\,(\log t - x), \quad x = \log p
+
+    for each element; a probability of 0 costs nothing. The divergence of a sample is the sum of its elements, so
+    `reduction="batchmean"` is the mean divergence; "mean" divides by the number of elements, as PyTorch's does. With
+    weights, "batchmean" divides by the sum over samples of the largest weight in each.
+
+    Source: Kullback and Leibler 1951, "On Information and Sufficiency", Annals of Mathematical Statistics 22.
+
+    Elsewhere: Keras takes probabilities on both sides and sums over the last dimension; distillation multiplies by
+    the squared temperature.
+    """
+
+    authority = "torch.nn.functional.kl_div"
+    function_name = "kl_div"
+    short_name = "kl"
+
+    log_target: bool = option(default=False, doc="whether the target holds log-probabilities, as the input does")
+    reduction: Literal["mean", "sum", "none", "batchmean"] = option(  # type: ignore[assignment]
+        default="mean", doc="the weighted mean over elements, its numerator, every value, or the sum divided by samples"
+    )
+
+    def size(self, share: Tensor) -> Tensor:
+        if self.reduction != "batchmean" or share.numel() == 0 or share.dim() < 2:
+            return total(share)
+        return total(share.flatten(1).amax(1))
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        p = target.exp() if self.log_target else target
+        absent = p == 0  # 0 log 0 = 0, also where the prediction is 0 too
+        p = torch.where(absent, 1.0, p)
+        log_p = torch.where(absent, 0.0, target) if self.log_target else p.log()
+        value = torch.where(absent, 0.0, p * (log_p - torch.where(absent, 0.0, input)))
+        if self.log_target:
+            return value
+        return mark(
+            value,
+            target < 0,
+            target,
+            f"{self.name}: target holds {{value}}, but probabilities are not negative. If it holds log-probabilities, "
+            "pass log_target=True.",
+        )

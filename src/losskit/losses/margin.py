@@ -1,0 +1,281 @@
+"""Losses with a margin: a score is right when it is right by enough."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NoReturn
+
+import torch
+from torch import Tensor
+
+from losskit.core.classification import ClassificationLoss
+from losskit.core.contract import Always, check_equal, check_floating, check_tensor, elementwise, read
+from losskit.core.domains import ClassNumbers
+from losskit.core.errors import shape
+from losskit.core.labels import check_length
+from losskit.core.loss import Additive
+from losskit.core.mean import ElementLoss, MeanLoss
+from losskit.core.options import option
+from losskit.core.reduction import weighted
+from losskit.core.sums import Counts, Sums
+from losskit.ops.maths import log_sigmoid
+from losskit.ops.reading import Reading, computing_dtype
+from losskit.ops.reference import Elements
+from losskit.ops.values import check, mark
+
+
+class MarginRankingLoss(ElementLoss):
+    r"""Wants the first score above the second by a margin where the target is 1, and below it where it is -1.
+
+    .. math:: \max(0, -y\,(x_1 - x_2) + m)
+
+    Source: Herbrich, Graepel, Obermayer 1999, "Support vector learning for ordinal regression", ICANN.
+
+    Elsewhere: in losses of whole rankings (LambdaRank, ListNet) the pairs are made inside; here they are given.
+    """
+
+    authority = "torch.nn.functional.margin_ranking_loss"
+    function_name = "margin_ranking_loss"
+    shapes = "input1, input2 and target of one shape, targets 1 or -1; weight and mask of it too, or size 1."
+
+    margin: float = option(default=0.0, doc="how far apart the scores should be")
+
+    def forward(  # type: ignore[override]
+        self,
+        input1: Tensor,
+        input2: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        return self.reduced(input1, input2, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
+
+    def neutral(self, position: int) -> float:
+        return 1.0 if position == 2 else 0.0
+
+    def per_element(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        value = (self.margin - target * (input1 - input2)).clamp_min(0)
+        return signed(self.name, value, target)
+
+
+class HingeEmbeddingLoss(ElementLoss):
+    r"""Makes the distance of like pairs small, and of unlike pairs at least the margin.
+
+    .. math:: \begin{cases} x & y = 1 \\ \max(0, m - x) & y = -1 \end{cases}
+
+    The input is a distance already.
+
+    Source: Hadsell, Chopra, LeCun 2006, "Dimensionality Reduction by Learning an Invariant Mapping", CVPR, which
+    squares both cases.
+
+    Elsewhere: "contrastive loss" is the squared form, or a loss over all pairs of a batch.
+    """
+
+    authority = "torch.nn.functional.hinge_embedding_loss"
+
+    margin: float = option(default=1.0, doc="the distance beyond which unlike pairs cost nothing")
+
+    def neutral(self, position: int) -> float:
+        return float(position)  # a target of 1
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        value = torch.where(target == 1, input, (self.margin - input).clamp_min(0))
+        return signed(self.name, value, target)
+
+
+class SoftMarginLoss(ElementLoss):
+    r"""Wants a score of the target's sign, by a margin that never quite ends: the logistic loss for targets 1 and -1.
+
+    .. math:: \log(1 + e^{-y x})
+
+    Source: logistic regression, Cox 1958, "The Regression Analysis of Binary Sequences", JRSS B 20.
+
+    Elsewhere: it is binary cross-entropy with logits for targets 0 and 1.
+    """
+
+    authority = "torch.nn.functional.soft_margin_loss"
+
+    def neutral(self, position: int) -> float:
+        return float(position)
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return signed(self.name, -log_sigmoid(target * input), target)
+
+
+class MultiMarginLoss(MeanLoss):
+    r"""Wants the score of the true class above every other by a margin.
+
+    .. math:: \frac{1}{C} \sum_{i \ne y} \max(0, m - x_y + x_i)^p
+
+    Source: Weston and Watkins 1999, "Support vector machines for multi-class pattern recognition", ESANN.
+
+    Elsewhere: Crammer and Singer take the largest violation instead of the sum; PyTorch calls the class weights
+    `weight`, and its mean divides by the samples, not by their class weights.
+    """
+
+    authority = "torch.nn.functional.multi_margin_loss"
+    shapes = "input (N, C, *), target (N, *) of class indices; weight (N, 1, *), mask (N, *) or (N, 1, *)."
+
+    p: Literal[1, 2] = option(default=1, doc="the power of each violation")
+    margin: float = option(default=1.0, doc="how far the true class should be above the others")
+    class_weight: ClassNumbers | None = option(default=None, doc="one weight per class, by the true class")
+    ignore_index: int = option(default=-100, doc="the label of positions to leave out")
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        input, target = tensors
+        reading = read(
+            self.name, input, target, weight, mask, always="softmax", ignore_index=self.ignore_index
+        )  # softmax: one true class a position
+        if not reading.holds_indices:
+            raise ValueError(
+                f"{self.name}: target has the input's shape {shape(input)}, but it takes one class index a position. "
+                "Pass target.argmax(1) if it is one-hot; for several labels use MultiLabelMarginLoss."
+            )
+        check_length(self.name, "class_weight", self.class_weight, reading)
+        bad = check(reading)
+        elements = Elements(reading)
+        scores, counts = elements.input, elements.counts  # (N, C, *), (N, 1, *)
+        truth = reading.target.unsqueeze(1).long()
+        truth = (truth if counts is None else truth.where(counts, 0)).clamp(0, reading.num_classes - 1)
+        violation = (self.margin - scores.gather(1, truth) + scores).clamp_min(0) ** self.p
+        value = violation.scatter(1, truth, 0.0).sum(1, keepdim=True) / reading.num_classes
+        share = reading.weight
+        if isinstance(self.class_weight, Tensor):
+            of_truth = self.class_weight.to(value)[truth]
+            share = of_truth if share is None else of_truth * share.to(value)
+        value, share = weighted(value + sum(bad) if bad else value, share, counts)
+        return value.squeeze(1), share.squeeze(1)
+
+    def counts(
+        self,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        num_classes: int | None = None,
+    ) -> Counts:
+        return Additive.counts(self, target, weight, mask, num_classes=num_classes)
+
+
+class MultiLabelMarginLoss(MeanLoss):
+    r"""Wants the score of every label of a sample above every other class's by a margin of 1.
+
+    .. math:: \frac{1}{C} \sum_{j \in y} \sum_{i \notin y} \max(0, 1 - (x_j - x_i))
+
+    The target lists the labels of each sample, and -1 ends the list.
+
+    Source: Elisseeff and Weston 2001, "A kernel method for multi-labelled classification", NIPS, which divides by
+    the number of pairs.
+
+    Elsewhere: targets of 0 and 1 per class belong to MultiLabelSoftMarginLoss.
+    """
+
+    authority = "torch.nn.functional.multilabel_margin_loss"
+    function_name = "multilabel_margin_loss"
+    shapes = "input (N, C) or (C,), target of class indices in the same shape, each row ended by -1; weight, mask (N,)."
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        input, target = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        check_equal(self.name, {"input": input, "target": target})
+        if input.dim() not in (1, 2):
+            raise ValueError(f"{self.name}: input must have shape (N, C) or (C,); got {shape(input)}.")
+        if target.is_floating_point() or target.dtype == torch.bool:
+            raise TypeError(
+                f"{self.name}: target lists class indices, ended by -1, so it holds integers; got {target.dtype}. For "
+                "0 and 1 per class use MultiLabelSoftMarginLoss."
+            )
+        weight = elementwise(self.name, "weight", weight, input.shape[:-1])
+        mask = elementwise(self.name, "mask", mask, input.shape[:-1])
+        scores, target = input.to(computing_dtype(input)), target.long()
+        if mask is not None:
+            scores, target = scores.where(mask.unsqueeze(-1), 0.0), target.where(mask.unsqueeze(-1), -1)
+        return weighted(self.values(scores, target), weight, mask)
+
+    def values(self, input: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+        classes = input.shape[-1]
+        listed = (target >= 0).cumprod(-1).bool()  # (N, L), before the first -1
+        label = target.clamp(0, max(classes - 1, 0))
+        named = listed.unsqueeze(-1) & (label.unsqueeze(-1) == torch.arange(classes, device=input.device))  # (N, L, C)
+        pairs = listed.unsqueeze(-1) & ~named.any(-2, keepdim=True)
+        violation = (1 - input.gather(-1, label).unsqueeze(-1) + input.unsqueeze(-2)).clamp_min(0)
+        value = torch.where(pairs, violation, 0.0).sum((-2, -1)) / max(classes, 1)
+        return mark(
+            value,
+            (target < -1) | (target >= classes),
+            target,
+            f"{self.name}: target holds {{value}}, but it lists class indices 0 to {classes - 1}, ended by -1.",
+        )
+
+    def values_shape(self, target: Tensor) -> torch.Size:
+        return target.shape[:-1]
+
+
+class MultiLabelSoftMarginLoss(ClassificationLoss):
+    r"""Asks of each class by itself whether the sample has it: the mean over classes of the logistic loss.
+
+    .. math:: -\frac{1}{C} \sum_c t_c \log \sigma(x_c) + (1 - t_c) \log(1 - \sigma(x_c))
+
+    Source: logistic regression per label, Cox 1958; PyTorch's name.
+
+    Elsewhere: its mean is that of BCEWithLogitsLoss with `mode="multilabel"`; only "sum" and "none" differ, by one
+    value a sample. PyTorch calls the class weights `weight`, and its mean divides by the classes, not by their
+    weights.
+    """
+
+    authority = "torch.nn.functional.multilabel_soft_margin_loss"
+    function_name = "multilabel_soft_margin_loss"
+    always: ClassVar[Always | None] = "sigmoid"
+    shapes = "input (N, C, *), target of the same shape in [0, 1]; weight and mask of the same shape, or size 1."
+
+    def read(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Reading:
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        check_equal(self.name, {"input": input, "target": target})
+        if input.dim() < 2:
+            raise ValueError(
+                f"{self.name}: input must have shape (N, C, *); got {shape(input)}. For a single sample pass "
+                "input.unsqueeze(0) and target.unsqueeze(0)."
+            )
+        if isinstance(weight, Tensor) and weight.dim() == 1:
+            _refuse_class_weights(self.name, weight)
+        return super().read(input, target, weight, mask)
+
+    def term(self, log_p: Tensor) -> Tensor:
+        return -log_p
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        numerator, denominator = super().conclude(sums)
+        classes = max(sums["numerator"].shape[-1], 1)
+        return numerator / classes, None if denominator is None else denominator / classes
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        value, share = super().weighed(*tensors, weight=weight, mask=mask)
+        return value.mean(1), share.mean(1)
+
+
+def signed(owner: str, value: Tensor, target: Tensor) -> Tensor:
+    """The value, once every target is known to be 1 or -1."""
+    return mark(
+        value,
+        (target != 1) & (target != -1),
+        target,
+        f"{owner}: target holds {{value}}, but each target is 1 or -1. For labels 0 and 1 pass 2 * target - 1; leave "
+        "pairs that are neither out with mask=.",
+    )
+
+
+def _refuse_class_weights(owner: str, weight: Tensor) -> NoReturn:
+    raise ValueError(
+        f"{owner}: weight has one dimension, {shape(weight)}. Per-class weights are class_weight=, an option of the "
+        "loss; per-sample weights have shape (N, 1)."
+    )

@@ -1,0 +1,155 @@
+"""Losses of sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Ge
+from torch import Tensor
+
+from losskit.core.contract import check_floating, check_tensor, elementwise
+from losskit.core.errors import shape
+from losskit.core.mean import MeanLoss
+from losskit.core.options import option
+from losskit.core.reduction import weighted
+from losskit.core.sums import Sums
+from losskit.ops.reading import computing_dtype
+from losskit.ops.values import mark
+
+
+class CTCLoss(MeanLoss):
+    r"""Reads a label sequence from a longer input, without saying where each label is: it sums over all alignments.
+
+    .. math:: -\log \sum_{\pi \in B^{-1}(y)} \prod_t p_t(\pi_t)
+
+    where B merges repeated labels and removes blanks. The mean divides each sample's loss by its number of labels
+    first, as PyTorch's does; "sum" and "none" do not. It has first derivatives only.
+
+    Source: Graves, Fernandez, Gomez, Schmidhuber 2006, "Connectionist Temporal Classification", ICML.
+
+    Elsewhere: TensorFlow takes logits and its blank is the last class by default.
+    """
+
+    authority = "torch.nn.functional.ctc_loss"
+    shapes = (
+        "log_probs (T, N, C) or (T, C), targets (N, S) or all labels in one row, input_lengths and target_lengths "
+        "(N,); weight and mask (N,). `counts` takes the target lengths."
+    )
+
+    blank: Annotated[int, Ge(0)] = option(default=0, doc="the class that stands for no label")
+    zero_infinity: bool = option(
+        default=False, doc="a sample with no alignment, its input too short, costs nothing instead of infinity"
+    )
+
+    def forward(  # type: ignore[override]
+        self,
+        log_probs: Tensor,
+        targets: Tensor,
+        input_lengths: Tensor | Sequence[int],
+        target_lengths: Tensor | Sequence[int],
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        lengths = [torch.as_tensor(length) for length in (input_lengths, target_lengths)]
+        return self.reduced(log_probs, targets, *lengths, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        log_probs, targets, input_lengths, target_lengths = tensors
+        self._check_shapes(*tensors)
+        single = log_probs.dim() == 2
+        weight = elementwise(self.name, "weight", weight, () if single else (log_probs.shape[1],))
+        mask = elementwise(self.name, "mask", mask, () if single else (log_probs.shape[1],))
+        if single:
+            log_probs = log_probs.unsqueeze(1)
+            targets = targets.reshape(1, -1)
+        scores = log_probs.to(computing_dtype(log_probs))
+        input_lengths, target_lengths = input_lengths.reshape(-1).long(), target_lengths.reshape(-1).long()
+        if mask is not None:
+            counts = mask.reshape(-1)
+            scores = scores.where(counts.view(1, -1, 1), 0.0)
+            if targets.dim() == 2:  # in one row, later samples begin where earlier ones end
+                target_lengths = target_lengths.where(counts, 0)
+            input_lengths = input_lengths.where(counts, scores.shape[0])
+        values = self.values(scores, targets, input_lengths, target_lengths)
+        if self.reduction == "mean":
+            values = values / target_lengths.clamp_min(1)
+        return weighted(values.squeeze(0) if single else values, weight, mask)
+
+    def values(self, *tensors: Tensor) -> Tensor:
+        scores, targets, input_lengths, target_lengths = tensors
+        steps, samples, classes = scores.shape
+        if samples == 0:
+            return scores.sum((0, 2))
+        longest = targets.shape[-1]
+        within = torch.ones_like(targets, dtype=torch.bool)
+        if targets.dim() == 2:
+            within = torch.arange(longest, device=targets.device) < target_lengths.to(targets.device).unsqueeze(1)
+        bad = within & ((targets < 0) | (targets >= classes) | (targets == self.blank))
+        label = 0 if self.blank else 1  # stands where no label is read, so that none is read from outside
+        losses = F.ctc_loss(
+            scores,
+            targets.long().where(within & ~bad, label),
+            input_lengths.clamp(0, steps),
+            target_lengths.clamp(0, longest),
+            blank=self.blank,
+            reduction="none",
+            zero_infinity=self.zero_infinity,
+        )
+        losses = mark(
+            losses,
+            bad,
+            targets,
+            f"{self.name}: targets holds {{value}}, but labels are 0 to {classes - 1}, without the blank {self.blank}. "
+            "Check blank=, and that target_lengths leaves padding out.",
+        )
+        for name, lengths, limit in (
+            ("input_lengths", input_lengths, steps),
+            ("target_lengths", target_lengths, longest),
+        ):
+            losses = mark(
+                losses,
+                (lengths < 0) | (lengths > limit),
+                lengths,
+                f"{self.name}: {name} holds {{value}}, but a length here is 0 to {limit}.",
+            )
+        return losses
+
+    def _check_shapes(self, *tensors: Tensor) -> None:
+        log_probs, targets, input_lengths, target_lengths = tensors
+        check_floating(self.name, "log_probs", log_probs)
+        check_tensor(self.name, "targets", targets)
+        if log_probs.dim() not in (2, 3) or 0 in (log_probs.shape[0], log_probs.shape[-1]):
+            raise ValueError(
+                f"{self.name}: log_probs must have shape (T, N, C) or (T, C), steps first; got {shape(log_probs)}. For "
+                "batch first pass log_probs.transpose(0, 1)."
+            )
+        if self.blank >= log_probs.shape[-1]:
+            raise ValueError(
+                f"{self.name}: blank={self.blank}, but log_probs {shape(log_probs)} has classes 0 to "
+                f"{log_probs.shape[-1] - 1}."
+            )
+        samples = log_probs.shape[1] if log_probs.dim() == 3 else 1
+        single = log_probs.dim() == 2
+        if (
+            targets.is_floating_point()
+            or targets.dim() not in ((1,) if single else (1, 2))
+            or (targets.dim() == 2 and targets.shape[0] != samples)
+        ):
+            raise ValueError(
+                f"{self.name}: targets holds integer labels, of shape {'(S,)' if single else f'({samples}, S)'} or all "
+                f"in one row, for log_probs {shape(log_probs)}; got {shape(targets)} of {targets.dtype}."
+            )
+        for name, lengths in (("input_lengths", input_lengths), ("target_lengths", target_lengths)):
+            if lengths.is_floating_point() or lengths.numel() != samples:
+                raise ValueError(
+                    f"{self.name}: {name} holds one whole number a sample, ({samples},) for log_probs "
+                    f"{shape(log_probs)}; got {shape(lengths)} of {lengths.dtype}."
+                )
