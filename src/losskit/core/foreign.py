@@ -44,7 +44,7 @@ FOREIGN_NAMES = {
     # timm, kornia, Keras, MMSegmentation
     "smoothing": "it is label_smoothing.",
     "target_threshold": "compare the target yourself: (target > 0.5).",
-    "average": "class means are 'macro'; pool='batch' with one channel is 'micro'.",
+    "average": "classes are averaged, always ('macro'); leave it out.",
     "axis": "classes are dimension 1; pass input.movedim(-1, 1) where they come last.",
     "apply_class_balancing": "it is alpha; None leaves classes unweighted.",
     "epsilon": "there is none: nothing here divides by zero.",

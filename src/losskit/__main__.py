@@ -1,0 +1,5 @@
+"""`python -m losskit`."""
+
+from losskit.cli import main
+
+main()

@@ -1,0 +1,20 @@
+"""The command `losskit`: where it starts. The commands themselves are in `losskit.commands`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+
+def main() -> None:
+    """Run the command line, or say what it needs."""
+    missing = [name for name in ("typer", "rich") if find_spec(name) is None]
+    if missing:
+        sys.exit(f'The command line needs {" and ".join(missing)}: pip install "losskit[cli]"')
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a Greek letter shows ? instead
+
+    from losskit.commands import app
+
+    app(prog_name="losskit")

@@ -1,0 +1,276 @@
+"""Curves of losses: value and gradient against the logit, the error, or the overlap of an object and its prediction.
+
+The numbers; `losskit.plots` draws them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losskit.core import catalogue
+from losskit.core.algebra import WeightedSum, Wrapped, as_loss, leaves
+from losskit.core.classification import ClassificationLoss
+from losskit.core.errors import nearest
+from losskit.core.loss import Loss
+from losskit.core.mean import MeanLoss
+from losskit.core.regression import RegressionLoss
+
+Criterion = nn.Module | Callable[..., Any]
+Call = Callable[[Tensor], tuple[Tensor, ...]]  # from what varies, the tensors of a call
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A loss along one view; `opposite` where it is the view's second case."""
+
+    over: str
+    x: list[float]
+    value: list[float]
+    gradient: list[float]
+    opposite: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """What a loss is drawn against."""
+
+    title: str
+    axis: str
+    slope: str  # what the gradient is
+    points: list[float]
+    calls: list[tuple[Call, ...]]  # ways to call a loss, the first that fits; a second call is the opposite case
+    start: Callable[[float], Tensor] = torch.tensor  # from a point, the tensor that varies
+    cases: tuple[str, str] = ("", "")
+
+
+# An image with one object, 64 of 576 pixels: long, so that it can be shifted in small steps.
+_WIDTH = 64
+_SURE = 4.0  # the logit of a sure pixel, 98 %
+
+
+def _image(shift: int = 0) -> Tensor:
+    image = torch.zeros(1, 1, 3, 3 * _WIDTH)
+    image[:, :, 1, shift : shift + _WIDTH] = 1
+    return image
+
+
+def _shifted(overlap: float) -> Tensor:
+    """Logits of a sure prediction that has this overlap (intersection over union) with the object."""
+    return _SURE * (2 * _image(round(_WIDTH * (1 - overlap) / (1 + overlap))) - 1)
+
+
+def _even(x: Tensor) -> Tensor:
+    """Logits of an image where every pixel is right by x."""
+    return x * (2 * _image() - 1)
+
+
+def _two(logits: Tensor) -> Tensor:
+    """Two classes whose softmax is the sigmoid of these logits."""
+    return torch.cat([torch.zeros_like(logits), logits], 1)
+
+
+def _labels(logits: Callable[[Tensor], Tensor], target: Tensor) -> list[Call]:
+    """The ways to say what is true of logits (N, 1, *): yes or no, two classes, two classes as log-probabilities."""
+    indices = target.squeeze(1).long()
+    return [
+        lambda x: (logits(x), target),
+        lambda x: (_two(logits(x)), indices),
+        lambda x: (_two(logits(x)).log_softmax(1), indices),
+    ]
+
+
+def _column(x: Tensor) -> Tensor:
+    return x.view(1, 1)
+
+
+def _element(value: float) -> Tensor:
+    return torch.tensor([[value]])
+
+
+def _span(first: float, last: float) -> list[float]:
+    return torch.linspace(first, last, 161, dtype=torch.float64).tolist()
+
+
+_LOGITS = _span(-6, 6)
+_SLOPE = "∂ loss / ∂ logit"
+_LOGIT = View(
+    "one element",
+    "logit (log-odds of yes)",
+    _SLOPE,
+    _LOGITS,
+    list(zip(_labels(_column, _element(1.0)), _labels(_column, _element(0.0)), strict=True)),
+    cases=("truth is yes", "truth is no"),
+)
+_CONFIDENCE = View(
+    "an object on 1/9 of the image, every pixel right by the same logit",
+    "logit of the truth at every pixel (log-odds)",
+    _SLOPE,
+    _LOGITS,
+    [(call,) for call in _labels(_even, _image())],
+)
+_OVERLAP = View(
+    f"the same object, predicted with logits of ±{_SURE:g} and shifted",
+    "overlap with the true object (intersection over union)",
+    "sum over pixels of |∂ loss / ∂ logit|",
+    [(_WIDTH - s) / (_WIDTH + s) for s in range(_WIDTH + 1)],
+    [(call,) for call in _labels(lambda x: x, _image())],
+    start=_shifted,
+)
+_ERROR = View(
+    "one element, target 1",
+    "error, input − target (in the target's units)",
+    "∂ loss / ∂ input",
+    _span(-4, 4),
+    [
+        (lambda x: (1 + x.view(1), torch.ones(1)),),
+        (lambda x: (1 + x.view(1), torch.ones(1), torch.ones(1)),),  # with a variance
+    ],
+)
+
+
+def _pair(axis: str, slope: str, first: float, last: float, *calls: Call, cases: tuple[str, str] = ("", "")) -> View:
+    return View("one pair", axis, slope, _span(first, last), [calls], cases=cases)
+
+
+def _turned(x: Tensor) -> Tensor:
+    return torch.stack([torch.cos(torch.deg2rad(x)), torch.sin(torch.deg2rad(x))]).view(1, 2)
+
+
+def _apart(distance: Tensor) -> Tensor:
+    return torch.stack([distance, torch.zeros_like(distance)]).view(1, 2)
+
+
+_ALIKE, _NOT = torch.ones(1), -torch.ones(1)
+_ON_AN_IMAGE = {"confidence": _CONFIDENCE, "overlap": _OVERLAP}
+VIEWS = {"logit": _LOGIT, **_ON_AN_IMAGE, "error": _ERROR}
+_OF_PAIRS = {
+    "margin_ranking_loss": _pair(
+        "input1 − input2, of which the first should be larger", "∂ loss / ∂ input1", -3, 3,
+        lambda x: (x.view(1), torch.zeros(1), _ALIKE),
+    ),
+    "hinge_embedding_loss": _pair(
+        "distance of the pair", "∂ loss / ∂ distance", 0, 3,
+        lambda x: (x.view(1), _ALIKE), lambda x: (x.view(1), _NOT), cases=("alike", "not alike"),
+    ),
+    "cosine_embedding_loss": _pair(
+        "angle between the pair (degrees)", "∂ loss / ∂ angle (per degree)", 0, 180,
+        lambda x: (_turned(x), _apart(torch.ones(())), _ALIKE),
+        lambda x: (_turned(x), _apart(torch.ones(())), _NOT), cases=("alike", "not alike"),
+    ),
+    "triplet_margin_loss": _pair(
+        "distance of the negative, where the positive's is 1", "∂ loss / ∂ distance", 0.05, 4,
+        lambda x: (torch.zeros(1, 2), _apart(torch.ones(())), _apart(x)),
+    ),
+    "soft_margin_loss": View(
+        _LOGIT.title, _LOGIT.axis, _SLOPE, _LOGITS,
+        [(lambda x: (_column(x), _element(1.0)), lambda x: (_column(x), _element(-1.0)))], cases=_LOGIT.cases,
+    ),
+    "nll_loss": View(
+        "two classes, of which one is true", "logit of the truth beside the other, before the log-softmax",
+        _SLOPE, _LOGITS, [(lambda x: (_two(_column(x)).log_softmax(1), torch.tensor([1])),)],
+    ),
+    "multilabel_margin_loss": View(
+        "two classes, of which one is true", "logit of the truth beside the other", _SLOPE, _LOGITS,
+        [(lambda x: (_two(_column(x)), torch.tensor([[1, -1]])),)],
+    ),
+    "kl_div": View(
+        "two classes, of which one is true", "logit of the truth beside the other", _SLOPE, _LOGITS,
+        [(lambda x: (_two(_column(x)).log_softmax(1), torch.tensor([[0.0, 1.0]])),)],
+    ),
+}  # fmt: skip
+
+
+def views(loss: Loss) -> dict[str, View]:
+    """What this loss is drawn against, by the kinds of its parts."""
+    parts = [part for _, part in leaves(loss)]
+    entries = [_entry(part) for part in parts]
+    for entry in entries:
+        if entry is not None and entry.name in _OF_PAIRS:
+            return {entry.name: _OF_PAIRS[entry.name]}
+    if any(isinstance(part, RegressionLoss) for part in parts) or any(e and e.family == "regression" for e in entries):
+        return {"error": _ERROR}
+    if all(isinstance(part, (ClassificationLoss, MeanLoss)) for part in parts):
+        return {"logit": _LOGIT}
+    return _ON_AN_IMAGE
+
+
+def view_of(name: str) -> View:
+    """The view of this name."""
+    return VIEWS[name] if name in VIEWS else _OF_PAIRS[name]
+
+
+def _entry(part: Loss) -> catalogue.Entry | None:
+    """The part's entry in the catalogue; for a module or function from elsewhere, that of the same name."""
+    try:
+        return catalogue.find(part.label if isinstance(part, Wrapped) else type(part).__name__)
+    except ValueError:
+        return None
+
+
+def curves(criterion: Criterion, over: str | None = None) -> list[Curve]:
+    """A loss's value and gradient along each of its views, or along one of logit, confidence, overlap and error.
+
+    The opposite case (the truth is no) is a curve of its own only where it is not the mirror image.
+    """
+    return curves_together([criterion], over)[0]
+
+
+def curves_together(criteria: Iterable[Criterion], over: str | None = None) -> list[list[Curve]]:
+    """The curves of losses that are looked at together: element losses join region losses on their image."""
+    if over is not None and over not in VIEWS:
+        raise ValueError(f"over must be one of {', '.join(VIEWS)}; got {over!r}{nearest(over, VIEWS)}")
+    losses = [as_loss(criterion) for criterion in criteria]
+    chosen = [views(loss) if over is None else {over: VIEWS[over]} for loss in losses]
+    if any("confidence" in own for own in chosen):
+        chosen = [_ON_AN_IMAGE if "logit" in own else own for own in chosen]
+    return [
+        [curve for name, view in own.items() for curve in _along(loss, name, view)]
+        for loss, own in zip(losses, chosen, strict=True)
+    ]
+
+
+def _along(loss: Loss, name: str, view: View) -> list[Curve]:
+    drawn = [_curve(loss, name, view, call, opposite=i > 0) for i, call in enumerate(_fitting(loss, view))]
+    if len(drawn) == 2 and _close(drawn[1].value, drawn[0].value[::-1]):
+        drawn.pop()
+    return drawn
+
+
+def _fitting(loss: Loss, view: View) -> tuple[Call, ...]:
+    """The first way to call this loss that it takes."""
+    if not isinstance(loss, (Wrapped, WeightedSum)) and len(loss.tensor_names()) > 3:
+        names = ", ".join(loss.tensor_names())
+        raise ValueError(f"{loss.name} takes {names}: it is no function of one number, so it has no curve.")
+    said = []
+    for calls in view.calls:
+        try:
+            _evaluate(loss, view.start(view.points[0]), calls[0])
+        except (TypeError, ValueError, RuntimeError, IndexError) as error:
+            said.append(str(error).split("\n")[0])
+        else:
+            return calls
+    raise ValueError(f"{loss.label} cannot be drawn over the {view.axis}: {said[0]}")
+
+
+def _curve(loss: Loss, name: str, view: View, call: Call, *, opposite: bool) -> Curve:
+    found = [_evaluate(loss, view.start(point), call) for point in view.points]
+    return Curve(name, view.points, [value for value, _ in found], [gradient for _, gradient in found], opposite)
+
+
+def _evaluate(loss: Loss, start: Tensor, call: Call) -> tuple[float, float]:
+    """The value, and its derivative: the slope, or the sum of sizes where many tensors vary."""
+    varying = start.clone().requires_grad_()
+    value = loss(*call(varying)).sum()
+    if not value.requires_grad:
+        return value.item(), 0.0
+    (gradient,) = torch.autograd.grad(value, varying)
+    return value.item(), (gradient if gradient.dim() == 0 else gradient.abs().sum()).item()
+
+
+def _close(a: list[float], b: list[float]) -> bool:
+    return torch.allclose(torch.tensor(a), torch.tensor(b), rtol=1e-4, atol=1e-6, equal_nan=True)

@@ -1,0 +1,112 @@
+"""Pictures of losses: value and gradient against the logit, the error, or the overlap of an object and its prediction.
+
+Needs matplotlib, and no display: figures are made without pyplot.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from losskit.core.algebra import as_loss
+from losskit.curves import Criterion, Curve, View, curves_together, view_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind tell apart, without the yellow that white swallows.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+_STYLES: tuple[Any, ...] = ("-", (0, (6, 1, 1, 1)), (0, (1, 1)))  # a new one when the colours have all been used
+_OPPOSITE: Any = (0, (4, 2.5))
+
+
+def figure(criteria: Mapping[str, Criterion] | Iterable[Criterion] | Criterion, over: str | None = None) -> Figure:
+    """Draw one loss or several: a row for each view, value on the left and gradient on the right.
+
+    `criteria` is a loss, several, or a mapping from labels to losses. `over` draws all of them against one view
+    (logit, confidence, overlap or error) instead of what each is usually drawn against.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError('Plots need matplotlib: pip install "losskit[compare]"') from None
+
+    if isinstance(criteria, Mapping):
+        labelled = dict(criteria)
+    else:
+        several = [criteria] if callable(criteria) else criteria
+        labelled = {as_loss(criterion).label: criterion for criterion in several}
+    drawn = dict(zip(labelled, curves_together(labelled.values(), over), strict=True))
+    over_all = list(dict.fromkeys(curve.over for found in drawn.values() for curve in found))
+    legend_rows = -(-len(drawn) // 3)
+    picture = Figure(figsize=(9, 3.3 * len(over_all) + 0.25 * legend_rows + 0.2), layout="constrained")
+    rows = picture.subplots(len(over_all), 2, squeeze=False)
+    for (left, right), name in zip(rows, over_all, strict=True):
+        for number, found in enumerate(drawn.values()):
+            for curve in found:
+                if curve.over == name:
+                    _line(left, right, curve, number)
+        shown = [curve for found in drawn.values() for curve in found if curve.over == name]
+        _dress(left, right, view_of(name), both=any(curve.opposite for curve in shown))
+        _cap(left, [curve.value for curve in shown])
+        _cap(right, [curve.gradient for curve in shown])
+    handles = [_key(number) for number in range(len(drawn))]
+    picture.legend(handles, list(drawn), loc="outside lower center", ncols=min(3, len(drawn)), frameon=False)
+    return picture
+
+
+def save(picture: Figure, path: str | Path) -> Path:
+    """Write a figure, in the format that the file's name ends in."""
+    path = Path(path)
+    known = sorted(picture.canvas.get_supported_filetypes())
+    if path.suffix.lstrip(".").lower() not in known:
+        raise ValueError(f"{path}: the name of a picture ends in one of .{', .'.join(known)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.savefig(path, dpi=144)
+    return path
+
+
+def _style(number: int) -> dict[str, Any]:
+    style = _STYLES[number // len(_COLOURS) % len(_STYLES)]
+    width = max(1.2, 2.8 - 0.3 * number)  # thinner on top, so that equal curves both show
+    return {"color": _COLOURS[number % len(_COLOURS)], "linestyle": style, "linewidth": width}
+
+
+def _key(number: int) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **_style(number))
+
+
+def _line(left: Axes, right: Axes, curve: Curve, number: int) -> None:
+    style = {**_style(number), **({"linestyle": _OPPOSITE} if curve.opposite else {})}
+    left.plot(curve.x, curve.value, **style)
+    right.plot(curve.x, curve.gradient, **style)
+
+
+def _dress(left: Axes, right: Axes, view: View, *, both: bool) -> None:
+    for axes, label in ((left, "loss"), (right, view.slope)):
+        axes.set_xlabel(view.axis)
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0)
+        if axes.get_ylim()[0] < 0 < axes.get_ylim()[1]:
+            axes.axhline(0, color="0.5", linewidth=0.8, zorder=0)
+    case, opposite = view.cases
+    cases = f" (solid: {case}; dashed: {opposite})" if both else f", {case}" if case else ""
+    left.set_title(f"{view.title}{cases}", loc="left", fontsize=10)
+
+
+def _cap(axes: Axes, lines: list[list[float]]) -> None:
+    """Let a curve that dwarfs all others leave the frame."""
+    finite = [[y for y in line if math.isfinite(y)] for line in lines]
+    *others, highest = sorted((line for line in finite if line), key=lambda line: max(map(abs, line))) or [[]]
+    if not others or max(map(abs, highest)) <= 3 * max(map(abs, others[-1])):
+        return
+    low, high = min(map(min, others)), max(map(max, others))
+    room = 0.5 * (high - low) or 1.0
+    axes.set_ylim(max(min(low, *highest) - 0.1 * room, low - room), min(max(high, *highest) + 0.1 * room, high + room))
