@@ -15,6 +15,8 @@ from losskit.core.forms import region_loss as region_loss
 from losskit.core.forms import regression_loss as regression_loss
 from losskit.core.loss import Loss as Loss
 from losskit.core.options import option as option
+from losskit.core.points import sample_points as sample_points
+from losskit.core.points import uncertain_points as uncertain_points
 from losskit.core.region import RegionLoss as RegionLoss
 from losskit.core.region import Totals as Totals
 from losskit.core.regression import RegressionLoss as RegressionLoss
@@ -31,6 +33,8 @@ from losskit.losses.combined import ComboLoss as ComboLoss
 from losskit.losses.combined import DiceBCELoss as DiceBCELoss
 from losskit.losses.combined import DiceCELoss as DiceCELoss
 from losskit.losses.combined import DiceFocalLoss as DiceFocalLoss
+from losskit.losses.derivative import GridSobolevLoss as GridSobolevLoss
+from losskit.losses.derivative import SobolevLoss as SobolevLoss
 from losskit.losses.distribution import KLDivLoss as KLDivLoss
 from losskit.losses.margin import HingeEmbeddingLoss as HingeEmbeddingLoss
 from losskit.losses.margin import MarginRankingLoss as MarginRankingLoss
@@ -38,6 +42,8 @@ from losskit.losses.margin import MultiLabelMarginLoss as MultiLabelMarginLoss
 from losskit.losses.margin import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
 from losskit.losses.margin import MultiMarginLoss as MultiMarginLoss
 from losskit.losses.margin import SoftMarginLoss as SoftMarginLoss
+from losskit.losses.masks import MaskBCELoss as MaskBCELoss
+from losskit.losses.masks import MaskDiceLoss as MaskDiceLoss
 from losskit.losses.ranked import LovaszLoss as LovaszLoss
 from losskit.losses.region import DiceLoss as DiceLoss
 from losskit.losses.region import FocalTverskyLoss as FocalTverskyLoss

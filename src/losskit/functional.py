@@ -4,8 +4,10 @@ from losskit.core.forms import function_form, tensors_form
 from losskit.losses import (
     classification,
     combined,
+    derivative,
     distribution,
     margin,
+    masks,
     ranked,
     region,
     regression,
@@ -51,3 +53,9 @@ cosine_embedding_loss = tensors_form(similarity.CosineEmbeddingLoss)
 triplet_margin_loss = tensors_form(similarity.TripletMarginLoss)
 kl_div = function_form(distribution.KLDivLoss)
 ctc_loss = tensors_form(sequence.CTCLoss)
+
+sobolev_loss = tensors_form(derivative.SobolevLoss)
+grid_sobolev_loss = function_form(derivative.GridSobolevLoss)
+
+mask_dice_loss = function_form(masks.MaskDiceLoss)
+mask_bce_loss = function_form(masks.MaskBCELoss)
