@@ -1,7 +1,13 @@
 """Loss functions for PyTorch: the catalogue, a kit to write your own as one formula, and a bench to compare them."""
 
+from losskit import compose as compose
+from losskit import distributed as distributed
 from losskit import functional as functional
 from losskit.build import build as build
+from losskit.compose import DeepSupervisionLoss as DeepSupervisionLoss
+from losskit.compose import LearnedWeights as LearnedWeights
+from losskit.compose import Scheduled as Scheduled
+from losskit.compose import TopKLoss as TopKLoss
 from losskit.core.algebra import Part as Part
 from losskit.core.algebra import WeightedSum as WeightedSum
 from losskit.core.classification import ClassificationLoss as ClassificationLoss

@@ -51,7 +51,7 @@ class WeightedSum(Additive):
             number, factor = split(weight)
             self._append(number, factor, as_loss(loss), names[index] if names else None)
         _check_parts(self)
-        self.arity = max(2, *(_arity(part) for part in self._parts))
+        self.arity = max(2, *(arity_of(part) for part in self._parts))
 
     def _append(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
         if not name and isinstance(loss, WeightedSum) and loss.joins(factor):
@@ -138,7 +138,7 @@ class WeightedSum(Additive):
             if index in sums:
                 value = _finish(part, sums[index], normalizer, own).to(result_dtype(tensors[0]))
             else:
-                value = _call(part, tensors, weight, mask, normalizer, own, named)
+                value = call(part, tensors, weight, mask, normalizer, own, named)
             values.append(value)
         return values
 
@@ -193,7 +193,7 @@ class WeightedSum(Additive):
         sums = self._sums_of_labels(tensors, weight, mask, every=True)
         for index, part in enumerate(self._parts):
             if index not in sums:
-                sums[index] = part.totals(*tensors[: _arity(part)], weight=weight, mask=mask)
+                sums[index] = part.totals(*tensors[: arity_of(part)], weight=weight, mask=mask)
         return Sums(**{str(index): sums[index] for index in range(len(self.losses))})
 
     def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
@@ -290,7 +290,7 @@ def _finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sum
     return value
 
 
-def _call(
+def call(
     part: Loss,
     tensors: tuple[Tensor, ...],
     weight: Tensor | None,
@@ -307,7 +307,7 @@ def _call(
         **{name: value for name, value in named.items() if _takes(part, name)},
     }
     given = {name: value for name, value in arguments.items() if value is not None}
-    value: Tensor = part(*tensors[: _arity(part)], **given)
+    value: Tensor = part(*tensors[: arity_of(part)], **given)
     if value.dim() != 0:
         raise ValueError(f"{part.name}: a part of a composite returns one number; got shape {tuple(value.shape)}.")
     return value
@@ -328,7 +328,7 @@ def _hooked(part: nn.Module) -> bool:
     return bool(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks)
 
 
-def _arity(part: Any) -> int:
+def arity_of(part: Any) -> int:
     """How many tensors a part takes before weight and mask."""
     known = getattr(part, "arity", None)
     return known if isinstance(known, int) else len(part.tensor_names()) or 2

@@ -19,7 +19,7 @@ from losskit.core.sums import Counts, Sums
 from losskit.ops.reading import computing_dtype
 
 if TYPE_CHECKING:
-    from losskit.core.algebra import Parts, WeightedSum
+    from losskit.core.algebra import Part, Parts, WeightedSum
     from losskit.core.weights import Weight
 
 
@@ -142,10 +142,14 @@ class Loss(Configured):
 
     def parts(self, *tensors: Tensor, **arguments: Any) -> tuple[Tensor, Parts]:
         """The loss to call backward on, and its named components for logging, computed once."""
+        loss = self(*tensors, **arguments)
+        return loss, {self.label: self._alone(loss)}
+
+    @staticmethod
+    def _alone(loss: Tensor) -> Part:
         from losskit.core.algebra import Part
 
-        loss = self(*tensors, **arguments)
-        return loss, {self.label: Part(loss.detach(), loss.detach())}
+        return Part(loss.detach(), loss.detach())
 
 
 class Additive(Loss):

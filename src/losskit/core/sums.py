@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Union
+from typing import Any, Union
 
+import torch
 from torch import Tensor
+
+
+class _ReplacedValue(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(_own: Tensor, value: Tensor, _factor: float) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], _output: Tensor) -> None:
+        ctx.factor = inputs[2]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return grads[0] * ctx.factor, None, None
+
+
+def replaced_value(own: Tensor, value: Tensor, factor: float = 1.0) -> Tensor:
+    """Another value, with `factor` times the gradient of its own."""
+    result: Tensor = _ReplacedValue.apply(own, value.detach(), factor)  # type: ignore[no-untyped-call]
+    return result
+
 
 Nested = Union[Tensor, "Sums"]
 
@@ -25,6 +49,9 @@ class Sums:
         part = self._parts[name]
         assert isinstance(part, Sums)
         return part
+
+    def names(self) -> list[str]:
+        return list(self._parts)
 
     def __contains__(self, name: str) -> bool:
         return name in self._parts
@@ -58,7 +85,7 @@ class Sums:
             **{
                 name: part.within(whole.part(name), factor)
                 if isinstance(part, Sums)
-                else whole[name].detach() + factor * (part - part.detach())
+                else replaced_value(part, whole[name], factor)
                 for name, part in self._parts.items()
             }
         )

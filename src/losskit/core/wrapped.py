@@ -28,6 +28,9 @@ class Wrapped(Loss):
         positions = [p for p in known if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
         self.arity = len([p for p in positions if p.name not in ("weight", "mask")]) or 2
 
+    def values(self, *tensors: Tensor) -> Tensor:
+        return self.function(*tensors)
+
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         given = {name: value for name, value in (("weight", weight), ("mask", mask)) if value is not None}
         missing = [name for name in given if name not in self.takes]

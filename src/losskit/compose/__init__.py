@@ -1,0 +1,9 @@
+"""Losses made of losses: deep supervision, hard-example mining, learned and scheduled weights."""
+
+from losskit.compose.deep_supervision import DeepSupervisionLoss as DeepSupervisionLoss
+from losskit.compose.learned import LearnedWeights as LearnedWeights
+from losskit.compose.schedule import Scheduled as Scheduled
+from losskit.compose.schedule import cosine as cosine
+from losskit.compose.schedule import linear as linear
+from losskit.compose.schedule import warmup as warmup
+from losskit.compose.top_k import TopKLoss as TopKLoss

@@ -1,0 +1,173 @@
+"""DeepSupervisionLoss: one loss on the outputs of several resolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from losskit.core.algebra import as_loss, call
+from losskit.core.domains import NonNegative
+from losskit.core.errors import shape
+from losskit.core.loss import Additive
+from losskit.core.options import Configured, option
+from losskit.core.sums import Sums
+
+Several = Tensor | Sequence[Tensor]
+
+
+class _Level(NamedTuple):
+    output: Tensor
+    target: Tensor
+    weight: Tensor | None
+    mask: Tensor | None
+
+
+class DeepSupervisionLoss(Additive):
+    r"""Asks the same of every resolution: a weighted mean of one loss over the outputs of a decoder's stages.
+
+    .. math:: \sum_i w_i\,\ell(x_i, y_i) \big/ \sum_i w_i
+
+    `criterion(outputs, target)` takes a list of outputs, the highest resolution first, or one tensor as in evaluation.
+    The target is one tensor, resized to each output by the nearest element, centre to centre, so that labels stay
+    labels and ignored ones ignored; or a list with one for each output. `weight` and `mask` likewise. A dropped output
+    is not looked at, so DistributedDataParallel wants `find_unused_parameters=True` for its head.
+
+    Source: Lee et al. 2014, arXiv:1409.5185; the weights Isensee et al. 2018, arXiv:1809.10486.
+
+    Elsewhere: MONAI's weights do not sum to one, and stop falling at 1/16; nnU-Net drops the lowest resolution.
+    """
+
+    shapes: ClassVar[str] = "a list of (N, C, *), the highest resolution first, and the target of the criterion."
+    authority: ClassVar[str] = "monai.losses.DeepSupervisionLoss with weights that sum to one"
+    without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
+
+    weights: Literal["halve", "equal"] | Sequence[NonNegative] = option(
+        default="halve", doc="of the outputs, before they are made to sum to one: 1, 1/2, 1/4, ..., all 1, or a list"
+    )
+    drop_lowest: bool = option(default=False, doc="leave the last of several outputs out, as nnU-Net does")
+
+    def __init__(
+        self, criterion: Any, weights: Literal["halve", "equal"] | Sequence[float] = "halve", **options: Any
+    ) -> None:
+        Configured.__init__(self, weights=weights, **options)
+        self.criterion = as_loss(criterion)
+        if getattr(self.criterion, "reduction", "mean") == "none":
+            raise ValueError(f"{self.name}: the criterion returns one number for each output, so not reduction='none'.")
+        self.across_ranks = self.criterion.across_ranks  # type: ignore[misc]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.weights, str) and not sum(self.weights) > 0:
+            raise ValueError(f"{self.name}: weights must not all be 0; got {list(self.weights)}.")
+
+    def forward(  # type: ignore[override]
+        self,
+        output: Several,
+        target: Several,
+        weight: Several | None = None,
+        mask: Several | None = None,
+        *,
+        whole: Sums | None = None,
+        **named: Any,
+    ) -> Tensor:
+        if whole is not None:
+            self.require_additive()
+        levels = self._levels(output, target, weight, mask)
+        return self._mean(
+            [
+                call(self.criterion, (x, t), w, m, None, None if whole is None else whole.part(str(i)), named)
+                for i, (x, t, w, m) in enumerate(levels)
+            ]
+        )
+
+    @property
+    def additive(self) -> bool:
+        return self.criterion.additive
+
+    @property
+    def is_mean(self) -> bool:
+        return False  # the targets alone do not tell the resolutions, and so not what counts
+
+    def require_additive(self) -> None:
+        self.criterion.require_additive()
+
+    def totals(self, *tensors: Any, weight: Several | None = None, mask: Several | None = None) -> Sums:
+        self.require_additive()
+        levels = self._levels(tensors[0], tensors[1], weight, mask)
+        criterion: Any = self.criterion
+        return Sums(**{str(i): criterion.totals(x, t, weight=w, mask=m) for i, (x, t, w, m) in enumerate(levels)})
+
+    def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
+        if normalizer is not None:
+            raise TypeError(f"{self.name} has a denominator for each resolution; normalizer= cannot replace them.")
+        criterion: Any = self.criterion
+        return self._mean(
+            [
+                criterion.finish(sums.part(name), whole=None if whole is None else whole.part(name))
+                for name in sums.names()
+            ]
+        )
+
+    def _mean(self, values: list[Tensor]) -> Tensor:
+        shares = self._shares(len(values))
+        first, *others = [share * value for share, value in zip(shares, values, strict=True)]
+        return sum(others, start=first)
+
+    def _shares(self, levels: int) -> list[float]:
+        """The weights of this many outputs, which sum to one."""
+        if levels == 1:
+            return [1.0]
+        if self.weights == "halve":
+            given = [0.5**i for i in range(levels)]
+        elif self.weights == "equal":
+            given = [1.0] * levels
+        else:
+            given = [float(w) for w in self.weights[:levels]]
+        return [w / sum(given) for w in given]
+
+    def _levels(self, output: Several, target: Several, weight: Several | None, mask: Several | None) -> list[_Level]:
+        """Output, target, weight and mask of each resolution that is looked at."""
+        outputs = [output] if isinstance(output, Tensor) else list(output)
+        if not outputs or not all(isinstance(x, Tensor) for x in outputs):
+            raise TypeError(
+                f"{self.name}: outputs must be a list of tensors, the highest resolution first, or one tensor; got "
+                f"{output!r}."
+            )
+        if len(outputs) > 1 and not isinstance(self.weights, str) and len(self.weights) != len(outputs):
+            raise ValueError(f"{self.name}: there are {len(outputs)} outputs, but {len(self.weights)} weights.")
+        targets, weights, masks = (
+            self._each(name, given, outputs) for name, given in (("target", target), ("weight", weight), ("mask", mask))
+        )
+        levels = [_Level(*level) for level in zip(outputs, targets, weights, masks, strict=True)]
+        return levels[:-1] if self.drop_lowest and len(levels) > 1 else levels
+
+    def _each(self, name: str, given: Several | None, outputs: list[Tensor]) -> list[Any]:
+        """What was given, for each output."""
+        if given is None or isinstance(given, Tensor):
+            return [None if given is None else self._resized(name, given, x) for x in outputs]
+        if len(given) != len(outputs):
+            raise ValueError(
+                f"{self.name}: there are {len(outputs)} outputs, but {len(given)} {name}s; pass one for each, or one "
+                "tensor to be resized."
+            )
+        return list(given)
+
+    def _resized(self, name: str, tensor: Tensor, output: Tensor) -> Tensor:
+        """The nearest element of the last dimensions for each position of the output (N, C, *)."""
+        size = output.shape[2:]
+        if tensor.dim() <= len(size):
+            return tensor  # the criterion says what is wrong with it
+        for dim, wanted in enumerate(size, start=tensor.dim() - len(size)):
+            found = tensor.shape[dim]
+            if found == wanted or (found == 1 and name != "target"):
+                continue
+            if found < wanted:
+                raise ValueError(
+                    f"{self.name}: {name} {shape(tensor)} is smaller than output {shape(output)}; it is resized to "
+                    "lower resolutions only. Pass a list with one for each output."
+                )
+            centres = 2 * torch.arange(wanted, device=tensor.device) + 1
+            tensor = tensor.index_select(dim, centres * found // (2 * wanted))
+        return tensor

@@ -1,0 +1,115 @@
+"""Scheduled: a weight of the algebra that is a function of the training step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+
+import torch
+from torch import Tensor, nn
+
+Schedule = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class _Ramp:
+    """From `start` at step 0 to `end` at step `steps`, and `end` after it."""
+
+    start: float
+    end: float
+    _: KW_ONLY
+    steps: int
+
+    def __post_init__(self) -> None:
+        _check_steps(type(self).__name__, self.steps)
+
+    def __call__(self, step: int) -> float:
+        return self.start + (self.end - self.start) * self.rise(min(step / self.steps, 1.0))
+
+    def rise(self, share: float) -> float:
+        """How far the way from start to end is gone after this share of the steps."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class linear(_Ramp):  # noqa: N801 - reads as the function of the step that it is
+    """In a straight line from `start` to `end` over `steps` steps."""
+
+    def rise(self, share: float) -> float:
+        return share
+
+
+@dataclass(frozen=True)
+class cosine(_Ramp):  # noqa: N801
+    """Along half a cosine from `start` to `end` over `steps` steps: slow, fast, slow."""
+
+    def rise(self, share: float) -> float:
+        return (1 - math.cos(math.pi * share)) / 2
+
+
+@dataclass(frozen=True)
+class warmup:  # noqa: N801
+    """In a straight line from 0 over `steps` steps, then a number or another schedule, which starts at its own step 0.
+
+    `warmup(100, then=cosine(1, 0, steps=900))` rises for 100 steps and falls for 900.
+    """
+
+    steps: int
+    then: float | Schedule = 1.0
+
+    def __post_init__(self) -> None:
+        _check_steps("warmup", self.steps)
+
+    def __call__(self, step: int) -> float:
+        after = self.then(max(step - self.steps, 0)) if callable(self.then) else self.then
+        return after * min(step / self.steps, 1.0)
+
+
+class Scheduled(nn.Module):
+    """A weight that follows a schedule: `DiceLoss() + Scheduled(linear(0, 1, steps=1000)) * FocalLoss()`.
+
+    `schedule` is any function of the step that returns a number; `linear`, `cosine` and `warmup` are ready. Call
+    `step()` after each optimizer step. The step is saved in `state_dict`; compiled code sees a new value, not new code.
+    """
+
+    value: Tensor
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                f"Scheduled: schedule must be a function of the step, such as linear(0, 1, steps=1000); got "
+                f"{schedule!r}."
+            )
+        self.schedule = schedule
+        self.register_buffer("value", torch.zeros(()), persistent=False)
+        self.set_extra_state(0)
+
+    def step(self) -> None:
+        """Go to the next step."""
+        self.set_extra_state(self._step + 1)
+
+    def forward(self) -> Tensor:
+        return self.value.clone()  # the buffer may change before the backward pass
+
+    def get_extra_state(self) -> int:
+        return self._step
+
+    def set_extra_state(self, state: int) -> None:
+        value = self.schedule(state)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"Scheduled: schedule({state}) must return a number; got {value!r}.") from None
+        self._step = state
+        with torch.no_grad():
+            self.value.fill_(number)
+
+    def __repr__(self) -> str:
+        return f"Scheduled({self.schedule!r}, step {self._step})"
+
+
+def _check_steps(name: str, steps: object) -> None:
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"{name}: steps must be a whole number >= 1; got {steps!r}.")

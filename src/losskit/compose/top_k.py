@@ -1,0 +1,94 @@
+"""TopKLoss: the mean over the elements that are wrong most."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from losskit.core.algebra import arity_of, as_loss, positional
+from losskit.core.loss import Additive, Loss
+from losskit.core.options import Configured, option
+from losskit.core.reduction import reduce, result_dtype
+
+
+class TopKLoss(Loss):
+    r"""Learns from the hardest elements only: the mean over those whose loss is largest.
+
+    .. math:: \sum_{i \in H} w_i \ell_i \big/ \sum_{i \in H} w_i
+
+    with H the k elements of the largest weighted loss among those that count. `criterion` is any loss that is a mean
+    of its elements, or a module or function that returns one value for each.
+
+    Source: Shrivastava, Gupta, Girshick 2016, arXiv:1604.03540 (OHEM); for pixels Wu, Shen, van den Hengel 2016,
+    arXiv:1605.06885 (online bootstrapping).
+
+    Elsewhere: nnU-Net's k is a percentage, its ignored elements are candidates, and class weights do not divide;
+    OHEM in segmentation toolboxes also asks for a probability below a threshold.
+    """
+
+    shapes: ClassVar[str] = "those of the criterion."
+    authority: ClassVar[str] = "values worked out by hand"
+    across_ranks: ClassVar[str] = (
+        "the hardest are those of each rank's own batch, and averaging over ranks averages their means."
+    )
+
+    k: int | float = option(default=0.1, doc="how many are kept: a share in (0, 1], or a count as a whole number")
+    pool: Literal["batch", "sample"] = option(
+        default="batch", doc="whether the hardest of the batch are kept, or of each sample"
+    )
+
+    def __init__(self, criterion: Any, k: float = 0.1, **options: Any) -> None:
+        Configured.__init__(self, k=k, **options)
+        self.criterion = as_loss(criterion)
+        cls = type(self.criterion)
+        whole = isinstance(self.criterion, Additive) and not self.criterion.is_mean
+        if whole or (cls.weighed is Loss.weighed and cls.values is Loss.values):
+            raise TypeError(
+                f"{self.name}: {self.criterion.name} is no mean of elements to choose the hardest from. Of a sum, mine "
+                "the parts: TopKLoss(a, k) + TopKLoss(b, k)."
+            )
+        self.arity = arity_of(self.criterion)
+
+    def __post_init__(self) -> None:
+        if self.k <= 0 or (isinstance(self.k, float) and self.k > 1):
+            raise ValueError(
+                f"{self.name}: k must be a share in (0, 1] or a whole number >= 1; got {self.k!r}. A count is written "
+                "without a decimal point."
+            )
+
+    def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
+        value, share = self.criterion.weighed(*tensors, weight=weight, mask=mask)
+        if value.dim() == 0:
+            raise ValueError(
+                f"{self.name}: {self.criterion.name} returned one number, and the hardest are chosen from one for each "
+                "element. Construct it with reduction='none'."
+            )
+        if self.pool == "sample" and value.shape[0] != tensors[0].shape[0]:
+            raise ValueError(f"{self.name}: {self.criterion.name} has no values for each sample; pass pool='batch'.")
+        hardest = self._hardest(value.detach(), share != 0)
+        value, share = torch.where(hardest, value, 0.0), torch.where(hardest, share, 0.0)
+        return reduce(value, share, self.reduction, self.empty, self.name).to(result_dtype(tensors[0]))
+
+    def _hardest(self, value: Tensor, counts: Tensor) -> Tensor:
+        """Which elements are kept, in the shape of the values."""
+        rows = (value.shape[0], value.shape[1:].numel()) if self.pool == "sample" else (1, value.numel())
+        candidates = torch.where(counts, value, -torch.inf).reshape(rows)
+        found = counts.reshape(rows).sum(1, keepdim=True)
+        if isinstance(self.k, int):
+            most = min(self.k, rows[1])
+            wanted = found.clamp(max=self.k)
+        else:
+            most = min(math.ceil(self.k * rows[1]), rows[1])
+            wanted = (found * (self.k * (1 + 1e-9))).long().clamp(min=1)  # 0.29 of 100 is 28.999...
+        order = candidates.topk(most, 1).indices
+        kept = torch.arange(most, device=value.device) < wanted
+        chosen = torch.zeros_like(candidates, dtype=torch.bool).scatter(1, order, kept)
+        return chosen.reshape(value.shape) & counts
+
+    @property
+    def label(self) -> str:
+        return f"top_k_{self.criterion.label}"

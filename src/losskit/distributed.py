@@ -1,0 +1,197 @@
+"""Exact losses over many processes and many micro-batches: sums are added before they are finished."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import reduce
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from losskit.core.algebra import Parts, WeightedSum, arity_of, as_loss, positional
+from losskit.core.loss import Loss
+from losskit.core.options import Configured, option
+from losskit.core.reduction import result_dtype
+from losskit.core.sums import Counts, Sums, replaced_value
+
+Gradients = Literal["mean", "sum"]
+Group = Any  # a torch.distributed.ProcessGroup, which builds of torch without it lack
+
+
+def sync(criterion: Any, group: Group = None, gradients: Gradients = "mean") -> Synchronized:
+    """Make a loss exact over the processes of a group, by default all.
+
+    Every process returns the loss of the whole batch. `gradients` says what becomes of the processes' gradients:
+    "mean" where they are averaged, as DistributedDataParallel and FSDP do, "sum" where they are added. Either way the
+    model's gradient is that of the whole batch on one machine, however it is split, empty shards included.
+
+    Class weights, the weights of a sum and learned weights act on the sums of the whole. Under "mean" every process
+    has their whole gradient, averaged or not. A parameter inside a formula, and under "sum" every parameter of the
+    criterion, has a share of its gradient on each process: reduce it as the model's, by wrapping it with the model.
+    """
+    return Synchronized(criterion, group, gradients=gradients)
+
+
+class Synchronized(Loss):
+    """A loss whose sums are added over processes, in one collective, before they are finished: see `sync`."""
+
+    without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
+    across_ranks: ClassVar[str] = "it adds its sums over ranks itself, so it stands alone; compose first, then sync."
+
+    gradients: Gradients = option(default="mean", doc="what becomes of the gradients of the processes")
+
+    def __init__(self, criterion: Any, group: Group = None, *, gradients: Gradients = "mean") -> None:
+        Configured.__init__(self, gradients=gradients)
+        self.criterion = _additive(criterion)
+        self.group = group
+        self.arity = arity_of(self.criterion)
+
+    def forward(self, *tensors: Any, **arguments: Any) -> Tensor:
+        return self.parts(*tensors, **arguments)[0]
+
+    def parts(self, *tensors: Any, **arguments: Any) -> tuple[Tensor, Parts]:
+        """The loss of the whole, and the named components of a sum."""
+        weight, mask, normalizer = (arguments.pop(name, None) for name in ("weight", "mask", "normalizer"))
+        if arguments:
+            raise TypeError(f"{self.name} takes weight, mask and normalizer by name; got {', '.join(arguments)}.")
+        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
+        own = self.criterion.totals(*tensors, weight=weight, mask=mask)
+        sums = own.within(added(own, self.group), self.processes)
+        dtype = result_dtype(_first(tensors))
+        if isinstance(self.criterion, WeightedSum):
+            values = self.criterion.finish_parts(sums, normalizer=normalizer)
+            loss, named = self.criterion.named([value.to(dtype) for value in values])
+        else:
+            loss, named = self.criterion.finish(sums, normalizer=normalizer).to(dtype), {}
+        if self.gradients == "sum":
+            loss = replaced_value(loss, loss, 1 / self.processes)
+        return loss, named or {self.criterion.label: self._alone(loss)}
+
+    @property
+    def processes(self) -> int:
+        return dist.get_world_size(self.group) if _initialized() else 1
+
+    @property
+    def label(self) -> str:
+        label: str = self.criterion.label
+        return label
+
+
+def added(sums: Sums, group: Group = None) -> Sums:
+    """The sums of every process of the group, added in one collective, without gradient."""
+    sums = sums.detach()
+    if not _initialized():
+        return sums
+    tensors = list(sums.tensors())
+    dtype = reduce(torch.promote_types, (t.dtype for t in tensors))
+    flat = torch.cat([t.reshape(-1).to(dtype) for t in tensors])
+    dist.all_reduce(flat, group=group)
+    whole = iter(torch.split(flat, [t.numel() for t in tensors]))
+    return sums.map(lambda t: next(whole).reshape(t.shape).to(t.dtype))
+
+
+def micro_batches(criterion: Any, model: Callable[[Any], Any], batches: Iterable[Sequence[Any]]) -> Iterator[Tensor]:
+    """A loss to call `backward()` on for each micro-batch, whose gradients add up to those of the whole batch.
+
+    `batches` are tuples `(x, target)`, with `weight` and `mask` after it where they are used; the criterion is called
+    with `model(x)`. The losses add up to that of the whole::
+
+        for loss in micro_batches(criterion, model, batches):
+            loss.backward()
+        optimizer.step()
+
+    Where the targets tell what the whole divides by, one forward pass is enough. Other losses (`pool="batch"`, learned
+    weights) take a first pass without gradient; dropout draws the same in both, and BatchNorm's running statistics
+    see each micro-batch twice. With a criterion from `sync` the whole is that of all processes, and values and
+    gradients are averaged, or added, over them; a model under DistributedDataParallel communicates in the last
+    backward pass only.
+    """
+    local, processes, group, averaged = _additive(criterion), 1, None, True
+    if isinstance(criterion, Synchronized):
+        local, processes, group = criterion.criterion, criterion.processes, criterion.group
+        averaged = criterion.gradients == "mean"
+    given = [tuple(batch) for batch in batches]
+    if not given:
+        raise ValueError("micro_batches: there is no micro-batch; an empty share of a batch has tensors of 0 samples.")
+    return _losses(local, model, given, processes, group, averaged=averaged)
+
+
+def _losses(
+    local: Any,
+    model: Callable[[Any], Any],
+    batches: list[tuple[Any, ...]],
+    processes: int,
+    group: Group,
+    *,
+    averaged: bool,
+) -> Iterator[Tensor]:
+    # Parameters of the criterion have their whole gradient on every process only where the whole is finished there.
+    one_pass = local.is_mean and not (processes > 1 and any(p.requires_grad for p in local.parameters()))
+    whole = None if one_pass else added(_first_pass(local, model, batches), group)
+    for number, (x, *others) in enumerate(batches, start=1):
+        with _accumulating(model, last=number == len(batches)):
+            output = model(x)
+            if whole is None:
+                whole = added(_counts(local, output, batches), group)
+            tensors, weight, mask = positional(local.name, arity_of(local), (output, *others), None, None)
+            sums = local.totals(*tensors, weight=weight, mask=mask)
+            if isinstance(whole, Counts):
+                loss = local.finish(sums, whole=whole) * (processes if averaged else 1)
+            else:
+                shares = len(batches) * processes
+                loss = local.finish(sums.within(whole, shares)) / (len(batches) if averaged else shares)
+            yield loss.to(result_dtype(_first(output)))
+
+
+def _first_pass(criterion: Any, model: Callable[[Any], Any], batches: list[tuple[Any, ...]]) -> Sums:
+    """The sums of the whole, without gradient; the random state is then as it was."""
+    parameters = model.parameters() if isinstance(model, nn.Module) else ()
+    devices = {p.device for p in parameters if p.device.type != "cpu"}
+    kind = next(iter(devices)).type if devices else "cuda"
+    found: list[Sums] = []
+    with torch.no_grad(), torch.random.fork_rng(devices=list(devices), device_type=kind):
+        for x, *others in batches:
+            tensors, weight, mask = positional(criterion.name, arity_of(criterion), (model(x), *others), None, None)
+            found.append(criterion.totals(*tensors, weight=weight, mask=mask))
+    return reduce(operator.add, found)
+
+
+def _counts(criterion: Any, output: Tensor, batches: list[tuple[Any, ...]]) -> Counts:
+    """The counts of the whole, from the targets and the number of channels of the output."""
+    found: list[Counts] = []
+    for _, *others in batches:
+        tensors, weight, mask = positional(criterion.name, arity_of(criterion), (output, *others), None, None)
+        target, channels = tensors[1], output.shape[1] if output.dim() > 1 else 1
+        if target.dim() == output.dim() and target.dim() > 1 and target.shape[1] != channels:
+            target = target.squeeze(1)  # class indices with a dimension of one channel
+        same = target.dim() == output.dim()
+        found.append(criterion.counts(target, weight, mask, num_classes=None if same else channels))
+    return reduce(operator.add, found)
+
+
+def _accumulating(model: Any, *, last: bool) -> AbstractContextManager[Any]:
+    """Where a data-parallel model leaves its gradients on each process, until the last micro-batch."""
+    return nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync()
+
+
+def _additive(criterion: Any) -> Any:
+    """The loss that has the sums, or an error that says what it does across ranks."""
+    loss = criterion.criterion if isinstance(criterion, Synchronized) else as_loss(criterion)
+    loss.require_additive()
+    if getattr(loss, "reduction", "mean") == "none":
+        raise ValueError(f"{loss.name}: reduction='none' leaves nothing to add; use the loss as it is.")
+    return loss
+
+
+def _initialized() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _first(tensors: Any) -> Tensor:
+    while not isinstance(tensors, Tensor):
+        tensors = next(iter(tensors.values() if isinstance(tensors, Mapping) else tensors))
+    return tensors
