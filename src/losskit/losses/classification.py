@@ -16,7 +16,7 @@ from losskit.core.options import Configured, option
 from losskit.core.reduction import divide
 from losskit.core.sums import Sums
 from losskit.ops.maths import one_minus_exp, safe_power
-from losskit.ops.reading import Reading
+from losskit.ops.reading import Reading, summing_dtype
 
 
 class BCEOptions(Configured):
@@ -108,7 +108,10 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
         check_length(self.name, "prior", self.prior, reading)
 
     def shift(self) -> Tensor | None:
-        return torch.log(self.prior / self.prior.sum()) if isinstance(self.prior, Tensor) else None
+        if not isinstance(self.prior, Tensor):
+            return None
+        prior = self.prior.to(summing_dtype(self.prior))
+        return torch.log(prior / prior.sum())
 
 
 class NLLLoss(ClassificationLoss):
