@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import torch
-import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from losskit.core.mean import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.core.sums import Sums
+from losskit.ops.ctc import ctc
 from losskit.ops.reading import computing_dtype
 from losskit.ops.values import mark
 
@@ -94,14 +94,13 @@ class CTCLoss(MeanLoss):
             within = torch.arange(longest, device=targets.device) < target_lengths.to(targets.device).unsqueeze(1)
         bad = within & ((targets < 0) | (targets >= classes) | (targets == self.blank))
         label = 0 if self.blank else 1  # stands where no label is read, so that none is read from outside
-        losses = F.ctc_loss(
+        losses = ctc(
             scores,
             targets.long().where(within & ~bad, label),
             input_lengths.clamp(0, steps),
             target_lengths.clamp(0, longest),
-            blank=self.blank,
-            reduction="none",
-            zero_infinity=self.zero_infinity,
+            self.blank,
+            self.zero_infinity,
         )
         losses = mark(
             losses,
