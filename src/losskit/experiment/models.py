@@ -1,5 +1,7 @@
 """Two small models, normalised per sample so that no batch statistics interfere with a loss."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,7 +20,6 @@ class UNet(nn.Module):
         self.up_middle = convolutions(6 * width, 2 * width, 2 * width)
         self.up_fine = convolutions(3 * width, width)
         self.head = nn.Conv2d(width, classes, 1)
-        self.to(memory_format=torch.channels_last)  # 1.3 times as fast on one CPU core
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[2:]
@@ -34,14 +35,15 @@ class UNet(nn.Module):
 
 def convolutions(*widths: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.GroupNorm(4, after), nn.LeakyReLU(0.1)]
     return nn.Sequential(*layers)
 
 
 def make_model(data: Data) -> nn.Module:
     if data.is_segmentation:
-        return UNet(data.channels, data.classes)
+        # channels last: 1.3 times as fast on one CPU core
+        return UNet(data.channels, data.classes).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     pixels = data.test.inputs[0].numel()
     return nn.Sequential(
         nn.Flatten(), nn.Linear(pixels, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, data.classes)

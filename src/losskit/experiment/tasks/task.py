@@ -2,11 +2,13 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+VOID = -100  # a pixel of no known class, PyTorch's ignore_index
 
 
 class InputError(ValueError):
@@ -38,6 +40,16 @@ class Data:
     @property
     def is_segmentation(self) -> bool:
         return self.test.targets[0].ndim > 0
+
+    def examples(self, count: int = 6) -> list[int]:
+        """Indices of test items to show: of segmentations, most with something to find and some without."""
+        if not self.is_segmentation:
+            return list(range(min(2 * count, len(self.test))))
+        empty = [not (truth > 0).any() for truth in self.test.targets]
+        full = [index for index, is_empty in enumerate(empty) if not is_empty]
+        rest = [index for index, is_empty in enumerate(empty) if is_empty]
+        shown_empty = rest[: max(count // 3, count - len(full))]
+        return full[: count - len(shown_empty)] + shown_empty
 
     def save(self, path: Path) -> None:
         parts = {name: vars(getattr(self, name)) for name in ("train", "validation", "test")}
@@ -82,8 +94,8 @@ class Task(ABC):
     epochs: int
     batch_size: int
     learning_rate: float
+    notes: tuple[str, ...] = ()  # what was decided about the user's data
     arguments: tuple[str, ...] = ()  # of the command line, to make the same task again
-    notes: tuple[str, ...] = field(default=(), kw_only=True)  # what was decided about the user's data
 
     @abstractmethod
     def data(self, seed: int) -> Data:
