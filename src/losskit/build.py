@@ -83,6 +83,13 @@ def split(text: str) -> list[str]:
     return [parsed.text[slice(*parsed.span(node))] for node in root.elts]
 
 
+def reference_of(text: str) -> Reference | None:
+    """The reference that a text is, `my_losses.py:my_dice`; None where it is anything else."""
+    parsed = _Text(text)
+    whole = parsed.references.get(0)
+    return whole if whole and set(parsed.code) == {"_"} else None
+
+
 class _Text:
     """One line of text, and the places in it that errors point at."""
 

@@ -17,4 +17,9 @@ def main() -> None:
 
     from losskit.commands import app
 
-    app(prog_name="losskit")
+    try:
+        app(prog_name="losskit")
+    except ModuleNotFoundError as error:
+        if (error.name or "losskit").startswith("losskit"):
+            raise
+        sys.exit(f'losskit: this command needs {error.name}: pip install "losskit[compare]"')

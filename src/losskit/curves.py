@@ -5,6 +5,7 @@ The numbers; `losskit.plots` draws them.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.core import catalogue
-from losskit.core.algebra import WeightedSum, Wrapped, as_loss, leaves
+from losskit.core.algebra import Wrapped, as_loss, leaves
 from losskit.core.classification import ClassificationLoss
 from losskit.core.errors import nearest
 from losskit.core.loss import Loss
@@ -243,9 +244,9 @@ def _along(loss: Loss, name: str, view: View) -> list[Curve]:
 
 def _fitting(loss: Loss, view: View) -> tuple[Call, ...]:
     """The first way to call this loss that it takes."""
-    if not isinstance(loss, (Wrapped, WeightedSum)) and len(loss.tensor_names()) > 3:
-        names = ", ".join(loss.tensor_names())
-        raise ValueError(f"{loss.name} takes {names}: it is no function of one number, so it has no curve.")
+    needed = _needed(loss)
+    if len(needed) > 3:
+        raise ValueError(f"{loss.name} takes {', '.join(needed)}: it is no function of one number, so it has no curve.")
     said = []
     for calls in view.calls:
         try:
@@ -255,6 +256,12 @@ def _fitting(loss: Loss, view: View) -> tuple[Call, ...]:
         else:
             return calls
     raise ValueError(f"{loss.label} cannot be drawn over the {view.axis}: {said[0]}")
+
+
+def _needed(loss: Loss) -> list[str]:
+    """The arguments that a call cannot do without."""
+    parameters = inspect.signature(loss.forward).parameters.values()
+    return [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
 def _curve(loss: Loss, name: str, view: View, call: Call, *, opposite: bool) -> Curve:

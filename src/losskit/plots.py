@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which the colour-blind tell apart, without the yellow that white swallows.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 _STYLES: tuple[Any, ...] = ("-", (0, (6, 1, 1, 1)), (0, (1, 1)))  # a new one when the colours have all been used
+_FORMATS = (".png", ".svg", ".pdf", ".jpg", ".webp")
 _OPPOSITE: Any = (0, (4, 2.5))
 
 
@@ -61,9 +62,8 @@ def figure(criteria: Mapping[str, Criterion] | Iterable[Criterion] | Criterion, 
 def save(picture: Figure, path: str | Path) -> Path:
     """Write a figure, in the format that the file's name ends in."""
     path = Path(path)
-    known = sorted(picture.canvas.get_supported_filetypes())
-    if path.suffix.lstrip(".").lower() not in known:
-        raise ValueError(f"{path}: the name of a picture ends in one of .{', .'.join(known)}")
+    if path.suffix.lower() not in _FORMATS:
+        raise ValueError(f"The name of a picture ends in one of {', '.join(_FORMATS)}; got {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.savefig(path, dpi=144)
     return path

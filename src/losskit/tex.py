@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+_GREEK = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi varphi chi "
+    "psi omega"
+)
 _SYMBOLS = {
-    **{n: s for n, s in zip(
-        ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega"],
-        "αβγδεεζηθκλμνξπρστφφχψω",
-        strict=True,
-    )},
+    **dict(zip(_GREEK.split(), "αβγδεεζηθκλμνξπρστφφχψω", strict=True)),
     "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
     "sum": "Σ", "prod": "Π", "int": "∫", "partial": "∂", "nabla": "∇", "infty": "∞", "in": "∈", "notin": "∉",
     "cdot": "·", "times": "×", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈",
@@ -30,6 +30,7 @@ def readable(latex: str) -> str:
     r"""`\frac{2\,TP + s}{P + T + s}` as `(2 TP + s) / (P + T + s)`."""
     text = _Reader(latex).group(stop=None)
     text = re.sub(r"\s+", " ", text).replace("if else", "else")
+    text = re.sub(r"(?<=[\w)])=(?=[^ ])", " = ", text)
     text = re.sub(r"(?<=[(\[]) | (?=[),;\]])|(?<=\b(?:log|exp|max|min|cos|sin|tan)) (?=\()", "", text)
     return re.sub(r"(?<=[)\]])(?=[a-z])", " ", text).strip()
 
@@ -37,7 +38,7 @@ def readable(latex: str) -> str:
 def prose(text: str) -> str:
     """A paragraph of a docstring without its markup."""
     text = re.sub(r":math:`([^`]*)`", lambda match: readable(match[1]), text)
-    return re.sub(r":\w+:`([^`]*)`|``([^`]*)``", lambda match: match[1] or match[2], text)
+    return re.sub(r"(?::\w+:)?(`{1,2})([^`]*)\1", r"\2", text)
 
 
 class _Reader:
@@ -55,41 +56,41 @@ class _Reader:
     def group(self, stop: str | None) -> str:
         """What stands before `stop`, read."""
         text = ""
-        while (token := self.next()) is not None and token != stop:
-            text += self.read(token)
+        while (piece := self.next()) is not None and piece != stop:
+            text += self.read(piece)
         return text
 
     def argument(self) -> str:
-        """The next argument of a command: a group in braces, or one token."""
-        while (token := self.next()) is not None and token.isspace():
+        """The next argument of a command: a group in braces, or one piece."""
+        while (piece := self.next()) is not None and piece.isspace():
             pass
-        if token is None:
+        if piece is None:
             return ""
-        if token == "{":
+        if piece == "{":
             return self.group("}")
-        if token[0] != "\\" and len(token) > 1:  # x^2y: the argument is the 2
+        if piece[0] != "\\" and len(piece) > 1:  # x^2y: the argument is the 2
             self.position -= 1
-            self.tokens[self.position] = token[1:]
-            return token[0]
-        return self.read(token)
+            self.tokens[self.position] = piece[1:]
+            return piece[0]
+        return self.read(piece)
 
     def is_factor(self) -> bool:
         """Whether something follows that multiplies."""
-        for token in self.tokens[self.position :]:
-            if not (token.isspace() or token in (r"\,", r"\;", r"\ ")):
-                return token[0] not in "+-=<>,;.)]}&|" and token not in (r"\right", r"\\", r"\end", r"\le", r"\ge")
+        for piece in self.tokens[self.position :]:
+            if not (piece.isspace() or piece in (r"\,", r"\;", r"\ ")):
+                return piece[0] not in "+-=<>,;.)]}&|" and piece not in (r"\right", r"\\", r"\end", r"\le", r"\ge")
         return False
 
-    def read(self, token: str) -> str:
-        if token == "{":
+    def read(self, piece: str) -> str:
+        if piece == "{":
             return self.group("}")
-        if token == "^":
+        if piece == "^":
             return _raised(self.argument().strip())
-        if token == "_":
+        if piece == "_":
             return _lowered(self.argument().strip())
-        if token == "&":
+        if piece == "&":
             return " if " if self.cases else " "
-        return self.command(token[1:]) if token[0] == "\\" else token
+        return self.command(piece[1:]) if piece[0] == "\\" else piece
 
     def command(self, name: str) -> str:
         if name in ("frac", "dfrac", "tfrac"):

@@ -1,0 +1,250 @@
+"""The commands of `losskit`: list, show, plot and compare."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import torch
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+import losskit
+from losskit import references
+from losskit.build import build, reference_of, split
+from losskit.core.catalogue import Entry, entries, find, names_of, short_name
+from losskit.core.errors import nearest
+from losskit.core.loss import Loss
+from losskit.tex import prose, readable
+
+
+class Commands(typer.core.TyperGroup):
+    """The subcommands, and what a wrong one was probably meant to be."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        word = args[0]
+        if word not in self.commands and not word.startswith("-"):
+            if any(word in names_of(entry.loss) for entry in entries()):
+                ctx.fail(f"{word} is a loss, not a command. See it with: losskit show {word}")
+            commands = ", ".join(self.commands)
+            ctx.fail(f"There is no command {word!r}{nearest(word, self.commands)} The commands are {commands}.")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"losskit {losskit.__version__} (torch {torch.__version__}, Python {platform.python_version()})")
+        raise typer.Exit
+
+
+@app.callback()
+def losskit_(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Loss functions for PyTorch: look them up, draw them, and find the best one for your data.
+
+    \b
+    losskit list                              every loss, one line each
+    losskit show dice                         formula, options, source of one
+    losskit plot "focal(gamma=2)" bce dice    value and gradient, drawn
+    losskit compare                           train with several, on real data
+
+    \b
+    A loss is written by name, with options, and losses are added and scaled:
+      dice     "focal(gamma=2)"     "dice + 0.5 * bce"     my_losses.py:my_dice     "torch.nn:HuberLoss(delta=2)"
+    Quote what holds parentheses or spaces, so that the shell leaves it alone.
+    """
+
+
+@app.command("list")
+def list_(
+    word: Annotated[
+        str | None, typer.Argument(help="Only losses that have this word in a name or description.")
+    ] = None,
+    family: Annotated[str | None, typer.Option("--family", "-f", help="Only this family, such as region.")] = None,
+) -> None:
+    """List the losses: name, class, family, and what each does.
+
+    \b
+    losskit list
+    losskit list --family region
+    losskit list smooth
+    """
+    families = sorted({entry.family for entry in entries()})
+    if family is not None and family not in families:
+        _stop(f"There is no family {family!r}{nearest(family, families)} The families are {', '.join(families)}.")
+    found = [entry for entry in entries(family) if word is None or _mentions(entry, word)]
+    if not found:
+        known = [name for entry in entries() for name in names_of(entry.loss)]
+        _stop(f"No loss mentions {word!r}{nearest(word or '', known)} losskit list names them all.", 1)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, style in (("name", "bold"), ("class", ""), ("family", "dim")):
+        table.add_column(column, style=style, no_wrap=True)
+    table.add_column("what it does", overflow="fold")
+    for entry in sorted(found, key=lambda e: (e.family, e.name)):
+        mark = "" if entry.authority else " *"
+        table.add_row(*map(Text, (short_name(entry.loss) + mark, entry.loss.__name__, entry.family, entry.summary)))
+    console = _console(piped=10_000)
+    console.print(table)
+    if not all(entry.authority for entry in found):
+        console.print("\n* no outside authority: nothing but its author says that its numbers are right")
+
+
+def _mentions(entry: Entry, word: str) -> bool:
+    return any(word.lower() in text.lower() for text in (*names_of(entry.loss), entry.loss.written_doc))
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A loss: its short name, class, function, or file.py:name.")
+    ],
+) -> None:
+    """Show one loss: its formula, options, source and namesakes.
+
+    Options come with their domains and defaults. Namesakes are what others mean by the same name.
+
+    \b
+    losskit show focal
+    losskit show DiceLoss
+    losskit show my_losses.py:my_dice
+    """
+    cls, called = _declared(name)
+    console = _console(piped=100)
+    summary, *paragraphs = cls.written_doc.split("\n\n") if cls.written_doc else [cls.__doc__ or cls.__name__]
+    console.print(Text.assemble((cls.__name__, "bold"), (f"  {called}", "dim")))
+    console.print(Text(prose(" ".join(summary.split()))))
+    for paragraph in paragraphs:
+        console.print()
+        if paragraph.startswith(".. math::"):
+            console.print(Padding(Text(readable(paragraph.removeprefix(".. math::")), style="cyan"), (0, 4)))
+        else:
+            console.print(_led(prose(" ".join(paragraph.split()))))
+    console.print("\n", Text("Options", style="bold"), sep="")
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=2)
+    table.add_column(ratio=3, style="dim")
+    for option in cls.options.values():
+        table.add_row(*map(Text, (f"  {option.name}", repr(option.default), option.domain.text, prose(option.doc))))
+    console.print(table)
+    facts = [f"Shapes: {cls.shapes}", f"Many machines: {cls.across_ranks}"]
+    facts.append(f"Held in the tests against: {cls.authority}." if cls.authority else _UNHELD)
+    for fact in facts:
+        console.print()
+        console.print(_led(prose(" ".join(fact.split()))))
+
+
+_UNHELD = "Held in the tests against: nothing; it has no outside authority."
+
+
+def _declared(name: str) -> tuple[type[Loss], str]:
+    """The class of a loss, and what it is called."""
+    reference = _checked(reference_of, name)
+    if reference is None:
+        if "(" in name or " " in name.strip():
+            _stop(f"show takes the name of one loss; got {name!r}. To draw it: losskit plot {name!r}")
+        cls = _checked(find, name.strip()).loss
+        function, _, short, *others = names_of(cls)
+        spoken = ", ".join(dict.fromkeys([short, *others]))
+        return cls, f"losskit.functional.{function}, also found as {spoken}"
+    found = _checked(references.load, reference)
+    cls = getattr(found, "Module", found)
+    if not (isinstance(cls, type) and issubclass(cls, Loss)):
+        _stop(f"{reference} was not made with losskit, so it declares nothing to show. To draw it: losskit plot {name}")
+    return cls, str(reference)
+
+
+def _led(paragraph: str) -> Text:
+    """A paragraph with its leading word, as in `Source:`, made bold."""
+    lead, colon, _ = paragraph.partition(": ")
+    text = Text(paragraph)
+    if colon and len(lead) < 30:
+        text.stylize("bold", 0, len(lead) + 1)
+    return text
+
+
+@app.command()
+def plot(
+    losses: Annotated[list[str], typer.Argument(metavar="LOSS...", help="Losses, as in: dice 'focal(gamma=2)'")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write: .png, .svg or .pdf.")] = Path(
+        "curves.png"
+    ),
+    over: Annotated[
+        str | None, typer.Option("--over", help="Draw against logit, confidence, overlap or error, not the usual.")
+    ] = None,
+) -> None:
+    """Draw value and gradient of losses in one picture.
+
+    Losses of labels are drawn against the logit, and beside a region loss on an image with an object: against the
+    logit that every pixel has of its truth, and against the overlap of the object with a shifted prediction of it.
+    Losses of numbers are drawn against the error.
+
+    \b
+    losskit plot "focal(gamma=2)" bce dice -o curves.png
+    losskit plot mse l1 huber -o errors.svg
+    losskit plot my_losses.py:my_dice dice
+    """
+    from losskit.plots import figure, save
+
+    texts = [text for given in losses for text in _checked(split, given)]
+    criteria = {text: _checked(build, text) for text in texts}
+    picture = _checked(figure, criteria, over)
+    try:
+        path = _checked(save, picture, out)
+    except OSError as error:
+        _stop(f"{out} cannot be written: {error.strerror or error}.", 1)
+    print(f"{path}: {', '.join(criteria)}")
+
+
+def _checked(make: Callable[..., Any], *arguments: Any) -> Any:
+    """What was made, or the message of what is wrong with what was asked for."""
+    try:
+        return make(*arguments)
+    except ValueError as error:
+        _stop(str(error))
+    except ImportError as error:
+        _stop(str(error), 1)
+
+
+def _stop(message: str, code: int = 2) -> NoReturn:
+    print(f"losskit: {message}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _console(piped: int) -> Console:
+    """The terminal; where there is none, lines of up to this width, without colour."""
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=piped)
+
+
+def needs_more() -> None:
+    """Train with several losses on the same data and rank them. Needs more: pip install "losskit[compare]"."""
+    _stop('compare needs more packages: pip install "losskit[compare]"', 1)
+
+
+try:
+    from losskit.experiment.command import compare
+except ModuleNotFoundError:
+    app.command("compare", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(needs_more)
+else:
+    app.command("compare")(compare)
