@@ -192,7 +192,7 @@ class GridSobolevLoss(MeanLoss):
         counts = torch.ones((), dtype=torch.bool, device=input.device) if mask is None else mask
         error, counts = error.where(counts, 0.0), counts.expand(input.shape)
         slopes = torch.zeros_like(error)
-        for dim, step in enumerate(spacing, 2):
+        for dim, step in enumerate(spacing if error.numel() else (), 2):
             both = counts.narrow(dim, 1, counts.shape[dim] - 1) & counts.narrow(dim, 0, counts.shape[dim] - 1)
             square = torch.where(both, (error.diff(dim=dim) / step) ** 2, 0.0)
             slopes = slopes + _beside(square, dim) / _beside(both.to(dtype), dim).clamp_min(1)
