@@ -28,6 +28,9 @@ class Shape(NamedTuple):
     spatial: tuple[int, ...] = (4,)
 
 
+SMALL = Shape()
+
+
 class Given(NamedTuple):
     """The tensors of a call, and the shape that a weight or mask has there."""
 
@@ -83,7 +86,7 @@ class Case:
     @property
     def region(self) -> bool:
         """Whether elements share a region, so that no element has a value of its own."""
-        return "pool" in self.loss.options
+        return "pool" in self.loss.options or self.kind == "masks"
 
     @property
     def mean(self) -> bool:
@@ -105,7 +108,7 @@ class Case:
     def function(self) -> Callable[..., Tensor]:
         return getattr(functional, self.entry.name)
 
-    def given(self, shape: Shape = Shape(), seed: int = 0, dtype: torch.dtype = torch.float64) -> Given:
+    def given(self, shape: Shape = SMALL, seed: int = 0, dtype: torch.dtype = torch.float64) -> Given:
         return self.make(shape, torch.Generator().manual_seed(seed)).to(dtype)
 
     def line(self, units: int, seed: int = 0, dtype: torch.dtype = torch.float64, c: int = 3) -> Given:
@@ -125,9 +128,9 @@ class Case:
         return Given(kept, tuple(positions))
 
 
-# No mean of the values of reduction="none": a function of the mean, sums over masks, and CTC, whose mean alone is
-# divided by the number of labels.
-NOT_MEANS = {"mean_focal_loss", "mask_dice_loss", "mask_bce_loss", "ctc_loss"}
+# No mean of the values of reduction="none": a function of the mean, and CTC, whose mean alone is divided by the
+# number of labels.
+NOT_MEANS = {"mean_focal_loss", "ctc_loss"}
 
 
 def numbers(shape: tuple[int, ...], generator: Generator) -> Tensor:
@@ -229,6 +232,15 @@ def sequences(shape: Shape, generator: Generator) -> Given:
     return Given((scores, targets, *lengths), (shape.n,))
 
 
+def masks(shape: Shape, generator: Generator) -> Given:
+    (input, target), _ = binary(shape, generator)
+    return Given((input.squeeze(1), target.squeeze(1)), (shape.n, *shape.spatial))
+
+
+def fields(shape: Shape, generator: Generator) -> Given:
+    return pair(shape._replace(spatial=shape.spatial or (3,)), generator)
+
+
 def log_probabilities(make: Make) -> Make:
     """The same with log-probabilities for input."""
 
@@ -272,6 +284,7 @@ def _single(kind: str, make: Make, **fields: Any) -> Callable[[Entry], list[Case
     return lambda entry: [Case(entry, kind, make, **fields)]
 
 
+ALL_PIXELS = {"num_points": None, "oversample_ratio": 3.0, "importance_sample_ratio": 0.75}
 OTHERS: dict[str, Callable[[Entry], list[Case]]] = {
     "dice_bce_loss": _combined("binary", "multilabel"),
     "dice_ce_loss": _combined("indices", "soft"),
@@ -295,11 +308,20 @@ OTHERS: dict[str, Callable[[Entry], list[Case]]] = {
     "multilabel_soft_margin_loss": _single("multilabel", multilabel, size=1),
     "cosine_embedding_loss": _single("samples", embeddings, along=0, differentiable=(0, 1), smooth=False),
     "triplet_margin_loss": _single("samples", triplets, along=0, differentiable=(0, 1, 2), smooth=False),
+    "mask_dice_loss": _single("masks", masks, options=ALL_PIXELS),
+    "mask_bce_loss": _single("masks", masks, options=ALL_PIXELS),
+    "grid_sobolev_loss": _single("fields", fields, along=0),
     "ctc_loss": _single("sequences", sequences, options={"blank": 0}, along=0, own_along={0: 1}, twice=False),
 }
 
 
+# Their inputs are no plain tensors: test_derivatives.py holds the loss whose output must come from its inputs.
+ELSEWHERE = {"sobolev_loss"}
+
+
 def cases_of(entry: Entry) -> list[Case]:
+    if entry.name in ELSEWHERE:
+        return []
     if entry.name in OTHERS:
         return OTHERS[entry.name](entry)
     if issubclass(entry.loss, LabelLoss):

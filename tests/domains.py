@@ -36,6 +36,8 @@ def value_of(annotation: Any, classes: int) -> st.SearchStrategy[Any]:
         return st.integers(0, 3)
     if origin in (Sequence, get_origin(Sequence[int]), list, tuple) and arguments[0] is int:
         return st.lists(st.integers(0, classes - 1), min_size=1, max_size=classes, unique=True)
+    if origin is get_origin(Sequence[int]):
+        return st.nothing()  # as long as the input has spatial dimensions: the loss's own tests
     if origin is get_origin(Callable[..., Any]):
         return st.nothing()
     raise LookupError(f"no values are known for an option of {annotation}")
@@ -56,6 +58,8 @@ def _bounded(metadata: tuple[Any, ...]) -> st.SearchStrategy[float]:
 
 def usable(case: Case, options: Options) -> bool:
     """Whether options that are valid one by one go together in this case."""
+    if options.get("log") and not options.get("smooth"):  # log-Dice is infinite without overlap
+        return False
     return not (case.softmax and case.entry.name in ONE_EACH and isinstance(options.get("alpha"), (int, float)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from losskit.core.domains import NonNegative, Positive
@@ -40,7 +41,7 @@ class DiceLoss(DiceOptions, RegionLoss):
 
     def per_class(self, total: Totals) -> Tensor:
         size = total.pred_sq + total.target_sq if self.squared else total.pred + total.target
-        score = (2 * total.tp + self.smooth) / (size + self.smooth)
+        score = ratio(2 * total.tp + self.smooth, size + self.smooth)
         return -score.log() if self.log else 1 - score
 
     def score_formula(self, total: Totals) -> Tensor:
@@ -125,4 +126,10 @@ class FocalTverskyLoss(TverskyOptions, RegionLoss):
 
 
 def tversky(total: Totals, alpha: float, beta: float, smooth: float) -> Tensor:
-    return 1 - (total.tp + smooth) / (total.tp + alpha * total.fp + beta * total.fn + smooth)
+    priced = alpha * total.fp + beta * total.fn
+    return ratio(priced, total.tp + priced + smooth)
+
+
+def ratio(part: Tensor, whole: Tensor) -> Tensor:
+    """`part / whole`, and 0 where both are 0: squares underflow, and errors may have no price."""
+    return part / torch.where(whole == 0, 1.0, whole)

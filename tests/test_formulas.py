@@ -1,0 +1,42 @@
+"""Values and gradients of the losses of labels against mpmath, element by element, under any options."""
+
+import formulas
+import pytest
+import torch
+from cases import LABELLED, Shape, where
+from domains import options_of
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+
+FORMULAS = where(lambda case: case.entry.name in formulas.KNOWN)
+
+
+def test_every_loss_of_labels_has_a_formula():
+    direct = {"multi_margin_loss"}  # no function of a probability; held against torch and by hand
+    assert {case.entry.name for case in LABELLED} - direct == {case.entry.name for case in FORMULAS} - direct
+
+
+@pytest.mark.parametrize("case", FORMULAS, ids=str)
+@settings(max_examples=4)
+@examples(seed=st.integers(0, 100), weighed=st.booleans(), masked=st.booleans(), data=st.data())
+def test_value_under_any_options(case, seed, weighed, masked, data):
+    options = data.draw(options_of(case, 1 if case.kind == "binary" else 3))
+    given = case.given(Shape(2, 3, (2,)), seed)
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.rand(given.positions, generator=generator, dtype=torch.float64) if weighed and case.weight else None
+    mask = torch.rand(given.positions, generator=generator) < 0.7 if masked else None
+    arguments = {k: v for k, v in {"weight": weight, "mask": mask}.items() if v is not None}
+    found = case(**options)(*given.tensors, **arguments)
+    assert found.item() == pytest.approx(float(formulas.value(case, options, given.tensors, weight, mask)), rel=1e-11)
+
+
+@pytest.mark.parametrize("case", FORMULAS, ids=str)
+@settings(max_examples=3)
+@examples(seed=st.integers(0, 100), data=st.data())
+def test_gradient_under_any_options(case, seed, data):
+    options = data.draw(options_of(case, 1 if case.kind == "binary" else 3))
+    input, target = case.given(Shape(1, 3, (2,)), seed).tensors
+    input.requires_grad_()
+    case(**options)(input, target).backward()
+    torch.testing.assert_close(input.grad, formulas.gradient(case, options, (input, target)), rtol=1e-9, atol=1e-12)
