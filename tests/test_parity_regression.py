@@ -136,9 +136,9 @@ def test_half_precision_is_computed_in_single(name: str, options: dict[str, Any]
 def test_a_count_of_zero_has_a_slope() -> None:
     """PyTorch's Stirling term, 0 there, has a NaN for its slope."""
     target = torch.tensor([0.0, 1.0, 3.0]).double().requires_grad_()
-    L.poisson_nll_loss(torch.zeros(3).double(), target, full=True, reduction="sum").backward()
+    value = L.poisson_nll_loss(torch.zeros(3).double(), target, full=True, reduction="sum")
     expected = torch.tensor([0.0, 0.0, math.log(3) + 1 / 6]).double()  # of y log y - y + log(2πy) / 2 at 3
-    torch.testing.assert_close(target.grad, expected)
+    torch.testing.assert_close(torch.autograd.grad(value, target)[0], expected)
 
 
 def refused(message: str, name: str, *tensors: Tensor, **options: Any) -> None:
