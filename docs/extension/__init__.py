@@ -1,0 +1,24 @@
+"""What these pages need of Sphinx: code that runs, formulas without a network, a page for every loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from extension import catalogue, mathml, run
+
+_LANGUAGES = {"zh": "zh-Hans", "ja": "ja"}
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    run.setup(app)
+    mathml.setup(app)
+    app.connect("builder-inited", catalogue.write_pages)
+    app.connect("html-page-context", _set_language)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
+
+
+def _set_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:  # noqa: ARG001
+    """A page in another language says so, so that browsers choose its glyphs."""
+    context["language"] = _LANGUAGES.get(page.rpartition("/")[2], context["language"])

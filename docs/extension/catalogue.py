@@ -1,0 +1,186 @@
+"""A page for every loss, made from its declaration, and an index by family."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import textwrap
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import losskit
+from losskit import functional
+from losskit.core.catalogue import Entry, entries, names_of, short_name
+from losskit.core.loss import Additive
+from losskit.core.options import Option
+from sphinx.application import Sphinx
+
+from extension import identities, plots
+
+_UNDERLINES = ("=", "-")
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write losses/*.rst, before Sphinx looks for sources; what did not change keeps its time."""
+    folder = Path(app.srcdir) / "losses"
+    ours = [entry for entry in entries() if entry.authority and entry.family != "your own"]
+    drawings = folder / "plots"
+    drawings.mkdir(parents=True, exist_ok=True)
+    pages = {f"{entry.name}.rst": page(entry, drawings) for entry in ours}
+    pages["index.rst"] = index(ours)
+    for stale in folder.glob("*.rst"):
+        if stale.name not in pages:
+            stale.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def index(ours: list[Entry]) -> str:
+    """Every loss by family, with one sentence each."""
+    parts = [
+        _title("Every loss", 0),
+        f"{len(ours)} losses, each one meaning, one class and one function. Every page below is made from the loss's "
+        "declaration; the numbers on it are computed when these pages are built.",
+    ]
+    by_family = sorted(ours, key=lambda e: (e.family, e.loss.__name__))
+    for family, members in groupby(by_family, key=lambda e: e.family):
+        rows = [[f":doc:`{e.loss.__name__} <{e.name}>`", f"``{short_name(e.loss)}``", e.summary] for e in members]
+        parts += [_title(family.capitalize(), 1), _about(family), _table(["loss", "short name", "what it does"], rows, "28 16 56")]
+    listed = "\n".join(f"   {e.name}" for e in by_family)
+    return "\n\n".join([*parts, f".. toctree::\n   :hidden:\n\n{listed}"]) + "\n"
+
+
+def page(entry: Entry, drawings: Path) -> str:
+    """The page of one loss, with its picture among the drawings."""
+    cls = entry.loss
+    text, source, elsewhere = _sections(cls.written_doc)
+    parts = [
+        _title(cls.__name__, 0),
+        text,
+        _code(_signatures(entry)),
+        _title("Value and gradient", 1),
+        _picture(entry, drawings),
+        _title("Options", 1),
+        _table(["option", "default", "takes", "what it does"], [_row(o) for o in cls.options.values()], "18 12 30 40"),
+        _title("Shapes", 1),
+        _prose(_sentence(cls.shapes)),
+        _title("Source", 1),
+        source,
+    ]
+    if elsewhere:
+        parts += [_title("What others mean by the name", 1), elsewhere]
+    found = identities.of(cls)
+    if found:
+        rows = [[i.statement, f"{i.difference():.0e}"] for i in found]
+        parts += [
+            _title("Identities", 1),
+            "The largest difference in value, relative, on random data in float64, measured when this page was built:",
+            _table(["identity", "difference"], rows, "80 20"),
+        ]
+    parts += [_title("Across ranks and micro-batches", 1), _across(cls), _title("Held against", 1)]
+    parts.append(f"Its numbers are held in the tests against {entry.authority}.")
+    parts += [_title("Names", 1), _names(entry)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _picture(entry: Entry, drawings: Path) -> str:
+    if entry.loss.__name__ in plots.WITHOUT:
+        return plots.WITHOUT[entry.loss.__name__]
+    plots.draw(entry.loss, drawings / f"{entry.name}.svg")
+    return f".. image:: plots/{entry.name}.svg\n   :alt: value and gradient of {entry.loss.__name__}\n   :width: 100%"
+
+
+def _sections(written: str) -> tuple[str, str, str]:
+    """A docstring's text, its Source paragraph and its Elsewhere paragraph."""
+    paragraphs = re.split(r"\n\s*\n", written)
+    found = {"Source:": "", "Elsewhere:": ""}
+    text = []
+    for paragraph in paragraphs:
+        head = next((h for h in found if paragraph.startswith(h)), None)
+        if head:
+            body = paragraph.removeprefix(head).strip()
+            found[head] = _links(body[0].upper() + body[1:])
+        else:
+            text.append(_links(paragraph))
+    return "\n\n".join(text), found["Source:"], found["Elsewhere:"]
+
+
+def _links(text: str) -> str:
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"`arXiv:\1 <https://arxiv.org/abs/\1>`__", text)
+
+
+def _signatures(entry: Entry) -> str:
+    """The class and the function, with what belongs to this loss alone."""
+    shared = set(Additive.options)
+    own = [f"{o.name}={o.default!r}" for o in entry.loss.options.values() if o.name not in shared]
+    wrap = textwrap.TextWrapper(88, subsequent_indent="    ", break_long_words=False)
+    own.append("reduction='mean'")
+    constructor = f"losskit.{entry.loss.__name__}({', '.join(own)})"
+    form = getattr(functional, entry.name)
+    called = [p.name for p in inspect.signature(form).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    call = f"losskit.functional.{entry.name}({', '.join([*called, '**options'])})"
+    assert getattr(losskit, entry.loss.__name__) is entry.loss
+    return "\n".join([wrap.fill(constructor), wrap.fill(call)])
+
+
+def _row(o: Option) -> list[str]:
+    return [f"``{o.name}``", f"``{o.default!r}``", _prose(o.domain.text), _prose(o.doc)]
+
+
+def _across(cls: Any) -> str:
+    if issubclass(cls, Additive):
+        return (
+            f"Its totals add: {_plain(cls.across_ranks)} See :doc:`/many-machines`."
+            if cls.across_ranks
+            else "Its totals add. See :doc:`/many-machines`."
+        )
+    return f"{_sentence(cls.across_ranks)} See :doc:`/many-machines`."
+
+
+def _names(entry: Entry) -> str:
+    names = dict.fromkeys(names_of(entry.loss))
+    return f"``losskit.build`` and the command line find it as {', '.join(f'``{n}``' for n in names)}."
+
+
+def _about(family: str) -> str:
+    doc = (importlib.import_module(f"losskit.losses.{family}").__doc__ or "").strip()
+    return _sentence(re.split(r"(?<=\.)\s", doc.split("\n\n")[0])[0])
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _prose(text: str) -> str:
+    """Plain text as reStructuredText: shapes as code, and no mark-up that was not meant."""
+    parts = re.split(r"(`+[^`]*`+)", text)
+    parts[::2] = [re.sub(r"(\([A-Z][^()]*[,*][^()]*\))|([*|])", _marked, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _marked(match: re.Match[str]) -> str:
+    return f"``{match[1]}``" if match[1] else f"\\{match[2]}"
+
+
+def _plain(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
+def _title(text: str, level: int) -> str:
+    return f"{text}\n{_UNDERLINES[level] * len(text)}"
+
+
+def _code(text: str) -> str:
+    return ".. code-block:: python\n\n" + textwrap.indent(text, "   ")
+
+
+def _table(head: list[str], rows: list[list[str]], widths: str) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for row in [head, *rows]:
+        for index, cell in enumerate(row):
+            lines.append(f"   {'*' if index == 0 else ' '} - {' '.join(cell.split())}")
+    return "\n".join(lines)

@@ -1,0 +1,44 @@
+"""The picture of each loss: value and gradient, with its own option at a few settings where it has one that matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from losskit import build, plots
+from losskit.core.catalogue import short_name
+
+# Settings to show beside one another, by short name; every other loss is drawn as it comes.
+_SETTINGS = {
+    "bce": ["bce", "bce(label_smoothing=0.2)", "bce(pos_weight=3)"],
+    "ce": ["ce", "ce(label_smoothing=0.2)"],
+    "focal": ["focal(gamma=0)", "focal(gamma=1)", "focal(gamma=2)", "focal(gamma=5)"],
+    "gce": ["gce(q=0.1)", "gce(q=0.7)", "gce(q=1)"],
+    "sce": ["sce", "sce(alpha=1, beta=0.1)"],
+    "dice": ["dice", "dice(squared=True)", "dice(log=True, smooth=1)"],
+    "iou": ["iou", "dice"],
+    "tversky": ["tversky(alpha=0.5, beta=0.5)", "tversky(alpha=0.3, beta=0.7)", "tversky(alpha=0.7, beta=0.3)"],
+    "focal_tversky": ["focal_tversky(gamma=0.75)", "focal_tversky(gamma=1)", "focal_tversky(gamma=1.5)"],
+    "smooth_l1": ["smooth_l1(beta=1)", "smooth_l1(beta=0.5)", "smooth_l1(beta=0)"],
+    "huber": ["huber(delta=1)", "huber(delta=2)", "huber(delta=0.5)"],
+}
+
+# Losses of which no single number varies.
+WITHOUT = {
+    "CTCLoss": "It scores whole sequences, so there is no single number to draw it against.",
+    "SobolevLoss": "It compares functions with their derivatives, so there is no single number to draw it against.",
+    "GridSobolevLoss": "It compares fields with their derivatives, so there is no single number to draw it against.",
+}
+
+
+def draw(cls: Any, path: Path) -> None:
+    """Draw a loss as an SVG that is the same on every build."""
+    with mpl.rc_context({"svg.hashsalt": "losskit", "svg.fonttype": "path"}):
+        picture = plots.figure({text: build(text) for text in settings(cls)})
+        picture.savefig(path, metadata={"Date": None})
+
+
+def settings(cls: Any) -> list[str]:
+    name = short_name(cls)
+    return _SETTINGS.get(name, [name])

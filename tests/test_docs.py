@@ -1,0 +1,91 @@
+"""The pages and examples run as they are written."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from extension import identities  # noqa: E402
+from extension.run import execute  # noqa: E402
+from losskit.core.catalogue import entries  # noqa: E402
+
+# The other pages measure peers or run the command line, which the build of the pages does.
+PAGES = ["index", "quickstart", "write-your-own-loss", "composites-and-schedules", "many-machines"]
+PAGES += [f"decisions/{path.stem}" for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+_BLOCK = re.compile(r"^```\{run\}\n(?P<options>(?::[^\n]*\n)*)(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
+_RAISES = re.compile(r"^:raises: (\w+)$", re.MULTILINE)
+
+
+def blocks(page: str) -> list[tuple[str, str | None]]:
+    """The code of a page's blocks, each with the error that it must raise."""
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    assert text.count("```{run}") == len(_BLOCK.findall(text)), "a block is not closed"
+    found = []
+    for match in _BLOCK.finditer(text):
+        raises = _RAISES.search(match["options"])
+        found.append((match["code"], raises[1] if raises else None))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_of_page_runs(page: str) -> None:
+    name = f"page_{page}"
+    sys.modules[name] = module = types.ModuleType(name)
+    try:
+        for code, raises in blocks(page):
+            execute(code, module, raises)
+    finally:
+        del sys.modules[name]
+
+
+def test_pages_with_code_have_code() -> None:
+    assert len(blocks("quickstart")) > 8
+    assert len(blocks("write-your-own-loss")) > 10
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs(example: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(example)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_failing_block_fails_page() -> None:
+    module = types.ModuleType("page")
+    with pytest.raises(ZeroDivisionError):
+        execute("1 / 0", module)
+    with pytest.raises(ZeroDivisionError):
+        execute("1 / 0", module, raises="ValueError")
+    with pytest.raises(AssertionError, match="was not"):
+        execute("1", module, raises="ValueError")
+
+
+def test_block_shows_what_it_prints_and_its_last_value() -> None:
+    module = types.ModuleType("page")
+    assert execute("x = 2\nprint(x)\nx + 1", module) == "2\n3\n"
+    assert execute("x", module) == "2\n"
+
+
+def test_wrong_identity_is_refused() -> None:
+    wrong = identities._equal("dice", "iou", identities._binary(), ("dice", "iou"))
+    with pytest.raises(AssertionError, match="differs"):
+        wrong.difference()
+
+
+def test_identities_hold_and_name_losses_that_exist() -> None:
+    identities.check()
+    for entry in entries():
+        for identity in identities.of(entry.loss):
+            assert identity.difference() < 1e-6
