@@ -101,7 +101,7 @@ class WeightedSum(Additive):
     ) -> Tensor:
         return self.combine(self.evaluate(tensors, weight, mask, normalizer, whole, named), self.weights())
 
-    def parts(self, *tensors: Tensor, **arguments: Any) -> tuple[Tensor, Parts]:
+    def parts(self, *tensors: Any, **arguments: Any) -> tuple[Tensor, Parts]:
         weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
         return self.named(self.evaluate(tensors, weight, mask, normalizer, whole, arguments))
 

@@ -50,13 +50,12 @@ def split(weight: Any) -> tuple[float, nn.Module | None]:
         if weight.numel() != 1:
             raise ValueError(f"A loss is multiplied by one number; got a tensor of shape {tuple(weight.shape)}.")
         return 1.0, Held(weight)
-    try:
-        return float(weight), None
-    except (TypeError, ValueError):
+    if not hasattr(weight, "__float__"):
         raise TypeError(
             f"A loss is multiplied by a number, a tensor or a module that gives one (losskit.Scheduled for a "
             f"schedule); got {weight!r}."
-        ) from None
+        )
+    return float(weight), None
 
 
 def times(weight: float | Tensor, value: Tensor) -> Tensor:
