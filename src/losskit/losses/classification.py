@@ -244,7 +244,7 @@ class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):
     q: Annotated[float, Interval(gt=0, le=1)] = option(default=0.7, doc="1 for absolute error, towards 0 cross-entropy")
 
     def term(self, log_p: Tensor) -> Tensor:
-        return -torch.expm1(self.q * log_p) / self.q
+        return one_minus_exp(self.q * log_p) / self.q
 
 
 class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):

@@ -19,8 +19,8 @@ def safe_power(base: Tensor, exponent: float) -> Tensor:
 
 
 def one_minus_exp(log_p: Tensor) -> Tensor:
-    """`1 - p` from `log p`, without the cancellation."""
-    return -torch.expm1(log_p)
+    """`1 - p` from `log p`, without the cancellation; nor does its derivative, -p, cancel where p is small."""
+    return torch.where(log_p > -0.5, -torch.expm1(log_p), 1 - torch.exp(log_p))
 
 
 def log_sigmoid(x: Tensor) -> Tensor:
@@ -37,18 +37,17 @@ def log_of_probability(p: Tensor) -> Tensor:
     return torch.where(p > _SMALLEST, p.clamp_min(_SMALLEST).log(), floor + (p - fixed) / _SMALLEST)
 
 
-def probabilities(log_p: Tensor, *, coupled: bool) -> Tensor:
-    """`p` from `log p` (N, C, *), with derivatives that survive saturation.
+def log_softmax(x: Tensor) -> Tensor:
+    """`log p` over the classes. That of a nearly certain class is written with the others, as `log(1 - p_others)`.
 
-    Under softmax the largest class is written as one minus the others: its own derivative, p (1 - p), would cancel
-    to 0 in floating point while the answer may be wrong.
+    Its own value would round to 0, and its own slope, 1 - p, would cancel to 0 while the answer may be wrong.
     """
-    p = log_p.exp()
-    if not coupled or log_p.shape[1] == 1:
-        return p
-    largest = one_hot(log_p.detach().argmax(1), log_p.shape[1])
-    others = torch.where(largest, 0.0, p)
-    return torch.where(largest, 1.0 - others.sum(1, keepdim=True), others)
+    log_p = F.log_softmax(x, 1)
+    largest = log_p.detach().argmax(1, keepdim=True)
+    others = log_p.exp().scatter(1, largest, 0.0).sum(1, keepdim=True)
+    certain = others < 0.5
+    exact = torch.log1p(-torch.where(certain, others, 0.0))
+    return log_p.scatter(1, largest, torch.where(certain, exact, log_p.gather(1, largest)))
 
 
 def one_hot(indices: Tensor, classes: int) -> Tensor:

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from losskit.ops.columns import Column, Term, TermColumn
-from losskit.ops.maths import log_of_probability, log_sigmoid, one_hot, probabilities
+from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot
 from losskit.ops.reading import Reading, computing_dtype, summing_dtype
 
 T = TypeVar("T")
@@ -118,7 +117,7 @@ class Elements:
         if not self.reading.from_logits:
             return log_of_probability(self.input)
         if self.reading.link == "softmax":
-            return F.log_softmax(self.input, 1)
+            return log_softmax(self.input)
         return log_sigmoid(self.input) if self.reading.link == "sigmoid" else self.input
 
     @once
@@ -129,9 +128,7 @@ class Elements:
 
     @once
     def p(self) -> Tensor:
-        if not self.reading.from_logits:
-            return self.input
-        return probabilities(self.log_p, coupled=self.reading.link == "softmax")
+        return self.log_p.exp() if self.reading.from_logits else self.input
 
     def truth(self, side: int) -> Tensor:
         return self.target if side == 0 else 1 - self.target
