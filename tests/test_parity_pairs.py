@@ -280,7 +280,7 @@ def test_shapes_that_would_broadcast_are_errors() -> None:
     [(losskit.MultiMarginLoss, CLASSES), (losskit.MultiLabelSoftMarginLoss, P)],
     ids=["classes", "labels"],
 )
-def test_a_weight_of_one_dimension_would_mean_classes_to_pytorch(loss: type[losskit.Loss], target: Tensor) -> None:
+def test_a_weight_of_one_dimension_would_mean_classes_to_pytorch(loss: Any, target: Tensor) -> None:
     for size in (N, C):
         with pytest.raises(ValueError, match=r"class_weight=.*per-sample weights"):
             loss()(X, target, torch.ones(size))

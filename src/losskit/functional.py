@@ -57,5 +57,5 @@ ctc_loss = tensors_form(sequence.CTCLoss)
 sobolev_loss = tensors_form(derivative.SobolevLoss)
 grid_sobolev_loss = function_form(derivative.GridSobolevLoss)
 
-mask_dice_loss = function_form(masks.MaskDiceLoss)
-mask_bce_loss = function_form(masks.MaskBCELoss)
+mask_dice_loss = tensors_form(masks.MaskDiceLoss)
+mask_bce_loss = tensors_form(masks.MaskBCELoss)
