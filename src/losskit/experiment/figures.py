@@ -8,6 +8,8 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from losskit.experiment.results import Record
@@ -52,6 +54,7 @@ def learning_curves(records: Sequence[Record], losses: Sequence[str], metric: Me
                 label=loss,
             )
         axes.set(xlabel="epoch", ylabel=f"{metric.label}, validation", ylim=(0, 1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         figure.legend(loc="outside lower left", frameon=False, ncols=1)
         return svg(figure)
@@ -81,7 +84,8 @@ def contours(image: NDArray[Any], truth: NDArray[Any], prediction: NDArray[Any])
     axes.imshow(shades if image.shape[-1] == 3 else shades[..., 0], cmap="gray", interpolation="nearest")
     for labels, colour, style in ((truth, TRUE, "solid"), (prediction, PREDICTED, "dashed")):
         for value in np.unique(labels[(labels > 0) & (labels != VOID)]):
-            axes.contour(labels == value, levels=[0.5], colors=[colour], linestyles=[style], linewidths=1.6)
+            lines = axes.contour(labels == value, levels=[0.5], colors=[colour], linestyles=[style], linewidths=1.6)
+            lines.set_path_effects([Stroke(linewidth=2.6, foreground="black"), Normal()])  # seen on white as well
     return png(figure)
 
 

@@ -45,14 +45,17 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interva
 
 
 def rank(records: Sequence[Record], metrics: Sequence[Metric]) -> list[Standing]:
-    """Best first. The differences to the best are paired over seeds and corrected for their number (Bonferroni)."""
+    """Best first. Differences to the best are paired over seeds and corrected for the number of pairs of losses.
+
+    All pairs (Bonferroni), not only those with the best, because the data say which loss is the best.
+    """
     by_loss: dict[str, list[Record]] = {}
     for record in records:
         by_loss.setdefault(record["loss"], []).append(record)
     key = metrics[0].key
     means = {loss: statistics.fmean(run["scores"][key] for run in runs) for loss, runs in by_loss.items()}
     order = sorted(by_loss, key=lambda loss: -means[loss])
-    confidence = 1 - (1 - CONFIDENCE) / max(1, len(order) - 1)
+    confidence = 1 - (1 - CONFIDENCE) / max(1, math.comb(len(order), 2))
     return [
         standing(by_loss[loss], metrics, difference(by_loss[order[0]], by_loss[loss], key, confidence))
         for loss in order
