@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from losskit import ops
 from losskit.core.domains import Fraction
-from losskit.core.labels import LabelLoss
+from losskit.core.labels import LABEL_SHAPES, LabelLoss
 from losskit.core.options import option
 from losskit.core.sums import Sums
 from losskit.ops.columns import Column, TermColumn
@@ -22,6 +23,8 @@ class ClassificationLoss(LabelLoss):
     Class weights, label smoothing and the weights of yes and no act on sums per class of the truth, so they cost
     nothing per element.
     """
+
+    shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, *) under softmax, (N, C, *) under sigmoid."
 
     label_smoothing: Fraction = option(
         default=0.0, doc="the share of the target spread evenly over the classes (softmax) or over yes and no (sigmoid)"

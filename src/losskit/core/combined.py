@@ -8,7 +8,7 @@ from torch import Tensor
 
 from losskit.core.algebra import WeightedSum
 from losskit.core.domains import Fraction
-from losskit.core.labels import LabelOptions
+from losskit.core.labels import LABEL_SHAPES, LabelOptions
 from losskit.core.loss import Loss
 from losskit.core.options import Configured, option
 
@@ -26,6 +26,7 @@ class CombinedLoss(WeightedSum, LabelOptions):
     """A sum whose parts share the options declared once on it."""
 
     components: ClassVar[tuple[tuple[str, type[Loss]], ...]] = ()
+    shapes: ClassVar[str] = f"{LABEL_SHAPES}; the value is one number."
     without: ClassVar[tuple[str, ...]] = ()
 
     __init__ = Configured.__init__

@@ -15,7 +15,7 @@ def describe(cls: type[Loss]) -> None:
     written = cls.__dict__.get("__doc__")
     if not written:
         return
-    sections = [inspect.cleandoc(written), f"Shapes: {cls.shapes}", "Options:", options_text(cls)]
+    sections = [inspect.cleandoc(written), textwrap.fill(f"Shapes: {cls.shapes}", 116), "Options:", options_text(cls)]
     if cls.authority:
         sections.append(f"Held in the tests against: {cls.authority}.")
     cls.__doc__ = "\n\n".join(sections)

@@ -16,6 +16,12 @@ from losskit.core.sums import Sums
 from losskit.ops.columns import Column
 from losskit.ops.reading import Reading
 
+LABEL_SHAPES = (
+    "input (N, C, *); target (N, *) or (N, 1, *) of class indices, or (N, C, *), and with one channel (N, *) or "
+    "(N, 1, *) of yes and no; weight and mask (N, *) or (N, 1, *), under sigmoid (N, C, *), with size 1 where they "
+    "repeat"
+)
+
 
 class LabelOptions(Configured):
     """The options of every loss of labels."""

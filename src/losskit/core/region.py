@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.labels import LabelLoss, ModeOptions, check_length
+from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length
 from losskit.core.loss import returned
 from losskit.core.options import option
 from losskit.core.reduction import divide
@@ -112,6 +112,7 @@ class RegionOptions(ModeOptions):
 class RegionLoss(RegionOptions, LabelLoss):
     """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` if classes couple."""
 
+    shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, C), or (C,) with pool='batch'."
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
     has_score: ClassVar[bool] = False
 

@@ -18,6 +18,11 @@ from losskit.core.sums import Sums
 from losskit.ops.maths import one_minus_exp, safe_power
 from losskit.ops.reading import Reading, summing_dtype
 
+_SOFTMAX_SHAPES = (
+    "input (N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; weight "
+    "and mask (N, *) or (N, 1, *), with size 1 where they repeat; values (N, *)."
+)
+
 
 class BCEOptions(Configured):
     """The options that are binary cross-entropy's own."""
@@ -44,6 +49,10 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
     authority = "torch.nn.functional.binary_cross_entropy_with_logits"
     function_name = "binary_cross_entropy_with_logits"
     short_name = "bce"
+    shapes = (
+        "input (N, C, *) or (N,), target of the same shape, with one channel also (N, *); weight and mask of that "
+        "shape, with size 1 where they repeat; values of the input's shape."
+    )
 
     def term(self, log_p: Tensor) -> Tensor:
         return -log_p
@@ -88,6 +97,7 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
     function_name = "cross_entropy"
     short_name = "ce"
     also_called = ("cross_entropy_loss",)
+    shapes = _SOFTMAX_SHAPES
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,6 +138,7 @@ class NLLLoss(ClassificationLoss):
     authority = "torch.nn.functional.nll_loss"
     function_name = "nll_loss"
     short_name = "nll"
+    shapes = _SOFTMAX_SHAPES
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -178,8 +189,8 @@ class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
         if reading.link == "softmax" and self.alpha is not None and not isinstance(self.alpha, Tensor):
             raise ValueError(
                 f"{self.name}: alpha={self.alpha} is one number, which for several classes means three things "
-                "elsewhere: a factor on the whole loss (multiply the loss instead), class 0 as background with 1 - alpha "
-                "(pass alpha=[1 - a, a, ..., a]), or nothing at all. Pass one number per class."
+                "elsewhere: a factor on the whole loss (multiply the loss instead), class 0 as background with 1 - "
+                "alpha (pass alpha=[1 - a, a, ..., a]), or nothing at all. Pass one number per class."
             )
 
     def factors(self, reading: Reading) -> Tensor | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.contract import read
-from losskit.core.labels import LabelOptions, ModeOptions, check_length
+from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length
 from losskit.core.loss import Additive
 from losskit.core.options import option
 from losskit.core.sums import Sums
@@ -35,6 +35,7 @@ class LovaszLoss(ModeOptions, LabelOptions, Additive):
 
     authority = "kornia.losses.LovaszHingeLoss and segmentation_models_pytorch.losses.LovaszLoss(per_image=True)"
     short_name = "lovasz"
+    shapes = f"{LABEL_SHAPES}, but no weight; values (N,), or one number with pool='batch'."
     across_ranks: ClassVar[str] = (
         "exact with pool='sample'; with pool='batch' every process ranks the elements of its own batch."
     )
