@@ -16,7 +16,7 @@ from losskit.core.errors import shape
 from losskit.core.options import Configured, option
 from losskit.core.reduction import Empty, divide, reduce, result_dtype, weighted
 from losskit.core.sums import Counts, Sums
-from losskit.ops.reading import computing_dtype
+from losskit.ops.reading import computing_dtype, summing_dtype
 
 if TYPE_CHECKING:
     from losskit.core.algebra import Part, Parts, WeightedSum
@@ -215,7 +215,7 @@ class Additive(Loss):
         """
         self._require_mean()
         given = target.shape if num_classes is None else (target.shape[0], num_classes, *target.shape[1:])
-        input = torch.zeros((), device=target.device).expand(given)
+        input = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(given)
         with torch.no_grad():
             return Counts(denominator=self.totals(input, target, weight=weight, mask=mask)["denominator"])
 

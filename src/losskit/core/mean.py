@@ -11,7 +11,7 @@ from losskit.core.contract import check_equal, check_floating, check_tensor, ele
 from losskit.core.loss import Additive, returned
 from losskit.core.reduction import total, weighted
 from losskit.core.sums import Counts, Sums
-from losskit.ops.reading import computing_dtype
+from losskit.ops.reading import computing_dtype, summing_dtype
 
 
 class MeanLoss(Additive):
@@ -50,7 +50,7 @@ class MeanLoss(Additive):
         *,
         num_classes: int | None = None,
     ) -> Counts:
-        values = torch.zeros((), device=target.device).expand(self.values_shape(target))
+        values = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(self.values_shape(target))
         weight = elementwise(self.name, "weight", weight, values.shape)
         mask = elementwise(self.name, "mask", mask, values.shape)
         with torch.no_grad():
@@ -67,6 +67,10 @@ class ElementLoss(MeanLoss):
     It is given the elements that count and neutral values elsewhere, in float32 or better, so that a NaN target under
     a mask reaches neither the value nor the gradient.
     """
+
+    shapes: ClassVar[str] = (
+        "the tensors of one shape; weight and mask of it too, with size 1 where they repeat; values of that shape."
+    )
 
     def per_element(self, *tensors: Any, **_: Any) -> Tensor:
         """The loss of each element, in the shape of the first tensor."""
