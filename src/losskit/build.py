@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
@@ -110,13 +111,17 @@ class _Text:
         if not self.text:
             raise ValueError('There is no loss in an empty text. Write one as in "dice + 0.5 * focal(gamma=2)".')
         try:
-            return ast.parse(self.code, mode="eval").body
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python's, of code that is no code
+                return ast.parse(self.code, mode="eval").body
         except SyntaxError as error:
             said = "" if error.msg.startswith("invalid syntax") else f" ({error.msg})"
             start = min((error.offset or 1) - 1, len(self.text))
             raise self.error((start, start + 1), f"This is not written as a loss{said}. {_GRAMMAR}") from error
-        except (ValueError, MemoryError, RecursionError) as error:
-            raise ValueError(f"This text is no loss: {error or _TOO_DEEP}.") from error
+        except (MemoryError, RecursionError) as error:
+            raise ValueError(f"This text is no loss: {_TOO_DEEP}.") from error
+        except ValueError as error:
+            raise ValueError(f"This text is no loss: {error}.") from error
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Where a node begins and ends, in characters."""

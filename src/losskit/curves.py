@@ -18,11 +18,16 @@ from losskit.core.algebra import Wrapped, as_loss, leaves
 from losskit.core.classification import ClassificationLoss
 from losskit.core.errors import nearest
 from losskit.core.loss import Loss
+from losskit.core.masks import MaskLoss
 from losskit.core.mean import MeanLoss
 from losskit.core.regression import RegressionLoss
 
 Criterion = nn.Module | Callable[..., Any]
 Call = Callable[[Tensor], tuple[Tensor, ...]]  # from what varies, the tensors of a call
+
+
+def _number(x: float) -> Tensor:
+    return torch.tensor(x, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -45,17 +50,18 @@ class View:
     slope: str  # what the gradient is
     points: list[float]
     calls: list[tuple[Call, ...]]  # ways to call a loss, the first that fits; a second call is the opposite case
-    start: Callable[[float], Tensor] = torch.tensor  # from a point, the tensor that varies
+    start: Callable[[float], Tensor] = _number  # from a point, the tensor that varies
     cases: tuple[str, str] = ("", "")
 
 
 # An image with one object, 64 of 576 pixels: long, so that it can be shifted in small steps.
 _WIDTH = 64
+_ZERO, _ONE = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 _SURE = 4.0  # the logit of a sure pixel, 98 %
 
 
 def _image(shift: int = 0) -> Tensor:
-    image = torch.zeros(1, 1, 3, 3 * _WIDTH)
+    image = torch.zeros(1, 1, 3, 3 * _WIDTH, dtype=torch.float64)
     image[:, :, 1, shift : shift + _WIDTH] = 1
     return image
 
@@ -90,11 +96,11 @@ def _column(x: Tensor) -> Tensor:
 
 
 def _element(value: float) -> Tensor:
-    return torch.tensor([[value]])
+    return torch.tensor([[value]], dtype=torch.float64)
 
 
 def _span(first: float, last: float) -> list[float]:
-    return torch.linspace(first, last, 161, dtype=torch.float64).tolist()
+    return torch.linspace(first, last, 121, dtype=torch.float64).tolist()
 
 
 _LOGITS = _span(-6, 6)
@@ -128,8 +134,8 @@ _ERROR = View(
     "∂ loss / ∂ input",
     _span(-4, 4),
     [
-        (lambda x: (1 + x.view(1), torch.ones(1)),),
-        (lambda x: (1 + x.view(1), torch.ones(1), torch.ones(1)),),  # with a variance
+        (lambda x: (1 + x.view(1), _ONE),),
+        (lambda x: (1 + x.view(1), _ONE, _ONE),),  # with a variance
     ],
 )
 
@@ -146,26 +152,25 @@ def _apart(distance: Tensor) -> Tensor:
     return torch.stack([distance, torch.zeros_like(distance)]).view(1, 2)
 
 
-_ALIKE, _NOT = torch.ones(1), -torch.ones(1)
 _ON_AN_IMAGE = {"confidence": _CONFIDENCE, "overlap": _OVERLAP}
 VIEWS = {"logit": _LOGIT, **_ON_AN_IMAGE, "error": _ERROR}
 _OF_PAIRS = {
     "margin_ranking_loss": _pair(
         "input1 − input2, of which the first should be larger", "∂ loss / ∂ input1", -3, 3,
-        lambda x: (x.view(1), torch.zeros(1), _ALIKE),
+        lambda x: (x.view(1), _ZERO, _ONE),
     ),
     "hinge_embedding_loss": _pair(
         "distance of the pair", "∂ loss / ∂ distance", 0, 3,
-        lambda x: (x.view(1), _ALIKE), lambda x: (x.view(1), _NOT), cases=("alike", "not alike"),
+        lambda x: (x.view(1), _ONE), lambda x: (x.view(1), -_ONE), cases=("alike", "not alike"),
     ),
     "cosine_embedding_loss": _pair(
         "angle between the pair (degrees)", "∂ loss / ∂ angle (per degree)", 0, 180,
-        lambda x: (_turned(x), _apart(torch.ones(())), _ALIKE),
-        lambda x: (_turned(x), _apart(torch.ones(())), _NOT), cases=("alike", "not alike"),
+        lambda x: (_turned(x), _apart(_ONE.squeeze()), _ONE),
+        lambda x: (_turned(x), _apart(_ONE.squeeze()), -_ONE), cases=("alike", "not alike"),
     ),
     "triplet_margin_loss": _pair(
         "distance of the negative, where the positive's is 1", "∂ loss / ∂ distance", 0.05, 4,
-        lambda x: (torch.zeros(1, 2), _apart(torch.ones(())), _apart(x)),
+        lambda x: (torch.zeros(1, 2, dtype=torch.float64), _apart(_ONE.squeeze()), _apart(x)),
     ),
     "soft_margin_loss": View(
         _LOGIT.title, _LOGIT.axis, _SLOPE, _LOGITS,
@@ -181,7 +186,7 @@ _OF_PAIRS = {
     ),
     "kl_div": View(
         "two classes, of which one is true", "logit of the truth beside the other", _SLOPE, _LOGITS,
-        [(lambda x: (_two(_column(x)).log_softmax(1), torch.tensor([[0.0, 1.0]])),)],
+        [(lambda x: (_two(_column(x)).log_softmax(1), torch.tensor([[0.0, 1.0]], dtype=torch.float64)),)],
     ),
 }  # fmt: skip
 
@@ -195,7 +200,7 @@ def views(loss: Loss) -> dict[str, View]:
             return {entry.name: _OF_PAIRS[entry.name]}
     if any(isinstance(part, RegressionLoss) for part in parts) or any(e and e.family == "regression" for e in entries):
         return {"error": _ERROR}
-    if all(isinstance(part, (ClassificationLoss, MeanLoss)) for part in parts):
+    if all(isinstance(part, (ClassificationLoss, MeanLoss)) and not isinstance(part, MaskLoss) for part in parts):
         return {"logit": _LOGIT}
     return _ON_AN_IMAGE
 

@@ -19,6 +19,7 @@ FOREIGN_NAMES = {
     "lambda_dice": "it is dice_weight.",
     "lambda_ce": "it is ce_weight.",
     "lambda_focal": "it is focal_weight.",
+    "include_background": "every class counts here; class_weight=[0.0, 1.0, ...] leaves class 0 out.",
     # nnU-Net
     "batch_dice": "it is pool='batch' (True) or pool='sample' (False).",
     "do_bg": "it is include_background.",
@@ -43,6 +44,8 @@ FOREIGN_NAMES = {
     "normalized": "divide by what you like with normalizer= at the call.",
     # timm, kornia, Keras, MMSegmentation
     "smoothing": "it is label_smoothing.",
+    "smooth_dense": "label_smoothing smooths soft and hard targets alike.",
+    "sum_classes": "the mean is over every element; multiply the loss by the number of classes.",
     "target_threshold": "compare the target yourself: (target > 0.5).",
     "average": "classes are averaged, always ('macro'); leave it out.",
     "axis": "classes are dimension 1; pass input.movedim(-1, 1) where they come last.",
