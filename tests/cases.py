@@ -291,7 +291,7 @@ OTHERS: dict[str, Callable[[Entry], list[Case]]] = {
     "dice_focal_loss": _combined(*LABELS),
     "combo_loss": _combined("binary", "multilabel"),
     "lovasz_loss": _lovasz,
-    "gaussian_nll_loss": _single("pair", pair_with_variance, along=0, differentiable=(0, 1, 2)),
+    "gaussian_nll_loss": _single("pair", pair_with_variance, options={"eps": 1e-6}, along=0, differentiable=(0, 1, 2)),
     "poisson_nll_loss": lambda entry: [
         Case(entry, "pair", counts, {"log_input": True}, along=0),
         Case(entry, "rates", rates, {"log_input": False}, along=0),

@@ -11,6 +11,7 @@ from losskit.core.domains import Fraction
 from losskit.core.labels import LABEL_SHAPES, LabelOptions
 from losskit.core.loss import Loss
 from losskit.core.options import Configured, option
+from losskit.core.sums import Sums
 
 
 class SmoothingOptions(Configured):
@@ -49,6 +50,18 @@ class CombinedLoss(WeightedSum, LabelOptions):
             object.__setattr__(self, name, value)
         else:
             super().set_option(name, value)
+
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        return super().forward(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     def extra_repr(self) -> str:
         return Configured.extra_repr(self)

@@ -31,9 +31,16 @@ class PerClass:
             raise ValueError(
                 f"{owner}: {name} takes {self.text}, as a list or a 1-D tensor; got shape {tuple(tensor.shape)}"
             )
-        if not isinstance(tensor, nn.Parameter) and not tensor.requires_grad and bool((tensor < 0).any()):
+        if self._negative(value):
             raise ValueError(f"{owner}: {name} takes {self.text}; got {tensor.tolist()}")
         return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
+
+    @staticmethod
+    def _negative(value: Any) -> bool:
+        if not isinstance(value, Tensor):
+            return any(v < 0 for v in value)
+        learned = isinstance(value, nn.Parameter) or value.requires_grad
+        return not learned and not torch.compiler.is_compiling() and bool((value < 0).any())
 
 
 NonNegative = Annotated[float, Ge(0)]

@@ -113,7 +113,8 @@ class LovaszLoss(ModeOptions, LabelOptions, Additive):
         else:
             error = (target.to(elements.dtype) - elements.p).abs()
         counts = torch.ones_like(target) if elements.counts is None else elements.counts.expand_as(target)
-        return error.flatten(2), target.flatten(2), counts.flatten(2)
+        error, target, counts = (t.unsqueeze(-1).flatten(2) for t in (error, target, counts))
+        return error, target, counts
 
     def _scored(self, truth: Tensor, counts: Tensor, reading: Reading) -> Tensor:
         """Which classes of each image are averaged, (N, C) float64."""
@@ -143,7 +144,7 @@ def ranked(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
 def _hard(reading: Reading) -> list[Tensor]:
     target = reading.target
     counts = Elements(reading).counts
-    bad = (target != 0) & (target != 1)
+    bad = (target > 0) & (target < 1)
     found = verdict(
         bad if counts is None else bad & counts,
         target,

@@ -62,22 +62,23 @@ def raise_pending() -> None:
 
 @torch.library.custom_op("losskit::report_bad_values", mutates_args=())
 def _report(found: Tensor, message: str) -> Tensor:
-    if not (found.is_cuda and torch.cuda.is_current_stream_capturing()):
+    """From rows of (bad, value), (..., 2), to NaN where bad and 0 elsewhere, (...); the first message is kept."""
+    bad, rows = found[..., 0] != 0, found.reshape(-1, 2)
+    if len(rows) and not (found.is_cuda and torch.cuda.is_current_stream_capturing()):
         raise_pending()
-        if found.device.type != "cpu" or bool(found[0] != 0):
-            _pending.append(_Pending(message, found))
-    return torch.where(found[0] != 0, torch.nan, 0.0)
+        if found.device.type != "cpu" or bool(bad.any()):
+            _pending.append(_Pending(message, rows[rows[:, 0].argmax()]))
+    return torch.where(bad, torch.nan, 0.0)
 
 
 @_report.register_fake
 def _(found: Tensor, message: str) -> Tensor:  # noqa: ARG001
-    return found.new_empty(())
+    return found.new_empty(found.shape[:-1])
 
 
 @_report.register_vmap
 def _(info: Any, in_dims: tuple[Any, ...], found: Tensor, message: str) -> tuple[Tensor, int]:  # noqa: ARG001
-    rows = found.movedim(in_dims[0], 0)
-    return torch.stack([_report(row, message) for row in rows]), 0
+    return _report(found.movedim(in_dims[0], 0), message), 0
 
 
 def verdict(bad: Tensor, values: Tensor, message: str) -> Tensor | None:

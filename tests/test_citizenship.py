@@ -1,0 +1,219 @@
+"""CONTRACT.md 18: a loss is a good citizen of PyTorch: compiled, exported, transformed, copied, saved, moved."""
+
+import copy
+import gc
+import io
+import pickle
+import warnings
+import weakref
+
+import pytest
+import torch
+from cases import CASES, Shape, one_each, where
+from torch.func import grad, jacrev, jvp, vmap
+
+DIFFERENT = {"class_weight": [0.5, 2.0, 1.0], "smooth": 0.5, "gamma": 1.5, "label_smoothing": 0.1}
+
+
+def options_for(case):
+    """Options that differ from their defaults, a buffer among them."""
+    classes = 1 if case.kind == "binary" else 3
+    given = {k: v for k, v in DIFFERENT.items() if k in case.loss.options}
+    if "class_weight" in given:
+        given["class_weight"] = given["class_weight"][:classes]
+    return given
+
+
+def alone(case, given, loss):
+    """The loss as a function of the tensors that take a gradient."""
+
+    def function(*leaves):
+        tensors = list(given.tensors)
+        for i, leaf in zip(case.differentiable, leaves, strict=True):
+            tensors[i] = leaf
+        return loss(*tensors)
+
+    return function, tuple(given.tensors[i] for i in case.differentiable)
+
+
+def with_gradient(function, leaves):
+    leaves = [leaf.clone().requires_grad_() for leaf in leaves]
+    value = function(*leaves)
+    return value, torch.autograd.grad(value, leaves)
+
+
+def assert_same(found, wanted):
+    torch.testing.assert_close(found[0], wanted[0])
+    for a, b in zip(found[1], wanted[1], strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.fixture
+def fresh():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+COMPILED = [*one_each(), *where(lambda c: str(c) in ("dice_loss-indices", "focal_loss-indices", "lovasz_loss-indices"))]
+
+
+@pytest.mark.parametrize("case", COMPILED, ids=str)
+def test_compiles_in_one_graph(case, fresh):
+    given = case.given(Shape(2, 3, (4,)), 1)
+    function, leaves = alone(case, given, case(**options_for(case)))
+    wanted = with_gradient(function, leaves)
+    assert_same(with_gradient(torch.compile(function, fullgraph=True, backend="aot_eager"), leaves), wanted)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "huber_loss", "jaccard_loss"])
+def test_compiles_to_machine_code(name, fresh):
+    case = next(case for case in CASES if case.entry.name == name)
+    given = case.given(Shape(2, 3, (4,)), 1, torch.float32)
+    function, leaves = alone(case, given, case(**options_for(case)))
+    assert_same(with_gradient(torch.compile(function, fullgraph=True), leaves), with_gradient(function, leaves))
+
+
+def test_a_function_form_compiles(fresh):
+    from losskit.functional import focal_loss
+
+    input, target = torch.randn(2, 3, 4), torch.randint(0, 3, (2, 4))
+
+    def step(input, target):
+        return focal_loss(input, target, gamma=1.5, alpha=[0.1, 0.2, 0.7])
+
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(input, target), step(input, target))
+
+
+class Model(torch.nn.Module):
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, *tensors):
+        return self.loss(*tensors)
+
+
+@pytest.mark.parametrize("case", one_each(), ids=str)
+def test_exports(case):
+    given = case.given(Shape(2, 3, (4,)), 1)
+    loss = case(**options_for(case))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(Model(loss), given.tensors)
+    torch.testing.assert_close(program.module()(*given.tensors), loss(*given.tensors))
+
+
+# Function transforms
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_func_grad_and_jacrev(case):
+    given = case.given(Shape(2, 3, (4,)), 1)
+    function, leaves = alone(case, given, case(**options_for(case)))
+    _, wanted = with_gradient(function, leaves)
+    for i, gradient in enumerate(wanted):
+        torch.testing.assert_close(grad(function, i)(*leaves), gradient)
+        torch.testing.assert_close(jacrev(function, i)(*leaves), gradient)
+
+
+@pytest.mark.parametrize("case", where(lambda c: c.kind != "sequences"), ids=str)
+def test_vmap_of_grad_equals_the_loop(case):
+    loss = case(**options_for(case))
+    each = [case.given(Shape(2, 3, (4,)), seed).tensors for seed in range(3)]
+    for i in case.differentiable:
+        mapped = vmap(grad(loss, i))(*(torch.stack(tensors) for tensors in zip(*each, strict=True)))
+        torch.testing.assert_close(mapped, torch.stack([grad(loss, i)(*tensors) for tensors in each]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_forward_mode_is_right_or_raises(case):
+    given = case.given(Shape(2, 3, (4,)), 1)
+    function, leaves = alone(case, given, case(**options_for(case)))
+    generator = torch.Generator().manual_seed(3)
+    tangents = tuple(torch.randn(leaf.shape, generator=generator, dtype=leaf.dtype) for leaf in leaves)
+    try:
+        _, found = jvp(function, leaves, tangents)
+    except (RuntimeError, NotImplementedError):
+        return
+    _, gradients = with_gradient(function, leaves)
+    torch.testing.assert_close(found, sum((g * t).sum() for g, t in zip(gradients, tangents, strict=True)))
+
+
+# Copies, files, devices
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_copies_and_pickles(case):
+    given = case.given()
+    loss = case(**options_for(case))
+    value = loss(*given.tensors)
+    file = io.BytesIO()
+    torch.save(loss, file)
+    file.seek(0)
+    for other in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss)), torch.load(file, weights_only=False)):
+        assert type(other) is type(loss)
+        assert repr(other) == repr(loss)
+        assert torch.equal(other(*given.tensors), value)
+
+
+@pytest.mark.parametrize("case", where(lambda c: c.has("class_weight")), ids=str)
+def test_the_state_holds_class_weights(case):
+    given = case.given()
+    options = options_for(case)
+    loss = case(**options)
+    other = case(**{**options, "class_weight": [1.0] * len(options["class_weight"])})
+    state = loss.state_dict()
+    assert any(torch.equal(v, torch.tensor(options["class_weight"])) for v in state.values())
+    other.load_state_dict(state)
+    torch.testing.assert_close(other(*given.tensors), loss(*given.tensors))
+
+
+@pytest.mark.parametrize("case", where(lambda c: c.has("class_weight")), ids=str)
+def test_class_weights_move_with_the_module(case):
+    loss = case(**options_for(case)).to("meta")
+    assert loss.state_dict()
+    assert all(value.is_meta for value in loss.state_dict().values())
+    moved = case(**options_for(case)).double()
+    assert all(value.dtype == torch.float64 for value in moved.state_dict().values())
+    copy.deepcopy(moved)(*case.given().tensors)
+
+
+# Inputs and graphs
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_inputs_are_never_changed(case, reduction):
+    if reduction == "none" and case.composite:
+        reduction = "sum"
+    given = case.given()
+    tensors = [t.clone().requires_grad_(i in case.differentiable) for i, t in enumerate(given.tensors)]
+    arguments = {}
+    if case.mask:
+        arguments["mask"] = torch.rand(given.positions) < 0.5
+    if case.weight:
+        arguments["weight"] = torch.rand(given.positions, dtype=torch.float64)
+    versions = [t._version for t in (*tensors, *arguments.values())]
+    value = case(reduction=reduction, **options_for(case))(*tensors, **arguments)
+    value.sum().backward()
+    assert [t._version for t in (*tensors, *arguments.values())] == versions
+    for tensor, before in zip(tensors, given.tensors, strict=True):
+        assert torch.equal(tensor.detach(), before)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_no_graph_is_kept_alive(case):
+    given = case.given()
+    loss = case(**options_for(case))
+    source = given.tensors[0].clone().requires_grad_()
+    input = source * 1  # what a model returns
+    value = loss(input, *given.tensors[1:])
+    alive = weakref.ref(input), weakref.ref(value)
+    gc.disable()  # no cycle may hold them either
+    try:
+        del input, value
+        assert [ref() for ref in alive] == [None, None]
+    finally:
+        gc.enable()
