@@ -19,7 +19,7 @@ from losskit.commands import app
 from losskit.experiment import InputError, comparison, training
 from losskit.experiment.ranking import interval, rank, verdict
 from losskit.experiment.results import Results
-from losskit.experiment.runs import source_digest
+from losskit.experiment.runs import reason, source_digest
 from losskit.experiment.scores import image_dice, predict, score
 from losskit.experiment.tasks import make_task, scenes
 from losskit.experiment.tasks.folder import folder_task, map_values
@@ -316,6 +316,24 @@ def test_parameters_of_a_loss_are_trained(spies):
 def test_a_loss_that_cannot_train_says_why(loss, error, said):
     with pytest.raises(error, match=said):
         training.backward(torch.ones(2, 1, 2, 2), torch.zeros(2, 1, 2, 2), loss, "at step 3 of 9")
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "expected"),
+    [
+        ("Traceback ...\n  x\nmine.BadError: no\nmore", 1, "mine.BadError: no"),
+        ("Warning: slow", -11, "its process was ended by signal 11"),
+        ("", 3, "its process ended with exit code 3"),
+        (
+            'Timeout (0:00:09)!\nThread 0x1 (most recent call first):\n  File "a.py", line 1 in waits\n\n'
+            'Thread 0x2 (most recent call first):\n  File "/b/mine.py", line 7 in spins\n  File "c.py", line 9 in f',
+            1,
+            "no step finished within 9 seconds, in spins (mine.py, line 7)",
+        ),
+    ],
+)
+def test_why_a_process_ended(said, code, expected):
+    assert reason(said, code, patience=9.0) == expected
 
 
 # ---- statistics

@@ -84,8 +84,8 @@ def contours(image: NDArray[Any], truth: NDArray[Any], prediction: NDArray[Any])
     axes.imshow(shades if image.shape[-1] == 3 else shades[..., 0], cmap="gray", interpolation="nearest")
     for labels, colour, style in ((truth, TRUE, "solid"), (prediction, PREDICTED, "dashed")):
         for value in np.unique(labels[(labels > 0) & (labels != VOID)]):
-            lines = axes.contour(labels == value, levels=[0.5], colors=[colour], linestyles=[style], linewidths=1.6)
-            lines.set_path_effects([Stroke(linewidth=2.6, foreground="black"), Normal()])  # seen on white as well
+            lines = axes.contour(labels == value, levels=[0.5], colors=[colour], linestyles=[style], linewidths=1.2)
+            lines.set_path_effects([Stroke(linewidth=1.9, foreground="black"), Normal()])  # seen on white as well
     return png(figure)
 
 

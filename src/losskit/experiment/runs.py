@@ -57,9 +57,10 @@ def run_in_process(run: Run, on_epoch: Callable[[], None]) -> Record:
                     record = reply.get("record")
                     if "epoch" in reply:
                         on_epoch()
-            finally:
-                if record is None:
-                    process.kill()
+                process.wait()
+            except BaseException:
+                process.kill()
+                raise
         complaints.seek(0)
         said = complaints.read().strip()
     about = {"loss": run.loss, "seed": run.seed}
@@ -74,7 +75,8 @@ def reason(said: str, code: int, patience: float) -> str:
     lines = said.splitlines()
     hung = next((n for n, line in enumerate(lines) if line.startswith("Timeout (")), None)
     if hung is not None:
-        place = re.search(r'File "(.+)", line (\d+) in (\w+)', "\n".join(lines[hung:]))
+        main_thread = "\n".join(lines[hung:]).rpartition("\nThread ")[2]  # faulthandler tells of the oldest thread last
+        place = re.search(r'File "(.+)", line (\d+) in (\w+)', main_thread)
         where = f", in {place[3]} ({Path(place[1]).name}, line {place[2]})" if place else ""
         return f"no step finished within {patience:g} seconds{where}"
     errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt|Exit)\b", line)]
