@@ -32,7 +32,7 @@ class SobolevLoss(MeanLoss):
     a batch (batch normalisation in training) has no such derivatives. They cost one backward pass for each output of a
     sample; `directions=K` compares them along K random directions of length 1 instead, at the cost of K Jacobian-vector
     products however many outputs there are, with :math:`\frac{1}{K} \sum_k (v_k^T \nabla f - v_k^T \nabla y)^2` as an
-    estimate without bias.
+    estimate without bias. A model made by `torch.compile` cannot be differentiated twice: leave it and this loss eager.
 
     Source: Czarnecki, Osindero, Jaderberg, Swirszcz, Pascanu 2017, "Sobolev Training for Neural Networks",
     arXiv:1706.04859, which sums over the inputs where this takes the mean.

@@ -135,9 +135,6 @@ class GaussianNLLLoss(ElementLoss):
         check_equal(self.name, {"input": input, "target": target})
         elementwise(self.name, "var", var, input.shape)
 
-    def neutral(self, position: int) -> float:
-        return 1.0 if position == 2 else 0.0
-
     def per_element(self, input: Tensor, target: Tensor, var: Tensor) -> Tensor:
         floored = var + (var.clamp_min(self.eps) - var).detach()
         value = (floored.log() + (input - target) ** 2 / floored) / 2

@@ -71,7 +71,10 @@ class CTCLoss(MeanLoss):
             log_probs = log_probs.unsqueeze(1)
             targets = targets.reshape(1, -1)
         scores = log_probs.to(computing_dtype(log_probs))
-        input_lengths, target_lengths = input_lengths.reshape(-1).long(), target_lengths.reshape(-1).long()
+        targets = targets.to(scores.device)
+        input_lengths, target_lengths = (
+            lengths.reshape(-1).to(scores.device, torch.long) for lengths in (input_lengths, target_lengths)
+        )
         if mask is not None:
             counts = mask.reshape(-1)
             scores = scores.where(counts.view(1, -1, 1), 0.0)
@@ -91,7 +94,7 @@ class CTCLoss(MeanLoss):
         longest = targets.shape[-1]
         within = torch.ones_like(targets, dtype=torch.bool)
         if targets.dim() == 2:
-            within = torch.arange(longest, device=targets.device) < target_lengths.to(targets.device).unsqueeze(1)
+            within = torch.arange(longest, device=targets.device) < target_lengths.unsqueeze(1)
         bad = within & ((targets < 0) | (targets >= classes) | (targets == self.blank))
         label = 0 if self.blank else 1  # stands where no label is read, so that none is read from outside
         losses = ctc(
