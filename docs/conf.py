@@ -20,6 +20,7 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "Thumbs.db", ".DS_Store"]
 default_role = "code"
 nitpicky = True
+smartquotes = False
 language = "en"
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]

@@ -20,6 +20,7 @@ from sphinx.application import Sphinx
 from extension import identities, plots
 
 _UNDERLINES = ("=", "-")
+_LIBRARIES = ("fvcore", "kornia", "nnU-Net", "optax", "segmentation_models_pytorch", "timm", "torchvision")  # names in lower case
 
 
 def write_pages(app: Sphinx) -> None:
@@ -65,7 +66,7 @@ def page(entry: Entry, drawings: Path) -> str:
         _title("Value and gradient", 1),
         _picture(entry, drawings),
         _title("Options", 1),
-        _table(["option", "default", "takes", "what it does"], [_row(o) for o in cls.options.values()], "18 12 30 40"),
+        "\n\n".join(_option(o) for o in cls.options.values()),
         _title("Shapes", 1),
         _prose(_sentence(cls.shapes)),
         _title("Source", 1),
@@ -103,7 +104,7 @@ def _sections(written: str) -> tuple[str, str, str]:
         head = next((h for h in found if paragraph.startswith(h)), None)
         if head:
             body = paragraph.removeprefix(head).strip()
-            found[head] = _links(body[0].upper() + body[1:])
+            found[head] = _links(body if body.startswith(_LIBRARIES) else _sentence(body))
         else:
             text.append(_links(paragraph))
     return "\n\n".join(text), found["Source:"], found["Elsewhere:"]
@@ -127,8 +128,9 @@ def _signatures(entry: Entry) -> str:
     return "\n".join([wrap.fill(constructor), wrap.fill(call)])
 
 
-def _row(o: Option) -> list[str]:
-    return [f"``{o.name}``", f"``{o.default!r}``", _prose(o.domain.text), _prose(o.doc)]
+def _option(o: Option) -> str:
+    """An entry of a definition list: name and default, domain, what it does."""
+    return f"``{o.name}={o.default!r}`` : {_prose(o.domain.text)}\n   {_prose(_sentence(o.doc))}."
 
 
 def _across(cls: Any) -> str:
@@ -163,7 +165,7 @@ def _prose(text: str) -> str:
 
 
 def _marked(match: re.Match[str]) -> str:
-    return f"``{match[1]}``" if match[1] else f"\\{match[2]}"
+    return f"``{match[1]}``".replace(" ", "\N{NO-BREAK SPACE}") if match[1] else f"\\{match[2]}"
 
 
 def _plain(text: str) -> str:

@@ -9,6 +9,8 @@ import matplotlib as mpl
 from losskit import build, plots
 from losskit.core.catalogue import short_name
 
+from extension.run import SOURCES
+
 # Settings to show beside one another, by short name; every other loss is drawn as it comes.
 _SETTINGS = {
     "bce": ["bce", "bce(label_smoothing=0.2)", "bce(pos_weight=3)"],
@@ -33,7 +35,9 @@ WITHOUT = {
 
 
 def draw(cls: Any, path: Path) -> None:
-    """Draw a loss as an SVG that is the same on every build."""
+    """Draw a loss as an SVG that is the same on every build, unless it is newer than everything it depends on."""
+    if path.exists() and path.stat().st_mtime > max(p.stat().st_mtime for p in (*SOURCES, Path(__file__))):
+        return
     with mpl.rc_context({"svg.hashsalt": "losskit", "svg.fonttype": "path"}):
         picture = plots.figure({text: build(text) for text in settings(cls)})
         picture.savefig(path, metadata={"Date": None})

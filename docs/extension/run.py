@@ -20,9 +20,11 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src" / "losskit").rglob("*.py"))  # what every number on these pages depends on
 
 
 def setup(app: Sphinx) -> None:
@@ -39,6 +41,7 @@ class Run(SphinxDirective):
     option_spec = {"hide": directives.flag, "markdown": directives.flag, "raises": directives.unchanged_required}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
+        _depend(self.env)
         source = "\n".join(self.content)
         printed = execute(source, page_module(self.env.docname), self.options.get("raises"))
         shown: list[nodes.Node] = []
@@ -63,6 +66,7 @@ class Terminal(SphinxDirective):
     option_spec = {"head": directives.positive_int, "fails": directives.flag}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
+        _depend(self.env)
         lines = []
         for command in self.content:
             program, *arguments = shlex.split(command)
@@ -95,6 +99,12 @@ class Value(SphinxRole):
         module = page_module(self.env.docname)
         text = eval(f"f'''{{{self.text}}}'''", vars(module))
         return [nodes.inline(text, text, classes=["measured"])], []
+
+
+def _depend(env: BuildEnvironment) -> None:
+    """A page is built again when the library, or what measures it, has changed."""
+    for path in (*SOURCES, *(ROOT / "docs" / "measure").glob("*.py")):
+        env.note_dependency(str(path))
 
 
 def page_module(page: str) -> types.ModuleType:

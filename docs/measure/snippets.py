@@ -27,9 +27,9 @@ class DiceBCELoss(nn.Module):
         inputs = torch.sigmoid(inputs).view(-1)
         targets = targets.view(-1)
         intersection = (inputs * targets).sum()
-        dice_loss = 1 - (2.0 * intersection + smooth) / (inputs.sum() + targets.sum() + smooth)
+        dice = (2.0 * intersection + smooth) / (inputs.sum() + targets.sum() + smooth)
         bce = F.binary_cross_entropy(inputs, targets, reduction="mean")
-        return bce + dice_loss
+        return bce + 1 - dice
 
 
 class IoULoss(nn.Module):
