@@ -1,4 +1,4 @@
-"""Where values equal those of other libraries and where not, measured: `python benchmarks/parity.py` prints Markdown."""
+"""Where values equal those of other libraries and where not, measured: run it, and it prints Markdown."""
 
 from __future__ import annotations
 

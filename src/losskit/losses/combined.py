@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from losskit.core.combined import CombinedLoss, SmoothingOptions
-from losskit.core.contract import Mode
 from losskit.core.domains import Fraction, NonNegative
 from losskit.core.labels import LabelOptions
 from losskit.core.loss import Loss
@@ -36,7 +35,7 @@ class DiceBCELoss(SmoothingOptions, DiceOptions, BCEOptions, CombinedLoss, Regio
     authority = "monai.losses.DiceCELoss for one channel"
     function_name = "dice_bce_loss"
     short_name = "dice_bce"
-    mode: Mode | None = "multilabel"
+    mode: Literal["multilabel"] = "multilabel"  # both parts are of yes and no
 
     dice_weight: NonNegative = option(default=1.0, doc="weight of Dice")
     bce_weight: NonNegative = option(default=1.0, doc="weight of binary cross-entropy")
@@ -58,7 +57,7 @@ class DiceCELoss(SmoothingOptions, DiceOptions, CEOptions, CombinedLoss, RegionO
     authority = "monai.losses.DiceCELoss"
     function_name = "dice_ce_loss"
     short_name = "dice_ce"
-    mode: Mode | None = "multiclass"
+    mode: Literal["multiclass"] = "multiclass"  # both parts are of exclusive classes
 
     dice_weight: NonNegative = option(default=1.0, doc="weight of Dice")
     ce_weight: NonNegative = option(default=1.0, doc="weight of cross-entropy")
@@ -96,7 +95,7 @@ class ComboLoss(DiceOptions, CombinedLoss, RegionOptions):
     components = (("ce", FocalLoss), ("dice", DiceLoss))
     authority = "values worked out by hand"
     short_name = "combo"
-    mode: Mode | None = "multilabel"
+    mode: Literal["multilabel"] = "multilabel"  # both parts are of yes and no
 
     ce_ratio: Fraction = option(default=0.5, doc="r, the share of cross-entropy")
     alpha: Fraction = option(default=0.5, doc="weight of the positives in cross-entropy, 1 - alpha of the negatives")
