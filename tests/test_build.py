@@ -146,7 +146,9 @@ def test_options_that_are_tensors() -> None:
 )
 def test_a_loss_prints_as_text_that_builds_it(text: str) -> None:
     built = losskit.build(text)
-    assert repr(losskit.build(repr(built))) == repr(built)
+    again = losskit.build(repr(built))
+    assert repr(again) == repr(built)
+    assert getattr(again, "numbers", None) == getattr(built, "numbers", None)
     assert "\n" not in repr(built)
 
 
@@ -293,6 +295,7 @@ def refusal(spec: Any) -> tuple[str, str]:
         ("bce + my_losses.py:plain(2)", "given by name", "my_losses.py:plain"),
         ("bce + my_losses.py:made(factor=2)", "made already", "my_losses.py:made"),
         ("bce + my_losses.py:number", "is no loss but 3", "my_losses.py:number"),
+        ("dice(mode='élan', smooth=-1)", "smooth must be", "smooth=-1"),
         ("bce + 0.5 * élan(gamma=2)", "no loss called 'élan'", "élan"),
     ],
 )  # fmt: skip

@@ -35,6 +35,14 @@ def test_curves_of_a_region_loss_by_hand() -> None:
         assert value == pytest.approx(1 - 2 * found / (64 * sure + 512 * (1 - sure) + 64), abs=1e-9)
 
 
+def test_the_gradient_over_the_overlap_is_the_sum_of_its_sizes() -> None:
+    overlap = curves_together([losskit.BCEWithLogitsLoss(), losskit.DiceLoss()])[0][1]
+    sure = 1 / (1 + math.exp(-4))  # a wrong pixel has the slope of sure / 576, a right one of (1 - sure) / 576
+    for share, gradient in zip(overlap.x, overlap.gradient, strict=True):
+        wrong = 2 * (64 - 64 * 2 * share / (1 + share))
+        assert gradient == pytest.approx((wrong * sure + (576 - wrong) * (1 - sure)) / 576, abs=1e-9)
+
+
 def test_the_opposite_truth_is_drawn_where_it_is_not_the_mirror_image() -> None:
     assert [c.opposite for c in curves(losskit.FocalLoss())] == [False]
     assert [c.opposite for c in curves(losskit.FocalLoss(alpha=0.25))] == [False, True]
