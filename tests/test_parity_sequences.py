@@ -175,6 +175,7 @@ def test_nothing_to_read() -> None:
             "target_lengths holds 5, but a length here is 0 to 4",
             {"target_lengths": TARGET_LENGTHS + 1, "targets": CLEAN},
         ),
+        ("targets holds 8 labels in one row, but target_lengths add up to 9", {"targets": IN_ONE_ROW[:8]}),
         (r"targets holds integer labels, of shape \(4, S\)", {"targets": TARGETS[:2]}),
         (r"targets holds integer labels", {"targets": TARGETS.double()}),
         (r"input_lengths holds one whole number a sample, \(4,\)", {"input_lengths": [9, 9]}),

@@ -47,7 +47,7 @@ class KLDivLoss(ElementLoss):
         absent = p == 0  # 0 log 0 = 0, also where the prediction is 0 too
         p = torch.where(absent, 1.0, p)
         log_p = torch.where(absent, 0.0, target) if self.log_target else p.log()
-        value = torch.where(absent, 0.0, p * (log_p - torch.where(absent, 0.0, input)))
+        value = p * (log_p - torch.where(absent, 0.0, input))
         if self.log_target:
             return value
         return mark(

@@ -96,17 +96,8 @@ class CTCLoss(MeanLoss):
         if targets.dim() == 2:
             within = torch.arange(longest, device=targets.device) < target_lengths.unsqueeze(1)
         bad = within & ((targets < 0) | (targets >= classes) | (targets == self.blank))
-        label = 0 if self.blank else 1  # stands where no label is read, so that none is read from outside
-        losses = ctc(
-            scores,
-            targets.long().where(within & ~bad, label),
-            input_lengths.clamp(0, steps),
-            target_lengths.clamp(0, longest),
-            self.blank,
-            self.zero_infinity,
-        )
-        losses = mark(
-            losses,
+        verdict = mark(
+            scores.new_zeros(()),
             bad,
             targets,
             f"{self.name}: targets holds {{value}}, but labels are 0 to {classes - 1}, without the blank {self.blank}. "
@@ -116,13 +107,21 @@ class CTCLoss(MeanLoss):
             ("input_lengths", input_lengths, steps),
             ("target_lengths", target_lengths, longest),
         ):
-            losses = mark(
-                losses,
-                (lengths < 0) | (lengths > limit),
-                lengths,
-                f"{self.name}: {name} holds {{value}}, but a length here is 0 to {limit}.",
-            )
-        return losses
+            message = f"{self.name}: {name} holds {{value}}, but a length here is 0 to {limit}."
+            verdict = mark(verdict, (lengths < 0) | (lengths > limit), lengths, message)
+        if targets.dim() == 1:
+            labels = target_lengths.sum().reshape(1)
+            message = f"{self.name}: targets holds {longest} labels in one row, but target_lengths add up to {{value}}."
+            verdict = mark(verdict, labels != longest, labels, message)
+        losses = ctc(
+            scores,
+            targets.long().where(within & ~bad, 0),  # no memory outside is read, whatever the verdict is later
+            input_lengths.clamp(0, steps),
+            target_lengths.clamp(0, longest),
+            self.blank,
+            self.zero_infinity,
+        )
+        return losses + verdict
 
     def _check_shapes(self, *tensors: Tensor) -> None:
         log_probs, targets, input_lengths, target_lengths = tensors
