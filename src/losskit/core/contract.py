@@ -218,4 +218,4 @@ def _fits(tensor: Tensor, wanted: Sequence[int]) -> bool:
 def _sample_advice(tensor: Tensor, wanted: Sequence[int]) -> str:
     if tensor.dim() == 1 and len(wanted) > 1 and tensor.shape[0] == wanted[0]:
         return f" For one number a sample pass it as .view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
-    return ""
+    return " Give it that shape."

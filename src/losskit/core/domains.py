@@ -72,7 +72,7 @@ def domain_of(annotation: Any) -> Domain:
         return Domain(annotation, _check_none, "None")
     if annotation in (float, int):
         return _number(annotation)
-    if isinstance(annotation, type):
+    if isinstance(annotation, type) and annotation is not Any:  # which is a class since Python 3.11
         return _instance(annotation, annotation, annotation.__name__)
     if origin is not None and origin in (list, tuple, Sequence, typing.get_origin(Sequence[int])):
         return _sequence(annotation, domain_of(arguments[0]) if arguments else domain_of(Any))

@@ -106,7 +106,7 @@ def check_length(owner: str, name: str, numbers: Any, reading: Reading) -> None:
     if isinstance(numbers, Tensor) and numbers.dim() == 1 and numbers.shape[0] != reading.num_classes:
         raise ValueError(
             f"{owner}: {name} has {numbers.shape[0]} numbers, but input {tuple(reading.input.shape)} has "
-            f"{reading.num_classes} classes; it is always one number per class, excluded classes too."
+            f"{reading.num_classes} classes. Give it one number per class, excluded classes too."
         )
 
 
