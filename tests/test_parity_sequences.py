@@ -14,6 +14,7 @@ from torch import Tensor
 
 import losskit
 from losskit import functional as L
+from losskit.ops.ctc import ctc
 
 T, N, C = 9, 4, 5
 reductions = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -193,6 +194,33 @@ def test_what_cannot_be_read_is_an_error_that_names_it(message: str, changed: di
     }
     with pytest.raises(ValueError, match=message):
         L.ctc_loss(**arguments)
+
+
+def test_a_late_verdict_reads_no_memory_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong label that cannot raise at once, as on a GPU: the loss is NaN, and what is read is a label."""
+    read: list[Tensor] = []
+
+    def watched(log_probs: Tensor, targets: Tensor, *rest: Any) -> Tensor:
+        read.append(targets)
+        return ctc(log_probs, targets, *rest)
+
+    monkeypatch.setattr("losskit.losses.sequence.ctc", watched)
+    monkeypatch.setattr("losskit.ops.values.raise_pending", lambda: None)  # the finding has not arrived
+    two = torch.stack([scores(), scores(seed=1)]).log_softmax(3)
+    wrong = torch.where(TARGETS == 4, 99, TARGETS)
+    lengths = INPUT_LENGTHS, TARGET_LENGTHS
+
+    def loss(x: Tensor, targets: Tensor) -> Tensor:
+        return L.ctc_loss(x, targets, *lengths)
+
+    losses = torch.func.vmap(loss)(two, torch.stack([wrong, TARGETS]))
+    assert losses.isnan().tolist() == [True, False]
+    (batched,) = read
+    inside = torch._C._functorch.get_unwrapped(batched)
+    assert bool(((inside >= 0) & (inside < C)).all())
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="targets holds 99, but labels are 0 to 4"):
+        losskit.flush_errors()
 
 
 def test_the_blank_is_a_class() -> None:
