@@ -10,17 +10,25 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from sphinx.application import Sphinx
+
 import losskit
+from extension import identities, plots
 from losskit import functional
 from losskit.core.catalogue import Entry, entries, names_of, short_name
 from losskit.core.loss import Additive
 from losskit.core.options import Option
-from sphinx.application import Sphinx
-
-from extension import identities, plots
 
 _UNDERLINES = ("=", "-")
-_LIBRARIES = ("fvcore", "kornia", "nnU-Net", "optax", "segmentation_models_pytorch", "timm", "torchvision")  # names in lower case
+_LIBRARIES = (
+    "fvcore",
+    "kornia",
+    "nnU-Net",
+    "optax",
+    "segmentation_models_pytorch",
+    "timm",
+    "torchvision",
+)  # names in lower case
 
 
 def write_pages(app: Sphinx) -> None:
@@ -50,7 +58,11 @@ def index(ours: list[Entry]) -> str:
     by_family = sorted(ours, key=lambda e: (e.family, e.loss.__name__))
     for family, members in groupby(by_family, key=lambda e: e.family):
         rows = [[f":doc:`{e.loss.__name__} <{e.name}>`", f"``{short_name(e.loss)}``", e.summary] for e in members]
-        parts += [_title(family.capitalize(), 1), _about(family), _table(["loss", "short name", "what it does"], rows, "28 16 56")]
+        parts += [
+            _title(family.capitalize(), 1),
+            _about(family),
+            _table(["loss", "short name", "what it does"], rows, "28 16 56"),
+        ]
     listed = "\n".join(f"   {e.name}" for e in by_family)
     return "\n\n".join([*parts, f".. toctree::\n   :hidden:\n\n{listed}"]) + "\n"
 

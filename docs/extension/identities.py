@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
+
 from losskit import build
 from losskit.core.catalogue import find, names_of
-from torch import Tensor
 
 Data = tuple[Tensor, ...]
 

@@ -16,7 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 def setup(app: Sphinx) -> None:
-    app.add_html_math_renderer("mathml", inline_renderers=(_visit("inline"), None), block_renderers=(_visit("block"), None))
+    app.add_html_math_renderer(
+        "mathml", inline_renderers=(_visit("inline"), None), block_renderers=(_visit("block"), None)
+    )
 
 
 def _visit(display: str) -> Callable[[Any, nodes.Element], None]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from losskit import build, plots
-from losskit.core.catalogue import short_name
 
 from extension.run import SOURCES
+from losskit import build, plots
+from losskit.core.catalogue import short_name
 
 # Settings to show beside one another, by short name; every other loss is drawn as it comes.
 _SETTINGS = {

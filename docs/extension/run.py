@@ -50,7 +50,9 @@ class Run(SphinxDirective):
         if "markdown" in self.options:
             shown += self.parse_text_to_nodes(printed, allow_section_headings=True)
         elif printed.strip():
-            shown.append(self._literal(printed.rstrip(), "text", ["output", *(["error"] if "raises" in self.options else [])]))
+            shown.append(
+                self._literal(printed.rstrip(), "text", ["output", *(["error"] if "raises" in self.options else [])])
+            )
         return shown
 
     def _literal(self, text: str, language: str, classes: list[str]) -> nodes.literal_block:

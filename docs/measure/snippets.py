@@ -1,4 +1,4 @@
-"""Losses in the shape in which tutorials hand them on, kept as they are found: each has the mistake its page measures."""
+"""Losses in the shape in which tutorials hand them on, each with the mistake that its page measures."""
 
 import torch
 import torch.nn as nn

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import losskit
 import torch
 import torch.nn.functional as F
-from losskit import functional
 from torch import Tensor
 
+import losskit
+from losskit import functional
 from measure import snippets
 
 
