@@ -400,11 +400,13 @@ def test_scheduled_follows_any_function_of_the_step() -> None:
 def test_a_step_may_come_before_the_backward_pass() -> None:
     x = torch.randn(3, 2, requires_grad=True)
     weight = Scheduled(linear(1.0, 0.0, steps=2))
-    loss = (weight * MSELoss())(x, torch.zeros(3, 2))
+    now = weight()
+    loss = now * MSELoss()(x, torch.zeros(3, 2)) + (weight * MSELoss())(x, torch.zeros(3, 2))
     weight.step()
+    assert now == 1
     loss.backward()
     assert x.grad is not None
-    torch.testing.assert_close(x.grad, 2 * x.detach() / 6)
+    torch.testing.assert_close(x.grad, 2 * 2 * x.detach() / 6)
 
 
 def test_the_step_is_saved() -> None:

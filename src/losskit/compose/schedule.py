@@ -91,7 +91,7 @@ class Scheduled(nn.Module):
         self.set_extra_state(self._step + 1)
 
     def forward(self) -> Tensor:
-        return self.value.clone()  # the buffer may change before the backward pass
+        return self.value.clone()  # a later step changes the buffer, not what was returned
 
     def get_extra_state(self) -> int:
         return self._step

@@ -12,6 +12,7 @@ from losskit.core.algebra import arity_of, as_loss, positional
 from losskit.core.loss import Additive, Loss
 from losskit.core.options import Configured, option
 from losskit.core.reduction import reduce, result_dtype
+from losskit.ops.reading import summing_dtype
 
 
 class TopKLoss(Loss):
@@ -83,7 +84,9 @@ class TopKLoss(Loss):
             wanted = found.clamp(max=self.k)
         else:
             most = min(math.ceil(self.k * rows[1]), rows[1])
-            wanted = (found * (self.k * (1 + 1e-9))).long().clamp(min=1)  # 0.29 of 100 is 28.999...
+            wanted = (
+                (found.to(summing_dtype(value)) * (self.k * (1 + 1e-9))).long().clamp(min=1)
+            )  # 0.29 of 100 is 28.999...
         order = candidates.topk(most, 1).indices
         kept = torch.arange(most, device=value.device) < wanted
         chosen = torch.zeros_like(candidates, dtype=torch.bool).scatter(1, order, kept)
