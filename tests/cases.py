@@ -315,7 +315,7 @@ OTHERS: dict[str, Callable[[Entry], list[Case]]] = {
 }
 
 
-# Their inputs are no plain tensors: test_derivatives.py holds the loss whose output must come from its inputs.
+# Their inputs are no plain tensors: test_sobolev.py holds the loss whose output must come from its inputs.
 ELSEWHERE = {"sobolev_loss"}
 
 

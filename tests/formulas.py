@@ -8,9 +8,10 @@ from typing import Any
 
 import mpmath as mp
 import torch
-from cases import Case
 from mpmath import mpf
 from torch import Tensor
+
+from cases import Case
 
 mp.mp.dps = 50
 Options = Mapping[str, Any]

@@ -6,12 +6,12 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from cases import CASES, ENTRIES, LABELLED, LABELS, MAKE, Shape, where
-from domains import options_of
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
 import losskit
+from cases import CASES, ENTRIES, LABELLED, LABELS, MAKE, Shape, where
+from domains import options_of
 from losskit import functional
 
 KINDED = where(lambda case: case.kind in LABELS)
@@ -133,7 +133,7 @@ def test_what_could_mean_two_things_is_asked_for(entry):
 
 
 @pytest.mark.parametrize(
-    "case", where(lambda c: c.softmax and "ce" in c.entry.name.split("_") or c.entry.name == "cross_entropy"), ids=str
+    "case", where(lambda c: (c.softmax and "ce" in c.entry.name.split("_")) or c.entry.name == "cross_entropy"), ids=str
 )
 def test_softmax_over_one_channel_is_an_error(case):
     with pytest.raises(ValueError, match="one channel|channel per class"):

@@ -9,8 +9,9 @@ import weakref
 
 import pytest
 import torch
-from cases import CASES, Shape, one_each, where
 from torch.func import grad, jacrev, jvp, vmap
+
+from cases import CASES, Shape, one_each, where
 
 DIFFERENT = {"class_weight": [0.5, 2.0, 1.0], "smooth": 0.5, "gamma": 1.5, "label_smoothing": 0.1}
 

@@ -1,13 +1,14 @@
 """Values and gradients of the losses of labels against mpmath, element by element, under any options."""
 
-import formulas
 import pytest
 import torch
-from cases import LABELLED, Shape, where
-from domains import options_of
 from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
+
+import formulas
+from cases import LABELLED, Shape, where
+from domains import options_of
 
 FORMULAS = where(lambda case: case.entry.name in formulas.KNOWN)
 

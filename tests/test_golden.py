@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from cases import CASES, Case, Shape
 
 STORED = Path(__file__).parent / "golden.json"

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cases import ENTRIES
 
 import losskit
+from cases import ENTRIES
 from losskit import functional
 
 SOURCE = Path(losskit.__file__).parent
