@@ -79,18 +79,18 @@ def option(case_or_loss: Any, options: Options, name: str) -> Any:
     return options.get(name, case_or_loss.options[name].default)
 
 
-# Losses of elements: the loss of a truth with log-probability l, probability p, and q = 1 - p.
+# Losses of elements: the loss of a truth with log-probability log, probability p, and q = 1 - p.
 
 Term = Callable[[mpf, mpf, mpf, Callable[[str], Any]], mpf]
 TERMS: dict[str, Term] = {
-    "binary_cross_entropy_with_logits": lambda l, p, q, o: -l,
-    "cross_entropy": lambda l, p, q, o: -l,
-    "nll_loss": lambda l, p, q, o: -l,
-    "mean_focal_loss": lambda l, p, q, o: -l,
-    "multilabel_soft_margin_loss": lambda l, p, q, o: -l,
-    "focal_loss": lambda l, p, q, o: -l * (q ** mpf(o("gamma")) if o("gamma") else 1),
-    "generalized_cross_entropy_loss": lambda l, p, q, o: (1 - p ** mpf(o("q"))) / mpf(o("q")),
-    "symmetric_cross_entropy_loss": lambda l, p, q, o: -o("alpha") * l - o("beta") * q * mp.log(mpf(o("floor"))),
+    "binary_cross_entropy_with_logits": lambda log, p, q, o: -log,
+    "cross_entropy": lambda log, p, q, o: -log,
+    "nll_loss": lambda log, p, q, o: -log,
+    "mean_focal_loss": lambda log, p, q, o: -log,
+    "multilabel_soft_margin_loss": lambda log, p, q, o: -log,
+    "focal_loss": lambda log, p, q, o: -log * (q ** mpf(o("gamma")) if o("gamma") else 1),
+    "generalized_cross_entropy_loss": lambda log, p, q, o: (1 - p ** mpf(o("q"))) / mpf(o("q")),
+    "symmetric_cross_entropy_loss": lambda log, p, q, o: -o("alpha") * log - o("beta") * q * mp.log(mpf(o("floor"))),
 }
 
 

@@ -128,7 +128,7 @@ def test_what_could_mean_two_things_is_asked_for(entry):
     default = entry.loss.options["mode"].default
     loss, given = entry.loss(), MAKE["soft"](Shape(), torch.Generator().manual_seed(0)).tensors
     if default is None:
-        with pytest.raises(ValueError, match="mode='multilabel'.*mode='multiclass'"):
+        with pytest.raises(ValueError, match=r"mode='multilabel'.*mode='multiclass'"):
             loss(*given)
 
 
@@ -136,7 +136,7 @@ def test_what_could_mean_two_things_is_asked_for(entry):
     "case", where(lambda c: (c.softmax and "ce" in c.entry.name.split("_")) or c.entry.name == "cross_entropy"), ids=str
 )
 def test_softmax_over_one_channel_is_an_error(case):
-    with pytest.raises(ValueError, match="one channel|channel per class"):
+    with pytest.raises(ValueError, match=r"one channel|channel per class"):
         case()(
             torch.randn(2, 1, 4), torch.zeros(2, 4, dtype=torch.long) if case.kind == "indices" else torch.ones(2, 1, 4)
         )
@@ -147,7 +147,7 @@ def test_a_row_that_is_no_distribution_is_an_error(case):
     input, target = case.given().tensors
     target = target.clone()
     target[1, :, 2] = 0.0
-    with pytest.raises(ValueError, match="sums? to 0"):
+    with pytest.raises(ValueError, match=r"sums? to 0"):
         case()(input, target)
 
 
@@ -204,7 +204,7 @@ REFUSING = ["cross_entropy", "nll_loss", "multi_margin_loss", "multilabel_soft_m
 def test_a_list_of_weights_is_refused_where_torch_means_classes(name, spatial):
     for case in where(lambda c: c.entry.name == name):
         given = case.given(Shape(3, 3, spatial))
-        with pytest.raises(ValueError, match="class_weight=.*\\(N, 1"):
+        with pytest.raises(ValueError, match=r"class_weight=.*\(N, 1"):
             case()(*given.tensors, weight=torch.ones(3))
 
 

@@ -115,7 +115,8 @@ def test_every_loss_has_an_authority_and_says_what_it_is(entry):
     written = entry.loss.written_doc
     assert ".. math::" in written
     assert "Source:" in written
-    assert entry.summary.endswith(".") and 20 < len(entry.summary) < 130
+    assert entry.summary.endswith(".")
+    assert 20 < len(entry.summary) < 130
     for option in entry.loss.options.values():
         assert option.doc, f"{option.name} is not documented"
         assert f"``{option.name}``" in entry.loss.__doc__

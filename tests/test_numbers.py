@@ -89,7 +89,7 @@ def test_a_saturated_wrong_answer_still_learns(case):
         case()(double, target).backward()
         largest = double.grad.abs().amax(1, keepdim=True)  # of the classes of a position
         apart = (single.grad.double() - double.grad).abs()
-        assert (apart <= 2e-3 * double.grad.abs() + 1e-6 * largest).all()
+        assert (apart <= 2e-3 * double.grad.abs() + 1e-6 * largest + 1e-36).all()
         assert (single.grad != 0).any()
 
 
