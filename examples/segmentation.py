@@ -24,7 +24,11 @@ def batch(size=16, side=32):
 
 
 model = nn.Sequential(
-    nn.Conv2d(1, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 1, 1)
+    nn.Conv2d(1, 8, 5, padding=2),
+    nn.ReLU(),
+    nn.Conv2d(8, 8, 5, padding=2),
+    nn.ReLU(),
+    nn.Conv2d(8, 1, 1),
 )
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 criterion = DiceLoss(ignore_index=255) + 0.5 * BCEWithLogitsLoss(ignore_index=255)
@@ -39,4 +43,5 @@ for step in range(61):
     optimizer.step()
     if step % 20 == 0:
         named = ", ".join(f"{name} {part.raw:.3f}" for name, part in parts.items())
-        print(f"step {step:2}: loss {loss:.3f} ({named}), Dice score {score(logits, target):.3f}")
+        found = score(logits, target)
+        print(f"step {step:2}: loss {loss:.3f} ({named}), Dice score {found:.3f}")

@@ -88,7 +88,7 @@ def page(entry: Entry, drawings: Path) -> str:
         parts += [_title("What others mean by the name", 1), elsewhere]
     found = identities.of(cls)
     if found:
-        rows = [[i.statement, f"{i.difference():.0e}"] for i in found]
+        rows = [[i.statement, _measured(i.difference())] for i in found]
         parts += [
             _title("Identities", 1),
             "The largest difference in value, relative, on random data in float64, measured when this page was built:",
@@ -167,6 +167,10 @@ def _about(family: str) -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _measured(difference: float) -> str:
+    return f"{difference:.0e}" if difference else "0"
 
 
 def _prose(text: str) -> str:

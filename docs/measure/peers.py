@@ -36,14 +36,17 @@ def versions() -> str:
 
 def equal(library: str) -> str:
     """A table of the constructors with the same value and gradient."""
-    rows = [
-        [f"`{r.theirs}`", f"`{r.ours}`", _small(difference(r), r.where)] for r in EQUALITIES if r.library == library
-    ]
-    return _table(["theirs", "ours", "difference"], rows)
+    return _table(["theirs", "ours", "difference"], _equalities(library))
 
 
-def same_names() -> str:
-    """A table of PyTorch's constructors that are ours too."""
+def _equalities(library: str) -> list[list[str]]:
+    prefix = "nn." if library == "torch" else ""
+    rows = [row for row in EQUALITIES if row.library == library]
+    return [[f"`{prefix}{r.theirs}`", f"`{r.ours}`", _small(difference(r), r.where)] for r in rows]
+
+
+def torch_table() -> str:
+    """A table of PyTorch's constructors that are ours too, and of those that are called otherwise."""
     make = torch.Generator().manual_seed(0)
     input = torch.randn(6, 5, generator=make, dtype=torch.float64)
     rows = []
@@ -52,7 +55,7 @@ def same_names() -> str:
         target = target.round() * 2 - 1 if "Margin" in text or "Hinge" in text else target
         ours, theirs = (eval(text, dict(vars(module))) for module in (losskit, nn))
         rows.append([f"`nn.{text}`", f"`{text}`", _small(_difference(ours, theirs, input, target))])
-    return _table(["theirs", "ours", "difference"], rows)
+    return _table(["theirs", "ours", "difference"], [*rows, *_equalities("torch")])
 
 
 def different(library: str) -> str:
@@ -99,7 +102,8 @@ def _small(found: float, where: str = "") -> str:
     """A difference that is rounding, of float32 where their loss computes in that."""
     if not found < 1e-5:
         raise AssertionError(f"{found} is no equality")
-    return f"{found:.0e}, if {where}" if where else f"{found:.0e}"
+    said = f"{found:.0e}" if found else "0"
+    return f"{said}, if {where}" if where else said
 
 
 def _number(value: Any, digits: int) -> str:
