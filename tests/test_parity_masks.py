@@ -201,10 +201,16 @@ def test_losses_share_points_of_masks_of_any_resolution(loss: Any) -> None:
     assert float(value) == pytest.approx(each.sum() / 7, rel=1e-6)
     drawn = loss(x, t, num_points=40, generator=generator(), num_masks=7)
     torch.testing.assert_close(drawn, value)
-    other = loss(
-        x, t, num_points=40, oversample_ratio=1.0, importance_sample_ratio=0.0, generator=generator(), num_masks=7
-    )
-    assert abs(float(other - value)) > 1e-3
+    ratios: dict[str, float]
+    for ratios in ({"oversample_ratio": 2.0}, {"importance_sample_ratio": 0.25}):
+        other = uncertain_points(x, 40, generator=generator(), **ratios)
+        found = loss(x, t, num_points=40, generator=generator(), num_masks=7, **ratios)
+        torch.testing.assert_close(found, loss(x, t, points=other, num_masks=7))
+        assert abs(float(found - value)) > 1e-4
+    p = x.sigmoid()
+    found = loss(p, t, from_logits=False, num_points=40, generator=generator(), num_masks=7)
+    other = uncertain_points(p - 0.5, 40, generator=generator())
+    torch.testing.assert_close(found, loss(p, t, from_logits=False, points=other, num_masks=7))
     composite = losskit.MaskDiceLoss() + losskit.MaskBCELoss()
     total = composite(x, t, points=points, num_masks=7)
     dice, bce = (f(x, t, points=points, num_masks=7) for f in LOSSES)
