@@ -76,7 +76,7 @@ class Terminal(SphinxDirective):
             done = subprocess.run(
                 [*known[program], *arguments],
                 cwd=ROOT,
-                env={**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""},  # whole lines
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
