@@ -243,7 +243,6 @@ def test_compiled_and_in_half_precision(loss: Any) -> None:
     criterion = loss.Module(num_points=None)
     compiled: Any = torch.compile(criterion, fullgraph=True, backend="aot_eager")
     x, t = logits().float(), labels()
-    torch.testing.assert_close(compiled(x, t), criterion(x, t))
     points = uncertain_points(x, 9)
     torch.testing.assert_close(compiled(x, t, points=points), criterion(x, t, points=points))
     drawn: Any = torch.compile(loss.Module(num_points=9), fullgraph=True, backend="aot_eager")
