@@ -44,7 +44,7 @@ def different() -> str:
     """What differs on purpose, with both numbers on the same data."""
     lines = ["| library | loss | theirs | losskit | their value | losskit's value |", "|---|---|---|---|---|---|"]
     for row in DEVIATIONS:
-        theirs, ours = (v if isinstance(v, str) else f"{float(v):.6g}" for v in row.values())
+        theirs, ours = (v if isinstance(v, str) else f"{float(v):.7g}" for v in row.values())
         lines.append(f"| {row.library} | {row.loss} | {row.theirs} | {row.ours} | {theirs} | {ours} |")
     return "\n".join(lines)
 
