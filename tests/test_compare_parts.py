@@ -286,7 +286,7 @@ def spies(monkeypatch):
     made = [Spy(1.0), Spy(2.0)]
     for spy in made:
         monkeypatch.setattr(training, "build", lambda _, spy=spy: (torch.rand(7), spy)[1])
-        training.train(small_run(), small_data(), lambda epoch: None)
+        training.train(small_run(), small_data(), lambda: None, lambda epoch: None)
     return made
 
 

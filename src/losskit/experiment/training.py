@@ -40,7 +40,7 @@ class Run:
     examples: str | None = None  # file for the predictions on data.examples()
 
 
-def train(run: Run, data: Data, on_epoch: Callable[[int], None]) -> dict[str, Any]:
+def train(run: Run, data: Data, on_step: Callable[[], None], on_epoch: Callable[[int], None]) -> dict[str, Any]:
     """Train one model with one loss: the same start and the same batches for every loss at a seed."""
     torch.manual_seed(run.seed)
     model = make_model(data)
@@ -58,7 +58,7 @@ def train(run: Run, data: Data, on_epoch: Callable[[int], None]) -> dict[str, An
     measured = {round(point * run.epochs / CURVE_POINTS) for point in range(1, CURVE_POINTS + 1)}
     for epoch in range(1, run.epochs + 1):
         for inputs, targets in batches(data.train, run.batch_size, order):
-            faulthandler.dump_traceback_later(run.patience, exit=True)
+            on_step()
             place = f"at step {len(step_seconds) + 1} of {steps}"
             started = time.perf_counter()
             loss, seconds = backward(model(inputs), targets, criterion, place)
@@ -149,14 +149,17 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes stdin
     reply = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a loss prints is no reply
-    faulthandler.dump_traceback_later(run.patience, exit=True)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
+
+    def watch() -> None:
+        faulthandler.dump_traceback_later(run.patience, exit=True)
 
     def on_epoch(epoch: int) -> None:
         print(json.dumps({"epoch": epoch}), file=reply, flush=True)
 
-    record = train(run, Data.load(Path(run.data)), on_epoch)
+    watch()
+    record = train(run, Data.load(Path(run.data)), watch, on_epoch)
     print(json.dumps({"record": record}), file=reply, flush=True)
 
 
