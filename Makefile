@@ -39,4 +39,4 @@ browser: .venv/dev.done
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build docs/_build docs/_generated
+	rm -rf .venv build docs/_build docs/losses
