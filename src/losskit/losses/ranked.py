@@ -149,5 +149,6 @@ def _hard(reading: Reading) -> list[Tensor]:
         bad if counts is None else bad & counts,
         target,
         f"{reading.owner}: target holds {{value}}, but ranks need hard labels, 0 or 1. Pass (target > 0.5).",
+        first=False,
     )
     return [] if found is None else [found]

@@ -61,28 +61,34 @@ def raise_pending() -> None:
 
 
 @torch.library.custom_op("losskit::report_bad_values", mutates_args=())
-def _report(found: Tensor, message: str) -> Tensor:
-    """From rows of (bad, value), (..., 2), to NaN where bad and 0 elsewhere, (...); the first message is kept."""
+def _report(found: Tensor, message: str, first: bool) -> Tensor:
+    """From rows of (bad, value), (..., 2), to NaN where bad and 0 elsewhere, (...); the first message is kept.
+
+    The first check of a call raises what earlier calls left; later ones do not raise what that one found.
+    """
     bad, rows = found[..., 0] != 0, found.reshape(-1, 2)
     if len(rows) and not (found.is_cuda and torch.cuda.is_current_stream_capturing()):
-        raise_pending()
+        if first:
+            raise_pending()
         if found.device.type != "cpu" or bool(bad.any()):
             _pending.append(_Pending(message, rows[rows[:, 0].argmax()]))
     return torch.where(bad, torch.nan, 0.0)
 
 
 @_report.register_fake
-def _(found: Tensor, message: str) -> Tensor:  # noqa: ARG001
+def _(found: Tensor, message: str, first: bool) -> Tensor:  # noqa: ARG001
     return found.new_empty(found.shape[:-1])
 
 
 @_report.register_vmap
-def _(info: Any, in_dims: tuple[Any, ...], found: Tensor, message: str) -> tuple[Tensor, int]:  # noqa: ARG001
-    return _report(found.movedim(in_dims[0], 0), message), 0
+def _(info: Any, in_dims: tuple[Any, ...], found: Tensor, message: str, first: bool) -> tuple[Tensor, int]:
+    return _report(found.movedim(in_dims[0], 0), message, first), 0
 
 
-def verdict(bad: Tensor, values: Tensor, message: str) -> Tensor | None:
+def verdict(bad: Tensor, values: Tensor, message: str, *, first: bool = True) -> Tensor | None:
     """None where no value is bad. Else the message, naming the first bad value, is raised now or left for later.
+
+    `first` is False for a check that follows another one of the same call.
 
     Left for later, the answer is a scalar that is NaN where something was bad, to be added to the loss.
     """
@@ -93,9 +99,9 @@ def verdict(bad: Tensor, values: Tensor, message: str) -> Tensor | None:
     bad, values = bad.reshape(-1), values.detach().reshape(-1)
     if bad.numel() == 0:
         return None
-    first = values.gather(0, bad.to(torch.uint8).argmax(0, keepdim=True)).squeeze(0)
-    found = torch.stack([bad.any().to(torch.float32), first.to(torch.float32)])
-    result: Tensor = _report(found, message)
+    value = values.gather(0, bad.to(torch.uint8).argmax(0, keepdim=True)).squeeze(0)
+    found = torch.stack([bad.any().to(torch.float32), value.to(torch.float32)])
+    result: Tensor = _report(found, message, first)
     return result
 
 
@@ -169,6 +175,7 @@ def _soft_labels(reading: Reading) -> Tensor | None:
         total,
         f"{reading.owner}: the target's classes sum to {{value}} at some position, but a distribution over classes "
         "sums to 1. For labels that do not exclude each other pass mode='multilabel'.",
+        first=False,
     )
     return out_of_range if rows is None else rows if out_of_range is None else out_of_range + rows
 
@@ -182,6 +189,7 @@ def probabilities_in_range(owner: str, input: Tensor, mask: Tensor | None) -> Te
         input,
         f"{owner}: input holds {{value}}, but from_logits=False takes probabilities in [0, 1]. For logits leave "
         "from_logits out.",
+        first=False,
     )
 
 
