@@ -56,6 +56,8 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
         wanted = formulas.gradient(case, options, (input, target))
         rounding = torch.finfo(dtype).eps
         smallest = max(torch.finfo(dtype).smallest_normal, 1e-27)  # as far as the differences in mpmath go
+        if case.entry.name == "focal_tversky_loss":  # a root of 1 - index, which is below the rounding of p itself
+            smallest = torch.finfo(value.dtype).eps
         torch.testing.assert_close(input.grad.double(), wanted, rtol=8 * rounding + 1e-5, atol=smallest)
 
 

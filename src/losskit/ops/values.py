@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.ops.reading import Reading
+from losskit.ops.reading import Reading, can_branch
 from losskit.ops.reference import Elements, can_hold
 
 _MOST_PENDING = 64
@@ -81,7 +81,7 @@ def _(found: Tensor, message: str, first: bool) -> Tensor:  # noqa: ARG001
 
 
 @_report.register_vmap
-def _(info: Any, in_dims: tuple[Any, ...], found: Tensor, message: str, first: bool) -> tuple[Tensor, int]:
+def _(_: Any, in_dims: tuple[Any, ...], found: Tensor, message: str, first: bool) -> tuple[Tensor, int]:
     return _report(found.movedim(in_dims[0], 0), message, first), 0
 
 
@@ -92,7 +92,7 @@ def verdict(bad: Tensor, values: Tensor, message: str, *, first: bool = True) ->
 
     Left for later, the answer is a scalar that is NaN where something was bad, to be added to the loss.
     """
-    if _raises_now(bad):
+    if can_branch(bad):
         if bool(bad.any()):
             raise ValueError(message.replace("{value}", f"{values[bad][0].item():g}"))
         return None
@@ -110,20 +110,6 @@ def mark(result: Tensor, bad: Tensor, values: Tensor, message: str) -> Tensor:
     raise_pending()
     found = verdict(bad, values, message)
     return result if found is None else result + found
-
-
-def _raises_now(tensor: Tensor) -> bool:
-    if torch.compiler.is_compiling() or tensor.device.type != "cpu":
-        return False
-    return not torch._C._functorch.is_batchedtensor(tensor) and not _under_vmap(tensor)
-
-
-def _under_vmap(tensor: Tensor) -> bool:
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        if torch._C._functorch.is_batchedtensor(tensor):
-            return True
-        tensor = torch._C._functorch.get_unwrapped(tensor)
-    return False
 
 
 def check(reading: Reading) -> list[Tensor]:
