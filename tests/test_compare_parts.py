@@ -234,7 +234,7 @@ def test_importing_it_imports_no_extra():
     ],
 )
 def test_image_dice(predicted, true, expected):
-    assert image_dice(torch.tensor([predicted]), torch.tensor([true]), 3) == pytest.approx(expected)
+    assert image_dice(torch.tensor([predicted]), torch.tensor([true])) == pytest.approx(expected)
 
 
 def test_scores_of_binary_segmentation():
@@ -242,8 +242,8 @@ def test_scores_of_binary_segmentation():
     split = Split([torch.zeros(1, 1, 2)] * 3, truths)
     predictions = [torch.tensor([[1, 0]]), torch.tensor([[0, 1]]), torch.tensor([[0, 0]])]
     # (2/3 + 0 + 1) / 3, and one of the two empty images has a false positive
-    assert score(predictions, split, 1) == pytest.approx({"dice": 5 / 9, "empty_with_false_positive": 1 / 2})
-    assert score(predictions[:1], Split(split.inputs[:1], truths[:1]), 1)["empty_with_false_positive"] is None
+    assert score(predictions, split) == pytest.approx({"dice": 5 / 9, "empty_with_false_positive": 1 / 2})
+    assert score(predictions[:1], Split(split.inputs[:1], truths[:1]))["empty_with_false_positive"] is None
 
 
 def test_predictions_of_images_of_several_sizes():

@@ -269,7 +269,7 @@ def test_compiled_and_in_half_precision(loss: Any) -> None:
         (r"mask has shape \(4, 6\), but it takes \(4, 7, 6\)", (logits(), labels()), {"mask": labels(4, 6) > 0}),
         (r"num_points must be .*>= 1", (logits(), labels()), {"num_points": 0}),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_what_is_wrong_is_said(message: str, tensors: tuple[Tensor, ...], arguments: dict[str, Any]) -> None:
     for loss in LOSSES:

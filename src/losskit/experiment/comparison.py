@@ -18,7 +18,7 @@ from losskit.experiment.tasks.task import InputError, Task
 if TYPE_CHECKING:
     from losskit.experiment.ranking import Standing
 
-EXTRAS = ("jinja2", "joblib", "matplotlib", "PIL", "scipy", "skimage", "sklearn", "torchmetrics")
+EXTRAS = ("jinja2", "joblib", "matplotlib", "PIL", "scipy", "skimage", "sklearn")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from losskit.experiment.tasks.task import Data
 if TYPE_CHECKING:
     from losskit.experiment.comparison import Comparison
 
-PACKAGES = ("losskit", "torch", "torchmetrics", "numpy", "scipy", "scikit-learn", "scikit-image")
+PACKAGES = ("losskit", "torch", "numpy", "scipy", "scikit-learn", "scikit-image")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def picture(data: Data, index: int, prediction: torch.Tensor, loss: str) -> Pict
         words = f"A handwritten {truth}, read as {prediction} by the model trained with {loss}"
         return Picture(plain(image), words, f"{prediction} ✓" if right else f"{prediction} ✗ ({truth})")
     truth = truth[0].long() if truth.ndim == 3 else truth
-    dice = image_dice(prediction, truth, data.classes)
+    dice = image_dice(prediction, truth)
     found = "with a true outline" if (truth > 0).any() else "with nothing to find"
     drawn = "and a predicted one" if (prediction > 0).any() else "and nothing predicted"
     words = f"Test image {index} {found} {drawn} by the model trained with {loss}; Dice {dice:.2f}"

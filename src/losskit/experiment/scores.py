@@ -1,11 +1,11 @@
-"""Scores of a model on a split, by torchmetrics."""
+"""Scores of a model on a split, by scikit-learn."""
 
 from itertools import groupby
 
+import numpy as np
 import torch
+from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor, nn
-from torchmetrics.functional.classification import multiclass_accuracy
-from torchmetrics.functional.segmentation import dice_score
 
 from losskit.experiment.tasks.task import ACCURACY, DICE, FALSE_ALARMS, VOID, Split
 
@@ -26,13 +26,12 @@ def predict(model: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
     return predictions
 
 
-def score(predictions: list[Tensor], split: Split, classes: int) -> dict[str, float | None]:
+def score(predictions: list[Tensor], split: Split) -> dict[str, float | None]:
     """Every metric of the kind of task by its key; None where the split has nothing to measure it on."""
     if split.targets[0].ndim == 0:
-        labels = torch.stack(split.targets)
-        return {ACCURACY.key: multiclass_accuracy(torch.stack(predictions), labels, classes, average="micro").item()}
+        return {ACCURACY.key: float(accuracy_score(torch.stack(split.targets), torch.stack(predictions)))}
     truths = [truth[0].long() if truth.ndim == 3 else truth for truth in split.targets]
-    dices = [image_dice(p, t, classes) for p, t in zip(predictions, truths, strict=True)]
+    dices = [image_dice(p, t) for p, t in zip(predictions, truths, strict=True)]
     alarms = [(p[t != VOID] > 0).any() for p, t in zip(predictions, truths, strict=True) if not (t > 0).any()]
     return {
         DICE.key: sum(dices) / len(dices),
@@ -40,15 +39,9 @@ def score(predictions: list[Tensor], split: Split, classes: int) -> dict[str, fl
     }
 
 
-def image_dice(prediction: Tensor, truth: Tensor, classes: int) -> float:
+def image_dice(prediction: Tensor, truth: Tensor) -> float:
     """Mean over the classes, background apart, that are predicted or true; 1 where there are none, correctly."""
     counts = truth != VOID
-    per_class = dice_score(
-        (prediction * counts)[None],
-        (truth * counts)[None],
-        num_classes=max(classes, 2),
-        include_background=False,
-        average="none",
-        input_format="index",
-    )
-    return per_class.nanmean().nan_to_num(1.0).item()
+    predicted, true = prediction[counts].numpy(), truth[counts].numpy()
+    occurring = [int(c) for c in np.union1d(predicted, true) if c > 0]
+    return float(f1_score(true, predicted, labels=occurring, average="macro")) if occurring else 1.0

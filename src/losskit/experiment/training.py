@@ -69,7 +69,7 @@ def train(run: Run, data: Data, on_step: Callable[[], None], on_epoch: Callable[
             loss_seconds.append(seconds)
             losses.append(loss)
         if epoch in measured:
-            scores = score(predict(model, data.validation.inputs), data.validation, data.classes)
+            scores = score(predict(model, data.validation.inputs), data.validation)
             curve["epoch"].append(epoch)
             curve["score"].append(next(iter(scores.values())) or 0.0)
             curve["training_loss"].append(statistics.fmean(losses))
@@ -79,7 +79,7 @@ def train(run: Run, data: Data, on_step: Callable[[], None], on_epoch: Callable[
     if run.examples is not None:
         np.savez_compressed(run.examples, *[predictions[index].numpy() for index in data.examples()])
     return {
-        "scores": score(predictions, data.test, data.classes),
+        "scores": score(predictions, data.test),
         "curve": curve,
         "step_ms": 1000 * statistics.median(step_seconds),
         "loss_ms": 1000 * statistics.median(loss_seconds),

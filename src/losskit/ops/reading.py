@@ -52,3 +52,14 @@ def computing_dtype(tensor: Tensor) -> torch.dtype:
 def summing_dtype(tensor: Tensor) -> torch.dtype:
     """Sums are kept in float64, where the device has it."""
     return torch.float32 if tensor.device.type == "mps" else torch.float64
+
+
+def can_branch(tensor: Tensor) -> bool:
+    """Whether Python may look at the values: eager code on the CPU, outside vmap."""
+    if torch.compiler.is_compiling() or tensor.device.type != "cpu":
+        return False
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if torch._C._functorch.is_batchedtensor(tensor):
+            return False
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return True

@@ -6,6 +6,7 @@ zero, so that NaN or infinity there reaches neither the value nor a gradient.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from losskit.ops.columns import Column, Term, TermColumn
 from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot
-from losskit.ops.reading import Reading, computing_dtype, summing_dtype
+from losskit.ops.reading import Reading, can_branch, computing_dtype, summing_dtype
 
 T = TypeVar("T")
 
@@ -75,6 +76,8 @@ class Elements:
         counts = reading.mask
         if can_hold(reading.target, reading.ignore_index):
             kept = reading.target != reading.ignore_index
+            if can_branch(kept) and bool(kept.all()):
+                return counts
             if reading.holds_indices:
                 kept = kept.unsqueeze(1)
             elif reading.link != "sigmoid":  # one ignored class ignores the position
@@ -138,7 +141,8 @@ class Elements:
 
     def weighted(self, share: Tensor, term: Tensor) -> Tensor:
         """`weight * share * term`, where a share of 0 silences an infinite term (a logit of -inf beside the truth)."""
-        term = torch.where((share == 0) & term.isinf(), 0.0, term)
+        if not _known_finite(term):
+            term = torch.where((share == 0) & term.isinf(), 0.0, term)
         return self.selected_weight * share * term
 
     def column(self, column: Column) -> Tensor:
@@ -159,6 +163,13 @@ _REGION: dict[str, Callable[[Elements], Tensor]] = {
     "target_sq": lambda e: e.target * e.target,
     "abs_diff": lambda e: (e.p - e.target).abs(),
 }
+
+
+def _known_finite(tensor: Tensor) -> bool:
+    if tensor.numel() == 0 or not can_branch(tensor):
+        return False
+    lowest, highest = tensor.detach().aminmax()
+    return math.isfinite(lowest) and math.isfinite(highest)
 
 
 def can_hold(tensor: Tensor, value: int) -> bool:
