@@ -388,3 +388,12 @@ def test_compiled(classes: Pair) -> None:
         found = torch.autograd.grad(compiled(x, t), (x, weight))
         expected = torch.autograd.grad(criterion(x, t), (x, weight))
         torch.testing.assert_close(found, expected)
+
+
+def test_parts_that_take_other_tensors_do_not_add():
+    with pytest.raises(TypeError, match=r"mse takes \(input, target\) and margin_ranking \(input1, input2, target\)"):
+        losskit.MSELoss() + losskit.MarginRankingLoss()
+    var = torch.ones(3)
+    both = losskit.MSELoss() + losskit.GaussianNLLLoss()  # the first two tensors mean the same
+    x, t = torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)
+    assert both(x, t, var).item() == pytest.approx(14 / 3 + 7 / 3)

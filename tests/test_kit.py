@@ -106,7 +106,8 @@ def test_any_function_of_tensors_is_a_loss():
 
 
 def test_a_class_declares_its_options_as_attributes():
-    assert PinballLoss(q=0.9)(X, Y).item() == pytest.approx(0.25)  # all errors are from above: 0.1 x (1 + 2 + 3 + 4) / 4
+    # every error is from above: 0.1 x (1 + 2 + 3 + 4) / 4
+    assert PinballLoss(q=0.9)(X, Y).item() == pytest.approx(0.25)
     assert list(inspect.signature(PinballLoss).parameters) == ["q", "reduction", "empty"]
     assert repr(PinballLoss(q=0.9)) == "PinballLoss(q=0.9)"
     with pytest.raises(ValueError, match=r"PinballLoss: q must be a number >= 0 .*<= 1.*got 2"):

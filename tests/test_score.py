@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from peers import peer
 
 import losskit
+from peers import peer
 
 peer("torchvision")  # torchmetrics imports it
 from torchmetrics.functional.segmentation import dice_score, mean_iou  # noqa: E402

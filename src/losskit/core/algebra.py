@@ -51,6 +51,7 @@ class WeightedSum(Additive):
             number, factor = split(weight)
             self._append(number, factor, as_loss(loss), names[index] if names else None)
         _check_parts(self)
+        _check_tensors(self)
         self.arity = max(2, *(arity_of(part) for part in self._parts))
 
     def _append(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
@@ -339,6 +340,18 @@ def _takes(part: Any, name: str) -> bool:
     if isinstance(part, WeightedSum):
         return any(_takes(inner, name) for inner in part._parts)
     return has(parameters(part), name)
+
+
+def _check_tensors(composite: WeightedSum) -> None:
+    """Parts of fewer tensors take the first of the call, so these must mean the same."""
+    named = {name: part.tensor_names() for name, part in leaves(composite) if not isinstance(part, Wrapped)}
+    longest = max(named, key=lambda name: len(named[name]), default="")
+    for name, tensors in named.items():
+        if len(tensors) < len(named[longest]) and tensors != named[longest][: len(tensors)]:
+            raise TypeError(
+                f"{name} takes ({', '.join(tensors)}) and {longest} ({', '.join(named[longest])}): one call cannot "
+                "serve both. Call them apart and add the values."
+            )
 
 
 def _check_parts(composite: WeightedSum) -> None:

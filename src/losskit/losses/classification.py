@@ -207,8 +207,8 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
     .. math:: \alpha (1 - e^{-B})^{\gamma} B
 
     with B the mean binary cross-entropy (cross-entropy for class indices). No element is played down against
-    another; for that use FocalLoss. It is a function of the whole batch's mean, so averaging it over micro-batches
-    changes it.
+    another; for that use FocalLoss. It is a function of the whole batch's mean: one number whatever the reduction,
+    and averaging it over micro-batches changes it.
 
     Source: the "Loss Function Library" notebook on Kaggle and its many copies; the focal loss itself is Lin et al.
     2017, arXiv:1708.02002.
