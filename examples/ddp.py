@@ -47,7 +47,8 @@ def train(rank, port):
         loss.backward()  # DistributedDataParallel averages the gradients here
         value, gradient = whole_batch()
         error = (model.weight.grad - gradient).norm() / gradient.norm()
-        print(f"{name}, process {rank}: loss {loss.item():.6f} of {value:.6f}, gradient error {error:.1e}", flush=True)
+        line = f"{name}, process {rank}: loss {loss.item():.6f} of {value:.6f}, gradient error {error:.1e}\n"
+        print(line, end="", flush=True)  # in one piece, so that the lines of two processes stay whole
         dist.barrier()
     dist.destroy_process_group()
 

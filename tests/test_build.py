@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import losskit
+from cases import ENTRIES
 from losskit.build import split
-from losskit.core.catalogue import entries, names_of
+from losskit.core.catalogue import names_of
 from losskit.core.foreign import FOREIGN_NAMES
 from peers import peer
 
@@ -100,7 +101,7 @@ def test_arithmetic_means_what_it_means_in_python(text: str) -> None:
     assert value(text) == pytest.approx(eval(text, {}, VALUES), abs=1e-12)
 
 
-@pytest.mark.parametrize("entry", list(entries()), ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_name_of_every_loss_builds_it(entry: Any) -> None:
     for name in names_of(entry.loss):
         assert type(losskit.build(name)) is entry.loss
@@ -466,7 +467,7 @@ def test_every_parameter_of_other_libraries_is_ours_or_answered(
 
 
 def test_what_the_answers_name_exists() -> None:
-    options = {name for entry in entries() for name in entry.loss.options}
+    options = {name for entry in ENTRIES for name in entry.loss.options}
     for name, advice in FOREIGN_NAMES.items():
         named = re.findall(r"(?:it is |pass |are |with )(\w+)=", advice) + re.findall(r"^it is (\w+)[.;]", advice)
         assert set(named) - {"normalizer", "weight"} <= options, f"{name}: {advice}"

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 from extension import identities  # noqa: E402
 from extension.run import execute  # noqa: E402
 
-from losskit.core.catalogue import entries  # noqa: E402
+from cases import ENTRIES  # noqa: E402
 
 # The other pages measure peers or run the command line, which the build of the pages does.
 PAGES = ["index", "quickstart", "write-your-own-loss", "composites-and-schedules", "many-machines"]
@@ -102,6 +102,6 @@ def test_wrong_identity_is_refused() -> None:
 
 def test_identities_hold_and_name_losses_that_exist() -> None:
     identities.check()
-    for entry in entries():
+    for entry in ENTRIES:
         for identity in identities.of(entry.loss):
             assert identity.difference() < 1e-6

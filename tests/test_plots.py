@@ -9,7 +9,8 @@ import pytest
 from torch import nn
 
 import losskit
-from losskit.core.catalogue import Entry, entries
+from cases import ENTRIES
+from losskit.core.catalogue import Entry
 from losskit.curves import curves, curves_together
 from losskit.plots import figure, save
 
@@ -54,7 +55,7 @@ def test_element_losses_join_region_losses_on_the_image() -> None:
     assert together[0][0].value == pytest.approx(together[2][0].value, abs=1e-9)
 
 
-@pytest.mark.parametrize("entry", list(entries()), ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_loss_has_curves_or_says_why_not(entry: Entry) -> None:
     if entry.name in ("ctc_loss", "sobolev_loss", "grid_sobolev_loss"):
         with pytest.raises(ValueError, match=r"it has no curve|cannot be drawn"):
