@@ -1,5 +1,7 @@
 """Loss functions for PyTorch: the catalogue, a kit to write your own as one formula, and a bench to compare them."""
 
+from typing import TYPE_CHECKING
+
 from losskit import compose as compose
 from losskit import distributed as distributed
 from losskit import functional as functional
@@ -68,3 +70,15 @@ from losskit.losses.similarity import TripletMarginLoss as TripletMarginLoss
 from losskit.ops.values import flush_errors as flush_errors
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from losskit.experiment import compare as compare
+else:
+
+    def __getattr__(name):
+        """`losskit.compare` brings the bench when it is asked for."""
+        if name != "compare":
+            raise AttributeError(f"module 'losskit' has no attribute {name!r}")
+        from losskit.experiment import compare
+
+        return compare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from typing import TYPE_CHECKING
@@ -27,5 +28,10 @@ def options_text(cls: type[Loss]) -> str:
     lines = []
     for o in cls.options.values():
         line = f"- ``{o.name}`` = ``{o.default!r}``, {o.domain.text}" + (f": {o.doc}." if o.doc else ".")
-        lines.append(textwrap.fill(line, 116, subsequent_indent="  "))
+        lines.append(_item(line))
     return "\n".join(lines)
+
+
+@functools.cache  # most options are those of a kind, and wrapping them for every loss would show at import
+def _item(line: str) -> str:
+    return textwrap.fill(line, 116, subsequent_indent="  ")

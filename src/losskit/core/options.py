@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, NoReturn, get_type_hints
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import nn
@@ -136,7 +136,7 @@ def _declared(cls: type[Configured], inherited: dict[str, Option]) -> dict[str, 
 
 def _hints(cls: type) -> dict[str, Any]:
     try:
-        return get_type_hints(cls, include_extras=True)
+        return inspect.get_annotations(cls, eval_str=True)
     except (NameError, TypeError):  # names local to a function: the options stay unchecked
         return {n: a for n, a in inspect.get_annotations(cls).items() if not isinstance(a, str)}
 
