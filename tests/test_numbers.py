@@ -71,7 +71,8 @@ def test_float32_equals_float64_at_extremes(case, scale):
     given = given.to(torch.float32).to(torch.float64)
     value, grads = with_gradient(case, given)
     single, single_grads = with_gradient(case, given.to(torch.float32))
-    torch.testing.assert_close(single.double(), value, rtol=2e-5, atol=scale * 1e-7)
+    rounding = scale * 1e-7 if case.entry.name == "triplet_margin_loss" else 1e-6  # a difference of large distances
+    torch.testing.assert_close(single.double(), value, rtol=2e-5, atol=rounding)
     for found, wanted in zip(single_grads, grads, strict=True):
         torch.testing.assert_close(found.double(), wanted, rtol=1e-3, atol=1e-6)
 
@@ -120,7 +121,7 @@ def test_precision_follows_the_input(case, dtype):
     value, grads = with_gradient(case, given)
     assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     assert all(grad.dtype == dtype for grad in grads)
-    if case.kind != "soft":  # whose rounded rows are no distribution in float64
+    if case.kind != "soft" or dtype not in HALVES:  # rows rounded to half are no distribution in float64
         exact, _ = with_gradient(case, given.to(torch.float64))
         torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=1e-6)
 
