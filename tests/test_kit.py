@@ -218,3 +218,19 @@ def test_a_coupled_formula_sees_the_chosen_classes():
     torch.testing.assert_close(Coupled(include_background=False, reduction="none")(logits, target), expected)
     with pytest.raises(TypeError, match="class_weight has no meaning"):
         Coupled(class_weight=[1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "given"),
+    [
+        (losskit.RegionLoss, r"per_class\(total\)", None),
+        (losskit.ClassificationLoss, r"term\(log_p\)", (torch.zeros(3), torch.ones(3))),
+        (losskit.RegressionLoss, r"per_element\(input, target\)", (X, Y)),
+        (losskit.Loss, r"values\(\.\.\.\) or forward", (X, Y)),
+    ],
+)
+def test_a_class_without_its_formula_is_told(kind, method, given):
+    extra = (losskit.core.labels.ModeOptions,) if kind is losskit.ClassificationLoss else ()
+    cls = type("Unfinished", (*extra, kind), {})
+    with pytest.raises(TypeError, match=f"Unfinished must define {method}"):
+        cls()(*given)

@@ -32,7 +32,7 @@ class ClassificationLoss(LabelLoss):
 
     def term(self, log_p: Tensor) -> Tensor:
         """The loss of an element whose truth has the log-probability `log_p`."""
-        raise NotImplementedError
+        raise TypeError(f"{self.name} must define term(log_p).")
 
     def factors(self, reading: Reading) -> Tensor | None:
         """Weights that scale the loss but not its denominator: (C, 1) under softmax, (C, 2) for yes and no, or None."""

@@ -89,18 +89,6 @@ class LabelLoss(LabelOptions, Additive):
         input, target = tensors
         return gather([self], self.read(input, target, weight, mask))[0]
 
-    def forward(  # type: ignore[override]
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
-
 
 def check_length(owner: str, name: str, numbers: Any, reading: Reading) -> None:
     if isinstance(numbers, Tensor) and numbers.dim() == 1 and numbers.shape[0] != reading.num_classes:

@@ -164,6 +164,18 @@ class Additive(Loss):
         """Whether the whole's loss is the sum of its batches' numerators, over a denominator its targets tell."""
         return True
 
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
+
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         """The sums of this batch; add those of other batches and `finish` them for the loss of the whole."""
         raise NotImplementedError

@@ -22,18 +22,6 @@ class MeanLoss(Additive):
 
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
 
-    def forward(  # type: ignore[override]
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
-
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         value, share = self.weighed(*tensors, weight=weight, mask=mask)
         return Sums(numerator=total(value), denominator=self.size(share))
@@ -74,7 +62,7 @@ class ElementLoss(MeanLoss):
 
     def per_element(self, *tensors: Any, **_: Any) -> Tensor:
         """The loss of each element, in the shape of the first tensor."""
-        raise NotImplementedError
+        raise TypeError(f"{self.name} must define per_element({', '.join(self.tensor_names())}).")
 
     def neutral(self, position: int) -> float:
         """What stands in for the argument at this position where an element does not count."""

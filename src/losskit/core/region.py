@@ -114,21 +114,18 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, C), or (C,) with pool='batch'."
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
-    has_score: ClassVar[bool] = False
 
     def per_class(self, total: Totals) -> Tensor:
         """The loss of each region, (..., C)."""
-        raise NotImplementedError
+        raise TypeError(f"{self.name} must define per_class(total), or per_sample(total) where classes are coupled.")
 
     def per_sample(self, total: Totals) -> Tensor:
         """The loss of each sample, (...), where classes are coupled."""
-        raise NotImplementedError
+        raise TypeError(f"{self.name} must define per_sample(total), or per_class(total).")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         coupled = type(self).per_sample is not RegionLoss.per_sample
-        if not coupled and type(self).per_class is RegionLoss.per_class:
-            return  # a base of other losses
         recorder = _Recorder(self.overlap)
         method = "per_sample(total)" if coupled else "per_class(total)"
         value = self.per_sample(recorder) if coupled else self.per_class(recorder)

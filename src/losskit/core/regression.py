@@ -16,4 +16,4 @@ class RegressionLoss(ElementLoss):
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of each element, in the shape of the input."""
-        raise NotImplementedError
+        raise TypeError(f"{self.name} must define per_element(input, target).")

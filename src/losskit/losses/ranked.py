@@ -47,18 +47,6 @@ class LovaszLoss(ModeOptions, LabelOptions, Additive):
         default="present", doc="the classes averaged in multi-class: those in the image, all, or these"
     )
 
-    def forward(  # type: ignore[override]
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
-
     @property
     def additive(self) -> bool:
         return self.pool == "sample"
