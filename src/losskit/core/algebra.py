@@ -91,7 +91,7 @@ class WeightedSum(Additive):
             for number, factor in zip(self.numbers, self.variable_factors(), strict=True)
         ]
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         *tensors: Tensor,
         weight: Tensor | None = None,
