@@ -2,7 +2,7 @@
 
 FOREIGN_NAMES = {
     # MONAI
-    "to_onehot_y": "class indices are read as they are, never expanded; leave it out.",
+    "to_onehot_y": "class indices are read as they are; leave it out.",
     "sigmoid": "losses take logits; one channel means sigmoid, several ask for mode='multilabel'.",
     "softmax": "losses take logits; class indices mean softmax, one-hot targets ask for mode='multiclass'.",
     "use_softmax": "losses take logits; class indices mean softmax, one-hot targets ask for mode='multiclass'.",

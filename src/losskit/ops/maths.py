@@ -31,9 +31,7 @@ def log_sigmoid(x: Tensor) -> Tensor:
 def log_of_probability(p: Tensor) -> Tensor:
     """`log p`, floored at -100 with a finite slope, so that a wrong answer of exactly 0 still learns."""
     fixed = p.detach()
-    floor = (
-        (fixed.clamp_min(1e-45) if p.dtype == torch.float32 else fixed.clamp_min(1e-300)).log().clamp_min(_LOG_FLOOR)
-    )
+    floor = fixed.clamp_min(0).log().clamp_min(_LOG_FLOOR)
     return torch.where(p > _SMALLEST, p.clamp_min(_SMALLEST).log(), floor + (p - fixed) / _SMALLEST)
 
 

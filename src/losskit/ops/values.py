@@ -7,7 +7,6 @@ graph or stall the queue, the loss turns NaN and the message is raised at the ne
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -186,6 +185,3 @@ def _rounding(tensor: Tensor) -> float:
 def _positions(mask: Tensor) -> Tensor:
     """(N, 1, *) to (N, *)."""
     return mask.squeeze(1)
-
-
-Check = Callable[[Reading], list[Tensor]]
