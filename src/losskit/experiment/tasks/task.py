@@ -4,11 +4,21 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from losskit.experiment.metrics import ACCURACY as ACCURACY
+from losskit.experiment.metrics import DICE as DICE
+from losskit.experiment.metrics import FALSE_ALARMS as FALSE_ALARMS
+from losskit.experiment.metrics import Metric as Metric
+
 VOID = -100  # a pixel of no known class, PyTorch's ignore_index
+
+Kind = Literal["segmentation", "classification", "regression"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+PARTS = ("train", "validation", "test")
 
 
 class InputError(ValueError):
@@ -17,8 +27,9 @@ class InputError(ValueError):
 
 @dataclass(frozen=True)
 class Split:
-    inputs: list[Tensor]  # each (channels, H, W), float32
-    targets: list[Tensor]  # each (1, H, W) float for binary, (H, W) int64 for classes, () int64 for a label
+    inputs: list[Tensor]  # each (channels, [D,] H, W), or (features,) of a table; float32
+    targets: list[Tensor]  # segmentation: (1, [D,] H, W) float for binary, ([D,] H, W) int64 for classes
+    # classification: (1,) float for two classes, () int64 for more; regression: (1,) float
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -26,20 +37,31 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """Three disjoint parts. Everything that a training run needs to know about a task is read off the tensors."""
+    """Three disjoint parts, and all that a training run needs to know about a task."""
 
     train: Split
     validation: Split
     test: Split
-    classes: int  # channels of the logits: 1 for binary segmentation
+    classes: int  # channels of the model's output: 1 for two classes, and for regression
+    kind: Kind = "segmentation"
 
     @property
     def channels(self) -> int:
         return self.test.inputs[0].shape[0]
 
     @property
+    def dimensions(self) -> int:
+        """Of space: 2 for images, 3 for volumes, 0 for the rows of a table."""
+        return self.test.inputs[0].ndim - 1
+
+    @property
     def is_segmentation(self) -> bool:
-        return self.test.targets[0].ndim > 0
+        return self.kind == "segmentation"
+
+    @property
+    def is_binary(self) -> bool:
+        """One logit decides between two classes, at a threshold that could be chosen."""
+        return self.classes == 1 and self.kind != "regression"
 
     def examples(self, count: int = 6) -> list[int]:
         """Indices of test items to show: of segmentations, most with something to find and some without."""
@@ -52,18 +74,18 @@ class Data:
         return full[: count - len(shown_empty)] + shown_empty
 
     def save(self, path: Path) -> None:
-        parts = {name: vars(getattr(self, name)) for name in ("train", "validation", "test")}
-        torch.save({"classes": self.classes, **parts}, path)
+        parts = {name: vars(getattr(self, name)) for name in PARTS}
+        torch.save({"classes": self.classes, "kind": self.kind, **parts}, path)
 
     @classmethod
     def load(cls, path: Path) -> "Data":
         saved = torch.load(path, weights_only=True)
-        parts = {name: Split(**saved[name]) for name in ("train", "validation", "test")}
-        return cls(classes=saved["classes"], **parts)
+        parts = {name: Split(**saved[name]) for name in PARTS}
+        return cls(classes=saved["classes"], kind=saved["kind"], **parts)
 
     def digest(self) -> str:
         """Changes when any pixel, label or split does."""
-        digest = hashlib.sha256(str(self.classes).encode())
+        digest = hashlib.sha256(f"{self.kind} {self.classes}".encode())
         for split in (self.train, self.validation, self.test):
             for tensor in (*split.inputs, *split.targets):
                 digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
@@ -72,31 +94,25 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Metric:
-    key: str
-    label: str
-    higher_is_better: bool = True
-
-
-DICE = Metric("dice", "mean image Dice")
-FALSE_ALARMS = Metric("empty_with_false_positive", "empty images with a false positive", higher_is_better=False)
-ACCURACY = Metric("accuracy", "accuracy")
-
-
-@dataclass(frozen=True)
 class Task(ABC):
     """The first metric ranks the losses."""
 
     name: str
-    about: str
+    about: str  # the data and, where training and validation are corrupted, how
     metrics: tuple[Metric, ...]
     losses: tuple[str, ...]  # compared when the user names none
     epochs: int
     batch_size: int
-    learning_rate: float
+    learning_rate: float  # the middle of the rates that are tried
+    baseline: str = "bce"  # the loss that everyone has, which the verdict measures gains against
     notes: tuple[str, ...] = ()  # what was decided about the user's data
     arguments: tuple[str, ...] = ()  # of the command line, to make the same task again
+    groups: int | None = None  # independent images, patients, slides or rows; None where a seed draws new ones
+    picture: "Task | None" = None  # trained on once to be shown in the report, never to rank
 
     @abstractmethod
     def data(self, seed: int) -> Data:
-        """The same seed gives the same data, bit for bit."""
+        """Train, validation and test drawn anew; the same seed gives the same data, bit for bit.
+
+        Where training data are corrupted, validation data are in the same way, and test data are not.
+        """
