@@ -18,8 +18,8 @@ class Metric:
 DICE = Metric(
     "dice",
     "mean image Dice",
-    says="Dice of each image, background apart, with pixels decided at the threshold chosen on validation data; 1 where "
-    "an image holds nothing and nothing is found.",
+    says="Dice of each image, background apart, with pixels decided at the threshold chosen on validation data; 1 "
+    "where an image holds nothing and nothing is found.",
 )
 DICE_AT_HALF = Metric(
     "dice_at_half", "Dice at 0.5", says="The same with every pixel decided at a probability of one half (or argmax)."
