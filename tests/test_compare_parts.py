@@ -3,176 +3,21 @@
 import json
 import subprocess
 import sys
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage
 import torch
-from PIL import Image
-from sklearn.datasets import load_digits
 from torch import nn
 from typer.testing import CliRunner
 
 from losskit.commands import app
-from losskit.experiment import InputError, comparison, training
+from losskit.experiment import comparison, training
 from losskit.experiment.ranking import interval, rank, verdict
 from losskit.experiment.results import Results
 from losskit.experiment.runs import reason, source_digest
 from losskit.experiment.scores import image_dice, predict, score
-from losskit.experiment.tasks import make_task, scenes
-from losskit.experiment.tasks.folder import folder_task, map_values
 from losskit.experiment.tasks.task import DICE, VOID, Data, Split
-
-
-@pytest.fixture(scope="module")
-def scene_data():
-    return make_task("scenes").data(0)
-
-
-def test_textures_are_inside_the_package():
-    for name in scenes.TEXTURES:
-        assert (Path(skimage.__file__).parent / "data" / f"{name}.png").is_file()
-
-
-@pytest.mark.parametrize("name", ["scenes", "digits-noisy"])
-def test_data_depend_on_the_seed_alone(name):
-    task = make_task(name)
-    assert task.data(1).digest() == task.data(1).digest() != task.data(2).digest()
-
-
-def test_data_survive_a_file(scene_data, tmp_path):
-    scene_data.save(tmp_path / "data.pt")
-    assert Data.load(tmp_path / "data.pt").digest() == scene_data.digest()
-
-
-@pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_scenes_hold_a_few_per_cent_foreground_and_a_third_is_empty(scene_data, part):
-    targets = torch.stack(getattr(scene_data, part).targets)
-    assert targets.shape[1:] == (1, 48, 48)
-    assert 0.02 < targets.mean() < 0.07
-    assert (targets.flatten(1).sum(1) == 0).float().mean() == pytest.approx(1 / 3, abs=0.02)
-
-
-def test_scenes_share_no_digit_and_no_texture_between_parts(monkeypatch):
-    given = []
-
-    def record(rng, count, regions, digits):
-        columns = {column.tobytes() for region in regions for column in region.T}
-        given.append((columns, {digit.tobytes() for digit in digits}))
-        return iter([(np.zeros((4, 4)), np.zeros((4, 4), dtype=bool))])
-
-    monkeypatch.setattr(scenes, "draw_scenes", record)
-    make_task("scenes").data(0)
-    assert len(given) == 3
-    for one, other in combinations(given, 2):
-        assert not one[0] & other[0]
-        assert not one[1] & other[1]
-
-
-def test_noisy_digits_are_wrong_in_training_and_right_in_the_test():
-    data, digits = make_task("digits-noisy").data(0), load_digits()
-    truth = {
-        (image / 8 - 1).astype(np.float32).tobytes(): label
-        for image, label in zip(digits.images, digits.target, strict=True)
-    }
-    for split, share in ((data.train, 0.4), (data.validation, 0.4), (data.test, 0)):
-        right = [
-            truth[image.numpy().tobytes()] == label for image, label in zip(split.inputs, split.targets, strict=True)
-        ]
-        assert 1 - np.mean(right) == pytest.approx(share, abs=0.06 if share else 0)
-    assert len(data.train) + len(data.validation) + len(data.test) == len(truth) == 1797
-
-
-@pytest.fixture
-def pairs(tmp_path):
-    """Ten pairs of grey images and 0/255 masks."""
-    for part in ("images", "masks"):
-        (tmp_path / part).mkdir()
-    for index in range(10):
-        mask = np.zeros((20, 30), dtype=np.uint8)
-        mask[5:10, 5 : 10 + index] = 255
-        Image.fromarray(255 - mask).save(tmp_path / "images" / f"s{index}.png")
-        Image.fromarray(mask).save(tmp_path / "masks" / f"s{index}.png")
-    return tmp_path
-
-
-def test_masks_of_0_and_255_become_classes_and_it_is_said(pairs):
-    task = folder_task(pairs / "images", pairs / "masks")
-    assert task.notes == ("The masks hold 0 and 255: 0 was taken as background and 255 as foreground.",)
-    data = task.data(0)
-    assert [len(data.train), len(data.validation), len(data.test)] == [6, 2, 2]
-    assert data.classes == 1
-    assert data.test.targets[0].shape == (1, 20, 30)
-    assert set(torch.stack(data.train.targets).unique().tolist()) == {0, 1}
-    assert torch.stack(data.train.inputs).mean() == pytest.approx(0, abs=1e-4)
-
-
-def remove(pairs):
-    (pairs / "masks" / "s3.png").unlink()
-
-
-def resize(pairs):
-    Image.new("L", (31, 20)).save(pairs / "masks" / "s3.png")
-
-
-def garble(pairs):
-    (pairs / "images" / "s3.png").write_bytes(b"no picture")
-
-
-def paint(pairs):
-    Image.new("RGB", (30, 20), (255, 0, 0)).save(pairs / "masks" / "s3.png")
-
-
-def blur(pairs):
-    Image.linear_gradient("L").save(pairs / "masks" / "s3.png")
-    Image.new("L", (256, 256)).save(pairs / "images" / "s3.png")
-
-
-def repeat(pairs):
-    Image.new("L", (30, 20)).save(pairs / "images" / "s3.jpg")
-
-
-def clear(pairs):
-    for mask in (pairs / "masks").iterdir():
-        Image.new("L", (30, 20)).save(mask)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (remove, r"1 of 10 images have no mask of the same name in .*masks: s3\.png\. Add the masks"),
-        (resize, r"s3\.png is 30 x 20 pixels, its mask s3\.png is 31 x 20"),
-        (garble, r"1 of 10 pairs cannot be used: s3\.png cannot be read"),
-        (paint, r"s3\.png is a colour picture; a mask holds one number a pixel"),
-        (blur, r"The masks hold \d+ different values .* saved as JPEG\?"),
-        (repeat, r"has s3\.jpg and s3\.png; keep one file of each name"),
-        (clear, r"All masks hold nothing but 0"),
-    ],
-)
-def test_bad_images_are_named_before_any_training(pairs, spoil, said):
-    spoil(pairs)
-    with pytest.raises(InputError, match=said):
-        folder_task(pairs / "images", pairs / "masks")
-
-
-@pytest.mark.parametrize(
-    ("values", "mapped", "classes", "said"),
-    [
-        ([0, 1], [0, 1], 1, ""),
-        ([0, 1, 2], [0, 1, 2], 3, ""),
-        ([0, 85, 170], [0, 1, 2], 3, "0 is class 0, 85 is class 1, 170 is class 2"),
-        ([0, 1, 2, 255], [0, 1, 2, VOID], 3, "255 in the masks was taken as unknown"),
-    ],
-)
-def test_values_of_masks(values, mapped, classes, said):
-    masks, channels, notes = map_values([np.array([values]), np.array([values[::-1]])])
-    assert masks[0].tolist() == [mapped]
-    assert masks[1].tolist() == [mapped[::-1]]
-    assert channels == classes
-    assert said in " ".join(notes)
-    assert bool(said) == bool(notes)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +26,7 @@ def test_values_of_masks(values, mapped, classes, said):
         (["--losses", "dice, focall"], "'focall': There is no loss called 'focall'; did you mean \"focal"),
         (["--losses", "dice, nowhere.py:mine"], "There is no file nowhere.py"),
         (["--losses", ""], "There is no loss"),
-        (["--task", "coins"], "There is no task 'coins'; choose scenes or digits-noisy"),
+        (["--task", "coins"], "There is no task 'coins'; choose scenes, scenes-3d, digits-noisy, "),
         (["--images", "."], "--images needs --masks as well"),
         (["--images", ".", "--masks", ".", "--task", "scenes"], "give one of them"),
         (["--images", "nowhere", "--masks", "."], "--images nowhere is no folder"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from losskit.build import build, split
 from losskit.experiment.progress import Progress
 from losskit.experiment.results import Record
-from losskit.experiment.tasks import make_task
+from losskit.experiment.tasks import Request, make_task
 from losskit.experiment.tasks.task import InputError, Task
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def compare(
     for name, value in {"seeds": seeds, "epochs": epochs, "jobs": jobs, "patience": patience}.items():
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise InputError(f"--{name} is a number above 0; got {value}.")
-    chosen = make_task(task, as_path(images), as_path(masks))
+    chosen = make_task(Request(task, as_path(images), as_path(masks)))
     texts = read_losses(chosen.losses if losses is None else losses)
     epochs = epochs or chosen.epochs
     folder = Path(out)

@@ -1,31 +1,84 @@
 """The data that losses are compared on."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from losskit.experiment.tasks.task import InputError, Task
 
-NAMES = ("scenes", "digits-noisy")
+NAMES = ("scenes", "scenes-3d", "digits-noisy", "digits-longtail", "diabetes-outliers")
 
 
-def make_task(name: str | None = None, images: Path | None = None, masks: Path | None = None) -> Task:
-    """A task by its name, or the user's own images and masks."""
-    if images is not None or masks is not None:
-        if images is None or masks is None:
-            given, missing = ("--images", "--masks") if masks is None else ("--masks", "--images")
-            raise InputError(
-                f"{given} needs {missing} as well: one folder of images, one of masks with the same names."
-            )
-        if name is not None:
-            raise InputError(f"--task {name} and --images both say what to train on; give one of them.")
+@dataclass(frozen=True)
+class Request:
+    """What the user says about the data; every part is optional."""
+
+    name: str | None = None
+    images: Path | None = None
+    masks: Path | None = None
+    csv: Path | None = None
+    target: str | None = None  # column of the table that is learnt
+    groups: str | None = None  # column of the table, or regular expression for the names of images
+    test: Path | None = None  # test data, apart from the rest: a folder with images/ and masks/, or a table
+    foreground: float | None = None
+    empty: float | None = None
+    classes: int | None = None
+
+
+def make_task(request: Request | str | None = None) -> Task:
+    """A task by its name, or the user's own data."""
+    if not isinstance(request, Request):
+        request = Request(request)
+    forbid(request)
+    if request.images is not None and request.masks is not None:
         from losskit.experiment.tasks.folder import folder_task
 
-        return folder_task(images, masks)
-    if name in (None, "scenes"):
-        from losskit.experiment.tasks.scenes import Scenes
+        return folder_task(request.images, request.masks, request.groups, request.test)
+    if request.csv is not None and request.target is not None:
+        from losskit.experiment.tasks.table import table_task
 
-        return Scenes()
-    if name == "digits-noisy":
-        from losskit.experiment.tasks.digits import NoisyDigits
+        return table_task(request.csv, request.target, request.groups, request.test)
+    name = request.name or NAMES[0]
+    if name in ("scenes", "scenes-3d"):
+        from losskit.experiment.tasks.scenes import scenes
 
-        return NoisyDigits()
-    raise InputError(f"There is no task {name!r}; choose {' or '.join(NAMES)}, or give --images DIR --masks DIR.")
+        return scenes(
+            volumes=name == "scenes-3d",
+            foreground=request.foreground,
+            empty=request.empty,
+            classes=request.classes,
+        )
+    if name == "diabetes-outliers":
+        from losskit.experiment.tasks.diabetes import DiabetesOutliers
+
+        return DiabetesOutliers()
+    from losskit.experiment.tasks.digits import LongTailDigits, NoisyDigits
+
+    return NoisyDigits() if name == "digits-noisy" else LongTailDigits()
+
+
+def forbid(request: Request) -> None:
+    """Options that do not go together, and options that miss another."""
+    if request.name is not None and request.name not in NAMES:
+        names = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}"
+        raise InputError(
+            f"There is no task {request.name!r}; choose {names}, or give your own data with --images DIR --masks DIR "
+            "or --csv FILE --target COLUMN."
+        )
+    options = {"--images": request.images, "--csv": request.csv, f"--task {request.name}": request.name}
+    own = [option for option, value in options.items() if value is not None]
+    if len(own) > 1:
+        raise InputError(f"{own[-1]} and {own[0]} both say what to train on; give one of them.")
+    needs = {
+        "--images": (request.images, "--masks", request.masks, "one folder of images, one of masks, with equal names"),
+        "--csv": (request.csv, "--target", request.target, "the column of the table that is to be predicted"),
+    }
+    for first, (one, second, other, why) in needs.items():
+        if (one is None) != (other is None):
+            given, missing = (first, second) if other is None else (second, first)
+            raise InputError(f"{given} needs {missing} as well: {why}.")
+    for option in ("groups", "test"):
+        if getattr(request, option) is not None and request.images is None and request.csv is None:
+            raise InputError(f"--{option} is for your own data: give --images DIR --masks DIR or --csv FILE as well.")
+    for option in ("foreground", "empty", "classes"):
+        if getattr(request, option) is not None and (own and request.name not in ("scenes", "scenes-3d")):
+            raise InputError(f"--{option} is an option of the tasks scenes and scenes-3d.")

@@ -1,40 +1,35 @@
-"""The user's own images and masks, paired by file name, checked before any training."""
+"""The user's own images and masks."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
-from skimage.io import imread
 from torch.nn import functional as F
 
+from losskit.experiment.tasks.files import Array, find_pairs, listed, read_pairs, stem_of
+from losskit.experiment.tasks.splits import held_out, split_groups
 from losskit.experiment.tasks.task import DICE, FALSE_ALARMS, VOID, Data, InputError, Split, Task
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
-LONGEST = 256  # pixels; larger images are scaled down to this
+LONGEST = {2: 256, 3: 64}  # pixels a side of images and of volumes; larger ones are scaled down to this
 FEWEST = 5  # pairs that can be split into three parts
 MOST_CLASSES = 64
-NAMED = 5  # files that one message names
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Folder(Task):
-    images: tuple[Array, ...] = ()  # (H, W, channels), float32
-    masks: tuple[Array, ...] = ()  # (H, W), int64 class indices or VOID
+    images: tuple[Array, ...] = ()  # ([D,] H, W, channels), float32
+    masks: tuple[Array, ...] = ()  # ([D,] H, W), int64 class indices or VOID
+    keys: tuple[str, ...] = ()  # what each belongs to; those after the first `own` are the test
+    own: int = 0
     classes: int = 1
 
     def data(self, seed: int) -> Data:
-        """60 % of the pairs to train on, 20 % for validation and 20 % for the test, drawn anew for each seed."""
-        order = np.random.default_rng(seed).permutation(len(self.images))
-        held = max(1, round(len(order) / 5))
-        parts = {"test": order[:held], "validation": order[held : 2 * held], "train": order[2 * held :]}
+        """60 % of the groups to train on, 20 % for validation and 20 % for the test, drawn anew for each seed."""
+        parts = split_groups(self.keys[: self.own], seed, test=self.own == len(self.keys))
+        parts.setdefault("test", np.arange(self.own, len(self.keys)))
         pixels = np.concatenate([self.images[i].reshape(-1, self.images[i].shape[-1]) for i in parts["train"]])
         mean, spread = pixels.mean(0), pixels.std(0) + 1e-6
         splits = {
@@ -46,134 +41,79 @@ class Folder(Task):
             )
             for name, indices in parts.items()
         }
-        return Data(**splits, classes=self.classes)
+        return Data.of(splits, self.classes)
 
     def target(self, mask: Array) -> torch.Tensor:
         truth = torch.from_numpy(mask)
-        return truth.float()[None] if self.classes == 1 else truth
+        if self.classes > 1:
+            return truth
+        return truth.float()[None]
 
 
-def folder_task(images: Path, masks: Path) -> Folder:
+def folder_task(images: Path, masks: Path, groups: str | None = None, test: Path | None = None) -> Folder:
     """Read and check every pair; whatever is wrong is said at once, by file name."""
     pairs, notes = find_pairs(images, masks)
+    own = len(pairs)
+    if own < FEWEST:
+        raise InputError(f"{images} has {own} images with masks; training and testing need at least {FEWEST}.")
+    if test is not None:
+        apart, said = find_pairs(test / "images", test / "masks", ("--test", "--test"))
+        pairs, notes = pairs + apart, notes + said
     pictures, labels = read_pairs(pairs)
+    keys = keys_of([stem_of(image) for image, _ in pairs], groups, own)
     labels, classes, said = map_values(labels)
     notes += said
-    longest = max(max(picture.shape[:2]) for picture in pictures)
-    if longest > LONGEST:
-        notes.append(f"Images larger than {LONGEST} pixels were scaled down to that; scores are of the scaled masks.")
+    volumes = labels[0].ndim == 3
+    longest = LONGEST[labels[0].ndim]
+    if max(max(label.shape) for label in labels) > longest:
+        what = "Volumes larger than {} voxels" if volumes else "Images larger than {} pixels"
+        notes.append(f"{what.format(longest)} were scaled down to that; scores are of the scaled masks.")
         pictures = [shrink(picture, is_mask=False) for picture in pictures]
         labels = [shrink(label, is_mask=True) for label in labels]
     channels = max(picture.shape[-1] for picture in pictures)
-    pictures = [np.broadcast_to(picture, (*picture.shape[:2], channels)).astype(np.float32) for picture in pictures]
+    pictures = [np.broadcast_to(picture, (*picture.shape[:-1], channels)).astype(np.float32) for picture in pictures]
+    independent, where = held_out(keys, own, "image" if groups is None else "group")
     kind = "Binary segmentation" if classes == 1 else f"Segmentation into {classes} classes"
+    binary = ("dice", "bce", "dice + bce", "focal(gamma=2)")
     return Folder(
         name="images",
-        about=f"{kind} of {len(pictures)} images in {images} with masks in {masks}. Each seed splits them differently: "
-        "60 % to train on, 20 % for validation, 20 % for the test.",
+        about=f"{kind} of {own} {'volumes' if volumes else 'images'} in {images} with masks in {masks}. {where}",
         metrics=(DICE, FALSE_ALARMS),
-        losses=("dice", "bce", "dice + bce", "focal(gamma=2)") if classes == 1 else ("dice", "ce", "dice + ce"),
-        epochs=max(10, -(-2400 // len(pictures))),  # some 300 steps, and each image at least ten times
-        batch_size=8,
+        losses=binary if classes == 1 else ("dice", "ce", "dice + ce", "focal(gamma=2)"),
+        epochs=max(5, -(-800 // own)) if volumes else max(10, -(-2400 // own)),  # some hundred steps
+        batch_size=2 if volumes else 8,
         learning_rate=3e-3,
-        arguments=("--images", str(images), "--masks", str(masks)),
+        baseline="bce" if classes == 1 else "ce",
+        arguments=(
+            *("--images", str(images), "--masks", str(masks)),
+            *(() if groups is None else ("--groups", groups)),
+            *(() if test is None else ("--test", str(test))),
+        ),
         notes=tuple(notes),
+        groups=independent,
         images=tuple(pictures),
         masks=tuple(labels),
+        keys=keys,
+        own=own,
         classes=classes,
     )
 
 
-def find_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    image_files, mask_files = by_stem("--images", images), by_stem("--masks", masks)
-    without = [image_files[stem].name for stem in image_files.keys() - mask_files.keys()]
+def keys_of(names: list[str], groups: str | None, own: int) -> tuple[str, ...]:
+    """What each image belongs to: what the expression finds in its name, or itself."""
+    if groups is None:
+        return tuple(f"{name}/{index < own}" for index, name in enumerate(names))
+    try:
+        found = [re.search(groups, name) for name in names]
+    except re.error as error:
+        raise InputError(f"--groups {groups!r} is no regular expression ({error}).") from error
+    without = [name for name, match in zip(names, found, strict=True) if match is None]
     if without:
         raise InputError(
-            f"{len(without)} of {len(image_files)} images have no mask of the same name in {masks}: {listed(without)}. "
-            "Add the masks (an all-zero one where there is nothing to find) or move these images away."
+            f"--groups {groups!r} finds nothing in {len(without)} of {len(names)} names: {listed(without)}. "
+            "Give an expression that finds in every name what the image belongs to, as in 'patient(\\d+)'."
         )
-    if len(image_files) < FEWEST:
-        raise InputError(
-            f"{images} has {len(image_files)} images with masks; training and testing need at least {FEWEST}."
-        )
-    unused = [mask_files[stem].name for stem in mask_files.keys() - image_files.keys()]
-    notes = [f"{len(unused)} masks without an image were not used: {listed(unused)}."] if unused else []
-    return [(image_files[stem], mask_files[stem]) for stem in sorted(image_files)], notes
-
-
-def by_stem(option: str, folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise InputError(f"{option} {folder} is no folder. Give the folder that holds the files.")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"{option} {folder} holds no file that ends in {', '.join(SUFFIXES)}.")
-    for first, second in pairwise(sorted(files, key=lambda path: path.stem)):
-        if first.stem == second.stem:
-            raise InputError(f"{option} {folder} has {first.name} and {second.name}; keep one file of each name.")
-    return {path.stem: path for path in files}
-
-
-def read_pairs(pairs: list[tuple[Path, Path]]) -> tuple[list[Array], list[Array]]:
-    pictures, labels, problems = [], [], []
-    for image_path, mask_path in pairs:
-        try:
-            picture = as_picture(read(image_path, is_mask=False), image_path)
-            label = as_labels(read(mask_path, is_mask=True), mask_path)
-            if picture.shape[:2] != label.shape:
-                sizes = [" x ".join(map(str, shape)) for shape in (picture.shape[1::-1], label.shape[::-1])]
-                raise InputError(f"{image_path.name} is {sizes[0]} pixels, its mask {mask_path.name} is {sizes[1]}")
-        except InputError as error:
-            problems.append(str(error))
-        else:
-            pictures.append(picture)
-            labels.append(label)
-    if problems:
-        raise InputError(
-            f"{len(problems)} of {len(pairs)} pairs cannot be used: {listed(problems, '; ')}. Nothing was trained."
-        )
-    return pictures, labels
-
-
-def read(path: Path, *, is_mask: bool) -> Array:
-    try:
-        if path.suffix.lower() == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
-        if path.suffix.lower() in (".tif", ".tiff"):
-            return np.asarray(imread(path))
-        with Image.open(path) as picture:
-            flat = picture.mode in ("P", "CMYK") and not is_mask  # a mask's palette indices are its classes
-            return np.asarray(picture.convert("RGB") if flat else picture)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise InputError(f"{path.name} cannot be read ({error})") from error
-
-
-def as_picture(pixels: Array, path: Path) -> Array:
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.ndim != 3 or pixels.shape[-1] > 4:
-        raise InputError(f"{path.name} has shape {pixels.shape}; an image is (H, W) or (H, W, up to 4 channels)")
-    if path.suffix.lower() != ".npy" and pixels.shape[-1] in (2, 4):
-        pixels = pixels[..., :-1]  # transparency
-    highest = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
-    numbers = (pixels / highest).astype(np.float32)
-    if not np.isfinite(numbers).all():
-        raise InputError(f"{path.name} holds NaN or infinite values")
-    return numbers
-
-
-def as_labels(mask: Array, path: Path) -> Array:
-    if mask.ndim == 3:
-        colours = mask[..., : -1 if mask.shape[-1] in (2, 4) else None]
-        if (colours != colours[..., :1]).any():
-            raise InputError(f"{path.name} is a colour picture; a mask holds one number a pixel, its class")
-        mask = colours[..., 0]
-    if mask.ndim != 2 or (mask.dtype.kind == "f" and (mask != np.round(mask)).any()):
-        raise InputError(f"{path.name} is no mask of class numbers (shape {mask.shape}, {mask.dtype})")
-    if path.suffix.lower() in (".jpg", ".jpeg"):
-        if ((mask > 48) & (mask < 207)).mean() > 0.05:
-            raise InputError(f"{path.name} is a JPEG whose values are not near 0 and 255; save masks as PNG")
-        return np.where(mask > 127, 255, 0).astype(np.int64)
-    return mask.astype(np.int64)
+    return tuple(match[1] if match.re.groups else match[0] for match in found if match is not None)
 
 
 def map_values(masks: list[Array]) -> tuple[list[Array], int, list[str]]:
@@ -206,16 +146,13 @@ def said_of(known: list[int], void: list[int]) -> Iterator[str]:
 
 
 def shrink(pixels: Array, *, is_mask: bool) -> Array:
-    scale = LONGEST / max(pixels.shape[:2])
+    """A mask, ([D,] H, W), or a picture with channels at the end."""
+    space = pixels.shape if is_mask else pixels.shape[:-1]
+    scale = LONGEST[len(space)] / max(space)
     if scale >= 1:
         return pixels
-    shape = tuple(max(1, round(side * scale)) for side in pixels.shape[:2])
-    planes = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).double().movedim(-1, 0)[None]
-    mode = {"mode": "nearest-exact"} if is_mask else {"mode": "bilinear", "antialias": True}
-    smaller = F.interpolate(planes, shape, **mode)[0].movedim(0, -1).numpy()
-    return np.asarray(smaller.reshape(*shape, *pixels.shape[2:]), dtype=pixels.dtype)
-
-
-def listed(names: list[str], separator: str = ", ") -> str:
-    shown = separator.join(sorted(names)[:NAMED])
-    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
+    shape = tuple(max(1, round(side * scale)) for side in space)
+    planes = torch.from_numpy(pixels.reshape(*space, -1)).double().movedim(-1, 0)[None]
+    smooth = {"mode": "bilinear", "antialias": True} if len(space) == 2 else {"mode": "area"}
+    smaller = F.interpolate(planes, shape, **({"mode": "nearest-exact"} if is_mask else smooth))
+    return np.asarray(smaller[0].movedim(0, -1).numpy().reshape(*shape, *pixels.shape[len(space) :]), pixels.dtype)

@@ -1,5 +1,6 @@
 """Handwritten digits on textures: segmentation of real images with exact truth, hard enough to separate losses."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,70 +11,141 @@ from skimage import data as images
 from sklearn.datasets import load_digits
 from torch.nn import functional as F
 
-from losskit.experiment.tasks.task import DICE, FALSE_ALARMS, Data, Metric, Split, Task
+from losskit.experiment.tasks.coins import Coins
+from losskit.experiment.tasks.task import DICE, FALSE_ALARMS, Data, InputError, Split, Task
 
 TEXTURES = ("grass", "gravel", "brick")
-SIZE = 48
-COUNTS = {"train": 160, "validation": 40, "test": 100}
 COLUMNS = {"train": (0, 256), "validation": (256, 352), "test": (352, 512)}  # of the 512 x 512 textures
-DIGIT_SIZES = (12, 20)
 CONTRASTS = (0.3, 0.6)  # added to grey values in [0, 1] of which the textures spread 0.13
-EMPTY = 1 / 3  # share of images without a digit
+LARGEST, SMALLEST = 20, 5  # pixels a side of a digit
+INK = 0.29  # share of a digit's square that is digit
+SPECK = 25  # pixels; no further digit is drawn for less
+MOST_CLASSES = 11
+FOREGROUND, EMPTY = 0.06, 1 / 3
 
 Image = NDArray[np.float64]
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Scenes(Task):
-    name: str = "scenes"
-    about: str = (
-        f"Binary segmentation of handwritten digits on photographs of grass, gravel and brick, {SIZE} x {SIZE} pixels, "
-        f"{COUNTS['train']} images to train on and {COUNTS['test']} to test; a third of the images holds no digit. "
-        "Each seed draws other images; digits and parts of the textures never occur both in training and in the test."
-    )
-    metrics: tuple[Metric, ...] = (DICE, FALSE_ALARMS)
-    losses: tuple[str, ...] = ("dice", "bce", "dice + bce", "focal(gamma=2)", "mean_focal")
-    epochs: int = 15
-    batch_size: int = 8
-    learning_rate: float = 3e-3
-    arguments: tuple[str, ...] = ("--task", "scenes")
+    """As drawn by `scenes`."""
+
+    shape: tuple[int, ...] = (48, 48)  # (H, W) or (D, H, W)
+    counts: tuple[int, int, int] = (160, 40, 100)
+    foreground: float = FOREGROUND
+    empty: float = EMPTY
+    classes: int = 1
 
     def data(self, seed: int) -> Data:
         rng = np.random.default_rng(seed)
-        digits = rng.permutation(load_digits().images / 16)
-        pools = dict(zip(COUNTS, np.array_split(digits, len(COUNTS)), strict=True))
+        source = load_digits()
+        known = source.target < max(10 if self.classes == 1 else self.classes - 1, 1)
+        digits, labels = source.images[known] / 16, source.target[known] + 1
+        pools = np.array_split(rng.permutation(len(digits)), len(COLUMNS))
         textures = [getattr(images, name)() / 255 for name in TEXTURES]
         splits = {}
-        for part, count in COUNTS.items():
-            left, right = COLUMNS[part]
+        for (part, (left, right)), pool, count in zip(COLUMNS.items(), pools, self.counts, strict=True):
             regions = [texture[:, left:right] for texture in textures]
-            scenes = list(draw_scenes(rng, count, regions, pools[part]))
+            drawn = list(self.draw(rng, count, regions, digits[pool], labels[pool]))
             splits[part] = Split(
-                inputs=[torch.from_numpy((image - 0.5) / 0.25).float()[None] for image, _ in scenes],
-                targets=[torch.from_numpy(truth).float()[None] for _, truth in scenes],
+                inputs=[torch.from_numpy((image - 0.5) / 0.25).float()[None] for image, _ in drawn],
+                targets=[self.target(truth) for _, truth in drawn],
             )
-        return Data(**splits, classes=1)
+        return Data.of(splits, self.classes)
+
+    def target(self, truth: Labels) -> torch.Tensor:
+        labels = torch.from_numpy(truth)
+        return (labels > 0).float()[None] if self.classes == 1 else labels
+
+    def draw(
+        self, rng: np.random.Generator, count: int, regions: list[Image], digits: Image, labels: Labels
+    ) -> Iterator[tuple[Image, Labels]]:
+        empty = rng.permutation(count) < round(count * self.empty)
+        for index in range(count):
+            image = background(rng, regions[index % len(regions)], self.shape)
+            truth = np.zeros(self.shape, dtype=np.int64)
+            wanted = 0 if empty[index] else rng.uniform(0.5, 1.5) * self.foreground * truth.size
+            while (missing := wanted - np.count_nonzero(truth)) > (SPECK ** (truth.ndim / 2) if truth.any() else 0):
+                stamp = np.clip(round((missing / INK) ** (1 / truth.ndim)), SMALLEST, LARGEST - rng.integers(8))
+                which = rng.integers(len(digits))
+                digit = enlarge(digits[which], (int(min(stamp, *self.shape)),) * truth.ndim)
+                window = tuple(
+                    slice(start, start + side)
+                    for side, extent in zip(digit.shape, self.shape, strict=True)
+                    for start in (rng.integers(extent - side + 1),)
+                )
+                image[window] += rng.uniform(*CONTRASTS) * digit
+                truth[window] = np.where(digit > 0.5, labels[which], truth[window])
+            yield image.clip(0, 1), truth
 
 
-def draw_scenes(
-    rng: np.random.Generator, count: int, regions: list[Image], digits: Image
-) -> Iterator[tuple[Image, NDArray[np.bool_]]]:
-    empty = rng.permutation(count) < round(count * EMPTY)
-    for index in range(count):
-        region = regions[index % len(regions)]
-        top, left = (rng.integers(extent - SIZE + 1) for extent in region.shape)
-        image = region[top : top + SIZE, left : left + SIZE].copy()
-        truth = np.zeros((SIZE, SIZE), dtype=bool)
-        for _ in range(0 if empty[index] else rng.integers(1, 4)):
-            size = rng.integers(*DIGIT_SIZES, endpoint=True)
-            digit = enlarge(rng.choice(digits), int(size))
-            y, x = rng.integers(SIZE - size + 1, size=2)
-            window = np.s_[y : y + size, x : x + size]
-            image[window] += rng.uniform(*CONTRASTS) * digit
-            truth[window] |= digit > 0.5
-        yield image.clip(0, 1), truth
+def background(rng: np.random.Generator, region: Image, shape: tuple[int, ...]) -> Image:
+    """A window of a photograph; for a volume a stack of windows, each a pixel on from the one before."""
+    depth, (height, width) = math.prod(shape[:-2]), shape[-2:]
+    top, left = (
+        rng.integers(extent - side - depth + 2) for extent, side in zip(region.shape, (height, width), strict=True)
+    )
+    slices = [region[top + z : top + z + height, left + z : left + z + width] for z in range(depth)]
+    return np.stack(slices).reshape(shape)
 
 
-def enlarge(digit: Image, size: int) -> Image:
+def enlarge(digit: Image, shape: tuple[int, ...]) -> Image:
+    """Of this size; in a volume a digit is as deep as it is wide, and fades towards both ends."""
     pixels = torch.from_numpy(digit)[None, None]
-    return np.asarray(F.interpolate(pixels, (size, size), mode="bilinear")[0, 0])
+    flat = np.asarray(F.interpolate(pixels, shape[-2:], mode="bilinear")[0, 0])
+    if len(shape) == 2:
+        return flat
+    depths = np.linspace(-1, 1, shape[0] + 2)[1:-1, None, None]
+    return flat * np.sqrt(1 - depths**2)
+
+
+def scenes(
+    *, volumes: bool = False, foreground: float | None = None, empty: float | None = None, classes: int | None = None
+) -> Scenes:
+    """The task with these shares of foreground and of empty images, and this many classes."""
+    arguments = ["--task", "scenes-3d" if volumes else "scenes"]
+    for name, value in {"foreground": foreground, "empty": empty, "classes": classes}.items():
+        arguments += [] if value is None else [f"--{name}", f"{value:g}"]
+    foreground = FOREGROUND if foreground is None else foreground
+    empty = EMPTY if empty is None else empty
+    classes = 1 if classes is None else classes
+    if not 0.005 <= foreground <= 0.4:
+        raise InputError(f"--foreground is the share of pixels to find, from 0.005 to 0.4; got {foreground:g}.")
+    if not 0 <= empty <= 0.9:
+        raise InputError(f"--empty is the share of images with nothing to find, from 0 to 0.9; got {empty:g}.")
+    if not 1 <= classes <= MOST_CLASSES:
+        raise InputError(f"--classes is from 1 to {MOST_CLASSES} (background and ten digits); got {classes}.")
+    shape, counts = ((16, 32, 32), (48, 16, 32)) if volumes else ((48, 48), (160, 40, 100))
+    what = {1: "handwritten digits", 2: "a handwritten 0"}.get(
+        classes, f"handwritten digits from 0 to {classes - 2}, each a class of its own,"
+    )
+    things = "volumes" if volumes else "images"
+    ground = "stacked photographs" if volumes else "photographs"
+    return Scenes(
+        name=arguments[1],
+        about=f"{'Binary segmentation' if classes == 1 else f'Segmentation into {classes} classes'} of {what} on "
+        f"{ground} of grass, gravel and brick, {' x '.join(map(str, shape))} {'voxels' if volumes else 'pixels'}: "
+        f"{counts[0]} {things} to train on, {counts[1]} for validation and {counts[2]} to test. {share(empty)} of them "
+        f"hold no digit; in the others digits cover about {100 * foreground:.2g} % of the {things[:-1]}. "
+        f"Each seed draws other {things}; digits and parts of the photographs never occur in two of the three parts.",
+        metrics=(DICE, FALSE_ALARMS) if empty else (DICE,),
+        losses=("dice", "bce", "dice + bce", "focal(gamma=2)", "mean_focal")
+        if classes == 1
+        else ("dice", "ce", "dice + ce", "focal(gamma=2)"),
+        epochs=15,
+        batch_size=4 if volumes else 8,
+        learning_rate=3e-3,
+        baseline="bce" if classes == 1 else "ce",
+        arguments=tuple(arguments),
+        picture=Coins() if classes == 1 and not volumes else None,
+        shape=shape,
+        counts=counts,
+        foreground=foreground,
+        empty=empty,
+        classes=classes,
+    )
+
+
+def share(of: float) -> str:
+    return "A third" if of == EMPTY else f"{of:.0%}"

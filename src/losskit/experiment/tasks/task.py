@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,8 +11,10 @@ import torch
 from torch import Tensor
 
 from losskit.experiment.metrics import ACCURACY as ACCURACY
+from losskit.experiment.metrics import BALANCED as BALANCED
 from losskit.experiment.metrics import DICE as DICE
 from losskit.experiment.metrics import FALSE_ALARMS as FALSE_ALARMS
+from losskit.experiment.metrics import MAE as MAE
 from losskit.experiment.metrics import Metric as Metric
 
 VOID = -100  # a pixel of no known class, PyTorch's ignore_index
@@ -44,15 +47,16 @@ class Data:
     test: Split
     classes: int  # channels of the model's output: 1 for two classes, and for regression
     kind: Kind = "segmentation"
+    scale: float = 1.0  # of a regression: what 1 in the targets is in their own units
 
     @property
     def channels(self) -> int:
-        return self.test.inputs[0].shape[0]
+        return self.train.inputs[0].shape[0]
 
     @property
     def dimensions(self) -> int:
         """Of space: 2 for images, 3 for volumes, 0 for the rows of a table."""
-        return self.test.inputs[0].ndim - 1
+        return self.train.inputs[0].ndim - 1
 
     @property
     def is_segmentation(self) -> bool:
@@ -75,17 +79,21 @@ class Data:
 
     def save(self, path: Path) -> None:
         parts = {name: vars(getattr(self, name)) for name in PARTS}
-        torch.save({"classes": self.classes, "kind": self.kind, **parts}, path)
+        torch.save({"classes": self.classes, "kind": self.kind, "scale": self.scale, **parts}, path)
 
     @classmethod
     def load(cls, path: Path) -> "Data":
         saved = torch.load(path, weights_only=True)
-        parts = {name: Split(**saved[name]) for name in PARTS}
-        return cls(classes=saved["classes"], kind=saved["kind"], **parts)
+        splits = {name: Split(**saved[name]) for name in PARTS}
+        return cls.of(splits, saved["classes"], saved["kind"], saved["scale"])
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Split], classes: int, kind: Kind = "segmentation", scale: float = 1.0) -> "Data":
+        return cls(parts["train"], parts["validation"], parts["test"], classes, kind, scale)
 
     def digest(self) -> str:
         """Changes when any pixel, label or split does."""
-        digest = hashlib.sha256(f"{self.kind} {self.classes}".encode())
+        digest = hashlib.sha256(f"{self.kind} {self.classes} {self.scale}".encode())
         for split in (self.train, self.validation, self.test):
             for tensor in (*split.inputs, *split.targets):
                 digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
