@@ -48,7 +48,14 @@ def load(reference: Reference) -> Any:
 
 
 def make(reference: Reference, arguments: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> Loss:
-    """The loss that a reference and its options make.
+    """The loss that a reference and its options make."""
+    return as_loss(criterion(reference, arguments, options))
+
+
+def criterion(
+    reference: Reference, arguments: Sequence[Any] = (), options: Mapping[str, Any] | None = None
+) -> Callable[..., Any]:
+    """What a reference and its options make, as its author made it.
 
     A function of the kit stands for its module; a class is constructed; a function that still misses its tensors is
     the loss, with the options bound; a function that misses nothing makes the loss.
@@ -58,26 +65,27 @@ def make(reference: Reference, arguments: Sequence[Any] = (), options: Mapping[s
     if isinstance(module, type) and issubclass(module, Loss):
         found = module
     if isinstance(found, type):
-        return _loss(reference, _call(found, arguments, options))
+        return _made(reference, _call(found, arguments, options))
+    loss: Callable[..., Any] = found
     if isinstance(found, nn.Module) or not callable(found):
         if callable(found) and not arguments and not options:
-            return as_loss(found)
+            return loss
         raise TypeError(
             f"{reference} is a module made already ({type(found).__name__}), so it takes no options."
             if callable(found)
             else f"{reference} is no loss but {found!r:.80}. Name a function, a class or a module there."
         )
     if _misses_tensors(found, arguments, options):
-        return as_loss(_bound(reference, found, arguments, options) if arguments or options else found)
-    return _loss(reference, _call(found, arguments, options))
+        return _bound(reference, loss, arguments, options) if arguments or options else loss
+    return _made(reference, _call(loss, arguments, options))
 
 
-def _loss(reference: Reference, made: Any) -> Loss:
+def _made(reference: Reference, made: Any) -> Callable[..., Any]:
     if isinstance(made, type) or not callable(made):
         raise TypeError(
             f"{reference} made {made!r}, which is no loss. Make a module, or a function of (input, target)."
         )
-    return as_loss(made)
+    return made  # type: ignore[no-any-return]
 
 
 def _call(function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
@@ -113,7 +121,7 @@ def _misses_tensors(function: Callable[..., Any], arguments: Sequence[Any], opti
 
 def _bound(
     reference: Reference, function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]
-) -> Any:
+) -> Callable[..., Any]:
     if arguments:
         raise TypeError(f"{reference} takes its tensors first, so its options are given by name.")
     try:

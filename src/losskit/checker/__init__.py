@@ -1,0 +1,9 @@
+"""The checker: what is wrong with a loss, whoever wrote it. `losskit.check` is the function."""
+
+from losskit.checker.finding import Finding as Finding
+from losskit.checker.finding import Found as Found
+from losskit.checker.finding import Outcome as Outcome
+from losskit.checker.finding import Report as Report
+from losskit.checker.finding import Severity as Severity
+from losskit.checker.subject import Subject as Subject
+from losskit.checker.subject import Unsure as Unsure

@@ -1,0 +1,220 @@
+"""Findings: what a check saw, how much it matters, and the report that they make together."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from losskit.checker.spec import Spec
+
+
+@functools.total_ordering
+class Severity(enum.Enum):
+    """How bad a finding is, the worst first."""
+
+    WRONG = "wrong"
+    NO_GRADIENT = "no gradient"
+    TRAP = "trap"
+    PROPERTY = "property"
+    COST = "cost"
+    CONVENIENCE = "convenience"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+    @property
+    def about(self) -> str:
+        return _ABOUT[self]
+
+    def __lt__(self, other: Severity) -> bool:
+        return self.rank < other.rank
+
+
+_ABOUT = {
+    Severity.WRONG: "contradicts its own numbers, or valid input gives NaN",
+    Severity.NO_GRADIENT: "a wrong answer gets no gradient, so nothing is learnt from it",
+    Severity.TRAP: "bad input gives a plausible number",
+    Severity.PROPERTY: "a choice to know about",
+    Severity.COST: "memory or time that could be saved",
+    Severity.CONVENIENCE: "something around training that does not work",
+}
+FAULTS = (Severity.WRONG, Severity.NO_GRADIENT)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check yields: what happens, the numbers that show it, and code that shows it again."""
+
+    what: str
+    evidence: str | Mapping[str, Any] = ""
+    repro: str = ""  # at most ten lines that run by themselves
+    severity: Severity | None = None  # where it is not that of the check
+    fix: str = ""  # where it is not that of the check
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is so about a loss, with its consequences under it."""
+
+    check: str
+    severity: Severity
+    what: str
+    evidence: str | Mapping[str, Any] = ""
+    repro: str = ""
+    why: str = ""
+    fix: str = ""
+    causes: tuple[str, ...] = ()  # ids of the checks of which this is a consequence, where those found something
+    consequences: tuple[Finding, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        said = dict(self.evidence) if isinstance(self.evidence, Mapping) else self.evidence
+        return {
+            "check": self.check,
+            "severity": self.severity.value,
+            "what": self.what,
+            "evidence": said,
+            "repro": self.repro,
+            "why": self.why,
+            "fix": self.fix,
+            "causes": list(self.causes),
+            "consequences": [each.to_dict() for each in self.consequences],
+        }
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Finding:
+        inner = tuple(cls.from_dict(each) for each in said["consequences"])
+        changed = {"severity": Severity(said["severity"]), "causes": tuple(said["causes"]), "consequences": inner}
+        return cls(**{**said, **changed})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one check ended."""
+
+    check: str
+    status: str  # passed, found, waived, not applicable, refused, failed, hangs, crashes, memory, not run
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Waived:
+    """A check that is not held against a loss, and why."""
+
+    check: str
+    reason: str
+    findings: tuple[Finding, ...]  # none: the waiver is no longer needed
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found out about a loss."""
+
+    loss: str
+    spec: Spec | None
+    findings: tuple[Finding, ...]  # the worst first, consequences under their causes
+    outcomes: tuple[Outcome, ...] = ()
+    waived: tuple[Waived, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Every finding, consequences too, causes before them."""
+        for finding in self.findings:
+            yield from _flat(finding)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, check: str) -> list[Finding]:
+        """The findings of one check."""
+        return [finding for finding in self if finding.check == check]
+
+    def of(self, *severities: Severity) -> list[Finding]:
+        return [finding for finding in self if finding.severity in severities]
+
+    def with_status(self, status: str) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.status == status]
+
+    def exit_code(self, strict: bool = False) -> int:
+        """1 where something is wrong or gives no gradient; with `strict` also for a trap."""
+        counted = (*FAULTS, Severity.TRAP) if strict else FAULTS
+        return int(any(finding.severity in counted for finding in self))
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: is it sound, and how much was found."""
+        counts = {severity: len(self.of(severity)) for severity in Severity}
+        ran = len(self.outcomes) - len(self.with_status("not applicable")) - len(self.with_status("not run"))
+        checks = f"{ran} {'check' if ran == 1 else 'checks'} ran"
+        found = ", ".join(_count(severity, n) for severity, n in counts.items() if n)
+        if any(counts[severity] for severity in FAULTS):
+            return f"{self.loss}: FAULTY. {found} ({checks})."
+        if counts[Severity.TRAP]:
+            return f"{self.loss}: no fault, but it has traps. {found} ({checks})."
+        return f"{self.loss}: no fault found{'; ' + found if found else ''} ({checks})."
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "loss": self.loss,
+            "verdict": self.verdict,
+            "spec": None if self.spec is None else self.spec.to_dict(),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "checks": [
+                {"check": o.check, "status": o.status, "reason": o.reason, "seconds": round(o.seconds, 3)}
+                for o in self.outcomes
+            ],
+            "waived": [
+                {"check": w.check, "reason": w.reason, "findings": [f.to_dict() for f in w.findings]}
+                for w in self.waived
+            ],
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 2),
+            "versions": dict(self.versions),
+        }
+
+    def __str__(self) -> str:
+        from losskit.checker.text import as_text
+
+        return as_text(self)
+
+
+def _flat(finding: Finding) -> Iterator[Finding]:
+    yield finding
+    for each in finding.consequences:
+        yield from _flat(each)
+
+
+def _count(severity: Severity, n: int) -> str:
+    plural = {Severity.TRAP: "traps", Severity.PROPERTY: "properties", Severity.COST: "costs"}
+    return f"{n} {plural.get(severity, severity.value) if n > 1 else severity.value}"
+
+
+def under_causes(findings: list[Finding], order: list[str]) -> tuple[Finding, ...]:
+    """The worst first, each consequence under the first of its causes that was found."""
+    found = {finding.check for finding in findings}
+    kept = [replace(f, causes=tuple(cause for cause in f.causes if cause in found)) for f in findings]
+    places = {check: n for n, check in enumerate(order)}
+    heads: dict[str, list[Finding]] = {}
+    for finding in kept:
+        if finding.causes:
+            heads.setdefault(finding.causes[0], []).append(finding)
+
+    def grown(finding: Finding, above: frozenset[str]) -> Finding:
+        inner = [each for each in heads.get(finding.check, ()) if each.check not in above]
+        below = [grown(each, above | {finding.check}) for each in inner]
+        heads[finding.check] = []  # several findings of one check: the first has them
+        return replace(finding, consequences=tuple(sorted(below, key=place)))
+
+    def place(finding: Finding) -> tuple[int, int]:
+        return min(each.severity.rank for each in _flat(finding)), places.get(finding.check, len(places))
+
+    roots = [finding for finding in kept if not finding.causes]
+    return tuple(sorted((grown(finding, frozenset()) for finding in sorted(roots, key=place)), key=place))

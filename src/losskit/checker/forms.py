@@ -1,0 +1,276 @@
+"""Forms: the ways in which losses are called, and well-posed examples of each: right, wrong, or random answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+Tensors = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What an example is to be: how large, and how right."""
+
+    samples: int
+    classes: int
+    spatial: tuple[int, ...]
+    generator: Generator
+    correct: bool | None  # right, wrong, or random scores
+    scale: float  # how far scores are from 0
+
+    def normal(self, *size: int) -> Tensor:
+        return torch.randn(size, generator=self.generator, dtype=torch.float64)
+
+    def flags(self, *size: int) -> Tensor:
+        """0 and 1, each at least once where there is room."""
+        drawn = (torch.rand(size, generator=self.generator) < 0.4).double()
+        flat = drawn.view(-1)
+        if flat.numel() > 1:
+            flat[0], flat[-1] = 1.0, 0.0
+        return drawn
+
+
+def labels_of(kind: str, draw: Draw) -> Tensor:
+    """What is true: classes (N, *) for one class a position, else yes and no, (N, C, *)."""
+    if kind != "multiclass":
+        return draw.flags(draw.samples, draw.classes, *draw.spatial).long()
+    size = (draw.samples, *draw.spatial)
+    drawn = torch.randint(draw.classes, size, generator=draw.generator)
+    flat = drawn.view(-1)
+    flat[: draw.classes] = torch.arange(draw.classes)[: flat.numel()]
+    return drawn
+
+
+def scores_of(kind: str, labels: Tensor, draw: Draw, scores: str) -> Tensor:
+    """Scores (N, C, *): `scale` from 0 on the right or wrong side of every label, or random."""
+    size = (draw.samples, draw.classes, *draw.spatial)
+    if draw.correct is None:
+        logits = draw.scale * draw.normal(*size)
+    else:
+        said = labels if draw.correct else wrong_of(kind, labels, draw.classes)
+        logits = draw.scale * (2 * one_hot_of(kind, said, draw.classes) - 1)
+    return activated(logits, kind, scores)
+
+
+def wrong_of(kind: str, labels: Tensor, classes: int) -> Tensor:
+    """Labels of which every one is wrong."""
+    return (labels + 1) % classes if kind == "multiclass" else 1 - labels
+
+
+def one_hot_of(kind: str, labels: Tensor, classes: int) -> Tensor:
+    """Yes and no for each class, (N, C, *)."""
+    if kind != "multiclass":
+        return labels.double()
+    return torch.nn.functional.one_hot(labels, classes).movedim(-1, 1).double()
+
+
+def activated(logits: Tensor, kind: str, scores: str) -> Tensor:
+    """Logits as the probabilities or log-probabilities that a loss takes instead."""
+    exclusive = kind in ("multiclass", "distribution") and logits.shape[1] > 1
+    if scores == "probabilities":
+        return logits.softmax(1) if exclusive else logits.sigmoid()
+    if scores == "log_probabilities":
+        return logits.log_softmax(1) if exclusive else torch.nn.functional.logsigmoid(logits)
+    return logits
+
+
+def laid_out(kind: str, layout: str, labels: Tensor, classes: int) -> Tensor:
+    """Labels as a target of this layout."""
+    hot = one_hot_of(kind, labels, classes)
+    return {
+        "same": lambda: hot,
+        "same-integers": lambda: hot.long(),
+        "no-channel": lambda: hot.squeeze(1),
+        "bare": lambda: hot.squeeze(1),
+        "signs": lambda: 2 * hot - 1,
+        "indices": lambda: labels,
+        "indices-channel": lambda: labels.unsqueeze(1),
+        "one-hot": lambda: hot,
+        "soft": lambda: 0.9 * hot + 0.1 / classes,
+    }[layout]()
+
+
+def _shaped(draw: Draw) -> tuple[int, ...]:
+    return (draw.samples, draw.classes, *draw.spatial)
+
+
+def _away(draw: Draw, like: Tensor) -> Tensor:
+    """Numbers at least `scale` from 0, on either side."""
+    noise = draw.normal(*like.shape)
+    return draw.scale * (noise + torch.where(noise < 0, -1.0, 1.0).to(noise))
+
+
+def _near(draw: Draw, target: Tensor) -> Tensor:
+    """An answer to a target of numbers."""
+    if draw.correct is None:
+        return draw.scale * draw.normal(*target.shape)
+    return target.clone() if draw.correct else target + _away(draw, target)
+
+
+def _numbers(draw: Draw) -> Tensors:
+    target = draw.normal(*_shaped(draw))
+    return _near(draw, target), target
+
+
+def _numbers_bare(draw: Draw) -> Tensors:
+    target = draw.normal(draw.samples, *draw.spatial)
+    return _near(draw, target), target
+
+
+def _with_variance(draw: Draw) -> Tensors:
+    input, target = _numbers(draw)
+    return input, target, draw.normal(*target.shape).abs() + 0.2
+
+
+def _counts(draw: Draw) -> Tensors:
+    target = (draw.normal(*_shaped(draw)).abs() * 3).floor() + (0 if draw.correct is None else 1)
+    return _near(draw, target.clamp_min(0.5).log()), target
+
+
+def _rates(draw: Draw) -> Tensors:
+    target = (draw.normal(*_shaped(draw)).abs() * 3).floor() + (0 if draw.correct is None else 1)
+    if draw.correct is None:
+        return draw.scale * draw.normal(*target.shape).abs() + 0.1, target
+    return target.clone() if draw.correct else target + _away(draw, target).abs(), target
+
+
+def _soft(draw: Draw) -> Tensor:
+    return draw.normal(*_shaped(draw)).softmax(1)
+
+
+def _distributions(draw: Draw) -> Tensors:
+    target = _soft(draw)
+    noise = 0.0 if draw.correct else draw.scale * draw.normal(*target.shape)
+    return (target.log() + noise).log_softmax(1), target
+
+
+def _log_distributions(draw: Draw) -> Tensors:
+    input, target = _distributions(draw)
+    return input, target.log()
+
+
+def _label_lists(draw: Draw) -> Tensors:
+    """One true class a sample, and nothing after it."""
+    first = torch.randint(draw.classes, (draw.samples,), generator=draw.generator)
+    target = torch.full((draw.samples, draw.classes), -1)
+    target[:, 0] = first
+    return scores_of("multiclass", first, draw, "logits"), target
+
+
+def _signs(draw: Draw, *size: int) -> Tensor:
+    return 2 * draw.flags(*size) - 1
+
+
+def _right_signs(draw: Draw, signs: Tensor) -> Tensor:
+    """The side on which an answer is: the right one, the wrong one, or any."""
+    if draw.correct is None:
+        return torch.sign(draw.normal(*signs.shape))
+    return signs if draw.correct else -signs
+
+
+def _distances(draw: Draw) -> Tensors:
+    target = _signs(draw, *_shaped(draw))
+    if draw.correct is None:
+        return draw.scale * draw.normal(*target.shape).abs(), target
+    return torch.where(_right_signs(draw, target) > 0, 0.0, 2.0 * draw.scale).double(), target
+
+
+def _ranking(draw: Draw) -> Tensors:
+    target = _signs(draw, *_shaped(draw))
+    first = draw.scale * draw.normal(*target.shape)
+    if draw.correct is None:
+        return first, draw.scale * draw.normal(*target.shape), target
+    return first, first - 2.0 * draw.scale * _right_signs(draw, target), target
+
+
+def _pairs(draw: Draw, yes: float, no: float) -> Tensors:
+    target = _signs(draw, draw.samples)
+    first = draw.scale * draw.normal(draw.samples, draw.classes)
+    second = draw.scale * draw.normal(draw.samples, draw.classes)
+    if draw.correct is not None:
+        second = torch.where(_right_signs(draw, target).unsqueeze(1) > 0, first, -first)
+    return first, second, torch.where(target > 0, yes, no).double()
+
+
+def _triplets(draw: Draw) -> Tensors:
+    anchor, one, other = (draw.scale * draw.normal(draw.samples, draw.classes) for _ in range(3))
+    if draw.correct is None:
+        return anchor, one, other
+    return (anchor, anchor.clone(), -anchor) if draw.correct else (anchor, -anchor, anchor.clone())
+
+
+def _partners(draw: Draw) -> Tensors:
+    first = draw.scale * draw.normal(draw.samples, draw.classes)
+    if draw.correct is None:
+        return first, draw.scale * draw.normal(draw.samples, draw.classes)
+    return first, first.clone() if draw.correct else first.roll(1, 0)
+
+
+def _groups(draw: Draw) -> Tensors:
+    target = torch.arange(draw.samples) // 2
+    centres = draw.normal(draw.samples, draw.classes)[target]
+    if draw.correct is None:
+        return draw.scale * draw.normal(draw.samples, draw.classes), target
+    first = draw.scale * (centres + 0.01 * draw.normal(draw.samples, draw.classes))
+    return first if draw.correct else first.roll(1, 0), target
+
+
+def _sequences(draw: Draw) -> Tensors:
+    """Seven steps, two different labels a sample."""
+    steps, classes = 7, max(draw.classes, 3)
+    targets = torch.tensor([[1, 2]] * draw.samples)
+    spoken = torch.tensor([0, 1, 1, 0, 2, 2, 0])
+    said = spoken if draw.correct else (spoken + 1) % 3
+    logits = draw.scale * (2 * torch.nn.functional.one_hot(said, classes).double() - 1)
+    logits = logits.unsqueeze(1).expand(steps, draw.samples, classes)
+    if draw.correct is None:
+        logits = draw.scale * draw.normal(steps, draw.samples, classes)
+    lengths = torch.full((draw.samples,), steps), torch.full((draw.samples,), 2)
+    return logits.log_softmax(2), targets, *lengths
+
+
+PAIR = ("input", "target")
+# Every form but those of labels, by kind, scores and layout: the names of its tensors, and how they are made.
+OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tensors]]] = {
+    ("regression", "values", "same"): (PAIR, _numbers),
+    ("regression", "values", "bare"): (PAIR, _numbers_bare),
+    ("regression", "values", "with-variance"): (("input", "target", "var"), _with_variance),
+    ("regression", "log_rates", "counts"): (PAIR, _counts),
+    ("regression", "rates", "counts"): (PAIR, _rates),
+    ("distribution", "log_probabilities", "soft"): (PAIR, _distributions),
+    ("distribution", "log_probabilities", "log-soft"): (PAIR, _log_distributions),
+    ("multilabel", "logits", "label-lists"): (PAIR, _label_lists),
+    ("pairs", "distances", "signs"): (PAIR, _distances),
+    ("pairs", "values", "order"): (("input1", "input2", "target"), _ranking),
+    ("pairs", "embeddings", "alike"): (("input1", "input2", "target"), lambda draw: _pairs(draw, 1.0, -1.0)),
+    ("pairs", "embeddings", "alike-1"): (("input1", "input2", "target"), lambda draw: _pairs(draw, 1.0, 0.0)),
+    ("pairs", "embeddings", "alike-0"): (("input1", "input2", "target"), lambda draw: _pairs(draw, 0.0, 1.0)),
+    ("pairs", "embeddings", "triplets"): (("anchor", "positive", "negative"), _triplets),
+    ("pairs", "embeddings", "partners"): (PAIR, _partners),
+    ("pairs", "embeddings", "groups"): (PAIR, _groups),
+    ("sequence", "log_probabilities", "sequences"): (
+        ("log_probs", "targets", "input_lengths", "target_lengths"),
+        _sequences,
+    ),
+}
+
+
+def tensors_of(kind: str, scores: str, layout: str) -> tuple[str, ...]:
+    """The names of the tensors that a call of this form takes."""
+    found = OTHERS.get((kind, scores, layout))
+    return PAIR if found is None else found[0]
+
+
+def make(kind: str, scores: str, layout: str, draw: Draw) -> Tensors:
+    """The tensors of a call of this form, in float64."""
+    found = OTHERS.get((kind, scores, layout))
+    if found is not None:
+        return found[1](draw)
+    labels = labels_of(kind, draw)
+    input = scores_of(kind, labels, draw, scores)
+    target = laid_out(kind, layout, labels, draw.classes)
+    return (input.squeeze(1) if layout == "bare" else input), target

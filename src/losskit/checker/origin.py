@@ -1,0 +1,202 @@
+"""Origins: where a loss under test comes from, and how to make a fresh one, also with other options."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import keyword
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from losskit import references
+from losskit.build import build, reference_of
+from losskit.core.loss import Loss
+from losskit.core.wrapped import Wrapped
+from losskit.references import Reference
+
+Criterion = Callable[..., Any]
+
+
+class CannotRebuild(ValueError):  # noqa: N818 - it says what is the case
+    """This loss cannot be made again with other options."""
+
+
+class Origin:
+    """A loss that can be made again."""
+
+    name: str  # in messages
+    imports: str  # code that brings it
+    options: Mapping[str, Any]  # what its constructor knows, or what can be bound by name, with the defaults
+
+    def build(self, **options: Any) -> Criterion:
+        """A fresh loss, with these options changed."""
+        raise NotImplementedError
+
+    def construction(self, **options: Any) -> str:
+        """Code that makes it."""
+        raise NotImplementedError
+
+
+class Referred(Origin):
+    """A loss by its place, as in my_losses.py:my_dice, with options by name."""
+
+    def __init__(self, text: str, options: Mapping[str, Any] | None = None) -> None:
+        reference = reference_of(text)
+        if reference is None:
+            raise ValueError(f"{text!r} names no loss by its place. Write file.py:name or package.module:Name.")
+        self.reference: Reference = reference
+        self.given = dict(options or {})
+        self.found = references.load(reference)
+        module = getattr(self.found, "Module", None)
+        if isinstance(module, type) and issubclass(module, Loss):
+            self.found = module
+        self.options = options_of(self.found)
+        said = ", ".join(f"{name}={value!r}" for name, value in self.given.items())
+        self.name = reference.name.split(".")[-1] + (f"({said})" if said else "")
+        self.imports = _import(reference)
+
+    def build(self, **options: Any) -> Criterion:
+        made = references.criterion(self.reference, (), {**self.given, **options})
+        # A module that a file holds ready-made is one object: a copy keeps checks from meeting in it.
+        return copy.deepcopy(made) if made is self.found and isinstance(made, nn.Module) else made
+
+    def construction(self, **options: Any) -> str:
+        name = self.reference.name
+        given = ", ".join(f"{key}={_code(value)}" for key, value in {**self.given, **options}.items())
+        if isinstance(self.found, nn.Module) or (
+            callable(self.found) and not isinstance(self.found, type) and not given
+        ):
+            return f"criterion = {name}{'()' if self._is_factory() else ''}"
+        if isinstance(self.found, type) or self._is_factory():
+            return f"criterion = {name}({given})"
+        return f"criterion = functools.partial({name}, {given})"
+
+    def _is_factory(self) -> bool:
+        return inspect.isfunction(self.found) and self.build() is not self.found and not self.given
+
+
+class Object(Origin):
+    """A loss that exists already: a copy of it, with options changed where it can be."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        module = getattr(criterion, "Module", None)
+        if isinstance(module, type) and issubclass(module, Loss):
+            criterion = module()
+        self.criterion = criterion.function if isinstance(criterion, Wrapped) else criterion
+        if isinstance(self.criterion, type) or not callable(self.criterion):
+            raise TypeError(
+                f"check takes a loss, a module or a function; got {criterion!r:.80}. A class is constructed first."
+            )
+        kind = type(self.criterion)
+        self.is_module = isinstance(self.criterion, nn.Module)
+        known = options_of(kind if self.is_module else self.criterion)
+        self.options = {name: getattr(self.criterion, name, value) for name, value in known.items()}
+        self.name = kind.__name__ if self.is_module else getattr(self.criterion, "__name__", kind.__name__)
+        owner = kind if self.is_module else self.criterion
+        place = getattr(owner, "__module__", "") or "__main__"
+        local = "<locals>" in getattr(owner, "__qualname__", "") or place == "__main__"
+        self.imports = f"# {self.name} is your own" if local else f"from {_public(place, self.name)} import {self.name}"
+
+    def build(self, **options: Any) -> Criterion:
+        if not options:
+            return copy.deepcopy(self.criterion) if self.is_module else self.criterion
+        if not self.is_module:
+            return functools.partial(self.criterion, **options)
+        if isinstance(self.criterion, Loss) and self._declares(options):
+            own = {name: getattr(self.criterion, name) for name in self.criterion.options}
+            return copy.deepcopy(type(self.criterion)(**{**own, **options}))
+        kind = type(self.criterion)
+        missing = [n for n, default in options_of(kind).items() if n not in options and not self._remembers(n, default)]
+        if missing:
+            raise CannotRebuild(f"{self.name} does not keep its {missing[0]}, so it cannot be made again.")
+        kept = {name: getattr(self.criterion, name, default) for name, default in options_of(kind).items()}
+        return type(self.criterion)(**{**kept, **options})  # type: ignore[no-any-return, misc]
+
+    def _declares(self, options: Mapping[str, Any]) -> bool:
+        return isinstance(self.criterion, Loss) and set(options) <= set(self.criterion.options)
+
+    def _remembers(self, name: str, default: Any) -> bool:
+        """Whether an option can be read off the loss; one that it does not keep may be at its default."""
+        return hasattr(self.criterion, name) or default is not inspect.Parameter.empty
+
+    def construction(self, **options: Any) -> str:
+        if not self.is_module:
+            given = ", ".join(f"{key}={_code(value)}" for key, value in options.items())
+            return f"criterion = functools.partial({self.name}, {given})" if given else f"criterion = {self.name}"
+        known = options_of(type(self.criterion))
+        own = {n: getattr(self.criterion, n) for n, default in known.items() if self._differs(n, default)}
+        given = ", ".join(f"{key}={_code(value)}" for key, value in {**own, **options}.items())
+        return f"criterion = {self.name}({given})"
+
+    def _differs(self, name: str, default: Any) -> bool:
+        value = getattr(self.criterion, name, default)
+        if type(value) is not type(default):
+            return value is not default
+        try:
+            return bool(value != default)
+        except (RuntimeError, ValueError):  # tensors
+            return True
+
+
+def origin_of(loss: Any, options: Mapping[str, Any] | None = None) -> Origin:
+    """The origin of a loss given as text or as an object."""
+    if not isinstance(loss, str):
+        if options:
+            raise TypeError("options are for a loss given by its place; this one is made already.")
+        return Object(loss)
+    if reference_of(loss) is not None:
+        return Referred(loss, options)
+    if options:
+        raise ValueError(f"{loss!r} is text of its own: write its options inside, as in focal(gamma=2).")
+    return Object(build(loss))
+
+
+def options_of(owner: Any) -> dict[str, Any]:
+    """The options of a class or function by name, with their defaults."""
+    parameters = parameters_of(owner)
+    if not isinstance(owner, type):
+        parameters = [p for p in parameters if p.default is not p.empty]
+    return {p.name: p.default for p in parameters}
+
+
+def parameters_of(owner: Any) -> list[inspect.Parameter]:
+    """The named parameters of a call, or of a constructor."""
+    try:
+        found = inspect.signature(owner).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != "self"]
+
+
+def _import(reference: Reference) -> str:
+    top = reference.name.split(".")[0]
+    if not reference.place.endswith(".py"):
+        return f"from {reference.place} import {top}"
+    path = Path(reference.place)
+    if path.parent == Path() and path.stem.isidentifier() and not keyword.iskeyword(path.stem):
+        return f"from {path.stem} import {top}"
+    return f"import runpy\n{top} = runpy.run_path({reference.place!r})[{top!r}]"
+
+
+def _public(place: str, name: str) -> str:
+    """The shortest package that has this name too: torch.nn rather than torch.nn.modules.loss."""
+    import sys
+
+    parts = place.split(".")
+    for length in range(1, len(parts)):
+        package = ".".join(parts[:length])
+        if hasattr(sys.modules.get(package), name):
+            return package
+    return place
+
+
+def _code(value: Any) -> str:
+    from torch import Tensor
+
+    from losskit.checker.repro import literal
+
+    return literal(value) if isinstance(value, Tensor) else repr(value)

@@ -1,0 +1,97 @@
+"""Spec: what a loss takes, as concluded from trial calls or said by its user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KINDS = ("binary", "multilabel", "multiclass", "regression", "distribution", "pairs", "sequence")
+SCORES = ("logits", "probabilities", "log_probabilities", "values", "log_rates", "rates", "distances", "embeddings")
+LAYOUTS = {
+    "same": "a float target of the input's shape, (N, C, *)",
+    "same-integers": "an integer target of the input's shape, (N, C, *)",
+    "no-channel": "a target (N, *) beside an input (N, 1, *)",
+    "bare": "input and target (N, *), without a channel dimension",
+    "signs": "a target of 1 and -1 in the input's shape",
+    "indices": "class indices (N, *)",
+    "indices-channel": "class indices (N, 1, *)",
+    "one-hot": "one-hot (N, C, *)",
+    "soft": "a distribution over the classes (N, C, *)",
+    "label-lists": "class indices (N, C), each row ended by -1",
+    "counts": "counts, 0 and above, in the input's shape",
+    "with-variance": "numbers of the input's shape, and a variance for each",
+    "log-soft": "the logarithm of a distribution, in the input's shape",
+    "order": "1 where the first is to rank above the second, else -1",
+    "alike": "1 for pairs that belong together, else -1, (N,)",
+    "alike-1": "1 for pairs that belong together, else 0, (N,)",
+    "alike-0": "0 for pairs that belong together, else 1, (N,)",
+    "triplets": "an anchor, one that belongs to it, and one that does not",
+    "partners": "two views of the same samples, (N, D) each",
+    "groups": "embeddings (N, D) and the group of each, (N,)",
+    "sequences": "labels (N, S), and the lengths of inputs and targets",
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a loss takes."""
+
+    kind: str  # one of KINDS
+    scores: str  # what the input holds: one of SCORES
+    layout: str  # what the target is: one of LAYOUTS
+    tensors: tuple[str, ...]  # the names of the call's tensors
+    classes: int  # channels of the input: 1 for binary
+    spatial: tuple[int, ...]  # sizes of the spatial dimensions that examples have
+    spatials: tuple[tuple[int, ...], ...] = ()  # every one that it takes, of those tried
+    softmax: bool = False  # adding a number to all scores of a position changes nothing
+    swapped: bool = False  # the target comes first
+    scalar: bool = True  # returns one number
+    options: tuple[str, ...] = ()  # of the constructor, or bound by name
+    arguments: tuple[str, ...] = ()  # of the call, besides its tensors
+    ignore_index: int | None = None  # the label that it leaves out now
+    also: tuple[tuple[str, str, str], ...] = ()  # other (kind, scores, layout) that it takes as well
+    because: tuple[str, ...] = ()  # how it was concluded
+
+    @property
+    def two(self) -> bool:
+        """Whether a call takes an input and a target, and nothing more."""
+        return len(self.tensors) == 2
+
+    @property
+    def labels(self) -> bool:
+        """Whether the target says what is true of each position."""
+        return self.kind in ("binary", "multilabel", "multiclass") and self.layout != "label-lists"
+
+    @property
+    def indices(self) -> bool:
+        return self.layout in ("indices", "indices-channel")
+
+    @property
+    def same_shape(self) -> bool:
+        """Whether input and target have one shape."""
+        return self.layout in ("same", "same-integers", "bare", "signs", "one-hot", "soft", "counts", "log-soft")
+
+    def accepts(self, name: str) -> bool:
+        """Whether the constructor or the call knows this option."""
+        return name in self.options or name in self.arguments
+
+    def takes_spatial(self, dimensions: int) -> bool:
+        return any(len(each) == dimensions for each in self.spatials or (self.spatial,))
+
+    def __str__(self) -> str:
+        held = {"values": "numbers", "log_probabilities": "log-probabilities", "log_rates": "logarithms of rates"}
+        kind = {"multilabel": "multi-label", "multiclass": "multi-class"}.get(self.kind, self.kind)
+        return f"{kind}; {held.get(self.scores, self.scores)} in; {LAYOUTS[self.layout]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "said": str(self)}
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Spec:
+        nested = ("spatials", "also")
+        fields = {k: v for k, v in said.items() if k != "said"}
+        for name, value in fields.items():
+            if isinstance(value, (list, tuple)):
+                fields[name] = tuple(tuple(v) for v in value) if name in nested else tuple(value)
+        return cls(**fields)

@@ -1,0 +1,186 @@
+"""Subject: the loss under test, what it takes, and how to call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losskit.checker import forms
+from losskit.checker.origin import CannotRebuild, Criterion, Origin, origin_of, parameters_of
+from losskit.checker.repro import literal, script
+from losskit.checker.spec import Spec
+
+__all__ = ["CannotRebuild", "LossRaised", "Subject", "Unsure"]
+
+
+class Unsure(ValueError):  # noqa: N818 - it says what is the case
+    """What the loss takes cannot be told from its behaviour; the message says what fits and which option to pass."""
+
+
+class LossRaised(RuntimeError):  # noqa: N818 - it says what is the case
+    """The loss itself raised, at a call that a check made."""
+
+    def __init__(self, original: BaseException) -> None:
+        super().__init__(f"{type(original).__name__}: {str(original).strip()[:600]}")
+        self.original = original
+
+
+class Subject:
+    """A loss under test: where it comes from, and what it takes."""
+
+    def __init__(self, origin: Origin, spec: Spec) -> None:
+        self.origin = origin
+        self.spec = spec
+        self.on_call: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None  # told of each call before it
+
+    @classmethod
+    def of(cls, loss: Any, options: Mapping[str, Any] | None = None, **said: Any) -> Subject:
+        """The subject of a loss given as text or as an object; `said` overrides what is found by trial calls."""
+        from losskit.checker.probe import conclude
+
+        origin = origin_of(loss, options)
+        return cls(origin, conclude(origin, **said))
+
+    def taking(self, **said: Any) -> Subject:
+        """The same loss, called in another of the ways that it takes."""
+        from losskit.checker.probe import conclude
+
+        return type(self)(self.origin, conclude(self.origin, **said))
+
+    @property
+    def name(self) -> str:
+        return self.origin.name
+
+    def build(self, **options: Any) -> Criterion:
+        """A fresh instance of the loss; CannotRebuild where it cannot be made with these options."""
+        return self.origin.build(**options)
+
+    def call(self, criterion: Criterion, *tensors: Any, **arguments: Any) -> Tensor:
+        """What the loss returns; LossRaised where it raises. Tensors come in the order of `spec.tensors`."""
+        if self.on_call is not None:
+            self.on_call(tensors, arguments)
+        ordered = (tensors[1], tensors[0], *tensors[2:]) if self.spec.swapped and len(tensors) > 1 else tensors
+        try:
+            return criterion(*ordered, **arguments)  # type: ignore[no-any-return]
+        except (MemoryError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            if "can't allocate memory" in str(error):
+                raise MemoryError(str(error)) from error
+            raise LossRaised(error) from error
+
+    def value(self, *tensors: Any, **arguments: Any) -> Tensor:
+        """The loss of these tensors by a fresh instance, as one number."""
+        made = self.call(self.build(), *tensors, **arguments)
+        return made if made.dim() == 0 else made.mean()
+
+    def gradient(self, *tensors: Tensor, of: int = 0, **arguments: Any) -> tuple[Tensor, Tensor]:
+        """The loss, and its gradient by the input (or by the tensor at `of`); zeros where there is none."""
+        given = list(tensors)
+        given[of] = given[of].detach().clone().requires_grad_()
+        loss = self.value(*given, **arguments)
+        if not loss.requires_grad:
+            return loss, torch.zeros_like(given[of])
+        (found,) = torch.autograd.grad(loss, given[of], allow_unused=True)
+        return loss.detach(), torch.zeros_like(given[of]) if found is None else found
+
+    # Examples.
+
+    def draw(
+        self,
+        seed: int = 0,
+        batch: int = 2,
+        size: tuple[int, ...] | None = None,
+        correct: bool | None = None,
+        scale: float = 1.0,
+        classes: int | None = None,
+    ) -> forms.Draw:
+        spatial = self.spec.spatial if size is None else tuple(size)
+        generator = torch.Generator().manual_seed(seed)
+        return forms.Draw(batch, classes or self.spec.classes, spatial, generator, correct, scale)
+
+    def example(
+        self,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+        batch: int = 2,
+        size: tuple[int, ...] | None = None,
+        correct: bool | None = None,
+        scale: float = 1.0,
+        classes: int | None = None,
+    ) -> tuple[Tensor, ...]:
+        """The tensors of a well-posed call: right answers, wrong ones, or random scores, `scale` away from 0.
+
+        Floating-point tensors have this dtype; a target that holds integers keeps them.
+        """
+        draw = self.draw(seed, batch, size, correct, scale, classes)
+        made = forms.make(self.spec.kind, self.spec.scores, self.spec.layout, draw)
+        return tuple(t.to(dtype).contiguous() if t.is_floating_point() else t.contiguous() for t in made)
+
+    def labels(self, seed: int = 0, batch: int = 2, size: tuple[int, ...] | None = None) -> Tensor:
+        """Random labels: classes (N, *) for one class a position, else yes and no, (N, C, *)."""
+        return forms.labels_of(self.spec.kind, self.draw(seed, batch, size))
+
+    def target_of(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Labels as this loss takes them."""
+        made = forms.laid_out(self.spec.kind, self.spec.layout, labels, self.spec.classes)
+        return made.to(dtype) if made.is_floating_point() else made
+
+    def input_of(
+        self,
+        labels: Tensor,
+        scale: float = 1.0,
+        correct: bool | None = True,
+        dtype: torch.dtype = torch.float32,
+        seed: int = 0,
+    ) -> Tensor:
+        """Scores that are right about these labels, or wrong, or random; as the loss takes them."""
+        spatial = labels.shape[1:] if self.spec.kind == "multiclass" else labels.shape[2:]
+        draw = replace(self.draw(seed, labels.shape[0], tuple(spatial), correct, scale))
+        made = forms.scores_of(self.spec.kind, labels, draw, self.spec.scores).to(dtype)
+        return made.squeeze(1) if self.spec.layout == "bare" else made
+
+    # Repros.
+
+    def code(
+        self,
+        *tensors: Tensor | str,
+        lines: tuple[str, ...] = (),
+        options: Mapping[str, Any] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        imports: str = "",
+    ) -> str:
+        """A repro that runs by itself: imports, the loss, its tensors (or code that makes them), and what to look at.
+
+        Without `lines` it prints the loss.
+        """
+        names = list(self.spec.tensors)
+        made = {n: t if isinstance(t, str) else literal(t) for n, t in zip(names, tensors, strict=False)}
+        further = {
+            n: v if isinstance(v, str) else literal(v)
+            for n, v in (arguments or {}).items()
+            if isinstance(v, (str, Tensor))
+        }
+        construction = self.origin.construction(**(options or {}))
+        functools_ = "import functools\n" if "functools.partial" in construction else ""
+        brought = f"{functools_}import torch\n{imports and imports + chr(10)}{self.origin.imports}"
+        return script(
+            brought, construction, {**made, **further}, lines or (f"print({self.spoken(**(arguments or {}))})",)
+        )
+
+    def spoken(self, **arguments: Any) -> str:
+        """The call, as code: criterion(input, target)."""
+        names = list(self.spec.tensors)
+        if self.spec.swapped:
+            names[:2] = names[1::-1]
+        given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in arguments.items()]
+        return f"criterion({', '.join([*names, *given])})"
+
+
+def call_parameters(criterion: Criterion) -> list[Any]:
+    """The named parameters of a call of the loss."""
+    return parameters_of(criterion.forward if isinstance(criterion, nn.Module) else criterion)
