@@ -45,6 +45,7 @@ _INPUTS = {
 }
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 3))
 _FLAT = ((), (4, 5), (5,), (4, 5, 3))
+_LARGE = (16, 18)  # for losses that look through a window
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
     *[Form("binary", s, layout) for layout in ("same", "no-channel", "bare", "same-integers") for s in _SCORED],
@@ -105,7 +106,7 @@ def conclude(origin: Origin, **said: Any) -> Spec:
     form, spatial, trial, also, because = chosen
     order = _SPATIAL if form.labels else _FLAT
     wide = options.shape is None and (form.labels or form.kind in ("regression", "distribution"))
-    spatials = tuple(s for s in order if probe.trial(s).runs(form)) if wide else (spatial,)
+    spatials = tuple(s for s in order if probe.trial(s).runs(form)) if wide and spatial != _LARGE else (spatial,)
     tensors = forms.tensors_of(*form.key)
     taken = {n.name for n in names[: len(tensors)]}
     ignored = getattr(criterion, "ignore_index", origin.options.get("ignore_index"))
@@ -149,7 +150,7 @@ class _Probe:
             return (self.said.shape,)
         if not form.labels and form.kind not in ("regression", "distribution"):
             return ((),)
-        return _SPATIAL if form.labels else _FLAT
+        return (*(_SPATIAL if form.labels else _FLAT), _LARGE)
 
     def among_own(self, own: list[Form]) -> Chosen:
         """The first of the ways that a loss of ours names and that is asked for."""
@@ -177,30 +178,36 @@ class _Probe:
         if not wanted:
             raise Unsure(self._no_form(required))
         for group in _GROUPS:
-            for form in (f for f in wanted if group.holds(f)):
-                if any(group.same(f, form) for f, _, _ in tried.fitting):
-                    continue
-                self._try(form, group, tried)
-            if tried.fitting and group.ends:
-                break
-        if tried.fitting:
-            return self._decided(tried)
+            held = [form for form in wanted if group.holds(form)]
+            for kind in dict.fromkeys(form.kind for form in held):
+                self._try([form for form in held if form.kind == kind], group.fits, tried)
+            if tried.fitting:
+                return self._decided(tried)
         return self._told(tried, required)
 
-    def _try(self, form: Form, group: _Group, tried: Tried) -> None:
-        for spatial in self.spatials(form):
-            trial = self.trial(spatial)
-            if not trial.runs(form):
-                if trial.said:
-                    tried.refusals.append(trial.said)
-                continue
-            try:
-                group.fits(trial, form)
-            except DoesNotFit as error:
-                tried.running.append((form, spatial, trial, str(error)))
-            else:
-                tried.fitting.append((form, spatial, trial))
-                return
+    def _try(self, kind: list[Form], fits: Callable[[Trial, Form], None], tried: Tried) -> None:
+        """Try the forms of one kind: the first layout that fits, in the first shape, with every kind of scores."""
+        for spatial in dict.fromkeys(s for form in kind for s in self.spatials(form)):
+            for layout in dict.fromkeys(form.layout for form in kind):
+                for form in (f for f in kind if f.layout == layout and spatial in self.spatials(f)):
+                    self._try_one(form, spatial, fits, tried)
+                own = [each for each in tried.fitting if each[0].kind == kind[0].kind]
+                if any(form.scores != "probabilities" for form, _, _ in own):
+                    return
+                # A softmax over another dimension leaves what looks like probabilities: one shape more may tell.
+                tried.fitting = [each for each in tried.fitting if each not in own[1:]]
+
+    def _try_one(self, form: Form, spatial: tuple[int, ...], fits: Callable[[Trial, Form], None], tried: Tried) -> None:
+        trial = self.trial(spatial)
+        if not trial.runs(form):
+            tried.refusals += [trial.said] if trial.said else []
+            return
+        try:
+            fits(trial, form)
+        except DoesNotFit as error:
+            tried.running.append((form, spatial, trial, str(error)))
+        else:
+            tried.fitting.append((form, spatial, trial))
 
     def _decided(self, tried: Tried) -> Chosen:
         fitting = tried.fitting = _sharpest(tried.fitting)
@@ -247,17 +254,19 @@ class _Probe:
         needs = ", ".join(required) or "nothing by name"
         return (
             f"{self.origin.name}: its call needs {needs}, and no kind of loss that is known takes {len(required)} "
-            f"tensors{' like ' + self._asked() if self.said.anything else ''}. What is no tensor can be bound with "
+            f"{'tensor' if len(required) == 1 else 'tensors'}"
+            f"{' like ' + self._asked() if self.said.anything else ''}. What is no tensor can be bound with "
             "--with name=value; for the rest, point at a function of (input, target)."
         )
 
     def _no_fit(self, tried: Tried, required: list[str]) -> str:
         said = f"{self.origin.name}: cannot tell what it takes."
         if not tried.running:
-            why = tried.refusals[0] if tried.refusals else "it returns no finite number"
+            first, *others = dict.fromkeys(tried.refusals or ["it returns no finite number"])
+            why = f"{first}{f' Another said: {others[-1]}' if others else ''}"
             return (
-                f"{said} Every trial call was refused; the first said: {why} Its call takes ({', '.join(required)}). "
-                "Say what it takes: --kind, --scores, --target, --classes, --shape."
+                f"{said} Every trial call was refused; one said: {why} Its call takes ({', '.join(required)}). "
+                f"Say what it takes: --kind, --scores, --target, --classes, --shape.{self._bind(required)}"
             )
         seen: dict[tuple[str, str], str] = {}
         for form, _, _, reason in tried.running:
@@ -265,7 +274,14 @@ class _Probe:
         ran = "; ".join(
             f"--kind {kind} --scores {scores}: {reason}" for (kind, scores), reason in list(seen.items())[:6]
         )
-        return f"{said} It ran with these, but each looks wrong. Pass the one that is meant. {ran}."
+        return (
+            f"{said} It ran with these, but each looks wrong. Pass the one that is meant. {ran}.{self._bind(required)}"
+        )
+
+    def _bind(self, required: list[str]) -> str:
+        if len(required) < 3:
+            return ""
+        return f" If {required[-1]} is no tensor, bind it with --with {required[-1]}=value."
 
 
 Fitting = list[tuple[Form, tuple[int, ...], Trial]]
@@ -275,12 +291,13 @@ def _sharpest(fitting: Fitting) -> Fitting:
     """Without the forms that another one that fits explains away."""
     found = {form.key for form, _, _ in fitting}
     softmax = {form.key for form, _, trial in fitting if form.kind == "multiclass" and shift_invariant(trial, form)}
+    takes_logits = any(form.scores == "logits" for form, _, _ in fitting)
 
     def beside(form: Form, *scores: str) -> bool:
         return any((form.kind, each, form.layout) in found for each in scores)
 
     def stands(form: Form) -> bool:
-        if form.scores == "probabilities" and beside(form, "logits", "log_probabilities"):
+        if form.scores == "probabilities" and (takes_logits or beside(form, "log_probabilities")):
             return False  # right answers beyond 0 and 1 are better still
         if form.scores == "log_probabilities" and beside(form, "logits"):
             return False  # a softmax leaves log-probabilities as they are
@@ -293,16 +310,10 @@ def _sharpest(fitting: Fitting) -> Fitting:
 
 @dataclass(frozen=True)
 class _Group:
-    """Forms that are tried alike; `ends` where a fit leaves nothing else to try."""
+    """Forms that are tried alike; where one fits, the groups after it are left."""
 
     holds: Callable[[Form], bool]
     fits: Callable[[Trial, Form], None]
-    ends: bool = True
-
-    @staticmethod
-    def same(one: Form, other: Form) -> bool:
-        """Whether a fit of one makes the other needless: of the same kind, laid out otherwise."""
-        return one.kind == other.kind and one.layout != other.layout
 
 
 # In the order in which they are tried: what is asked for most exactly comes first.

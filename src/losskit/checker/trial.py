@@ -139,6 +139,8 @@ def marks_of(trial: Trial, form: Form, seed: int) -> Marks:
 
 def fits_labels(trial: Trial, form: Form) -> None:
     """Raise DoesNotFit unless lower loss follows the right answer everywhere, for scores of this form."""
+    if form.kind != "binary" and not trial.spatial:
+        require(not _blind_to_rotation(trial, form), "rotated inputs cost the same, so these are embeddings")
     if form.kind != "multiclass":
         require(not shift_invariant(trial, form), "it sees only differences of scores, so classes exclude each other")
     for seed in _SEEDS:
@@ -146,6 +148,17 @@ def fits_labels(trial: Trial, form: Form) -> None:
         {"logits": _fits_logits, "probabilities": _fits_probabilities, "log_probabilities": _fits_logs}[form.scores](
             trial, form, marks, seed
         )
+
+
+def _blind_to_rotation(trial: Trial, form: Form) -> bool:
+    """Whether only angles and distances between samples count, so that no column is a class."""
+    marks = marks_of(trial, form, 0)
+    scores = _noise(marks.hot, 5)
+    turn, _ = torch.linalg.qr(torch.randn(2 * [scores.shape[1]], generator=torch.Generator().manual_seed(5)).double())
+    target = marks.target @ turn if marks.target.shape == scores.shape and marks.target.is_floating_point() else None
+    before = trial.value(scores, marks.target)
+    after = trial.value(scores @ turn, marks.target if target is None else target)
+    return math.isclose(before, after, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def _ordered(right: float, wrong: float, *others: float) -> float:
@@ -158,16 +171,14 @@ def _ordered(right: float, wrong: float, *others: float) -> float:
 
 def _fits_logits(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
     noise = _noise(marks.hot, seed)
-    right, wrong, surer, surest = (
-        trial.value(x, marks.target) for x in (3 * marks.right, 3 * marks.wrong, 6 * marks.right, 12 * marks.right)
-    )
-    gap = _ordered(right, wrong, surer, trial.value(noise, marks.target))
-    require(surer <= right + 1e-6 * gap, "surer right answers cost more")
-    require(not surer - surest > 0.2 * gap, "it falls without bound, so these are no logits")
+    right, wrong, surer, sure, surest = (trial.value(n * marks.right, marks.target) for n in (1, -1, 2, 6, 12))
+    if form.kind == "multiclass":
+        wrong = trial.value(marks.wrong, marks.target)
+    gap = _ordered(min(right, surer), wrong, surer, trial.value(noise, marks.target))
+    require(not sure - surest > gap, "it falls without bound, so these are no logits")
     if form.layout != "signs" and not (form.kind == "multiclass" and shift_invariant(trial, form)):
-        as_probabilities = trial.value(marks.hot, marks.target)
         require(
-            not surer >= as_probabilities - 1e-6 * gap,
+            not min(right, surer) >= trial.value(marks.hot, marks.target) - 1e-6 * gap,
             "0 and 1 are the best answers already, so it takes probabilities",
         )
     for scale in (1.0, 0.3):
@@ -232,6 +243,10 @@ def fits_numbers(trial: Trial, form: Form) -> None:
     for seed in _SEEDS:
         best, *others = forms.make(*form.key, trial.draw(form, True, 1.0, seed))
         _least_at(trial, best, others, form, seed)
+        if form.scores == "values":
+            require(
+                trial.value(best.roll(1, 0), *others) > trial.value(best, *others), "it does not look at the target"
+            )
         if form.scores != "values":
             _level_at(trial, best, others, form)
         if form.layout == "with-variance":
