@@ -1,1 +1,12 @@
-"""The checks of the battery, one file a theme; importing a file enters its checks."""
+"""The checks, a file a theme: importing them enters them into the battery, in the order in which they are asked."""
+
+from losskit.checker.checks import slopes as slopes  # isort: skip
+from losskit.checker.checks import arguments as arguments
+from losskit.checker.checks import citizenship as citizenship
+from losskit.checker.checks import cost as cost
+from losskit.checker.checks import identities as identities
+from losskit.checker.checks import ignored as ignored
+from losskit.checker.checks import labels as labels
+from losskit.checker.checks import numbers as numbers
+from losskit.checker.checks import reductions as reductions
+from losskit.checker.checks import shapes as shapes

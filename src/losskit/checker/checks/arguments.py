@@ -1,0 +1,328 @@
+"""Arguments: what is accepted has an effect, and the usual one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losskit.checker.battery import check
+from losskit.checker.checks.tools import close, code, labelled, pull, sigmoid, tried, value, warned
+from losskit.checker.finding import Found, Severity
+from losskit.checker.spec import Spec
+from losskit.checker.subject import CannotRebuild, LossRaised, Subject
+
+CLASS_WEIGHTS = ("class_weight", "class_weights", "weight", "ce_weight", "focal_weight", "weights")
+
+
+def class_numbers(classes: int) -> Tensor:
+    return torch.linspace(0.25, 3.0, classes)
+
+
+def trials(spec: Spec) -> dict[str, list[Any]]:
+    """Other values of the options that every example depends on, by the names that the field gives them."""
+    numbers = class_numbers(spec.classes)
+    known: dict[str, list[Any]] = {
+        "reduction": ["sum"],
+        "size_average": [False],
+        "reduce": [False],
+        "gamma": [0.6, 3.0],
+        "alpha": [0.15, 0.85],
+        "beta": [0.1, 0.9],
+        "delta": [0.05],
+        "pos_weight": [torch.tensor([3.0]), 3.0],
+        "label_smoothing": [0.3],
+        "smooth": [7.0],
+        "temperature": [0.2, 3.0],
+        "tau": [0.2, 3.0],
+    }
+    if spec.labels and spec.classes > 1:
+        known |= {each: [numbers, numbers.tolist()] for each in CLASS_WEIGHTS}
+    return known
+
+
+@check(
+    "unused-argument",
+    Severity.WRONG,
+    why="Someone sets it, sees no error, and believes that it works.",
+    fix="Use the argument or delete it.",
+    consequence_of=("no-graph", "not-finite"),
+)
+def unused_argument(subject: Subject) -> Iterator[Found]:
+    """Does every argument that is accepted change something?"""
+    examples = [subject.example(seed, batch=3) for seed in range(3)]
+    before = [value(subject, *each) for each in examples]
+    if not all(map(math.isfinite, before)):
+        return
+    for option, others in trials(subject.spec).items():
+        if option not in subject.spec.options:
+            continue
+        effects = [_has_effect(subject, option, other, examples, before) for other in others]
+        if False in effects and True not in effects:
+            yield Found(
+                f"{option} is accepted and changes nothing",
+                {"value": before[0], f"with {option}": before[0]},
+                code(subject, *examples[0], options={option: others[effects.index(False)]}),
+            )
+    yield from _at_the_call(subject, examples[0], before[0])
+
+
+def _has_effect(
+    subject: Subject, option: str, other: Any, examples: list[tuple[Tensor, ...]], before: list[float]
+) -> bool | None:
+    """Whether a number changes with an option; None where it is refused or announced to be without effect."""
+    with warned() as heard:
+        try:
+            made = [_shown(subject, each, option, other) for each in examples]
+        except (LossRaised, CannotRebuild, TypeError, ValueError, RuntimeError):
+            return None
+    if any(option in str(each.message) for each in heard):
+        return None
+    return any(
+        not isinstance(now, float) or not close(now, then, 1e-6, 1e-9) for now, then in zip(made, before, strict=True)
+    )
+
+
+def _shown(subject: Subject, tensors: tuple[Tensor, ...], option: str, other: Any) -> float | tuple[int, ...]:
+    """The loss as a number, or its shape where it is none now."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        made = subject.call(subject.build(**{option: other}), *tensors)
+    return float(made) if made.dim() == 0 or not subject.spec.scalar else tuple(made.shape)
+
+
+def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
+    """The arguments of the call that weigh or leave out elements."""
+    target = tensors[-1] if subject.spec.labels else tensors[0]
+    weight = torch.linspace(0.2, 2.0, target.numel()).reshape(target.shape)
+    known = {"weight": weight, "weights": weight, "sample_weight": weight, "mask": weight > 1}
+    for option, given in known.items():
+        if option not in subject.spec.arguments:
+            continue
+        found = tried(value, subject, *tensors, **{option: given})
+        if found is not None and close(found, before, 1e-6, 1e-9):
+            yield Found(
+                f"{option}= at the call is accepted and changes nothing",
+                {"value": before, f"with {option}": found},
+                code(subject, *tensors, arguments={option: given}),
+            )
+
+
+@check(
+    "masked-counts",
+    Severity.WRONG,
+    why="What was to be left out is trained on, or shrinks the step.",
+    fix="Select by the mask before anything is computed, and divide by what it leaves.",
+    consequence_of=("unused-argument",),
+    applies=lambda spec: "mask" in spec.arguments and spec.two,
+)
+def masked_counts(subject: Subject) -> Iterator[Found]:
+    """Is masking samples out the same as removing them, whatever they hold?"""
+    tensors = subject.example(batch=4)
+    target = tensors[-1] if subject.spec.labels else tensors[0]
+    mask = torch.ones(target.shape, dtype=torch.bool)
+    mask[3:] = False
+    right = value(subject, *(t[:3] for t in tensors))
+    spoilt = (torch.cat([tensors[0][:3], tensors[0][3:] + 5.0]), *tensors[1:])
+    for given in (tensors, spoilt):
+        found = tried(value, subject, *given, mask=mask)
+        if found is not None and not close(found, right):
+            grade = Severity.PROPERTY if given is tensors and _blind(subject, tensors, spoilt, mask) else None
+            yield Found(
+                "masking a sample out is not the same as removing it",
+                {"masked": found, "removed": right},
+                code(subject, *given, arguments={"mask": mask}),
+                grade,
+            )
+            return
+
+
+def _blind(subject: Subject, one: tuple[Tensor, ...], other: tuple[Tensor, ...], mask: Tensor) -> bool:
+    """Whether what is masked out does not matter, so that only the denominator counts it."""
+    return close(value(subject, *one, mask=mask), value(subject, *other, mask=mask))
+
+
+@check(
+    "weight-is-not-repetition",
+    Severity.PROPERTY,
+    why="The size of the loss and of each step depends on the scale of the weights.",
+    fix="Divide by the sum of the weights of what counts.",
+    consequence_of=("unused-argument",),
+    applies=lambda spec: "weight" in spec.arguments and spec.two,
+)
+def weight_is_not_repetition(subject: Subject) -> Iterator[Found]:
+    """Does a sample of weight 2 cost what the sample costs twice?"""
+    tensors = subject.example(batch=3)
+    target = tensors[-1] if subject.spec.labels else tensors[0]
+    weight = torch.ones(target.shape)
+    weight[0] = 2
+    found = tried(value, subject, *tensors, weight=weight)
+    right = value(subject, *(torch.cat([t, t[:1]]) for t in tensors))
+    if found is not None and not close(found, right):
+        yield Found(
+            "a sample of weight 2 does not cost what the sample costs twice",
+            {"weight 2": found, "twice": right},
+            code(subject, *tensors, arguments={"weight": weight}),
+        )
+
+
+@check(
+    "unit-weights",
+    Severity.PROPERTY,
+    why="Turning class weights on changes the scale of the loss, and with it the learning rate that fits.",
+    fix="Divide by the sum of the weights of what counts.",
+    consequence_of=("unused-argument",),
+    applies=lambda spec: labelled(spec) and any(each in spec.options for each in CLASS_WEIGHTS),
+)
+def unit_weights(subject: Subject) -> Iterator[Found]:
+    """Do class weights of 1 change nothing?"""
+    tensors = subject.example(batch=3)
+    before = value(subject, *tensors)
+    for option in CLASS_WEIGHTS:
+        if option in subject.spec.options:
+            ones = torch.ones(subject.spec.classes)
+            try:
+                found = value(subject, *tensors, options={option: ones})
+            except (LossRaised, CannotRebuild, TypeError, ValueError, RuntimeError):
+                continue
+            if not close(found, before):
+                yield Found(
+                    f"{option} of ones is not the same as none",
+                    {"ones": found, "none": before},
+                    code(subject, *tensors, options={option: ones}),
+                )
+
+
+@check(
+    "weights-stay-behind",
+    Severity.CONVENIENCE,
+    why="criterion.to('cuda') leaves them on the CPU, and the first call fails; they are not in state_dict either.",
+    fix="self.register_buffer('weight', weight)",
+    applies=lambda spec: any(each in spec.options for each in (*CLASS_WEIGHTS, "pos_weight", "alpha")),
+)
+def weights_stay_behind(subject: Subject) -> Iterator[Found]:
+    """Do class weights move with the module?"""
+    for option in (*CLASS_WEIGHTS, "pos_weight", "alpha"):
+        if option not in subject.spec.options:
+            continue
+        given = class_numbers(subject.spec.classes)
+        try:
+            criterion = subject.build(**{option: given})
+        except (CannotRebuild, TypeError, ValueError, RuntimeError):
+            continue
+        if not isinstance(criterion, nn.Module):
+            return
+        left = [
+            name
+            for module in criterion.to("meta").modules()
+            for name, held in vars(module).items()
+            if isinstance(held, Tensor) and not held.is_meta
+        ]
+        if left:
+            lines = ('criterion.to("meta")', f"print(criterion.{left[0]}.device)  # left behind")
+            repro = code(subject, options={option: given}, lines=lines)
+            yield Found(f"{left[0]} does not move with the module", {"plain attributes": ", ".join(left)}, repro)
+            return
+
+
+@check(
+    "gamma-below-one",
+    Severity.WRONG,
+    why="One answer that is quite right turns the model into NaN.",
+    fix="Where the base of the power is 0, select its derivative instead of computing it; or work with logarithms.",
+    consequence_of=("not-finite",),
+    applies=lambda spec: labelled(spec) and "gamma" in spec.options,
+)
+def gamma_below_one(subject: Subject) -> Iterator[Found]:
+    """Is the gradient finite for gamma = 0.5, where an answer is quite right?"""
+    for scale in (20.0, 100.0):
+        tensors = subject.example(scale=scale, correct=True)
+        found = tried(pull, subject, *tensors, options={"gamma": 0.5})
+        if found is not None and not found.finite:
+            what = "gradient" if found.value.isfinite() else "value"
+            yield Found(
+                f"with gamma=0.5 the {what} is not finite for right answers of size {scale:g}",
+                {"value": float(found.value)},
+                code(
+                    subject,
+                    *tensors,
+                    options={"gamma": 0.5},
+                    lines=("loss = {call}.mean()", "loss.backward()", "print(loss, {input}.grad)"),
+                ),
+            )
+            return
+
+
+@check(
+    "gamma-zero",
+    Severity.PROPERTY,
+    why="Numbers, learning rates and weights of papers, which start from cross-entropy, do not carry over.",
+    fix="Modulate the cross-entropy of each position, and take its mean over positions.",
+    consequence_of=("unused-argument",),
+    applies=lambda spec: labelled(spec) and "gamma" in spec.options and spec.scores == "logits",
+)
+def gamma_zero(subject: Subject) -> Iterator[Found]:
+    """Is the focal loss with gamma = 0 the cross-entropy?"""
+    options: dict[str, Any] = {"gamma": 0.0}
+    labels = subject.labels(batch=3)
+    tensors = subject.input_of(labels, 1.0, None), subject.target_of(labels)
+    far = subject.input_of(labels, 50.0, False)
+    factor = 1.0
+    for alpha, by in ((None, 1.0), (-1, 1.0), (0.5, 0.5)) if "alpha" in subject.spec.options else ():
+        given = {**options, "alpha": alpha}
+        try:
+            value(subject, *tensors, options=given)
+        except (LossRaised, CannotRebuild, TypeError, ValueError, RuntimeError):
+            continue
+        options, factor = given, by
+        break
+    found = value(subject, *tensors, options=options)
+    if value(subject, far, tensors[1], options=options) < 5 * found:
+        return  # bounded: gamma is no focal loss's here
+    right = factor * _cross_entropy(subject, tensors[0], labels)
+    if not close(found, right, 1e-3):
+        yield Found(
+            "with gamma=0 it is not the mean cross-entropy",
+            {"gamma=0": found, "cross-entropy": right, "ratio": found / right},
+            code(subject, *tensors, options=options),
+        )
+
+
+def _cross_entropy(subject: Subject, input: Tensor, labels: Tensor) -> float:
+    if subject.spec.kind == "multiclass":
+        return float(nn.functional.cross_entropy(input, labels))
+    return float(nn.functional.binary_cross_entropy_with_logits(input.reshape(labels.shape), labels.float()))
+
+
+@check(
+    "prices-swapped",
+    Severity.PROPERTY,
+    why="Copying alpha and beta from a paper or another library favours the opposite mistake.",
+    fix="alpha on false positives and beta on false negatives; focal alpha on positives: as papers and libraries have.",
+    consequence_of=("unused-argument",),
+    applies=lambda spec: sigmoid(spec) and "alpha" in spec.options,
+)
+def prices_swapped(subject: Subject) -> Iterator[Found]:
+    """Does alpha weigh what it weighs elsewhere?"""
+    labels = subject.labels(batch=3)
+    target = subject.target_of(labels)
+    tversky = "beta" in subject.spec.options
+    over, under = (subject.input_of(torch.full_like(labels, on), 2.0) for on in (1, 0))
+    ratios = []
+    for alpha in (0.1, 0.9):
+        options = {"alpha": alpha, **({"beta": 1 - alpha} if tversky else {})}
+        costs = [tried(value, subject, each, target, options=options) for each in (over, under)]
+        if costs[0] is None or costs[1] is None or not all(map(math.isfinite, costs)):
+            return
+        ratios.append(costs[0] / max(costs[1], 1e-12))
+    rises = ratios[1] > ratios[0] * 1.001
+    if (not rises) if tversky else rises:
+        said = "false positives" if tversky else "positives"
+        yield Found(
+            f"a larger alpha makes {said} cheaper",
+            {"false positives / misses at alpha=0.1": ratios[0], "at alpha=0.9": ratios[1]},
+            code(subject, over, target, options={"alpha": 0.9, **({"beta": 0.1} if tversky else {})}),
+        )

@@ -1,0 +1,308 @@
+"""Citizenship: a loss leaves its inputs alone, and can be compiled, exported, transformed, copied and saved."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import io
+import pickle
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losskit.checker.battery import check
+from losskit.checker.checks.tools import additive, away, close, code, pull, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.subject import Subject
+
+
+@check(
+    "changes-inputs",
+    Severity.WRONG,
+    why="The metric that is computed next sees other scores or labels than the model and the data gave.",
+    fix="Replace operations that end in _ and assignments into input[...] or target[...] by new tensors.",
+)
+def changes_inputs(subject: Subject) -> Iterator[Found]:
+    """Are input and target the same after the call?"""
+    tensors = subject.example()
+    given = tuple(t.clone() for t in tensors)
+    value(subject, *given)
+    for name, before, after in zip(subject.spec.tensors, tensors, given, strict=True):
+        if not torch.equal(before, after):
+            lines = (f"before = {name}.clone()", "{call}", f"print(before, {name})")
+            numbers = {"largest change": float((after.double() - before.double()).abs().max())}
+            yield Found(f"the call changes its {name}", numbers, code(subject, *tensors, lines=lines))
+
+
+@check(
+    "has-memory",
+    Severity.WRONG,
+    why="The loss of a batch depends on the batches before: validation and resumed runs give other numbers.",
+    fix="Keep nothing on self in forward, or only in training mode and in a buffer.",
+)
+def has_memory(subject: Subject) -> Iterator[Found]:
+    """Does a call leave the next one as it was?"""
+    one, other = subject.example(0), subject.example(1)
+    criterion = subject.build()
+    numbers = []
+    for tensors in (one, other, one):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            numbers.append(float(subject.call(criterion, *tensors).double().mean()))
+    if not close(numbers[0], numbers[2], 1e-6, 1e-9):
+        yield Found(
+            "the same call a second time gives another number",
+            {"first": numbers[0], "after another call": numbers[2]},
+            code(subject, *one, lines=("print({call}, {call}, {call})",)),
+        )
+
+
+@check(
+    "random",
+    Severity.PROPERTY,
+    why="The same batch costs something else each time; comparing runs needs seeds.",
+    fix="Take a torch.Generator, where sampling is meant.",
+)
+def random(subject: Subject) -> Iterator[Found]:
+    """Does the same call cost the same, whatever the seed?"""
+    tensors = subject.example(batch=4)
+    numbers = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        numbers.append(float(subject.value(*tensors).detach()))
+    if any(not close(each, numbers[0], 1e-6, 1e-9) for each in numbers):
+        repro = code(subject, *tensors, lines=("print({call}, {call}, {call})",))
+        yield Found("the same call costs something else each time", {"values": numbers}, repro)
+
+
+class _Mark:
+    """A hook that does nothing, and lives as long as the graph that holds it."""
+
+    def __call__(self, gradient: Tensor) -> None:
+        return None
+
+
+@check(
+    "keeps-graph",
+    Severity.COST,
+    why="The activations of the last step stay in memory through the next: a smaller batch fits.",
+    fix="Store result.detach() or result.item() on self, never the result.",
+)
+def keeps_graph(subject: Subject) -> Iterator[Found]:
+    """Is the graph of a call free once its result is gone?"""
+    criterion = subject.build()
+    tensors = subject.example()
+    x = tensors[0].clone().requires_grad_()
+    middle = x * 1.0
+    mark = _Mark()
+    alive = weakref.ref(mark)
+    middle.register_hook(mark)  # type: ignore[no-untyped-call]  # the graph holds its hooks
+    subject.call(criterion, middle, *tensors[1:])
+    del mark, middle
+    gc.collect()
+    if alive() is not None:
+        lines = (
+            "{input}.requires_grad_()",
+            "{call}",
+            "print([name for name, held in vars(criterion).items() if getattr(held, 'grad_fn', None)])",
+        )
+        yield Found("a call's graph stays alive after its result is gone", "", code(subject, *tensors, lines=lines))
+
+
+def _same(subject: Subject, other: Callable[..., Any], tensors: tuple[Tensor, ...]) -> str:
+    """What goes wrong where this stands in for the loss; empty where it is the same."""
+    found: list[Tensor] = []
+    right: list[Tensor] = []
+    for criterion, kept in ((other, found), (subject.build(), right)):
+        x = tensors[0].clone().requires_grad_()
+        torch.manual_seed(0)
+        loss = criterion(x, *tensors[1:]).mean()
+        kept += [loss.detach(), torch.autograd.grad(loss, x)[0] if loss.requires_grad else torch.zeros_like(x)]
+    return "" if all(away(a, b, 1e-6) < 1e-3 for a, b in zip(found, right, strict=True)) else "gives another number"
+
+
+def _said(error: BaseException) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0].strip()[:160] if lines else ''}"
+
+
+def _straight(subject: Subject) -> Callable[..., Any]:
+    """The loss called in the order of the spec's tensors."""
+    criterion = subject.build()
+    if not subject.spec.swapped:
+        return criterion
+    return lambda first, second, *others: criterion(second, first, *others)
+
+
+@check(
+    "compile",
+    Severity.CONVENIENCE,
+    why="torch.compile cannot fuse the loss with the model, or stops with fullgraph=True.",
+    fix="Keep values of tensors out of Python: no if on a tensor, .item(), .tolist() or numpy.",
+    consequence_of=("no-graph",),
+)
+def compile(subject: Subject) -> Iterator[Found]:
+    """Does torch.compile(fullgraph=True) give the same value and gradient?"""
+    tensors = subject.example(batch=3)
+    torch._dynamo.reset()
+    lines = (
+        'compiled = torch.compile(criterion, fullgraph=True, backend="eager")',
+        f"print({subject.spoken().replace('criterion(', 'compiled(')})",
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            wrong = _same(subject, torch.compile(_straight(subject), fullgraph=True, backend="eager"), tensors)
+    except Exception as error:  # noqa: BLE001 - whatever the compiler raises
+        wrong = _said(error)
+    if wrong:
+        grade = Severity.WRONG if wrong.startswith("gives") else None
+        yield Found("torch.compile(fullgraph=True) fails", wrong, code(subject, *tensors, lines=lines), grade)
+
+
+class _Held(nn.Module):
+    """A loss inside a module, as torch.export asks."""
+
+    def __init__(self, criterion: Callable[..., Any]) -> None:
+        super().__init__()
+        self.criterion = criterion
+
+    def forward(self, *tensors: Tensor) -> Any:
+        return self.criterion(*tensors)
+
+
+@check(
+    "export",
+    Severity.CONVENIENCE,
+    why="A training step that holds the loss cannot be exported.",
+    fix="Keep values of tensors out of Python: no if on a tensor, .item(), .tolist() or numpy.",
+    consequence_of=("no-graph", "compile"),
+)
+def export(subject: Subject) -> Iterator[Found]:
+    """Does torch.export give the same value?"""
+    tensors = subject.example(batch=3)
+    lines = (
+        "class Step(torch.nn.Module):",
+        "    def forward(self, *tensors):",
+        "        return criterion(*tensors)",
+        f"print(torch.export.export(Step(), ({', '.join(subject.spec.tensors)},)))",
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exported = torch.export.export(_Held(_straight(subject)), tensors, strict=False).module()
+            made = float(exported(*tensors).double().mean())
+        wrong = "" if close(made, value(subject, *tensors), 1e-3) else "gives another number"
+    except Exception as error:  # noqa: BLE001 - whatever the exporter raises
+        wrong = _said(error)
+    if wrong:
+        grade = Severity.WRONG if wrong.startswith("gives") else None
+        yield Found("torch.export fails", wrong, code(subject, *tensors, lines=lines), grade)
+
+
+@check(
+    "func-grad",
+    Severity.CONVENIENCE,
+    why="torch.func.grad, and everything built on it, does not work through the loss.",
+    fix="A custom Function needs setup_context; keep to PyTorch's own operators else.",
+    consequence_of=("no-graph", "slope-disagrees"),
+)
+def func_grad(subject: Subject) -> Iterator[Found]:
+    """Does torch.func.grad give the gradient?"""
+    tensors = subject.example()
+    lines = (f"print(torch.func.grad(lambda x: {_as_x(subject)}.mean())({subject.spec.tensors[0]}))",)
+    criterion = subject.build()
+    torch.manual_seed(0)
+    try:
+        found = torch.func.grad(lambda x: subject.call(criterion, x, *tensors[1:]).mean())(tensors[0])
+    except Exception as error:  # noqa: BLE001 - functorch raises many kinds
+        wrong = _said(getattr(error, "original", error))
+        yield Found("torch.func.grad fails", wrong, code(subject, *tensors, lines=lines))
+        return
+    right = pull(subject, *tensors).gradient
+    if away(found, right, 1e-6) > 1e-3:
+        numbers = {"func.grad": float(found.norm()), "backward": float(right.norm())}
+        yield Found(
+            "torch.func.grad is another gradient", numbers, code(subject, *tensors, lines=lines), Severity.WRONG
+        )
+
+
+def _as_x(subject: Subject) -> str:
+    return subject.spoken().replace(subject.spec.tensors[0], "x", 1)
+
+
+@check(
+    "vmap",
+    Severity.CONVENIENCE,
+    why="Gradients per sample, as influence scores and private training need, cannot be taken at once.",
+    fix="Keep values of tensors out of Python, and write no result into a tensor made by zeros().",
+    consequence_of=("no-graph", "func-grad"),
+    applies=lambda spec: additive(spec) and spec.two and (spec.labels or spec.kind in ("regression", "distribution")),
+)
+def vmap(subject: Subject) -> Iterator[Found]:
+    """Does vmap(grad) give each sample's gradient?"""
+    input, target = subject.example(batch=3)
+    call = _as_x(subject).replace(subject.spec.tensors[1], "t[None]", 1).replace("x", "x[None]", 1)
+    names = ", ".join(subject.spec.tensors)
+    lines = (f"step = torch.func.grad(lambda x, t: {call}.mean())", f"print(torch.func.vmap(step)({names}))")
+    criterion = subject.build()
+
+    def one(x: Tensor, t: Tensor) -> Tensor:
+        return subject.call(criterion, x[None], t[None]).mean()
+
+    torch.manual_seed(0)
+    try:
+        found = torch.func.vmap(torch.func.grad(one), randomness="same")(input, target)
+    except Exception as error:  # noqa: BLE001 - functorch raises many kinds
+        wrong = _said(getattr(error, "original", error))
+        yield Found("vmap(grad) fails", wrong, code(subject, input, target, lines=lines))
+        return
+    right = torch.cat([pull(subject, input[i : i + 1], target[i : i + 1]).gradient for i in range(3)])
+    if away(found, right, 1e-6) > 1e-3:
+        numbers = {"vmap": float(found.norm()), "one by one": float(right.norm())}
+        yield Found(
+            "vmap(grad) gives another gradient", numbers, code(subject, input, target, lines=lines), Severity.WRONG
+        )
+
+
+@check(
+    "copies",
+    Severity.CONVENIENCE,
+    why="Spawned workers, checkpoints of whole objects and averaged models need copies.",
+    fix="Keep lambdas, local functions, generators and locks off self; define classes at the top of a module.",
+)
+def copies(subject: Subject) -> Iterator[Found]:
+    """Can the loss be deepcopied, pickled, and saved by its state_dict?"""
+    criterion = subject.build()
+    if not isinstance(criterion, nn.Module):
+        return
+    tensors = subject.example()
+    right = value(subject, *tensors)
+    for what, copied, line in (
+        ("copy.deepcopy", copy.deepcopy, "import copy; copy.deepcopy(criterion)"),
+        ("pickle", lambda each: pickle.loads(pickle.dumps(each)), "import pickle; pickle.dumps(criterion)"),  # noqa: S301
+        ("state_dict", _through_state, "criterion.load_state_dict(criterion.state_dict())"),
+    ):
+        try:
+            made = copied(criterion)
+            torch.manual_seed(0)
+            found = float(subject.call(made, *tensors).detach().double().mean())
+            wrong = "" if close(found, right) else f"the copy gives {found:.6g} instead of {right:.6g}"
+        except Exception as error:  # noqa: BLE001 - whatever the loss holds may raise
+            wrong = _said(error)
+        if wrong:
+            yield Found(f"{what} fails", wrong, code(subject, lines=(line,)))
+
+
+def _through_state(criterion: nn.Module) -> nn.Module:
+    """The loss with its state written and read."""
+    buffer = io.BytesIO()
+    torch.save(criterion.state_dict(), buffer)
+    buffer.seek(0)
+    made = copy.deepcopy(criterion)
+    made.load_state_dict(torch.load(buffer, weights_only=True))
+    return made

@@ -1,0 +1,127 @@
+"""Identities: what a loss equals, and what its scores are taken for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+
+from losskit.checker.battery import check
+from losskit.checker.checks.tools import close, code, labelled, tried, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.spec import Spec
+from losskit.checker.subject import Subject
+
+
+def hard(spec: Spec) -> bool:
+    """Whether a right answer can be quite right."""
+    return labelled(spec) and spec.layout != "soft"
+
+
+@check(
+    "activated-twice",
+    Severity.WRONG,
+    why="The loss sees scores squeezed to [0, 1] as logits: the surest right answer still costs, and slopes are flat.",
+    fix="Leave out the sigmoid or softmax before a loss that has its own.",
+    consequence_of=("not-finite",),
+    applies=lambda spec: hard(spec) and spec.scores == "logits" and spec.layout != "signs",
+)
+def activated_twice(subject: Subject) -> Iterator[Found]:
+    """Does the surest right answer cost nearly nothing beside the surest wrong one?"""
+    right, wrong = (subject.example(scale=40.0, correct=answer, batch=4) for answer in (True, False))
+    surer = subject.example(scale=400.0, correct=False, batch=4)
+    costs = [value(subject, *each) for each in (right, wrong, surer)]
+    span = costs[1] - costs[0]
+    if all(map(math.isfinite, costs)) and close(costs[1], costs[2], 1e-4) and 0.15 * span < costs[0] and span > 0:
+        yield Found(
+            "scores of +-40 are squeezed as those of a probability would be: a right answer keeps its cost",
+            {"surest right answer": costs[0], "surest wrong answer": costs[1], "ten times as sure": costs[2]},
+            code(subject, *right),
+        )
+
+
+@check(
+    "perfect-costs",
+    Severity.PROPERTY,
+    why="The loss has a floor, or goes below 0: its size says nothing about what is left to learn.",
+    fix="Nothing, where smoothing of labels or a constant is meant.",
+    consequence_of=("activated-twice", "rewards-errors", "not-finite"),
+    applies=hard,
+)
+def perfect_costs(subject: Subject) -> Iterator[Found]:
+    """Does a perfect answer cost 0?"""
+    tensors = subject.example(scale=40.0, correct=True, batch=4)
+    found = value(subject, *tensors)
+    if math.isfinite(found) and abs(found) > 1e-2:
+        yield Found(f"a perfect answer costs {found:.4g}", {"value": found}, code(subject, *tensors))
+
+
+@check(
+    "outside-probabilities",
+    Severity.TRAP,
+    why="A forgotten sigmoid or softmax goes unnoticed: logits in place of probabilities give a plausible number.",
+    fix="Raise where a score is outside what is expected, or take logits and apply the activation inside.",
+    applies=lambda spec: spec.two and spec.scores in ("probabilities", "log_probabilities"),
+)
+def outside_probabilities(subject: Subject) -> Iterator[Found]:
+    """Are logits refused where probabilities, or their logarithms, belong?"""
+    input, target = subject.example()
+    drawn = torch.randn(input.shape, generator=torch.Generator().manual_seed(0))
+    logits = 2 * drawn + (1.0 if subject.spec.scores == "log_probabilities" else 0.0)
+    found = tried(value, subject, logits, target)
+    if found is not None and math.isfinite(found):
+        said = subject.spec.scores.replace("_", "-")
+        yield Found(f"takes logits for {said}, and gives a number", {"value": found}, code(subject, logits, target))
+
+
+@check(
+    "one-against-the-rest",
+    Severity.PROPERTY,
+    why="It is sigmoid per class, not softmax: other numbers than cross-entropy's, and argmax is not what it trains.",
+    fix="Use log_softmax over the classes; or call it multi-label.",
+    applies=lambda spec: labelled(spec) and spec.kind == "multiclass" and spec.scores == "logits",
+)
+def one_against_the_rest(subject: Subject) -> Iterator[Found]:
+    """Does adding one number to all scores of a position change nothing, as under softmax?"""
+    input, target = subject.example()
+    found, right = value(subject, input + 2.0, target), value(subject, input, target)
+    if not close(found, right, 1e-3, 1e-5):
+        yield Found(
+            "adding 2 to every class's score changes the loss",
+            {"plus 2": found, "before": right},
+            code(subject, input, target, lines=("print({call}, " + _plus(subject) + ")",)),
+        )
+
+
+def _plus(subject: Subject) -> str:
+    name = subject.spec.tensors[0]
+    return subject.spoken().replace(name, f"{name} + 2", 1)
+
+
+@check(
+    "two-classes-differ",
+    Severity.PROPERTY,
+    why="Moving from one sigmoid channel to two softmax channels changes the loss, though the model says the same.",
+    fix="Nothing, where the classes are averaged; else use the same formula for both.",
+    consequence_of=("one-against-the-rest",),
+    applies=lambda spec: labelled(spec) and spec.indices and any(way[0] == "binary" for way in spec.also),
+)
+def two_classes_differ(subject: Subject) -> Iterator[Found]:
+    """Is softmax over two classes the sigmoid of their difference?"""
+    way = next(way for way in subject.spec.also if way[0] == "binary")
+    binary = tried(subject.taking, kind="binary", scores=way[1], target=way[2])
+    if binary is None or subject.spec.scores != "logits":
+        return
+    labels = binary.labels(batch=3)
+    logit, target = binary.input_of(labels, 1.0, None), binary.target_of(labels)
+    channel = logit if logit.dim() == labels.dim() else logit.unsqueeze(1)
+    two = torch.cat([torch.zeros_like(channel), channel], 1)
+    indices = labels if subject.spec.layout == "indices-channel" else labels.squeeze(1)
+    found, right = tried(value, subject, two, indices), value(binary, logit, target)
+    if found is not None and not close(found, right, 1e-3, 1e-5):
+        yield Found(
+            "softmax over two classes is not the sigmoid of their difference",
+            {"two classes": found, "sigmoid": right},
+            code(subject, two, indices),
+        )

@@ -1,0 +1,180 @@
+"""Ignored positions: they are as if they were not there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from losskit.checker.battery import check
+from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, result, tried, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.spec import Spec
+from losskit.checker.subject import Subject
+
+LABEL = 255
+
+
+class Case(NamedTuple):
+    """A call in which some positions are ignored: those of the last row, or the last sample."""
+
+    options: dict[str, Any]
+    input: Tensor
+    target: Tensor
+    out: Tensor  # True at ignored positions, in the input's shape
+    kept: tuple[Tensor, Tensor]  # the call without those positions
+
+
+def ignores(spec: Spec) -> bool:
+    return labelled(spec) and (spec.ignore_index is not None or "ignore_index" in spec.options)
+
+
+def label_of(spec: Spec) -> tuple[dict[str, Any], int]:
+    """The label that is ignored, and the options that make it so."""
+    if spec.ignore_index is not None:
+        return {}, spec.ignore_index
+    return {"ignore_index": LABEL}, LABEL
+
+
+def case_of(subject: Subject) -> Case:
+    """An example whose last row, or last sample, is ignored."""
+    spec = subject.spec
+    options, label = label_of(spec)
+    rows = bool(spec.spatial)
+    input, target = subject.example(batch=1 if rows else 4, size=(3, *spec.spatial[1:]) if rows else ())
+    along = input.dim() - len(spec.spatial) if rows else 0
+    target_along = target.dim() - len(spec.spatial) if rows else 0
+    kept = _all_but_last(input, along), _all_but_last(target, target_along)
+    target = target.clone()
+    target.narrow(target_along, -1, 1).fill_(label)
+    out = torch.zeros_like(input, dtype=torch.bool)
+    out.narrow(along, -1, 1).fill_(True)
+    return Case(options, input, target, out, kept)
+
+
+def _all_but_last(tensor: Tensor, along: int) -> Tensor:
+    return tensor.narrow(along, 0, tensor.shape[along] - 1)
+
+
+@check(
+    "ignored-changes-value",
+    Severity.WRONG,
+    why="What was to be left out is trained on.",
+    fix="Select what counts before anything is computed: input[keep], or torch.where.",
+    applies=ignores,
+)
+def ignored_changes_value(subject: Subject) -> Iterator[Found]:
+    """Is the loss the same whatever the scores are at ignored positions?"""
+    case = case_of(subject)
+    other = torch.where(case.out, _another(subject, case.input), case.input)
+    found, right = (value(subject, given, case.target, options=case.options) for given in (other, case.input))
+    if not close(found, right):
+        yield Found(
+            "scores at ignored positions change the value",
+            {"value": found, "before": right},
+            code(subject, other, case.target, options=case.options),
+        )
+
+
+def _another(subject: Subject, input: Tensor) -> Tensor:
+    """Other scores of the same sort."""
+    if subject.spec.scores == "logits":
+        return input + 3 * torch.arange(input.numel()).reshape(input.shape)
+    return input.flip(1) if input.shape[1] > 1 else 1 - input
+
+
+@check(
+    "ignored-gets-gradient",
+    Severity.WRONG,
+    why="What was to be left out is trained on.",
+    fix="Select what counts before anything is computed: input[keep], or torch.where.",
+    consequence_of=("ignored-changes-value",),
+    applies=ignores,
+)
+def ignored_gets_gradient(subject: Subject) -> Iterator[Found]:
+    """Is the gradient 0 at ignored positions?"""
+    case = case_of(subject)
+    found = pull(subject, case.input, case.target, options=case.options)
+    most = float(found.gradient[case.out].abs().max())
+    if found.finite and most > 1e-9:
+        yield Found(
+            "ignored positions get a gradient",
+            {"largest there": most, "largest elsewhere": float(found.gradient[~case.out].abs().max())},
+            code(subject, case.input, case.target, options=case.options, lines=BACKWARD),
+        )
+
+
+@check(
+    "ignored-counts",
+    Severity.PROPERTY,
+    why="The mean divides by what was left out too: the more is ignored, the smaller the step.",
+    fix="Divide by the number of positions that count.",
+    consequence_of=("ignored-changes-value",),
+    applies=ignores,
+)
+def ignored_counts(subject: Subject) -> Iterator[Found]:
+    """Is ignoring a position the same as removing it?"""
+    case = case_of(subject)
+    found = value(subject, case.input, case.target, options=case.options)
+    right = tried(value, subject, *case.kept, options=case.options)
+    if right is not None and math.isfinite(right) and not close(found, right):
+        yield Found(
+            "ignoring positions is not the same as removing them",
+            {"ignored": found, "removed": right, "ratio": found / right if right else math.inf},
+            code(subject, case.input, case.target, options=case.options),
+        )
+
+
+@check(
+    "nan-at-ignored",
+    Severity.TRAP,
+    why="Padding and missing measurements hold anything, NaN too; NaN times a mask of 0 is NaN.",
+    fix="Select, don't multiply: torch.where on the scores before they are used.",
+    consequence_of=("ignored-changes-value", "ignored-gets-gradient"),
+    applies=ignores,
+)
+def nan_at_ignored(subject: Subject) -> Iterator[Found]:
+    """Do value and gradient stay finite where ignored scores are NaN?"""
+    case = case_of(subject)
+    spoilt = torch.where(case.out, torch.nan, case.input)
+    found = tried(pull, subject, spoilt, case.target, options=case.options)
+    if found is None or not pull(subject, case.input, case.target, options=case.options).finite:
+        return
+    kept = found.gradient[~case.out]
+    if not found.value.isfinite() or not found.gradient.isfinite().all():
+        what = (
+            "the value"
+            if not found.value.isfinite()
+            else "the gradient" + ("" if kept.isfinite().all() else " everywhere")
+        )
+        yield Found(
+            f"NaN at ignored positions reaches {what}",
+            {"value": float(found.value)},
+            code(subject, spoilt, case.target, options=case.options, lines=BACKWARD),
+        )
+
+
+@check(
+    "all-ignored",
+    Severity.PROPERTY,
+    why="A batch in which everything is ignored turns the model into NaN.",
+    fix="Divide by the count where it is not 0, and return input.sum() * 0 where it is.",
+    consequence_of=("ignored-changes-value",),
+    applies=ignores,
+)
+def all_ignored(subject: Subject) -> Iterator[Found]:
+    """Does a batch in which everything is ignored cost a finite number?"""
+    case = case_of(subject)
+    nothing = torch.full_like(case.target, label_of(subject.spec)[1])
+    made = tried(result, subject, case.input, nothing, options=case.options)
+    repro = code(subject, case.input, nothing, options=case.options)
+    if made is None:
+        yield Found("raises where everything is ignored", "", repro)
+    elif made.numel() == 0 and subject.spec.scalar:
+        what = f"where everything is ignored the result has shape {tuple(made.shape)}, and backward() raises"
+        yield Found(what, {"shape": str(tuple(made.shape))}, repro, Severity.WRONG)
+    elif not made.isfinite().all():
+        yield Found(f"{float(made.double().mean())} where everything is ignored", {"value": float(made.mean())}, repro)

@@ -1,0 +1,143 @@
+"""Labels: those that mean nothing are refused, and classes that are nowhere are dealt with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from losskit.checker.battery import check
+from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, sigmoid, tried, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.subject import Subject
+
+
+@check(
+    "labels-out-of-range",
+    Severity.TRAP,
+    why="A label file with one class too many, or a border label, trains towards something else without a message.",
+    fix="Raise where a label is below 0 or not below the number of classes, and is not ignore_index.",
+    applies=lambda spec: labelled(spec) and spec.indices,
+)
+def labels_out_of_range(subject: Subject) -> Iterator[Found]:
+    """Are class indices that are no class refused?"""
+    input, target = subject.example()
+    for wrong in (subject.spec.classes, -1, 255):
+        if wrong == subject.spec.ignore_index:
+            continue
+        bad = target.clone()
+        bad.view(-1)[0] = wrong
+        found = tried(value, subject, input, bad)
+        if found is not None and not math.isnan(found):
+            yield Found(
+                f"takes the label {wrong} where there are {subject.spec.classes} classes, and gives a number",
+                {"value": found, "of the right labels": value(subject, input, target)},
+                code(subject, input, bad),
+            )
+            return
+
+
+@check(
+    "mask-of-255",
+    Severity.TRAP,
+    why="Masks are often saved as 0 and 255; the loss then has its minimum somewhere else.",
+    fix="Raise where a target is outside [0, 1].",
+    applies=lambda spec: sigmoid(spec) and spec.layout not in ("signs", "soft"),
+)
+def mask_of_255(subject: Subject) -> Iterator[Found]:
+    """Is a mask of 0 and 255 refused?"""
+    input, target = subject.example()
+    found = tried(value, subject, input, target * 255)
+    if found is not None and not math.isnan(found):
+        yield Found(
+            "takes a mask of 0 and 255, and gives a number",
+            {"value": found, "of 0 and 1": value(subject, input, target)},
+            code(subject, input, target * 255),
+        )
+
+
+@check(
+    "one-label-only",
+    Severity.WRONG,
+    why="Images without any object, and images that are all object, are in every data set.",
+    fix="Look for a division by a count that is 0 there, and for 0 * log(0).",
+    consequence_of=("not-finite",),
+    applies=labelled,
+)
+def one_label_only(subject: Subject) -> Iterator[Found]:
+    """Are value and gradient finite where every position has the same label?"""
+    labels = subject.labels()
+    for label in (0, 1):
+        same = torch.full_like(labels, label)
+        for answer in (None, True, False):
+            tensors = subject.input_of(same, 2.0, answer), subject.target_of(same)
+            found = tried(pull, subject, *tensors)
+            if found is not None and not found.finite:
+                yield Found(
+                    f"not finite where every label is {label}",
+                    {"value": float(found.value)},
+                    code(subject, *tensors, lines=BACKWARD),
+                )
+                return
+
+
+@check(
+    "absent-class",
+    Severity.PROPERTY,
+    why="Images without the object teach nothing: false positives in them stay, or a right answer costs the most.",
+    fix="Where a class is absent, charge its mean predicted probability (absent='penalize' in losskit).",
+    consequence_of=("no-graph",),
+    applies=sigmoid,
+)
+def absent_class(subject: Subject) -> Iterator[Found]:
+    """Where no position has the label, do false positives cost more than a right answer, with a gradient?"""
+    size = (16, 16) if subject.spec.takes_spatial(2) else subject.spec.spatial
+    drawn = subject.labels(size=size)
+    nothing = torch.zeros_like(drawn)
+    target = subject.target_of(nothing)
+    right, wrong = (pull(subject, subject.input_of(nothing, 4.0, correct=answer), target) for answer in (True, False))
+    usual = pull(subject, subject.input_of(drawn, 4.0, correct=False), subject.target_of(drawn))
+    share = float(wrong.gradient.abs().sum()) / max(float(usual.gradient.abs().sum()), 1e-30)
+    numbers = {"right": float(right.value), "all false positives": float(wrong.value), "gradient, of the usual": share}
+    shown = f"torch.full({tuple(subject.input_of(nothing).shape)}, 4.0)", _zeros(target)
+    if not (right.finite and wrong.finite):
+        return
+    if share < 1e-3 or float(wrong.value - right.value) < 1e-3:
+        costs = "nothing" if float(wrong.value) < 1e-3 else "about as much as a right answer"
+        repro = code(subject, *shown, lines=BACKWARD)
+        yield Found(f"where the class is absent, false positives cost {costs}", numbers, repro)
+    elif float(right.value) > 0.5:
+        repro = code(subject, shown[0].replace("4.0", "-4.0"), shown[1])
+        yield Found("where the class is absent, a right answer costs nearly the most", numbers, repro)
+
+
+def _zeros(target: Tensor) -> str:
+    dtype = "" if target.is_floating_point() else f", dtype={target.dtype}"
+    return f"torch.full({tuple(target.shape)}, {target.reshape(-1)[0].item()}{dtype})"
+
+
+@check(
+    "one-hot-differs",
+    Severity.TRAP,
+    why="Class indices and one-hot targets look alike in code, and the wrong one trains towards something else.",
+    fix="Refuse a target whose shape is not that of class indices, or read it as one-hot.",
+    applies=lambda spec: labelled(spec) and spec.indices,
+)
+def one_hot_differs(subject: Subject) -> Iterator[Found]:
+    """Is a one-hot target refused, or worth what the class indices are?"""
+    size = subject.spec.spatial
+    labels = subject.labels(size=size)
+    input, right = subject.input_of(labels, 1.0, None), subject.target_of(labels)
+    hot = torch.nn.functional.one_hot(labels, subject.spec.classes).movedim(-1, 1).contiguous()
+    for given in (hot, hot.float()):
+        found = tried(value, subject, input, given)
+        if found is not None and math.isfinite(found) and not close(found, value(subject, input, right)):
+            said = "integer" if given is hot else "float"
+            yield Found(
+                f"takes a one-hot target of {said}s, and gives another number",
+                {"one-hot": found, "indices": value(subject, input, right)},
+                code(subject, input, given),
+            )
+            return

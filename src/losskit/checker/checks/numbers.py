@@ -1,0 +1,307 @@
+"""Numbers: finite, and the same in every precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from losskit.checker.battery import check
+from losskit.checker.checks.tools import ANSWERS, BACKWARD, HALVES, away, close, code, labelled, pull, tried, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.spec import Spec
+from losskit.checker.subject import Subject
+
+
+def saturated(spec: Spec) -> tuple[float, ...]:
+    """How large scores are when they are large: losses of numbers may grow exponentially."""
+    if spec.labels:
+        return (20.0, 100.0) if spec.scores == "probabilities" else (20.0, 100.0, 1e4)
+    return (1.0, 10.0)
+
+
+@check(
+    "not-finite",
+    Severity.WRONG,
+    why="One NaN or infinite gradient turns every weight of the model into NaN at the next step.",
+    fix="Compute from logits: logsigmoid, log_softmax, softplus; no log or power of a number that can be 0.",
+)
+def not_finite(subject: Subject) -> Iterator[Found]:
+    """Are value and gradient finite, however large the scores?"""
+    for dtype in (torch.float32, torch.bfloat16):
+        for scale in saturated(subject.spec):
+            for answer in ANSWERS:
+                tensors = subject.example(dtype=dtype, scale=scale, correct=answer, batch=2)
+                found = tried(pull, subject, *tensors)
+                if found is None or found.finite:
+                    continue
+                said = {None: "random", True: "right", False: "wrong"}[answer]
+                what = "value" if not found.value.isfinite().all() else "gradient"
+                yield Found(
+                    f"the {what} is not finite for {said} {subject.spec.scores} of size {scale:g} in {name(dtype)}",
+                    {"value": float(found.value), "gradient": _some(found.gradient)},
+                    code(subject, *tensors, lines=BACKWARD),
+                )
+                return
+
+
+def name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _some(gradient: Tensor) -> list[float]:
+    bad = gradient[~gradient.isfinite()]
+    return [float(each) for each in (bad if len(bad) else gradient.reshape(-1))[:3]]
+
+
+@check(
+    "float64-disagrees",
+    Severity.WRONG,
+    why="Training runs in float32: it sees another loss, or another slope, than the formula has.",
+    fix="Compute in log space, and keep constants such as 1e-8 out of numbers near 1.",
+    consequence_of=("not-finite",),
+)
+def float64_disagrees(subject: Subject) -> Iterator[Found]:
+    """Are value and gradient in float32 those of float64?"""
+    for scale in (1.0, 12.0) if subject.spec.labels else (1.0,):
+        for answer in ANSWERS:
+            tensors = subject.example(scale=scale, correct=answer)
+            found, right = pull(subject, *tensors), pull(subject, *(_double(t) for t in tensors))
+            if not (found.finite and right.finite):
+                continue
+            value_off = away(found.value, right.value, 1e-2)
+            slope_off = 0.0 if answer is True else away(found.gradient, right.gradient, 1e-6)
+            if value_off > 1e-3 or slope_off > 0.05:
+                yield Found(
+                    f"{'the value' if value_off > 1e-3 else 'the gradient'} in float32 is not that in float64",
+                    {"float32": float(found.value), "float64": float(right.value), "gradient off by": slope_off},
+                    code(subject, *tensors, lines=("print({call}, " + _in_double(subject) + ")",)),
+                )
+                return
+
+
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+def _in_double(subject: Subject) -> str:
+    call = subject.spoken()
+    for each in subject.spec.tensors:
+        call = call.replace(each, f"{each}.double()") if each == subject.spec.tensors[0] else call
+    return call
+
+
+@check(
+    "half-disagrees",
+    Severity.WRONG,
+    why="Mixed precision hands losses float16 and bfloat16 scores, and a wrong finite number goes unnoticed.",
+    fix="Start with input = input.float().",
+    consequence_of=("not-finite", "float64-disagrees"),
+)
+def half_disagrees(subject: Subject) -> Iterator[Found]:
+    """Are value and gradient in float16 and bfloat16 those of float64?"""
+    seen = set()
+    for dtype in HALVES:
+        for scale, answer in ((1.0, None), (12.0, None), (12.0, False), (12.0, True)):
+            if not subject.spec.labels and scale > 1:
+                continue
+            tensors = subject.example(dtype=dtype, scale=scale, correct=answer)
+            found = in_half(subject, tensors)
+            if found is not None and found.severity not in seen:
+                seen.add(found.severity)
+                yield found
+
+
+def in_half(subject: Subject, tensors: tuple[Tensor, ...], made: tuple[str, ...] = ()) -> Found | None:
+    """What is wrong with a loss of half-precision scores, beside its own float64."""
+    found = tried(pull, subject, *tensors)
+    right = pull(subject, *(_double(t) for t in tensors))
+    if found is None or not right.finite or float(right.value.abs()) > 6e4:
+        return None  # half precision that is refused is no fault, nor is a number that it cannot hold
+    dtype = tensors[0].dtype
+    numbers = {name(dtype): float(found.value), "float64": float(right.value)}
+    repro = code(subject, *(made or tensors), lines=BACKWARD)
+    if not found.finite:
+        grade = Severity.TRAP if dtype == torch.float16 else Severity.WRONG
+        what = "value" if not found.value.isfinite() else "gradient"
+        return Found(f"in {name(dtype)} the {what} is not finite", numbers, repro, grade)
+    lost = _vanished(found.gradient, right.gradient)
+    if abs(numbers[name(dtype)] - numbers["float64"]) > 0.03 * abs(numbers["float64"]) + 0.005:
+        also = ", and the gradient is 0" if lost else ""
+        return Found(f"in {name(dtype)} the value is finite and wrong{also}", numbers, repro)
+    if lost:
+        return Found(f"in {name(dtype)} the gradient is 0 where it should not be", numbers, repro)
+    return None
+
+
+def _vanished(found: Tensor, right: Tensor) -> bool:
+    """Whether a gradient that the precision could hold is 0 everywhere."""
+    least = torch.finfo(found.dtype).tiny
+    return not found.any() and float(right.abs().max()) > 4 * least
+
+
+@check(
+    "half-sums-overflow",
+    Severity.WRONG,
+    why="A 512 x 512 mask in float16 sums past 65504; the loss then stays at one number and nothing is learnt.",
+    fix="Sum in float32: input.float() first, or .sum(dtype=torch.float32).",
+    consequence_of=("half-disagrees", "not-finite", "float64-disagrees"),
+    applies=lambda spec: spec.two and spec.takes_spatial(2),
+)
+def half_sums_overflow(subject: Subject) -> Iterator[Found]:
+    """Are they at sizes whose sums are more than float16 can hold?"""
+    for dtype in HALVES:
+        tensors = subject.example(dtype=dtype, batch=1, size=(4, 4))
+        large = tuple(t.repeat(*(1,) * (t.dim() - 2), 128, 128) for t in tensors)
+        literal = subject.code(*tensors).splitlines()
+        made = []
+        for each, tensor in zip(subject.spec.tensors, tensors, strict=True):
+            line = next(line for line in literal if line.startswith(f"{each} = "))
+            ones = "1, " * (tensor.dim() - 2)
+            made.append(f"{line.removeprefix(f'{each} = ')}.repeat({ones}128, 128)")
+        found = in_half(subject, large, tuple(made))
+        if found is not None:
+            yield Found(f"512 x 512: {found.what}", found.evidence, found.repro, found.severity)
+            return
+
+
+@check(
+    "float64-lost",
+    Severity.CONVENIENCE,
+    why="Gradcheck and high-precision work need float64, and get float32's errors instead.",
+    fix="Keep the input's precision: input.to(torch.promote_types(input.dtype, torch.float32)).",
+)
+def float64_lost(subject: Subject) -> Iterator[Found]:
+    """Are float64 scores computed in float64?"""
+    if loses_float64(subject):
+        tensors = subject.example(dtype=torch.float64, batch=1)
+        made = value(subject, *tensors)
+        yield Found(
+            "float64 scores are computed in float32", {"value": made}, code(subject, *tensors, lines=("print({call})",))
+        )
+
+
+def loses_float64(subject: Subject) -> bool:
+    """Whether a loss of float64 scores has no more digits than float32."""
+    for seed in range(3):
+        made = value(subject, *subject.example(seed, dtype=torch.float64))
+        if float(torch.tensor(made, dtype=torch.float64).float()) != made:
+            return False
+    return True
+
+
+@check(
+    "target-sets-precision",
+    Severity.PROPERTY,
+    why="A mask kept in bfloat16 to save memory silently makes a float32 loss as coarse as bfloat16.",
+    fix="target = target.to(input.dtype), after the input is at least float32.",
+    applies=lambda spec: labelled(spec) and not spec.indices,
+)
+def target_sets_precision(subject: Subject) -> Iterator[Found]:
+    """Does the target's precision leave the result's alone?"""
+    input, target = subject.example(batch=2)
+    right = value(subject, input, target)
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        if not target.is_floating_point():
+            return
+        made = tried(pull, subject, input, target.to(dtype))
+        if made is None:
+            continue
+        found = float(made.value)
+        if not close(found, right, 1e-4, 1e-5) or made.value.dtype in HALVES:
+            grade = None if close(found, right, 0.03, 0.005) else Severity.WRONG
+            yield Found(
+                f"float32 scores with a {name(dtype)} target give a loss of {name(made.value.dtype)}'s precision",
+                {"value": found, "with a float32 target": right},
+                code(subject, input, target.to(dtype)),
+                grade,
+            )
+            return
+
+
+@check(
+    "integer-targets",
+    Severity.CONVENIENCE,
+    why="Masks come as bool or uint8, class indices as uint8 or int32.",
+    fix="Convert the target inside the loss: target.to(input.dtype), or target.long() for class indices.",
+    applies=labelled,
+)
+def integer_targets(subject: Subject) -> Iterator[Found]:
+    """Are targets of bool and of small integers taken, and worth the same?"""
+    input, target = subject.example()
+    if subject.spec.layout in ("signs", "soft"):
+        return
+    right = value(subject, input, target)
+    kinds = (torch.uint8, torch.int32) if subject.spec.indices else (torch.bool, torch.uint8, torch.int64)
+    refused = []
+    for dtype in kinds:
+        found = tried(value, subject, input, target.to(dtype))
+        if found is None:
+            refused.append(dtype)
+        elif not close(found, right):
+            yield Found(
+                f"a {name(dtype)} target gives another number",
+                {"value": found, f"with {name(target.dtype)}": right},
+                code(subject, input, target.to(dtype)),
+                Severity.WRONG,
+            )
+    if refused:
+        said = ", ".join(name(dtype) for dtype in refused)
+        yield Found(f"refuses a target of {said}", {"refused": said}, code(subject, input, target.to(refused[0])))
+
+
+@check(
+    "autocast",
+    Severity.WRONG,
+    why="Under autocast the model hands over half-precision scores, and some functions refuse to run.",
+    fix="Compute from logits in float32: inside the loss, with torch.autocast(input.device.type, enabled=False).",
+    consequence_of=("not-finite", "half-disagrees", "float64-disagrees"),
+)
+def autocast(subject: Subject) -> Iterator[Found]:
+    """Is the loss the same under autocast?"""
+    for scale in (1.0, 12.0) if subject.spec.labels else (1.0,):
+        tensors = subject.example(scale=scale)
+        right = value(subject, *tensors)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = tried(pull, subject, *tensors)
+        lines = ('with torch.autocast("cpu", dtype=torch.bfloat16):', "    print({call})")
+        repro = code(subject, *tensors, lines=lines)
+        if found is None:
+            yield Found("raises under autocast", {"float32": right}, repro, Severity.CONVENIENCE)
+            return
+        if not found.finite or not close(float(found.value), right, 0.05, 0.01):
+            yield Found(
+                "under autocast the value is another", {"autocast": float(found.value), "float32": right}, repro
+            )
+            return
+
+
+@check(
+    "unsafe-on-gpu-autocast",
+    Severity.CONVENIENCE,
+    why="binary_cross_entropy refuses to run under autocast on a GPU, so mixed precision stops with an error.",
+    fix="binary_cross_entropy_with_logits on the logits.",
+)
+def unsafe_on_gpu_autocast(subject: Subject) -> Iterator[Found]:
+    """Does it leave alone what autocast refuses on a GPU?"""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    called = []
+
+    class Listen(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            called.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    tensors = subject.example(batch=1)
+    with Listen():  # type: ignore[no-untyped-call]
+        value(subject, *tensors)
+    if any(each.startswith("aten.binary_cross_entropy.") for each in called):
+        yield Found(
+            "calls binary_cross_entropy on probabilities",
+            {"calls": "torch.nn.functional.binary_cross_entropy"},
+            code(
+                subject, *(t.cpu() for t in tensors), lines=('with torch.autocast("cuda"):  # on a GPU', "    {call}")
+            ),
+        )

@@ -1,0 +1,180 @@
+"""Reductions: mean, sum and none are one loss, and what a batch costs is what its parts cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from losskit.checker.battery import check
+from losskit.checker.checks.ignored import ignores, label_of
+from losskit.checker.checks.tools import (
+    additive,
+    attached,
+    away,
+    close,
+    code,
+    indexed,
+    is_random,
+    pull,
+    result,
+    tried,
+    value,
+)
+from losskit.checker.finding import Found, Severity
+from losskit.checker.spec import Spec
+from losskit.checker.subject import Subject
+
+
+def reduces(spec: Spec) -> bool:
+    return "reduction" in spec.options
+
+
+@check(
+    "reductions-disagree",
+    Severity.WRONG,
+    why="Weighing or masking the values of reduction='none' by hand gives another loss than the built-in mean.",
+    fix="Compute the values once; mean is their mean and sum their sum.",
+    applies=reduces,
+)
+def reductions_disagree(subject: Subject) -> Iterator[Found]:
+    """Are mean and sum those of the values that reduction='none' returns?"""
+    tensors = subject.example(batch=3)
+    made = {each: _reduced(subject, tensors, each) for each in ("none", "mean", "sum")}
+    values = made["none"]
+    if values is None:
+        return
+    if values.dim() == 0 and (made["mean"] is not None or made["sum"] is not None):
+        yield Found(
+            "reduction='none' returns one number",
+            {"none": float(values)},
+            code(subject, *tensors, options={"reduction": "none"}, lines=("print({call}.shape)",)),
+        )
+        return
+    for each, right in (("sum", values.sum()), ("mean", values.mean())):
+        found = made[each]
+        if found is not None and found.dim() == 0 and not close(float(found), float(right), 1e-3):
+            yield Found(
+                f"reduction={each!r} is not the {each} of the values of reduction='none'",
+                {each: float(found), f"{each} of the values": float(right)},
+                code(subject, *tensors, options={"reduction": "none"}, lines=(f"print({{call}}.{each}())",)),
+            )
+            return
+
+
+def _reduced(subject: Subject, tensors: tuple[Tensor, ...], reduction: str) -> Tensor | None:
+    return tried(result, subject, *tensors, options={"reduction": reduction})
+
+
+@check(
+    "unknown-reduction",
+    Severity.TRAP,
+    why="A typing mistake such as 'avg' silently trains with another scale of the loss.",
+    fix="Raise where reduction is none of those known.",
+    applies=reduces,
+)
+def unknown_reduction(subject: Subject) -> Iterator[Found]:
+    """Is a reduction that does not exist refused?"""
+    tensors = subject.example()
+    made = _reduced(subject, tensors, "avg")
+    if made is not None:
+        yield Found(
+            f"takes reduction='avg', and returns shape {tuple(made.shape)}",
+            {"first value": float(made.reshape(-1)[0])} if made.numel() else "",
+            code(subject, *tensors, options={"reduction": "avg"}),
+        )
+
+
+@check(
+    "depends-on-batch",
+    Severity.PROPERTY,
+    why="Micro-batches and several GPUs train on another loss than the whole batch on one.",
+    fix="Add the sums over micro-batches and ranks before the formula, or average one value a sample.",
+    applies=additive,
+)
+def depends_on_batch(subject: Subject) -> Iterator[Found]:
+    """Is the loss of a batch the mean, or the sum, of what its halves cost?"""
+    if is_random(subject) or not attached(subject):
+        return
+    tensors = _uneven(subject)
+    whole = pull(subject, *tensors)
+    halves = [pull(subject, *(t[at : at + 2] for t in tensors)) for at in (0, 2)]
+    values = torch.stack([each.value for each in halves]).double()
+    gradient = torch.cat([each.gradient for each in halves])
+    total = abs(float(values.sum()) - float(whole.value)) < abs(float(values.mean()) - float(whole.value))
+    joined, slope = (values.sum(), gradient) if total else (values.mean(), gradient / 2)
+    off = away(slope, whole.gradient, 1e-9)
+    if whole.finite and (not close(float(joined), float(whole.value), 1e-4, 1e-6) or off > 1e-3):
+        first, second = (indexed(subject, at) for at in (":2", "2:"))
+        yield Found(
+            f"a batch of 4 is not two batches of 2: their gradient is {100 * off:.0f} % off",
+            {"whole": float(whole.value), "from halves": float(joined), "gradient off by": off},
+            code(subject, *tensors, lines=(f"print({{call}}, ({first} + {second}){'' if total else ' / 2'})",)),
+        )
+
+
+def _uneven(subject: Subject) -> tuple[Tensor, ...]:
+    """Four samples of which the first two have few positives."""
+    tensors = subject.example(batch=4)
+    if subject.spec.kind in ("binary", "multilabel") and subject.spec.labels:
+        labels = subject.labels(batch=4)
+        labels[:2] = labels[:2] * (torch.arange(labels[:2].numel()).reshape(labels[:2].shape) % 3 == 0)
+        labels.view(4, -1)[:, 0] = 1
+        return subject.input_of(labels, 1.0, None), subject.target_of(labels)
+    return tensors
+
+
+@check(
+    "uneven-ignored",
+    Severity.PROPERTY,
+    why="Where micro-batches or ranks ignore unevenly, the mean of their means is not the mean of all.",
+    fix="Use reduction='sum' and divide once by the count of all (losskit.distributed does).",
+    consequence_of=("depends-on-batch", "ignored-changes-value"),
+    applies=lambda spec: ignores(spec) and additive(spec),
+)
+def uneven_ignored(subject: Subject) -> Iterator[Found]:
+    """Is the loss of a batch the mean of its halves', where one of them ignores more?"""
+    options, label = label_of(subject.spec)
+    input, target = subject.example(batch=4)
+    target = target.clone()
+    target[0] = label
+    parts = [(input[at : at + 2], target[at : at + 2]) for at in (0, 2)]
+    whole = pull(subject, input, target, options=options)
+    halves = [pull(subject, *part, options=options) for part in parts]
+    mean = sum(float(each.value) for each in halves) / 2
+    total = sum(float(each.value) for each in halves)
+    off = away(torch.cat([each.gradient for each in halves]) / 2, whole.gradient, 1e-9)
+    if whole.finite and math.isfinite(mean) and off > 1e-3 and not close(total, float(whole.value), 1e-4):
+        yield Found(
+            f"halves of which one ignores more average to a gradient that is {100 * off:.0f} % off",
+            {"whole": float(whole.value), "mean of halves": mean, "gradient off by": off},
+            code(subject, input, target, options=options),
+        )
+
+
+@check(
+    "sum-does-not-add",
+    Severity.PROPERTY,
+    why="Adding the sums of micro-batches and ranks, the usual cure for uneven batches, does not give the whole.",
+    fix="reduction='sum' adds one value a position or sample.",
+    consequence_of=("depends-on-batch", "reductions-disagree"),
+    applies=lambda spec: reduces(spec) and additive(spec),
+)
+def sum_does_not_add(subject: Subject) -> Iterator[Found]:
+    """Do the sums of two halves add to the sum of the whole?"""
+    if is_random(subject):
+        return
+    tensors = subject.example(batch=4)
+    options = {"reduction": "sum"}
+    whole = tried(value, subject, *tensors, options=options)
+    if whole is None:
+        return
+    halves = [value(subject, *(t[at : at + 2] for t in tensors), options=options) for at in (0, 2)]
+    if not close(sum(halves), whole, 1e-3):
+        yield Found(
+            "reduction='sum' of a batch is not what its halves' sums add to",
+            {"whole": whole, "halves": sum(halves)},
+            code(subject, *tensors, options=options),
+        )

@@ -1,0 +1,201 @@
+"""Shapes: wrong ones are refused, and every memory layout of right ones gives the same number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from losskit.checker.battery import check
+from losskit.checker.checks.tools import close, code, indexed, is_random, labelled, loud, pull, tried, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.spec import Spec
+from losskit.checker.subject import Subject
+
+
+@check(
+    "broadcasts",
+    Severity.WRONG,
+    why="A forgotten unsqueeze compares every prediction with every target; training runs and learns the average.",
+    fix="Raise where input.shape and target.shape differ.",
+    applies=lambda spec: spec.two and spec.kind != "pairs",
+)
+def broadcasts(subject: Subject) -> Iterator[Found]:
+    """Are targets of a wrong shape refused?"""
+    spec = subject.spec
+    input, target = subject.example(batch=4)
+    wrong: list[tuple[str, Tensor, Tensor | None]] = []
+    if spec.same_shape and spec.layout not in ("bare", "one-hot", "soft", "log-soft") and input.dim() > 1:
+        column, meant = (input, target) if input.shape[1] == 1 else (input[:, :1], target[:, :1])
+        squeezed = meant.squeeze(1)
+        wrong.append((f"a target {tuple(squeezed.shape)} for an input {tuple(column.shape)}", squeezed, meant))
+    wrong.append(("the target of one sample for a batch of 4", target[:1], None))
+    for what, given, meant in wrong:
+        scores = input if meant is None or input.shape[1] == 1 else input[:, :1]
+        found, told = loud(subject, scores, given)
+        if not math.isfinite(found):
+            continue
+        right = None if meant is None else value(subject, scores, meant)
+        if right is not None and close(found, right):
+            continue
+        shared = spec.kind == "distribution"  # one distribution for the batch can be meant
+        yield Found(
+            f"takes {what}{' with a mere warning' if told else ''}, and gives a number",
+            {"value": found} if right is None else {"value": found, "of the right shape": right},
+            code(subject, scores, given),
+            Severity.TRAP if told or shared else None,
+        )
+        return
+
+
+@check(
+    "transposed-target",
+    Severity.WRONG,
+    why="A mask loaded with height and width swapped is compared with the wrong pixels.",
+    fix="Raise where the shapes differ; reshape(-1) and view(-1) hide it.",
+    consequence_of=("broadcasts",),
+    applies=lambda spec: spec.two and spec.kind != "pairs" and spec.takes_spatial(2),
+)
+def transposed_target(subject: Subject) -> Iterator[Found]:
+    """Is a target with height and width swapped refused?"""
+    input, target = subject.example(size=(2, 3))
+    swapped = target.transpose(-1, -2).contiguous()
+    found, told = loud(subject, input, swapped)
+    if math.isfinite(found):
+        shapes = f"{tuple(swapped.shape)} for an input {tuple(input.shape)}"
+        yield Found(
+            f"takes a target {shapes}, and compares the wrong positions",
+            {"value": found, "of the right target": value(subject, input, target)},
+            code(subject, input, swapped),
+            Severity.TRAP if told else None,
+        )
+
+
+@check(
+    "memory-layout",
+    Severity.CONVENIENCE,
+    why="Crops, permutations and channels-last models give tensors that are not contiguous.",
+    fix="reshape or flatten where the code says view.",
+    applies=lambda spec: spec.kind != "sequence",
+)
+def memory_layout(subject: Subject) -> Iterator[Found]:
+    """Do tensors that are not contiguous give the same number?"""
+    size = (2, 3) if subject.spec.takes_spatial(2) else None
+    tensors = subject.example(size=size, batch=3)
+    right = pull(subject, *tensors)
+    for what, change in (("transposed in memory", _permuted), ("cropped from a larger one", _cropped)):
+        given = tuple(change(t) for t in tensors)
+        found = tried(pull, subject, *given)
+        made = tuple(_strided(t) for t in tensors)
+        if found is None:
+            yield Found(f"refuses tensors that are {what}", "", code(subject, *made))
+            return
+        if not torch.allclose(found.value, right.value, 1e-4, 1e-6, equal_nan=True):
+            numbers = {"value": float(found.value), "contiguous": float(right.value)}
+            yield Found(f"tensors that are {what} give another number", numbers, code(subject, *made), Severity.WRONG)
+            return
+
+
+def _permuted(tensor: Tensor) -> Tensor:
+    """The same values, with the dimensions in reversed order in memory."""
+    order = tuple(reversed(range(tensor.dim())))
+    return tensor.permute(order).contiguous().permute(order)
+
+
+def _cropped(tensor: Tensor) -> Tensor:
+    """The same values, as every second one of a larger tensor."""
+    return torch.stack([tensor, torch.zeros_like(tensor)], -1)[..., 0]
+
+
+def _strided(tensor: Tensor) -> str:
+    from losskit.checker.repro import literal
+
+    return f"{literal(tensor)}.mT.contiguous().mT" if tensor.dim() > 1 else literal(tensor)
+
+
+def _samples(spec: Spec) -> bool:
+    return spec.labels or spec.kind in ("regression", "distribution")
+
+
+@check(
+    "batch-of-one",
+    Severity.WRONG,
+    why="The last batch of an epoch often has one sample, and validation runs with one.",
+    fix="Name the dimensions to reduce; squeeze() without one, and std() over the batch, break here.",
+    consequence_of=("not-finite",),
+    applies=_samples,
+)
+def batch_of_one(subject: Subject) -> Iterator[Found]:
+    """Does a batch of one sample work, and cost what the same sample costs twice?"""
+    tensors = subject.example(batch=1)
+    twice = tuple(torch.cat([t, t]) for t in tensors)
+    whole = pull(subject, *twice)
+    found = tried(pull, subject, *tensors)
+    if found is None:
+        yield Found("raises for a batch of one sample", "", code(subject, *tensors), Severity.CONVENIENCE)
+    elif whole.finite and not found.finite:
+        numbers = {"value": float(found.value), "of the sample twice": float(whole.value)}
+        yield Found("a batch of one sample gives no finite number", numbers, code(subject, *tensors))
+
+
+@check(
+    "empty-batch",
+    Severity.PROPERTY,
+    why="A filter that leaves nothing of a batch turns the model into NaN, or ends the run with an obscure error.",
+    fix="Return input.sum() * 0 where there is nothing to average, or raise a ValueError that says so.",
+    applies=_samples,
+)
+def empty_batch(subject: Subject) -> Iterator[Found]:
+    """Does an empty batch cost a finite number?"""
+    tensors = tuple(t[:0] for t in subject.example())
+    found = tried(value, subject, *tensors)
+    if found is not None and not math.isfinite(found):
+        yield Found(f"an empty batch costs {found}", {"value": found}, code(subject, *tensors))
+
+
+@check(
+    "positions-matter",
+    Severity.PROPERTY,
+    why="The loss looks at neighbours, or takes rows and columns for different things.",
+    fix="Nothing, where the loss is one of shapes or derivatives; else look for a reshape that mixes dimensions.",
+    applies=lambda spec: (labelled(spec) and spec.takes_spatial(1)) or (labelled(spec) and spec.takes_spatial(2)),
+)
+def positions_matter(subject: Subject) -> Iterator[Found]:
+    """Is the loss the same when the positions of input and target are shuffled alike?"""
+    if is_random(subject):
+        return
+    size = (1, 3) if subject.spec.takes_spatial(2) else (3,)
+    input, target = subject.example(size=size)
+    order = torch.tensor([1, 0, 2])
+    shuffled = tuple(t.flatten(-len(size))[..., order].reshape(t.shape) for t in (input, target))
+    found, right = value(subject, *shuffled), value(subject, input, target)
+    if not close(found, right):
+        yield Found(
+            "shuffling the positions of input and target alike changes the number",
+            {"shuffled": found, "before": right},
+            code(subject, input, target, lines=("print({call}, " + indexed(subject, "..., [1, 0, 2]") + ")",)),
+        )
+
+
+@check(
+    "order-matters",
+    Severity.WRONG,
+    why="Shuffling the data changes the loss: samples are compared with what belongs to others.",
+    fix="Look for a reshape that mixes the batch with another dimension, or a state kept from sample to sample.",
+    applies=lambda spec: spec.kind != "sequence",
+)
+def order_matters(subject: Subject) -> Iterator[Found]:
+    """Is the loss the same when the samples come in another order?"""
+    if is_random(subject):
+        return
+    tensors = subject.example(batch=4)
+    order = torch.tensor([2, 0, 3, 1])
+    found, right = value(subject, *(t[order] for t in tensors)), value(subject, *tensors)
+    if not close(found, right):
+        yield Found(
+            "the same samples in another order cost another number",
+            {"reordered": found, "before": right},
+            code(subject, *tensors, lines=("print({call}, " + indexed(subject, "[2, 0, 3, 1]") + ")",)),
+        )

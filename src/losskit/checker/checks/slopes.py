@@ -1,0 +1,262 @@
+"""Slopes: the gradient is there, it is the value's own, and it points from wrong answers to right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losskit.checker.battery import check
+from losskit.checker.checks.numbers import loses_float64
+from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, tried, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.forms import one_hot_of
+from losskit.checker.subject import LossRaised, Subject
+
+
+@check(
+    "no-graph",
+    Severity.NO_GRADIENT,
+    why="backward() raises, or leaves the model as it is.",
+    fix="Keep to tensors from the input to the result: no .item(), .detach(), .data, numpy or rounding.",
+)
+def no_graph(subject: Subject) -> Iterator[Found]:
+    """Does autograd see that the loss depends on its input?"""
+    if not attached(subject):
+        tensors = subject.example(batch=1)
+        yield Found("the result does not depend on the input for autograd", "", code(subject, *tensors, lines=BACKWARD))
+
+
+@check(
+    "slope-disagrees",
+    Severity.WRONG,
+    why="Each step goes another way than downhill on the loss that is shown.",
+    fix="Look for .detach(), .data, no_grad or a custom backward on something that the value depends on.",
+    consequence_of=("no-graph", "not-finite"),
+)
+def slope_disagrees(subject: Subject) -> Iterator[Found]:
+    """Is the gradient the slope of the value?"""
+    coarse = loses_float64(subject)
+    wrong = []
+    for seed in range(3):
+        tensors = subject.example(seed, dtype=torch.float64)
+        found = pull(subject, *tensors)
+        direction = _direction(tensors[0], seed)
+        step, tolerance = (1e-2, 0.1) if coarse else (1e-5, 1e-3)
+        ahead, here, behind = (value(subject, tensors[0] + s * step * direction, *tensors[1:]) for s in (1, 0, -1))
+        sides = (ahead - here) / step, (here - behind) / step
+        size = max(float(found.gradient.norm()), *map(abs, sides), 1e-12)
+        if not found.finite or abs(sides[0] - sides[1]) > 10 * tolerance * size:
+            continue  # a kink
+        slope, said = sum(sides) / 2, float((found.gradient * direction).sum())
+        if abs(slope - said) > tolerance * size:
+            wrong.append((tensors, slope, said))
+    if len(wrong) > 1 and attached(subject):
+        tensors, slope, said = wrong[0]
+        lines = ("torch.autograd.gradcheck(lambda x: " + _of_x(subject) + ", {input}.double())",)
+        yield Found(
+            "the gradient is not the slope of the value",
+            {"slope of the value": slope, "by the gradient": said},
+            code(subject, *tensors, lines=("{input}.requires_grad_()", *lines)),
+        )
+
+
+def _direction(like: Tensor, seed: int) -> Tensor:
+    drawn = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
+    return drawn / drawn.norm()
+
+
+def _of_x(subject: Subject) -> str:
+    return subject.spoken().replace(subject.spec.tensors[0], "x", 1)
+
+
+@check(
+    "second-derivative",
+    Severity.WRONG,
+    why="Gradient penalties, meta-learning and second-order optimisers get a wrong number without a message.",
+    fix="Write the backward of a custom Function with differentiable operations, or mark it once_differentiable.",
+    consequence_of=("no-graph", "slope-disagrees", "not-finite", "float64-lost"),
+)
+def second_derivative(subject: Subject) -> Iterator[Found]:
+    """Is the second derivative the slope of the gradient?"""
+    if loses_float64(subject):
+        return
+    wrong = []
+    for seed in range(3):
+        tensors = subject.example(seed, dtype=torch.float64)
+        direction, step = _direction(tensors[0], seed), 1e-5
+        try:
+            said = _second(subject, tensors, direction)
+        except LossRaised as error:
+            repro = code(subject, *tensors, lines=_twice(subject))
+            yield Found(f"there is no second derivative: {error}"[:200], "", repro, Severity.CONVENIENCE)
+            return
+        ahead, here, behind = (
+            pull(subject, tensors[0] + s * step * direction, *tensors[1:]).gradient for s in (1, 0, -1)
+        )
+        sides = (ahead - here) / step, (here - behind) / step
+        size = max(float(said.norm()), float(sides[0].norm()), float(here.norm()), 1e-12)
+        if (
+            float((sides[0] - sides[1]).norm()) < 1e-2 * size
+            and float(((sides[0] + sides[1]) / 2 - said).norm()) > 1e-2 * size
+        ):
+            wrong.append((tensors, float(((sides[0] + sides[1]) / 2).norm()), float(said.norm())))
+    if len(wrong) > 1:
+        tensors, slope, size = wrong[0]
+        yield Found(
+            "the second derivative is not the slope of the gradient",
+            {"slope of the gradient": slope, "second derivative": size},
+            code(subject, *tensors, lines=_twice(subject)),
+        )
+
+
+def _second(subject: Subject, tensors: tuple[Tensor, ...], direction: Tensor) -> Tensor:
+    """The second derivative along a direction."""
+    x = tensors[0].clone().requires_grad_()
+    loss = result(subject, x, *tensors[1:]).mean()
+    try:
+        (first,) = torch.autograd.grad(loss, x, create_graph=True)
+        if not first.requires_grad:
+            return torch.zeros_like(x)
+        found = torch.autograd.grad((first * direction).sum(), x, allow_unused=True)[0]
+    except RuntimeError as error:
+        raise LossRaised(error) from error
+    return torch.zeros_like(x) if found is None else found
+
+
+def _twice(subject: Subject) -> tuple[str, ...]:
+    call = _of_x(subject)
+    return "{input}.requires_grad_()", f"torch.autograd.gradgradcheck(lambda x: {call}, {{input}})"
+
+
+@check(
+    "wrong-answers-unlearnt",
+    Severity.NO_GRADIENT,
+    why="What the model is most wrong about, it never learns.",
+    fix="Compute from logits in log space; do not clamp scores or probabilities before the loss.",
+    consequence_of=("no-graph",),
+    applies=lambda spec: spec.two and (spec.labels or spec.kind in ("regression", "distribution")),
+)
+def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
+    """Does a single wrong answer among right ones get a gradient?"""
+    for scale in (3.0, 6.0, 12.0):
+        input, target = subject.example(scale=scale, correct=True)
+        off, _ = subject.example(scale=scale, correct=False)
+        if subject.spec.kind == "distribution":
+            off = input.roll(1, 1)
+        at: Any = (0, slice(None), *(0,) * (input.dim() - 2)) if input.dim() > 1 else 0
+        one = input.clone()
+        one[at] = off[at]
+        found = pull(subject, one, target)
+        if found.finite and not found.gradient[at].any():
+            size = "" if subject.spec.scores == "probabilities" else f" of size {scale:g}"
+            yield Found(
+                f"a wrong answer{size} among right ones gets no gradient at all",
+                {"gradient there": 0.0, "value": float(found.value)},
+                code(subject, one, target, lines=BACKWARD),
+            )
+            return
+
+
+@check(
+    "rewards-errors",
+    Severity.WRONG,
+    why="Minimising this loss makes the model worse.",
+    fix="Look for a missing minus or 1 -, and for a target that is used upside down.",
+    consequence_of=("slope-disagrees",),
+)
+def rewards_errors(subject: Subject) -> Iterator[Found]:
+    """Do right answers cost less than wrong ones, and does each step go towards the right ones?"""
+    for scale in (1.0, 3.0):
+        right, wrong = (subject.example(scale=scale, correct=answer, batch=4) for answer in (True, False))
+        costs = value(subject, *right), value(subject, *wrong)
+        if costs[0] > costs[1]:
+            yield Found(
+                "a right answer costs more than a wrong one",
+                {"right": costs[0], "wrong": costs[1]},
+                code(subject, *wrong, lines=("print({call})  # wrong answers cost less than right ones",)),
+            )
+            return
+    found = _towards(subject)
+    if found is not None:
+        tensors, slope = found
+        yield Found(
+            "the loss rises when wrong scores move towards the right answer",
+            {"slope towards the right answer": slope},
+            code(subject, *tensors, lines=BACKWARD),
+        )
+
+
+def _towards(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
+    """Wrong answers at which the loss rises towards the right ones."""
+    spec = subject.spec
+    if not (labelled(spec) and spec.scores == "logits"):
+        return None
+    labels = subject.labels()
+    input, target = subject.input_of(labels, 2.0, correct=False), subject.target_of(labels)
+    towards = (2 * one_hot_of(spec.kind, labels, spec.classes) - 1).reshape(input.shape)
+    slope = float((pull(subject, input, target).gradient * towards).sum())
+    return ((input, target), slope) if slope > 1e-9 else None
+
+
+@check(
+    "forward-mode",
+    Severity.WRONG,
+    why="Jacobian-vector products of the whole model become 0 without a message.",
+    fix="Give the custom operator or Function a jvp, or let it raise.",
+    consequence_of=("no-graph",),
+)
+def forward_mode(subject: Subject) -> Iterator[Found]:
+    """Is forward-mode differentiation right, or refused?"""
+    tensors = subject.example(dtype=torch.float64)
+    direction = _direction(tensors[0], 0)
+
+    def jvp() -> float | None:
+        criterion = subject.build()
+        torch.manual_seed(0)
+        try:
+            made = torch.func.jvp(
+                lambda x: subject.call(criterion, x, *tensors[1:]).mean(), (tensors[0],), (direction,)
+            )
+        except (RuntimeError, NotImplementedError):
+            return None
+        return float(made[1])
+
+    found, right = tried(jvp), float((pull(subject, *tensors).gradient * direction).sum())
+    if found is not None and abs(found - right) > 1e-4 * max(abs(right), 1e-4):
+        lines = ("print(torch.func.jvp(lambda x: " + _of_x(subject) + ", ({input},), (torch.ones_like({input}),)))",)
+        yield Found(
+            "forward-mode differentiation gives another slope than backward",
+            {"forward": found, "backward": right},
+            code(subject, *tensors, lines=lines),
+        )
+
+
+@check(
+    "backward-twice",
+    Severity.WRONG,
+    why="Losses that share a graph, and retain_graph=True, get a wrong gradient.",
+    fix="A custom backward must not change what it saved.",
+    consequence_of=("no-graph", "not-finite"),
+)
+def backward_twice(subject: Subject) -> Iterator[Found]:
+    """Does backward give the same gradient the second time?"""
+    tensors = subject.example()
+    x = tensors[0].clone().requires_grad_()
+    loss = result(subject, x, *tensors[1:]).mean()
+    if not loss.requires_grad:
+        return
+    first, second = (torch.autograd.grad(loss, x, retain_graph=True, allow_unused=True)[0] for _ in range(2))
+    if first is not None and not torch.allclose(first, second, equal_nan=True):
+        lines = (
+            "{input}.requires_grad_()",
+            "loss = {call}.mean()",
+            "print(*(torch.autograd.grad(loss, {input}, retain_graph=True)[0] for _ in range(2)))",
+        )
+        yield Found(
+            "the second backward through the same graph gives another gradient",
+            {"first": float(first.norm()), "second": float(second.norm())},
+            code(subject, *tensors, lines=lines),
+        )

@@ -1,0 +1,157 @@
+"""What the checks share: a loss measured once, numbers compared, and repros."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from losskit.checker.spec import Spec
+from losskit.checker.subject import CannotRebuild, LossRaised, Subject
+
+Options = Mapping[str, Any]
+T = TypeVar("T")
+HALVES = (torch.float16, torch.bfloat16)
+ANSWERS = (None, False, True)  # random scores, wrong answers, right ones
+FORWARD = "print({call})"
+BACKWARD = "loss = {call}.mean()", "loss.backward()", "print(loss, {input}.grad)"
+
+
+class Pulled(NamedTuple):
+    """A loss and its gradient by the input."""
+
+    value: Tensor
+    gradient: Tensor
+    attached: bool  # whether the result depends on the input for autograd
+
+    @property
+    def finite(self) -> bool:
+        return bool(self.value.isfinite().all()) and bool(self.gradient.isfinite().all())
+
+
+def result(subject: Subject, *tensors: Tensor, options: Options | None = None, **arguments: Any) -> Tensor:
+    """What a fresh loss returns, from the same random numbers each time."""
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return subject.call(subject.build(**(options or {})), *tensors, **arguments)
+
+
+def value(subject: Subject, *tensors: Tensor, options: Options | None = None, **arguments: Any) -> float:
+    """The loss as one number."""
+    with torch.no_grad():
+        made = result(subject, *tensors, options=options, **arguments)
+    return float(made.double().mean())
+
+
+def pull(subject: Subject, *tensors: Tensor, options: Options | None = None, of: int = 0, **arguments: Any) -> Pulled:
+    """The loss as one number, and its gradient by the tensor at `of`: zeros where there is none."""
+    given = list(tensors)
+    given[of] = given[of].detach().clone().requires_grad_()
+    made = result(subject, *given, options=options, **arguments)
+    loss = made if made.dim() == 0 else made.mean()
+    found = None
+    if loss.requires_grad:
+        try:
+            (found,) = torch.autograd.grad(loss, given[of], allow_unused=True)
+        except RuntimeError as error:
+            raise LossRaised(error) from error
+    gradient = torch.zeros_like(given[of]) if found is None else found
+    return Pulled(loss.detach(), gradient.detach(), found is not None)
+
+
+def tried(call: Callable[..., T], *arguments: Any, **named: Any) -> T | None:
+    """What a call returns; None where the loss refuses, or its constructor does."""
+    try:
+        return call(*arguments, **named)
+    except (LossRaised, CannotRebuild):
+        return None
+
+
+def loud(subject: Subject, *tensors: Tensor) -> tuple[float, bool]:
+    """The loss of tensors that it should refuse, NaN where it does; and whether it warns."""
+    with warned() as heard:
+        made = tried(subject.value, *tensors)
+    number = math.nan if made is None else float(made.detach())
+    return number, any(issubclass(each.category, UserWarning) for each in heard)
+
+
+def attached(subject: Subject) -> bool:
+    """Whether autograd sees the loss depend on its input."""
+    return pull(subject, *subject.example()).attached
+
+
+def away(found: Tensor | float, right: Tensor | float, least: float = 1e-12) -> float:
+    """How far one result is from another, relative to its size, or to `least` where that is smaller."""
+    a, b = (torch.as_tensor(each).detach().double() for each in (found, right))
+    size = max(float(b.norm()), least)
+    return float((a - b).norm()) / size
+
+
+def close(found: float, right: float, relative: float = 1e-4, absolute: float = 1e-6) -> bool:
+    return math.isclose(found, right, rel_tol=relative, abs_tol=absolute)
+
+
+def code(
+    subject: Subject,
+    *tensors: Tensor | str,
+    lines: tuple[str, ...] = (FORWARD,),
+    options: Options | None = None,
+    imports: str = "",
+    arguments: Options | None = None,
+) -> str:
+    """A repro; `{call}`, `{input}` and `{target}` in its lines are the loss of these tensors and their names."""
+    names = subject.spec.tensors
+    known = {"call": subject.spoken(**(arguments or {})), "input": names[0], "target": names[1], "last": names[-1]}
+    given = list(tensors)
+    if any("backward" in line for line in lines):
+        lines = (f"{names[0]}.requires_grad_()", *lines)
+    said = tuple(line.format(**known) for line in lines)
+    return subject.code(*given, lines=said, options=options, arguments=arguments, imports=imports)
+
+
+@contextmanager
+def warned() -> Iterator[list[warnings.WarningMessage]]:
+    """The warnings of a block, also those that were given before."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield heard
+
+
+def indexed(subject: Subject, at: str) -> str:
+    """The call of these positions of every tensor, as code."""
+    call = subject.spoken()
+    for each in subject.spec.tensors:
+        call = re.sub(rf"\b{each}\b", f"{each}[{at}]", call)
+    return call
+
+
+def labelled(spec: Spec) -> bool:
+    return spec.labels and spec.two
+
+
+def sigmoid(spec: Spec) -> bool:
+    """Whether each score is yes or no by itself."""
+    return labelled(spec) and spec.kind in ("binary", "multilabel")
+
+
+def additive(spec: Spec) -> bool:
+    """Whether samples follow each other in the first dimension of every tensor, and none belongs to another."""
+    return spec.kind != "sequence" and spec.layout not in ("partners", "groups")
+
+
+def is_random(subject: Subject) -> bool:
+    """Whether the loss draws random numbers, as point sampling does."""
+    tensors = subject.example(batch=4)
+    numbers = set()
+    with torch.no_grad():
+        for seed in range(3):
+            torch.manual_seed(seed)
+            numbers.add(float(subject.value(*tensors)))
+    return len(numbers) > 1
