@@ -1,12 +1,13 @@
 """The checks, a file a theme: importing them enters them into the battery, in the order in which they are asked."""
 
-from losskit.checker.checks import slopes as slopes  # isort: skip
-from losskit.checker.checks import arguments as arguments
-from losskit.checker.checks import citizenship as citizenship
-from losskit.checker.checks import cost as cost
-from losskit.checker.checks import identities as identities
-from losskit.checker.checks import ignored as ignored
-from losskit.checker.checks import labels as labels
+# isort: off
 from losskit.checker.checks import numbers as numbers
-from losskit.checker.checks import reductions as reductions
+from losskit.checker.checks import slopes as slopes
+from losskit.checker.checks import arguments as arguments
 from losskit.checker.checks import shapes as shapes
+from losskit.checker.checks import ignored as ignored
+from losskit.checker.checks import reductions as reductions
+from losskit.checker.checks import citizenship as citizenship
+from losskit.checker.checks import labels as labels
+from losskit.checker.checks import identities as identities
+from losskit.checker.checks import cost as cost

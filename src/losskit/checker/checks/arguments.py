@@ -314,8 +314,8 @@ def prices_swapped(subject: Subject) -> Iterator[Found]:
     ratios = []
     for alpha in (0.1, 0.9):
         options = {"alpha": alpha, **({"beta": 1 - alpha} if tversky else {})}
-        costs = [tried(value, subject, each, target, options=options) for each in (over, under)]
-        if costs[0] is None or costs[1] is None or not all(map(math.isfinite, costs)):
+        costs = [tried(value, subject, each, target, options=options) or math.nan for each in (over, under)]
+        if not all(map(math.isfinite, costs)):
             return
         ratios.append(costs[0] / max(costs[1], 1e-12))
     rises = ratios[1] > ratios[0] * 1.001

@@ -128,7 +128,7 @@ def peak_memory(subject: Subject) -> Iterator[Found]:
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
     share = mode.most / (x.numel() * x.element_size())
-    if share > 4:
+    if share > 4.5:
         yield Found(
             f"needs {share:.1f} times the scores' memory at once, forward and backward",
             {"bytes at once": mode.most, "bytes of the scores": x.numel() * x.element_size()},

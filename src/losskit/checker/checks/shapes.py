@@ -32,12 +32,12 @@ def broadcasts(subject: Subject) -> Iterator[Found]:
         squeezed = meant.squeeze(1)
         wrong.append((f"a target {tuple(squeezed.shape)} for an input {tuple(column.shape)}", squeezed, meant))
     wrong.append(("the target of one sample for a batch of 4", target[:1], None))
-    for what, given, meant in wrong:
-        scores = input if meant is None or input.shape[1] == 1 else input[:, :1]
+    for what, given, right_one in wrong:
+        scores = input if right_one is None or input.shape[1] == 1 else input[:, :1]
         found, told = loud(subject, scores, given)
         if not math.isfinite(found):
             continue
-        right = None if meant is None else value(subject, scores, meant)
+        right = None if right_one is None else value(subject, scores, right_one)
         if right is not None and close(found, right):
             continue
         shared = spec.kind == "distribution"  # one distribution for the batch can be meant

@@ -64,8 +64,9 @@ def slope_disagrees(subject: Subject) -> Iterator[Found]:
 
 
 def _direction(like: Tensor, seed: int) -> Tensor:
-    drawn = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
-    return drawn / drawn.norm()
+    drawn: Tensor = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
+    length: Tensor = torch.linalg.vector_norm(drawn)
+    return drawn / length
 
 
 def _of_x(subject: Subject) -> str:
@@ -98,16 +99,15 @@ def second_derivative(subject: Subject) -> Iterator[Found]:
         )
         sides = (ahead - here) / step, (here - behind) / step
         size = max(float(said.norm()), float(sides[0].norm()), float(here.norm()), 1e-12)
-        if (
-            float((sides[0] - sides[1]).norm()) < 1e-2 * size
-            and float(((sides[0] + sides[1]) / 2 - said).norm()) > 1e-2 * size
-        ):
-            wrong.append((tensors, float(((sides[0] + sides[1]) / 2).norm()), float(said.norm())))
+        slope = (sides[0] + sides[1]) / 2
+        kink = float((sides[0] - sides[1]).norm()) > 1e-2 * size
+        if not kink and float((slope - said).norm()) > 1e-2 * size:
+            wrong.append((tensors, float(slope.norm()), float(said.norm())))
     if len(wrong) > 1:
-        tensors, slope, size = wrong[0]
+        tensors, rate, length = wrong[0]
         yield Found(
             "the second derivative is not the slope of the gradient",
-            {"slope of the gradient": slope, "second derivative": size},
+            {"slope of the gradient": rate, "second derivative": length},
             code(subject, *tensors, lines=_twice(subject)),
         )
 
