@@ -1,95 +1,95 @@
-"""Pictures of the report: SVG that takes the page's colours, and small PNGs of images."""
+"""Test items of a report as small pictures: what was to be found, and what each loss's model found."""
 
 import base64
 import io
-from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, from_numpy
 
-from losskit.experiment.results import Record
-from losskit.experiment.tasks.task import VOID, Metric
+from losskit.experiment.scores import image_dice
+from losskit.experiment.tasks.task import VOID, Data
 
-# Okabe and Ito's colours, which people tell apart however they see colour; lines differ in dashes and marks as well.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES = ("-", "--", "-.", ":")
-MARKS = ("o", "s", "^", "D", "v", "P", "X")
 TRUE, PREDICTED = "#56B4E9", "#E69F00"
-INK = "#010203"  # becomes the page's text colour
 
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "losskit",
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.parse_math": False,
-    **{f"{part}.color": INK for part in ("text", "xtick", "ytick")},
-    **{f"axes.{part}color": INK for part in ("edge", "label")},
-}
+Array = NDArray[Any]
 
 
-def learning_curves(records: Sequence[Record], losses: Sequence[str], metric: Metric) -> str:
-    """Validation score against epoch, the mean over seeds and their range."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5, 3.4 + 0.25 * len(losses)), layout="constrained")
-        axes = figure.add_subplot()
-        for index, loss in enumerate(losses):
-            curves = [record["curve"] for record in records if record["loss"] == loss]
-            epochs, scores = curves[0]["epoch"], np.array([curve["score"] for curve in curves])  # (seeds, points)
-            colour = COLOURS[index % len(COLOURS)]
-            axes.fill_between(epochs, scores.min(0), scores.max(0), color=colour, alpha=0.12, linewidth=0)
-            axes.plot(
-                epochs,
-                scores.mean(0),
-                color=colour,
-                linestyle=DASHES[index % len(DASHES)],
-                marker=MARKS[index % len(MARKS)],
-                markersize=4,
-                label=loss,
-            )
-        axes.set(xlabel="epoch", ylabel=f"{metric.label}, validation", ylim=(0, 1))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.25)
-        figure.legend(loc="outside lower left", frameon=False, ncols=1)
-        return svg(figure)
+@dataclass(frozen=True)
+class Picture:
+    source: str  # a data URI
+    words: str  # what it shows
+    caption: str
+    wide: bool = False
 
 
-def svg(figure: Figure) -> str:
-    """For use inside a page: no header, no fixed size, text in the page's colour."""
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = stream.getvalue()
-    root = text.index("<svg")
-    width, height = (72 * side for side in figure.get_size_inches())
-    body = text[text.index(">", root) + 1 :].replace(INK, "currentColor")
-    return (
-        f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 {width:g} {height:g}" aria-hidden="true">{body}'
-    )
+def pictures(data: Data, answers: Path, loss: str) -> list[Picture]:
+    """Of each of the items that are shown; none of the rows of a table."""
+    if data.dimensions not in (2, 3) or data.kind == "regression" or data.channels > 4:
+        return []
+    with np.load(answers) as saved:
+        found = [from_numpy(saved[name]) for name in saved.files]
+    draw = outlined if data.is_segmentation else named
+    return [draw(data, index, answer, loss) for index, answer in zip(data.examples(), found, strict=True)]
 
 
-def contours(image: NDArray[Any], truth: NDArray[Any], prediction: NDArray[Any]) -> str:
+def named(data: Data, index: int, answer: Tensor, loss: str) -> Picture:
+    truth = int(data.test.targets[index])
+    answer_is = int(answer)
+    words = f"Test item {index} of class {truth}, taken for class {answer_is} by the model trained with {loss}"
+    caption = f"{answer_is} ✓" if answer_is == truth else f"{answer_is} ✗ ({truth})"
+    return Picture(plain(as_image(data.test.inputs[index])), words, caption)
+
+
+def outlined(data: Data, index: int, answer: Tensor, loss: str) -> Picture:
+    target = data.test.targets[index]
+    truth = target[0].long() if target.is_floating_point() else target
+    dice = image_dice(answer, truth)
+    image = data.test.inputs[index]
+    what = "image"
+    if data.dimensions == 3:
+        middle = int((truth > 0).flatten(1).sum(1).argmax()) if (truth > 0).any() else len(truth) // 2
+        image, truth, answer = image[:, middle], truth[middle], answer[middle]
+        what = f"slice {middle} of test volume"
+    found = "with a true outline" if (truth > 0).any() else "with nothing to find"
+    drawn = "and a predicted one" if (answer > 0).any() else "and nothing predicted"
+    item = f"{what.capitalize()} {index}" if data.dimensions == 3 else f"Test image {index}"
+    words = f"{item} {found} {drawn} by the model trained with {loss}; Dice {dice:.2f}"
+    source = contours(as_image(image), truth.numpy(), answer.numpy())
+    return Picture(source, words, f"Dice {dice:.2f}", wide=image.shape[-1] > 2 * image.shape[-2])
+
+
+def as_image(item: Tensor) -> Array:
+    """(H, W, channels), as they were given."""
+    return np.asarray(item.movedim(0, -1).numpy())
+
+
+def contours(image: Array, truth: Array, prediction: Array) -> str:
     """The image with the true outline (solid) and the predicted one (dashed), as a data URI."""
     height, width = truth.shape
-    figure = Figure(figsize=(2, 2 * height / width), dpi=110)
+    side = 2.0 if width <= 2 * height else 6.0
+    figure = Figure(figsize=(side, side * height / width), dpi=110)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
     low, high = np.percentile(image, (1, 99))
     shades = ((image - low) / max(high - low, 1e-6)).clip(0, 1)
     axes.imshow(shades if image.shape[-1] == 3 else shades[..., 0], cmap="gray", interpolation="nearest")
-    for labels, colour, style in ((truth, TRUE, "solid"), (prediction, PREDICTED, "dashed")):
+    for labels, colour, style, width in ((truth, TRUE, "solid", 2.6), (prediction, PREDICTED, "dashed", 1.2)):
         for value in np.unique(labels[(labels > 0) & (labels != VOID)]):
-            lines = axes.contour(labels == value, levels=[0.5], colors=[colour], linestyles=[style], linewidths=1.2)
-            lines.set_path_effects([Stroke(linewidth=1.9, foreground="black"), Normal()])  # seen on white as well
+            lines = axes.contour(labels == value, levels=[0.5], colors=[colour], linestyles=[style], linewidths=width)
+            edge = Stroke(linewidth=width + 0.8, foreground="black")  # seen on white as well
+            lines.set_path_effects([edge, Normal()])
     return png(figure)
 
 
-def plain(image: NDArray[Any]) -> str:
+def plain(image: Array) -> str:
     figure = Figure(figsize=(0.8, 0.8), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
@@ -98,6 +98,10 @@ def plain(image: NDArray[Any]) -> str:
 
 
 def png(figure: Figure) -> str:
+    """With a palette. An octree's keeps the few pixels of an outline; a median cut gives all to the many greys."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()).quantize(128, Image.Quantize.FASTOCTREE)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
+    pixels.save(stream, format="png", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,20 +1,25 @@
-"""report.html: one page with everything in it, that opens without a network."""
+"""report.html, one page with everything in it that opens without a network, and report.md for a pull request."""
 
 import importlib.metadata
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from joblib import cpu_count
+from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
 
-from losskit.experiment.figures import contours, learning_curves, plain
-from losskit.experiment.plan import examples_file
-from losskit.experiment.ranking import CONFIDENCE, Interval, number
-from losskit.experiment.scores import image_dice
-from losskit.experiment.tasks.task import Data
+from losskit.experiment.charts import COLOURS, DASHES, MARKS
+from losskit.experiment.drawings import charts
+from losskit.experiment.figures import Picture, pictures
+from losskit.experiment.results import Interval, Record
+from losskit.experiment.statistics import CONFIDENCE
+from losskit.experiment.store import write
+from losskit.experiment.tasks.task import Task
 
 if TYPE_CHECKING:
     from losskit.experiment.comparison import Comparison
@@ -23,73 +28,114 @@ PACKAGES = ("losskit", "torch", "numpy", "scipy", "scikit-learn", "scikit-image"
 
 
 @dataclass(frozen=True)
-class Picture:
-    source: str  # a data URI
-    words: str  # what it shows
-    caption: str
+class Axis:
+    """A range of values, and where one lies on it, in per cent."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, intervals: Sequence[Interval], *include: float) -> "Axis":
+        values = [v for each in intervals for v in (each.low, each.mean, each.high) if v is not None] + [*include]
+        ticks = MaxNLocator(5).tick_values(min(values, default=0.0), max(values, default=1.0))
+        return cls(round(float(ticks[0]), 9), round(float(ticks[-1]), 9))
+
+    def at(self, value: float | None) -> float:
+        if value is None:
+            return 0.0
+        return round(100 * min(max((value - self.low) / (self.high - self.low), 0.0), 1.0), 2)
 
 
 def write_report(comparison: "Comparison") -> None:
-    environment = Environment(
-        loader=PackageLoader("losskit.experiment"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    """Both files, each replaced as a whole: a page that is open while runs go on never sees half of one."""
+    context = {
+        "comparison": comparison,
+        "findings": comparison.findings,
+        "task": comparison.task,
+        "metric": comparison.findings.metric,
+        "index": {loss: number for number, loss in enumerate(comparison.losses)},
+        "confidence": f"{CONFIDENCE:.0%}",
+        "versions": versions(),
+    }
+    write(comparison.summary, environment().get_template("report.md").render(context))
+    context |= {
+        "charts": charts(comparison),
+        "examples": gallery(comparison, comparison.task, comparison.runs),
+        "coins": gallery(comparison, comparison.task.picture, comparison.pictures),
+    }
+    write(comparison.report, environment().get_template("report.html").render(context))
+
+
+@cache
+def environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("losskit.experiment"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    environment.filters["number"] = number
-    metric = comparison.task.metrics[0]
+    made.filters |= {"number": number, "difference": difference, "digits": digits, "cell": cell}
+    made.globals |= {
+        "axis": Axis.around,
+        "colours": COLOURS,
+        "dashes": len(DASHES),
+        "marks": len(MARKS),
+        "source": source,
+    }
+    return made
+
+
+def source(name: str) -> Markup:
+    """A file of ours as it is."""
+    return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704
+
+
+def digits(value: float) -> str:
+    """Three decimals of a share, fewer of larger values: 0.712, 44.1, 1250."""
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def number(value: Interval) -> str:
+    """0.712 [0.690, 0.734]"""
+    if value.low is None or value.high is None:
+        return digits(value.mean)
+    return f"{digits(value.mean)} [{digits(value.low)}, {digits(value.high)}]"
+
+
+def difference(value: Interval) -> str:
+    """+0.012 [−0.003, +0.027]"""
+    ends = [end for end in (value.low, value.high) if end is not None]
+    signed = [f"{'−' if end < 0 else '+'}{digits(abs(end))}" for end in (value.mean, *ends)]
+    return signed[0] if not ends else f"{signed[0]} [{signed[1]}, {signed[2]}]"
+
+
+def cell(text: object) -> str:
+    """For a table in Markdown."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+_drawn: dict[tuple[str, int, str], list[Picture]] = {}  # by file, when it was written, and loss
+
+
+def gallery(comparison: "Comparison", task: Task | None, runs: Sequence[Record]) -> dict[str, list[Picture]]:
+    """Of each loss, best first, what its model finds in the same few test items of the first block."""
+    files = {run["loss"]: comparison.out / run["examples"] for run in runs if run.get("examples")}
     ranked = [standing.loss for standing in comparison.ranking]
-    page = environment.get_template("report.html").render(
-        comparison=comparison,
-        task=comparison.task,
-        metric=metric,
-        confidence=f"{CONFIDENCE:.0%}",
-        axis=axis([value for each in comparison.ranking if (value := each.scores[metric.key])]),
-        curves=learning_curves(comparison.runs, ranked, metric) if ranked else "",
-        examples=examples(comparison, ranked),
-        versions=versions(),
-    )
-    draft = comparison.report.with_suffix(".tmp")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(comparison.report)
+    shown = [loss for loss in ranked if loss in files and files[loss].is_file()]
+    keys = {loss: (str(files[loss].absolute()), files[loss].stat().st_mtime_ns, loss) for loss in shown}
+    missing = [loss for loss in shown if keys[loss] not in _drawn]
+    if missing and task is not None:
+        data = task.data(0)
+        for loss in missing:
+            _drawn[keys[loss]] = pictures(data, files[loss], loss)
+    found = {loss: _drawn.get(key, []) for loss, key in keys.items()}
+    return {loss: drawn for loss, drawn in found.items() if drawn}
 
 
-def axis(intervals: list[Interval]) -> tuple[float, float]:
-    """The range of scores that the ranking's bars are drawn on, in tenths."""
-    lows = [value.mean if value.low is None else value.low for value in intervals]
-    highs = [value.mean if value.high is None else value.high for value in intervals]
-    low, high = min(lows, default=0.0), max(highs, default=1.0)
-    return float(np.floor(10 * max(0.0, low)) / 10), float(np.ceil(10 * min(1.0, high) + 1e-9) / 10)
-
-
-def examples(comparison: "Comparison", losses: list[str]) -> dict[str, list[Picture]]:
-    """Of each loss whose first seed finished, its predictions on the same few test images."""
-    shown = [loss for loss in losses if any(r["loss"] == loss and r["seed"] == 0 for r in comparison.runs)]
-    data = comparison.task.data(0)
-    pictures = {}
-    for loss in shown:
-        with np.load(examples_file(comparison.out, loss)) as saved:
-            predictions = [torch.from_numpy(saved[name]) for name in saved.files]
-        pictures[loss] = [
-            picture(data, index, prediction, loss)
-            for index, prediction in zip(data.examples(), predictions, strict=True)
-        ]
-    return pictures
-
-
-def picture(data: Data, index: int, prediction: torch.Tensor, loss: str) -> Picture:
-    image = data.test.inputs[index].movedim(0, -1).numpy()
-    truth = data.test.targets[index]
-    if not data.is_segmentation:
-        right = prediction == truth
-        words = f"A handwritten {truth}, read as {prediction} by the model trained with {loss}"
-        return Picture(plain(image), words, f"{prediction} ✓" if right else f"{prediction} ✗ ({truth})")
-    truth = truth[0].long() if truth.ndim == 3 else truth
-    dice = image_dice(prediction, truth)
-    found = "with a true outline" if (truth > 0).any() else "with nothing to find"
-    drawn = "and a predicted one" if (prediction > 0).any() else "and nothing predicted"
-    words = f"Test image {index} {found} {drawn} by the model trained with {loss}; Dice {dice:.2f}"
-    return Picture(contours(image, truth.numpy(), prediction.numpy()), words, f"Dice {dice:.2f}")
-
-
-def versions() -> dict[str, str]:
+@cache
+def versions() -> dict[str, Any]:
     return {
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in PACKAGES},

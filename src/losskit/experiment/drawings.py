@@ -1,0 +1,148 @@
+"""The charts of a report: what goes into each, from the runs and findings of a comparison."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from losskit.experiment import metrics
+from losskit.experiment.charts import Chart, Line, line_chart
+from losskit.experiment.metrics import Metric
+from losskit.experiment.results import Record
+
+if TYPE_CHECKING:
+    from losskit.experiment.comparison import Comparison
+
+BINS = 15  # of confidence, as they are scored
+
+
+def charts(comparison: "Comparison") -> dict[str, Chart]:
+    """By name; those that the runs so far have nothing for are left out."""
+    made = (rates(comparison), learning(comparison), thresholds(comparison), calibration(comparison))
+    return {chart.name: chart for chart in made if chart is not None}
+
+
+def rates(comparison: "Comparison") -> Chart | None:
+    metric = comparison.findings.metric
+    lines = []
+    for pilot in comparison.findings.pilots:
+        tried = [(each.rate, each.mean) for each in pilot.tried if each.mean is not None]
+        if not tried:
+            continue
+        x, y = zip(*tried, strict=True)
+        lines.append(
+            Line(
+                comparison.losses.index(pilot.loss),
+                x,
+                y,
+                [
+                    f"{pilot.loss} at learning rate {rate:g}: {metric.label} {mean:.3g} on validation data"
+                    f"{', chosen' if rate == pilot.chosen else ''}"
+                    for rate, mean in tried
+                ],
+                chosen=x.index(pilot.chosen) if pilot.chosen in x else None,
+            )
+        )
+    if not lines:
+        return None
+    label = f"{title(metric)} on validation data against the learning rate, a curve a loss; the chosen rate is ringed"
+    return line_chart("rates", label, lines, "learning rate", f"{metric.label}, validation", x_scale="log")
+
+
+def learning(comparison: "Comparison") -> Chart | None:
+    metric = comparison.findings.metric
+    lines = []
+    for index, loss, runs in by_loss(comparison):
+        curves = [run["curve"] for run in runs if run.get("curve", {}).get("epoch")]
+        if not curves:
+            continue
+        epochs = curves[0]["epoch"]
+        scores = list(zip(*(curve["score"] for curve in curves), strict=True))
+        means = [statistics.fmean(at) for at in scores]
+        words = [f"{loss} after epoch {n}: {metric.label} {mean:.3g}" for n, mean in zip(epochs, means, strict=True)]
+        low, high = ([end(at) for at in scores] for end in (min, max))
+        lines.append(Line(index, epochs, means, words, low, high))
+    if not lines:
+        return None
+    label = f"{title(metric)} on validation data against the epoch, a curve a loss; the band is the range over blocks"
+    return line_chart("learning", label, lines, "epoch", f"{metric.label}, validation", whole=True)
+
+
+def thresholds(comparison: "Comparison") -> Chart | None:
+    metric = comparison.findings.metric
+    lines = []
+    binary = True
+    for index, loss, runs in by_loss(comparison):
+        curves = [run["thresholds"] for run in runs if run.get("thresholds")]
+        if not curves:
+            continue
+        x = curves[0]["threshold"]
+        binary = min(x) > 0
+        means = [statistics.fmean(at) for at in zip(*(curve["score"] for curve in curves), strict=True)]
+        middle = statistics.median(run["scores"][metrics.THRESHOLD.key] for run in runs)
+        chosen = min(range(len(x)), key=lambda n: abs(x[n] - middle))
+        words = [
+            f"{loss} at {at:.3g}: {metric.label} {mean:.3g}{', chosen on validation data' if n == chosen else ''}"
+            for n, (at, mean) in enumerate(zip(x, means, strict=True))
+        ]
+        lines.append(Line(index, x, means, words, chosen=chosen))
+    if not lines:
+        return None
+    x_label = "threshold" if binary else "share of the class's rarity that is made up for"
+    label = (
+        f"{title(metric)} on test data against the {x_label}, a curve a loss; the median of the chosen ones is ringed"
+    )
+    return line_chart(
+        "thresholds",
+        label,
+        lines,
+        x_label,
+        f"{metric.label}, test",
+        x_scale="logit" if binary else "linear",
+        upright=[0.5 if binary else 0.0],
+    )
+
+
+def calibration(comparison: "Comparison") -> Chart | None:
+    lines = []
+    for index, loss, runs in by_loss(comparison):
+        pooled = list(bins([run["calibration"] for run in runs if run.get("calibration")]))
+        if not pooled:
+            continue
+        sure, right, share = zip(*pooled, strict=True)
+        words = [
+            f"{loss}: where the model says {p:.0%}, {r:.0%} are right ({s:.2%} of all)"
+            for p, r, s in zip(sure, right, share, strict=True)
+        ]
+        lines.append(Line(index, sure, right, words))
+    if not lines:
+        return None
+    label = (
+        "How often the model is right against how sure it is, a curve a loss; on the diagonal it is as sure as right"
+    )
+    return line_chart("calibration", label, lines, "the model's probability", "share that is right", diagonal=True)
+
+
+def bins(found: Sequence[dict[str, list[float]]]) -> Iterator[tuple[float, float, float]]:
+    """Confidence, share right and share of the elements in each bin, over all blocks."""
+    held: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
+    for one in found:
+        for sure, right, share in zip(one["confidence"], one["right"], one["share"], strict=True):
+            held[min(int(sure * BINS), BINS - 1)].append((sure, right, share))
+    for _, entries in sorted(held.items()):
+        whole = sum(share for _, _, share in entries)
+        if whole > 0:
+            sure, right = (sum(entry[n] * entry[2] for entry in entries) / whole for n in (0, 1))
+            yield sure, right, whole / len(found)
+
+
+def by_loss(comparison: "Comparison") -> Iterator[tuple[int, str, list[Record]]]:
+    """Number, name and finished runs of each loss that has some."""
+    for index, loss in enumerate(comparison.losses):
+        runs = [run for run in comparison.runs if run["loss"] == loss]
+        if runs:
+            yield index, loss, runs
+
+
+def title(metric: Metric) -> str:
+    return metric.label[0].upper() + metric.label[1:]
