@@ -72,13 +72,16 @@ from losskit.ops.values import flush_errors as flush_errors
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from losskit.checker import check as check
     from losskit.experiment import compare as compare
 else:
 
     def __getattr__(name):
-        """`losskit.compare` brings the bench when it is asked for."""
-        if name != "compare":
+        """`losskit.compare` and `losskit.check` bring the bench when they are asked for."""
+        if name == "compare":
+            from losskit.experiment import compare as found
+        elif name == "check":
+            from losskit.checker import check as found
+        else:
             raise AttributeError(f"module 'losskit' has no attribute {name!r}")
-        from losskit.experiment import compare
-
-        return compare
+        return found

@@ -1,4 +1,4 @@
-"""The commands of `losskit`: list, show, plot and compare."""
+"""The commands of `losskit`: list, show, plot, check and compare."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.text import Text
 import losskit
 from losskit import references
 from losskit.build import build, reference_of, split
+from losskit.checker.command import check
 from losskit.core.catalogue import Entry, entries, find, names_of, short_name
 from losskit.core.errors import nearest
 from losskit.core.loss import Loss
@@ -65,6 +66,7 @@ def losskit_(
     losskit list                              every loss, one line each
     losskit show dice                         formula, options, source of one
     losskit plot "focal(gamma=2)" bce dice    value and gradient, drawn
+    losskit check my_losses.py:my_dice        what is wrong with it
     losskit compare                           train with several, on real data
 
     \b
@@ -235,6 +237,9 @@ def _console(piped: int) -> Console:
     """The terminal; where there is none, lines of up to this width, without colour."""
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=piped)
+
+
+app.command("check")(check)
 
 
 def needs_more() -> None:

@@ -1,5 +1,6 @@
 """The checker: what is wrong with a loss, whoever wrote it. `losskit.check` is the function."""
 
+from losskit.checker.checking import check as check
 from losskit.checker.finding import Finding as Finding
 from losskit.checker.finding import Found as Found
 from losskit.checker.finding import Outcome as Outcome

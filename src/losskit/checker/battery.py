@@ -69,40 +69,35 @@ class Check:
         )
 
     def ate_memory(self, evidence: str, repro: str = "") -> Finding:
-        return Finding(
-            "eats-memory",
-            Severity.WRONG,
-            f"asks for more memory than there is, in the check {self.id}, whose tensors are small",
-            evidence,
-            repro,
-            "Training ends with an out-of-memory error that no smaller batch cures.",
-            "Look for a tensor that grows with the square of the input, or that is kept from call to call.",
-        )
+        return self._ended("eats-memory", "asks for more memory than there is", evidence, repro)
 
     def hung(self, seconds: float, evidence: str, repro: str = "") -> Finding:
-        return Finding(
-            "hangs",
-            Severity.WRONG,
-            f"did not return within {seconds:g} seconds, in the check {self.id}, whose tensors are small",
-            evidence,
-            repro,
-            "Training stands still at the first batch like this one.",
-            "Look for a loop that waits for a number to become small or equal: NaN and rounding keep it going.",
-        )
+        return self._ended("hangs", f"did not return within {seconds:g} seconds", evidence, repro)
 
     def died(self, how: str, evidence: str, repro: str = "") -> Finding:
-        return Finding(
-            "crashes",
-            Severity.WRONG,
-            f"ended the whole process ({how}), in the check {self.id}",
-            evidence,
-            repro,
-            "Training ends without an error message, and nothing is saved.",
-            "Look for compiled code that reads outside its tensors, and for exit() where an exception belongs.",
-        )
+        return self._ended("crashes", f"ended the whole process ({how})", evidence, repro)
+
+    def _ended(self, id: str, what: str, evidence: str, repro: str) -> Finding:
+        return Finding(id, Severity.WRONG, f"{what}, in the check {self.id}", evidence, repro, *ENDINGS[id])
 
 
+# Findings that any check can end in: why they matter, and what to look for.
+ENDINGS = {
+    "hangs": (
+        "Training stands still at the first batch like this one.",
+        "Look for a loop that waits for a number to become small or equal: NaN and rounding keep it going.",
+    ),
+    "crashes": (
+        "Training ends without an error message, and nothing is saved.",
+        "Look for compiled code that reads outside its tensors, and for exit() where an exception belongs.",
+    ),
+    "eats-memory": (
+        "Training ends with an out-of-memory error that no smaller batch cures.",
+        "Look for a tensor that grows with the square of the input, or that is kept from call to call.",
+    ),
+}
 REGISTRY: dict[str, Check] = {}
+OF_BATCH: dict[str, Check] = {}  # those that are asked of a loss with a batch of its user
 
 
 def check(
@@ -113,14 +108,16 @@ def check(
     fix: str,
     consequence_of: Sequence[str] = (),
     applies: Applies = lambda _: True,
+    of_batch: bool = False,
 ) -> Callable[[Function], Function]:
     """Enter a function into the battery: from a subject, what it found."""
+    registry = OF_BATCH if of_batch else REGISTRY
 
     def enter(function: Function) -> Function:
-        if id in REGISTRY and REGISTRY[id].function.__module__ != function.__module__:
+        if id in registry and registry[id].function.__module__ != function.__module__:
             raise ValueError(f"There are two checks called {id}.")
         asks = " ".join((function.__doc__ or "").split())
-        REGISTRY[id] = Check(id, severity, function, why, fix, tuple(consequence_of), applies, asks)
+        registry[id] = Check(id, severity, function, why, fix, tuple(consequence_of), applies, asks)
         return function
 
     return enter
@@ -133,22 +130,39 @@ def checks() -> dict[str, Check]:
     return REGISTRY
 
 
-def selected(select: Sequence[str] = ()) -> list[Check]:
+def checks_of_batch() -> dict[str, Check]:
+    """Every check of a loss with a batch of its user, in the order in which they are asked."""
+    import losskit.checker.own_batch  # noqa: F401 - importing it enters them
+
+    return OF_BATCH
+
+
+def known(id: str) -> Check:
+    """The check of this id, or an error that names the nearest."""
+    every = {**checks(), **checks_of_batch()}
+    if id not in every:
+        raise ValueError(f"There is no check called {id!r}{nearest(id, every)} losskit check --checks lists them.")
+    return every[id]
+
+
+def selected(select: Sequence[str] = (), of_batch: bool = False) -> list[Check]:
     """The checks of these ids; all without any."""
-    known = checks()
+    every = checks_of_batch() if of_batch else checks()
     for id in select:
-        require(id)
-    return [each for id, each in known.items() if not select or id in select]
+        if known(id).id not in every:
+            raise ValueError(f"The check {id!r} {'needs no' if of_batch else 'needs a'} batch of yours.")
+    return [each for id, each in every.items() if not select or id in select]
 
 
-ENDINGS = ("hangs", "crashes", "eats-memory")  # findings that any check can end in
+def require_waivers(waive: Mapping[str, str]) -> None:
+    """An error where a waiver names no check, or gives no reason."""
+    from losskit.checker.source import READINGS
 
-
-def require(id: str) -> None:
-    """An error where there is no check of this id."""
-    known = [*checks(), *ENDINGS]
-    if id not in known:
-        raise ValueError(f"There is no check called {id!r}{nearest(id, known)} losskit check --checks lists them.")
+    for id, reason in waive.items():
+        if id not in ENDINGS and id not in READINGS:
+            known(id)
+        if not isinstance(reason, str) or not reason.strip():
+            raise ValueError(f"The waiver of {id!r} gives no reason. Write why this is all right for your loss.")
 
 
 def here(subject: Subject) -> Runner:
@@ -171,11 +185,8 @@ def run(
 ) -> Report:
     """Ask the checks of a subject and report what they found."""
     waive = dict(waive or {})
-    for id, reason in waive.items():
-        require(id)
-        if not isinstance(reason, str) or not reason.strip():
-            raise ValueError(f"The waiver of {id!r} gives no reason. Write why this is all right for your loss.")
-    asked = selected(select)
+    require_waivers(waive)
+    asked = selected(select, subject.batch is not None)
     began = time.monotonic()
     count = 0
 
@@ -190,18 +201,26 @@ def run(
 
 
 def conclude(
-    name: str, spec: Spec | None, outcomes: Sequence[Outcome], waive: Mapping[str, str], seconds: float = 0.0
+    name: str,
+    spec: Spec | None,
+    outcomes: Sequence[Outcome],
+    waive: Mapping[str, str],
+    seconds: float = 0.0,
+    notes: Sequence[str] = (),
 ) -> Report:
     """The report of what checks ended in."""
     found = [finding for outcome in outcomes for finding in outcome.findings]
-    waived = tuple(Waived(id, why, tuple(f for f in found if f.check == id)) for id, why in waive.items())
+    asked = {outcome.check for outcome in outcomes} | {finding.check for finding in found}
+    waived = tuple(
+        Waived(id, why, tuple(f for f in found if f.check == id)) for id, why in waive.items() if id in asked
+    )
     left = [finding for finding in _once(found) if finding.check not in waive]
     shown = [
         replace(o, status="waived", reason=waive[o.check]) if o.check in waive and o.status == "found" else o
         for o in outcomes
     ]
-    order = [*ENDINGS, *checks()]
-    return Report(name, spec, under_causes(left, order), tuple(shown), waived, (), seconds, versions())
+    order = [*ENDINGS, *dict.fromkeys(outcome.check for outcome in outcomes)]
+    return Report(name, spec, under_causes(left, order), tuple(shown), waived, tuple(notes), seconds, versions())
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:

@@ -109,7 +109,7 @@ class Waived:
 
     check: str
     reason: str
-    findings: tuple[Finding, ...]  # none: the waiver is no longer needed
+    findings: tuple[Finding, ...]  # none: nothing was found here
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,16 @@ import copy
 import functools
 import inspect
 import keyword
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from losskit import references
 from losskit.build import build, reference_of
+from losskit.checker.repro import literal
 from losskit.core.loss import Loss
 from losskit.core.wrapped import Wrapped
 from losskit.references import Reference
@@ -31,6 +33,7 @@ class Origin:
     name: str  # in messages
     imports: str  # code that brings it
     options: Mapping[str, Any]  # what its constructor knows, or what can be bound by name, with the defaults
+    on_trial: Callable[[Sequence[Any]], None] | None = None  # told of the first trial calls before they are made
 
     def build(self, **options: Any) -> Criterion:
         """A fresh loss, with these options changed."""
@@ -184,8 +187,6 @@ def _import(reference: Reference) -> str:
 
 def _public(place: str, name: str) -> str:
     """The shortest package that has this name too: torch.nn rather than torch.nn.modules.loss."""
-    import sys
-
     parts = place.split(".")
     for length in range(1, len(parts)):
         package = ".".join(parts[:length])
@@ -195,8 +196,4 @@ def _public(place: str, name: str) -> str:
 
 
 def _code(value: Any) -> str:
-    from torch import Tensor
-
-    from losskit.checker.repro import literal
-
     return literal(value) if isinstance(value, Tensor) else repr(value)

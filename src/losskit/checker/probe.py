@@ -271,12 +271,8 @@ class _Probe:
         seen: dict[tuple[str, str], str] = {}
         for form, _, _, reason in tried.running:
             seen.setdefault((form.kind, form.scores), reason)
-        ran = "; ".join(
-            f"--kind {kind} --scores {scores}: {reason}" for (kind, scores), reason in list(seen.items())[:6]
-        )
-        return (
-            f"{said} It ran with these, but each looks wrong. Pass the one that is meant. {ran}.{self._bind(required)}"
-        )
+        ran = "".join(f"\n  --kind {k} --scores {s}: {reason}" for (k, s), reason in list(seen.items())[:6])
+        return f"{said} It ran with these, and each looks wrong; pass the one that is meant.{self._bind(required)}{ran}"
 
     def _bind(self, required: list[str]) -> str:
         if len(required) < 3:
@@ -321,7 +317,7 @@ _GROUPS = (
     _Group(lambda f: f.kind == "regression", fits_numbers),
     _Group(lambda f: f.kind == "distribution", fits_numbers),
     _Group(lambda f: f.labels, fits_labels),
-    _Group(lambda f: f.kind in ("pairs", "sequence", "multilabel"), fits_order),
+    _Group(lambda f: not f.labels and f.kind not in ("regression", "distribution"), fits_order),
 )
 
 

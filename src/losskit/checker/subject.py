@@ -35,6 +35,7 @@ class Subject:
     def __init__(self, origin: Origin, spec: Spec) -> None:
         self.origin = origin
         self.spec = spec
+        self.batch: tuple[Any, ...] | None = None  # of its user, where checks are asked of that
         self.on_call: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None  # told of each call before it
 
     @classmethod
@@ -61,7 +62,7 @@ class Subject:
 
     def call(self, criterion: Criterion, *tensors: Any, **arguments: Any) -> Tensor:
         """What the loss returns; LossRaised where it raises. Tensors come in the order of `spec.tensors`."""
-        if self.on_call is not None:
+        if self.on_call is not None and not torch.compiler.is_compiling():
             self.on_call(tensors, arguments)
         ordered = (tensors[1], tensors[0], *tensors[2:]) if self.spec.swapped and len(tensors) > 1 else tensors
         try:
@@ -69,7 +70,7 @@ class Subject:
         except (MemoryError, KeyboardInterrupt):
             raise
         except Exception as error:
-            if "can't allocate memory" in str(error):
+            if "can't allocate memory" in str(error) or "bad_alloc" in str(error):
                 raise MemoryError(str(error)) from error
             raise LossRaised(error) from error
 

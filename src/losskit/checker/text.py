@@ -20,7 +20,7 @@ def as_text(report: Report, verbose: bool = False) -> str:
     for finding in report.findings:
         lines += ["", *_finding(finding)]
     for waived in report.waived:
-        unneeded = "" if waived.findings else " (it found nothing: the waiver can go)"
+        unneeded = "" if waived.findings else " (nothing was found here)"
         lines += ["", f"waived: {waived.check}: {waived.reason}{unneeded}"]
     if verbose:
         lines += ["", *(f"{o.check}: {o.status}{': ' + o.reason if o.reason else ''}" for o in report.outcomes)]

@@ -67,6 +67,8 @@ class Trial:
         cast = [t.to(self.dtype) if t.is_floating_point() else t for t in tensors]
         if self.swapped:
             cast[:2] = cast[1::-1]
+        if self.origin.on_trial is not None:
+            self.origin.on_trial(cast)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

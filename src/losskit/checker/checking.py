@@ -1,0 +1,131 @@
+"""check: the whole of it, from a loss to a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor
+
+from losskit.checker import battery
+from losskit.checker.finding import Finding, Outcome, Report
+from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork, forked, spawned
+from losskit.checker.origin import origin_of
+from losskit.checker.probe import Said, conclude
+from losskit.checker.spec import Spec
+from losskit.checker.subject import Subject
+
+Progress = Callable[[str, int, int], None]  # the check that begins, its number, and how many there are
+
+_NOT_ISOLATED = "Checked in this process, which a loss that hangs or crashes would have ended."
+
+
+def check(
+    criterion: Any,
+    input: Tensor | None = None,
+    target: Tensor | None = None,
+    *others: Tensor,
+    select: Sequence[str] = (),
+    waive: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    kind: str | None = None,
+    scores: str | None = None,
+    layout: str | None = None,
+    classes: int | None = None,
+    shape: Sequence[int] | None = None,
+    batch: str | None = None,
+    isolate: bool | None = None,
+    time_limit: float = DEFAULT_SECONDS,
+    memory_limit: int | None = DEFAULT_MEMORY,
+    progress: Progress | None = None,
+) -> Report:
+    """Find out what is wrong with a loss, whoever wrote it; the report prints, iterates and has an exit code.
+
+    `criterion` is a module or function, or text: `my_losses.py:my_dice`, `torch.nn:BCELoss`, `focal(gamma=2)`;
+    `options` go to the constructor of one that is named by its place. With `input` and `target` (or the path of a
+    file that holds them, `batch`) the questions are about this batch: why does my loss not go down?
+
+    What the loss takes is found out by trial calls; `kind`, `scores`, `layout`, `classes` and `shape` (the spatial
+    sizes) say it instead. `select` names checks to run, `waive` maps checks that are not held against this loss to the
+    reasons. Checks run in another process, so that a loss that hangs, crashes or eats memory ends its own check with a
+    finding; `isolate=False` runs them here.
+
+    Raises `Unsure` where it cannot be told what the loss takes.
+    """
+    waive = dict(waive or {})
+    battery.require_waivers(waive)
+    if (input is None) != (target is None):
+        raise TypeError("check takes input and target together: the batch that the loss is called with.")
+    given: Any = batch if input is None else (input, target, *others)
+    asked = battery.selected(select, given is not None)
+    said = asdict(Said(kind, scores, layout, classes, None if shape is None else tuple(shape)))
+    started = _counted(progress, len(asked))
+    began = time.monotonic()
+    text = isinstance(criterion, str)
+    notes: list[str] = []
+    if isolate is False or (not text and not can_fork()):
+        subject = Subject(made := origin_of(criterion, options), conclude(made, **said))
+        subject.batch = _loaded(given)
+        outcomes = list(battery.here(subject)(asked, started))
+        taken: Spec | None = subject.spec
+        name = subject.name
+        notes += [] if isolate is False else [_NOT_ISOLATED]
+    else:
+        runner = _runner(criterion, options, said, given, time_limit, memory_limit)
+        try:
+            outcomes = list(runner(asked, started))
+        except Ended as error:
+            outcomes = _never_began(error.finding, asked)
+        name, taken = runner.name, runner.spec
+    return battery.conclude(name, taken, outcomes, waive, time.monotonic() - began, notes)
+
+
+def _runner(
+    criterion: Any,
+    options: Mapping[str, Any] | None,
+    said: Mapping[str, Any],
+    batch: Any,
+    seconds: float,
+    memory: int | None,
+) -> Isolated:
+    def request() -> dict[str, Any]:
+        spec = None if runner.spec is None else runner.spec.to_dict()
+        own = {"loss": criterion, "options": repr(dict(options or {}))} if isinstance(criterion, str) else {}
+        return {**own, "said": dict(said), "spec": spec, "batch": batch, "memory": memory}
+
+    if isinstance(criterion, str) and (batch is None or isinstance(batch, str)):
+        runner = Isolated(spawned(request), seconds, name=criterion)
+    else:
+        origin = origin_of(criterion, options)
+        runner = Isolated(forked(origin, request), seconds, name=origin.name)
+    return runner
+
+
+def _loaded(batch: Any) -> tuple[Any, ...] | None:
+    if not isinstance(batch, str):
+        return batch if batch is None else tuple(batch)
+    from pathlib import Path
+
+    from losskit.checker.given import load
+
+    return load(Path(batch))
+
+
+def _counted(progress: Progress | None, total: int) -> Callable[[str], None]:
+    count = 0
+
+    def started(id: str) -> None:
+        nonlocal count
+        count += 1
+        if progress is not None:
+            progress(id, count, total)
+
+    return started
+
+
+def _never_began(finding: Finding, asked: Sequence[battery.Check]) -> list[Outcome]:
+    """The outcomes of a loss that ended its process before any check."""
+    first = Outcome(finding.check, "found", finding.what, (finding,))
+    return [first, *(Outcome(each.id, "not run", "the loss ended its process before") for each in asked)]

@@ -1,0 +1,173 @@
+"""losskit check, for the command line."""
+
+import ast
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from losskit.checker import battery
+from losskit.checker.checking import check as run_check
+from losskit.checker.finding import Report
+from losskit.checker.isolation import DEFAULT_SECONDS
+from losskit.checker.spec import KINDS, LAYOUTS, SCORES
+from losskit.checker.subject import Unsure
+from losskit.checker.waivers import waivers_for
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH_OF_FILES = 110  # columns of a report that goes to a file or a pipe
+INTERRUPTED = 130  # as shells report Ctrl-C
+CANNOT = 2
+
+
+def check(
+    loss: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="LOSS",
+            help="The loss: file.py:name, package.module:Name, or one of ours by name.",
+            show_default=False,
+        ),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="KEY=VALUE", help="An option of its constructor. Repeat for more."),
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help=f"What it is a loss of: {', '.join(KINDS)}.")] = None,
+    scores: Annotated[str | None, typer.Option(help=f"What its input holds: {', '.join(SCORES)}.")] = None,
+    target: Annotated[str | None, typer.Option(help=f"How its target is laid out: {', '.join(LAYOUTS)}.")] = None,
+    classes: Annotated[int | None, typer.Option(help="How many classes it was made for.")] = None,
+    shape: Annotated[str | None, typer.Option(help='Spatial sizes to call it with, as in 16,16; "" for none.')] = None,
+    batch: Annotated[
+        Path | None, typer.Option(help="A batch of yours, torch.save((input, target), FILE): why is it not learnt?")
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="A Python file to read, without running it.")] = None,
+    select: Annotated[list[str] | None, typer.Option(help="Only this check. Repeat for more.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Traps fail too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Everything in full, every check.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON, and nothing else.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write the report as one page to this file.")] = None,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", help="Seconds after which a check is given up.", min=0.1)
+    ] = DEFAULT_SECONDS,
+    checks: Annotated[bool, typer.Option("--checks", help="List the checks and stop.")] = False,
+) -> None:
+    """Find out what is wrong with a loss, whoever wrote it.
+
+    \b
+    losskit check my_losses.py:my_dice
+    losskit check monai.losses:DiceLoss --with sigmoid=True
+    losskit check torch.nn:BCELoss --html report.html
+    losskit check my_losses.py:my_dice --batch batch.pt    why does my loss not go down?
+    losskit check --source my_losses.py                    read the code, run nothing
+
+    What the loss takes is found out by small trial calls. Checks that do not hold for a loss are waived, with the
+    reason, in [tool.losskit.check] of pyproject.toml.
+
+    Exit code 0: no fault; 1: something is wrong or gives no gradient (with --strict also: a trap);
+    2: it cannot be told what the loss takes, or the request cannot be carried out.
+    """
+    from rich.console import Console
+
+    if checks:
+        _list()
+        return
+    if (loss is None) == (source is None):
+        _stop("takes a loss, such as my_losses.py:my_dice, or --source FILE.")
+    out = Console(highlight=False)
+    out = out if out.is_terminal else Console(highlight=False, width=WIDTH_OF_FILES)
+    try:
+        if source is not None:
+            from losskit.checker.source import read
+
+            report = read(source, waivers_for(str(source)))
+        else:
+            assert loss is not None
+            said = {"kind": kind, "scores": scores, "layout": target, "classes": classes, "shape": _shape(shape)}
+            report = _checked(
+                loss,
+                as_json,
+                select=select or (),
+                waive=waivers_for(loss),
+                options=_options(given or []),
+                batch=None if batch is None else str(batch),
+                time_limit=time_limit,
+                **said,
+            )
+    except Unsure as error:
+        _stop(f"unsure. {error}")
+    except (ValueError, TypeError, ImportError) as error:
+        _stop(str(error))
+    except KeyboardInterrupt as error:
+        typer.echo("losskit check: stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+    _tell(report, out, as_json, verbose, html)
+    raise typer.Exit(report.exit_code(strict))
+
+
+def _checked(loss: str, quiet: bool, **arguments: Any) -> Report:
+    """The report, with a line of progress on a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        return run_check(loss, **arguments)
+    with console.status(f"loading {loss}") as status:
+
+        def progress(id: str, number: int, total: int) -> None:
+            status.update(f"{number} of {total}: {id}")
+
+        return run_check(loss, progress=progress, **arguments)
+
+
+def _tell(report: Report, out: "Console", as_json: bool, verbose: bool, html: Path | None) -> None:
+    from losskit.checker.render import show, write_page
+
+    if html is not None:
+        try:
+            write_page(report, html)
+        except OSError as error:
+            _stop(f"{html} cannot be written: {error.strerror or error}.")
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2, default=str))
+        return
+    show(report, out, verbose)
+    if html is not None:
+        typer.echo(f"Report: {html}")
+
+
+def _options(given: list[str]) -> dict[str, Any]:
+    """What --with says: Python literals, and text where it is no literal."""
+    options = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name.strip().isidentifier():
+            _stop(f"--with takes key=value, as in --with gamma=2; got {each!r}.")
+        try:
+            options[name.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            options[name.strip()] = value
+    return options
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(size) for size in text.split(",") if size.strip())
+    except ValueError:
+        _stop(f"--shape takes sizes with commas between them, as in 16,16; got {text!r}.")
+
+
+def _list() -> None:
+    for registry in (battery.checks(), battery.checks_of_batch()):
+        for each in registry.values():
+            typer.echo(f"{each.id:28}  {each.severity.value:12}  {each.asks}")
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(f"losskit check: {message}", err=True)
+    raise typer.Exit(CANNOT)

@@ -1,0 +1,96 @@
+"""The batch of a user: its file, and what its target says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losskit.checker.repro import literal
+from losskit.checker.spec import Spec
+from losskit.checker.subject import Subject
+
+_INPUTS = ("input", "inputs", "logits", "output", "outputs", "pred", "preds", "prediction", "predictions")
+_TARGETS = ("target", "targets", "label", "labels", "truth", "mask", "masks", "y")
+_SHORT = 48  # numbers that a repro may spell out
+
+
+def load(path: Path) -> tuple[Any, ...]:
+    """The tensors of a call from a file of torch.save: (input, target, ...), or a dict with names for them."""
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ValueError(
+            f"There is no file {path}. Save a batch with torch.save((input, target), {str(path)!r})."
+        ) from None
+    except Exception as error:
+        raise ValueError(f"{path} does not load: {error}") from error
+    if isinstance(held, Mapping):
+        names = [next((n for n in each if n in held), None) for each in (_INPUTS, _TARGETS)]
+        if None in names:
+            raise ValueError(f"{path} holds {', '.join(map(str, held))}; it takes input and target, by these names.")
+        rest = [value for name, value in held.items() if name not in names]
+        held = [held[names[0]], held[names[1]], *rest]
+    if not isinstance(held, (list, tuple)) or len(held) < 2 or not all(isinstance(t, Tensor) for t in held):
+        raise ValueError(f"{path} holds {type(held).__name__}; it takes (input, target), or a dict with these names.")
+    return tuple(t.detach() for t in held)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The batch, and what its target says."""
+
+    tensors: tuple[Tensor, ...]
+    spec: Spec
+
+    @property
+    def input(self) -> Tensor:
+        return self.tensors[0]
+
+    @property
+    def target(self) -> Tensor:
+        return self.tensors[1]
+
+    @property
+    def labels(self) -> Tensor:
+        """Which class is true at each position (N, *); for yes and no, 0 and 1 in the input's shape."""
+        if self.spec.kind == "multiclass":
+            target = self.target.argmax(1) if self.target.shape == self.input.shape else self.target
+            squeezed = target.squeeze(1) if target.dim() == self.input.dim() else target
+            return squeezed.long()
+        return (self.target.reshape(self.input.shape) > 0.5).long()
+
+    @property
+    def counts(self) -> Tensor:
+        """Where a label counts, in the shape of `labels`."""
+        ignored = self.spec.ignore_index
+        if ignored is None:
+            return torch.ones_like(self.labels, dtype=torch.bool)
+        if self.spec.kind == "multiclass":
+            return self.labels != ignored
+        return self.target.reshape(self.input.shape) != ignored
+
+    @property
+    def classes(self) -> int:
+        return self.input.shape[1] if self.spec.kind == "multiclass" else 2
+
+
+def given(subject: Subject) -> Given:
+    assert subject.batch is not None
+    tensors = tuple(t.detach() for t in subject.batch)
+    return Given(tensors, subject.spec)
+
+
+def code_of(subject: Subject, *lines: str) -> str:
+    """A repro with the batch spelt out where it is small."""
+    batch = given(subject).tensors
+    if sum(t.numel() for t in batch) <= _SHORT:
+        return subject.code(*(literal(t) for t in batch), lines=lines)
+    names = ", ".join(subject.spec.tensors)
+    saved = f"{names} = load(Path('batch.pt'))  # saved with torch.save(({names}), 'batch.pt')"
+    brought = "from pathlib import Path\nfrom losskit.checker.given import load"
+    return subject.code(lines=(saved, *lines), imports=brought)

@@ -1,0 +1,373 @@
+"""Questions about a user's own batch: why does my loss not go down?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from losskit.checker.battery import check
+from losskit.checker.finding import Found, Severity
+from losskit.checker.forms import activated
+from losskit.checker.given import Given, given
+from losskit.checker.given import code_of as _code
+from losskit.checker.spec import Spec
+from losskit.checker.subject import LossRaised, Subject
+
+_NAMED = 8  # classes that a finding may name one by one
+
+
+def _labels(spec: Spec) -> bool | str:
+    return spec.labels or "the target is no labels"
+
+
+@check(
+    "batch-refused",
+    Severity.WRONG,
+    why="Training stops, or goes on with NaN, at a batch like this.",
+    fix="See what the message asks for; where the value is not finite, look for it in the input first.",
+    of_batch=True,
+)
+def refused(subject: Subject) -> Iterator[Found]:
+    """Does the loss take this batch and return a finite number?"""
+    batch = given(subject).tensors
+    repro = _code(subject, f"print({subject.spoken()})")
+    try:
+        value = subject.value(*batch)
+    except LossRaised as error:
+        yield Found("the loss refuses this batch", str(error), repro)
+        return
+    if not bool(torch.isfinite(value)):
+        bad = [
+            n
+            for n, t in zip(subject.spec.tensors, batch, strict=False)
+            if t.is_floating_point() and not t.isfinite().all()
+        ]
+        cause = f"; {' and '.join(bad)} of the batch is not finite itself" if bad else "; the batch itself is finite"
+        yield Found(f"the loss of this batch is {float(value):g}", f"value {float(value):g}{cause}", repro)
+
+
+@check(
+    "batch-activation",
+    Severity.WRONG,
+    why="A softmax or sigmoid twice leaves the loss on a plateau: it falls a little, then stands still far above 0.",
+    fix="Pass what the model returns before its last softmax or sigmoid, or take a loss of probabilities.",
+    of_batch=True,
+    applies=lambda spec: spec.scores in ("logits", "probabilities", "log_probabilities") or "it takes other numbers",
+)
+def activation(subject: Subject) -> Iterator[Found]:
+    """Does the input hold what the loss takes: logits, probabilities, or log-probabilities?"""
+    batch = given(subject)
+    input = batch.input.double()
+    if input.numel() == 0:
+        return
+    low, high = float(input.min()), float(input.max())
+    evidence = {"smallest": low, "largest": high}
+    sums = input.sum(1) if input.dim() > 1 else input
+    rows = input.dim() > 1 and input.shape[1] > 1
+    adds_up = rows and bool(((sums - 1).abs() < 1e-3).all())
+    repro = _code(subject, f"print({subject.spec.tensors[0]}.min(), {subject.spec.tensors[0]}.max())")
+    inside = low >= 0 and high <= 1
+    if subject.spec.scores == "logits" and inside and (adds_up or input.numel() >= 32):
+        twice = "a softmax" if adds_up else "a sigmoid"
+        said = "and its classes sum to 1" if adds_up else "everywhere"
+        yield Found(
+            f"the input is within [0, 1] {said}: {twice} was applied, and the loss applies its own", evidence, repro
+        )
+    elif subject.spec.scores == "probabilities" and not (low >= -1e-6 and high <= 1 + 1e-6):
+        yield Found(
+            "the loss takes probabilities, and the input goes outside [0, 1]: they look like logits",
+            evidence,
+            repro,
+            fix="Apply sigmoid (or softmax over classes) to the model's output, or take a loss of logits.",
+        )
+    elif subject.spec.scores == "log_probabilities" and rows and bool(((input.exp().sum(1) - 1).abs() > 1e-3).any()):
+        total = float(input.exp().sum(1).mean())
+        yield Found(
+            "the loss takes log-probabilities, and these classes do not sum to 1",
+            {**evidence, "sum of probabilities": total},
+            repro,
+            fix="Pass output.log_softmax(1), or take a loss of logits.",
+        )
+
+
+@check(
+    "batch-labels",
+    Severity.WRONG,
+    why="Labels out of range make the loss small, negative or wild, and the model learns from them.",
+    fix="Divide a 0/255 mask by 255; map labels to 0..C-1; name the label to leave out with ignore_index.",
+    of_batch=True,
+    applies=_labels,
+)
+def labels(subject: Subject) -> Iterator[Found]:
+    """Are all labels in the range that the loss knows?"""
+    batch, spec = given(subject), subject.spec
+    if spec.indices:
+        values = batch.target[(batch.target < 0) | (batch.target >= batch.classes)]
+        wanted = f"0 to {batch.classes - 1}"
+    elif spec.layout == "signs":
+        values, wanted = batch.target[batch.target.abs() != 1], "1 and -1"
+    else:
+        values, wanted = batch.target[(batch.target < 0) | (batch.target > 1)], "0 to 1"
+    if spec.ignore_index is not None:
+        values = values[values != spec.ignore_index]
+    if values.numel():
+        seen = sorted(set(values.flatten()[:10000].tolist()))[:_NAMED]
+        said = ", ".join(f"{v:g}" for v in seen)
+        share = values.numel() / batch.target.numel()
+        repro = _code(subject, f"print({spec.tensors[1]}.unique())")
+        yield Found(
+            f"the target holds {said}, outside {wanted}",
+            f"{values.numel()} of {batch.target.numel()} labels ({share:.1%}); ignore_index is {spec.ignore_index}",
+            repro,
+        )
+
+
+@check(
+    "batch-no-gradient",
+    Severity.NO_GRADIENT,
+    why="Where no gradient arrives nothing is learnt, whatever the learning rate.",
+    fix="Look for .item(), .detach(), thresholds and argmax inside the loss; compute in log space.",
+    of_batch=True,
+    consequence_of=("batch-refused", "batch-activation", "batch-labels"),
+)
+def no_gradient(subject: Subject) -> Iterator[Found]:
+    """Do the wrong answers of this batch get a gradient?"""
+    batch = given(subject)
+    value, slope = subject.gradient(*batch.tensors)
+    spoken = subject.spoken()
+    name = subject.spec.tensors[0]
+    repro = _code(subject, f"{name}.requires_grad_()", f"{spoken}.backward()", f"print({name}.grad.abs().max())")
+    if not bool(value.isfinite()):
+        return
+    if not bool((slope != 0).any()):
+        if not _perfect(batch):
+            yield Found("the gradient of this batch is 0 everywhere", f"loss {float(value):g}", repro)
+        return
+    if not batch.spec.labels:
+        return
+    wrong = _wrong(batch)
+    dead = wrong & (slope.abs().amax(1) if wrong.dim() < slope.dim() else slope.abs()).le(1e-6 * slope.abs().mean())
+    share = float(dead.sum() / wrong.sum().clamp_min(1))
+    if share > 0.1:
+        evidence = f"{int(dead.sum())} of {int(wrong.sum())} wrong answers"
+        yield Found(f"{share:.0%} of the wrong answers in this batch get no gradient", evidence, repro)
+
+
+def _wrong(batch: Given) -> Tensor:
+    """Where the answer is wrong, in the shape of the labels."""
+    if batch.spec.kind == "multiclass":
+        return (batch.input.argmax(1) != batch.labels) & batch.counts
+    middle = {"probabilities": 0.5, "log_probabilities": math.log(0.5)}.get(batch.spec.scores, 0.0)
+    return ((batch.input > middle).long() != batch.labels) & batch.counts
+
+
+def _perfect(batch: Given) -> bool:
+    return batch.spec.labels and not bool(_wrong(batch).any())
+
+
+@check(
+    "batch-descent",
+    Severity.WRONG,
+    why="An optimiser follows the gradient; where that does not lead down, the loss does not go down.",
+    fix="Compare the gradient with finite differences: a sign, a detached factor, or a step in the formula.",
+    of_batch=True,
+    consequence_of=("batch-refused", "batch-no-gradient", "batch-labels"),
+)
+def descent(subject: Subject) -> Iterator[Found]:
+    """Does a small step against the gradient lower the loss of this batch?"""
+    batch = given(subject)
+    tensors = tuple(t.double() if t.is_floating_point() else t for t in batch.tensors)
+    try:
+        value, slope = subject.gradient(*tensors)
+    except LossRaised:
+        return  # no double precision
+    size = float(slope.norm())
+    if not (math.isfinite(size) and size > 0):
+        return
+    reach = float(tensors[0].std()) if tensors[0].numel() > 1 else 1.0
+    best, at = math.inf, 0.0
+    for step in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
+        moved = tensors[0] - step * (reach or 1.0) * slope / slope.abs().max()
+        if subject.spec.scores == "probabilities":
+            moved = moved.clamp(0, 1)
+        after = float(subject.value(moved, *tensors[1:]))
+        if after < best:
+            best, at = after, step
+    if not best < float(value):
+        name, *others = subject.spec.tensors
+        stepped = f"{name} - 1e-3 * {name}.grad / {name}.grad.abs().max()"
+        lines = (f"{name}.requires_grad_()", f"loss = {subject.spoken()}", "loss.backward()")
+        repro = _code(subject, *lines, f"print(loss, criterion({', '.join([stepped, *others])}))")
+        evidence = {"loss": float(value), "lowest after a step": best, "with a step of": at}
+        yield Found("no step against the gradient lowers the loss of this batch", evidence, repro)
+
+
+@check(
+    "batch-floor",
+    Severity.PROPERTY,
+    why="A loss that has come down to its floor has nothing more to give, however far from 0 that is.",
+    fix="Compare with the floor, not with 0; for a lower floor look at label smoothing and at an activation too many.",
+    of_batch=True,
+    applies=_labels,
+)
+def floor(subject: Subject) -> Iterator[Found]:
+    """How low can the loss of this batch go?"""
+    batch, spec = given(subject), subject.spec
+    if not bool(batch.counts.any()) or (spec.indices and int(batch.labels[batch.counts].max()) >= batch.classes):
+        return
+    known = batch.labels.where(batch.counts, 0).clamp_min(0)
+    costs = {}
+    for name, correct in (("right", True), ("wrong", False)):
+        answers = []
+        for scale in (1.0, 2.0, 4.0, 8.0):
+            if spec.kind == "multiclass":
+                hot = torch.nn.functional.one_hot(known, batch.classes).movedim(-1, 1).double()
+                scores = scale * (2 * (hot if correct else hot.roll(1, 1)) - 1)
+            else:
+                scores = scale * (2.0 * known - 1).double() * (1 if correct else -1)
+            answer = activated(scores, spec.kind, spec.scores).to(batch.input.dtype)
+            answers.append(float(subject.value(answer, *batch.tensors[1:])))
+        costs[name] = min(answers) if correct else max(answers)
+    now = float(subject.value(*batch.tensors))
+    span = costs["wrong"] - costs["right"]
+    if math.isfinite(span) and costs["right"] > 0.05 * abs(costs["wrong"]):
+        evidence = {"now": now, "every answer right": costs["right"], "every answer wrong": costs["wrong"]}
+        yield Found(f"the loss of this batch cannot fall below {costs['right']:.4g}; it is {now:.4g} now", evidence)
+
+
+@check(
+    "batch-absent",
+    Severity.PROPERTY,
+    why="A class that is not there gets either no gradient or the gradient of false positives alone.",
+    fix="Look at what the loss does with absent classes; sample so that rare classes occur, or weigh them.",
+    of_batch=True,
+    applies=_labels,
+)
+def absent(subject: Subject) -> Iterator[Found]:
+    """Which classes does this batch not contain?"""
+    batch = given(subject)
+    if batch.spec.kind == "multiclass":
+        inside = batch.counts & (batch.labels >= 0) & (batch.labels < batch.classes)
+        flat = batch.labels.where(inside, 0).flatten(1)
+        hot = torch.nn.functional.one_hot(flat, batch.classes) * inside.flatten(1).unsqueeze(-1)
+        there = hot.sum(1) > 0  # (N, C)
+        missing = [c for c in range(batch.classes) if not bool(there[:, c].any())]
+        share = 1 - float(there.double().mean())
+        if share > 0:
+            never = f"classes {', '.join(map(str, missing[:_NAMED]))} never occur in it; " if missing else ""
+            what = f"{share:.0%} of the (sample, class) pairs of this batch are absent"
+            yield Found(what, f"{never}{there.numel()} pairs of {there.shape[0]} samples and {batch.classes} classes")
+        return
+    positive = ((batch.labels == 1) & batch.counts).flatten(1)
+    empty = int((~positive.any(1)).sum())
+    if empty and positive.shape[1] > 1:
+        evidence = f"{float(positive.double().mean()):.2%} of all labels are yes"
+        yield Found(f"{empty} of {len(positive)} samples of this batch have no foreground", evidence)
+
+
+@check(
+    "batch-ignored",
+    Severity.PROPERTY,
+    why="What is ignored must not count in the denominator either; a sample without labels teaches nothing.",
+    fix="See that the label to leave out is the one you mean.",
+    of_batch=True,
+    applies=lambda spec: _labels(spec) if spec.ignore_index is not None else "it leaves no label out",
+)
+def ignored(subject: Subject) -> Iterator[Found]:
+    """How much of this batch is left out?"""
+    batch = given(subject)
+    left_out = ~batch.counts
+    if bool(left_out.any()):
+        whole = int(left_out.flatten(1).all(1).sum())
+        share = float(left_out.double().mean())
+        evidence = f"ignore_index {batch.spec.ignore_index}; {whole} of {len(left_out)} samples are ignored entirely"
+        yield Found(f"{share:.1%} of the labels of this batch are ignored", evidence)
+
+
+@check(
+    "batch-gradient",
+    Severity.PROPERTY,
+    why="What gets the gradient is what is learnt first; a background of 95 % with 95 % of it drowns the object.",
+    fix="Weigh classes, or take a loss that plays down what is classified well, if the shares are not what you want.",
+    of_batch=True,
+    applies=_labels,
+)
+def where_gradient_goes(subject: Subject) -> Iterator[Found]:
+    """Which labels of this batch get the gradient?"""
+    batch = given(subject)
+    _, slope = subject.gradient(*batch.tensors)
+    size = slope.abs().double()
+    if size.dim() > batch.labels.dim():
+        size = size.sum(1)
+    total = float(size.sum())
+    if not (math.isfinite(total) and total > 0):
+        return
+    binary = batch.spec.kind != "multiclass"
+    said = {}
+    for c in range(min(batch.classes, _NAMED)):
+        here = (batch.labels == c) & batch.counts
+        if bool(here.any()):
+            name = ("background", "foreground")[c] if binary else f"class {c}"
+            said[name] = _shares(float(size[here].sum()) / total, float(here.double().mean()))
+    edges = _boundary(batch.labels, binary) & batch.counts
+    if bool(edges.any()) and not bool(edges.all()):
+        said["boundary"] = _shares(float(size[edges].sum()) / total, float(edges.double().mean()))
+    first = max((float(size[(batch.labels == c) & batch.counts].sum()), c) for c in range(batch.classes))
+    name = ("the background", "the foreground")[first[1]] if binary else f"class {first[1]}"
+    yield Found(f"{name} of this batch gets {first[0] / total:.0%} of the gradient", said)
+
+
+def _shares(gradient: float, labels: float) -> str:
+    return f"{gradient:.0%} of the gradient, {labels:.0%} of the labels"
+
+
+def _boundary(labels: Tensor, channels: bool) -> Tensor:
+    """Where a neighbour along a spatial dimension has another label."""
+    found = torch.zeros_like(labels, dtype=torch.bool)
+    for dim in range(2 if channels else 1, labels.dim()):
+        if labels.shape[dim] > 1:
+            differs = labels.narrow(dim, 1, labels.shape[dim] - 1) != labels.narrow(dim, 0, labels.shape[dim] - 1)
+            found.narrow(dim, 1, labels.shape[dim] - 1).logical_or_(differs)
+            found.narrow(dim, 0, labels.shape[dim] - 1).logical_or_(differs)
+    return found
+
+
+@check(
+    "batch-accumulation",
+    Severity.PROPERTY,
+    why="Gradient accumulation and several GPUs average the losses of parts: another gradient than that of the batch.",
+    fix="losskit.distributed.micro_batches and losskit.distributed.sync give the exact one for losses that add.",
+    of_batch=True,
+)
+def accumulation(subject: Subject) -> Iterator[Found]:
+    """How far is the gradient of this batch in parts from that of the whole?"""
+    batch = given(subject)
+    n = batch.input.shape[0]
+    if n < 2 or any(t.dim() == 0 or t.shape[0] != n for t in batch.tensors):
+        return
+    tensors = tuple(t.double() if t.is_floating_point() else t for t in batch.tensors)
+    try:
+        _, whole = subject.gradient(*tensors)
+    except LossRaised:
+        tensors = batch.tensors
+        _, whole = subject.gradient(*tensors)
+    errors = {}
+    for parts in sorted({2, n} if n <= 16 else {2, 4, 8}):
+        split = [[t.tensor_split(parts)[k] for t in tensors] for k in range(parts)]
+        slopes = torch.cat([subject.gradient(*part)[1] / parts for part in split])
+        if bool(slopes.isfinite().all()) and float(whole.norm()) > 0:
+            errors[f"{parts} parts"] = float((slopes - whole).norm() / whole.norm())
+    worst = max(errors.values(), default=0.0)
+    if worst > 1e-3:
+        lines = (
+            "parts = [criterion(*part) for part in zip("
+            + ", ".join(f"{t}.chunk(2)" for t in subject.spec.tensors)
+            + ")]",
+            f"print({subject.spoken()}, sum(parts) / 2)",
+        )
+        evidence = {f"gradient error in {name}": f"{error:.1%}" for name, error in errors.items()}
+        what = f"accumulated over parts, the gradient of this batch is {worst:.1%} off"
+        yield Found(what, evidence, _code(subject, *lines))

@@ -1,0 +1,140 @@
+"""The report for people: in the terminal, and as one page of HTML."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from losskit.checker.finding import FAULTS, Finding, Outcome, Report, Severity
+from losskit.checker.text import said
+
+SIGNS = {
+    Severity.WRONG: ("✗", "bold red"),
+    Severity.NO_GRADIENT: ("✗", "bold red"),
+    Severity.TRAP: ("!", "bold yellow"),
+    Severity.PROPERTY: ("i", "cyan"),
+    Severity.COST: ("i", "cyan"),
+    Severity.CONVENIENCE: ("i", "cyan"),
+}
+_LED = 6  # columns of the words before what is said
+
+
+def show(report: Report, console: Console, verbose: bool = False) -> None:
+    """Print a report: the verdict, the faults and traps in full, what else is known in a line each."""
+    console.print(_verdict(report))
+    for line in taken(report):
+        console.print(Text(line, style="dim"))
+    full = [f for f in report.findings if verbose or worst(f) in (*FAULTS, Severity.TRAP)]
+    for finding in full:
+        console.print()
+        _show(finding, console)
+    brief = [finding for finding in report.findings if finding not in full]
+    if brief:
+        console.print(Text("\nAlso known (--verbose says more):", style="bold"))
+        for finding in brief:
+            console.print(_indented(_headline(finding), 2))
+    for waived in report.waived:
+        needless = "" if waived.findings else " (nothing was found here)"
+        console.print(Text.assemble(("\nwaived ", "bold"), f"{waived.check}: {waived.reason}{needless}"))
+    if verbose:
+        console.print(Text("\nEvery check", style="bold"))
+        for outcome in report.outcomes:
+            console.print(_indented(Text(f"{outcome.check}: {outcome.status}{reason(outcome)}"), 2))
+    console.print(Text(f"\n{tally(report)}", style="dim"))
+
+
+def taken(report: Report) -> list[str]:
+    """What the loss was taken for, and what else it takes."""
+    lines = list(report.notes)
+    if report.spec is not None:
+        spec = report.spec
+        lines.insert(0, f"Taken for: {spec}. If not: --kind, --scores, --target.")
+        if spec.also:
+            ways = "; ".join(f"--kind {kind} --scores {scores} --target {target}" for kind, scores, target in spec.also)
+            lines.insert(1, f"It takes these as well, unchecked here: {ways}.")
+    return lines
+
+
+def tally(report: Report) -> str:
+    """How the checks ended, in one line."""
+    counts = Counter(outcome.status for outcome in report.outcomes)
+    names = {"not applicable": "do not apply", "refused": "refused by the loss", "failed": "could not be carried out"}
+    ended = ", ".join(f"{n} {names.get(status, status)}" for status, n in counts.most_common())
+    return f"{len(report.outcomes)} checks in {report.seconds:.0f} s: {ended}."
+
+
+def reason(outcome: Outcome) -> str:
+    return f" ({outcome.reason.splitlines()[0]})" if outcome.reason else ""
+
+
+def _verdict(report: Report) -> Text:
+    gravest = min((finding.severity for finding in report), default=Severity.CONVENIENCE)
+    return Text(report.verdict, style=SIGNS[gravest][1] if gravest <= Severity.TRAP else "bold green")
+
+
+def worst(finding: Finding) -> Severity:
+    """Of a finding and what follows from it."""
+    return min([finding.severity, *map(worst, finding.consequences)])
+
+
+def _headline(finding: Finding) -> Text:
+    sign, style = SIGNS[finding.severity]
+    named = (f"  {finding.check}", "dim")
+    return Text.assemble((f"{sign} {finding.severity.value.upper()}  ", style), finding.what, named)
+
+
+def _show(finding: Finding, console: Console, depth: int = 0) -> None:
+    console.print(_indented(_headline(finding), depth))
+    for name, text in (("seen", said(finding.evidence)), ("why", finding.why), ("fix", finding.fix)):
+        if text:
+            console.print(_indented(_led(name, text), depth + 2))
+    if finding.repro:
+        console.print(_indented(Text("try", style="bold"), depth + 2))
+        code = Syntax("", "python", theme="ansi_light", background_color="default").highlight(finding.repro)
+        for line in code.split("\n"):
+            console.print(Text(" " * (depth + 2 + _LED)) + line, soft_wrap=True)  # lines stay whole, to be copied
+    for each in finding.consequences:
+        console.print(_indented(Text("and from it:", style="bold"), depth + 2))
+        _show(each, console, depth + 4)
+
+
+def _indented(shown: RenderableType, by: int) -> RenderableType:
+    return Padding(shown, (0, 0, 0, by), expand=False)
+
+
+def _led(name: str, text: str) -> RenderableType:
+    table = Table.grid(padding=0)
+    table.add_column(width=_LED, style="bold")
+    table.add_column()
+    table.add_row(name, Text(text))
+    return table
+
+
+def write_page(report: Report, path: Path) -> None:
+    """One page with everything in it, which opens without a network."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("losskit.checker"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["said"] = said
+    page = environment.get_template("check.html").render(
+        report=report,
+        taken=taken(report),
+        tally=tally(report),
+        signs={severity: sign for severity, (sign, _) in SIGNS.items()},
+        severities=list(Severity),
+        faults=(*FAULTS, Severity.TRAP),
+        worst=worst,
+    )
+    path.write_text(page, encoding="utf-8")
