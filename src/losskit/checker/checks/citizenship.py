@@ -30,7 +30,7 @@ def changes_inputs(subject: Subject) -> Iterator[Found]:
     """Are input and target the same after the call?"""
     tensors = subject.example()
     given = tuple(t.clone() for t in tensors)
-    value(subject, *given)
+    subject.call(subject.build(), *given)
     for name, before, after in zip(subject.spec.tensors, tensors, given, strict=True):
         if not torch.equal(before, after):
             lines = (f"before = {name}.clone()", "{call}", f"print(before, {name})")
@@ -43,6 +43,7 @@ def changes_inputs(subject: Subject) -> Iterator[Found]:
     Severity.WRONG,
     why="The loss of a batch depends on the batches before: validation and resumed runs give other numbers.",
     fix="Keep nothing on self in forward, or only in training mode and in a buffer.",
+    consequence_of=("changes-inputs",),
 )
 def has_memory(subject: Subject) -> Iterator[Found]:
     """Does a call leave the next one as it was?"""
@@ -66,6 +67,7 @@ def has_memory(subject: Subject) -> Iterator[Found]:
     Severity.PROPERTY,
     why="The same batch costs something else each time; comparing runs needs seeds.",
     fix="Take a torch.Generator, where sampling is meant.",
+    consequence_of=("changes-inputs", "has-memory"),
 )
 def random(subject: Subject) -> Iterator[Found]:
     """Does the same call cost the same, whatever the seed?"""
@@ -103,7 +105,8 @@ def keeps_graph(subject: Subject) -> Iterator[Found]:
     middle.register_hook(mark)  # type: ignore[no-untyped-call]  # the graph holds its hooks
     subject.call(criterion, middle, *tensors[1:])
     del mark, middle
-    gc.collect()
+    if alive() is not None:
+        gc.collect()
     if alive() is not None:
         lines = (
             "{input}.requires_grad_()",
@@ -209,7 +212,7 @@ def export(subject: Subject) -> Iterator[Found]:
     Severity.CONVENIENCE,
     why="torch.func.grad, and everything built on it, does not work through the loss.",
     fix="A custom Function needs setup_context; keep to PyTorch's own operators else.",
-    consequence_of=("no-graph", "slope-disagrees"),
+    consequence_of=("no-graph", "slope-disagrees", "changes-inputs"),
 )
 def func_grad(subject: Subject) -> Iterator[Found]:
     """Does torch.func.grad give the gradient?"""

@@ -105,23 +105,34 @@ def _plus(subject: Subject) -> str:
     why="Moving from one sigmoid channel to two softmax channels changes the loss, though the model says the same.",
     fix="Nothing, where the classes are averaged; else use the same formula for both.",
     consequence_of=("one-against-the-rest",),
-    applies=lambda spec: labelled(spec) and spec.indices and any(way[0] == "binary" for way in spec.also),
+    applies=lambda spec: labelled(spec) and spec.scores == "logits" and {"binary", "multiclass"} <= _kinds(spec),
 )
 def two_classes_differ(subject: Subject) -> Iterator[Found]:
     """Is softmax over two classes the sigmoid of their difference?"""
-    way = next(way for way in subject.spec.also if way[0] == "binary")
-    binary = tried(subject.taking, kind="binary", scores=way[1], target=way[2])
-    if binary is None or subject.spec.scores != "logits":
-        return
+    binary, multiclass = (_as(subject, kind) for kind in ("binary", "multiclass"))
     labels = binary.labels(batch=3)
     logit, target = binary.input_of(labels, 1.0, None), binary.target_of(labels)
-    channel = logit if logit.dim() == labels.dim() else logit.unsqueeze(1)
+    channel = logit.reshape(labels.shape)
     two = torch.cat([torch.zeros_like(channel), channel], 1)
-    indices = labels if subject.spec.layout == "indices-channel" else labels.squeeze(1)
-    found, right = tried(value, subject, two, indices), value(binary, logit, target)
+    indices = labels if multiclass.spec.layout == "indices-channel" else labels.squeeze(1)
+    if multiclass.spec.layout == "one-hot":
+        indices = torch.cat([1 - labels, labels], 1).float()
+    found, right = tried(value, multiclass, two, indices), value(binary, logit, target)
     if found is not None and not close(found, right, 1e-3, 1e-5):
         yield Found(
             "softmax over two classes is not the sigmoid of their difference",
             {"two classes": found, "sigmoid": right},
-            code(subject, two, indices),
+            code(multiclass, two, indices),
         )
+
+
+def _kinds(spec: Spec) -> set[str]:
+    return {spec.kind, *(way[0] for way in spec.also if way[1] == spec.scores)}
+
+
+def _as(subject: Subject, kind: str) -> Subject:
+    """The subject called as this kind of loss."""
+    if subject.spec.kind == kind:
+        return subject
+    way = next(way for way in subject.spec.also if way[:2] == (kind, subject.spec.scores))
+    return subject.taking(kind=way[0], scores=way[1], target=way[2])

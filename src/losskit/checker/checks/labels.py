@@ -108,7 +108,7 @@ def absent_class(subject: Subject) -> Iterator[Found]:
         costs = "nothing" if float(wrong.value) < 1e-3 else "about as much as a right answer"
         repro = code(subject, *shown, lines=BACKWARD)
         yield Found(f"where the class is absent, false positives cost {costs}", numbers, repro)
-    elif float(right.value) > 0.5:
+    elif float(right.value) > 0.5 * float(wrong.value):
         repro = code(subject, shown[0].replace("4.0", "-4.0"), shown[1])
         yield Found("where the class is absent, a right answer costs nearly the most", numbers, repro)
 

@@ -55,6 +55,8 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
         return
     for each, right in (("sum", values.sum()), ("mean", values.mean())):
         found = made[each]
+        if each == "mean" and subject.spec.kind == "sequence":
+            continue  # the mean of CTC divides by the lengths of the targets
         if found is not None and found.dim() == 0 and not close(float(found), float(right), 1e-3):
             yield Found(
                 f"reduction={each!r} is not the {each} of the values of reduction='none'",

@@ -11,6 +11,7 @@ from torch import Tensor
 from losskit.checker.battery import check
 from losskit.checker.checks.tools import close, code, indexed, is_random, labelled, loud, pull, tried, value
 from losskit.checker.finding import Found, Severity
+from losskit.checker.repro import literal
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
 
@@ -110,8 +111,6 @@ def _cropped(tensor: Tensor) -> Tensor:
 
 
 def _strided(tensor: Tensor) -> str:
-    from losskit.checker.repro import literal
-
     return f"{literal(tensor)}.mT.contiguous().mT" if tensor.dim() > 1 else literal(tensor)
 
 

@@ -78,7 +78,7 @@ def _of_x(subject: Subject) -> str:
     Severity.WRONG,
     why="Gradient penalties, meta-learning and second-order optimisers get a wrong number without a message.",
     fix="Write the backward of a custom Function with differentiable operations, or mark it once_differentiable.",
-    consequence_of=("no-graph", "slope-disagrees", "not-finite", "float64-lost"),
+    consequence_of=("no-graph", "slope-disagrees", "not-finite", "backward-twice"),
 )
 def second_derivative(subject: Subject) -> Iterator[Found]:
     """Is the second derivative the slope of the gradient?"""

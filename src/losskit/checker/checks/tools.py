@@ -37,10 +37,32 @@ class Pulled(NamedTuple):
 
 def result(subject: Subject, *tensors: Tensor, options: Options | None = None, **arguments: Any) -> Tensor:
     """What a fresh loss returns, from the same random numbers each time."""
-    torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return subject.call(subject.build(**(options or {})), *tensors, **arguments)
+        return _called(subject, tensors, options or {}, arguments)
+
+
+def _called(subject: Subject, tensors: tuple[Tensor, ...], options: Options, arguments: Options) -> Tensor:
+    """A call that leaves its tensors as they were: one check alone tells a loss that it changes them."""
+    criterion = built(subject, options)
+    before = [t.detach().clone() for t in tensors]
+    torch.manual_seed(0)
+    try:
+        return subject.call(criterion, *tensors, **arguments)
+    finally:
+        for tensor, kept in zip(tensors, before, strict=True):
+            if not torch.equal(tensor, kept):
+                tensor.data.copy_(kept)
+
+
+def built(subject: Subject, options: Options) -> Callable[..., Any]:
+    """A fresh loss with these options; CannotRebuild where it refuses them."""
+    try:
+        return subject.build(**options)
+    except Exception as error:
+        if not options:
+            raise
+        raise CannotRebuild(f"{type(error).__name__}: {error}") from error
 
 
 def value(subject: Subject, *tensors: Tensor, options: Options | None = None, **arguments: Any) -> float:
@@ -77,8 +99,8 @@ def tried(call: Callable[..., T], *arguments: Any, **named: Any) -> T | None:
 def loud(subject: Subject, *tensors: Tensor) -> tuple[float, bool]:
     """The loss of tensors that it should refuse, NaN where it does; and whether it warns."""
     with warned() as heard:
-        made = tried(subject.value, *tensors)
-    number = math.nan if made is None else float(made.detach())
+        made = tried(_called, subject, tensors, {}, {})
+    number = math.nan if made is None else float(made.detach().double().mean())
     return number, any(issubclass(each.category, UserWarning) for each in heard)
 
 
@@ -90,7 +112,7 @@ def attached(subject: Subject) -> bool:
 def away(found: Tensor | float, right: Tensor | float, least: float = 1e-12) -> float:
     """How far one result is from another, relative to its size, or to `least` where that is smaller."""
     a, b = (torch.as_tensor(each).detach().double() for each in (found, right))
-    size = max(float(b.norm()), least)
+    size = max(float(b.norm()), least, 1e-12)
     return float((a - b).norm()) / size
 
 

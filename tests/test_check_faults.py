@@ -1,0 +1,49 @@
+"""The checker is checked: each check finds its fault, first and with its consequences under it, and only there."""
+
+import pytest
+
+import faulty
+from faulty import PAIRS
+from losskit.checker import battery
+from losskit.checker.subject import Subject
+
+SLOW = ("compile", "export", "half-sums-overflow")
+# What these checks find is an error.
+RAISES = (
+    *("no-graph", "slope-disagrees", "second-derivative", "memory-layout", "integer-targets"),
+    *("compile", "export", "func-grad", "vmap", "copies"),
+)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_fault_is_reported_first_by_its_check(pair):
+    asked = [check for check in battery.checks() if check not in SLOW or check == pair.check]
+    report = battery.run(Subject.of(pair.made(pair.faulty), **pair.told), select=asked)
+    assert report.findings, report
+    assert report.findings[0].check == pair.check, report
+    assert not report.with_status("failed"), report.with_status("failed")
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_its_sound_twin_passes(pair):
+    report = battery.run(Subject.of(pair.made(pair.sound), **pair.told), select=[pair.check])
+    assert [(each.check, each.status) for each in report.outcomes] == [(pair.check, "passed")], report
+
+
+def test_every_check_has_a_fault():
+    assert {pair.check for pair in PAIRS} == set(battery.checks())
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_finding_comes_with_a_repro_that_runs(pair):
+    subject = Subject.of(f"{faulty.__file__}:{pair.faulty.__name__}", **pair.told)
+    found = list(battery.run(subject, select=[pair.check]))
+    assert found
+    for finding in found:
+        assert len(finding.repro.splitlines()) <= 10, finding.repro
+        try:
+            exec(finding.repro, {"__name__": "__main__"})
+        except (NameError, ImportError, SyntaxError, UnboundLocalError) as error:
+            raise AssertionError(finding.repro) from error
+        except Exception:  # noqa: BLE001 - a fault may be an error of any kind
+            assert pair.check in RAISES, finding.repro
