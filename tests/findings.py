@@ -34,6 +34,9 @@ def comparison(
     rng = np.random.default_rng(0)
     losses = [*levels, *([failing] if failing else [])]
     tries = {loss: [pilot_run(rng, loss, level, rate) for rate in RATES] for loss, level in levels.items()}
+    failures = [failure(failing, rate) for rate in RATES] if failing else []
+    if failing:
+        tries[failing] = failures
     noise = rng.normal(0, 0.01, blocks)
     data = task.data(0)
     (out / "examples").mkdir(parents=True, exist_ok=True)
@@ -46,7 +49,6 @@ def comparison(
         if task.picture is not None:
             name = answers(out, f"coins-{losses.index(loss)}", task.picture.data(0), 0.9, rng)
             pictures.append({"loss": loss, "examples": name})
-    failures = [failure(failing, rate) for rate in RATES] if failing else []
     sweep = SimpleNamespace(
         task=task,
         losses=losses,
@@ -62,7 +64,7 @@ def comparison(
         epochs=15,
         findings=find(sweep, task.baseline, stage),
         runs=runs,
-        pilots=[run for found in tries.values() for run in found],
+        pilots=[run for loss, found in tries.items() for run in found if loss != failing],
         pictures=pictures,
         failures=failures,
         stage=stage,

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, FormatStrFormatter, MaxNLocator, Nul
 COLOURS, DASHES, MARKS = 6, ("-", "--", "-.", ":"), ("o", "s", "^", "D", "v", "P", "X")
 INK = "#010203"  # becomes the page's text colour
 MOST_MARKS = 8  # on one line
+STRIP = 0.07  # of the height, for a loss's crosses
 SIZE = (4.9, 3.6)  # inches, of which the page makes 72 units each
 
 STYLE: dict[Any, Any] = {
@@ -41,6 +42,7 @@ class Line:
     low: Sequence[float] = ()  # a band around the line
     high: Sequence[float] = ()
     chosen: int | None = None  # this point is ringed
+    lost: Sequence[tuple[float, str]] = ()  # where there is no value, and why: a cross at the foot of the chart
 
 
 @dataclass(frozen=True)
@@ -81,22 +83,31 @@ def line_chart(
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.grid(alpha=0.25)
         axes.margins(0.05)
+        feet = crosses(axes, name, lines)
         ticks(axes, lines, x_scale, whole=whole)
         drawn = svg(figure)
         height = figure.bbox.height
         points = [
             {"loss": line.index, "x": round(float(x), 1), "y": round(float(height - y), 1), "words": words}
             for line in lines
-            for (x, y), words in zip(
-                axes.transData.transform([*zip(line.x, line.y, strict=True)]), line.words, strict=True
-            )
+            for (x, y), words in placed(axes, line, feet.get(line.index, 0.0))
         ]
         return Chart(name, drawn, label, points, x_label, y_label, lines)
+
+
+def placed(axes: Axes, line: Line, foot: float) -> Iterator[tuple[Any, str]]:
+    """Where every point of a line was drawn, (x, y), and its words."""
+    for x, y, words in zip(line.x, line.y, line.words, strict=True):
+        yield axes.transData.transform((x, y)), words
+    for x, words in line.lost:
+        yield axes.get_xaxis_transform().transform((x, foot)), words
 
 
 def draw(axes: Axes, name: str, line: Line) -> None:
     colour = colour_of(line.index)
     gid = f"{name}-loss{line.index}-"
+    if not line.x:
+        return
     if line.low:
         band = axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.13, linewidth=0)
         band.set_gid(gid + "band")
@@ -119,9 +130,33 @@ def draw(axes: Axes, name: str, line: Line) -> None:
         ring.set_gid(gid + "chosen")
 
 
+def crosses(axes: Axes, name: str, lines: Sequence[Line]) -> dict[int, float]:
+    """In a strip of their own below everything else; returns how high those of each loss stand in the chart."""
+    heights = {line.index: STRIP * (n + 0.5) for n, line in enumerate(line for line in lines if line.lost)}
+    if heights:
+        taken = STRIP * len(heights)
+        low, high = axes.get_ylim()
+        axes.set_ylim(high - (high - low) / (1 - taken), high)
+        axes.axhspan(0, taken, color=INK, alpha=0.06, linewidth=0, transform=axes.transAxes)
+    for line in lines:
+        if line.lost:
+            (marks,) = axes.plot(
+                [x for x, _ in line.lost],
+                [heights[line.index]] * len(line.lost),
+                "x",
+                color=colour_of(line.index),
+                transform=axes.get_xaxis_transform(),
+                markersize=7,
+                markeredgewidth=2,
+            )
+            marks.set_gid(f"{name}-loss{line.index}-lost")
+    return heights
+
+
 def ticks(axes: Axes, lines: Sequence[Line], scale: str, *, whole: bool) -> None:
     if scale == "log":  # the values that were tried, and no others
-        axes.xaxis.set_major_locator(FixedLocator(sorted({x for line in lines for x in line.x})))
+        lost = [x for line in lines for x, _ in line.lost]
+        axes.xaxis.set_major_locator(FixedLocator(sorted({*lost, *(x for line in lines for x in line.x)})))
         axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(axis="x", which="minor", length=0)

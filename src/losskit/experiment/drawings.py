@@ -27,25 +27,25 @@ def rates(comparison: "Comparison") -> Chart | None:
     lines = []
     for pilot in comparison.findings.pilots:
         tried = [(each.rate, each.mean) for each in pilot.tried if each.mean is not None]
-        if not tried:
-            continue
-        x, y = zip(*tried, strict=True)
-        lines.append(
-            Line(
-                comparison.losses.index(pilot.loss),
-                x,
-                y,
-                [
-                    f"{pilot.loss} at learning rate {rate:g}: {metric.label} {mean:.3g} on validation data"
-                    f"{', chosen' if rate == pilot.chosen else ''}"
-                    for rate, mean in tried
-                ],
-                chosen=x.index(pilot.chosen) if pilot.chosen in x else None,
-            )
-        )
+        words = [
+            f"{pilot.loss} at learning rate {rate:g}: {metric.label} {mean:.3g} on validation data"
+            f"{', chosen' if rate == pilot.chosen else ''}"
+            for rate, mean in tried
+        ]
+        lost = [
+            (each.rate, f"{pilot.loss} at learning rate {each.rate:g} failed: {each.failure}")
+            for each in pilot.tried
+            if each.failure is not None and each.mean is None
+        ]
+        x, y = [rate for rate, _ in tried], [mean for _, mean in tried]
+        chosen = x.index(pilot.chosen) if pilot.chosen in x else None
+        if tried or lost:
+            lines.append(Line(comparison.losses.index(pilot.loss), x, y, words, chosen=chosen, lost=lost))
     if not lines:
         return None
     label = f"{title(metric)} on validation data against the learning rate, a curve a loss; the chosen rate is ringed"
+    if any(line.lost for line in lines):
+        label += ", and a cross at the foot is a rate at which a run failed"
     return line_chart("rates", label, lines, "learning rate", f"{metric.label}, validation", x_scale="log")
 
 
