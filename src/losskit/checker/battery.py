@@ -40,7 +40,7 @@ class Check:
         """Ask it of a subject, here and now."""
         applies = self.applies(subject.spec)
         if applies is not True:
-            return Outcome(self.id, "not applicable", applies or f"not for {subject.spec}")
+            return Outcome(self.id, "not applicable", applies or f"nothing here to ask: {self.asks}")
         started = time.monotonic()
         try:
             found = [self.finding(each) for each in self.function(subject)]

@@ -23,7 +23,7 @@ class Draw:
     scale: float  # how far scores are from 0
 
     def normal(self, *size: int) -> Tensor:
-        return torch.randn(size, generator=self.generator, dtype=torch.float64)
+        return torch.randn(size, generator=self.generator, dtype=torch.float64).round(decimals=4)  # short to write
 
     def flags(self, *size: int) -> Tensor:
         """0 and 1, each at least once where there is room."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.syntax import Syntax
@@ -116,10 +119,13 @@ def _led(name: str, text: str) -> RenderableType:
     return table
 
 
+def _options_whole(line: str) -> Markup:
+    """A line whose --options do not break after their dashes."""
+    return Markup(re.sub(r"--[a-z-]+", r'<span class="option">\g<0></span>', str(escape(line))))  # noqa: S704 - escaped
+
+
 def write_page(report: Report, path: Path) -> None:
     """One page with everything in it, which opens without a network."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment = Environment(
         loader=PackageLoader("losskit.checker"),
         autoescape=True,
@@ -128,6 +134,7 @@ def write_page(report: Report, path: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters["said"] = said
+    environment.filters["options"] = _options_whole
     page = environment.get_template("check.html").render(
         report=report,
         taken=taken(report),

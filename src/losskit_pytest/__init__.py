@@ -1,4 +1,8 @@
-"""The pytest plugin: `def test_my_loss(check_loss): check_loss(MyLoss())`."""
+"""The pytest plugin: `def test_my_loss(check_loss): check_loss(MyLoss())`.
+
+It is a package of its own because pytest imports its plugins at every start: losskit, and with it torch, comes only
+when a test asks for the fixture.
+"""
 
 from __future__ import annotations
 
