@@ -10,7 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from losskit.checker.battery import check
-from losskit.checker.checks.tools import built, close, code, labelled, pull, result, sigmoid, tried, value, warned
+from losskit.checker.checks.tools import (
+    built,
+    close,
+    code,
+    labelled,
+    pull,
+    require_steady,
+    result,
+    sigmoid,
+    tried,
+    value,
+    warned,
+)
 from losskit.checker.finding import Found, Severity
 from losskit.checker.spec import Spec
 from losskit.checker.subject import CannotRebuild, LossRaised, Subject
@@ -26,7 +38,6 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
     """Other values of the options that every example depends on, by the names that the field gives them."""
     numbers = class_numbers(spec.classes)
     known: dict[str, list[Any]] = {
-        "reduction": ["sum"],
         "size_average": [False],
         "reduce": [False],
         "gamma": [0.6, 3.0],
@@ -121,6 +132,7 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
 )
 def masked_counts(subject: Subject) -> Iterator[Found]:
     """Is masking samples out the same as removing them, whatever they hold?"""
+    require_steady(subject)
     tensors = subject.example(batch=4)
     target = tensors[-1] if subject.spec.labels else tensors[0]
     mask = torch.ones(target.shape, dtype=torch.bool)
@@ -155,7 +167,8 @@ def _blind(subject: Subject, one: tuple[Tensor, ...], other: tuple[Tensor, ...],
 )
 def weight_is_not_repetition(subject: Subject) -> Iterator[Found]:
     """Does what has weight 2 cost what it costs twice?"""
-    rows = bool(subject.spec.spatial)
+    require_steady(subject)
+    rows = bool(subject.spec.spatial) and subject.spec.labels
     tensors = subject.example(batch=1 if rows else 3)
     target = tensors[-1] if subject.spec.labels else tensors[0]
     weight = torch.ones(target.shape)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from losskit.checker.battery import check
-from losskit.checker.checks.tools import close, code, labelled, tried, value
+from losskit.checker.checks.tools import close, code, labelled, require_steady, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
@@ -51,6 +51,7 @@ def activated_twice(subject: Subject) -> Iterator[Found]:
 )
 def perfect_costs(subject: Subject) -> Iterator[Found]:
     """Does a perfect answer cost 0?"""
+    require_steady(subject)
     tensors = subject.example(scale=40.0, correct=True, batch=4)
     found = value(subject, *tensors)
     if math.isfinite(found) and abs(found) > 1e-2:

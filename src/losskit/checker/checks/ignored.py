@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from losskit.checker.battery import check
-from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, result, tried, value
+from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, require_steady, result, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
@@ -68,6 +68,7 @@ def _all_but_last(tensor: Tensor, along: int) -> Tensor:
 )
 def ignored_changes_value(subject: Subject) -> Iterator[Found]:
     """Is the loss the same whatever the scores are at ignored positions?"""
+    require_steady(subject)
     case = case_of(subject)
     other = torch.where(case.out, _another(subject, case.input), case.input)
     found, right = (value(subject, given, case.target, options=case.options) for given in (other, case.input))
@@ -117,6 +118,7 @@ def ignored_gets_gradient(subject: Subject) -> Iterator[Found]:
 )
 def ignored_counts(subject: Subject) -> Iterator[Found]:
     """Is ignoring a position the same as removing it?"""
+    require_steady(subject)
     case = case_of(subject)
     found = value(subject, case.input, case.target, options=case.options)
     right = tried(value, subject, *case.kept, options=case.options)

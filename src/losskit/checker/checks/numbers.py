@@ -8,7 +8,19 @@ import torch
 from torch import Tensor
 
 from losskit.checker.battery import check
-from losskit.checker.checks.tools import ANSWERS, BACKWARD, HALVES, away, close, code, labelled, pull, tried, value
+from losskit.checker.checks.tools import (
+    ANSWERS,
+    BACKWARD,
+    HALVES,
+    away,
+    close,
+    code,
+    labelled,
+    pull,
+    require_steady,
+    tried,
+    value,
+)
 from losskit.checker.finding import Found, Severity
 from losskit.checker.repro import literal
 from losskit.checker.spec import Spec
@@ -65,6 +77,7 @@ def _some(gradient: Tensor) -> list[float]:
 )
 def float64_disagrees(subject: Subject) -> Iterator[Found]:
     """Are value and gradient in float32 those of float64?"""
+    require_steady(subject)
     usual = float(pull(subject, *subject.example(dtype=torch.float64)).gradient.norm())
     for scale in (1.0, 12.0) if subject.spec.labels else (1.0,):
         for answer in ANSWERS:
@@ -103,6 +116,7 @@ def _in_double(subject: Subject) -> str:
 )
 def half_disagrees(subject: Subject) -> Iterator[Found]:
     """Are value and gradient in float16 and bfloat16 those of float64?"""
+    require_steady(subject)
     seen = set()
     for dtype in HALVES:
         for scale, answer in ((1.0, None), (12.0, None), (12.0, False), (12.0, True)):
@@ -154,6 +168,7 @@ def _vanished(subject: Subject, found: Tensor, right: Tensor) -> bool:
 )
 def half_sums_overflow(subject: Subject) -> Iterator[Found]:
     """Are they at sizes whose sums are more than float16 can hold?"""
+    require_steady(subject)
     tensors = subject.example(dtype=torch.float16, batch=1, size=(4, 4))
     large = tuple(t.repeat(*(1,) * (t.dim() - 2), 128, 128) for t in tensors)
     made = tuple(f"{literal(t)}.repeat({'1, ' * (t.dim() - 2)}128, 128)" for t in tensors)
@@ -196,6 +211,7 @@ def loses_float64(subject: Subject) -> bool:
 )
 def target_sets_precision(subject: Subject) -> Iterator[Found]:
     """Does the target's precision leave the result's alone?"""
+    require_steady(subject)
     input, target = subject.example(batch=2)
     right = value(subject, input, target)
     for dtype in (torch.bfloat16, torch.float16, torch.float64):
@@ -225,6 +241,7 @@ def target_sets_precision(subject: Subject) -> Iterator[Found]:
 )
 def integer_targets(subject: Subject) -> Iterator[Found]:
     """Are targets of bool and of small integers taken, and worth the same?"""
+    require_steady(subject)
     input, target = subject.example()
     if subject.spec.layout in ("signs", "soft"):
         return
@@ -256,6 +273,7 @@ def integer_targets(subject: Subject) -> Iterator[Found]:
 )
 def autocast(subject: Subject) -> Iterator[Found]:
     """Is the loss the same under autocast?"""
+    require_steady(subject)
     for scale in (1.0, 12.0) if subject.spec.labels else (1.0,):
         tensors = subject.example(scale=scale)
         right = value(subject, *tensors)

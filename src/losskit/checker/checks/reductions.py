@@ -17,8 +17,8 @@ from losskit.checker.checks.tools import (
     close,
     code,
     indexed,
-    is_random,
     pull,
+    require_steady,
     result,
     tried,
     value,
@@ -41,6 +41,7 @@ def reduces(spec: Spec) -> bool:
 )
 def reductions_disagree(subject: Subject) -> Iterator[Found]:
     """Are mean and sum those of the values that reduction='none' returns?"""
+    require_steady(subject)
     tensors = subject.example(batch=3)
     made = {each: _reduced(subject, tensors, each) for each in ("none", "mean", "sum")}
     values = made["none"]
@@ -98,7 +99,8 @@ def unknown_reduction(subject: Subject) -> Iterator[Found]:
 )
 def depends_on_batch(subject: Subject) -> Iterator[Found]:
     """Is the loss of a batch the mean, or the sum, of what its halves cost?"""
-    if is_random(subject) or not attached(subject):
+    require_steady(subject)
+    if not attached(subject):
         return
     tensors = _uneven(subject)
     whole = pull(subject, *tensors)
@@ -138,6 +140,7 @@ def _uneven(subject: Subject) -> tuple[Tensor, ...]:
 )
 def uneven_ignored(subject: Subject) -> Iterator[Found]:
     """Is the loss of a batch the mean of its halves', where one of them ignores more?"""
+    require_steady(subject)
     options, label = label_of(subject.spec)
     input, target = subject.example(batch=4)
     target = target.clone()
@@ -166,8 +169,7 @@ def uneven_ignored(subject: Subject) -> Iterator[Found]:
 )
 def sum_does_not_add(subject: Subject) -> Iterator[Found]:
     """Do the sums of two halves add to the sum of the whole?"""
-    if is_random(subject):
-        return
+    require_steady(subject)
     tensors = subject.example(batch=4)
     options = {"reduction": "sum"}
     whole = tried(value, subject, *tensors, options=options)

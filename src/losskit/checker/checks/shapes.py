@@ -9,7 +9,18 @@ import torch
 from torch import Tensor
 
 from losskit.checker.battery import check
-from losskit.checker.checks.tools import close, code, indexed, is_random, labelled, loud, pull, tried, value
+from losskit.checker.checks.tools import (
+    BACKWARD,
+    close,
+    code,
+    indexed,
+    labelled,
+    loud,
+    pull,
+    require_steady,
+    tried,
+    value,
+)
 from losskit.checker.finding import Found, Severity
 from losskit.checker.repro import literal
 from losskit.checker.spec import Spec
@@ -61,6 +72,7 @@ def broadcasts(subject: Subject) -> Iterator[Found]:
 )
 def transposed_target(subject: Subject) -> Iterator[Found]:
     """Is a target with height and width swapped refused?"""
+    require_steady(subject)
     input, target = subject.example(size=(2, 3))
     swapped = target.transpose(-1, -2).contiguous()
     found, told = loud(subject, input, swapped)
@@ -83,19 +95,23 @@ def transposed_target(subject: Subject) -> Iterator[Found]:
 )
 def memory_layout(subject: Subject) -> Iterator[Found]:
     """Do tensors that are not contiguous give the same number?"""
+    require_steady(subject)
     size = (2, 3) if subject.spec.takes_spatial(2) else None
     tensors = subject.example(size=size, batch=3)
     right = pull(subject, *tensors)
-    for what, change in (("transposed in memory", _permuted), ("cropped from a larger one", _cropped)):
+    for what, change, said in (
+        ("transposed in memory", _permuted, _permuted_code),
+        ("cropped from a larger one", _cropped, _cropped_code),
+    ):
         given = tuple(change(t) for t in tensors)
         found = tried(pull, subject, *given)
-        made = tuple(_strided(t) for t in tensors)
+        repro = code(subject, *(said(t) for t in tensors), lines=BACKWARD)
         if found is None:
-            yield Found(f"refuses tensors that are {what}", "", code(subject, *made))
+            yield Found(f"refuses tensors that are {what}", "", repro)
             return
         if not torch.allclose(found.value, right.value, 1e-4, 1e-6, equal_nan=True):
             numbers = {"value": float(found.value), "contiguous": float(right.value)}
-            yield Found(f"tensors that are {what} give another number", numbers, code(subject, *made), Severity.WRONG)
+            yield Found(f"tensors that are {what} give another number", numbers, repro, Severity.WRONG)
             return
 
 
@@ -105,13 +121,18 @@ def _permuted(tensor: Tensor) -> Tensor:
     return tensor.permute(order).contiguous().permute(order)
 
 
+def _permuted_code(tensor: Tensor) -> str:
+    order = ", ".join(str(each) for each in reversed(range(tensor.dim())))
+    return f"{literal(tensor)}.permute({order}).contiguous().permute({order})"
+
+
 def _cropped(tensor: Tensor) -> Tensor:
     """The same values, as every second one of a larger tensor."""
     return torch.stack([tensor, torch.zeros_like(tensor)], -1)[..., 0]
 
 
-def _strided(tensor: Tensor) -> str:
-    return f"{literal(tensor)}.mT.contiguous().mT" if tensor.dim() > 1 else literal(tensor)
+def _cropped_code(tensor: Tensor) -> str:
+    return f"{literal(tensor)}[..., None].repeat_interleave(2, -1)[..., 0]"
 
 
 def _samples(spec: Spec) -> bool:
@@ -163,8 +184,7 @@ def empty_batch(subject: Subject) -> Iterator[Found]:
 )
 def positions_matter(subject: Subject) -> Iterator[Found]:
     """Is the loss the same when the positions of input and target are shuffled alike?"""
-    if is_random(subject):
-        return
+    require_steady(subject)
     size = (1, 3) if subject.spec.takes_spatial(2) else (3,)
     input, target = subject.example(size=size)
     order = torch.tensor([1, 0, 2])
@@ -187,8 +207,7 @@ def positions_matter(subject: Subject) -> Iterator[Found]:
 )
 def order_matters(subject: Subject) -> Iterator[Found]:
     """Is the loss the same when the samples come in another order?"""
-    if is_random(subject):
-        return
+    require_steady(subject)
     tensors = subject.example(batch=4)
     order = torch.tensor([2, 0, 3, 1])
     found, right = value(subject, *(t[order] for t in tensors)), value(subject, *tensors)

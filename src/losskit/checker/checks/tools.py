@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -170,10 +171,21 @@ def additive(spec: Spec) -> bool:
 
 def is_random(subject: Subject) -> bool:
     """Whether the loss draws random numbers, as point sampling does."""
-    tensors = subject.example(batch=4)
-    numbers = set()
-    with torch.no_grad():
+    if subject not in _random:
+        tensors = subject.example(batch=4)
+        numbers = []
         for seed in range(3):
             torch.manual_seed(seed)
-            numbers.add(float(subject.value(*tensors)))
-    return len(numbers) > 1
+            with torch.no_grad():
+                numbers.append(float(subject.value(*tensors)))
+        _random[subject] = numbers[0] != numbers[1] and numbers[1] != numbers[2]
+    return _random[subject]
+
+
+def require_steady(subject: Subject) -> None:
+    """End a check whose calls do not compare, because the loss draws random numbers in each."""
+    if is_random(subject):
+        raise CannotRebuild(f"{subject.name} draws random numbers, so that two calls do not compare.")
+
+
+_random: weakref.WeakKeyDictionary[Subject, bool] = weakref.WeakKeyDictionary()
