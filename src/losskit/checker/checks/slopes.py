@@ -179,14 +179,28 @@ def rewards_errors(subject: Subject) -> Iterator[Found]:
                 code(subject, *wrong, lines=("print({call})  # wrong answers cost less than right ones",)),
             )
             return
-    found = _towards(subject)
+    found = _beside(subject) or _towards(subject)
     if found is not None:
         tensors, slope = found
         yield Found(
-            "the loss rises when wrong scores move towards the right answer",
-            {"slope towards the right answer": slope},
+            "the loss rises from wrong answers towards the right one",
+            {"slope towards the right answer": abs(slope)},
             code(subject, *tensors, lines=BACKWARD),
         )
+
+
+def _beside(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
+    """Numbers beside the target that cost less than the target itself."""
+    if subject.spec.kind != "regression":
+        return None
+    tensors = subject.example(correct=True)
+    right = value(subject, *tensors)
+    for shift in (0.5, -0.5):
+        beside = tensors[0] + shift, *tensors[1:]
+        less = value(subject, *beside) - right
+        if less < -1e-6 * max(1.0, abs(right)):
+            return beside, less / abs(shift)
+    return None
 
 
 def _towards(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
