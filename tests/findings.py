@@ -9,7 +9,7 @@ import torch
 
 from losskit.experiment.comparison import Comparison, find
 from losskit.experiment.decisions import THRESHOLDS
-from losskit.experiment.pilot import pilot
+from losskit.experiment.results import Pilot, Tried
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import Data, Task
 
@@ -33,10 +33,11 @@ def comparison(
     levels = LEVELS if levels is None else levels
     rng = np.random.default_rng(0)
     losses = [*levels, *([failing] if failing else [])]
-    tries = {loss: [pilot_run(rng, loss, level, rate) for rate in RATES] for loss, level in levels.items()}
+    pilots = [tuned(rng, loss, level, blocks) for loss, level in levels.items()]
     failures = [failure(failing, rate) for rate in RATES] if failing else []
     if failing:
-        tries[failing] = failures
+        tried = tuple(Tried(each["rate"], (None,) * blocks, each["failure"]) for each in failures)
+        pilots.append(Pilot(failing, tried, None, (None,) * blocks, None))
     noise = rng.normal(0, 0.01, blocks)
     data = task.data(0)
     (out / "examples").mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def comparison(
         losses=losses,
         measured=runs,
         failures=failures,
-        pilots=[pilot(loss, found, higher_is_better=task.metrics[0].higher_is_better) for loss, found in tries.items()],
+        pilots=pilots,
         kind=data.kind,
         overlap=0.0,
     )
@@ -62,9 +63,9 @@ def comparison(
         task=task,
         losses=losses,
         epochs=15,
-        findings=find(sweep, task.baseline, stage),
+        findings=find(sweep, task.baseline),
         runs=runs,
-        pilots=[run for loss, found in tries.items() for run in found if loss != failing],
+        pilots=[],
         pictures=pictures,
         failures=failures,
         stage=stage,
@@ -75,9 +76,13 @@ def comparison(
     )
 
 
-def pilot_run(rng: np.random.Generator, loss: str, level: float, rate: float) -> dict[str, Any]:
-    score = float(level - 0.04 * np.log10(rate / 3e-3) ** 2 + rng.normal(0, 0.005))
-    return {"loss": loss, "block": 1000, "rate": rate, "pilot": True, "validation": score}
+def tuned(rng: np.random.Generator, loss: str, level: float, blocks: int) -> Pilot:
+    """The middle rate is chosen in every block, and the highest was not tried in the first."""
+    tried = []
+    for rate in RATES:
+        scores = (level - 0.04 * np.log10(rate / RATES[1]) ** 2 + rng.normal(0, 0.005, blocks)).tolist()
+        tried.append(Tried(rate, (None, *scores[1:]) if rate == RATES[2] and blocks > 1 else tuple(scores), None))
+    return Pilot(loss, tuple(tried), RATES[1], (RATES[1],) * blocks, None)
 
 
 def measured_run(

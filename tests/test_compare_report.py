@@ -132,7 +132,7 @@ def test_charts_hold_the_runs(page, found):
     said = [point["words"] for point in points["rates"] if point["loss"] == list(LEVELS).index(LONG)]
     assert said == [
         f"{LONG} at learning rate {tried.rate:g}: mean image Dice {tried.mean:.3g} on validation data"
-        + (", chosen" if tried.rate == pilot.chosen else "")
+        + (", chosen in 5 of 5 blocks" if tried.rate == pilot.chosen else "")
         for tried in pilot.tried
     ]
     heights = [point["y"] for point in points["thresholds"] if point["loss"] == 0]
@@ -180,7 +180,7 @@ def test_a_report_that_is_not_finished_says_so(tmp_path, stage):
     write_report(made)
     page = made.report.read_text(encoding="utf-8")
     assert "Load it again to see more" in page
-    assert ("Learning rates are still being tried" in page) == (stage == "pilot")
+    assert ("Nothing is measured yet" in page) == (stage == "pilot")
     assert ('id="ranking"' in page) == (stage == "measuring")
     assert 'id="rates-figure"' in page
     assert "cannot be told apart" not in text_of(page.replace(made.verdict, ""))  # one block tells nothing apart

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from losskit.experiment import metrics
 from losskit.experiment.charts import Chart, Line, line_chart
 from losskit.experiment.metrics import Metric
-from losskit.experiment.results import Record
+from losskit.experiment.results import Pilot, Record
 
 if TYPE_CHECKING:
     from losskit.experiment.comparison import Comparison
@@ -28,14 +28,13 @@ def rates(comparison: "Comparison") -> Chart | None:
     for pilot in comparison.findings.pilots:
         tried = [(each.rate, each.mean) for each in pilot.tried if each.mean is not None]
         words = [
-            f"{pilot.loss} at learning rate {rate:g}: {metric.label} {mean:.3g} on validation data"
-            f"{', chosen' if rate == pilot.chosen else ''}"
+            f"{pilot.loss} at learning rate {rate:g}: {metric.label} {mean:.3g} on validation data{often(pilot, rate)}"
             for rate, mean in tried
         ]
         lost = [
             (each.rate, f"{pilot.loss} at learning rate {each.rate:g} failed: {each.failure}")
             for each in pilot.tried
-            if each.failure is not None and each.mean is None
+            if each.failure is not None
         ]
         x, y = [rate for rate, _ in tried], [mean for _, mean in tried]
         chosen = x.index(pilot.chosen) if pilot.chosen in x else None
@@ -43,10 +42,17 @@ def rates(comparison: "Comparison") -> Chart | None:
             lines.append(Line(comparison.losses.index(pilot.loss), x, y, words, chosen=chosen, lost=lost))
     if not lines:
         return None
-    label = f"{title(metric)} on validation data against the learning rate, a curve a loss; the chosen rate is ringed"
+    label = f"{title(metric)} on validation data against the learning rate, a curve a loss; ringed is the usual choice"
     if any(line.lost for line in lines):
         label += ", and a cross at the foot is a rate at which a run failed"
     return line_chart("rates", label, lines, "learning rate", f"{metric.label}, validation", x_scale="log")
+
+
+def often(pilot: Pilot, rate: float) -> str:
+    """In how many blocks a rate was chosen, for the end of a sentence."""
+    measured = [choice for choice in pilot.choices if choice is not None]
+    count = measured.count(rate)
+    return f", chosen in {count} of {len(measured)} blocks" if count else ""
 
 
 def learning(comparison: "Comparison") -> Chart | None:

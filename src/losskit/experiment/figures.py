@@ -81,7 +81,7 @@ def contours(image: Array, truth: Array, prediction: Array) -> str:
     low, high = np.percentile(image, (1, 99))
     shades = ((image - low) / max(high - low, 1e-6)).clip(0, 1)
     axes.imshow(shades if image.shape[-1] == 3 else shades[..., 0], cmap="gray", interpolation="nearest")
-    for labels, colour, style, width in ((truth, TRUE, "solid", 2.6), (prediction, PREDICTED, "dashed", 1.2)):
+    for labels, colour, style, width in ((truth, TRUE, "solid", 2.2), (prediction, PREDICTED, "dashed", 1.2)):
         for value in np.unique(labels[(labels > 0) & (labels != VOID)]):
             lines = axes.contour(labels == value, levels=[0.5], colors=[colour], linestyles=[style], linewidths=width)
             edge = Stroke(linewidth=width + 0.8, foreground="black")  # seen on white as well
