@@ -200,21 +200,21 @@ def _count(severity: Severity, n: int) -> str:
 def under_causes(findings: list[Finding], order: list[str]) -> tuple[Finding, ...]:
     """The worst first, each consequence under the first of its causes that was found."""
     found = {finding.check for finding in findings}
-    kept = [replace(f, causes=tuple(cause for cause in f.causes if cause in found)) for f in findings]
+    left = [replace(f, causes=tuple(c for c in f.causes if c in found and c != f.check)) for f in findings]
     places = {check: n for n, check in enumerate(order)}
-    heads: dict[str, list[Finding]] = {}
-    for finding in kept:
-        if finding.causes:
-            heads.setdefault(finding.causes[0], []).append(finding)
-
-    def grown(finding: Finding, above: frozenset[str]) -> Finding:
-        inner = [each for each in heads.get(finding.check, ()) if each.check not in above]
-        below = [grown(each, above | {finding.check}) for each in inner]
-        heads[finding.check] = []  # several findings of one check: the first has them
-        return replace(finding, consequences=tuple(sorted(below, key=place)))
 
     def place(finding: Finding) -> tuple[int, int]:
         return min(each.severity.rank for each in _flat(finding)), places.get(finding.check, len(places))
 
-    roots = [finding for finding in kept if not finding.causes]
-    return tuple(sorted((grown(finding, frozenset()) for finding in sorted(roots, key=place)), key=place))
+    def grown(finding: Finding) -> Finding:
+        left.remove(finding)
+        inner = []
+        while below := [each for each in left if each.causes[:1] == (finding.check,)]:
+            inner.append(grown(below[0]))
+        return replace(finding, consequences=tuple(sorted(inner, key=place)))
+
+    roots = []
+    while left:  # causes of each other have no root: the worst of them stands for it
+        without = [each for each in left if not each.causes] or left
+        roots.append(grown(min(without, key=place)))
+    return tuple(sorted(roots, key=place))

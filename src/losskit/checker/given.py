@@ -91,6 +91,7 @@ def code_of(subject: Subject, *lines: str) -> str:
     if sum(t.numel() for t in batch) <= _SHORT:
         return subject.code(*(literal(t) for t in batch), lines=lines)
     names = ", ".join(subject.spec.tensors)
-    saved = f"{names} = load(Path('batch.pt'))  # saved with torch.save(({names}), 'batch.pt')"
+    file = repr(subject.batch_file)
+    saved = f"{names} = load(Path({file}))  # saved with torch.save(({names}), {file})"
     brought = "from pathlib import Path\nfrom losskit.checker.given import load"
     return subject.code(lines=(saved, *lines), imports=brought)

@@ -42,6 +42,7 @@ class Child:
     stderr: IO[str]
     lifeline: IO[Any] | int  # closing it ends the child
     popen: subprocess.Popen[str] | None = None
+    code: int | None = None
     said: queue.Queue[dict[str, Any] | None] = field(default_factory=queue.Queue)
 
     def __post_init__(self) -> None:
@@ -80,22 +81,25 @@ class Child:
 
     def kill(self) -> int:
         """End it; its exit code, negative for a signal."""
+        if self.code is not None:
+            return self.code
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         return self.wait()
 
     def wait(self) -> int:
-        if self.popen is not None:
-            code = self.popen.wait()
-            for stream in (self.popen.stdin, self.popen.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        stream.close()
-            return code
-        _, status = os.waitpid(self.pid, 0)
-        if isinstance(self.lifeline, int):
-            os.close(self.lifeline)
-        return os.waitstatus_to_exitcode(status)
+        """Its exit code, once it has ended."""
+        if self.code is None:
+            self.code = self.popen.wait() if self.popen is not None else _reaped(self.pid)
+            for held in (self.lifeline, self.stderr):
+                with contextlib.suppress(OSError):
+                    os.close(held) if isinstance(held, int) else held.close()
+        return self.code
+
+
+def _reaped(pid: int) -> int:
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 Start = Callable[[Sequence[str]], Child]
@@ -198,11 +202,11 @@ class Isolated:
         return Outcome(current.id, "hangs", where, (finding,), seconds)
 
     def _died(self, child: Child, current: Check | None, call: Mapping[str, Any]) -> Outcome:
-        code = child.wait()
+        place, code = child.place(), child.wait()
         how = f"signal {_signal(-code)}" if code < 0 else f"exit code {code}"
         if current is None:
-            raise Ended(_at_first("crashes", f"ended the whole process ({how})", call, child.place()))
-        finding = current.died(how, _evidence(call, child.place()), call.get("code", ""))
+            raise Ended(_at_first("crashes", f"ended the whole process ({how})", call, place))
+        finding = current.died(how, _evidence(call, place), call.get("code", ""))
         return Outcome(current.id, "crashes", how, (finding,))
 
 
@@ -290,6 +294,7 @@ def _serve_forked(origin: Origin, request: Mapping[str, Any], reply: int, lifeli
     try:
         os.dup2(stderr, 1)
         os.dup2(stderr, 2)
+        sys.stdout = sys.stderr = os.fdopen(2, "w", errors="replace")  # whatever stood there belongs to the parent
         worker.settle(2)
         worker.exit_with_parent(lifeline)
         with os.fdopen(reply, "w") as stream:

@@ -14,6 +14,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from losskit.checker.battery import OF_BATCH
 from losskit.checker.finding import FAULTS, Finding, Outcome, Report, Severity
 from losskit.checker.text import said
 
@@ -33,7 +34,7 @@ def show(report: Report, console: Console, verbose: bool = False) -> None:
     console.print(_verdict(report))
     for line in taken(report):
         console.print(Text(line, style="dim"))
-    full = [f for f in report.findings if verbose or worst(f) in (*FAULTS, Severity.TRAP)]
+    full = [f for f in report.findings if verbose or f.check in OF_BATCH or worst(f) in (*FAULTS, Severity.TRAP)]
     for finding in full:
         console.print()
         _show(finding, console)

@@ -36,6 +36,7 @@ class Subject:
         self.origin = origin
         self.spec = spec
         self.batch: tuple[Any, ...] | None = None  # of its user, where checks are asked of that
+        self.batch_file = "batch.pt"
         self.on_call: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None  # told of each call before it
 
     @classmethod

@@ -164,6 +164,7 @@ def _subject(reply: TextIO, request: Mapping[str, Any], origin: Callable[[], Ori
         from losskit.checker.given import load
 
         subject.batch = load(Path(batch)) if isinstance(batch, str) else tuple(batch)
+        subject.batch_file = batch if isinstance(batch, str) else subject.batch_file
     return subject
 
 
