@@ -175,12 +175,13 @@ USE = """async (page, view) => {
   const chart = page.querySelector("#rates-figure .chart"), svg = chart.querySelector("svg");
   const readout = page.querySelector("#rates-figure .readout");
   found.invitation = readout.textContent;
-  const point = JSON.parse(page.querySelector("#rates-figure script").textContent)[1];
+  const point = JSON.parse(page.querySelector("#rates-figure script").textContent).filter(
+    each => each.loss === 3)[1];
   const place = new view.DOMPoint(point.x + 4, point.y - 4).matrixTransform(svg.getScreenCTM());
   chart.dispatchEvent(new view.PointerEvent("pointermove", { clientX: place.x, clientY: place.y }));
   found.pointed = readout.textContent;
   found.expected = point.words;
-  const marks = [...svg.querySelectorAll("g[id='rates-loss0-line'] use")].map(e => e.getBoundingClientRect());
+  const marks = [...svg.querySelectorAll("g[id='rates-loss3-line'] use")].map(e => e.getBoundingClientRect());
   const ring = svg.querySelector("circle").getBoundingClientRect();
   found.distance = Math.min(...marks.map(m => Math.hypot(m.x + m.width / 2 - ring.x - ring.width / 2,
                                                          m.y + m.height / 2 - ring.y - ring.height / 2)));
@@ -230,10 +231,10 @@ def test_a_table_copies_out_as_csv(used):
 def test_pointing_at_a_curve_tells_its_value(used):
     assert "arrow keys" in used["invitation"]
     assert used["pointed"] == used["expected"]
-    assert re.fullmatch(
-        r"dice at learning rate 0\.003: mean image Dice 0\.\d{3} on validation data, chosen in 5 of 5 blocks",
-        used["pointed"],
+    said = (
+        r"focal\(gamma=2\) at learning rate 0\.003: mean image Dice 0\.\d+ on validation data, chosen in 5 of 5 blocks"
     )
+    assert re.fullmatch(said, used["pointed"])
     assert used["distance"] < 2  # the ring is where the mark is drawn
 
 
