@@ -1,7 +1,6 @@
-"""losskit compare from end to end: real runs in fresh processes, resumed, failing and repeated."""
+"""losskit compare from end to end: real runs in fresh processes, failing, killed, resumed and repeated."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,11 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from joblib import parallel_config
+from torch import nn
+from torch.nn import functional as F
 from typer.testing import CliRunner
 
+import losskit
 from losskit.commands import app
-from losskit.experiment import compare
+from losskit.experiment import pilot
+from losskit.experiment.given import given_task
 from losskit.experiment.progress import Progress
+from losskit.experiment.units import Done
 
 LOSSES = """
 import time
@@ -31,13 +37,21 @@ def crashes(input, target):
 def hangs(input, target):
     time.sleep(600)
 
-def per_pixel(input, target):
-    return (input - target) ** 2
+def per_item(input, target):
+    return torch.nn.functional.cross_entropy(input, target, reduction="none")
 """
+DIGITS = ("--task", "digits-noisy", "--baseline", "none", "--rates", "0.003", "--blocks", "1", "--epochs", "1")
 
 
-def lines_of(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+def runs_of(out: Path) -> dict[str, dict]:
+    """The measured runs in a folder, by loss."""
+    records = [json.loads(path.read_text()) for path in (out / "runs").glob("*.json")]
+    return {record["loss"]: record for record in records if not record["pilot"]}
+
+
+def numbers(record: dict) -> dict:
+    """All of a run that must repeat."""
+    return {name: record[name] for name in ("scores", "curve", "calibration", "thresholds", "gradient", "validation")}
 
 
 def command(out: Path, *arguments: str) -> list[str]:
@@ -60,17 +74,13 @@ def all_end(processes: list[int], seconds: float = 20) -> bool:
 
 
 class Heard(Progress):
-    """Remembers what a comparison says."""
+    """Remembers which runs were carried out."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
-        self.finished: list[tuple[str, int]] = []
+        self.finished: list[str] = []
 
-    def say(self, message: str) -> None:
-        self.said.append(message)
-
-    def finish(self, record: dict) -> None:
-        self.finished.append((record["loss"], record["seed"]))
+    def finish(self, done: Done) -> None:
+        self.finished += [record["loss"] for record in done.fresh]
 
 
 @pytest.fixture(scope="module")
@@ -83,155 +93,179 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(folder):
     """Two losses that work and four that fail, by the command line, two at a time."""
-    mine = [f"mine.py:{name}" for name in ("turns_nan", "crashes", "hangs", "per_pixel")]
-    arguments = ("--losses", ", ".join(["dice", "bce", *mine]), "--seeds", "1", "--epochs", "1")
+    mine = [f"mine.py:{name}" for name in ("turns_nan", "crashes", "hangs", "per_item")]
+    arguments = ("--losses", ", ".join(["ce", "gce", *mine]), "--jobs", "2", "--patience", "20")
     return subprocess.run(
-        command(Path("out"), *arguments, "--jobs", "2", "--patience", "30"),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
+        command(Path("out"), *DIGITS, *arguments), cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
 
 
 def test_prints_a_table_and_a_verdict(finished):
     assert finished.returncode == 0, finished.stderr
-    assert "mean image Dice" in finished.stdout
-    assert re.search(r"^ *dice +0\.\d{3} +[01]\.\d{3} +\d+\.\d +\d+\.\d\d +\d+ *$", finished.stdout, re.MULTILINE)
-    assert "with one seed that may be chance" in finished.stdout
-    assert "[6/6]" in finished.stdout  # progress is told without a terminal as well
+    assert re.search(r"^ *ce +a +0\.003 +0\.\d{3} ", finished.stdout, re.MULTILINE)
+    assert "with 1 block that may be chance" in " ".join(finished.stdout.split())
+    assert "ce, block 0: accuracy 0." in finished.stdout  # progress is told without a terminal as well
 
 
 @pytest.mark.parametrize(
-    ("loss", "why"),
+    ("loss", "kind", "why"),
     [
-        ("turns_nan", "the loss became nan at step 1 of 20"),
-        ("crashes", "KeyError: 'no such thing'"),
-        ("hangs", "no step finished within 30 seconds, in hangs (mine.py, line 13)"),
-        ("per_pixel", "the loss returned shape (8, 1, 48, 48); training needs one number"),
+        ("turns_nan", "diverged", "the loss became nan"),
+        ("crashes", "crashed", "KeyError: 'no such thing'"),
+        ("hangs", "hung", "no step finished within 20 seconds, in hangs (mine.py, line 13)"),
+        ("per_item", "crashed", "the loss returned shape (32,); training needs one number"),
     ],
 )
-def test_a_failing_loss_is_named_with_its_reason_and_the_others_finish(finished, folder, loss, why):
-    assert f"mine.py:{loss}, seed 0 failed: " in finished.stderr
+def test_a_failing_loss_is_named_with_its_reason_and_the_others_finish(finished, folder, loss, kind, why):
+    assert f"mine.py:{loss}, block 0, at 0.003 failed: " in finished.stderr
     assert why in finished.stderr
-    assert why.replace("'", "&#39;") in (folder / "out" / "report.html").read_text()
-    records = {record["loss"]: record for record in lines_of(folder / "out")}
+    records = runs_of(folder / "out")
     assert why in records[f"mine.py:{loss}"]["failure"]
-    assert {"dice", "bce"} == {name for name, record in records.items() if "scores" in record}
+    assert records[f"mine.py:{loss}"]["kind"] == kind
+    assert {"ce", "gce"} == {name for name, record in records.items() if "scores" in record}
 
 
-def test_the_report_holds_everything_itself(finished, folder):
-    page = (folder / "out" / "report.html").read_text()
-    addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"'\s)>]+)""", page)
-    assert addresses
-    assert all(address.startswith(("data:image/png;base64,", "#")) for address in addresses)
-    pictures = re.findall(r"<img [^>]*>", page)
-    assert len(pictures) == 12
-    assert all(re.search(r'alt="[^"]{20,}"', picture) for picture in pictures)
-    assert "losskit compare --task scenes --losses" in page
-    assert "torch 2." in page
-    assert page.count("<svg") == 1
-
-
-def test_a_seed_repeats_bit_for_bit_whatever_the_jobs(finished, folder, tmp_path):
-    again = compare(["bce", "dice"], seeds=1, epochs=1, jobs=1, out=tmp_path)
-    first = {record["loss"]: record for record in lines_of(folder / "out")}
-    assert len(again.runs) == 2
-    for record in again.runs:
-        assert record["scores"] == first[record["loss"]]["scores"]
-        assert record["curve"] == first[record["loss"]]["curve"]
+def test_every_loss_failing_exits_1(finished, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    arguments = ["compare", *DIGITS, "--losses", "mine.py:turns_nan", "--out", "none"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1, result.output
+    assert "Every loss failed, so there is nothing to rank." in result.output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signal")
 @pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_second_start_does_what_is_missing(tmp_path, ending, code):
+def test_after_a_kill_the_same_command_goes_on_and_finds_the_same(finished, folder, tmp_path, ending, code):
     out = tmp_path / "out"
-    arguments = ("--losses", "bce, dice", "--seeds", "1", "--epochs", "1", "--jobs", "1")
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
-        command(out, *arguments),
+        command(out, *DIGITS, "--losses", "gce, ce", "--jobs", "1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
         preexec_fn=lambda: signal.signal(
             signal.SIGINT, signal.default_int_handler
         ),  # shells ignore it in background jobs
     )
-    results = out / "results.jsonl"
-    while process.poll() is None and not (results.exists() and results.read_text().endswith("\n")):
-        time.sleep(0.1)
+    while process.poll() is None and not list((out / "runs").glob("*.json")):
+        time.sleep(0.05)
     trainings = children(process.pid)
     process.send_signal(ending)
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == code
     assert (ending == signal.SIGKILL) or "the same command goes on from there" in complaints
     assert all_end(trainings)
-    before = lines_of(out)
-    assert len(before) == 1
-    results.write_text(results.read_text() + '{"loss": "dice", "se')  # what a killed process may leave
+    before = runs_of(out)
+    assert list(before) == ["gce"]
 
     heard = Heard()
-    comparison = compare("bce, dice", seeds=1, epochs=1, jobs=2, out=out, progress=heard)
-    assert f"1 of 2 runs are in {results} already; 1 to do." in heard.said
-    assert heard.finished == [("dice", 0)]
-    assert lines_of(out)[0] == before[0]
-    assert len(lines_of(out)) == len(comparison.runs) == 2
+    options = {"task": "digits-noisy", "baseline": "none", "rates": [0.003], "blocks": 1, "epochs": 1}
+    losskit.compare("gce, ce", **options, jobs=1, out=out, progress=heard)
+    assert heard.finished == ["ce"]
+    assert runs_of(out)["gce"] == before["gce"]
+    for loss, record in runs_of(out).items():  # two at a time and never killed, there
+        assert numbers(record) == numbers(runs_of(folder / "out")[loss])
 
 
-def test_changed_settings_are_told_and_run_again(finished, folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    heard = Heard()
-    comparison = compare("bce", seeds=1, epochs=2, out="out", progress=heard)
-    assert heard.finished == [("bce", 0)]
-    assert any("were made with other settings (epochs was 1, now 2)" in line for line in heard.said)
-    assert [(record["loss"], record["steps"]) for record in lines_of(folder / "out")] == [("bce", 40)]
-    assert len((folder / "out" / "results-old.jsonl").read_text().splitlines()) == 2
-    assert comparison.verdict == f"bce reaches mean image Dice {comparison.ranking[0].scores['dice'].mean:.3f}; " + (
-        "it is the only loss here."
+def blobs(seed, count=24):
+    """Noisy squares, and masks of them."""
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((count, 1, 16, 16), dtype=np.float32)
+    for mask in masks[: 2 * count // 3]:
+        y, x = rng.integers(10, size=2)
+        mask[0, y : y + 6, x : x + 6] = 1
+    return masks + rng.normal(0, 0.3, masks.shape).astype(np.float32), masks
+
+
+class Squared(nn.Module):
+    """A loss of the caller's own, with a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, input, target):
+        return self.weight.square() * F.mse_loss(input.sigmoid(), target)
+
+
+def little_net(channels, classes):
+    return nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, classes, 3, padding=1))
+
+
+def test_what_the_caller_holds_in_memory_with_rates_to_choose(tmp_path, monkeypatch):
+    """Data, model, losses and metric as Python objects; the same one at a time, two at a time, and on other workers."""
+    monkeypatch.setattr(pilot, "WIDENINGS", 0)
+    train, validation, test = (blobs(seed) for seed in range(3))
+
+    def agreement(output, target):
+        return float(((output > 0) == target.bool()).double().mean())
+
+    def compare(out, jobs, losses):
+        return losskit.compare(
+            losses,
+            little_net,
+            torch.utils.data.TensorDataset(*map(torch.from_numpy, train)),
+            validation,
+            test,
+            agreement,
+            rates=[0.003, 0.03],
+            blocks=1,
+            epochs=2,
+            baseline="none",
+            jobs=jobs,
+            out=tmp_path / out,
+        )
+
+    one = compare("one", 1, {"squared": Squared(), "bce": F.binary_cross_entropy_with_logits})
+    with parallel_config(backend="loky", n_jobs=2):
+        other = compare("other", None, {"squared": Squared()})
+    assert one.findings.metric.label == "agreement"
+    assert {standing.loss for standing in one.ranking} == {"squared", "bce"}
+    assert one.findings.pilots[0] == other.findings.pilots[0]
+    assert [tried.mean is not None for tried in one.findings.pilots[0].tried] == [True, True]
+    for name in ("scores", "gradient", "curve", "validation"):
+        assert one.runs[0][name] == other.runs[0][name]
+    assert 0.5 < one.runs[0]["scores"]["agreement"] <= 1
+
+
+def test_a_planted_gap_is_found_by_real_training(tmp_path):
+    """A loss that asks for the opposite is last, and stands apart."""
+    found = losskit.compare(
+        {"bce": F.binary_cross_entropy_with_logits, "opposite": lambda x, t: F.mse_loss(x, -t)},
+        little_net,
+        *(blobs(seed) for seed in range(3)),
+        rates=[0.03],
+        blocks=3,
+        epochs=15,
+        out=tmp_path,
     )
+    assert found.verdict.startswith("bce is best (mean image Dice 0.")
+    assert found.ranking[1].behind.separated
 
 
-def test_digits_with_every_loss_failing_exit_1(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    arguments = ["compare", "--task", "digits-noisy", "--losses", "mine.py:turns_nan", "--seeds", "1", "--out", "none"]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 1, result.output
-    assert "Every loss failed, so there is nothing to rank." in result.output
-    assert "Every loss failed" in (folder / "none" / "report.html").read_text()
+def test_train_alone_is_split_anew_in_every_block_by_group():
+    inputs, masks = blobs(0, 40)
+    task = given_task((inputs, masks), groups=[index // 4 for index in range(40)])
+    assert task.groups == 10
+    data = task.data(0)
+    assert [len(data.train), len(data.validation), len(data.test)] == [24, 8, 8]
+    place = {image.tobytes(): index // 4 for index, image in enumerate(inputs)}
+    parts = [{place[i.numpy().tobytes()] for i in part.inputs} for part in (data.train, data.validation, data.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 10
+    assert data.digest() == task.data(0).digest() != task.data(1).digest()
 
 
-def test_digits_learn_in_spite_of_the_noise(tmp_path):
-    comparison = compare("gce(q=0.7)", task="digits-noisy", seeds=1, out=tmp_path)
-    score = comparison.ranking[0].scores["accuracy"]
-    assert 0.75 < score.mean <= 1  # learning the wrong labels by heart gives 0.6
-    assert (tmp_path / "report.html").read_text().count("<img ") == 12
-
-
-def test_own_images_of_several_sizes_and_classes(tmp_path):
-    rng = np.random.default_rng(0)
-    for part in ("images", "masks"):
-        (tmp_path / part).mkdir()
-    for index in range(6):
-        shape = (40 + 3 * index, 300 if index == 0 else 50)
-        mask = np.zeros(shape, dtype=np.uint8)
-        mask[5:20, 5:20], mask[25:35, 10:40] = 100, 200
-        np.save(tmp_path / "images" / f"{index}.npy", mask / 255 + rng.normal(0, 0.1, shape))
-        np.save(tmp_path / "masks" / f"{index}.npy", mask)
-    heard = Heard()
-    comparison = compare(
-        "ce",
-        images=tmp_path / "images",
-        masks=tmp_path / "masks",
-        seeds=1,
-        epochs=60,
-        out=tmp_path / "out",
-        progress=heard,
-    )
-    assert "The values of the masks were taken as classes in order: 0 is class 0, 100 is class 1, 200 is class 2." in (
-        heard.said
-    )
-    assert any("larger than 256 pixels were scaled down" in line for line in heard.said)
-    assert comparison.failures == []
-    assert comparison.ranking[0].scores["dice"].mean > 0.5
+@pytest.mark.parametrize(
+    ("targets", "kind", "classes"),
+    [
+        (np.zeros((6, 1, 4, 4)), "segmentation", 1),
+        (np.arange(96).reshape(6, 4, 4) % 3, "segmentation", 3),
+        (np.array([0, 1, 2, 0, 1, 2]), "classification", 3),
+        (np.array([0.0, 1.0, 1.0, 0.0, 0.0, 1.0]), "classification", 1),
+        (np.array([0.3, 1.0, 1.5, 0.0, 0.0, 1.0]), "regression", 1),
+    ],
+)
+def test_what_targets_mean_is_read_off_them(targets, kind, classes):
+    task = given_task((np.zeros((6, 1, 4, 4), dtype=np.float32), targets))
+    assert (task.kind, task.classes) == (kind, classes)
+    target = task.data(0).train.targets[0]
+    assert target.dtype == (torch.int64 if classes > 1 else torch.float32)

@@ -1,23 +1,25 @@
-"""The parts of losskit compare: its data, its checks of the user's, its scores, training, statistics and file."""
+"""The parts of losskit compare: requests, scores, thresholds, calibration, gradients, training and what ends a run."""
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import average_precision_score, brier_score_loss
 from torch import nn
+from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from losskit.commands import app
-from losskit.experiment import comparison, training
-from losskit.experiment.ranking import interval, rank, verdict
-from losskit.experiment.results import Results
-from losskit.experiment.runs import reason, source_digest
-from losskit.experiment.scores import image_dice, predict, score
-from losskit.experiment.tasks.task import DICE, VOID, Data, Split
+from losskit.experiment import comparison, reading, training
+from losskit.experiment.decisions import HALF, Decider, predict
+from losskit.experiment.gradients import gradient_shares, near_boundary, saved_mib
+from losskit.experiment.metrics import BRIER, DICE, FALSE_ALARMS, PRECISION, THRESHOLD
+from losskit.experiment.models import UNet, make_model
+from losskit.experiment.runs import reason
+from losskit.experiment.scores import calibration_bins, image_dice, of_answers, regression_scores, score
+from losskit.experiment.tasks.task import VOID, Data, InputError, Split
 
 
 @pytest.mark.parametrize(
@@ -26,12 +28,18 @@ from losskit.experiment.tasks.task import DICE, VOID, Data, Split
         (["--losses", "dice, focall"], "'focall': There is no loss called 'focall'; did you mean \"focal"),
         (["--losses", "dice, nowhere.py:mine"], "There is no file nowhere.py"),
         (["--losses", ""], "There is no loss"),
+        (["--baseline", "bcee"], "'bcee': There is no loss called 'bcee'"),
         (["--task", "coins"], "There is no task 'coins'; choose scenes, scenes-3d, digits-noisy, "),
         (["--images", "."], "--images needs --masks as well"),
         (["--images", ".", "--masks", ".", "--task", "scenes"], "give one of them"),
         (["--images", "nowhere", "--masks", "."], "--images nowhere is no folder"),
-        (["--seeds", "0"], "--seeds is a number above 0; got 0"),
+        (["--blocks", "0"], "--blocks is a number above 0; got 0"),
+        (["--budget", "-1"], "--budget is a number above 0; got -1"),
         (["--jobs", "-1"], "--jobs is a number above 0; got -1"),
+        (["--rates", "0.1, fast"], "--rates are learning rates above 0, separated by commas; got '0.1, fast'"),
+        (["--rates", "0.1, 0"], "--rates are learning rates above 0"),
+        (["--model", "unet"], "--model unet is not written as file.py:function"),
+        (["--model", "nowhere.py:unet"], "There is no file nowhere.py"),
         (["--out", "taken"], "--out taken cannot be made a folder"),
     ],
 )
@@ -41,18 +49,36 @@ def test_a_bad_request_says_what_to_do_and_exits_2(arguments, said, tmp_path, mo
     result = CliRunner().invoke(app, ["compare", *arguments])
     assert result.exit_code == 2, result.output
     assert said in " ".join(result.output.split())
-    assert not (tmp_path / "losskit-compare" / "results.jsonl").exists()
+    assert not (tmp_path / "losskit-compare" / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"validation": [1]}, "validation= needs train="),
+        ({"metric": "dice"}, "metric= ranks data of yours"),
+        ({"train": [], "task": "scenes"}, "give one of them"),
+        ({"train": []}, "train holds no items"),
+        ({"train": 3}, "train is a pair of arrays"),
+        ({"train": (np.zeros((4, 2)), np.zeros((4, 1))), "metric": "dicce"}, "There is no metric 'dicce'; choose dice"),
+        ({"train": (np.zeros((4, 2)), np.zeros((4, 1))), "groups": [1]}, "groups has 1 entries for 4 training items"),
+        ({"losses": [F.mse_loss, F.mse_loss]}, "Two losses are called mse_loss; name them"),
+    ],
+)
+def test_a_bad_call_says_what_to_do(given, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        comparison.compare(**given, out=tmp_path)
 
 
 def test_a_missing_extra_is_named(monkeypatch):
-    monkeypatch.setattr(comparison, "EXTRAS", ("json", "no_such_package"))
+    monkeypatch.setattr(reading, "EXTRAS", ("json", "no_such_package"))
     with pytest.raises(ImportError, match=r'needs no_such_package: pip install "losskit\[compare\]"'):
         comparison.compare()
 
 
 def test_importing_it_imports_no_extra():
     code = "import sys, losskit.experiment; print(set(sys.modules) & set(sys.argv[1:]))"
-    extras = [*comparison.EXTRAS, "rich", "typer"]
+    extras = [*reading.EXTRAS, "rich", "typer"]
     result = subprocess.run([sys.executable, "-c", code, *extras], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
 
@@ -65,30 +91,138 @@ def test_importing_it_imports_no_extra():
         ([1, 1, 0, 0], [1, 0, 0, 1], 2 * 1 / (2 + 2)),
         ([1, 1, 2, 0], [1, 1, 0, 0], (1 + 0) / 2),  # class 2 is predicted, so it counts
         ([1, 1, 0, 0], [1, VOID, 0, 0], 1.0),
+        ([1, 1, 0, 0], [VOID] * 4, 1.0),
     ],
 )
 def test_image_dice(predicted, true, expected):
     assert image_dice(torch.tensor([predicted]), torch.tensor([true])) == pytest.approx(expected)
 
 
-def test_scores_of_binary_segmentation():
-    truths = [torch.tensor([[[1.0, 1.0]]]), torch.tensor([[[0.0, 0.0]]]), torch.tensor([[[0.0, 0.0]]])]
-    split = Split([torch.zeros(1, 1, 2)] * 3, truths)
-    predictions = [torch.tensor([[1, 0]]), torch.tensor([[0, 1]]), torch.tensor([[0, 0]])]
+def binary(logits, masks):
+    """Data whose three parts are the same few images of one row, and the outputs of a model for them."""
+    targets = [torch.tensor([[mask]]).float() for mask in masks]
+    split = Split([torch.zeros(1, 1, len(masks[0]))] * len(masks), targets)
+    return Data(split, split, split, classes=1), [torch.tensor([[row]]) for row in logits]
+
+
+def test_scores_of_binary_segmentation_at_any_threshold():
+    data, outputs = binary([[4.0, -4.0], [-4.0, 1.0], [-4.0, -4.0]], [[1, 1], [0, 0], [0, 0]])
+    decider = Decider(data)
+    scores = score(outputs, data.test, decider, HALF, data.kind)
     # (2/3 + 0 + 1) / 3, and one of the two empty images has a false positive
-    assert score(predictions, split) == pytest.approx({"dice": 5 / 9, "empty_with_false_positive": 1 / 2})
-    assert score(predictions[:1], Split(split.inputs[:1], truths[:1]))["empty_with_false_positive"] is None
+    assert scores[DICE.key] == scores["dice_at_half"] == pytest.approx(5 / 9)
+    assert scores[FALSE_ALARMS.key] == 1 / 2
+    scores = score(outputs, data.test, decider, 0.9, data.kind)
+    assert (scores[DICE.key], scores["dice_at_half"]) == (pytest.approx(8 / 9), pytest.approx(5 / 9))
+    assert (scores[FALSE_ALARMS.key], scores[THRESHOLD.key]) == (0, 0.9)
+    one = Split(data.test.inputs[:1], data.test.targets[:1])
+    assert score(outputs[:1], one, decider, HALF, data.kind)[FALSE_ALARMS.key] is None
+
+
+def test_the_chosen_threshold_is_the_best_and_a_half_where_that_is_as_good():
+    data, outputs = binary([[4.0, -4.0], [-4.0, 1.0], [-4.0, -4.0]], [[1, 1], [0, 0], [0, 0]])
+    decider = Decider(data)
+    chosen, scores = decider.choose(outputs, lambda answers: of_answers(DICE, answers, data.validation))
+    assert max(scores) == pytest.approx(8 / 9)
+    assert chosen == min(t for t, found in zip(decider.candidates, scores, strict=True) if found > 0.8)
+    assert decider.choose(outputs, lambda answers: 0.0)[0] == HALF
+
+
+def test_the_share_of_each_class_is_what_classes_have_for_a_threshold():
+    labels = [torch.tensor(0)] * 97 + [torch.tensor(1)]
+    split = Split([torch.zeros(1)] * 98, labels)
+    decider = Decider(Data(split, split, split, classes=2, kind="classification"))
+    outputs = [torch.tensor([3.0, 0.0])]
+    assert decider.answers(outputs, 0.0) == [torch.tensor(0)]
+    assert decider.answers(outputs, 1.0) == [torch.tensor(1)]  # log(98 / 2) = 3.9 comes off the first
+
+
+def test_probabilities_are_scored_as_scikit_learn_does():
+    rng = np.random.default_rng(0)
+    logits, masks = rng.normal(0, 2, (6, 50)), rng.integers(0, 2, (6, 50))
+    data, outputs = binary(logits.tolist(), masks.tolist())
+    scores = score(outputs, data.test, Decider(data), HALF, data.kind)
+    probability = (1 / (1 + np.exp(-logits))).ravel()
+    assert scores[PRECISION.key] == pytest.approx(average_precision_score(masks.ravel(), probability))
+    assert scores[BRIER.key] == pytest.approx(brier_score_loss(masks.ravel(), probability), abs=1e-6)
+
+
+def test_calibration_by_hand():
+    yes = torch.tensor([0.01, 0.03, 0.91, 0.99])
+    bins = calibration_bins(torch.stack([1 - yes, yes], 1), torch.tensor([0, 0, 1, 0]))
+    assert bins["share"] == pytest.approx([0.5, 0.25, 0.25])
+    assert bins["confidence"] == pytest.approx([0.02, 0.91, 0.99])
+    assert bins["right"] == pytest.approx([0, 1, 0])
+    rows = torch.tensor([[0.7, 0.2, 0.1]] * 10)
+    bins = calibration_bins(rows, torch.tensor([0] * 4 + [1] * 6))
+    assert (bins["confidence"], bins["right"]) == (pytest.approx([0.7]), pytest.approx([0.4]))
+
+
+def test_a_void_pixel_counts_in_no_score():
+    data, outputs = binary([[4.0, -4.0, 9.0]], [[1, 0, VOID]])
+    scores = score(outputs, data.test, Decider(data), HALF, data.kind)
+    known, _ = binary([[4.0, -4.0]], [[1, 0]])
+    expected = score([outputs[0][..., :2]], known.test, Decider(known), HALF, data.kind)
+    assert scores == expected
+
+
+def test_errors_of_a_regression_are_in_its_units():
+    split = Split([torch.zeros(1)] * 3, [torch.tensor([value]) for value in (0.0, 1.0, 2.0)])
+    outputs = [torch.tensor([value]) for value in (0.0, 1.0, 5.0)]
+    scores = regression_scores(outputs, split, 10.0)
+    assert scores["mae"] == pytest.approx(10)
+    assert scores["rmse"] == pytest.approx(30 / 3**0.5)
+    assert scores["median_error"] == 0
+    assert scores["r2"] == pytest.approx(1 - 9 / 2)
 
 
 def test_predictions_of_images_of_several_sizes():
     images = [torch.full((1, 2, side), value) for side, value in ((3, 1.0), (3, -1.0), (4, 2.0), (3, 1.0))]
-    predictions = predict(nn.Identity(), images)
-    assert [tuple(p.shape) for p in predictions] == [(2, 3), (2, 3), (2, 4), (2, 3)]
-    assert [int(p.max()) for p in predictions] == [1, 0, 1, 1]
+    outputs = predict(nn.Identity(), images)
+    assert [tuple(output.shape) for output in outputs] == [(1, 2, 3), (1, 2, 3), (1, 2, 4), (1, 2, 3)]
+    assert [int(output.max()) for output in outputs] == [1, -1, 2, 1]
 
 
-def small_run(loss="bce"):
-    return training.Run(loss, 0, epochs=2, batch_size=8, learning_rate=1e-3, patience=60, data="")
+@pytest.mark.parametrize("size", [(9, 14), (5, 6, 7), (33,)])
+def test_the_model_keeps_any_size(size):
+    assert UNet(2, 3, dimensions=len(size))(torch.randn(2, 2, *size)).shape == (2, 3, *size)
+
+
+def test_a_model_is_made_with_what_it_asks_for():
+    data = small_data()
+    assert isinstance(make_model(data, lambda channels, classes: nn.Conv2d(channels, classes, 1)), nn.Conv2d)
+    assert isinstance(make_model(data, lambda: nn.Identity()), nn.Identity)
+    with pytest.raises(InputError, match=r"returned int; it must return a torch\.nn\.Module"):
+        make_model(data, lambda: 3)
+
+
+def test_the_boundary_is_where_neighbours_differ():
+    truth = torch.zeros(1, 6, 6, dtype=torch.long)
+    truth[0, 2:6, 2:6] = 1
+    expected = torch.zeros(6, 6, dtype=torch.bool)
+    expected[1:, 1:] = True
+    expected[3:, 3:] = False
+    assert torch.equal(near_boundary(truth)[0], expected)
+
+
+def test_the_gradient_is_shared_between_places():
+    data, _ = binary([[0.0] * 6], [[0, 0, 0, 1, 1, 1]])
+    logits, target = torch.zeros(1, 1, 1, 6), data.train.targets[0][None]
+    weight = torch.tensor([1.0, 1.0, 2.0, 4.0, 8.0, 8.0])
+    shares = gradient_shares(logits, target, lambda x, t: (weight * x).sum(), data)
+    assert shares == pytest.approx({"background": 2 / 24, "boundary": 6 / 24, "foreground": 16 / 24})
+
+
+def test_what_a_loss_keeps_for_its_backward_pass_is_counted_once():
+    logits, target = torch.randn(1, 1, 512, 512), torch.ones(1, 1, 512, 512)  # 1 MiB each
+    assert saved_mib(logits, target, lambda x, t: (x * t).sum()) == 0
+    assert saved_mib(logits, target, lambda x, t: x.exp().sum()) == 1
+    assert saved_mib(logits, target, lambda x, t: (x.exp() * x.sigmoid()).sum()) == 2
+
+
+def small_run(loss="bce", **changed):
+    fixed = {"epochs": 2, "batch_size": 8, "metric": "dice", "patience": 60, "limit": 60, "data": ""}
+    return training.Run(loss, 0, 1e-3, pilot=False, picture=False, **{**fixed, **changed})
 
 
 def small_data():
@@ -98,8 +232,12 @@ def small_data():
     return Data(split, split, split, classes=1)
 
 
+def parts(criterion):
+    return training.Parts(criterion, None, None)
+
+
 class Spy(nn.Module):
-    """Mean squared error times a weight, remembering what it is given."""
+    """Mean squared error times a weight, remembering what it is given in training."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()
@@ -112,19 +250,19 @@ class Spy(nn.Module):
 
 
 @pytest.fixture
-def spies(monkeypatch):
-    """Two losses, trained."""
+def spies():
+    """Two losses, trained in pilots, which look at nothing but validation data."""
     made = [Spy(1.0), Spy(2.0)]
     for spy in made:
-        monkeypatch.setattr(training, "build", lambda _, spy=spy: (torch.rand(7), spy)[1])
-        training.train(small_run(), small_data(), lambda: None, lambda epoch: None)
+        torch.rand(7)  # what came before must not matter
+        training.train(small_run(), small_data(), parts(spy), lambda: None)
     return made
 
 
 def test_every_loss_starts_alike_and_sees_the_same_batches(spies):
     assert torch.equal(spies[0].given[0][0], spies[1].given[0][0])
     assert not torch.equal(spies[0].given[-1][0], spies[1].given[-1][0])
-    assert len(spies[0].given) == 4
+    assert len(spies[0].given) == 4 + 3  # steps, and three looks at the gradient
     for one, other in zip(spies[0].given, spies[1].given, strict=True):
         assert torch.equal(one[1], other[1])
         assert one[1].shape[2:] == (8, 9)  # cut to the smallest
@@ -132,6 +270,15 @@ def test_every_loss_starts_alike_and_sees_the_same_batches(spies):
 
 def test_parameters_of_a_loss_are_trained(spies):
     assert spies[0].weight.item() < 1 - 1e-4
+
+
+def test_the_test_part_changes_neither_threshold_nor_validation():
+    data = small_data()
+    other = Data(data.train, data.validation, Split(data.test.inputs, [1 - t for t in data.test.targets]), classes=1)
+    records = [training.train(small_run(), each, parts(Spy(1.0)), lambda: None) for each in (data, other)]
+    assert records[0]["scores"]["dice"] != records[1]["scores"]["dice"]
+    assert records[0]["scores"]["threshold"] == records[1]["scores"]["threshold"]
+    assert records[0]["validation"] == records[1]["validation"]
 
 
 @pytest.mark.parametrize(
@@ -150,79 +297,21 @@ def test_a_loss_that_cannot_train_says_why(loss, error, said):
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "expected"),
+    ("said", "code", "kind", "expected"),
     [
-        ("Traceback ...\n  x\nmine.BadError: no\nmore", 1, "mine.BadError: no"),
-        ("Warning: slow", -11, "its process was ended by signal 11"),
-        ("", 3, "its process ended with exit code 3"),
+        ("Traceback ...\n  x\nmine.BadError: no\nmore", 1, "crashed", "mine.BadError: no"),
+        ("FloatingPointError: the loss became nan", 1, "diverged", "FloatingPointError: the loss became nan"),
+        ("TimeoutError: the run took longer", 1, "hung", "TimeoutError: the run took longer"),
+        ("Warning: slow", -11, "crashed", "its process was ended by signal 11"),
+        ("", 3, "crashed", "its process ended with exit code 3"),
         (
             'Timeout (0:00:09)!\nThread 0x1 (most recent call first):\n  File "a.py", line 1 in waits\n\n'
             'Thread 0x2 (most recent call first):\n  File "/b/mine.py", line 7 in spins\n  File "c.py", line 9 in f',
             1,
+            "hung",
             "no step finished within 9 seconds, in spins (mine.py, line 7)",
         ),
     ],
 )
-def test_why_a_process_ended(said, code, expected):
-    assert reason(said, code, patience=9.0) == expected
-
-
-def runs_of(loss, values):
-    cost = {"step_ms": 1.0, "loss_ms": 0.1, "peak_memory_mib": None}
-    return [{"loss": loss, **cost, "seed": seed, "scores": {"dice": value}} for seed, value in enumerate(values)]
-
-
-def test_t_interval_by_hand():
-    found = interval([1.0, 2.0, 3.0])  # t(0.975, 2) = 4.302653, standard error 1 / sqrt(3)
-    assert (found.mean, found.low, found.high) == pytest.approx((2, 2 - 2.484138, 2 + 2.484138), abs=1e-5)
-    assert interval([0.5]).low is None
-
-
-def test_a_planted_gap_is_found_through_noise_that_seeds_share():
-    noise = np.random.default_rng(0).normal(0, 0.1, 5)
-    own = np.random.default_rng(1).normal(0, 0.005, (2, 5))
-    standings = rank(runs_of("low", 0.5 + noise + own[0]) + runs_of("high", 0.55 + noise + own[1]), [DICE])
-    assert [(each.loss, each.ties) for each in standings] == [("high", True), ("low", False)]
-    assert verdict(standings, DICE).startswith("high is best: mean image Dice 0.5")
-
-
-@pytest.mark.parametrize("count", [2, 5])
-def test_losses_that_are_alike_are_seldom_told_apart(count):
-    rng = np.random.default_rng(0)
-    separated = 0
-    for _ in range(300):
-        records = [run for loss in range(count) for run in runs_of(str(loss), rng.normal(0.7, 0.02, 5))]
-        separated += not all(each.ties for each in rank(records, [DICE]))
-    assert separated / 300 <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5  # two standard errors of 300 repeats
-
-
-def test_verdict_of_a_tie():
-    standings = rank(
-        runs_of("a", [0.70, 0.74, 0.72]) + runs_of("b", [0.71, 0.72, 0.72]) + runs_of("c", [0.5, 0.54, 0.52]), [DICE]
-    )
-    assert verdict(standings, DICE) == (
-        "a and b cannot be told apart at the top (mean image Dice of a: 0.720 [0.670, 0.770]); "
-        "the others are behind by 0.200 or more."
-    )
-
-
-def test_results_are_kept_moved_or_tried_again(tmp_path):
-    results = Results(tmp_path)
-    for record in ({"n": 1}, {"n": 2}, {"n": 3, "failure": "why"}):
-        results.append(record)
-    with results.path.open("a") as file:
-        file.write('{"n": 4')
-    assert results.keep(lambda record: record["n"] == 1) == [{"n": 2}]
-    assert results.read() == [{"n": 1}]
-    assert json.loads(results.aside.read_text()) == {"n": 2}
-
-
-def test_a_file_of_the_user_that_changed_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    Path("mine.py").write_text("a = 1")
-    texts = ["dice + mine.py:a(x=1)", "2 * mine:a", "'mine.py':a"]
-    before = [source_digest(text) for text in texts]
-    Path("mine.py").write_text("a = 2")
-    assert all(was != source_digest(text) for was, text in zip(before, texts, strict=True))
-    assert source_digest("dice") == source_digest("bce + focal(gamma=2)")
+def test_why_a_process_ended(said, code, kind, expected):
+    assert reason(said, code, patience=9.0) == (kind, expected)

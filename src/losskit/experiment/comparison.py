@@ -1,24 +1,33 @@
-"""losskit.compare: the same small model trained with each loss, on the same data and seeds."""
+"""losskit.compare: the same model trained with each loss at its own best learning rate, over blocks of data."""
 
-import importlib.util
 import math
-import shlex
-import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from losskit.build import build, split
+from losskit.experiment.metrics import Metric
 from losskit.experiment.progress import Progress
-from losskit.experiment.results import Record
-from losskit.experiment.tasks import Request, make_task
-from losskit.experiment.tasks.task import InputError, Task
+from losskit.experiment.reading import (
+    check_model,
+    check_numbers,
+    check_rates,
+    command_of,
+    find_task,
+    make_folder,
+    read_losses,
+    require_extras,
+)
+from losskit.experiment.results import Findings, Record, Standing
+from losskit.experiment.tasks.task import Task
 
 if TYPE_CHECKING:
-    from losskit.experiment.ranking import Standing
+    from losskit.experiment.plan import Sweep
 
-EXTRAS = ("jinja2", "joblib", "matplotlib", "PIL", "scipy", "skimage", "sklearn")
+BUDGET = 5.0  # minutes, when neither budget nor blocks are given
+LIMIT = 3600.0  # seconds for one run, when none is given
+QUIET = 5.0  # seconds, at least, between two drafts of the report
 
 
 @dataclass(frozen=True)
@@ -27,12 +36,15 @@ class Comparison:
 
     task: Task
     losses: list[str]
-    seeds: int
     epochs: int
-    runs: list[Record]  # those that finished
-    failures: list[Record]  # those that did not, each with its reason as `failure`
-    ranking: "list[Standing]"  # best first
-    verdict: str
+    findings: Findings
+    runs: list[Record]  # measured, finished
+    pilots: list[Record]  # finished
+    pictures: list[Record]  # of the task's picture, finished
+    failures: list[Record]  # of any kind, each with its reason as `failure`
+    stage: str  # "measuring" or "done"
+    budget: float | None  # minutes
+    minutes: float  # spent
     command: str  # does it all again
     out: Path
 
@@ -40,93 +52,194 @@ class Comparison:
     def report(self) -> Path:
         return self.out / "report.html"
 
+    @property
+    def summary(self) -> Path:
+        return self.out / "report.md"
+
+    @property
+    def ranking(self) -> tuple[Standing, ...]:
+        return self.findings.ranking
+
+    @property
+    def verdict(self) -> str:
+        return self.findings.verdict
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return self.findings.metrics
+
 
 def compare(
-    losses: str | Sequence[str] | None = None,
+    losses: str | Sequence[Any] | Mapping[str, Any] | None = None,
+    make_model: str | Callable[..., Any] | None = None,
+    train: Any = None,
+    validation: Any = None,
+    test: Any = None,
+    metric: Any = None,
     *,
-    task: str | None = None,
+    task: str | Task | None = None,
     images: str | Path | None = None,
     masks: str | Path | None = None,
-    seeds: int = 5,
+    csv: str | Path | None = None,
+    target: str | None = None,
+    groups: str | Sequence[Any] | None = None,
+    foreground: float | None = None,
+    empty: float | None = None,
+    classes: int | None = None,
+    baseline: str | None = None,
+    blocks: int | None = None,
+    budget: float | None = None,
+    rates: Sequence[float] | None = None,
     epochs: int | None = None,
+    batch_size: int | None = None,
     jobs: int | None = None,
-    patience: float = 120.0,
+    patience: float = 60.0,
+    limit: float | None = None,
     out: str | Path = "losskit-compare",
     progress: Progress | None = None,
 ) -> Comparison:
-    """Train the same small model with each loss and say which is best, with a report to open.
+    """Train the same model with each loss at its own best learning rate, and say which is best; with a report.
 
-    `losses` is a list of texts, or one text with commas, as `losskit.build` reads them. The task is "scenes" (default),
-    "digits-noisy", or a folder of `images` and one of `masks`. Every run is a process of its own, `jobs` at a time, and
-    is on disk under `out` when it is finished: started again, only what is missing is run. A run that finishes no
-    training step within `patience` seconds is given up. Bad input raises `losskit.experiment.InputError`.
+    `losses` is one text with commas, a list of texts as `losskit.build` reads them, of modules and functions, or a
+    mapping of names to those. The data are a built-in `task` (its name, or a Task of yours), a folder of `images` and
+    one of `masks`, a table `csv` with its `target` column, or what you hold in memory: `train`, `validation` and `test`
+    are Datasets, or pairs of arrays (inputs, targets); `train` alone is split anew in every block. `groups` keeps what
+    belongs together in one part. `make_model(channels=..., classes=...)` makes the model (or takes neither); the
+    default is a small one. `metric` ranks: a name, or a function of (outputs, targets).
+
+    In every block, a seed and a split, each loss is tried at the same learning `rates` on validation data (three around
+    the task's own; further ones where the best is at an edge), and trained at its best one. There are so many `blocks`,
+    or as many as `budget` minutes allow. The
+    `baseline` (BCE, cross-entropy or the squared error) joins the losses; "none" leaves it out. Every run is a process
+    of its own, `jobs` at a time on this machine, or wherever `joblib.parallel_config` says, and is on disk under `out`
+    when it is finished: started again, only what is missing is run. A run is given up when no training step is done in
+    `patience` seconds, or all of it in `limit`. Bad input raises `losskit.experiment.InputError`.
     """
     require_extras()
-    from losskit.experiment.plan import Plan, write_data
-    from losskit.experiment.ranking import rank, verdict
-    from losskit.experiment.report import write_report
+    from losskit.experiment.pilot import grid
+    from losskit.experiment.plan import Request, Sweep
+    from losskit.experiment.shipping import ship
 
+    numbers = {"blocks": blocks, "budget": budget, "epochs": epochs, "batch_size": batch_size, "jobs": jobs}
+    check_numbers({**numbers, "patience": patience, "limit": limit})
+    check_model(make_model)
+    memory = {"train": train, "validation": validation, "test": test, "metric": metric}
+    files = {"images": images, "masks": masks, "csv": csv, "target": target, "groups": groups}
+    chosen = find_task(task, memory, {**files, "foreground": foreground, "empty": empty, "classes": classes})
+    names, objects = read_losses(chosen.losses if losses is None else losses)
+    yardstick = chosen.baseline if baseline is None else None if baseline == "none" else baseline
     progress = progress or Progress()
-    for name, value in {"seeds": seeds, "epochs": epochs, "jobs": jobs, "patience": patience}.items():
-        if value is not None and not (value > 0 and math.isfinite(value)):
-            raise InputError(f"--{name} is a number above 0; got {value}.")
-    chosen = make_task(Request(task, as_path(images), as_path(masks)))
-    texts = read_losses(chosen.losses if losses is None else losses)
-    epochs = epochs or chosen.epochs
-    folder = Path(out)
-    try:
-        (folder / "examples").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {folder} cannot be made a folder ({error.strerror}). Give another.") from error
-    progress.say(chosen.about)
-    for note in chosen.notes:
-        progress.say(note)
-    with tempfile.TemporaryDirectory(prefix="losskit-") as scratch:
-        plan = Plan(chosen, texts, epochs, patience, folder, write_data(chosen, seeds, Path(scratch)))
-        finished, failures = plan.carry_out(jobs, progress)
-    command = ["losskit", "compare", *chosen.arguments, "--losses", ", ".join(texts)]
-    command += ["--seeds", str(seeds), "--epochs", str(epochs)]
-    ranking = rank(finished, chosen.metrics)
-    comparison = Comparison(
+    for line in (chosen.about, *chosen.notes):
+        progress.say(line)
+    if yardstick is not None and yardstick not in names:
+        names += read_losses([yardstick])[0]
+        progress.say(f"{yardstick} joins the losses, to measure what the others gain.")
+    budget = BUDGET if budget is None and blocks is None else budget
+    folder = make_folder(Path(out))
+    own_metric = metric if callable(metric) else None
+    sweep = Sweep(
         task=chosen,
-        losses=texts,
-        seeds=seeds,
-        epochs=epochs,
-        runs=finished,
-        failures=failures,
-        ranking=ranking,
-        verdict=verdict(ranking, chosen.metrics[0]),
-        command=shlex.join(command),
-        out=folder,
+        losses=names,
+        request=Request(
+            epochs=epochs or chosen.epochs,
+            batch_size=batch_size or chosen.batch_size,
+            rates=tuple(grid(chosen.learning_rate)) if rates is None else check_rates(rates),
+            blocks=blocks,
+            budget=budget,
+            jobs=jobs,
+            patience=patience,
+            limit=limit or LIMIT,
+        ),
+        folder=folder,
+        shipment=ship(objects, None if isinstance(make_model, str) else make_model, own_metric, folder),
+        progress=progress,
+        model=make_model if isinstance(make_model, str) else None,
     )
-    write_report(comparison)
-    return comparison
+    return Reporter(sweep, yardstick).carry_out()
 
 
-def require_extras() -> None:
-    missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ImportError(f'losskit compare needs {", ".join(missing)}: pip install "losskit[compare]"')
+class Reporter:
+    """Carries out a sweep, and writes the report as soon as there is something to say, and again when there is more."""
 
+    def __init__(self, sweep: "Sweep", baseline: str | None) -> None:
+        self.sweep, self.baseline = sweep, baseline
+        self.written = -math.inf
 
-def as_path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
-
-
-def read_losses(losses: str | Sequence[str]) -> list[str]:
-    """Each loss as its text, built once so that a misspelt one is told before any training."""
-    try:
-        texts = split(losses) if isinstance(losses, str) else list(losses)
-        if not texts:
-            raise InputError('There is no loss to compare; name some, as in --losses "dice, bce".')
-    except ValueError as error:
-        raise InputError(f"--losses {losses!r}: {error}") from error
-    problems = []
-    for text in texts:
+    def carry_out(self) -> Comparison:
+        sweep = self.sweep
         try:
-            build(text)
-        except (TypeError, ValueError) as error:
-            problems.append(f"{text!r}: {error}")
-    if problems:
-        raise InputError("--losses " + "\n".join(problems))
-    return list(dict.fromkeys(texts))
+            sweep.announce()
+            sweep.carry_out(lambda: self.draft("measuring"))
+            comparison = self.comparison("done")
+        finally:
+            sweep.clean()
+        self.write(comparison)
+        return comparison
+
+    def draft(self, stage: str) -> None:
+        if time.monotonic() - self.written > QUIET:
+            self.write(self.comparison(stage))
+            self.written = time.monotonic()
+
+    def write(self, comparison: Comparison) -> None:
+        from losskit.experiment.report import write_report
+
+        write_report(comparison)
+
+    def comparison(self, stage: str) -> Comparison:
+        sweep = self.sweep
+        request = sweep.request
+        findings = find(sweep, self.baseline)
+        return Comparison(
+            task=sweep.task,
+            losses=sweep.losses,
+            epochs=request.epochs,
+            findings=findings,
+            runs=list(sweep.measured),
+            pilots=list(sweep.piloted),
+            pictures=list(sweep.pictures),
+            failures=list(sweep.failures),
+            stage=stage,
+            budget=request.budget,
+            minutes=sweep.minutes,
+            command=command_of(
+                sweep.task,
+                sweep.losses,
+                self.baseline,
+                sweep.model,
+                request.epochs,
+                request.batch_size,
+                findings.blocks,
+            ),
+            out=sweep.folder,
+        )
+
+
+def find(sweep: "Sweep", baseline: str | None) -> Findings:
+    """What the statistics say about the runs so far."""
+    from losskit.experiment.ranking import rank
+    from losskit.experiment.scores import measured
+    from losskit.experiment.verdict import cautions, verdict
+
+    task = sweep.task
+    runs = {loss: [r for r in sweep.measured if r["loss"] == loss] for loss in sweep.losses}
+    failed = {loss: sum(r["loss"] == loss and not r["pilot"] for r in sweep.failures) for loss in sweep.losses}
+    found = {key for record in sweep.measured for key, value in record["scores"].items() if value is not None}
+    first = task.metrics[0]
+    metrics = (first, *(m for m in measured(sweep.kind) if m.key in found - {first.key}))
+    ranking, pairs = rank(runs, failed, metrics, baseline, sweep.overlap)
+    detectable = sorted(pair.detectable for pair in pairs if pair.detectable is not None)
+    lost = [r for r in sweep.failures if not (r["pilot"] and r["kind"] == "diverged")]
+    pilots = sweep.pilots
+    return Findings(
+        metric=first,
+        metrics=metrics,
+        pilots=tuple(pilots),
+        ranking=ranking,
+        pairs=pairs,
+        baseline=baseline if any(standing.loss == baseline for standing in ranking) else None,
+        blocks=min((standing.blocks for standing in ranking), default=0),
+        detectable=detectable[len(detectable) // 2] if detectable else None,
+        verdict=verdict(ranking, first, baseline, task.groups),
+        cautions=cautions(ranking, pilots, len(lost), task.groups, baseline),
+    )

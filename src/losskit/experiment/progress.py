@@ -8,17 +8,17 @@ from losskit.experiment.tasks.task import Metric
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from losskit.experiment.units import Done
+
 
 class Progress:
     """Silent; also the events that others show."""
 
     def say(self, message: str) -> None: ...
 
-    def start(self, runs: int, epochs: int, metric: Metric) -> None: ...
+    def start(self, units: int | None, metric: Metric) -> None: ...
 
-    def epoch(self) -> None: ...
-
-    def finish(self, record: Record) -> None: ...
+    def finish(self, done: "Done") -> None: ...
 
     def stop(self) -> None: ...
 
@@ -33,40 +33,35 @@ class TerminalProgress(Progress):
         self.bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.TaskProgressColumn(),
+            progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),
-            progress.TextColumn("left"),
-            progress.TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self.task = self.bar.add_task("training", total=None)
-        self.runs = self.finished = 0
+        self.task = self.bar.add_task("", total=None)
 
     def say(self, message: str) -> None:
         self.console.print(message, markup=False, highlight=False)
 
-    def start(self, runs: int, epochs: int, metric: Metric) -> None:
-        self.runs, self.metric = runs, metric
-        self.bar.update(self.task, total=runs * epochs)
+    def start(self, units: int | None, metric: Metric) -> None:
+        self.metric = metric
+        self.bar.reset(self.task, description="training", total=units)
         self.bar.start()
 
-    def epoch(self) -> None:
+    def finish(self, done: "Done") -> None:
         self.bar.advance(self.task)
+        for record in done.fresh:
+            if "failure" in record or not record["pilot"]:
+                self.say(f"{record['loss']}, block {record['block']}: {self.outcome(record)}")
 
-    def finish(self, record: Record) -> None:
-        self.finished += 1
-        outcome = (
-            f"failed: {record['failure']}"
-            if "failure" in record
-            else f"{self.metric.label} {record['scores'][self.metric.key]:.3f}"
-        )
-        width = len(str(self.runs))
-        self.say(
-            f"[{self.finished:{width}}/{self.runs}] {record['loss']}, seed {record['seed']}: {outcome} "
-            f"({record['seconds']:.0f} s)"
-        )
+    def outcome(self, record: Record) -> str:
+        at = f"at learning rate {record['rate']:g}"
+        if "failure" in record:
+            return f"{record['kind']} {at}: {record['failure']}"
+        if record["picture"]:
+            return f"its picture is done ({record['seconds']:.0f} s)"
+        return f"{self.metric.label} {record['scores'][self.metric.key]:.3f} {at} ({record['seconds']:.0f} s)"
 
     def stop(self) -> None:
         self.bar.stop()

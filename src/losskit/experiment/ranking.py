@@ -1,127 +1,120 @@
-"""How the losses stand: means over seeds, their intervals, and which of them cannot be told apart."""
+"""How the losses stand: scores over blocks, differences, and the groups that cannot be told apart."""
 
-import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from scipy import stats
+from losskit.experiment.metrics import Metric, at_half
+from losskit.experiment.results import Interval, Pair, Record, Standing
+from losskit.experiment.statistics import Blocks, compare_pairs, interval, letters
 
-from losskit.experiment.results import Record
-from losskit.experiment.tasks.task import Metric
-
-CONFIDENCE = 0.95
+Runs = Mapping[str, Sequence[Record]]
 
 
-@dataclass(frozen=True)
-class Interval:
-    mean: float
-    low: float | None  # None for a single value
-    high: float | None
+def rank(
+    runs: Runs, failed: Mapping[str, int], metrics: Sequence[Metric], baseline: str | None, overlap: float
+) -> tuple[tuple[Standing, ...], tuple[Pair, ...]]:
+    """Best first, and every pair in that order."""
+    first = metrics[0]
+    scores = {loss: blocks_of(found, first, first.key) for loss, found in runs.items() if found}
+    means = common_means(scores)
+    order = sorted(scores, key=lambda loss: -means[loss])
+    pairs = compare_pairs({loss: scores[loss] for loss in order}, overlap)
+    halves = pairs_at_half(runs, order, first, overlap)
+    shared = letters(order, pairs)
+    standings = []
+    for loss in order:
+        against = pair_of(pairs, order[0], loss)
+        over = pair_of(pairs, loss, baseline)
+        at_half_pair = pair_of(halves, loss, baseline)
+        standings.append(
+            standing(
+                runs[loss],
+                metrics,
+                behind=against,
+                ties=against is None or not against.separated,
+                letters=shared[loss],
+                over_baseline=None if over is None else signed(over, loss),
+                moves_threshold=bool(over and at_half_pair and at_half_pair.separated and not over.separated),
+                failed=failed.get(loss, 0),
+            )
+        )
+    return tuple(standings), tuple(pairs)
 
 
-@dataclass(frozen=True)
-class Standing:
-    """One loss over its seeds."""
-
-    loss: str
-    scores: dict[str, Interval | None]  # by the metric's key; None where nothing was measured
-    behind: Interval | None  # the best loss's score less this one's, seed by seed; None for the best itself
-    ties: bool  # with the best: the difference could be chance
-    step_ms: float
-    loss_ms: float
-    peak_memory_mib: float | None
-    seeds: int
+def blocks_of(records: Sequence[Record], metric: Metric, key: str) -> Blocks:
+    found = {record["block"]: record["scores"].get(key) for record in records}
+    return {block: metric.better(value) for block, value in found.items() if value is not None}
 
 
-def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """The mean with its t interval, which takes the values as draws from a normal distribution."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return Interval(mean, None, None)
-    spread = statistics.stdev(values) / math.sqrt(len(values))
-    reach = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * spread
-    return Interval(mean, mean - reach, mean + reach)
+def common_means(scores: Mapping[str, Blocks]) -> dict[str, float]:
+    """Over the blocks that every loss finished, or over its own where there are none."""
+    shared = set.intersection(*(set(blocks) for blocks in scores.values())) if scores else set()
+    return {
+        loss: statistics.fmean(value for block, value in blocks.items() if block in shared or not shared)
+        for loss, blocks in scores.items()
+    }
 
 
-def rank(records: Sequence[Record], metrics: Sequence[Metric]) -> list[Standing]:
-    """Best first. Differences to the best are paired over seeds and corrected for the number of pairs of losses.
-
-    All pairs (Bonferroni), not only those with the best, because the data say which loss is the best.
-    """
-    by_loss: dict[str, list[Record]] = {}
-    for record in records:
-        by_loss.setdefault(record["loss"], []).append(record)
-    key = metrics[0].key
-    means = {loss: statistics.fmean(run["scores"][key] for run in runs) for loss, runs in by_loss.items()}
-    order = sorted(by_loss, key=lambda loss: -means[loss])
-    confidence = 1 - (1 - CONFIDENCE) / max(1, math.comb(len(order), 2))
-    return [
-        standing(by_loss[loss], metrics, difference(by_loss[order[0]], by_loss[loss], key, confidence))
-        for loss in order
-    ]
+def pairs_at_half(runs: Runs, order: Sequence[str], metric: Metric, overlap: float) -> list[Pair]:
+    """The same pairs by the score without a chosen threshold, where there is one."""
+    scores = {loss: blocks_of(runs[loss], metric, at_half(metric)) for loss in order}
+    return compare_pairs(scores, overlap) if all(scores.values()) else []
 
 
-def difference(best: list[Record], other: list[Record], key: str, confidence: float) -> Interval | None:
-    if best is other:
-        return None
-    of_best = {run["seed"]: run["scores"][key] for run in best}
-    paired = [of_best[run["seed"]] - run["scores"][key] for run in other if run["seed"] in of_best]
-    if paired:
-        return interval(paired, confidence)
-    gap = statistics.fmean(of_best.values()) - statistics.fmean(run["scores"][key] for run in other)
-    return Interval(gap, None, None)
+def pair_of(pairs: Sequence[Pair], one: str, other: str | None) -> Pair | None:
+    return next((pair for pair in pairs if {pair.better, pair.worse} == {one, other}), None)
 
 
-def standing(runs: list[Record], metrics: Sequence[Metric], behind: Interval | None) -> Standing:
+def signed(pair: Pair, loss: str) -> Interval:
+    """The difference in favour of this loss."""
+    found = pair.difference
+    if pair.better == loss:
+        return found
+    ends = (None, None) if found.low is None or found.high is None else (-found.high, -found.low)
+    return Interval(-found.mean, *ends)
+
+
+def standing(
+    runs: Sequence[Record],
+    metrics: Sequence[Metric],
+    *,
+    behind: Pair | None,
+    ties: bool,
+    letters: str,
+    over_baseline: Interval | None,
+    moves_threshold: bool,
+    failed: int,
+) -> Standing:
+    def values(of: str) -> list[float]:
+        return [run[of] for run in runs if run.get(of) is not None]
+
     scores: dict[str, Interval | None] = {}
     for metric in metrics:
-        values = [run["scores"][metric.key] for run in runs if run["scores"][metric.key] is not None]
-        scores[metric.key] = interval(values) if values else None
-    memory = [run["peak_memory_mib"] for run in runs if run["peak_memory_mib"] is not None]
+        measured = [v for run in runs if (v := run["scores"].get(metric.key)) is not None]
+        scores[metric.key] = interval(measured) if measured else None
+    memory, saved = values("peak_memory_mib"), values("saved_mib")
     return Standing(
         loss=runs[0]["loss"],
+        rate=statistics.mode(run["rate"] for run in runs),
         scores=scores,
         behind=behind,
-        ties=behind is None or behind.low is None or behind.low <= 0,
-        step_ms=statistics.median(run["step_ms"] for run in runs),
-        loss_ms=statistics.median(run["loss_ms"] for run in runs),
+        ties=ties,
+        letters=letters,
+        over_baseline=over_baseline,
+        moves_threshold=moves_threshold,
+        blocks=len(runs),
+        failed=failed,
+        step_ms=statistics.median(values("step_ms")),
+        loss_ms=statistics.median(values("loss_ms")),
+        saved_mib=statistics.median(saved) if saved else None,
         peak_memory_mib=statistics.median(memory) if memory else None,
-        seeds=len(runs),
+        gradient=mean_gradient(runs),
     )
 
 
-def verdict(standings: Sequence[Standing], metric: Metric) -> str:
-    """What the ranking says, in one sentence, and no more than it can say."""
-    if not standings:
-        return "Every loss failed, so there is nothing to rank."
-    best = standings[0]
-    score = best.scores[metric.key]
-    assert score is not None
-    if len(standings) == 1:
-        return f"{best.loss} reaches {metric.label} {number(score)}; it is the only loss here."
-    if score.low is None:
-        return (
-            f"{best.loss} scores highest, {metric.label} {number(score)}, "
-            "but with one seed that may be chance: use --seeds 5."
-        )
-    tied = [each.loss for each in standings if each.ties]
-    rest = [each for each in standings if not each.ties]
-    if len(tied) == 1:
-        gap = min(each.behind.mean for each in rest if each.behind is not None)
-        return f"{best.loss} is best: {metric.label} {number(score)}, {gap:.3f} above the next."
-    together = f"{', '.join(tied[:-1])} and {tied[-1]}"
-    if not rest:
-        return (
-            f"{together} cannot be told apart with {best.seeds} seeds ({metric.label} of {best.loss}: {number(score)})."
-        )
-    gap = min(each.behind.mean for each in rest if each.behind is not None)
-    return (
-        f"{together} cannot be told apart at the top ({metric.label} of {best.loss}: {number(score)}); "
-        f"the others are behind by {gap:.3f} or more."
-    )
-
-
-def number(value: Interval) -> str:
-    """0.712 [0.690, 0.734]"""
-    return f"{value.mean:.3f}" if value.low is None else f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
+def mean_gradient(runs: Sequence[Record]) -> dict[str, dict[str, float]]:
+    shares: dict[str, dict[str, float]] = {}
+    for when in ("start", "end", "pixels"):
+        found = [run["gradient"][when] for run in runs if run.get("gradient")]
+        shares[when] = {place: statistics.fmean(f[place] for f in found) for place in (found[0] if found else ())}
+    return shares

@@ -38,7 +38,8 @@ class Axis:
     def around(cls, intervals: Sequence[Interval], *include: float) -> "Axis":
         values = [v for each in intervals for v in (each.low, each.mean, each.high) if v is not None] + [*include]
         ticks = MaxNLocator(5).tick_values(min(values, default=0.0), max(values, default=1.0))
-        return cls(round(float(ticks[0]), 9), round(float(ticks[-1]), 9))
+        low, high = round(float(ticks[0]), 9), round(float(ticks[-1]), 9)
+        return cls(low, high) if high > low else cls(low - 0.05, high + 0.05)  # all alike
 
     def at(self, value: float | None) -> float:
         if value is None:

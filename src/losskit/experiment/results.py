@@ -1,15 +1,12 @@
 """What a comparison found: the one document that the report and the command line read.
 
 A *run* trains one model with one loss at one learning rate on one block. A *block* is a seed and a split of the data
-drawn with it. *Pilot* runs have blocks of their own, never see a test part, and choose each loss's rate by the score on
-validation data; *measured* runs follow at that rate, and their scores are of the test part.
+drawn with it. In every block each loss's *pilot* runs, which never see the test part, choose its rate by the score on
+validation data; the *measured* run follows at that rate, and its scores are of the test part.
 """
 
-import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from losskit.experiment.metrics import Metric
@@ -17,8 +14,10 @@ from losskit.experiment.metrics import Metric
 Record = dict[str, Any]
 """What one run leaves, a JSON object.
 
-Always: `loss`, `block`, `rate`, `pilot` (bool), `epochs`, `seconds`. A run that ended badly: `failure` (a line), `kind`
-("diverged", "crashed" or "hung") and `trace`. A pilot run: `validation` (the ranking score). A measured run:
+Always: `loss`, `block`, `rate`, `pilot`, `picture` (of the task's picture, never ranked), `epochs`, `seconds`. A run
+that ended badly: `failure` (a line), `kind` ("diverged", "crashed" or "hung") and `trace`. A pilot run:
+`validation` (the ranking score, at the threshold that is best there), `step_ms`, `loss_ms`, `steps`. A
+measured run these, and:
 
 - `scores`: by the keys of `losskit.experiment.metrics`; None where there is nothing to measure it on;
 - `curve`: lists `epoch`, `score` (validation, at 0.5) and `training_loss`;
@@ -28,7 +27,8 @@ Always: `loss`, `block`, `rate`, `pilot` (bool), `epochs`, `seconds`. A run that
   the elements}. Places of a segmentation: foreground, boundary, background; of labels: right, wrong; of regression:
   largest tenth of errors, the rest;
 - `step_ms`, `loss_ms` (medians, forward and backward), `saved_mib` (kept by the loss for its backward pass, in a step),
-  `peak_memory_mib` (of the process; None on Windows), `steps`, `examples` (file of predictions, block 0, or None).
+  `peak_memory_mib` (of the process; None on Windows), `steps`, `examples` (file in the folder with the
+  answers on `data.examples()`, at the chosen threshold; of block 0, else None).
 """
 
 
@@ -46,14 +46,14 @@ class Tried:
     """One learning rate of one loss in the pilot."""
 
     rate: float
-    scores: tuple[float | None, ...]  # of the pilot's blocks, on validation data; None for a run that failed
+    scores: tuple[float | None, ...]  # block by block, on validation data; None where it was not tried, or failed
     failure: str | None  # why, where one failed
 
     @property
     def mean(self) -> float | None:
-        """None unless every block finished."""
+        """Over the blocks in which it was tried and finished."""
         finished = [score for score in self.scores if score is not None]
-        return sum(finished) / len(finished) if finished and len(finished) == len(self.scores) else None
+        return sum(finished) / len(finished) if finished else None
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class Pilot:
 
     loss: str
     tried: tuple[Tried, ...]  # rates ascending
-    chosen: float | None  # None where every rate failed
-    edge: str | None  # "lowest" or "highest": the best rate tried is the last on that side, so it may lie beyond
+    chosen: float | None  # most often; None where every rate failed
+    choices: tuple[float | None, ...]  # block by block; None where the block was not measured
+    edge: str | None  # "lowest" or "highest": in most blocks the best is the last tried on that side, so may lie beyond
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Standing:
     """One loss over its blocks."""
 
     loss: str
-    rate: float
+    rate: float  # chosen most often
     scores: dict[str, Interval | None]  # by the metric's key; None where nothing was measured
     behind: Pair | None  # against the best; None for the best itself
     ties: bool  # stands in the group at the top: it could be the best
@@ -120,50 +121,3 @@ def groups(ranking: Sequence[Standing]) -> list[list[str]]:
     """Losses by shared letter, best group first; a loss may stand in two."""
     letters = sorted({letter for standing in ranking for letter in standing.letters})
     return [[standing.loss for standing in ranking if letter in standing.letters] for letter in letters]
-
-
-class Results:
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "results.jsonl"
-        self.aside = folder / "results-old.jsonl"
-
-    def read(self) -> list[Record]:
-        """Every whole line; one that a killed process left half written is dropped."""
-        if not self.path.exists():
-            return []
-        records = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return records
-
-    def append(self, record: Record) -> None:
-        append_line(self.path, record)
-
-    def keep(self, wanted: Callable[[Record], bool]) -> list[Record]:
-        """Keep the runs that are wanted and move the others to results-old.jsonl; returns those moved.
-
-        Failed runs are dropped, to be tried again.
-        """
-        finished = [record for record in self.read() if "failure" not in record]
-        kept = [record for record in finished if wanted(record)]
-        moved = [record for record in finished if not wanted(record)]
-        for record in moved:
-            append_line(self.aside, record)
-        if self.path.exists():
-            draft = self.path.with_suffix(".tmp")
-            draft.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-            draft.replace(self.path)
-        return moved
-
-
-def append_line(path: Path, record: Record) -> None:
-    """In one write to the end of the file, on disk when this returns."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, (json.dumps(record) + "\n").encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

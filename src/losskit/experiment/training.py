@@ -1,8 +1,10 @@
-"""One training run. As a program it is a fresh process: a request on stdin, a line a finished epoch on stdout."""
+"""One training run. As a program it is a fresh process: a request on stdin, its record on stdout."""
 
 import faulthandler
 import json
 import os
+import pickle
+import random
 import signal
 import statistics
 import sys
@@ -18,12 +20,15 @@ import torch
 from torch import Tensor, nn
 
 from losskit.build import build
+from losskit.experiment.decisions import Decider, predict, truths
+from losskit.experiment.gradients import PROBE, element_shares, gradient_shares, one_number, saved_mib
+from losskit.experiment.metrics import REGRESSION, Metric
 from losskit.experiment.models import make_model
-from losskit.experiment.scores import predict, score
+from losskit.experiment.scores import calibration_bins, of_answers, probabilities, regression_scores, score
 from losskit.experiment.tasks.task import Data, Split
 
 CURVE_POINTS = 10
-CROP = 96  # pixels a side, at most, of what one training step sees of an image
+CROPS = {1: 4096, 2: 96, 3: 32}  # elements a side, at most, of what one step sees, by the dimensions of space
 
 
 @dataclass(frozen=True)
@@ -31,31 +36,101 @@ class Run:
     """What one process is asked to do."""
 
     loss: str
-    seed: int
+    block: int  # also the seed
+    rate: float
+    pilot: bool
+    picture: bool
     epochs: int
     batch_size: int
-    learning_rate: float
+    metric: str  # key of the one that ranks
     patience: float  # seconds without a finished step after which the run is given up
+    limit: float  # seconds that all of it may take
     data: str  # file of Data
-    examples: str | None = None  # file for the predictions on data.examples()
+    model: str | None = None  # file.py:function
+    shipped: str | None = None  # file of what the caller gave as Python objects: losses, model, metric
+    folder: str = "."  # of the comparison
+    examples: str | None = None  # file, in the folder, for the answers on data.examples()
 
 
-def train(run: Run, data: Data, on_step: Callable[[], None], on_epoch: Callable[[int], None]) -> dict[str, Any]:
-    """Train one model with one loss: the same start and the same batches for every loss at a seed."""
-    torch.manual_seed(run.seed)
-    model = make_model(data)
-    criterion = build(run.loss)
-    optimizer = torch.optim.AdamW([*model.parameters(), *criterion.parameters()], lr=run.learning_rate)
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, found from its names or out of the file that was shipped."""
+
+    criterion: nn.Module
+    make: Callable[..., Any] | None
+    metric: Callable[..., float] | None
+
+    @classmethod
+    def of(cls, run: Run) -> "Parts":
+        shipped: dict[str, Any] = {}
+        if run.shipped is not None:
+            shipped = pickle.loads(Path(run.shipped).read_bytes())  # noqa: S301 - written by our parent
+        make = shipped.get("model")
+        if run.model is not None:
+            from losskit.references import Reference, load
+
+            make = load(Reference(*run.model.rsplit(":", 1)))
+        return cls(build(shipped.get("losses", {}).get(run.loss, run.loss)), make, shipped.get("metric"))
+
+
+class Evaluator:
+    """The ranking score on validation data, and all scores on test data."""
+
+    def __init__(self, run: Run, data: Data, own: Callable[..., float] | None) -> None:
+        self.data, self.own = data, own
+        self.metric = next((m for m in REGRESSION if m.key == run.metric), Metric(run.metric, run.metric))
+        self.decider = None if data.kind == "regression" else Decider(data)
+
+    def value(self, outputs: list[Tensor], split: Split) -> float:
+        """At no change of the threshold; as the metric is, more or less being better."""
+        if self.own is not None:
+            return float(self.own(torch.stack(outputs), torch.stack(split.targets)))
+        if self.decider is None:
+            return float(regression_scores(outputs, split, self.data.scale)[self.metric.key] or 0.0)
+        return of_answers(self.metric, self.decider.answers(outputs, self.decider.neutral), split)
+
+    def threshold(self, outputs: list[Tensor], split: Split) -> tuple[float | None, float]:
+        """The one that this split chooses, and the score there."""
+        if self.decider is None:
+            return None, self.value(outputs, split)
+        if self.own is not None:
+            return self.decider.neutral, self.value(outputs, split)
+        chosen, scores = self.decider.choose(outputs, lambda answers: of_answers(self.metric, answers, split))
+        return chosen, max(scores)
+
+    def scores(self, outputs: list[Tensor], split: Split, threshold: float | None) -> dict[str, Any]:
+        own = {} if self.own is None else {self.metric.key: self.value(outputs, split)}
+        if self.decider is None or threshold is None:
+            return {"scores": regression_scores(outputs, split, self.data.scale) | own}
+        found: dict[str, Any] = {
+            "scores": score(outputs, split, self.decider, threshold, self.data.kind) | own,
+            "calibration": calibration_bins(*probabilities(outputs, truths(split), binary=self.decider.binary)),
+        }
+        if self.own is None:
+            _, over = self.decider.choose(outputs, lambda answers: of_answers(self.metric, answers, split))
+            found["thresholds"] = {"threshold": list(self.decider.candidates), "score": over}
+        return found
+
+
+def train(run: Run, data: Data, parts: Parts, on_step: Callable[[], None]) -> dict[str, Any]:
+    """Train one model with one loss: the same start and the same batches for every loss in a block."""
+    seed_everything(run.block)
+    model = make_model(data, parts.make)
+    criterion = parts.criterion
+    evaluator = Evaluator(run, data, parts.metric)
+    optimizer = torch.optim.AdamW([*model.parameters(), *criterion.parameters()], lr=run.rate)
     steps = run.epochs * -(-len(data.train) // run.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, run.learning_rate, total_steps=steps, pct_start=0.2, cycle_momentum=False
+        optimizer, run.rate, total_steps=steps, pct_start=0.2, cycle_momentum=False
     )
-    order = torch.Generator().manual_seed(run.seed)
+    order = torch.Generator().manual_seed(run.block)
+    probe = Probe(data, criterion) if not run.pilot else None
+    start = probe.look(model) if probe is not None else {}
     step_seconds: list[float] = []
     loss_seconds: list[float] = []
     losses: list[float] = []
     curve: dict[str, list[float]] = {"epoch": [], "score": [], "training_loss": []}
-    measured = {round(point * run.epochs / CURVE_POINTS) for point in range(1, CURVE_POINTS + 1)}
+    drawn = {round(point * run.epochs / CURVE_POINTS) for point in range(1, CURVE_POINTS + 1)} - {0}
     for epoch in range(1, run.epochs + 1):
         for inputs, targets in batches(data.train, run.batch_size, order):
             on_step()
@@ -68,36 +143,62 @@ def train(run: Run, data: Data, on_step: Callable[[], None], on_epoch: Callable[
             step_seconds.append(time.perf_counter() - started)
             loss_seconds.append(seconds)
             losses.append(loss)
-        if epoch in measured:
-            scores = score(predict(model, data.validation.inputs), data.validation)
+        if epoch in drawn and not run.pilot:
             curve["epoch"].append(epoch)
-            curve["score"].append(next(iter(scores.values())) or 0.0)
+            curve["score"].append(evaluator.value(predict(model, data.validation.inputs), data.validation))
             curve["training_loss"].append(statistics.fmean(losses))
             losses.clear()
-        on_epoch(epoch)
-    predictions = predict(model, data.test.inputs)
-    if run.examples is not None:
-        np.savez_compressed(run.examples, *[predictions[index].numpy() for index in data.examples()])
-    return {
-        "scores": score(predictions, data.test),
-        "curve": curve,
+    on_step()
+    threshold, validation = evaluator.threshold(predict(model, data.validation.inputs), data.validation)
+    cost = {
         "step_ms": 1000 * statistics.median(step_seconds),
         "loss_ms": 1000 * statistics.median(loss_seconds),
-        "peak_memory_mib": peak_memory(),
         "steps": steps,
     }
+    if probe is None:
+        return {"validation": validation, **cost}
+    outputs = predict(model, data.test.inputs)
+    if run.examples is not None:
+        shown = [outputs[index] for index in data.examples()]
+        answers = shown if evaluator.decider is None else evaluator.decider.answers(shown, threshold or 0.0)
+        np.savez_compressed(Path(run.folder) / run.examples, *[answer.numpy() for answer in answers])
+    return {
+        **evaluator.scores(outputs, data.test, threshold),
+        "validation": validation,
+        "curve": curve,
+        "gradient": {"start": start, "end": probe.look(model), "pixels": probe.elements},
+        **cost,
+        "saved_mib": probe.saved,
+        "peak_memory_mib": peak_memory(),
+        "examples": run.examples,
+    }
+
+
+class Probe:
+    """A few training items on which the gradient is looked at, the same for every loss."""
+
+    def __init__(self, data: Data, criterion: nn.Module) -> None:
+        self.data, self.criterion = data, criterion
+        self.inputs, self.targets = next(batches(data.train, PROBE, torch.Generator().manual_seed(0)))
+        self.elements: dict[str, float] = {}
+        self.saved = 0.0
+
+    def look(self, model: nn.Module) -> dict[str, float]:
+        model.eval()  # a look changes no running statistics
+        with torch.no_grad():
+            outputs = model(self.inputs)
+        model.train()
+        if not self.elements:
+            self.elements = element_shares(outputs, self.targets, self.data)
+            self.saved = saved_mib(outputs, self.targets, self.criterion)
+        return gradient_shares(outputs, self.targets, self.criterion, self.data)
 
 
 def backward(logits: Tensor, targets: Tensor, criterion: nn.Module, place: str) -> tuple[float, float]:
     """Gradients of everything; the loss, and the seconds that it took by itself, forward and backward."""
     leaf = logits.detach().requires_grad_()
     started = time.perf_counter()
-    loss = criterion(leaf, targets)
-    if not isinstance(loss, Tensor) or loss.numel() != 1:
-        given = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise TypeError(f"the loss returned {given}; training needs one number, as reduction='mean' gives")
-    if not loss.isfinite():
-        raise FloatingPointError(f"the loss became {loss.item()} {place}")
+    loss = one_number(criterion(leaf, targets), place)
     torch.autograd.backward(loss)
     seconds = time.perf_counter() - started
     if leaf.grad is None:
@@ -110,21 +211,29 @@ def backward(logits: Tensor, targets: Tensor, criterion: nn.Module, place: str) 
 
 def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """An epoch in random order. Images are cut to one size, at a random place, so that they stack."""
-    height, width = (min(CROP, *(image.shape[axis] for image in split.inputs)) for axis in (1, 2))
+    spatial = split.inputs[0].shape[1:]
+    cut = len(spatial) > 0 and split.targets[0].shape[-len(spatial) :] == spatial
+    shapes = [item.shape[1:] for item in split.inputs]
+    sides = [min(CROPS[len(spatial)], *side) for side in zip(*shapes, strict=True)] if cut else []
     for indices in torch.split(torch.randperm(len(split), generator=order), size):
         inputs, targets = [], []
         for index in indices.tolist():
-            image, target = split.inputs[index], split.targets[index]
-            if target.ndim:
-                top, left = (
-                    int(torch.randint(whole - part + 1, (), generator=order))
-                    for whole, part in ((image.shape[1], height), (image.shape[2], width))
-                )
-                window = (..., slice(top, top + height), slice(left, left + width))
-                image, target = image[window], target[window]
-            inputs.append(image)
+            item, target = split.inputs[index], split.targets[index]
+            if cut:
+                window: list[Any] = [...]
+                for whole, part in zip(item.shape[1:], sides, strict=True):
+                    first = int(torch.randint(whole - part + 1, (), generator=order))
+                    window.append(slice(first, first + part))
+                item, target = item[tuple(window)], target[tuple(window)]
+            inputs.append(item)
             targets.append(target)
         yield torch.stack(inputs), torch.stack(targets)
+
+
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 def peak_memory() -> float | None:
@@ -144,6 +253,7 @@ def exit_with_parent() -> None:
 
 
 def main() -> None:
+    started = time.monotonic()
     run = Run(**json.loads(sys.stdin.readline()))
     threading.Thread(target=exit_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes stdin
@@ -153,13 +263,13 @@ def main() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
     def watch() -> None:
+        if time.monotonic() - started > run.limit:
+            raise TimeoutError(f"the run was not done after its limit of {run.limit:g} seconds")
         faulthandler.dump_traceback_later(run.patience, exit=True)
 
-    def on_epoch(epoch: int) -> None:
-        print(json.dumps({"epoch": epoch}), file=reply, flush=True)
-
     watch()
-    record = train(run, Data.load(Path(run.data)), watch, on_epoch)
+    seed_everything(run.block)
+    record = train(run, Data.load(Path(run.data)), Parts.of(run), watch)
     print(json.dumps({"record": record}), file=reply, flush=True)
 
 

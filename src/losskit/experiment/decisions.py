@@ -1,0 +1,70 @@
+"""From logits to answers: probabilities, the threshold that validation data choose, and the answers there.
+
+A single logit has a threshold. Classes have the nearest thing: how much of the logarithm of each class's share in
+training is taken off its logit before the largest wins (Menon et al. 2021, arXiv:2007.07314), 0 being argmax. Either
+is one number, so that a loss that merely moves it is found out.
+"""
+
+from collections.abc import Callable
+from itertools import groupby
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from losskit.experiment.tasks.task import VOID, Data, Split
+
+CHUNK = 16  # items of one size that go through the model together
+HALF = 0.5
+THRESHOLDS = tuple(float(t) for t in (1 / (1 + np.exp(-np.linspace(-5, 5, 21)))).round(4))  # 0.5 in the middle
+SHARES = (-0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
+
+Array = NDArray[np.float64]
+
+
+@torch.no_grad()
+def predict(model: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
+    """The model's output for each item, (channels, *)."""
+    model.eval()
+    outputs: list[Tensor] = []
+    for _, same in groupby(inputs, key=lambda item: item.shape):
+        for chunk in torch.split(torch.stack(list(same)), CHUNK):
+            outputs += model(chunk).float()
+    model.train()
+    return outputs
+
+
+def truths(split: Split) -> list[Tensor]:
+    """Class indices, (*): of binary targets 0, 1 and VOID."""
+    return [target[0].long() if target.is_floating_point() else target for target in split.targets]
+
+
+class Decider:
+    """Answers of one model: class indices for each item at any threshold."""
+
+    def __init__(self, data: Data) -> None:
+        self.binary = data.is_binary
+        self.neutral = HALF if self.binary else 0.0
+        self.candidates = THRESHOLDS if self.binary else SHARES
+        self.prior = torch.zeros(data.classes) if self.binary else log_shares(data)
+
+    def answers(self, outputs: list[Tensor], threshold: float) -> list[Tensor]:
+        if self.binary:
+            cut = float(np.log(threshold / (1 - threshold)))
+            return [(output[0] > cut).long() for output in outputs]
+        return [(output - threshold * self.prior.view(-1, *[1] * (output.ndim - 1))).argmax(0) for output in outputs]
+
+    def choose(self, outputs: list[Tensor], score: Callable[[list[Tensor]], float]) -> tuple[float, list[float]]:
+        """The candidate whose answers score best, and the score of each; of equals the one nearest to no change."""
+        scores = [score(self.answers(outputs, threshold)) for threshold in self.candidates]
+        best = max(scores)
+        equal = [t for t, found in zip(self.candidates, scores, strict=True) if found >= best - 1e-12]
+        return min(equal, key=lambda t: abs(t - self.neutral)), scores
+
+
+def log_shares(data: Data) -> Tensor:
+    """Of the classes in training."""
+    labels = torch.cat([truth[truth != VOID].flatten() for truth in truths(data.train)])
+    counts = torch.bincount(labels, minlength=data.classes).float() + 1
+    return (counts / counts.sum()).log()

@@ -1,0 +1,127 @@
+"""What the caller asks for, checked before any training."""
+
+import importlib.util
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from losskit.build import build, split
+from losskit.experiment.tasks import Request as Wanted
+from losskit.experiment.tasks import make_task
+from losskit.experiment.tasks.task import InputError, Task
+
+EXTRAS = ("cloudpickle", "jinja2", "joblib", "matplotlib", "PIL", "scipy", "skimage", "sklearn")
+
+
+def require_extras() -> None:
+    missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(f'losskit compare needs {", ".join(missing)}: pip install "losskit[compare]"')
+
+
+def check_numbers(numbers: Mapping[str, float | None]) -> None:
+    for name, value in numbers.items():
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise InputError(f"--{name.replace('_', '-')} is a number above 0; got {value}.")
+
+
+def check_rates(rates: Sequence[float]) -> tuple[float, ...]:
+    """Ascending, each once."""
+    found = tuple(sorted(set(rates)))
+    if not found or not all(math.isfinite(rate) and rate > 0 for rate in found):
+        raise InputError(f"--rates are learning rates above 0, separated by commas; got {list(rates)}.")
+    return found
+
+
+def make_folder(out: Path) -> Path:
+    try:
+        (out / "examples").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be made a folder ({error.strerror}). Give another.") from error
+    return out
+
+
+def find_task(task: str | Task | None, memory: Mapping[str, Any], wanted: Mapping[str, Any]) -> Task:
+    """From memory, from the user's files, or one that is built in."""
+    if memory["train"] is not None:
+        if task is not None or wanted["images"] is not None or wanted["csv"] is not None:
+            raise InputError("train= and a task or files both say what to train on; give one of them.")
+        from losskit.experiment.given import given_task
+
+        return given_task(**memory, groups=wanted["groups"])
+    if memory["validation"] is not None:
+        raise InputError("validation= needs train= as well.")
+    if memory["metric"] is not None:
+        raise InputError("metric= ranks data of yours: give train= as well. Built-in tasks have a metric of their own.")
+    if isinstance(task, Task):
+        return task
+    paths = {name: as_path(wanted[name]) for name in ("images", "masks", "csv")}
+    return make_task(Wanted(name=task, **{**wanted, **paths, "test": as_path(memory["test"])}))
+
+
+def as_path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def check_model(model: Any) -> None:
+    """The text `my.py:make_model`, or a function; a misspelt one is told before any training."""
+    if isinstance(model, str):
+        from losskit.references import Reference, load
+
+        place, colon, name = model.rpartition(":")
+        if not colon:
+            raise InputError(f"--model {model} is not written as file.py:function.")
+        try:
+            model = load(Reference(place, name))
+        except ValueError as error:
+            raise InputError(f"--model {model}: {error}") from error
+    if model is not None and not callable(model):
+        raise InputError(f"The model is a function that makes one; got {type(model).__name__}.")
+
+
+def read_losses(losses: str | Sequence[Any] | Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """The name of each loss, and those that were given as objects. Each is built once, so that mistakes are told."""
+    objects: dict[str, Any] = {}
+    try:
+        named = named_losses(losses)
+        if not named:
+            raise InputError('There is no loss to compare; name some, as in --losses "dice, bce".')
+    except ValueError as error:
+        raise InputError(f"--losses {losses!r}: {error}") from error
+    problems = []
+    for name, loss in named:
+        try:
+            build(loss)
+        except (TypeError, ValueError) as error:
+            problems.append(f"{name!r}: {error}")
+        if not (isinstance(loss, str) and loss == name):
+            objects[name] = loss
+    if problems:
+        raise InputError("--losses " + "\n".join(problems))
+    return list(dict.fromkeys(name for name, _ in named)), objects
+
+
+def named_losses(losses: str | Sequence[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
+    if isinstance(losses, Mapping):
+        return [(str(name), loss) for name, loss in losses.items()]
+    given = split(losses) if isinstance(losses, str) else list(losses)
+    named = [(loss if isinstance(loss, str) else getattr(loss, "__name__", repr(loss)), loss) for loss in given]
+    objects = [name for name, loss in named if not isinstance(loss, str)]
+    twice = next((name for name in objects if [n for n, _ in named].count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f'Two losses are called {twice}; name them: {{"first": ..., "second": ...}}.')
+    return named
+
+
+def command_of(
+    task: Task, losses: Sequence[str], baseline: str | None, model: Any, epochs: int, batch: int, blocks: int
+) -> str:
+    """That does it all again, as far as it came."""
+    command = ["losskit", "compare", *task.arguments, "--losses", ", ".join(losses)]
+    command += ["--baseline", baseline or "none"] if baseline != task.baseline else []
+    command += ["--model", model] if isinstance(model, str) else []
+    command += ["--epochs", str(epochs)] if epochs != task.epochs else []
+    command += ["--batch-size", str(batch)] if batch != task.batch_size else []
+    return shlex.join([*command, "--blocks", str(max(blocks, 1))])

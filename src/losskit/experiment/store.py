@@ -1,0 +1,108 @@
+"""One file a run, named after everything that decides its numbers: a second start does only what is missing."""
+
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from losskit.experiment.results import Record
+
+READABLE = ("task", "torch")  # settings that are not digests
+
+
+class Store:
+    def __init__(self, folder: Path) -> None:
+        self.root = folder
+        self.folder = folder / "runs"
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, settings: dict[str, Any]) -> Path:
+        text = json.dumps(settings, sort_keys=True)
+        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+
+    def find(self, settings: dict[str, Any]) -> Record | None:
+        """The finished run with these settings. One that failed is tried again."""
+        record = read(self.path(settings))
+        if record is None or "failure" in record:
+            return None
+        example = record.get("examples")
+        return record if example is None or (self.root / example).is_file() else None
+
+    def keep(self, record: Record) -> None:
+        write(self.path(record["settings"]), json.dumps(record))
+
+    def survey(self, shared: Mapping[str, dict[str, Any]], common: dict[str, Any]) -> tuple[int, int, str]:
+        """Of the finished runs of these losses: how many share the settings, how many do not, and what is other."""
+        changed: dict[str, str] = {}
+        same = other = 0
+        for path in sorted(self.folder.glob("*.json")):
+            record = read(path)
+            if record is None or "failure" in record or record["loss"] not in shared or record["picture"]:
+                continue
+            was, now = record["settings"], shared[record["loss"]] | common
+            different = {name: (was.get(name), value) for name, value in now.items() if was.get(name) != value}
+            same, other = same + (not different), other + bool(different)
+            for name, (before, after) in different.items():
+                changed[name] = f"{name} was {before}, now {after}" if name in READABLE else f"{name} changed"
+        return same, other, ", ".join(changed.values())
+
+
+def read(path: Path) -> Record | None:
+    try:
+        record: Record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return record
+
+
+def write(path: Path, text: str) -> None:
+    """All of it or nothing, on disk when this returns."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+@functools.cache
+def code_digest() -> str:
+    """Changes when what a run computes does: every loss, and how it is trained and scored; not the report."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        inside = path.relative_to(package).parts
+        if inside[0] in ("core", "losses", "ops", "compose", "build.py", "references.py") or (
+            inside[0] == "experiment" and path.name in RUN_FILES
+        ):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+RUN_FILES = ("training.py", "models.py", "decisions.py", "scores.py", "gradients.py", "metrics.py", "task.py")
+
+
+def source_digest(text: str) -> str:
+    """Changes when a file or module that the text refers to, as in my_losses.py:my_dice, does."""
+    digest = hashlib.sha256()
+    for place in re.findall(r"""([^\s"'(),*+=]+?)["']?:[A-Za-z_]""", text):
+        path = Path(place).expanduser() if place.endswith(".py") else module_file(place)
+        if path is not None and path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def module_file(name: str) -> Path | None:
+    found = importlib.util.find_spec(name)
+    return Path(found.origin) if found is not None and found.has_location and found.origin else None
+
+
+def library() -> dict[str, str]:
+    return {"losskit": code_digest(), "torch": torch.__version__}
