@@ -223,10 +223,17 @@ def weights_stay_behind(subject: Subject) -> Iterator[Found]:
         options = {option: class_numbers(subject.spec.classes)}
         known = option in subject.spec.options
         here = tried(result, subject, *subject.example(), options=options) if known else None
-        if here is not None and not _runs(subject, tensors, options):
+        if here is not None and _left(subject, options) and not _runs(subject, tensors, options):
             lines = ('criterion.to("meta")', f"print(criterion.{option}.device)  # left behind")
             yield Found(f"{option} does not move with the module", "", code(subject, options=options, lines=lines))
             return
+
+
+def _left(subject: Subject, options: dict[str, Any]) -> bool:
+    """Whether a tensor is a plain attribute, which does not move."""
+    moved: Any = built(subject, options)
+    inner = moved.to("meta").modules()
+    return any(isinstance(held, Tensor) and not held.is_meta for each in inner for held in vars(each).values())
 
 
 def _runs(subject: Subject, tensors: list[Tensor], options: dict[str, Any]) -> bool:

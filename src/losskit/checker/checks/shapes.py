@@ -24,7 +24,7 @@ from losskit.checker.checks.tools import (
 from losskit.checker.finding import Found, Severity
 from losskit.checker.repro import literal
 from losskit.checker.spec import Spec
-from losskit.checker.subject import Subject
+from losskit.checker.subject import LossRaised, Subject
 
 
 @check(
@@ -168,10 +168,16 @@ def batch_of_one(subject: Subject) -> Iterator[Found]:
     applies=_samples,
 )
 def empty_batch(subject: Subject) -> Iterator[Found]:
-    """Does an empty batch cost a finite number?"""
+    """Does an empty batch cost a finite number, or a message that says so?"""
     tensors = tuple(t[:0] for t in subject.example())
-    found = tried(value, subject, *tensors)
-    if found is not None and not math.isfinite(found):
+    try:
+        found = value(subject, *tensors)
+    except LossRaised as error:
+        if not isinstance(error.original, (ValueError, TypeError, AssertionError)):
+            said = str(error)[:160]
+            yield Found("an empty batch raises an obscure error", said, code(subject, *tensors), Severity.CONVENIENCE)
+        return
+    if not math.isfinite(found):
         yield Found(f"an empty batch costs {found}", {"value": found}, code(subject, *tensors))
 
 

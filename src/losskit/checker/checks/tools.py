@@ -89,6 +89,12 @@ def pull(subject: Subject, *tensors: Tensor, options: Options | None = None, of:
     return Pulled(loss.detach(), gradient.detach(), found is not None)
 
 
+def precise(subject: Subject, *tensors: Tensor) -> Pulled:
+    """The loss and its gradient in float64; in float32 where it refuses that."""
+    double = tried(pull, subject, *(t.double() if t.is_floating_point() else t for t in tensors))
+    return double or pull(subject, *(t.float() if t.is_floating_point() else t for t in tensors))
+
+
 def tried(call: Callable[..., T], *arguments: Any, **named: Any) -> T | None:
     """What a call returns; None where the loss refuses, or its constructor does."""
     try:
