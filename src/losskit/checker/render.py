@@ -109,7 +109,7 @@ def _show(finding: Finding, console: Console, depth: int = 0) -> None:
 
 
 def _indented(shown: RenderableType, by: int) -> RenderableType:
-    return Padding(shown, (0, 0, 0, by), expand=False)
+    return Padding(shown, (0, 0, 0, by), expand=False) if by else shown
 
 
 def _led(name: str, text: str) -> RenderableType:
