@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from losskit.checker.finding import Finding, Found, Outcome, Report, Severity, Waived, under_causes
+from losskit.checker.smallest import smallest
 from losskit.checker.spec import Spec
 from losskit.checker.subject import CannotRebuild, LossRaised, Subject
 from losskit.core.errors import nearest
@@ -43,7 +44,7 @@ class Check:
             return Outcome(self.id, "not applicable", applies or f"nothing here to ask: {self.asks}")
         started = time.monotonic()
         try:
-            found = [self.finding(each) for each in self.function(subject)]
+            found = [self.finding(each) for each in smallest(self.function, subject)]
         except LossRaised as error:
             outcome = Outcome(self.id, "refused", f"the loss raised {error}")
         except CannotRebuild as error:

@@ -29,7 +29,20 @@ def _large(subject: Subject) -> tuple[Tensor, ...]:
     return subject.example(batch=2 if spatial else 4096, size=spatial)
 
 
-def _shown(subject: Subject, tensors: tuple[Tensor, ...]) -> str:
+_SAVED = (
+    "{input}.requires_grad_()",
+    "hooks = torch.autograd.graph.saved_tensors_hooks(lambda t: print(t.shape) or t, lambda t: t)",
+    "with hooks:",
+    "    {call}",
+)
+_PEAK = (
+    "with torch.profiler.profile(profile_memory=True) as seen:",
+    "    {call}.mean().backward()",
+    "print(seen.key_averages().table(sort_by='self_cpu_memory_usage', row_limit=5))",
+)
+
+
+def _shown(subject: Subject, tensors: tuple[Tensor, ...], lines: tuple[str, ...]) -> str:
     """A repro that makes its tensors of this size from random numbers."""
     spec = subject.spec
     made = []
@@ -39,12 +52,6 @@ def _shown(subject: Subject, tensors: tuple[Tensor, ...]) -> str:
             made.append(f"torch.rand({size})")
         else:
             made.append(f"torch.randint({spec.classes if spec.indices else 2}, {size})")
-    lines = (
-        "from torch.autograd.graph import saved_tensors_hooks",
-        "{input}.requires_grad_()",
-        "with saved_tensors_hooks(lambda t: print(t.shape, t.dtype) or t, lambda t: t):",
-        "    {call}",
-    )
     return code(subject, *made, lines=lines)
 
 
@@ -76,7 +83,7 @@ def saves_more(subject: Subject) -> Iterator[Found]:
         yield Found(
             f"keeps {share:.1f} times the scores' memory for the backward pass, besides the scores themselves",
             {"bytes kept": sum(kept.values()), "bytes of the scores": x.numel() * x.element_size()},
-            _shown(subject, tensors),
+            _shown(subject, tensors, _SAVED),
         )
 
 
@@ -132,5 +139,5 @@ def peak_memory(subject: Subject) -> Iterator[Found]:
         yield Found(
             f"needs {share:.1f} times the scores' memory at once, forward and backward",
             {"bytes at once": mode.most, "bytes of the scores": x.numel() * x.element_size()},
-            _shown(subject, tensors),
+            _shown(subject, tensors, _PEAK),
         )

@@ -1,0 +1,34 @@
+"""The smallest input that shows a finding: the same question asked again with fewer positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from losskit.checker.finding import Found
+from losskit.checker.subject import CannotRebuild, LossRaised, Subject
+
+Question = Callable[[Subject], Iterable[Found]]
+_SMALLER = ((), (2,), (1, 2), (2, 2), (1, 1, 2))
+
+
+def smallest(question: Question, subject: Subject) -> list[Found]:
+    """What a question finds in a loss, shown by as few positions as show it."""
+    found = list(question(subject))
+    for smaller in _smaller(subject) if found else ():
+        try:
+            again = list(question(smaller))
+        except (LossRaised, CannotRebuild):
+            continue
+        if [each.severity for each in again] == [each.severity for each in found]:
+            return again
+    return found
+
+
+def _smaller(subject: Subject) -> Iterator[Subject]:
+    """The subject with fewer positions in its examples, the fewest first."""
+    for spatial in _SMALLER:
+        if spatial in subject.spec.spatials or (spatial and subject.spec.takes_spatial(len(spatial))):
+            made = Subject(subject.origin, replace(subject.spec, spatial=spatial))
+            made.on_call, made.batch = subject.on_call, subject.batch
+            yield made
