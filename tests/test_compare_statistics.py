@@ -161,7 +161,7 @@ def test_a_loss_that_only_moves_the_threshold_is_found_out():
     half = np.c_[[0.6, 0.7, 0.7]] + NOISE[1:]
     standings, _ = rank(runs(tuned, half=half), {}, [DICE], "0", 0.0)
     assert {standing.loss for standing in standings if standing.moves_threshold} == {"1", "2"}
-    said = " ".join(cautions(standings, [], 0, None, "0"))
+    said = " ".join(cautions(standings, [], {}, None, "0"))
     assert "only move the threshold: the difference to 0 at 0.5 is gone" in said
 
 
@@ -170,7 +170,7 @@ def test_a_loss_that_missed_blocks_is_compared_on_those_that_both_finished():
     scores["0"] = scores["0"][:3]
     standings, pairs = rank(scores, {"0": 2}, [DICE], None, 0.0)
     assert [pair.blocks for pair in pairs] == [3, 3, 5]
-    assert "0 failed in 2 of 5 blocks." in cautions(standings, [], 2, None, None)
+    assert "0 failed in 2 of 5 blocks." in cautions(standings, [], {}, None, None)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def records(scores):
 def test_the_best_rate_of_those_that_finished_is_taken():
     assert best_rate({0.001: 0.5, 0.003: 0.8, 0.009: 0.3}, higher_is_better=True) == 0.003
     assert best_rate({0.001: 0.5, 0.003: 0.8, 0.009: 0.3}, higher_is_better=False) == 0.009
-    assert best_rate({0.001: 0.5, 0.003: 0.5, 0.009: None}, higher_is_better=True) == 0.001
+    assert best_rate({0.003: 0.5, 0.001: 0.5, 0.009: None}, higher_is_better=True) == 0.003
     assert best_rate({0.001: None}, higher_is_better=True) is None
 
 
@@ -253,7 +253,7 @@ def test_what_was_tried_and_chosen_is_told_and_an_edge_flagged():
     assert found.tried[2].failure == "became nan"
     found = pilot("x", tried, {0: 0.001, 1: 0.001, 2: 0.003})
     assert found.edge == "lowest"
-    (said,) = cautions([], [found], 0, None, None)
+    (said,) = cautions([], [found], {}, None, None)
     assert said.startswith("The best learning rate of x, 0.001, is the lowest that was tried")
 
 

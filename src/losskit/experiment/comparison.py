@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from losskit.experiment.plan import Sweep
 
 BUDGET = 5.0  # minutes, when neither budget nor blocks are given
-LIMIT = 3600.0  # seconds for one run, when none is given
+LIMIT = 3600.0  # seconds for one run, when neither they nor a budget are given
 QUIET = 5.0  # seconds, at least, between two drafts of the report
 
 
@@ -148,7 +148,7 @@ def compare(
             budget=budget,
             jobs=jobs,
             patience=patience,
-            limit=limit or LIMIT,
+            limit=limit or (LIMIT if budget is None else max(60.0, 60 * budget)),
         ),
         folder=folder,
         shipment=ship(objects, None if isinstance(make_model, str) else make_model, own_metric, folder),
@@ -229,7 +229,9 @@ def find(sweep: "Sweep", baseline: str | None) -> Findings:
     metrics = (first, *(m for m in measured(sweep.kind) if m.key in found - {first.key}))
     ranking, pairs = rank(runs, failed, metrics, baseline, sweep.overlap)
     detectable = sorted(pair.detectable for pair in pairs if pair.detectable is not None)
-    lost = [r for r in sweep.failures if not (r["pilot"] and r["kind"] == "diverged")]
+    ranked = {standing.loss for standing in ranking}
+    reasons = {record["loss"]: record["failure"] for record in reversed(sweep.failures)}
+    lost = {loss: reasons[loss] for loss in sweep.losses if loss in reasons and loss not in ranked}
     pilots = sweep.pilots
     return Findings(
         metric=first,
@@ -241,5 +243,5 @@ def find(sweep: "Sweep", baseline: str | None) -> Findings:
         blocks=min((standing.blocks for standing in ranking), default=0),
         detectable=detectable[len(detectable) // 2] if detectable else None,
         verdict=verdict(ranking, first, baseline, task.groups),
-        cautions=cautions(ranking, pilots, len(lost), task.groups, baseline),
+        cautions=cautions(ranking, pilots, lost, task.groups, baseline),
     )

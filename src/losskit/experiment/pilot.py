@@ -20,10 +20,10 @@ def rounded(rate: float) -> float:
 
 
 def best_rate(scores: Mapping[float, float | None], *, higher_is_better: bool) -> float | None:
-    """Of the rates that finished; of equals the lowest."""
+    """Of the rates that finished; of equals the one that was tried first, which is nearest to the middle."""
     sign = 1 if higher_is_better else -1
-    finished = [(-sign * score, rate) for rate, score in scores.items() if score is not None]
-    return min(finished)[1] if finished else None
+    finished = {rate: sign * score for rate, score in scores.items() if score is not None}
+    return max(finished, key=finished.__getitem__) if finished else None
 
 
 def edge_of(rate: float | None, tried: Sequence[float]) -> str | None:

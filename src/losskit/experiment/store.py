@@ -77,7 +77,7 @@ def code_digest() -> str:
     """Changes when what a run computes does: every loss, and how it is trained and scored; not the report."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".so", ".pyd")):
         inside = path.relative_to(package).parts
         if inside[0] in ("core", "losses", "ops", "compose", "build.py", "references.py") or (
             inside[0] == "experiment" and path.name in RUN_FILES

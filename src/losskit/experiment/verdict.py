@@ -1,6 +1,6 @@
 """What a comparison says in words, and no more than it can say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from losskit.experiment.metrics import Metric
 from losskit.experiment.results import Interval, Pilot, Standing
@@ -79,8 +79,13 @@ def change(ranking: Sequence[Standing]) -> str:
 
 
 def cautions(
-    ranking: Sequence[Standing], pilots: Sequence[Pilot], failures: int, groups: int | None, baseline: str | None
+    ranking: Sequence[Standing],
+    pilots: Sequence[Pilot],
+    lost: Mapping[str, str],
+    groups: int | None,
+    baseline: str | None,
 ) -> tuple[str, ...]:
+    """What a reader of the verdict must know as well; `lost` holds why losses without any result failed."""
     said = []
     if groups is not None and groups < FEW_GROUPS:
         said.append(
@@ -106,8 +111,7 @@ def cautions(
         for standing in ranking
         if standing.failed
     ]
-    if failures:
-        said.append(f"{failures} run{'s' if failures > 1 else ''} failed; each is listed with its reason.")
+    said += [f"{loss} has no result: {why}." for loss, why in lost.items()]
     return tuple(said)
 
 
