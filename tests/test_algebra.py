@@ -190,9 +190,9 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     counted: list[Any] = []
     totals = ops.totals
 
-    def counting(reading: Any, columns: Any) -> Tensor:
+    def counting(reading: Any, columns: Any, **options: Any) -> Tensor:
         counted.append(columns)
-        return totals(reading, columns)
+        return totals(reading, columns, **options)
 
     monkeypatch.setattr(ops, "totals", counting)
     return counted

@@ -103,7 +103,7 @@ PLANTED = [
     ("the mask dropped in the mean", labels, "read", unmasked, lambda: removal_check("cross_entropy", "indices")),
     ("ignored logits multiplied by zero", reference.Elements, "select", silenced,
      lambda: removal_check("binary_cross_entropy_with_logits", "binary")),
-    ("1 - p where p belongs", losskit.losses.classification, "one_minus_exp", torch.exp,
+    ("1 - p where p belongs", losskit.ops.columns, "one_minus_exp", torch.exp,
      lambda: value_check("focal_loss", "indices")),
     ("absent classes by the formula", region.RegionLoss, "_counts",
      lambda self, columns: torch.ones_like(columns["count"], dtype=torch.bool),

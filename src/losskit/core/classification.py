@@ -13,7 +13,7 @@ from losskit.core.domains import Fraction
 from losskit.core.labels import LABEL_SHAPES, LabelLoss
 from losskit.core.options import option
 from losskit.core.sums import Sums
-from losskit.ops.columns import Column, TermColumn
+from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.reading import Reading
 
 
@@ -30,9 +30,16 @@ class ClassificationLoss(LabelLoss):
         default=0.0, doc="the share of the target spread evenly over the classes (softmax) or over yes and no (sigmoid)"
     )
 
+    def formula(self) -> Formula | None:
+        """The term as numbers, where it is one that the fused operators know."""
+        return None
+
     def term(self, log_p: Tensor) -> Tensor:
         """The loss of an element whose truth has the log-probability `log_p`."""
-        raise TypeError(f"{self.name} must define term(log_p).")
+        formula = self.formula()
+        if formula is None:
+            raise TypeError(f"{self.name} must define term(log_p).")
+        return formula(log_p)
 
     def factors(self, reading: Reading) -> Tensor | None:
         """Weights that scale the loss but not its denominator: (C, 1) under softmax, (C, 2) for yes and no, or None."""
@@ -40,30 +47,48 @@ class ClassificationLoss(LabelLoss):
 
     def columns(self, reading: Reading) -> list[Column]:
         sides = (0, 1) if reading.link == "sigmoid" else (0,)
-        term = self.term
+        term = self.formula() or self.term
         columns: list[Column] = [TermColumn(term, "truth", side) for side in sides]
         if self.label_smoothing:
             columns += [TermColumn(term, "every", side) for side in sides]
         columns.append("count" if reading.link == "sigmoid" else "target")
         return columns
 
+    @property
+    def pools(self) -> bool:
+        return True
+
+    def expected(self, reading: Reading) -> Tensor | None:
+        sides = 2 if reading.link == "sigmoid" else 1
+        spread = sides if sides == 2 else reading.num_classes
+        size = 1 if self.reduction == "sum" else reading.input.numel() // (1 if sides == 2 else reading.num_classes)
+        columns = sides * (2 if self.label_smoothing else 1) + 1
+        expected = torch.full((reading.num_classes, columns), 1 / max(size, 1), dtype=torch.float64)
+        factors = self.factors(reading)
+        if factors is not None or self.class_weight is not None:
+            own = self.by_class(torch.ones((sides, reading.num_classes), dtype=torch.float64)).detach().T
+            own = own if factors is None else own * factors.detach()
+            expected[:, :-1] *= own.repeat(1, columns // sides)
+        if self.label_smoothing:
+            expected[:, :sides] *= 1 - self.label_smoothing
+            expected[:, sides:-1] *= self.label_smoothing / spread
+        return expected.unsqueeze(0)
+
     def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
-        sides = (0, 1) if reading.link == "sigmoid" else (0,)
-        per_side = []
-        for side in sides:
+        sides = 2 if reading.link == "sigmoid" else 1
+        spread = 2 if reading.link == "sigmoid" else reading.num_classes
+        factors = self.factors(reading)
+        numerator: Tensor | None = None
+        for side in range(sides):
             value = totals[side]  # (N, C)
             if self.label_smoothing:
-                spread = 2 if reading.link == "sigmoid" else reading.num_classes
-                every = totals[len(sides) + side]
+                every = totals[sides + side]
                 value = (1 - self.label_smoothing) * value + self.label_smoothing / spread * every
-            per_side.append(value)
-        return self.collect_classes(torch.stack(per_side, -1), totals[-1], reading)
-
-    def collect_classes(self, value: Tensor, count: Tensor, reading: Reading) -> Sums:
-        """From the smoothed terms (N, C, sides) and counts (N, C) to the numerators and denominators of each class."""
-        factors = self.factors(reading)
-        value = (value if factors is None else value * factors.to(value)).sum(-1)
-        return Sums(numerator=value.sum(0), denominator=count.sum(0))
+            if factors is not None:
+                value = value * factors[:, side].to(value)
+            numerator = value if numerator is None else numerator + value
+        assert numerator is not None
+        return Sums(numerator=over_samples(numerator), denominator=over_samples(totals[-1]))
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         return self.by_class(sums["numerator"]).sum(), self.by_class(sums["denominator"]).sum()
@@ -83,3 +108,8 @@ class ClassificationLoss(LabelLoss):
         value = ops.terms(reading, self.term, truth, every)
         share = ops.terms(reading, torch.ones_like, count)
         return value.reshape(reading.output_shape), share.reshape(reading.output_shape)
+
+
+def over_samples(totals: Tensor) -> Tensor:
+    """(N, C) to (C,); pooled totals are one sample's."""
+    return totals.squeeze(0) if totals.shape[0] == 1 else totals.sum(0)

@@ -73,6 +73,15 @@ class LabelLoss(LabelOptions, Additive):
         """The columns that this loss sums."""
         raise NotImplementedError
 
+    @property
+    def pools(self) -> bool:
+        """Whether it needs no totals of each sample, only of the batch."""
+        return False
+
+    def expected(self, reading: Reading) -> Tensor | None:
+        """The gradient of the batch's totals but for a factor, (1, C, K), where it is known before they are."""
+        return None
+
     def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
         """From the totals of each column, (N, C) each, to the sums that add over batches."""
         raise NotImplementedError
@@ -111,5 +120,8 @@ def gather(parts: Sequence[LabelLoss], reading: Reading) -> list[Sums]:
             else:
                 own.append(columns.index(column))
         positions.append(own)
-    totals = ops.totals(reading, columns)
+    pooled = all(part.pools for part in parts)
+    alone = pooled and len(parts) == 1 and ops.makes_gradients(reading)
+    expected = parts[0].expected(reading) if alone else None
+    totals = ops.totals(reading, columns, pooled=pooled, expected=expected)
     return [part.collect([totals[..., i] for i in own], reading) for part, own in zip(parts, positions, strict=True)]

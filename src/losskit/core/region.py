@@ -141,6 +141,10 @@ class RegionLoss(RegionOptions, LabelLoss):
     def columns(self, reading: Reading) -> list[Column]:
         return self.asked
 
+    @property
+    def pools(self) -> bool:
+        return self.pool == "batch"
+
     def check_classes(self, reading: Reading) -> None:
         check_length(self.name, "class_weight", self.class_weight, reading)
         if self.pool == "sample" and reading.input.dim() == 2 and reading.input.shape[0] > 0:
@@ -182,11 +186,13 @@ class RegionLoss(RegionOptions, LabelLoss):
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
         reading = self.read(input, target, weight, mask)
-        columns = self._named(ops.totals(reading, self.asked).unbind(-1))
-        if self.pool == "batch":
-            columns = {name: total.sum(0) for name, total in columns.items()}
-        value, share = self.pairs(columns)
+        value, share = self.pairs(self._columns_of(reading))
         return self.by_class(value), self.by_class(share)
+
+    def _columns_of(self, reading: Reading) -> dict[str, Tensor]:
+        """The totals by name, (N, C), or (C,) over the batch."""
+        totals = ops.totals(reading, self.asked, pooled=self.pools)
+        return self._named((totals.squeeze(0) if self.pools else totals).unbind(-1))
 
     def pairs(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The loss of each (sample, class) pair, and 1 where it counts; both 0 elsewhere."""
@@ -234,10 +240,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         A class that is neither there nor predicted scores 1. Averaged over pairs as the loss is.
         """
         reading = self.read(input, target, weight, mask)
-        hard = harden(reading)
-        columns = self._named(ops.totals(hard, self.asked).unbind(-1))
-        if self.pool == "batch":
-            columns = {name: total.sum(0) for name, total in columns.items()}
+        columns = self._columns_of(harden(reading))
         counts = self._counts(columns)
         nothing = (columns["target"] == 0) & (columns["pred"] == 0)
         if self.absent == "skip":

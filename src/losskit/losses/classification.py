@@ -15,6 +15,7 @@ from losskit.core.labels import ModeOptions, check_length
 from losskit.core.options import Configured, option
 from losskit.core.reduction import divide
 from losskit.core.sums import Sums
+from losskit.ops.columns import Formula
 from losskit.ops.maths import one_minus_exp, safe_power
 from losskit.ops.reading import Reading, summing_dtype
 
@@ -54,8 +55,8 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
         "shape, with size 1 where they repeat; values of the input's shape."
     )
 
-    def term(self, log_p: Tensor) -> Tensor:
-        return -log_p
+    def formula(self) -> Formula:
+        return Formula()
 
     def check_classes(self, reading: Reading) -> None:
         super().check_classes(reading)
@@ -110,8 +111,8 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
             if not self.from_logits:
                 raise ValueError(f"{self.name}: prior adjusts logits, so it cannot go with from_logits=False.")
 
-    def term(self, log_p: Tensor) -> Tensor:
-        return -log_p
+    def formula(self) -> Formula:
+        return Formula()
 
     def check_classes(self, reading: Reading) -> None:
         super().check_classes(reading)
@@ -147,8 +148,8 @@ class NLLLoss(ClassificationLoss):
                 f"{self.name} takes log-probabilities. For probabilities use CrossEntropyLoss(from_logits=False)."
             )
 
-    def term(self, log_p: Tensor) -> Tensor:
-        return -log_p
+    def formula(self) -> Formula:
+        return Formula()
 
 
 class FocalOptions(Configured):
@@ -180,8 +181,8 @@ class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
     authority = "torchvision.ops.sigmoid_focal_loss"
     short_name = "focal"
 
-    def term(self, log_p: Tensor) -> Tensor:
-        return -log_p if self.gamma == 0 else -safe_power(one_minus_exp(log_p), self.gamma) * log_p
+    def formula(self) -> Formula:
+        return Formula(gamma=self.gamma)
 
     def check_classes(self, reading: Reading) -> None:
         super().check_classes(reading)
@@ -222,8 +223,8 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
     alpha: NonNegative = option(default=0.8, doc="a factor on the whole loss")
     gamma: NonNegative = option(default=2.0, doc="the power of the modulation")
 
-    def term(self, log_p: Tensor) -> Tensor:
-        return -log_p
+    def formula(self) -> Formula:
+        return Formula()
 
     @property
     def is_mean(self) -> bool:
@@ -254,8 +255,8 @@ class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):
 
     q: Annotated[float, Interval(gt=0, le=1)] = option(default=0.7, doc="1 for absolute error, towards 0 cross-entropy")
 
-    def term(self, log_p: Tensor) -> Tensor:
-        return one_minus_exp(self.q * log_p) / self.q
+    def formula(self) -> Formula:
+        return Formula(log=0.0, rest=1.0, q=self.q)
 
 
 class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
@@ -279,5 +280,5 @@ class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
         default=1e-4, doc="stands for a target of 0 in the logarithm"
     )
 
-    def term(self, log_p: Tensor) -> Tensor:
-        return -self.alpha * log_p - self.beta * math.log(self.floor) * one_minus_exp(log_p)
+    def formula(self) -> Formula:
+        return Formula(log=self.alpha, rest=-self.beta * math.log(self.floor))

@@ -1,6 +1,6 @@
 """Terms to totals: the one seam between losses and the operators that serve them.
 
-    totals(reading, columns) -> (N, C, K)    sums over the positions of each sample and class
+    totals(reading, columns) -> (N, C, K)    sums over the positions of each sample and class, pooled: (1, C, K)
     terms(reading, term, ...)                what each element contributes, for reduction="none"
 
 Nothing below this line knows a loss's name.
@@ -12,15 +12,30 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from losskit.ops import reference, values
-from losskit.ops.columns import Column, Term
+from losskit.ops import choice, fused, reference, values
+from losskit.ops.columns import Column, Term, plan
+from losskit.ops.fused import makes_gradients
 from losskit.ops.reading import Reading
 
+__all__ = ["makes_gradients", "terms", "totals"]
 
-def totals(reading: Reading, columns: Sequence[Column]) -> Tensor:
-    """Sums over the positions of each sample and class: (N, C, K), one column each, in float64."""
+
+def totals(
+    reading: Reading, columns: Sequence[Column], *, pooled: bool = False, expected: Tensor | None = None
+) -> Tensor:
+    """Sums over the positions of each sample and class: (N, C, K), one column each, in float64; (1, C, K) if pooled.
+
+    `expected` is the gradient of the totals but for a factor, (1, C, K), where the loss knows it beforehand.
+    """
+    planned = plan(columns)
+    operator = choice.serving(reading, planned, len(columns))
+    if operator != "reference":
+        assert planned is not None
+        return fused.totals(reading, planned, operator, pooled=pooled, expected=expected)
     bad = values.check(reading)
     result = reference.totals(reading, columns)
+    if pooled:
+        result = result.sum(0, keepdim=True)
     return result + sum(bad) if bad else result
 
 

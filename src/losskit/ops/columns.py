@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-Term = Callable[[Tensor], Tensor]  # f(log p), element by element
+from losskit.ops.maths import one_minus_exp, safe_power
+
 RegionColumn = Literal["tp", "pred", "target", "count", "pred_sq", "target_sq", "abs_diff"]
 REGION_COLUMNS: tuple[RegionColumn, ...] = ("tp", "pred", "target", "count", "pred_sq", "target_sq", "abs_diff")
+OF_TARGETS = ("target", "count", "target_sq")  # columns that no score enters
+
+
+class Formula(NamedTuple):
+    """A term that fused operators know; called, its definition: `log (1 - p)^gamma (-log p) + rest (1 - p^q) / q`."""
+
+    log: float = 1.0
+    gamma: float = 0.0
+    rest: float = 0.0
+    q: float = 1.0
+
+    def __call__(self, log_p: Tensor) -> Tensor:
+        value = log_p.clamp(0, 0)  # nothing, of which a gradient may be asked
+        if self.log:
+            powered = log_p if self.gamma == 0 else safe_power(one_minus_exp(log_p), self.gamma) * log_p
+            value = -self.log * powered
+        return value + self.rest / self.q * one_minus_exp(self.q * log_p) if self.rest else value
+
+
+Term = Formula | Callable[[Tensor], Tensor]  # f(log p), element by element
 
 
 class TermColumn(NamedTuple):
@@ -21,3 +42,34 @@ class TermColumn(NamedTuple):
 
 
 Column = RegionColumn | TermColumn
+
+
+Plan = tuple[list[int], list[float]]
+
+
+def plan(columns: Sequence[Column]) -> Plan | None:
+    """Columns as the fused operators take them, or None where a term is a formula they don't know.
+
+    The positions of the region columns, or -1, then for each formula those of its sums by truth (yes, no) and over
+    every position (yes, no); and four constants a formula.
+    """
+    places = [-1] * len(REGION_COLUMNS)
+    constants: list[float] = []
+    found: list[Formula] = []
+    for position, column in enumerate(columns):
+        if not isinstance(column, TermColumn):
+            places[REGION_COLUMNS.index(column)] = position
+            continue
+        if not isinstance(column.term, Formula):
+            return None
+        slot = (0 if column.of == "truth" else 2) + column.side
+        for index, formula in enumerate(found):
+            if formula == column.term and places[len(REGION_COLUMNS) + 4 * index + slot] < 0:
+                break
+        else:
+            index = len(found)
+            found.append(column.term)
+            constants += column.term
+            places += [-1] * 4
+        places[len(REGION_COLUMNS) + 4 * index + slot] = position
+    return places, constants

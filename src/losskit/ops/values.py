@@ -21,8 +21,8 @@ _MOST_PENDING = 64
 class _Pending:
     """A finding still on its way from the device."""
 
-    def __init__(self, message: str, found: Tensor) -> None:
-        self.message = message
+    def __init__(self, messages: str | tuple[str, ...], found: Tensor) -> None:
+        self.messages = (messages,) if isinstance(messages, str) else messages  # by what was found: 1, 2, ...
         self.found = found.to("cpu", non_blocking=True)
         self.event: Any = None
         if found.is_cuda:
@@ -33,8 +33,8 @@ class _Pending:
         return self.event is None or bool(self.event.query())
 
     def error(self) -> ValueError | None:
-        bad, value = self.found.tolist()
-        return ValueError(self.message.replace("{value}", f"{value:g}")) if bad else None
+        kind, value = self.found.tolist()
+        return ValueError(self.messages[int(kind) - 1].replace("{value}", f"{value:g}")) if kind else None
 
 
 _pending: deque[_Pending] = deque(maxlen=_MOST_PENDING)
@@ -120,6 +120,51 @@ def check(reading: Reading) -> list[Tensor]:
     return [f for f in found if f is not None]
 
 
+def _index_message(owner: str, classes: int) -> str:
+    return (
+        f"{owner}: target holds the class index {{value}}, but input has {classes} classes, 0 to {classes - 1}. If it "
+        "marks positions to leave out, pass ignore_index={value}; else correct the target."
+    )
+
+
+def _label_message(owner: str) -> str:
+    return (
+        f"{owner}: target holds {{value}}, but labels lie in [0, 1]. A 0/255 mask wants (target > 127); if {{value}} "
+        "marks elements to leave out, pass ignore_index={value}."
+    )
+
+
+def _row_message(owner: str) -> str:
+    return (
+        f"{owner}: the target's classes sum to {{value}} at some position, but a distribution over classes sums to 1. "
+        "For labels that do not exclude each other pass mode='multilabel'."
+    )
+
+
+def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | None, sums: Tensor, *, late: bool) -> None:
+    """What a fused operator found: raised now, or left for later with sums that are NaN.
+
+    A finding that is a tensor, (kind, value), is still on its way, and the operator has made the sums NaN itself.
+    """
+    if problem is None:
+        return
+    messages = _index_message(owner, classes), _label_message(owner), _row_message(owner)
+    if isinstance(problem, Tensor):
+        if late:
+            if not (problem.is_cuda and torch.cuda.is_current_stream_capturing()):
+                _pending.append(_Pending(messages, problem))
+            return
+        kind, value = problem.tolist()
+    else:
+        kind, value = problem
+    if not kind:
+        return
+    if not late:
+        raise ValueError(messages[int(kind) - 1].replace("{value}", f"{value:g}"))
+    sums.fill_(torch.nan)
+    _pending.append(_Pending(messages, torch.tensor([float(kind), value])))
+
+
 def _labels(reading: Reading) -> Tensor | None:
     target, classes = reading.target, reading.num_classes
     bad = target >= classes if can_hold(target, classes) else torch.zeros_like(target, dtype=torch.bool)
@@ -132,8 +177,7 @@ def _labels(reading: Reading) -> Tensor | None:
     return verdict(
         bad,
         target,
-        f"{reading.owner}: target holds the class index {{value}}, but input has {classes} classes, 0 to "
-        f"{classes - 1}. If it marks positions to leave out, pass ignore_index={{value}}; else correct the target.",
+        _index_message(reading.owner, classes),
     )
 
 
@@ -148,8 +192,7 @@ def _soft_labels(reading: Reading) -> Tensor | None:
     out_of_range = verdict(
         bad,
         target,
-        f"{reading.owner}: target holds {{value}}, but labels lie in [0, 1]. A 0/255 mask wants (target > 127); if "
-        "{value} marks elements to leave out, pass ignore_index={value}.",
+        _label_message(reading.owner),
     )
     if reading.link == "sigmoid":
         return out_of_range
@@ -158,8 +201,7 @@ def _soft_labels(reading: Reading) -> Tensor | None:
     rows = verdict(
         bad if counts is None else bad & counts,
         total,
-        f"{reading.owner}: the target's classes sum to {{value}} at some position, but a distribution over classes "
-        "sums to 1. For labels that do not exclude each other pass mode='multilabel'.",
+        _row_message(reading.owner),
         first=False,
     )
     return out_of_range if rows is None else rows if out_of_range is None else out_of_range + rows

@@ -1,0 +1,51 @@
+/* What Python hands over: mirrored by the ctypes structures of losskit/ops/native.py. */
+#pragma once
+#include <stdint.h>
+
+enum { FLOAT32, FLOAT16, BFLOAT16, FLOAT64, BOOL, UINT8, INT8, INT16, INT32, INT64 };
+enum { TP, PRED, TARGET, COUNT, PRED_SQ, TARGET_SQ, ABS_DIFF, REGION_COLUMNS };
+enum { SIGMOID, SOFTMAX };
+enum { FINE, BAD_INDEX, BAD_LABEL, BAD_ROW };
+#define MOST_TERMS 8
+
+/* A tensor as (N, C, S); a stride of 0 repeats. Null data: there is none. */
+typedef struct {
+    void *data;
+    int64_t type, n, c, s;
+} View;
+
+/* log (1 - p)^gamma (-log p) + rest (1 - p^q) / q, and the columns it is summed in, or -1 */
+typedef struct {
+    double log, gamma, rest, q;
+    int64_t truth[2], every[2];
+} Term;
+
+typedef struct {
+    int64_t N, C, S, K;
+    int64_t link, dense, has_ignore, ignore, pooled, threads, stream;
+    View input, target, weight, mask, gradient;
+    const float *shift;         /* (C,), or null */
+    const double *coefficients; /* (N or 1, C, K): what the gradient of each total is; null for no gradient */
+    int64_t coefficients_n;     /* its stride over N, 0 where it repeats */
+    double *totals;             /* (N or 1, C, K), or null */
+    int64_t region[REGION_COLUMNS];
+    int64_t terms;
+    Term term[MOST_TERMS];
+    int64_t problem;            /* out: the first value that no label can have, in the order of the elements */
+    double bad_value;
+} Call;
+
+/* Where a piece of work starts and ends, in units of tiles, and what it found. */
+typedef struct {
+    int64_t first, last;
+    int64_t problem;
+    double bad_value;
+    double *totals; /* (C, K) of its own */
+} Piece;
+
+typedef struct {
+    int64_t tile;       /* positions in a tile */
+    int64_t per_sample; /* tiles in a sample */
+} Tiling;
+
+typedef void (*Kernel)(const Call *, Tiling, Piece *);

@@ -1,0 +1,122 @@
+/* Totals and their gradient in one pass over memory: pieces of fixed size, whose sums are added in their own order,
+ * so that the number of threads changes no bit of the result. */
+#include "call.h"
+#include "parallel.h"
+#include <stdlib.h>
+#include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+extern const Kernel losskit_avx512[], losskit_avx2[], losskit_plain[];
+
+enum { PLAIN, AVX2, AVX512 };
+#define MOST_PIECES 512
+#ifndef TILE_BYTES
+#define TILE_BYTES 262144 /* of a tile of logits: a quarter of the second cache */
+#endif
+#ifndef STREAM_BYTES
+#define STREAM_BYTES (12ll << 20) /* a gradient that no cache will hold for its reader */
+#endif
+#define LEAST_WORK 16384 /* elements worth a thread */
+
+static int64_t level = -1;
+
+static int64_t best_level(void) {
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AVX2;
+#endif
+    return PLAIN;
+}
+
+/* The instruction set in use: 0 plain, 1 AVX2, 2 AVX-512. A wish of -1 takes the best that the processor has. */
+int64_t losskit_level(int64_t wish) {
+    int64_t best = best_level();
+    level = wish < 0 || wish > best ? best : wish;
+    return level;
+}
+
+const Kernel *losskit_kernels(void) {
+    if (level < 0) losskit_level(-1);
+    return level == AVX512 ? losskit_avx512 : level == AVX2 ? losskit_avx2 : losskit_plain;
+}
+
+/* A fresh buffer of this size comes page by page: pages of 2 MB come ten times as fast. */
+static void prefer_large_pages(const View *v, int64_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    uintptr_t from = ((uintptr_t)v->data + 0x1fffff) & ~(uintptr_t)0x1fffff;
+    uintptr_t to = ((uintptr_t)v->data + (uintptr_t)bytes) & ~(uintptr_t)0x1fffff;
+    if (to > from && bytes >= 32 << 20) madvise((void *)from, to - from, MADV_HUGEPAGE);
+#else
+    (void)v, (void)bytes;
+#endif
+}
+
+typedef struct {
+    const Call *call;
+    Kernel kernel;
+    Tiling tiling;
+    Piece *pieces;
+} Run;
+
+static void run_piece(void *given, int64_t i) {
+    Run *run = given;
+    run->kernel(run->call, run->tiling, run->pieces + i);
+}
+
+static int64_t tile_of(const Call *call) {
+    int64_t most = 2048;
+    if (call->link == SOFTMAX) {
+        most = TILE_BYTES / 4 / call->C / 16 * 16;
+        most = most < 16 ? 16 : most > 1024 ? 1024 : most;
+    } else if (call->C > 1 && call->input.s != 1) {
+        most = 65536 / call->C; /* classes side by side: the tile stays in the cache while each class is read */
+        most = most < 64 ? 64 : most > 2048 ? 2048 : most / 16 * 16;
+    }
+    return call->S < most ? call->S : most;
+}
+
+/* 0, or 1 where memory is short. */
+int64_t losskit_run(Call *call) {
+    Tiling tiling = {.tile = tile_of(call)};
+    tiling.per_sample = (call->S + tiling.tile - 1) / tiling.tile;
+    int64_t samples = call->pooled ? 1 : call->N;         /* totals apart */
+    int64_t units = call->N * tiling.per_sample / samples; /* tiles of each */
+    int64_t most = call->pooled ? MOST_PIECES : 1 + MOST_PIECES / call->N;
+    int64_t least = LEAST_WORK / (tiling.tile * call->C) + 1;
+    int64_t size = (units + most - 1) / most;
+    if (size < least) size = least;
+    int64_t each = (units + size - 1) / size, count = each * samples, room = call->C * call->K;
+    int64_t own = call->totals && each > 1; /* else a piece writes where its sums belong */
+    Piece *pieces = calloc((size_t)count, sizeof *pieces);
+    double *sums = own ? calloc((size_t)(count * room) + 1, sizeof *sums) : 0;
+    if (!pieces || (own && !sums)) {
+        free(pieces), free(sums);
+        return 1;
+    }
+    if (call->totals) memset(call->totals, 0, (size_t)(samples * room) * sizeof(double));
+    for (int64_t i = 0; i < count; i++) {
+        int64_t sample = i / each, at = i % each * size, end = at + size < units ? at + size : units;
+        pieces[i] = (Piece){.first = sample * units + at, .last = sample * units + end};
+        if (call->totals) pieces[i].totals = own ? sums + i * room : call->totals + sample * room;
+    }
+    int64_t bytes = call->N * call->C * call->S * (call->input.type == FLOAT32 ? 4 : 2);
+    if (call->coefficients) prefer_large_pages(&call->gradient, bytes);
+    call->stream = call->coefficients && bytes >= STREAM_BYTES;
+    Run run = {call, losskit_kernels()[call->link], tiling, pieces};
+    int64_t threads = call->N * call->C * call->S < 2 * LEAST_WORK ? 1 : call->threads;
+    losskit_parallel(count, threads, run_piece, &run);
+    call->problem = FINE;
+    for (int64_t i = 0; i < count; i++) {
+        if (pieces[i].problem && !call->problem)
+            call->problem = pieces[i].problem, call->bad_value = pieces[i].bad_value;
+        if (own)
+            for (int64_t k = 0; k < room; k++) call->totals[i / each * room + k] += sums[i * room + k];
+    }
+    free(pieces), free(sums);
+    return 0;
+}

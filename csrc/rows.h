@@ -1,0 +1,198 @@
+/* Rows of a tile: typed memory to floats and back. */
+#pragma once
+#include "call.h"
+#include "simd.h"
+
+INLINE float bfloat16_to_float(uint16_t h) {
+    uint32_t bits = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
+INLINE uint16_t float_to_bfloat16(float f) {
+    uint32_t bits;
+    memcpy(&bits, &f, 4);
+    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    return (bits & 0x7fffffff) > 0x7f800000 ? (uint16_t)((bits >> 16) | 0x40) : (uint16_t)rounded;
+}
+
+INLINE float half_to_float(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
+    /* shifted into place, an exponent is too small by 112; a multiplication mends denormals too */
+    uint32_t bits = rest << 13, wide = 0x77800000;
+    float f, scale;
+    memcpy(&f, &bits, 4);
+    memcpy(&scale, &wide, 4);
+    f *= scale;
+    memcpy(&bits, &f, 4);
+    bits = (rest >= 0x7c00 ? 0x7f800000 | (rest << 13) : bits) | sign;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
+INLINE uint16_t float_to_half(float f) {
+    uint32_t bits, sign;
+    memcpy(&bits, &f, 4);
+    sign = (bits >> 16) & 0x8000;
+    bits &= 0x7fffffff;
+    if (bits > 0x7f800000) return (uint16_t)(sign | 0x7e00);
+    if (bits >= 0x477ff000) return (uint16_t)(sign | 0x7c00); /* rounds to infinity */
+    if (bits < 0x38800000) { /* denormal: let an addition round it */
+        float magnitude, magic = 0.5f;
+        memcpy(&magnitude, &bits, 4);
+        magnitude += magic;
+        memcpy(&bits, &magnitude, 4);
+        return (uint16_t)(sign | (bits - 0x3f000000));
+    }
+    return (uint16_t)(sign | ((bits + 0xfff + ((bits >> 13) & 1) - 0x38000000) >> 13));
+}
+
+INLINE int64_t offset_of(const View *v, int64_t n, int64_t c, int64_t s) { return n * v->n + c * v->c + s * v->s; }
+
+#define EACH(T, expression)                                                                                            \
+    {                                                                                                                  \
+        const T *from = (const T *)v->data + at;                                                                       \
+        if (stride == 1)                                                                                               \
+            for (int64_t i = 0; i < len; i++) out[i] = (float)expression(from[i]);                                     \
+        else                                                                                                           \
+            for (int64_t i = 0; i < len; i++) out[i] = (float)expression(from[i * stride]);                            \
+        return;                                                                                                        \
+    }
+
+/* len elements of a row of (n, c), from position s on */
+static void load_row(float *restrict out, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
+    int64_t at = offset_of(v, n, c, s), stride = v->s;
+    switch (v->type) {
+    case FLOAT32: EACH(float, )
+    case FLOAT16:
+#if defined(SIMD_AVX512)
+        if (stride == 1) {
+            const uint16_t *from = (const uint16_t *)v->data + at;
+            int64_t i = 0;
+            for (; i + W <= len; i += W)
+                store(out + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from + i))));
+            for (; i < len; i++) out[i] = half_to_float(from[i]);
+            return;
+        }
+#endif
+        EACH(uint16_t, half_to_float)
+    case BFLOAT16: EACH(uint16_t, bfloat16_to_float)
+    case FLOAT64: EACH(double, )
+    case BOOL:
+    case UINT8: EACH(uint8_t, )
+    case INT8: EACH(int8_t, )
+    case INT16: EACH(int16_t, )
+    case INT32: EACH(int32_t, )
+    case INT64: EACH(int64_t, )
+    }
+}
+#undef EACH
+
+static int64_t integer_at(const View *v, int64_t at) {
+    switch (v->type) {
+    case BOOL:
+    case UINT8: return ((const uint8_t *)v->data)[at];
+    case INT8: return ((const int8_t *)v->data)[at];
+    case INT16: return ((const int16_t *)v->data)[at];
+    case INT32: return ((const int32_t *)v->data)[at];
+    default: return ((const int64_t *)v->data)[at];
+    }
+}
+
+static double number_at(const View *v, int64_t at) {
+    switch (v->type) {
+    case FLOAT32: return ((const float *)v->data)[at];
+    case FLOAT16: return half_to_float(((const uint16_t *)v->data)[at]);
+    case BFLOAT16: return bfloat16_to_float(((const uint16_t *)v->data)[at]);
+    case FLOAT64: return ((const double *)v->data)[at];
+    default: return (double)integer_at(v, at);
+    }
+}
+
+#define EACH(T)                                                                                                        \
+    {                                                                                                                  \
+        const T *from = (const T *)v->data + at;                                                                       \
+        for (int64_t i = 0; i < len; i++) {                                                                            \
+            int64_t k = (int64_t)from[i * stride];                                                                     \
+            int odd = (uint64_t)k >= (uint64_t)classes;                                                                \
+            wrong |= odd;                                                                                              \
+            out[i] = odd ? -1 : (int32_t)k;                                                                            \
+        }                                                                                                              \
+        return wrong;                                                                                                  \
+    }
+
+/* Class indices of a row, -1 where they name no class; whether any does. */
+static int load_indices(int32_t *restrict out, const View *v, int64_t n, int64_t s, int64_t len, int64_t classes) {
+    int64_t at = offset_of(v, n, 0, s), stride = v->s;
+    int wrong = 0;
+#if defined(SIMD_AVX512)
+    if (stride == 1 && (v->type == INT64 || v->type == UINT8)) {
+        __m512i minus = _mm512_set1_epi32(-1), most = _mm512_set1_epi64(classes);
+        __m512i few = _mm512_set1_epi32(classes > 256 ? 256 : (int)classes);
+        int64_t i = 0;
+        for (; v->type == INT64 && i + 16 <= len; i += 16) {
+            const int64_t *from = (const int64_t *)v->data + at + i;
+            __m512i low = _mm512_loadu_si512(from), high = _mm512_loadu_si512(from + 8);
+            __mmask16 odd = (__mmask16)(_mm512_cmpge_epu64_mask(low, most) | _mm512_cmpge_epu64_mask(high, most) << 8);
+            __m512i both_ = _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(low)),
+                                               _mm512_cvtepi64_epi32(high), 1);
+            _mm512_storeu_si512(out + i, _mm512_mask_mov_epi32(both_, odd, minus));
+            wrong |= odd;
+        }
+        for (; v->type == UINT8 && i + 16 <= len; i += 16) {
+            const uint8_t *from = (const uint8_t *)v->data + at + i;
+            __m512i k = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+            __mmask16 odd = _mm512_cmpge_epu32_mask(k, few);
+            _mm512_storeu_si512(out + i, _mm512_mask_mov_epi32(k, odd, minus));
+            wrong |= odd;
+        }
+        at += i, out += i, len -= i;
+    }
+#endif
+    switch (v->type) {
+    case BOOL:
+    case UINT8: EACH(uint8_t)
+    case INT8: EACH(int8_t)
+    case INT16: EACH(int16_t)
+    case INT32: EACH(int32_t)
+    default: EACH(int64_t)
+    }
+}
+#undef EACH
+
+static void store_row(const View *v, int64_t n, int64_t c, int64_t s, const float *restrict row, int64_t len) {
+    int64_t at = offset_of(v, n, c, s), stride = v->s;
+    if (v->type == FLOAT32) {
+        float *to = (float *)v->data + at;
+        if (stride == 1)
+            memcpy(to, row, (size_t)len * 4);
+        else
+            for (int64_t i = 0; i < len; i++) to[i * stride] = row[i];
+        return;
+    }
+    uint16_t *to = (uint16_t *)v->data + at;
+    if (v->type == BFLOAT16) {
+        if (stride == 1)
+            for (int64_t i = 0; i < len; i++) to[i] = float_to_bfloat16(row[i]);
+        else
+            for (int64_t i = 0; i < len; i++) to[i * stride] = float_to_bfloat16(row[i]);
+        return;
+    }
+    int64_t i = 0;
+#if defined(SIMD_AVX512)
+    if (stride == 1)
+        for (; i + W <= len; i += W)
+            _mm256_storeu_si256((__m256i *)(to + i), _mm512_cvtps_ph(load(row + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+    for (; i < len; i++) to[i * stride] = float_to_half(row[i]);
+}
+
+/* Which of len positions count: 1, or 0 where the mask is false. */
+static void load_mask(uint8_t *restrict out, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
+    const uint8_t *from = (const uint8_t *)v->data + offset_of(v, n, c, s);
+    int64_t stride = v->s;
+    for (int64_t i = 0; i < len; i++) out[i] = from[i * stride];
+}
+
+INLINE int is_plain(const View *v) { return v->type == FLOAT32 && v->s == 1; }

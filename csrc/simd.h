@@ -1,0 +1,139 @@
+/* W floats at a time: GCC vectors everywhere, intrinsics where they are better. Included once per instruction set. */
+#pragma once
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(SIMD_AVX512)
+#include <immintrin.h>
+#define W 16
+#elif defined(SIMD_AVX2)
+#include <immintrin.h>
+#define W 8
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#define W 4
+#else
+#define W 4
+#endif
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+typedef float vf __attribute__((vector_size(W * 4), may_alias));
+typedef int32_t vi __attribute__((vector_size(W * 4), may_alias));
+typedef float vf_any __attribute__((vector_size(W * 4), aligned(4), may_alias));
+typedef int32_t vi_any __attribute__((vector_size(W * 4), aligned(4), may_alias));
+
+INLINE vf load(const float *p) { return *(const vf_any *)p; }
+INLINE vi load_int(const int32_t *p) { return *(const vi_any *)p; }
+INLINE void store(float *p, vf v) { *(vf_any *)p = v; }
+INLINE vf all(float x) { return x - (vf){0}; }
+INLINE vi all_int(int32_t x) { return x - (vi){0}; }
+
+#if defined(SIMD_AVX512)
+typedef __mmask16 vm;
+INLINE vm lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+INLINE vm le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+INLINE vm eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+INLINE vm eq_int(vi a, vi b) { return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b); }
+INLINE vm both(vm a, vm b) { return a & b; }
+INLINE vm not(vm a) { return ~a; }
+INLINE int any(vm a) { return a != 0; }
+INLINE vf pick(vm m, vf yes, vf no) { return _mm512_mask_blend_ps(m, no, yes); }
+INLINE vf keep(vm m, vf yes) { return _mm512_maskz_mov_ps(m, yes); }
+INLINE vf add_where(vm m, vf a, vf b) { return _mm512_mask_add_ps(a, m, a, b); }
+/* The second operand is the answer where either is NaN. */
+INLINE vf max_or_nan(vf a, vf b) { return _mm512_max_ps(a, b); }
+INLINE vf min_or_nan(vf a, vf b) { return _mm512_min_ps(a, b); }
+INLINE vf fma_(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vf absolute(vf a) { return _mm512_abs_ps(a); }
+INLINE vf square_root(vf a) { return _mm512_sqrt_ps(a); }
+INLINE vf round_(vf a) { return _mm512_roundscale_ps(a, 0); }
+INLINE vf times_two_to(vf a, vf n) { return _mm512_scalef_ps(a, n); }
+INLINE vf exponent_of(vf a) { return _mm512_getexp_ps(a); }
+INLINE vf mantissa_of(vf a) { return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src); }
+/* of 2^-126 to 2^126, NaN stays NaN */
+INLINE vf reciprocal(vf a) {
+    vf r = _mm512_rcp14_ps(a);
+    return _mm512_fmadd_ps(r, _mm512_fnmadd_ps(a, r, all(1.0f)), r);
+}
+INLINE float sum_of(vf a) { return _mm512_reduce_add_ps(a); }
+INLINE void stream(float *p, vf v) { _mm512_stream_ps(p, v); }
+INLINE vf gather(const float *base, vi at) { return _mm512_i32gather_ps((__m512i)at, base, 4); }
+#else
+typedef vi vm;
+INLINE vm lt(vf a, vf b) { return a < b; }
+INLINE vm le(vf a, vf b) { return a <= b; }
+INLINE vm eq(vf a, vf b) { return a == b; }
+INLINE vm eq_int(vi a, vi b) { return a == b; }
+INLINE vm both(vm a, vm b) { return a & b; }
+INLINE vm not(vm a) { return ~a; }
+INLINE vf keep(vm m, vf yes) { return (vf)((vi)yes & m); }
+INLINE vf add_where(vm m, vf a, vf b) { return a + keep(m, b); }
+INLINE vf absolute(vf a) { return (vf)((vi)a & 0x7fffffff); }
+INLINE vf times_two_to(vf a, vf n) {
+    /* in two steps, so that results below 2^-126 round as they should */
+    vi k = __builtin_convertvector(n, vi), half = k >> 1;
+    vf once = (vf)((half + 127) << 23), twice = (vf)((k - half + 127) << 23);
+    return a * once * twice;
+}
+#if defined(SIMD_AVX2)
+INLINE int any(vm a) { return _mm256_movemask_ps((__m256)a) != 0; }
+INLINE vf pick(vm m, vf yes, vf no) { return _mm256_blendv_ps(no, yes, (vf)m); }
+INLINE vf max_or_nan(vf a, vf b) { return _mm256_max_ps(a, b); }
+INLINE vf min_or_nan(vf a, vf b) { return _mm256_min_ps(a, b); }
+INLINE vf fma_(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vf square_root(vf a) { return _mm256_sqrt_ps(a); }
+INLINE vf round_(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE void stream(float *p, vf v) { _mm256_stream_ps(p, v); }
+INLINE vf gather(const float *base, vi at) { return _mm256_i32gather_ps(base, (__m256i)at, 4); }
+#else
+INLINE int any(vm a) {
+    int32_t found = 0;
+    for (int i = 0; i < W; i++) found |= a[i];
+    return found != 0;
+}
+INLINE vf pick(vm m, vf yes, vf no) { return (vf)(((vi)yes & m) | ((vi)no & ~m)); }
+INLINE vf max_or_nan(vf a, vf b) { return pick(a > b, a, b); }
+INLINE vf min_or_nan(vf a, vf b) { return pick(a < b, a, b); }
+#if defined(__ARM_NEON)
+INLINE vf fma_(vf a, vf b, vf c) { return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+INLINE vf square_root(vf a) { return (vf)vsqrtq_f32((float32x4_t)a); }
+#else
+INLINE vf fma_(vf a, vf b, vf c) { return a * b + c; }
+INLINE vf square_root(vf a) {
+    for (int i = 0; i < W; i++) a[i] = sqrtf(a[i]);
+    return a;
+}
+#endif
+INLINE vf round_(vf a) { /* |a| < 2^22 */
+    vf magic = all(12582912.0f);
+    return (a + magic) - magic;
+}
+INLINE void stream(float *p, vf v) { *(vf *)p = v; }
+INLINE vf gather(const float *base, vi at) {
+    vf r;
+    for (int i = 0; i < W; i++) r[i] = base[at[i]];
+    return r;
+}
+#endif
+INLINE vf exponent_of(vf a) { return __builtin_convertvector(((vi)a >> 23) - 127, vf); }
+INLINE vf mantissa_of(vf a) { return (vf)(((vi)a & 0x007fffff) | 0x3f800000); }
+INLINE vf reciprocal(vf a) { return 1.0f / a; }
+INLINE float sum_of(vf a) {
+    float s[W];
+    memcpy(s, &a, sizeof s);
+    for (int half = W / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) s[i] += s[i + half];
+    return s[0];
+}
+#endif
+
+/* Streamed rows are seen by other threads. */
+INLINE void fence(void) {
+#if defined(SIMD_AVX512) || defined(SIMD_AVX2)
+    _mm_sfence();
+#endif
+}
+
+INLINE vf or_zero(vm drop, vf a) { return keep(not(drop), a); }

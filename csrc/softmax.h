@@ -1,0 +1,411 @@
+/* One class of several at each position: a tile holds P positions by all classes, so memory is read once.
+ *
+ * The largest class of a position where it is nearly certain is kept as 1 - p: its own p rounds to 1.
+ */
+#pragma once
+#include "rows.h"
+#include "terms.h"
+
+/* The others' share of the largest below which it counts as nearly certain. */
+#define CERTAIN 0.02f
+
+typedef struct {
+    const Call *call;
+    Piece *piece;
+    int64_t n, s, len, P; /* the tile: len positions from s on, in rows of P floats */
+    int ready;            /* all positions count and the tile is full */
+    int region;           /* tp or pred is asked for */
+    int certain;          /* some position is nearly certain */
+    const double *coefficients;
+    float *x;          /* (C, P) logits, where the input itself can't be read row by row */
+    float *e;          /* (C, P) exponentials */
+    float *r;          /* (C, P) what multiplies each probability's slope: the general path alone */
+    float *row, *base, *m, *sum, *others, *inverse, *w; /* (P,) */
+    float *truth_p, *truth_q, *truth_log, *added, *total, *top, *labels, *row_sum, *truth_top;
+    int32_t *index;    /* (P,) class of the truth, -1 for none */
+    uint8_t *counts;   /* (P,) */
+    float *prices;     /* (terms, P) */
+    float *factors;    /* (7 + 2 terms, C) coefficients of the region columns, then of each term's truth and every */
+    double *histogram; /* (C, 4) sums by class of the truth, and as many again for every 4 terms */
+    int transposed;
+} Tile;
+
+INLINE float shift_of(const Call *call, int64_t c) { return call->shift ? call->shift[c] : 0.0f; }
+
+/* The logits of a class as floats: the memory itself where it can be. */
+static const float *logits(const Tile *tile, int64_t c) {
+    const Call *call = tile->call;
+    if (tile->transposed) return tile->x + c * tile->P;
+    if (tile->ready && is_plain(&call->input))
+        return (const float *)call->input.data + offset_of(&call->input, tile->n, c, tile->s);
+    load_row(tile->row, &call->input, tile->n, c, tile->s, tile->len);
+    for (int64_t i = tile->len; i < tile->P; i++) tile->row[i] = 0.0f;
+    if (!tile->ready)
+        for (int64_t i = 0; i < tile->len; i++) tile->row[i] = tile->counts[i] ? tile->row[i] : 0.0f;
+    return tile->row;
+}
+
+/* Classes side by side in memory: read position by position, kept class by class. */
+static void transpose_in(Tile *tile) {
+    const Call *call = tile->call;
+    const View *v = &call->input;
+    View across = *v;
+    across.s = v->c;
+    for (int64_t i = 0; i < tile->P; i++) {
+        if (i < tile->len && tile->counts[i]) {
+            const float *from;
+            if (v->type == FLOAT32 && v->c == 1)
+                from = (const float *)v->data + offset_of(v, tile->n, 0, tile->s + i);
+            else {
+                across.data = (char *)v->data + offset_of(v, tile->n, 0, tile->s + i) * (v->type == FLOAT32 ? 4 : 2);
+                load_row(tile->r, &across, 0, 0, 0, call->C);
+                from = tile->r;
+            }
+            for (int64_t c = 0; c < call->C; c++) tile->x[c * tile->P + i] = from[c];
+        } else
+            for (int64_t c = 0; c < call->C; c++) tile->x[c * tile->P + i] = 0.0f;
+    }
+}
+
+/* Weights, and what does not count; for class indices the truth, and the first that names no class. */
+static void read_positions(Tile *tile) {
+    const Call *call = tile->call;
+    int64_t len = tile->len, P = tile->P, missing = len < P;
+    int wrong = 0;
+    memset(tile->counts, 0, (size_t)P);
+    if (call->mask.data)
+        load_mask(tile->counts, &call->mask, tile->n, 0, tile->s, len);
+    else
+        memset(tile->counts, 1, (size_t)len);
+    if (call->mask.data)
+        for (int64_t i = 0; i < len; i++) missing |= !tile->counts[i];
+    if (!call->dense) wrong = load_indices(tile->index, &call->target, tile->n, tile->s, len, call->C);
+    for (int64_t i = len; i < P; i++) tile->index[i] = -1;
+    if (call->has_ignore && !call->dense && (wrong || (call->ignore >= 0 && call->ignore < call->C)))
+        for (int64_t i = 0; i < len; i++)
+            if (integer_at(&call->target, offset_of(&call->target, tile->n, 0, tile->s + i)) == call->ignore)
+                tile->counts[i] = 0, tile->index[i] = -1, missing = 1;
+    if (wrong)
+        for (int64_t i = 0; i < len; i++) {
+            if (tile->index[i] >= 0 || !tile->counts[i]) continue;
+            if (tile->piece->problem == FINE) {
+                tile->piece->problem = BAD_INDEX;
+                tile->piece->bad_value =
+                    number_at(&call->target, offset_of(&call->target, tile->n, 0, tile->s + i));
+            }
+            tile->counts[i] = 0, missing = 1;
+        }
+    if (call->dense && call->has_ignore)
+        for (int64_t c = 0; c < call->C; c++)
+            for (int64_t i = 0; i < len; i++)
+                if (number_at(&call->target, offset_of(&call->target, tile->n, c, tile->s + i)) == (double)call->ignore)
+                    tile->counts[i] = 0, missing = 1;
+    if (call->weight.data)
+        load_row(tile->w, &call->weight, tile->n, 0, tile->s, len);
+    else
+        for (int64_t i = 0; i < len; i++) tile->w[i] = 1.0f;
+    for (int64_t i = len; i < P; i++) tile->w[i] = 0.0f;
+    if (missing)
+        for (int64_t i = 0; i < len; i++) {
+            if (tile->counts[i]) continue;
+            tile->w[i] = 0.0f;
+            tile->index[i] = -1;
+        }
+    tile->ready = !missing;
+}
+
+/* e = exp(x - base) of a class, or of four at once, with their sum and the largest. */
+INLINE void exponentials(const Tile *tile, int64_t c, int64_t classes, int shifted) {
+    const float *x[4];
+    float shift[4];
+    for (int64_t k = 0; k < classes; k++) x[k] = logits(tile, c + k), shift[k] = shift_of(tile->call, c + k);
+    float *e = tile->e + c * tile->P;
+    for (int64_t i = 0; i < tile->P; i += W) {
+        vf base = shifted ? load(tile->base + i) : (vf){0};
+        vf sum = c ? load(tile->sum + i) : (vf){0}, m = c ? load(tile->m + i) : (vf){0};
+        for (int64_t k = 0; k < classes; k++) {
+            vf v = load(x[k] + i) + shift[k];
+            if (shifted) v -= base;
+            v = exp_(v);
+            store(e + k * tile->P + i, v);
+            sum += v;
+            m = max_or_nan(v, m);
+        }
+        store(tile->sum + i, sum);
+        store(tile->m + i, m);
+    }
+}
+
+/* Exponentials of a tile, their sums, and what all but the largest come to. */
+static void softmax_of(Tile *tile) {
+    const Call *call = tile->call;
+    int64_t P = tile->P, c = 0;
+    int four = tile->transposed || (tile->ready && is_plain(&call->input)); /* logits() has one row for the others */
+    for (; four && c + 4 <= call->C; c += 4) exponentials(tile, c, 4, 0);
+    for (; c < call->C; c++) exponentials(tile, c, 1, 0);
+    vm fine = le((vf){0}, (vf){0});
+    for (int64_t i = 0; i < P; i += W)
+        fine = (vm)(fine & both(lt(all(1e-20f), load(tile->m + i)), lt(load(tile->sum + i), all(1e20f))));
+    if (any(not(fine))) { /* large logits, or NaN: once more, less the largest */
+        for (int64_t i = 0; i < P; i++) tile->base[i] = -INFINITY;
+        for (c = 0; c < call->C; c++) {
+            const float *x = logits(tile, c);
+            float shift = shift_of(call, c);
+            for (int64_t i = 0; i < P; i += W)
+                store(tile->base + i, max_or_nan(load(x + i) + shift, load(tile->base + i)));
+        }
+        for (c = 0; c < call->C; c++) exponentials(tile, c, 1, 1);
+    } else
+        memset(tile->base, 0, (size_t)P * 4);
+    vm certain = lt((vf){0}, (vf){0});
+    for (int64_t i = 0; i < P; i += W) {
+        vf m = load(tile->m + i), rest = load(tile->sum + i) - m;
+        certain = (vm)(certain | lt(rest, m * CERTAIN));
+        store(tile->others + i, rest);
+    }
+    tile->certain = any(certain);
+    if (tile->certain) {
+        memset(tile->total, 0, (size_t)P * 4);
+        for (c = 0; c < call->C; c++)
+            for (int64_t i = 0; i < P; i += W) {
+                vf e = load(tile->e + c * P + i);
+                store(tile->total + i, add_where(lt(e, load(tile->m + i)), load(tile->total + i), e));
+            }
+        for (int64_t i = 0; i < P; i += W) {
+            vf m = load(tile->m + i), others = load(tile->others + i);
+            others = pick(lt(others, m * CERTAIN), load(tile->total + i), others);
+            store(tile->others + i, others);
+            store(tile->sum + i, m + others);
+        }
+    }
+    for (int64_t i = 0; i < P; i += W) store(tile->inverse + i, reciprocal(load(tile->sum + i)));
+}
+
+/* log p: of the largest class from the others' share of it, of any other class from its p. */
+INLINE vf log_share(vm close, vf p, vf others) {
+    vf curve = log1p_unit(pick(close, others, mantissa_of(p) - 1.0f));
+    vf l = fma_(exponent_of(p), all(0.693359375f), fma_(exponent_of(p), all(-2.12194440e-4f), curve));
+    return pick(close, all(0.0f) - curve, pick(eq(p, p), l, p));
+}
+
+/* The exponential of the truth at W positions. A gather costs more than a look at a few rows. */
+INLINE vf gather_rows(const Tile *tile, int64_t i) {
+    vi at = load_int(tile->index + i), lanes = {0};
+    for (int k = 0; k < W; k++) lanes[k] = k;
+    return gather(tile->e, (at & (at >= 0)) * (int32_t)tile->P + (int32_t)i + lanes);
+}
+
+INLINE vf pick_rows(const Tile *tile, int64_t i) {
+    vi at = load_int(tile->index + i);
+    vf e = load(tile->e + i);
+    for (int64_t c = 1; c < tile->call->C; c++)
+        e = pick(eq_int(at, all_int((int32_t)c)), load(tile->e + c * tile->P + i), e);
+    return e;
+}
+
+/* p, 1 - p and log p of the truth at each position. */
+static void truth_of(Tile *tile) {
+    int64_t P = tile->P;
+    int few = tile->call->C <= 8;
+    for (int64_t i = 0; i < P; i += W) {
+        vf e = few ? pick_rows(tile, i) : gather_rows(tile, i);
+        vf m = load(tile->m + i), others = load(tile->others + i), inverse = load(tile->inverse + i);
+        vf p = e * inverse;
+        vm largest = eq(e, m);
+        vf q = pick(largest, others * inverse, all(1.0f) - p);
+        vm close = both(largest, le(others, m));
+        vf l = log_share(close, p, others * reciprocal(m));
+        store(tile->truth_p + i, p);
+        store(tile->truth_q + i, q);
+        store(tile->truth_top + i, pick(largest, (vf){0}, all(1.0f))); /* 0: the truth is the largest */
+        store(tile->truth_log + i, l);
+        if (any(lt(p, all(1e-30f))))
+            for (int64_t k = i; k < i + W; k++) {
+                int64_t c = tile->index[k];
+                if (c < 0 || tile->truth_p[k] >= 1e-30f) continue;
+                double x = number_at(&tile->call->input, offset_of(&tile->call->input, tile->n, c, tile->s + k));
+                tile->truth_log[k] = (float)(x + shift_of(tile->call, c) - tile->base[k] - log(tile->sum[k]));
+            }
+    }
+}
+
+/* Few classes: each takes its own positions from whole rows. */
+static void sum_by_mask(Tile *tile, double *histogram) {
+    const Call *call = tile->call;
+    int64_t P = tile->P, terms = call->terms, stride = 4 * (1 + (terms + 2) / 4);
+    for (int64_t c = 0; c < call->C; c++) {
+        double *into = histogram + c * stride;
+        for (int64_t k = 0; k < 3 + terms; k++) {
+            if ((k == 1 || k == 2) && !tile->region) continue;
+            const float *row = k == 0 ? tile->w : k == 1 ? tile->truth_p : k == 2 ? tile->truth_q : tile->prices + (k - 3) * P;
+            vf even = {0}, odd = {0};
+            int64_t i = 0;
+            for (; i + 2 * W <= P; i += 2 * W) {
+                even = add_where(eq_int(load_int(tile->index + i), all_int((int32_t)c)), even, load(row + i));
+                odd = add_where(eq_int(load_int(tile->index + i + W), all_int((int32_t)c)), odd, load(row + i + W));
+            }
+            for (; i < P; i += W)
+                even = add_where(eq_int(load_int(tile->index + i), all_int((int32_t)c)), even, load(row + i));
+            into[k] += sum_of(even + odd);
+        }
+    }
+}
+
+/* Many: each position goes to its class. */
+static void sum_by_position(Tile *tile, double *histogram) {
+    typedef double four __attribute__((vector_size(32), aligned(8)));
+    int64_t P = tile->P, terms = tile->call->terms, groups = 1 + (terms + 2) / 4;
+    four *by_class = (four *)histogram;
+    const float *prices = tile->prices;
+    for (int64_t i = 0; i < tile->len; i++) {
+        if (tile->index[i] < 0) continue;
+        four *at = by_class + tile->index[i] * groups;
+        at[0] += (four){tile->w[i], tile->truth_p[i], tile->truth_q[i], terms ? prices[i] : 0};
+        for (int64_t j = 1; j < terms; j += 4)
+            at[1 + j / 4] += (four){prices[j * P + i], j + 1 < terms ? prices[(j + 1) * P + i] : 0,
+                                    j + 2 < terms ? prices[(j + 2) * P + i] : 0,
+                                    j + 3 < terms ? prices[(j + 3) * P + i] : 0};
+    }
+}
+
+/* Sums of each class, for class indices: the probabilities of a class by rows, the rest by the class of the truth. */
+static void sum_indices(Tile *tile, double *sums) {
+    const Call *call = tile->call;
+    int64_t P = tile->P, K = call->K;
+    const int64_t *region = call->region;
+    if (region[PRED] >= 0) {
+        for (int64_t i = 0; i < P; i += W) store(tile->total + i, load(tile->inverse + i) * load(tile->w + i));
+        for (int64_t c = 0; c < call->C; c++) { /* false positives; add_histogram() adds the true ones */
+            vf fp = {0};
+            const float *e = tile->e + c * P;
+            for (int64_t i = 0; i < P; i += W) {
+                vm wrong = not(eq_int(load_int(tile->index + i), all_int((int32_t)c)));
+                fp = add_where(wrong, fp, load(e + i) * load(tile->total + i));
+            }
+            sums[c * K + region[PRED]] += sum_of(fp);
+        }
+    }
+    if (region[COUNT] >= 0) {
+        vf count = {0};
+        for (int64_t i = 0; i < P; i += W) count += load(tile->w + i);
+        double counted = sum_of(count);
+        for (int64_t c = 0; c < call->C; c++) sums[c * K + region[COUNT]] += counted;
+    }
+    if (call->C <= 32)
+        sum_by_mask(tile, tile->histogram);
+    else
+        sum_by_position(tile, tile->histogram);
+}
+
+/* The histogram of a whole piece, at its end. */
+static void add_histogram(const Call *call, const double *histogram, double *sums) {
+    int64_t groups = 1 + (call->terms + 2) / 4;
+    for (int64_t c = 0; c < call->C; c++) {
+        const double *at = histogram + c * groups * 4;
+        double *into = sums + c * call->K, right = true_positives(at[1], at[2], at[0]);
+        if (call->region[TARGET] >= 0) into[call->region[TARGET]] += at[0];
+        if (call->region[TP] >= 0) into[call->region[TP]] += right;
+        if (call->region[PRED] >= 0) into[call->region[PRED]] += right;
+        for (int64_t j = 0; j < call->terms; j++)
+            if (call->term[j].truth[0] >= 0) into[call->term[j].truth[0]] += at[3 + j];
+    }
+}
+
+/* The row of a class where its gradient can be written at once, else one to be copied out. */
+static float *gradient_row(const Tile *tile, int64_t c) {
+    const View *v = &tile->call->gradient;
+    if (tile->len == tile->P && is_plain(v)) return (float *)v->data + offset_of(v, tile->n, c, tile->s);
+    return tile->row;
+}
+
+static void gradient_done(const Tile *tile, int64_t c, const float *row) {
+    if (row == tile->row) store_row(&tile->call->gradient, tile->n, c, tile->s, row, tile->len);
+}
+
+INLINE int streams(const Tile *tile, const float *row) {
+    return tile->call->stream && row != tile->row && (uintptr_t)row % (W * 4) == 0;
+}
+
+/* The gradient rows of a class, or of four at once. */
+INLINE void gradients(const Tile *tile, int64_t c, int64_t classes, int region, int certain, int streaming) {
+    const float *e = tile->e + c * tile->P;
+    float *out[4], factor[4];
+    for (int64_t k = 0; k < classes; k++) {
+        out[k] = gradient_row(tile, c + k);
+        factor[k] = tile->factors[PRED * tile->call->C + c + k];
+    }
+    for (int64_t i = 0; i < tile->P; i += W) {
+        vf scale = load(tile->total + i), by_pred = {0}, added = load(tile->added + i), exact = {0}, m = {0};
+        vi truth = load_int(tile->index + i);
+        if (region) by_pred = load(tile->top + i);
+        if (certain) exact = load(tile->base + i), m = load(tile->m + i);
+        for (int64_t k = 0; k < classes; k++) {
+            vf v = load(e + k * tile->P + i), g = scale;
+            if (region) g = fma_(by_pred, all(factor[k]), scale);
+            g = add_where(eq_int(truth, all_int((int32_t)(c + k))), v * g, added);
+            if (certain) g = pick(both(eq(v, m), eq(exact, exact)), exact, g);
+            if (streaming)
+                stream(out[k] + i, g);
+            else
+                store(out[k] + i, g);
+        }
+    }
+    if (classes == 1) gradient_done(tile, c, out[0]);
+}
+
+static void write_gradients(const Tile *tile, int64_t c, int64_t classes, int region, int certain) {
+    int streaming = 1;
+    for (int64_t k = 0; k < classes; k++) streaming &= streams(tile, gradient_row(tile, c + k));
+#define COPY(N, R, S) if (classes == N && region == R && streaming == S && !certain) { gradients(tile, c, N, R, 0, S); return; }
+    COPY(4, 0, 0) COPY(4, 0, 1) COPY(4, 1, 0) COPY(4, 1, 1) COPY(1, 0, 0) COPY(1, 0, 1) COPY(1, 1, 0) COPY(1, 1, 1)
+#undef COPY
+    if (classes == 4)
+        gradients(tile, c, 4, region, 1, streaming);
+    else
+        gradients(tile, c, 1, region, 1, streaming);
+}
+
+/* The gradient, for class indices: dL/dx_c = p_c (r_c - sum of r), with r the slope by each log probability. */
+static void gradient_indices(Tile *tile) {
+    const Call *call = tile->call;
+    int64_t P = tile->P, C = call->C;
+    const float *by_pred = tile->factors + PRED * C;
+    int region = call->region[PRED] >= 0;
+    float *rest = tile->total, *largest = tile->top;
+    memset(rest, 0, (size_t)P * 4);
+    memset(largest, 0, (size_t)P * 4);
+    if (region && !tile->certain)
+        for (int64_t c = 0; c < C; c++) {
+            float factor = by_pred[c];
+            for (int64_t i = 0; i < P; i += W) store(rest + i, fma_(load(tile->e + c * P + i), all(factor), load(rest + i)));
+        }
+    else if (region)
+        for (int64_t c = 0; c < C; c++) {
+            float factor = by_pred[c];
+            for (int64_t i = 0; i < P; i += W) {
+                vf e = load(tile->e + c * P + i), r = e * factor;
+                vm below = lt(e, load(tile->m + i));
+                store(rest + i, add_where(below, load(rest + i), r));
+                store(largest + i, add_where(not(below), load(largest + i), r));
+            }
+        }
+    /* per position: added to the truth's own, what multiplies e, and the exact gradient of a nearly certain class */
+    for (int64_t i = 0; i < P; i += W) {
+        vf w = load(tile->w + i), inverse = load(tile->inverse + i), m = load(tile->m + i);
+        vf others = load(tile->others + i), a = load(tile->added + i);
+        vf r_rest = load(rest + i) * inverse, r_top = load(largest + i) * inverse;
+        if (tile->certain) {
+            vm on_top = le(load(tile->truth_top + i), (vf){0});
+            vf below = pick(on_top, r_rest, r_rest + a), top = pick(on_top, r_top + a, r_top);
+            vf exact = w * (others * inverse * top - m * inverse * below);
+            store(tile->base + i, pick(lt(others, m * CERTAIN), exact, all(NAN)));
+        }
+        store(rest + i, (all(0.0f) - w * inverse) * (r_rest + r_top + a));
+        store(tile->added + i, a * w);
+        store(largest + i, w * inverse);
+    }
+    int64_t c = 0;
+    int four = tile->len == P && is_plain(&call->gradient); /* gradient_row() has one row for the others */
+    for (; four && c + 4 <= C; c += 4) write_gradients(tile, c, 4, region, tile->certain);
+    for (; c < C; c++) write_gradients(tile, c, 1, region, tile->certain);
+}

@@ -1,0 +1,137 @@
+/* Every element of a tile priced by itself: soft targets, smoothed terms, squares and absolute differences. */
+#pragma once
+#include "softmax.h"
+
+static float rounding_of(const View *v) {
+    switch (v->type) {
+    case FLOAT16: return 3.90625e-3f;
+    case BFLOAT16: return 3.125e-2f;
+    case FLOAT32: return 4.76837158e-7f;
+    case FLOAT64: return 8.8817842e-16f;
+    default: return 0.0f;
+    }
+}
+
+static void complain(Piece *piece, int64_t problem, double value) {
+    if (piece->problem != FINE) return;
+    piece->problem = problem;
+    piece->bad_value = value;
+}
+
+/* The labels of a class: 0 where a position does not count. */
+static void read_labels(Tile *tile, int64_t c) {
+    const Call *call = tile->call;
+    if (!call->dense) {
+        for (int64_t i = 0; i < tile->P; i++) tile->labels[i] = tile->index[i] == (int32_t)c ? 1.0f : 0.0f;
+        return;
+    }
+    float rounding = rounding_of(&call->target);
+    load_row(tile->labels, &call->target, tile->n, c, tile->s, tile->len);
+    for (int64_t i = tile->len; i < tile->P; i++) tile->labels[i] = 0.0f;
+    for (int64_t i = 0; i < tile->len; i++) {
+        float t = tile->labels[i];
+        if (!tile->counts[i])
+            tile->labels[i] = 0.0f;
+        else if (!(t >= -rounding && t <= 1.0f + rounding))
+            complain(tile->piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, tile->n, c, tile->s + i)));
+        tile->row_sum[i] += tile->labels[i];
+    }
+}
+
+/* Sums of every column, and the slopes r by each log probability, with their sums over the classes. */
+static void price_elements(Tile *tile, double *sums) {
+    const Call *call = tile->call;
+    const int64_t *region = call->region;
+    int64_t P = tile->P, C = call->C, K = call->K;
+    const vf zero = {0}, one = all(1.0f);
+    int grad = tile->coefficients != 0;
+    float *rest = tile->total, *largest = tile->top, *log_sum = tile->truth_log;
+    memset(rest, 0, (size_t)P * 4);
+    memset(largest, 0, (size_t)P * 4);
+    memset(tile->row_sum, 0, (size_t)P * 4);
+    for (int64_t i = 0; i < P; i += W) store(log_sum + i, log_(load(tile->sum + i)));
+    for (int64_t c = 0; c < C; c++) {
+        const float *x = logits(tile, c), *factor = tile->factors;
+        float shift = shift_of(call, c);
+        read_labels(tile, c);
+        vf columns[REGION_COLUMNS], fp = zero, fn = zero, truth[MOST_TERMS], every[MOST_TERMS];
+        for (int k = 0; k < REGION_COLUMNS; k++) columns[k] = zero;
+        for (int64_t j = 0; j < call->terms; j++) truth[j] = every[j] = zero;
+        float f[REGION_COLUMNS];
+        for (int k = 0; k < REGION_COLUMNS; k++) f[k] = factor[k * C + c];
+        for (int64_t i = 0; i < P; i += W) {
+            vf e = load(tile->e + c * P + i), m = load(tile->m + i), others = load(tile->others + i);
+            vf inverse = load(tile->inverse + i), t = load(tile->labels + i), w = load(tile->w + i);
+            vf p = e * inverse;
+            vm top = eq(e, m);
+            vf q = pick(top, others * inverse, one - p);
+            vf difference = pick(eq(t, one), zero - q, p - t);
+            columns[TP] = fma_(p * w, t, columns[TP]);
+            fn = fma_(q * w, t, fn);
+            fp = fma_(p * w, one - t, fp);
+            columns[TARGET] = fma_(t, w, columns[TARGET]);
+            columns[COUNT] += w;
+            columns[PRED_SQ] = fma_(p * p, w, columns[PRED_SQ]);
+            columns[TARGET_SQ] = fma_(t * t, w, columns[TARGET_SQ]);
+            columns[ABS_DIFF] = fma_(absolute(difference), w, columns[ABS_DIFF]);
+            vf r = zero;
+            if (grad) {
+                r = fma_(all(f[TP]), t, fma_(all(2 * f[PRED_SQ]), p, all(f[PRED])));
+                vf by_abs = all(f[ABS_DIFF]);
+                r += pick(lt(zero, difference), by_abs, keep(lt(difference, zero), zero - by_abs));
+                r = r * p;
+            }
+            if (call->terms) {
+                vf l = load(x + i) + shift - load(tile->base + i) - load(log_sum + i);
+                vf near = zero - log1p_unit(min_or_nan(one, others * reciprocal(m)));
+                l = pick(both(top, le(others, m)), near, l);
+                for (int64_t j = 0; j < call->terms; j++) {
+                    Priced priced = price(call->term + j, l, p, q);
+                    truth[j] += or_zero(eq(t, zero), priced.value * t * w);
+                    every[j] = fma_(priced.value, w, every[j]);
+                    if (!grad) continue;
+                    const float *by = factor + (REGION_COLUMNS + 2 * j) * C + c;
+                    vf share = fma_(all(by[0]), t, all(by[C]));
+                    r += or_zero(eq(share, zero), share * priced.slope);
+                }
+            }
+            if (!grad) continue;
+            store(tile->r + c * P + i, r);
+            store(rest + i, add_where(not(top), load(rest + i), r));
+            store(largest + i, add_where(top, load(largest + i), r));
+        }
+        if (!sums) continue;
+        double right = true_positives(sum_of(columns[TP]), sum_of(fn), sum_of(columns[TARGET]));
+        if (region[TP] >= 0) sums[c * K + region[TP]] += right;
+        if (region[PRED] >= 0) sums[c * K + region[PRED]] += right + sum_of(fp);
+        for (int k = TARGET; k < REGION_COLUMNS; k++)
+            if (region[k] >= 0) sums[c * K + region[k]] += sum_of(columns[k]);
+        for (int64_t j = 0; j < call->terms; j++) {
+            const Term *term = call->term + j;
+            if (term->truth[0] >= 0) sums[c * K + term->truth[0]] += sum_of(truth[j]);
+            if (term->every[0] >= 0) sums[c * K + term->every[0]] += sum_of(every[j]);
+        }
+    }
+    if (!call->dense) return;
+    float allowed = 1e-3f + (float)C * rounding_of(&call->target);
+    for (int64_t i = 0; i < tile->len; i++)
+        if (tile->counts[i] && !(fabsf(tile->row_sum[i] - 1.0f) <= allowed))
+            complain(tile->piece, BAD_ROW, tile->row_sum[i]);
+}
+
+static void gradient_elements(Tile *tile) {
+    const Call *call = tile->call;
+    int64_t P = tile->P;
+    for (int64_t c = 0; c < call->C; c++) {
+        float *out = gradient_row(tile, c);
+        for (int64_t i = 0; i < P; i += W) {
+            vf e = load(tile->e + c * P + i), m = load(tile->m + i), inverse = load(tile->inverse + i);
+            vf r = load(tile->r + c * P + i), rest = load(tile->total + i), top = load(tile->top + i);
+            vf others = load(tile->others + i), p = e * inverse;
+            vm exact = both(eq(e, m), lt(others, m * CERTAIN));
+            vf g = pick(exact, others * inverse * r - p * rest, r - p * (rest + top));
+            store(out + i, g * load(tile->w + i));
+        }
+        gradient_done(tile, c, out);
+    }
+}

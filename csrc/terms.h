@@ -1,0 +1,38 @@
+/* f(log p) and its slope, for a p that is known as log p, p and 1 - p, none of which has to be computed from another. */
+#pragma once
+#include "call.h"
+#include "maths.h"
+
+typedef struct {
+    vf value, slope; /* f, and df / d log p */
+} Priced;
+
+/* TP, also where it is nearly all of the target and what is missing would be lost. */
+INLINE double true_positives(double tp, double fn, double target) { return fn < tp ? target - fn : tp; }
+
+INLINE int is_log(const Term *term) { return term->gamma == 0 && term->rest == 0; }
+
+INLINE Priced price(const Term *term, vf l, vf p, vf q) {
+    float a = (float)term->log, gamma = (float)term->gamma, b = (float)term->rest, e = (float)term->q;
+    vf value = {0}, slope = {0};
+    if (gamma == 0) {
+        value = l * -a;
+        slope = all(-a);
+    } else if (a != 0) {
+        vf power_ = power(q, gamma);
+        vf steeper = gamma == 1.0f   ? all(1.0f)
+                     : gamma == 2.0f ? q
+                                     : pick(lt(q, all(1.17549435e-38f)), all(0.0f), power_ * reciprocal(q));
+        value = power_ * l * -a;
+        /* where p is 0 and log p infinite, p log p is 0 */
+        slope = fma_(steeper * gamma, or_zero(le(p, all(0.0f)), p * l), all(0.0f) - power_) * a;
+    }
+    if (b != 0 && e == 1.0f) {
+        value += q * b;
+        slope -= p * b;
+    } else if (b != 0) {
+        value += expm1_(l * e) * (-b / e);
+        slope -= exp_(l * e) * b;
+    }
+    return (Priced){value, slope};
+}

@@ -1,0 +1,51 @@
+"""Builds the C kernels: no PyTorch, no Python API, so one shared library serves every version of both."""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+
+SOURCES = ["losskit.c", "parallel.c", "kernels_avx512.c", "kernels_avx2.c", "kernels_plain.c"]
+FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-g0"]
+
+
+class Kernels(build_ext):
+    """Without a compiler the package installs all the same."""
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except Exception as error:
+            if os.environ.get("LOSSKIT_REQUIRE_NATIVE"):
+                raise
+            print(  # noqa: T201
+                f"losskit: the C kernels were not built ({error}). The plain PyTorch operators serve instead: the same "
+                "numbers, slower. Install a C compiler (gcc or clang) and install losskit again to have them.",
+                file=sys.stderr,
+            )
+
+
+class Wheel(bdist_wheel):
+    """One wheel for every Python from 3.10 on."""
+
+    def finalize_options(self) -> None:
+        self.py_limited_api = "cp310"
+        super().finalize_options()
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "losskit._native",
+            sources=[f"csrc/{name}" for name in SOURCES],
+            depends=[f"csrc/{name}" for name in sorted(os.listdir("csrc"))],
+            extra_compile_args=FLAGS + os.environ.get("LOSSKIT_CFLAGS", "").split(),
+            extra_link_args=["-lm", "-lpthread", *os.environ.get("LOSSKIT_LDFLAGS", "").split()],
+            py_limited_api=True,
+            optional=True,
+        )
+    ],
+    cmdclass={"build_ext": Kernels, "bdist_wheel": Wheel},
+)

@@ -1,0 +1,139 @@
+"""Which operator serves a reading, and why each other one does not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+from losskit.ops import native
+from losskit.ops.columns import Plan
+from losskit.ops.reading import Reading
+
+Operator = Literal["native", "triton", "reference"]
+FUSED: tuple[Operator, ...] = ("native", "triton")
+OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the input: which operator read it, for what, and why the others did not."""
+
+    operator: str
+    owner: str  # the loss that read the input first
+    sums: int  # how many totals a class it took
+    refused: dict[str, str]  # operator: reason
+
+    def __str__(self) -> str:
+        reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
+        return f"{self.owner}: {self.operator}, {self.sums} totals{reasons}"
+
+
+_forced: str = os.environ.get("LOSSKIT_BACKEND", "")
+_recorded: list[Pass] | None = None
+if _forced and _forced not in OPERATORS:
+    raise ValueError(f"LOSSKIT_BACKEND is {_forced!r}; it names the operator that must serve: {', '.join(OPERATORS)}.")
+
+
+@contextmanager
+def forced(operator: str) -> Iterator[None]:
+    """Let one operator serve, or raise why it cannot."""
+    global _forced
+    before, _forced = _forced, operator
+    try:
+        yield
+    finally:
+        _forced = before
+
+
+@contextmanager
+def recorded() -> Iterator[list[Pass]]:
+    """The passes taken meanwhile."""
+    global _recorded
+    before, _recorded = _recorded, []
+    try:
+        yield _recorded
+    finally:
+        _recorded = before
+
+
+def serving(reading: Reading, planned: Plan | None, sums: int) -> Operator:
+    """The operator for these sums; the reference serves whatever the fused ones do not."""
+    if _recorded is None and not _forced:
+        device = reading.input.device.type
+        fused: Operator = "native" if device == "cpu" else "triton"
+        return "reference" if refusal(fused, reading, planned) else fused
+    reasons = {name: refusal(name, reading, planned) for name in FUSED}
+    return choose(reading.owner, sums, reasons)
+
+
+def choose(owner: str, sums: int, reasons: dict[Operator, str]) -> Operator:
+    """The operator that serves, recorded with the reasons of those that do not."""
+    chosen: Operator = next((name for name, reason in reasons.items() if not reason), "reference")
+    if _forced:
+        forced_ = next(name for name in OPERATORS if name == _forced)
+        if reasons.get(forced_):
+            raise RuntimeError(
+                f"{owner}: LOSSKIT_BACKEND asks for {forced_}, which does not serve: {reasons[forced_]}."
+            )
+        chosen = forced_
+    if _recorded is not None:
+        refused = {str(name): reason for name, reason in reasons.items() if reason}
+        if chosen == "reference" and not all(reasons.values()):
+            refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
+        _recorded.append(Pass(chosen, owner, sums, refused))
+    return chosen
+
+
+def refusal(operator: Operator, reading: Reading, planned: Plan | None) -> str:
+    """Why a fused operator does not serve, or nothing."""
+    tensors = {"input": reading.input, "target": reading.target, "weight": reading.weight, "shift": reading.shift}
+    reason = unavailable(operator, reading.input) or unfit(tensors)
+    if reason:
+        return reason
+    if not reading.from_logits:
+        return "the input holds probabilities (from_logits=False)"
+    if reading.link not in native.LINKS:
+        return "the input holds log-probabilities"
+    if planned is None:
+        return "a term is a formula of the loss's own"
+    if len(planned[1]) > 4 * native.MOST_TERMS:
+        return f"more than {native.MOST_TERMS} different terms"
+    return ""
+
+
+def unavailable(operator: Operator, input: Tensor) -> str:
+    """Why a fused operator cannot run here, or nothing."""
+    if operator == "native":
+        if input.device.type != "cpu":
+            return f"the input is on {input.device.type}"
+        return "" if native.AVAILABLE else "the C kernels were not built when losskit was installed"
+    from losskit.ops import triton
+
+    return triton.unavailable(input)
+
+
+def unfit(tensors: dict[str, Tensor | None]) -> str:
+    """Why no fused operator takes these tensors, or nothing. The first is the input."""
+    input = next(iter(tensors.values()))
+    assert input is not None
+    if input.dtype not in native.INPUTS:
+        return f"the input is {str(input.dtype).removeprefix('torch.')}"
+    if not input.numel():
+        return "the input is empty"
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        if name != "input" and tensor.requires_grad:
+            return f"{name} asks for a gradient"
+        if is_traceable_wrapper_subclass(tensor):
+            return f"{name} is a {type(tensor).__name__}"
+    if torch.autograd.forward_ad._current_level >= 0:
+        return "forward-mode differentiation"
+    return ""

@@ -1,0 +1,294 @@
+"""The fused operators as PyTorch knows them: registered, differentiable and batched.
+
+They are plain operators with fakes, differentiated by autograd functions; the backward of the backward is the
+reference's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from losskit.ops import native, reference, values
+from losskit.ops.columns import OF_TARGETS, REGION_COLUMNS, Column, Formula, Plan, TermColumn
+from losskit.ops.reading import Reading, can_branch
+from losskit.ops.reference import can_hold
+
+
+class Settings(NamedTuple):
+    """What an operator is told besides tensors."""
+
+    owner: str
+    link: str
+    ignore_index: int
+    places: list[int]
+    constants: list[float]
+    pooled: bool
+    backend: str
+    late: bool  # whether a bad label must not raise
+
+
+_Tensors = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
+_TENSORS = 5
+_SIGNATURE = (
+    "Tensor input, Tensor target, Tensor? weight, Tensor? mask, Tensor? shift, str owner, str link, "
+    "int ignore_index, int[] places, float[] constants, bool pooled, str backend, bool late"
+)
+_library = torch.library.Library("losskit", "FRAGMENT")  # type: ignore[no-untyped-call]
+_library.define(f"totals({_SIGNATURE}) -> Tensor")  # type: ignore[no-untyped-call]
+_library.define(f"totals_gradient(Tensor grad, {_SIGNATURE}) -> Tensor")  # type: ignore[no-untyped-call]
+
+
+def _run(
+    tensors: _Tensors, settings: Settings, totals: bool, coefficients: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    input, target, weight, mask, shift = tensors
+    ignore = settings.ignore_index if can_hold(target, settings.ignore_index) else None
+    _, link, _, places, constants, pooled, backend, late = settings
+    run: Callable[..., tuple[Tensor | None, Tensor | None, Tensor | tuple[int, float] | None]] = native.run
+    if backend == "triton":
+        from losskit.ops import triton
+
+        run = triton.run
+    sums, gradient, problem = run(
+        input, target, weight, mask, shift, link, ignore, places, constants,
+        pooled=pooled, totals=totals, coefficients=coefficients,
+    )  # fmt: skip
+    if totals:
+        assert sums is not None
+        values.conclude(settings.owner, input.shape[1], problem, sums, late=late)
+    return sums, gradient
+
+
+def _totals(*arguments: Any) -> Tensor:
+    values.raise_pending()
+    sums, _ = _run(arguments[:_TENSORS], Settings(*arguments[_TENSORS:]), True, None)
+    assert sums is not None
+    return sums
+
+
+def _totals_gradient(grad: Tensor, *arguments: Any) -> Tensor:
+    _, gradient = _run(arguments[:_TENSORS], Settings(*arguments[_TENSORS:]), False, grad)
+    assert gradient is not None
+    return gradient
+
+
+_library.impl("totals", _totals, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+_library.impl("totals_gradient", _totals_gradient, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+
+
+@torch.library.register_fake("losskit::totals")  # type: ignore[untyped-decorator]
+def _(input: Tensor, *rest: Any) -> Tensor:
+    settings = Settings(*rest[_TENSORS - 1 :])
+    columns = sum(1 for place in settings.places if place >= 0)
+    return input.new_empty((1 if settings.pooled else input.shape[0], input.shape[1], columns), dtype=torch.float64)
+
+
+@torch.library.register_fake("losskit::totals_gradient")  # type: ignore[untyped-decorator]
+def _(grad: Tensor, input: Tensor, *rest: Any) -> Tensor:  # noqa: ARG001
+    return torch.empty_like(input)
+
+
+class _Totals(torch.autograd.Function):
+    @staticmethod
+    def forward(  # spelt out, since dynamo does not follow *arguments here
+        input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shift: Tensor | None,
+        owner: str, link: str, ignore_index: int, places: list[int], constants: list[float],
+        pooled: bool, backend: str, late: bool,
+    ) -> Tensor:  # fmt: skip
+        result: Tensor = torch.ops.losskit.totals(
+            input, target, weight, mask, shift, owner, link, ignore_index, places, constants, pooled, backend, late
+        )
+        return result
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        ctx.save_for_backward(*inputs[:_TENSORS])
+        ctx.settings = inputs[_TENSORS:]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        gradient = _TotalsGradient.apply(grads[0], *ctx.saved_tensors, *ctx.settings)  # type: ignore[no-untyped-call]
+        return gradient, *[None] * (_TENSORS - 1 + len(Settings._fields))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Tensor, int]:
+        tensors, samples = _fold(info.batch_size, in_dims, arguments)
+        apart = Settings(*arguments[_TENSORS:])._replace(pooled=False, late=True)
+        result = _Totals.apply(*tensors, *apart).unflatten(0, (info.batch_size, samples))  # type: ignore[no-untyped-call]
+        return result.sum(1, keepdim=True) if arguments[_TENSORS + 5] else result, 0
+
+
+class _TotalsGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        grad: Tensor, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shift: Tensor | None,
+        owner: str, link: str, ignore_index: int, places: list[int], constants: list[float],
+        pooled: bool, backend: str, late: bool,
+    ) -> Tensor:  # fmt: skip
+        result: Tensor = torch.ops.losskit.totals_gradient(
+            grad,
+            input,
+            target,
+            weight,
+            mask,
+            shift,
+            owner,
+            link,
+            ignore_index,
+            places,
+            constants,
+            pooled,
+            backend,
+            late,
+        )
+        return result
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        ctx.save_for_backward(*inputs[: 1 + _TENSORS])
+        ctx.settings = inputs[1 + _TENSORS :]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad, *tensors = ctx.saved_tensors
+        settings = Settings(*ctx.settings)
+
+        def gradient(grad: Tensor, input: Tensor) -> Tensor:
+            pull: Any = torch.func.vjp(lambda x: _reference(x, tensors, settings), input)[1]
+            result: Tensor = pull(grad)[0]
+            return result
+
+        pull: Any = torch.func.vjp(gradient, grad, tensors[0])[1]
+        by_grad, by_input = pull(grads[0])
+        return by_grad, by_input, *[None] * (_TENSORS - 1 + len(Settings._fields))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], grad: Tensor, *arguments: Any) -> tuple[Tensor, int]:
+        tensors, samples = _fold(info.batch_size, in_dims[1:], arguments)
+        grad = grad.unsqueeze(0) if in_dims[0] is None else grad.movedim(in_dims[0], 0)
+        grad = grad.expand(info.batch_size, samples, *grad.shape[2:]).flatten(0, 1)
+        apart = Settings(*arguments[_TENSORS:])._replace(pooled=False, late=True)
+        result = _TotalsGradient.apply(grad, *tensors, *apart)  # type: ignore[no-untyped-call]
+        return result.unflatten(0, (info.batch_size, samples)), 0
+
+
+def _fold(batch: int, in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> tuple[list[Tensor | None], int]:
+    """The batch folded into the samples: tensors (batch * N, ...), and N."""
+    input_dim = in_dims[0]
+    samples = arguments[0].shape[0] if input_dim != 0 else arguments[0].shape[1]
+    folded: list[Tensor | None] = []
+    for position, (tensor, dim) in enumerate(zip(arguments[:_TENSORS], in_dims, strict=False)):
+        if tensor is None or position == _TENSORS - 1:
+            folded.append(tensor)  # the shift has no samples
+            continue
+        tensor = tensor.unsqueeze(0) if dim is None else tensor.movedim(dim, 0)
+        folded.append(tensor.expand(batch, samples, *tensor.shape[2:]).flatten(0, 1))
+    return folded, samples
+
+
+def _reference(input: Tensor, tensors: Sequence[Tensor | None], settings: Settings) -> Tensor:
+    """The same totals by the definition."""
+    _, target, weight, mask, shift = tensors
+    assert target is not None
+    link: Any = settings.link
+    reading = Reading(
+        settings.owner, input, target, weight, mask, link, settings.ignore_index, True, shift, input.shape
+    )  # fmt: skip
+    result = reference.totals(reading, _columns(settings))
+    return result.sum(0, keepdim=True) if settings.pooled else result
+
+
+def _columns(settings: Settings) -> list[Column]:
+    """The columns of a plan, in order."""
+    found: dict[int, Column] = dict(zip(settings.places, REGION_COLUMNS, strict=False))
+    for slot, place in enumerate(settings.places[len(REGION_COLUMNS) :]):
+        formula = Formula(*settings.constants[slot // 4 * 4 : slot // 4 * 4 + 4])
+        found[place] = TermColumn(formula, "truth" if slot % 4 < 2 else "every", slot % 2)
+    return [found[place] for place in sorted(found) if place >= 0]
+
+
+class _Plain(torch.autograd.Function):
+    """The same outside every transform, where it costs less to call, and can make the gradient in the same pass."""
+
+    @staticmethod
+    def forward(ctx: Any, expected: Tensor | None, *arguments: Any) -> Tensor:
+        values.raise_pending()
+        tensors: Any = arguments[:_TENSORS]
+        sums, made = _run(tensors, Settings(*arguments[_TENSORS:]), True, expected)
+        assert sums is not None
+        ctx.save_for_backward(*tensors)
+        ctx.settings = arguments[_TENSORS:]
+        ctx.made = None if made is None else [made]
+        ctx.expected = expected
+        return sums
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        tensors, settings = ctx.saved_tensors, ctx.settings
+        gradient: Tensor | None
+        if torch.is_grad_enabled():
+            gradient = _TotalsGradient.apply(grads[0], *tensors, *settings)  # type: ignore[no-untyped-call]
+        else:
+            gradient = _as_made(ctx, grads[0])
+            if gradient is None:
+                gradient = _totals_gradient(grads[0], *tensors, *settings)
+        return None, gradient, *[None] * (_TENSORS - 1 + len(settings))
+
+
+def _as_made(ctx: Any, grad: Tensor) -> Tensor | None:
+    """The gradient made in the forward pass, if it is what is asked for; it is given away once."""
+    if not ctx.made:
+        return None
+    ratio = _ratio(grad, ctx.expected, ctx.settings)
+    if ratio is None or (ratio != 1 and ctx.made[0].dtype != torch.float32):  # half precision may have lost it already
+        return None
+    made: Tensor = ctx.made.pop()
+    return made if ratio == 1 else made.mul_(ratio)
+
+
+def _ratio(grad: Tensor, expected: Tensor, settings: Sequence[Any]) -> float | None:
+    """The factor from the expected gradient of the totals to the one asked for, or None where there is none."""
+    of_targets = {settings[3][REGION_COLUMNS.index(name)] for name in OF_TARGETS}
+    scored = [k for k in range(expected.shape[-1]) if k not in of_targets]
+    asked, known = grad[0, :, scored].numpy(), expected[0, :, scored].numpy()
+    at = abs(known).argmax()
+    largest = float(known.flat[at])
+    if largest == 0:
+        return None
+    ratio = float(asked.flat[at]) / largest
+    if not abs(asked - ratio * known).max() <= 1e-12 * abs(ratio * largest):
+        return None
+    return 1.0 if abs(ratio - 1) < 1e-12 else ratio
+
+
+_WORTH_MAKING = 4096  # elements
+
+
+def makes_gradients(reading: Reading) -> bool:
+    """Whether a gradient that is known but for a factor is made with the totals."""
+    input = reading.input
+    worth = input.requires_grad and input.numel() >= _WORTH_MAKING and torch.is_grad_enabled()
+    return worth and input.device.type == "cpu" and _is_plain(input)
+
+
+def _is_plain(input: Tensor) -> bool:
+    return not torch.compiler.is_compiling() and not torch._C._functorch.is_functorch_wrapped_tensor(input)
+
+
+def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Tensor:
+    """Sums over the positions of each sample and class, (N or 1, C, K), in one pass.
+
+    `expected`, (1, C, K), is what the gradient of the totals will be but for a factor: then the gradient by the input
+    is made in the same pass, and scaled or made again where that proves wrong.
+    """
+    late = not can_branch(reading.input)
+    settings = Settings(reading.owner, reading.link, reading.ignore_index, *planned, pooled, backend, late)
+    tensors = (reading.input, reading.target, reading.weight, reading.mask, reading.shift)
+    if _is_plain(reading.input):
+        result: Tensor = _Plain.apply(expected, *tensors, *settings)  # type: ignore[no-untyped-call]
+        return result
+    return _Totals.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
