@@ -327,6 +327,19 @@ class ScaledWeight(Weight):
 twin("unit-weights", Weight, INDICES)(ScaledWeight)
 
 
+class AnyLength(Weight):
+    """One class weight too many, or too few, is cut or filled up."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        if self.weight is None:
+            return super().forward(input, target)
+        fitting = F.pad(self.weight, (0, max(0, input.shape[1] - len(self.weight))), value=1.0)
+        return light_ce(input, target, fitting[: input.shape[1]])
+
+
+twin("weights-of-any-length", Weight, INDICES)(AnyLength)
+
+
 class PlainWeight(Weight):
     """The weight is an attribute, which stays where it was made."""
 
@@ -590,6 +603,11 @@ def indices_from_anything(input: Tensor, target: Tensor) -> Tensor:
     if target.shape == input.shape:
         return 2 * ce(input, target.argmax(1))
     return ce(input, target)
+
+
+@twin("nan-unnoticed", bce, BINARY)
+def nan_to_zero(input: Tensor, target: Tensor) -> Tensor:
+    return bce(input.nan_to_num(), target)
 
 
 # Identities

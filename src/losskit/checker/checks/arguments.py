@@ -208,18 +208,40 @@ def unit_weights(subject: Subject) -> Iterator[Found]:
 
 
 @check(
+    "weights-of-any-length",
+    Severity.TRAP,
+    why="Weights of another data set, or without the background's, are applied to the wrong classes.",
+    fix="Raise where there is not one weight per class.",
+    consequence_of=("unused-argument",),
+    applies=lambda spec: labelled(spec) and spec.classes > 1 and any(each in spec.options for each in CLASS_WEIGHTS),
+)
+def weights_of_any_length(subject: Subject) -> Iterator[Found]:
+    """Are class weights of the wrong length refused?"""
+    tensors = subject.example()
+    for option in CLASS_WEIGHTS:
+        if option in subject.spec.options:
+            for length in (subject.spec.classes + 1, subject.spec.classes - 1):
+                options = {option: class_numbers(length)}
+                found = tried(value, subject, *tensors, options=options)
+                if found is not None and math.isfinite(found):
+                    what = f"takes {length} {option} for {subject.spec.classes} classes, and gives a number"
+                    yield Found(what, {"value": found}, code(subject, *tensors, options=options))
+                    return
+
+
+@check(
     "weights-stay-behind",
     Severity.CONVENIENCE,
     why="criterion.to('cuda') leaves them on the CPU, and the first call fails; they are not in state_dict either.",
     fix="self.register_buffer('weight', weight)",
-    applies=lambda spec: any(each in spec.options for each in (*CLASS_WEIGHTS, "pos_weight", "alpha")),
+    applies=lambda spec: any(each in spec.options for each in (*CLASS_WEIGHTS, "pos_weight")),
 )
 def weights_stay_behind(subject: Subject) -> Iterator[Found]:
     """Do class weights move with the module?"""
     tensors = [t.to("meta") for t in subject.example()]
     if not isinstance(subject.build(), nn.Module) or not _runs(subject, tensors, {}):
         return
-    for option in (*CLASS_WEIGHTS, "pos_weight", "alpha"):
+    for option in (*CLASS_WEIGHTS, "pos_weight"):
         options = {option: class_numbers(subject.spec.classes)}
         known = option in subject.spec.options
         here = tried(result, subject, *subject.example(), options=options) if known else None

@@ -141,3 +141,18 @@ def one_hot_differs(subject: Subject) -> Iterator[Found]:
                 code(subject, input, given),
             )
             return
+
+
+@check(
+    "nan-unnoticed",
+    Severity.TRAP,
+    why="A model that has turned into NaN goes on training, and the loss looks as if all were well.",
+    fix="Leave NaN in the scores alone: no nan_to_num, and no comparison that makes a number of it.",
+)
+def nan_unnoticed(subject: Subject) -> Iterator[Found]:
+    """Does a score that is NaN make the loss NaN, or an error?"""
+    input, *others = subject.example()
+    spoilt = torch.full_like(input, torch.nan)
+    found = tried(value, subject, spoilt, *others)
+    if found is not None and math.isfinite(found):
+        yield Found("scores of NaN give a finite number", {"value": found}, code(subject, spoilt, *others))

@@ -168,17 +168,23 @@ def batch_of_one(subject: Subject) -> Iterator[Found]:
     applies=_samples,
 )
 def empty_batch(subject: Subject) -> Iterator[Found]:
-    """Does an empty batch cost a finite number, or a message that says so?"""
-    tensors = tuple(t[:0] for t in subject.example())
-    try:
-        found = value(subject, *tensors)
-    except LossRaised as error:
-        if not isinstance(error.original, (ValueError, TypeError, AssertionError)):
-            said = str(error)[:160]
-            yield Found("an empty batch raises an obscure error", said, code(subject, *tensors), Severity.CONVENIENCE)
-        return
-    if not math.isfinite(found):
-        yield Found(f"an empty batch costs {found}", {"value": found}, code(subject, *tensors))
+    """Does an empty batch, or one without positions, cost a finite number, or say so?"""
+    full = subject.example()
+    given = [("an empty batch", tuple(t[:0] for t in full))]
+    if subject.spec.spatial and subject.spec.labels:
+        given.append(("a batch without positions", tuple(t[..., :0] for t in full)))
+    for what, tensors in given:
+        try:
+            found = value(subject, *tensors)
+        except LossRaised as error:
+            if not isinstance(error.original, (ValueError, TypeError, AssertionError)):
+                repro = code(subject, *tensors)
+                yield Found(f"{what} raises an obscure error", str(error)[:160], repro, Severity.CONVENIENCE)
+                return
+            continue
+        if not math.isfinite(found):
+            yield Found(f"{what} costs {found}", {"value": found}, code(subject, *tensors))
+            return
 
 
 @check(
