@@ -102,6 +102,7 @@ def test_a_trap_fails_only_where_it_is_strict():
         (["mine.py:Needs"], "gamma"),
         (["mine.py:sound", "--with", "factr=2"], 'did you mean "factor"'),
         (["mine.py:sound", "--with", "factor"], "key=value"),
+        (["mine.py:sound", "--with", "factor=tensor([1.0])"], "package.module:Name(factor=tensor([1.0]))"),
         (["mine.py:sound", "--kind", "regresion"], 'did you mean "regression"'),
         (["mine.py:sound", "--select", "brodcasts"], 'did you mean "broadcasts"'),
         (["mine.py:sound", "--shape", "a,b"], "--shape takes sizes"),
@@ -129,6 +130,18 @@ def test_options_of_the_loss_are_literals():
 
 def test_a_loss_of_ours_by_name():
     assert "Taken for: binary" in run("focal(gamma=1.5)", "--select", "not-finite").stdout
+
+
+def test_options_in_the_text_of_a_loss():
+    text = "torch.nn:CrossEntropyLoss(weight=tensor([1.0, 2.0, 1.0, 1.0]))"
+    report = json.loads(run(text, "--select", "not-finite", "--json").stdout)
+    assert report["spec"]["classes"] == 4
+
+
+def test_json_holds_no_nan():
+    result = run("torch.nn:MSELoss", "--select", "empty-batch", "--json")
+    json.loads(result.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert "nan" in result.stdout
 
 
 def test_json_is_the_report_and_nothing_else():

@@ -146,6 +146,10 @@ def product(input, target):
     return (input * target).sum()
 
 
+def linear(input, target):
+    return (1 - input * target - (1 - input) * (1 - target)).mean()
+
+
 def needs_more(input, target, temperature):
     return F.binary_cross_entropy_with_logits(input / temperature, target)
 
@@ -181,6 +185,10 @@ def test_what_the_user_says_decides():
         Subject.of(losskit.CrossEntropyLoss(), kind="regression")
     with pytest.raises(ValueError, match='did you mean "binary"'):
         Subject.of(dice, kind="binry")
+
+
+def test_a_loss_that_falls_for_ever_on_logits_takes_probabilities():
+    assert taken(linear) == ("binary", "probabilities", "same")
 
 
 def test_the_order_of_the_arguments_is_told_by_their_names():

@@ -146,6 +146,8 @@ def _options(given: list[str]) -> dict[str, Any]:
         name, equals, value = each.partition("=")
         if not equals or not name.strip().isidentifier():
             _stop(f"--with takes key=value, as in --with gamma=2; got {each!r}.")
+        if value.strip().startswith("tensor("):
+            _stop(f'a tensor goes into the text of the loss: losskit check "package.module:Name({each})".')
         try:
             options[name.strip()] = ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -72,7 +73,9 @@ class Finding:
     consequences: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        said = dict(self.evidence) if isinstance(self.evidence, Mapping) else self.evidence
+        said = self.evidence
+        if isinstance(said, Mapping):  # JSON has no NaN
+            said = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in said.items()}
         return {
             "check": self.check,
             "severity": self.severity.value,

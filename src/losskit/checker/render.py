@@ -70,7 +70,8 @@ def tally(report: Report) -> str:
     counts = Counter(outcome.status for outcome in report.outcomes)
     names = {"not applicable": "do not apply", "refused": "refused by the loss", "failed": "could not be carried out"}
     ended = ", ".join(f"{n} {names.get(status, status)}" for status, n in counts.most_common())
-    return f"{len(report.outcomes)} checks in {report.seconds:.0f} s: {ended}."
+    checks = "1 check" if len(report.outcomes) == 1 else f"{len(report.outcomes)} checks"
+    return f"{checks} in {report.seconds:.0f} s: {ended}."
 
 
 def reason(outcome: Outcome) -> str:
