@@ -1,0 +1,66 @@
+"""The fused operators on a GPU, as Triton kernels; Triton's interpreter runs the same kernels on the CPU, for tests.
+
+Triton is imported when the first input asks for it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+
+from torch import Tensor
+
+LEAST = (3, 6)  # the oldest version that the kernels were run with
+
+
+def interpreted() -> bool:
+    """Whether Triton was asked to run on the CPU: TRITON_INTERPRET=1, set before Triton is imported."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def unavailable(input: Tensor) -> str:
+    """Why it cannot run here, or nothing."""
+    if input.device.type != "cuda" and not (input.device.type == "cpu" and interpreted()):
+        return f"the input is on {input.device.type}"
+    version = _version()
+    if version is None:
+        return "Triton is not installed"
+    if version < LEAST:
+        return f"Triton is {'.'.join(map(str, version))}, older than {'.'.join(map(str, LEAST))}"
+    return ""
+
+
+@lru_cache(maxsize=1)
+def _version() -> tuple[int, ...] | None:
+    try:
+        found = importlib.metadata.version("triton")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return tuple(int(part) for part in found.split("+")[0].split(".")[:2])
+
+
+def run(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    mask: Tensor | None,
+    shift: Tensor | None,
+    link: str,
+    ignore: int | None,
+    places: Sequence[int],
+    constants: Sequence[float],
+    *,
+    pooled: bool,
+    totals: bool = False,
+    coefficients: Tensor | None = None,
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Totals (N or 1, C, K), the gradient by the input, and the first value that no label can have as (kind, value).
+
+    All three stay on the device, and nothing waits for it.
+    """
+    from losskit.ops.triton.launch import Work
+
+    work = Work(input, target, weight, mask, shift, link, ignore, places, constants, pooled, totals, coefficients)
+    return work.run()

@@ -1,0 +1,48 @@
+"""The sums of all programs, added in their order; NaN where a label was bad, and which it was."""
+
+import triton
+import triton.language as tl
+
+from losskit.ops.triton.kernels.tiles import BAD_INDEX, BAD_ROW, FINE, KINDS
+
+
+@triton.jit
+def reduce(
+    partials, keys, target, totals, problem,
+    count, rows, room, blocks, C, S,
+    KEYS: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Rows of partial sums to one row of totals: `rows` each, of which a program adds a block of columns."""
+    pid = tl.program_id(0)
+    key = tl.full((), FINE, tl.int64)
+    for start in range(0, count, KEYS):
+        at = start + tl.arange(0, KEYS)
+        key = tl.minimum(key, tl.min(tl.load(keys + at, mask=at < count, other=FINE), 0))
+    row = (pid // blocks).to(tl.int64)
+    column = pid % blocks * BLOCK + tl.arange(0, BLOCK)
+    sums = tl.zeros((ROWS, BLOCK), tl.float64)
+    for start in range(0, rows, ROWS):
+        r = start + tl.arange(0, ROWS)
+        at = (row * rows + r[:, None]) * room + column[None, :]
+        sums += tl.load(partials + at, mask=(r < rows)[:, None] & (column < room)[None, :], other=0.0)
+    total = tl.sum(sums, 0)
+    total = tl.where(key == FINE, total, float("nan"))
+    tl.store(totals + row * room + column, total, mask=column < room)
+    if pid == 0:
+        kind = tl.where(key == FINE, 0, key // KINDS)
+        value = tl.zeros((), tl.float64)
+        if kind > 0:
+            element = key % KINDS
+            s = element % S
+            if kind == BAD_INDEX:
+                at = target[0] + element // S * target[1] + s * target[3]
+                value = tl.load(at).to(tl.float64)
+            elif kind == BAD_ROW:
+                at = target[0] + element // S * target[1] + s * target[3]
+                for c in range(C):
+                    value += tl.load(at + c * target[2]).to(tl.float64)
+            else:
+                at = target[0] + element // S // C * target[1] + element // S % C * target[2] + s * target[3]
+                value = tl.load(at).to(tl.float64)
+        tl.store(problem, kind.to(tl.float64))
+        tl.store(problem + 1, value)

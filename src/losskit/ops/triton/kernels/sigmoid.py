@@ -1,0 +1,125 @@
+"""Each element is a yes or no of its own."""
+
+import triton
+import triton.language as tl
+
+from losskit.ops.triton.kernels.maths import log1p_unit
+from losskit.ops.triton.kernels.tiles import (
+    BAD_INDEX,
+    BAD_LABEL,
+    FINE,
+    KINDS,
+    add_sums,
+    columns_of,
+    load_factors,
+    load_shift,
+    load_tile,
+    no_sums,
+    numbers,
+    price_all,
+    read_indices,
+    read_labels,
+    region_slope,
+    store_sums,
+    term_slope,
+)
+
+
+@triton.jit
+def _read(
+    target, mask, n, c, s, i, C, S, ignore, rounding,
+    DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr,
+):  # fmt: skip
+    """Labels, what counts, and where no label can have the value, (C, P) each."""
+    inside = (c < C)[:, None] & (i < S - s)[None, :]
+    counts = inside
+    if mask[0] is not None:
+        counts = counts & (load_tile(mask, n, c, s, i, inside) != 0)
+    if DENSE:
+        t, counts, bad = read_labels(target, n, c, s, i, inside, counts, ignore, rounding, SOFT, HAS_IGNORE)
+        counts = counts & (bad == 0)
+        t = tl.where(counts, t, 0.0)
+    else:
+        index, kept, odd = read_indices(target, n, s, i, C, i < S - s, ignore, HAS_IGNORE)
+        bad = counts & odd[None, :]
+        counts = counts & kept[None, :]
+        t = ((index[None, :] == c[:, None]) & counts).to(tl.float32)
+    return t, counts, bad
+
+
+@triton.jit
+def _first_bad(
+    target, mask, n, c, i, C, S, first, last, ignore, rounding,
+    DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
+    key = tl.full((), FINE, tl.int64)
+    for tile in range(first, last):
+        s = tile * tl.full((), P, tl.int64)
+        _, _, bad = _read(target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE)
+        if DENSE:
+            number = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
+        else:
+            number = BAD_INDEX * KINDS + (n * S + s + i[None, :]).to(tl.int64) + tl.zeros_like(c)[:, None]
+        found = tl.min(tl.min(tl.where(bad, number, FINE), 1), 0)
+        key = tl.minimum(key, found)
+    return key
+
+
+@triton.jit
+def sigmoid(
+    input, target, weight, mask, gradient, shift, coefficients, partials, keys, constants,
+    C, S, tiles, size, chunks, blocks, ignore, rounding,
+    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
+    TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
+    """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
+    pid = tl.program_id(0)
+    chunk = pid % chunks
+    n = (pid // chunks // blocks).to(tl.int64)
+    c = numbers(pid // chunks % blocks * CB, CB, WIDE)
+    i = numbers(0, P, WIDE)
+    first = chunk * size
+    last = tl.minimum(first + size, tiles)
+    added = load_shift(shift, c[:, None], (c < C)[:, None])
+    if GRAD:
+        factors = load_factors(coefficients, n, c, C, K)
+    if TOTALS:
+        sums = no_sums(CB, K)
+        seen = tl.zeros((CB, P), tl.int32)
+    for tile in range(first, last):
+        s = tile * tl.full((), P, tl.int64)
+        inside = (c < C)[:, None] & (i < S - s)[None, :]
+        x = load_tile(input, n, c, s, i, inside).to(tl.float32) + added
+        t, counts, bad = _read(target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE)
+        x = tl.where(counts, x, 0.0)
+        w = counts.to(tl.float32)
+        if weight[0] is not None:
+            w = tl.where(counts, load_tile(weight, n, c, s, i, inside).to(tl.float32), 0.0)
+        z = tl.exp(-tl.abs(x))
+        d = 1.0 / (1.0 + z)
+        up = x >= 0.0
+        p = tl.where(up, d, z * d)
+        q = tl.where(up, z * d, d)
+        difference = tl.where(t == 1.0, -q, p - t)
+        curve = log1p_unit(z)
+        yes, yes_slopes = price_all(-(tl.where(up, 0.0, -x) + curve), p, q, constants, FORMS, J)
+        no, no_slopes = price_all(-(tl.where(up, x, 0.0) + curve), q, p, constants, FORMS, J)
+        if TOTALS:
+            seen = seen | bad.to(tl.int32)
+            sums = add_sums(sums, columns_of(p, t, w, difference, yes, no, COLUMNS, K), CB, P, K)
+        if GRAD:
+            g = term_slope(t, yes_slopes, factors, 0, COLUMNS, K) * q
+            g -= term_slope(t, no_slopes, factors, 1, COLUMNS, K) * p
+            if HAS_REGION:
+                g += region_slope(p, t, difference, factors, COLUMNS, K) * (p * q)
+            g = tl.where(counts, g * w, 0.0)
+            at = gradient[0] + n * gradient[1] + s * gradient[3]
+            at += c[:, None] * gradient[2] + i[None, :] * gradient[3]
+            tl.store(at, g.to(gradient[0].dtype.element_ty), mask=inside)
+    if TOTALS:
+        store_sums(partials, n * chunks + chunk, c, C, sums, K)
+        key = tl.full((), FINE, tl.int64)
+        if tl.max(tl.max(seen, 1), 0) > 0:
+            key = _first_bad(target, mask, n, c, i, C, S, first, last, ignore, rounding, DENSE, SOFT, HAS_IGNORE, P)
+        tl.store(keys + pid, key)

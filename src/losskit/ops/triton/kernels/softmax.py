@@ -1,0 +1,122 @@
+"""One class of several at each position, by what a position knows of all its classes.
+
+base    the largest logit
+others  the exponentials of the other classes, that of the largest being 1: a nearly certain p is known as 1 - p
+below   the sum over the other classes of r, the slope of the totals by each log p
+on_top  r of the largest class
+
+Then dL/dx_c = r_c - p_c (below + on_top), which cancels for a nearly certain class; there it is q_c r_c - p_c below.
+"""
+
+import triton
+import triton.language as tl
+
+from losskit.ops.triton.kernels.maths import log1p
+from losskit.ops.triton.kernels.tiles import (
+    columns_of,
+    load_row,
+    load_tile,
+    price_all,
+    region_slope,
+    term_slope,
+)
+
+
+@triton.jit
+def read_logits(input, shift, n, c, s, i, C, inside, counts):
+    """(C, P) logits: -infinity for a class that there is not, 0 where a position does not count."""
+    real = (c < C)[:, None]
+    x = load_tile(input, n, c, s, i, real & inside[None, :]).to(tl.float32)
+    if shift is not None:
+        x += tl.load(shift + c[:, None], mask=real, other=0.0)
+    return tl.where(real, tl.where(counts[None, :], x, 0.0), float("-inf"))
+
+
+@triton.jit
+def read_truth(input, shift, n, s, i, truth):
+    """(1, P) logits of the truth."""
+    known = truth >= 0
+    c = tl.where(known, truth, 0).to(i.dtype)
+    at = input[0] + n * input[1] + s * input[3] + c * input[2] + i * input[3]
+    x = tl.load(at, mask=known, other=0).to(tl.float32)
+    if shift is not None:
+        x += tl.where(known, tl.load(shift + c, mask=known, other=0.0), 0.0)
+    return x[None, :]
+
+
+@triton.jit
+def share(x, base, others):
+    """log p, p, 1 - p, and where a class is the largest alone."""
+    less = x - base
+    inverse = 1.0 / (1.0 + others)
+    p = tl.exp(less) * inverse
+    top = (x >= base) & (others < 1.0)
+    return less - log1p(others), p, tl.where(top, others * inverse, 1.0 - p), top
+
+
+@triton.jit
+def price_elements(
+    x, truth_x, base, others, constants, FORMS: tl.constexpr, J: tl.constexpr, SPREAD: tl.constexpr
+):  # fmt: skip
+    """p, 1 - p and top of each element; the terms, of each element or, where no column wants more, of the truth."""
+    l, p, q, top = share(x, base, others)  # noqa: E741
+    if SPREAD:
+        values, slopes = price_all(l, p, q, constants, FORMS, J)
+    else:
+        truth_l, truth_p, truth_q, _ = share(truth_x, base, others)
+        values, slopes = price_all(truth_l, truth_p, truth_q, constants, FORMS, J)
+    return p, q, top, values, slopes
+
+
+@triton.jit
+def element_sums(p, q, t, w, values, COLUMNS: tl.constexpr, K: tl.constexpr):
+    difference = tl.where(t == 1.0, -q, p - t)
+    return columns_of(p, t, w, difference, values, values, COLUMNS, K)
+
+
+@triton.jit
+def element_slopes(p, q, t, slopes, factors, COLUMNS: tl.constexpr, K: tl.constexpr, HAS_REGION: tl.constexpr):
+    """r, the slope of the totals by each log p."""
+    r = term_slope(t, slopes, factors, 0, COLUMNS, K)
+    if HAS_REGION:
+        difference = tl.where(t == 1.0, -q, p - t)
+        r += region_slope(p, t, difference, factors, COLUMNS, K) * p
+    return r
+
+
+@triton.jit
+def gradient_of(p, q, top, r, below, on_top, w, counts):
+    g = tl.where(top, q * r - p * below, r - p * (below + on_top))
+    return tl.where(counts[None, :], g * w, 0.0)
+
+
+@triton.jit
+def store_gradient(gradient, n, c, s, i, g, inside):
+    at = gradient[0] + n * gradient[1] + s * gradient[3]
+    at += c[:, None] * gradient[2] + i[None, :] * gradient[3]
+    tl.store(at, g.to(gradient[0].dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def ignored_rows(target, n, c, s, i, C, inside, ignore, SOFT: tl.constexpr):
+    """(P,) 1 where a class holds the value that leaves the position out."""
+    label = load_tile(target, n, c, s, i, (c < C)[:, None] & inside[None, :])
+    found = (label.to(tl.float32) if SOFT else label) == ignore
+    return tl.max((found & (c < C)[:, None]).to(tl.int32), 0)
+
+
+@triton.jit
+def read_soft(target, n, c, s, i, C, counts, rounding):
+    """(C, P) labels, 0 where a position does not count; where no label can have the value."""
+    inside = (c < C)[:, None] & counts[None, :]
+    t = load_tile(target, n, c, s, i, inside).to(tl.float32)
+    return t, inside & (((t >= -rounding) & (t <= 1.0 + rounding)) == 0)
+
+
+@triton.jit
+def read_row_weights(weight, n, s, i, inside, counts):
+    """(1, P) weights, 0 where a position does not count."""
+    w = counts.to(tl.float32)
+    if weight[0] is not None:
+        w = tl.where(counts, load_row(weight, n, s, i, inside).to(tl.float32), 0.0)
+    return w[None, :]

@@ -1,0 +1,167 @@
+"""Too many classes for one tile. First every position's own numbers, by blocks of classes, then sums and gradient."""
+
+import triton
+import triton.language as tl
+
+from losskit.ops.triton.kernels.softmax import (
+    element_slopes,
+    element_sums,
+    gradient_of,
+    ignored_rows,
+    price_elements,
+    read_logits,
+    read_row_weights,
+    read_soft,
+    read_truth,
+    store_gradient,
+)
+from losskit.ops.triton.kernels.tiles import (
+    BAD_INDEX,
+    BAD_LABEL,
+    BAD_ROW,
+    FINE,
+    KINDS,
+    add_sums,
+    load_factors,
+    no_sums,
+    numbers,
+    read_indices,
+    read_mask,
+    store_sums,
+)
+
+
+@triton.jit
+def _load_known(known, n, s, i, S, inside, ROWS: tl.constexpr):
+    """What the first kernel found out: base, others and, for a gradient, below and on_top, (1, P) each."""
+    rows = ()
+    for k in tl.static_range(ROWS):
+        rows = rows + (tl.load(known + (n * ROWS + k) * S + s + i, mask=inside, other=0.0)[None, :],)
+    return rows
+
+
+@triton.jit
+def softmax_positions(
+    input, target, mask, shift, coefficients, known, truths, keys, constants,
+    C, S, tiles, ignore, rounding,
+    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
+    SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr,
+    CB: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
+    """A tile of positions by all of their classes: one sweep for the softmax, one more where a gradient is wanted."""
+    pid = tl.program_id(0)
+    n = (pid // tiles).to(tl.int64)
+    s = (pid % tiles).to(tl.int64) * P
+    i = numbers(0, P, WIDE)
+    inside = i < S - s
+    counts = read_mask(mask, n, s, i, inside)
+    truth = tl.zeros_like(i).to(tl.int32) - 1
+    key = tl.full((), FINE, tl.int64)
+    number = (n * S + s + i).to(tl.int64)
+    if DENSE:
+        if HAS_IGNORE:
+            for start in range(0, C, CB):
+                c = numbers(start, CB, WIDE)
+                counts = counts & (ignored_rows(target, n, c, s, i, C, inside, ignore, SOFT) == 0)
+    else:
+        truth, counts, odd = read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE)
+        key = tl.min(tl.where(odd, number + BAD_INDEX * KINDS, FINE), 0)
+    base = tl.full((P,), float("-inf"), tl.float32)
+    less = tl.zeros((P,), tl.float32)
+    most = tl.zeros((P,), tl.float32)
+    total = tl.zeros((P,), tl.float32)
+    for start in range(0, C, CB):
+        c = numbers(start, CB, WIDE)
+        x = read_logits(input, shift, n, c, s, i, C, inside, counts)
+        higher = tl.maximum(base, tl.max(x, 0))
+        finite = tl.where(higher == float("-inf"), 0.0, higher)
+        e = tl.exp(x - finite[None, :])
+        largest = x >= higher[None, :]
+        below = tl.sum(tl.where(largest, 0.0, e), 0)
+        equal = tl.sum(tl.where(largest, e, 0.0), 0)
+        same = base == higher
+        less = tl.where(same, less, (less + most) * tl.exp(base - finite)) + below
+        most = tl.where(same, most, 0.0) + equal
+        base = higher
+        if DENSE and TOTALS:
+            t, bad = read_soft(target, n, c, s, i, C, counts, rounding)
+            total += tl.sum(t, 0)
+            element = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
+            key = tl.minimum(key, tl.min(tl.min(tl.where(bad, element, FINE), 1), 0))
+    if DENSE and TOTALS:
+        odd = counts & ((tl.abs(total - 1.0) <= 1e-3 + C * rounding) == 0)
+        key = tl.minimum(key, tl.min(tl.where(odd, number + BAD_ROW * KINDS, FINE), 0))
+    others = less + (most - 1.0)
+    ROWS: tl.constexpr = 4 if GRAD else 2
+    at = known + n * ROWS * S + s + i
+    tl.store(at, base, mask=inside)
+    tl.store(at + S, others, mask=inside)
+    tl.store(truths + n * S + s + i, tl.where(counts, truth, -2), mask=inside)
+    if TOTALS:
+        tl.store(keys + pid, key)
+    if GRAD:
+        below = tl.zeros((P,), tl.float32)
+        on_top = tl.zeros((P,), tl.float32)
+        truth_x = base[None, :]
+        if not SPREAD:
+            truth_x = read_truth(input, shift, n, s, i, truth)
+        for start in range(0, C, CB):
+            c = numbers(start, CB, WIDE)
+            factors = load_factors(coefficients, n, c, C, K)
+            x = read_logits(input, shift, n, c, s, i, C, inside, counts)
+            t = (truth[None, :] == c[:, None]).to(tl.float32)
+            if DENSE:
+                t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
+            p, q, top, _, slopes = price_elements(
+                x, truth_x, base[None, :], others[None, :], constants, FORMS, J, SPREAD
+            )
+            r = element_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION)
+            below += tl.sum(tl.where(top, 0.0, r), 0)
+            on_top += tl.sum(tl.where(top, r, 0.0), 0)
+        tl.store(at + 2 * S, below, mask=inside)
+        tl.store(at + 3 * S, on_top, mask=inside)
+
+
+@triton.jit
+def softmax_classes(
+    input, target, weight, gradient, shift, coefficients, known, truths, partials, constants,
+    C, S, tiles, size, chunks, blocks, rounding,
+    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    DENSE: tl.constexpr, HAS_REGION: tl.constexpr, SPREAD: tl.constexpr,
+    TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
+    """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
+    pid = tl.program_id(0)
+    chunk = pid % chunks
+    n = (pid // chunks // blocks).to(tl.int64)
+    c = numbers(pid // chunks % blocks * CB, CB, WIDE)
+    i = numbers(0, P, WIDE)
+    if GRAD:
+        factors = load_factors(coefficients, n, c, C, K)
+    if TOTALS:
+        sums = no_sums(CB, K)
+    ROWS: tl.constexpr = 4 if GRAD else 2
+    for tile in range(chunk * size, tl.minimum(chunk * size + size, tiles)):
+        s = tile * tl.full((), P, tl.int64)
+        inside = i < S - s
+        row = _load_known(known, n, s, i, S, inside, ROWS)
+        truth = tl.load(truths + n * S + s + i, mask=inside, other=-2)
+        counts = truth > -2
+        w = read_row_weights(weight, n, s, i, inside, counts)
+        x = read_logits(input, shift, n, c, s, i, C, inside, counts)
+        t = (truth[None, :] == c[:, None]).to(tl.float32)
+        if DENSE:
+            t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
+        truth_x = row[0]
+        if not SPREAD:
+            truth_x = read_truth(input, shift, n, s, i, truth)
+        p, q, top, values, slopes = price_elements(x, truth_x, row[0], row[1], constants, FORMS, J, SPREAD)
+        if TOTALS:
+            sums = add_sums(sums, element_sums(p, q, t, w, values, COLUMNS, K), CB, P, K)
+        if GRAD:
+            r = element_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION)
+            g = gradient_of(p, q, top, r, row[2], row[3], w, counts)
+            store_gradient(gradient, n, c, s, i, g, (c < C)[:, None] & inside[None, :])
+    if TOTALS:
+        store_sums(partials, n * chunks + chunk, c, C, sums, K)

@@ -1,0 +1,128 @@
+"""Few enough classes that a tile holds all of them: memory is read once."""
+
+import triton
+import triton.language as tl
+
+from losskit.ops.triton.kernels.softmax import (
+    element_slopes,
+    element_sums,
+    gradient_of,
+    ignored_rows,
+    price_elements,
+    read_logits,
+    read_row_weights,
+    read_soft,
+    read_truth,
+    store_gradient,
+)
+from losskit.ops.triton.kernels.tiles import (
+    BAD_INDEX,
+    BAD_LABEL,
+    BAD_ROW,
+    FINE,
+    KINDS,
+    add_sums,
+    load_factors,
+    no_sums,
+    numbers,
+    read_indices,
+    read_mask,
+    store_sums,
+)
+
+
+@triton.jit
+def read_target(
+    target, mask, n, c, s, i, C, S, ignore, rounding,
+    DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr,
+):  # fmt: skip
+    """Labels (C, P), the class of the truth (P,) or -1, what counts (P,), bad labels (C, P) and bad rows (P,)."""
+    inside = i < S - s
+    counts = read_mask(mask, n, s, i, inside)
+    truth = tl.zeros_like(i).to(tl.int32) - 1
+    if DENSE:
+        if HAS_IGNORE:
+            counts = counts & (ignored_rows(target, n, c, s, i, C, inside, ignore, SOFT) == 0)
+        t, bad = read_soft(target, n, c, s, i, C, counts, rounding)
+        total = tl.sum(t, 0)
+        odd = counts & ((tl.abs(total - 1.0) <= 1e-3 + C * rounding) == 0)
+    else:
+        truth, counts, odd = read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE)
+        t = (truth[None, :] == c[:, None]).to(tl.float32)
+        bad = (truth[None, :] == c[:, None]) & odd[None, :]
+    return t, truth, counts, bad, odd
+
+
+@triton.jit
+def _first_bad(
+    target, mask, n, c, i, C, S, first, last, ignore, rounding,
+    DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
+    key = tl.full((), FINE, tl.int64)
+    for tile in range(first, last):
+        s = tile * tl.full((), P, tl.int64)
+        _, _, _, bad, odd = read_target(target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE)
+        number = (n * S + s + i).to(tl.int64)
+        if DENSE:
+            element = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
+            key = tl.minimum(key, tl.min(tl.min(tl.where(bad, element, FINE), 1), 0))
+            number += BAD_ROW * KINDS
+        else:
+            number += BAD_INDEX * KINDS
+        key = tl.minimum(key, tl.min(tl.where(odd, number, FINE), 0))
+    return key
+
+
+@triton.jit
+def softmax_tile(
+    input, target, weight, mask, gradient, shift, coefficients, partials, keys, constants,
+    C, S, tiles, size, chunks, ignore, rounding,
+    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
+    SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr,
+    CB: tl.constexpr, P: tl.constexpr,
+):  # fmt: skip
+    """A chunk of a sample's positions: sums, gradient, or both."""
+    pid = tl.program_id(0)
+    n = (pid // chunks).to(tl.int64)
+    c = numbers(0, CB, WIDE)
+    i = numbers(0, P, WIDE)
+    first = pid % chunks * size
+    last = tl.minimum(first + size, tiles)
+    if GRAD:
+        factors = load_factors(coefficients, n, c, C, K)
+    if TOTALS:
+        sums = no_sums(CB, K)
+        seen = tl.zeros((P,), tl.int32)
+    for tile in range(first, last):
+        s = tile * tl.full((), P, tl.int64)
+        t, truth, counts, bad, odd = read_target(
+            target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE
+        )
+        w = read_row_weights(weight, n, s, i, i < S - s, counts)
+        x = read_logits(input, shift, n, c, s, i, C, i < S - s, counts)
+        base = tl.max(x, 0)[None, :]
+        e = tl.exp(x - base)
+        largest = x >= base
+        others = (tl.sum(tl.where(largest, 0.0, e), 0) + (tl.sum(tl.where(largest, e, 0.0), 0) - 1.0))[None, :]
+        truth_x = base
+        if not SPREAD:
+            truth_x = read_truth(input, shift, n, s, i, truth)
+        p, q, top, values, slopes = price_elements(x, truth_x, base, others, constants, FORMS, J, SPREAD)
+        if TOTALS:
+            seen = seen | odd.to(tl.int32)
+            if DENSE:
+                seen = seen | tl.max(bad.to(tl.int32), 0)
+            sums = add_sums(sums, element_sums(p, q, t, w, values, COLUMNS, K), CB, P, K)
+        if GRAD:
+            r = element_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION)
+            below = tl.sum(tl.where(top, 0.0, r), 0)[None, :]
+            on_top = tl.sum(tl.where(top, r, 0.0), 0)[None, :]
+            g = gradient_of(p, q, top, r, below, on_top, w, counts)
+            store_gradient(gradient, n, c, s, i, g, (c < C)[:, None] & (i < S - s)[None, :])
+    if TOTALS:
+        store_sums(partials, pid, c, C, sums, K)
+        key = tl.full((), FINE, tl.int64)
+        if tl.max(seen, 0) > 0:
+            key = _first_bad(target, mask, n, c, i, C, S, first, last, ignore, rounding, DENSE, SOFT, HAS_IGNORE, P)
+        tl.store(keys + pid, key)

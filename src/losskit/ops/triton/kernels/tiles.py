@@ -1,0 +1,208 @@
+"""What every kernel does with a tile of C classes by P positions: reading, columns, slopes.
+
+A tensor comes as (pointer, n, c, s): its strides, 0 where it repeats. A pointer of None: there is none.
+"""
+
+import triton
+import triton.language as tl
+
+from losskit.ops.triton.kernels.maths import price
+
+# A column's code: its place among the region columns, or TERMS plus four times its term plus its slot.
+TP: tl.constexpr = tl.constexpr(0)
+PRED: tl.constexpr = tl.constexpr(1)
+TARGET: tl.constexpr = tl.constexpr(2)
+COUNT: tl.constexpr = tl.constexpr(3)
+PRED_SQ: tl.constexpr = tl.constexpr(4)
+TARGET_SQ: tl.constexpr = tl.constexpr(5)
+ABS_DIFF: tl.constexpr = tl.constexpr(6)
+TERMS: tl.constexpr = tl.constexpr(7)
+
+# What no label can have is reported as kind * KINDS + the element's number; FINE is none.
+BAD_INDEX: tl.constexpr = tl.constexpr(1)
+BAD_LABEL: tl.constexpr = tl.constexpr(2)
+BAD_ROW: tl.constexpr = tl.constexpr(3)
+KINDS: tl.constexpr = tl.constexpr(1 << 60)
+FINE: tl.constexpr = tl.constexpr((1 << 63) - 1)
+
+
+@triton.jit
+def numbers(first, COUNT_: tl.constexpr, WIDE: tl.constexpr):
+    """first, first + 1, ...: 64 bits wide where a tile's offsets may need it."""
+    found = first + tl.arange(0, COUNT_)
+    return found.to(tl.int64) if WIDE else found
+
+
+@triton.jit
+def load_tile(tensor, n, c, s, i, inside):
+    """(C, P) elements of sample n, of classes c and positions s + i; 0 outside."""
+    at = tensor[0] + n * tensor[1] + s * tensor[3]
+    return tl.load(at + c[:, None] * tensor[2] + i[None, :] * tensor[3], mask=inside, other=0)
+
+
+@triton.jit
+def load_row(tensor, n, s, i, inside):
+    """(P,) elements of sample n: those of its first class."""
+    return tl.load(tensor[0] + n * tensor[1] + s * tensor[3] + i * tensor[3], mask=inside, other=0)
+
+
+@triton.jit
+def load_shift(shift, c, inside):
+    return 0.0 if shift is None else tl.load(shift + c, mask=inside, other=0.0)
+
+
+@triton.jit
+def load_factors(coefficients, n, c, C, K: tl.constexpr):
+    """K columns of (C, 1) coefficients: what the gradient of each total is."""
+    factors = ()
+    for k in tl.static_range(K):
+        at = coefficients[0] + n * coefficients[1] + c * K + k
+        factors = factors + (tl.load(at, mask=c < C, other=0.0).to(tl.float32)[:, None],)
+    return factors
+
+
+@triton.jit
+def no_sums(CB: tl.constexpr, K: tl.constexpr):
+    sums = ()
+    for _ in tl.static_range(K):
+        sums = sums + (tl.zeros((CB,), tl.float64),)
+    return sums
+
+
+@triton.jit
+def add_sums(sums, columns, CB: tl.constexpr, P: tl.constexpr, K: tl.constexpr):
+    """The sums with those of a tile: float32 inside it, float64 across."""
+    added = ()
+    for k in tl.static_range(K):
+        column = tl.broadcast_to(columns[k], (CB, P))
+        added = added + (sums[k] + tl.sum(column, 1).to(tl.float64),)
+    return added
+
+
+@triton.jit
+def store_sums(partials, row, c, C, sums, K: tl.constexpr):
+    for k in tl.static_range(K):
+        tl.store(partials + (row.to(tl.int64) * C + c) * K + k, sums[k], mask=c < C)
+
+
+@triton.jit
+def read_labels(target, n, c, s, i, inside, counts, ignore, rounding, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr):
+    """(C, P) labels of a target with classes, what counts, and where no label can have the value."""
+    label = load_tile(target, n, c, s, i, inside)
+    t = label.to(tl.float32)
+    if HAS_IGNORE:
+        counts = counts & ((t if SOFT else label) != ignore)
+    bad = counts & (((t >= -rounding) & (t <= 1.0 + rounding)) == 0)
+    return t, counts, bad
+
+
+@triton.jit
+def read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE: tl.constexpr):
+    """(P,) class indices, what counts, and where an index names no class."""
+    index = load_row(target, n, s, i, counts).to(tl.int64)
+    if HAS_IGNORE:
+        counts = counts & (index != ignore)
+    bad = counts & ((index < 0) | (index >= C))
+    counts = counts & (bad == 0)
+    return tl.where(counts, index, -1).to(tl.int32), counts, bad
+
+
+@triton.jit
+def read_mask(mask, n, s, i, inside):
+    counts = inside
+    if mask[0] is not None:
+        counts = counts & (load_row(mask, n, s, i, inside) != 0)
+    return counts
+
+
+@triton.jit
+def price_all(l, p, q, constants, FORMS_: tl.constexpr, J: tl.constexpr):  # noqa: E741
+    """The value and the slope of each of J terms."""
+    values = ()
+    slopes = ()
+    for j in tl.static_range(J):
+        value, slope = price(
+            l, p, q, constants[4 * j], constants[4 * j + 1], constants[4 * j + 2], constants[4 * j + 3], FORMS_[j]
+        )
+        values = values + (value,)
+        slopes = slopes + (slope,)
+    return values, slopes
+
+
+@triton.jit
+def column_of(p, t, w, difference, yes, no, CODE: tl.constexpr):
+    """What each element adds to a column. `yes` and `no` are the terms' values on either side."""
+    if CODE == TP:
+        value = p * t * w
+    elif CODE == PRED:
+        value = p * w
+    elif CODE == TARGET:
+        value = t * w
+    elif CODE == COUNT:
+        value = w
+    elif CODE == PRED_SQ:
+        value = p * p * w
+    elif CODE == TARGET_SQ:
+        value = t * t * w
+    elif CODE == ABS_DIFF:
+        value = tl.abs(difference) * w
+    elif (CODE - TERMS) % 4 == 0:
+        value = tl.where(t == 0.0, 0.0, yes[(CODE - TERMS) // 4] * t * w)
+    elif (CODE - TERMS) % 4 == 1:
+        value = tl.where(t == 1.0, 0.0, no[(CODE - TERMS) // 4] * (1.0 - t) * w)
+    elif (CODE - TERMS) % 4 == 2:
+        value = yes[(CODE - TERMS) // 4] * w
+    else:
+        value = no[(CODE - TERMS) // 4] * w
+    return value
+
+
+@triton.jit
+def columns_of(p, t, w, difference, yes, no, COLUMNS: tl.constexpr, K: tl.constexpr):
+    found = ()
+    for k in tl.static_range(K):
+        found = found + (column_of(p, t, w, difference, yes, no, COLUMNS[k]),)
+    return found
+
+
+@triton.jit
+def add_region_slope(slope, p, t, difference, factor, CODE: tl.constexpr):
+    if CODE == TP:
+        slope += factor * t
+    elif CODE == PRED:
+        slope += factor
+    elif CODE == PRED_SQ:
+        slope += 2.0 * factor * p
+    elif CODE == ABS_DIFF:
+        slope += factor * ((difference > 0.0).to(tl.float32) - (difference < 0.0).to(tl.float32))
+    return slope
+
+
+@triton.jit
+def region_slope(p, t, difference, factors, COLUMNS: tl.constexpr, K: tl.constexpr):
+    """The slope of the region columns by p."""
+    slope = tl.zeros_like(p)
+    for k in tl.static_range(K):
+        slope = add_region_slope(slope, p, t, difference, factors[k], COLUMNS[k])
+    return slope
+
+
+@triton.jit
+def add_term_slope(slope, t, slopes, factor, SIDE: tl.constexpr, CODE: tl.constexpr):
+    if CODE >= TERMS and (CODE - TERMS) % 2 == SIDE:
+        share = factor
+        if (CODE - TERMS) % 4 == 0:
+            share = factor * t
+        elif (CODE - TERMS) % 4 == 1:
+            share = factor * (1.0 - t)
+        slope += tl.where(share == 0.0, 0.0, share * slopes[(CODE - TERMS) // 4])
+    return slope
+
+
+@triton.jit
+def term_slope(t, slopes, factors, SIDE: tl.constexpr, COLUMNS: tl.constexpr, K: tl.constexpr):
+    """The slope of the terms' columns of one side by log p; a share of 0 silences a slope that is infinite."""
+    slope = tl.zeros_like(t)
+    for k in tl.static_range(K):
+        slope = add_term_slope(slope, t, slopes, factors[k], SIDE, COLUMNS[k])
+    return slope

@@ -1,0 +1,232 @@
+"""How work is cut into programs, and the launches that do it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losskit.ops.columns import REGION_COLUMNS
+from losskit.ops.native import _common_stride, _over
+from losskit.ops.triton.kernels import maths
+from losskit.ops.triton.kernels.reduction import reduce
+from losskit.ops.triton.kernels.sigmoid import sigmoid
+from losskit.ops.triton.kernels.softmax_loop import softmax_classes, softmax_positions
+from losskit.ops.triton.kernels.softmax_tile import softmax_tile
+
+TILE = 2048  # elements of a tile, where it need not hold all classes
+WHOLE_TILE = 4096  # where it does
+LARGEST_TILE = 8192
+LINE = 32  # positions side by side that are worth a transfer
+MOST_PROGRAMS = 4096
+ENOUGH_PROGRAMS = 512  # below it, programs count for more than the memory of their sums
+MOST_KEYS = 4096  # that each program of the reduction may read
+REDUCED = 4096  # partial sums that a program of the reduction adds at once
+SUMS_SHARE = 16  # a program reads at least as many times the bytes that its sums take
+
+_Side = tuple[Tensor | None, int, int, int]  # a tensor and its strides over samples, classes and positions
+_NONE: _Side = (None, 0, 0, 0)
+
+
+class Work:
+    """One call of the operators."""
+
+    def __init__(
+        self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shift: Tensor | None,
+        link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float],
+        pooled: bool, totals: bool, coefficients: Tensor | None,
+    ) -> None:  # fmt: skip
+        self.flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
+        self.link, self.pooled, self.totals = link, pooled, totals
+        self.device, self.element_size = input.device, input.element_size()
+        n, c = input.shape[0], input.shape[1]
+        self.n, self.c, self.s = (1, c, n) if self.flat else (n, c, input.numel() // (n * c))
+        self.columns = _codes(places)
+        self.constants = tuple(float(value) for value in constants)
+        self.dense, self.soft = target.dim() == input.dim(), target.is_floating_point()
+        self.ignore = ignore
+        self.rounding = 4 * torch.finfo(target.dtype).eps if self.soft else 0.0
+        self.input = self._side(input.detach())
+        self.target = self._side(target.detach() if self.dense else target.unsqueeze(1))
+        self.weight = _NONE if weight is None else self._side(_over(weight, input))
+        self.mask = _NONE if mask is None else self._side(_over(mask, input))
+        self.shift = None if shift is None else shift.detach().to(torch.float32).contiguous()
+        self.coefficients: tuple[Tensor | None, int] = (None, 0)
+        self.gradient, self.made = _NONE, None
+        if coefficients is not None:
+            step = 0 if pooled else c * len(self.columns)
+            self.coefficients = (coefficients.detach().to(torch.float64).contiguous(), step)
+            self.made = torch.empty_like(input)
+            self.gradient = self._side(self.made)
+            if self.gradient[0] is not self.made:  # strides that no single step describes
+                self.made = torch.empty_like(input, memory_format=torch.contiguous_format)
+                self.gradient = self._side(self.made)
+
+    def run(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Totals, gradient, and what was bad."""
+        with torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext():
+            rows, partials, keys = self._sigmoid() if self.link == "sigmoid" else self._softmax()
+            if not self.totals:
+                return None, self.made, None
+            totals, problem = self._reduced(rows, partials, keys)
+            return totals, self.made, problem
+
+    def _sigmoid(self) -> tuple[int, Tensor | None, Tensor | None]:
+        block, positions = self._tile()
+        blocks = -(-self.c // block)
+        tiles, size, chunks = self._cut(block, positions)
+        programs = self.n * blocks * chunks
+        partials, keys = self._partials(chunks), self._keys(programs)
+        sigmoid[(programs,)](
+            self.input, self.target, self.weight, self.mask, self.gradient, self.shift, self.coefficients,
+            partials, keys, self.constants, self.c, self.s, tiles, size, chunks, blocks,
+            self.ignore or 0, self.rounding, **self._asked(positions), **self._kind(), CB=block, P=positions,
+        )  # fmt: skip
+        return chunks, partials, keys
+
+    def _softmax(self) -> tuple[int, Tensor | None, Tensor | None]:
+        line = min(LINE, _power_of_two(self.s)) if self._side_by_side() else 1
+        block = _power_of_two(self.c)
+        if block * line > LARGEST_TILE:
+            return self._softmax_loop()
+        positions = min(max(line, WHOLE_TILE // block), _power_of_two(self.s))
+        tiles, size, chunks = self._cut(block, positions)
+        partials, keys = self._partials(chunks), self._keys(self.n * chunks)
+        softmax_tile[(self.n * chunks,)](
+            self.input, self.target, self.weight, self.mask, self.gradient, self.shift, self.coefficients,
+            partials, keys, self.constants, self.c, self.s, tiles, size, chunks,
+            self.ignore or 0, self.rounding, **self._asked(positions), **self._kind(), SPREAD=self._spread(),
+            CB=block, P=positions, num_warps=8 if block * positions > WHOLE_TILE else 4,
+        )  # fmt: skip
+        return chunks, partials, keys
+
+    def _softmax_loop(self) -> tuple[int, Tensor | None, Tensor | None]:
+        block, positions = self._tile()
+        blocks = -(-self.c // block)
+        tiles, size, chunks = self._cut(block, positions)
+        rows = 4 if self.made is not None else 2
+        known = torch.empty((self.n, rows, self.s), dtype=torch.float32, device=self.device)
+        truths = torch.empty((self.n, self.s), dtype=torch.int32, device=self.device)
+        partials, keys = self._partials(chunks), self._keys(self.n * tiles)
+        asked, shape = self._asked(positions), {"SPREAD": self._spread(), "CB": block, "P": positions}
+        softmax_positions[(self.n * tiles,)](
+            self.input, self.target, self.mask, self.shift, self.coefficients, known, truths, keys, self.constants,
+            self.c, self.s, tiles, self.ignore or 0, self.rounding, **asked, **self._kind(), **shape,
+        )  # fmt: skip
+        if self.totals or self.made is not None:
+            softmax_classes[(self.n * blocks * chunks,)](
+                self.input, self.target, self.weight, self.gradient, self.shift, self.coefficients,
+                known, truths, partials, self.constants, self.c, self.s, tiles, size, chunks, blocks,
+                self.rounding, **asked, DENSE=self.dense, **shape,
+            )  # fmt: skip
+        return chunks, partials, keys
+
+    def _reduced(self, chunks: int, partials: Tensor | None, keys: Tensor | None) -> tuple[Tensor, Tensor]:
+        assert partials is not None
+        assert keys is not None
+        if len(keys) > MOST_KEYS:
+            keys = keys.amin(0, keepdim=True)
+        out, rows = (1, self.n * chunks) if self.pooled else (self.n, chunks)
+        room = self.c * len(self.columns)
+        most = min(_power_of_two(rows), 256)
+        block = min(REDUCED // most, _power_of_two(room))
+        blocks = -(-room // block)
+        totals = torch.empty((out, self.c, len(self.columns)), dtype=torch.float64, device=self.device)
+        problem = torch.empty(2, dtype=torch.float64, device=self.device)
+        reduce[(out * blocks,)](
+            partials, keys, self.target, totals, problem, len(keys), rows, room, blocks, self.c, self.s,
+            KEYS=min(_power_of_two(len(keys)), 1024), ROWS=most, BLOCK=block,
+        )  # fmt: skip
+        return totals, problem
+
+    def _side(self, tensor: Tensor) -> _Side:
+        """The tensor as the kernels see it, copied only where its spatial dimensions have no common stride."""
+        if tensor.dtype == torch.bool:
+            tensor = tensor.view(torch.uint8)
+        strides = tensor.stride()
+        if self.flat:
+            return tensor, 0, strides[1], strides[0]
+        step = _common_stride(tensor.shape[2:], strides[2:])
+        if step is None:
+            tensor = tensor.contiguous()
+            strides, step = tensor.stride(), 1
+        return tensor, strides[0], strides[1], step
+
+    def _side_by_side(self) -> bool:
+        """Whether neighbouring positions, rather than classes, are neighbours in memory."""
+        return (self.s > 1 and self.input[3] <= self.input[2]) or self.c == 1
+
+    def _tile(self) -> tuple[int, int]:
+        """Classes and positions of a tile that need not hold all classes, longest along memory."""
+        c, s = _power_of_two(self.c), _power_of_two(self.s)
+        if not self._side_by_side():
+            block = min(c, TILE)
+            return block, min(s, TILE // block)
+        positions = min(s, TILE if self.link == "sigmoid" else LINE)
+        return min(c, TILE // positions), positions
+
+    def _cut(self, block: int, positions: int) -> tuple[int, int, int]:
+        """Tiles of a sample, tiles of a program, programs of a sample (for each block of classes)."""
+        tiles = -(-self.s // positions)
+        total = tiles * self.n
+        worth = SUMS_SHARE * 8 * len(self.columns) // (positions * self.element_size) if self.totals else 1
+        size = max(1, -(-total // MOST_PROGRAMS), min(worth, -(-total // ENOUGH_PROGRAMS)))
+        size = min(size, tiles)
+        return tiles, size, -(-tiles // size)
+
+    def _partials(self, chunks: int) -> Tensor | None:
+        if not self.totals:
+            return None
+        shape = (self.n * chunks, self.c, len(self.columns))
+        return torch.empty(shape, dtype=torch.float64, device=self.device)
+
+    def _keys(self, programs: int) -> Tensor | None:
+        return torch.empty(programs, dtype=torch.int64, device=self.device) if self.totals else None
+
+    def _asked(self, positions: int) -> dict[str, Any]:
+        """What the kernels are compiled for, of the columns and the tensors' size."""
+        sides = (self.input, self.target, self.weight, self.mask, self.gradient)
+        reach = max((2 * self.c) * abs(c) + positions * abs(s) for _, _, c, s in sides)
+        forms = tuple(_form(*self.constants[k : k + 4]) for k in range(0, len(self.constants), 4))
+        scored = {REGION_COLUMNS.index(name) for name in ("tp", "pred", "pred_sq", "abs_diff")}
+        return {
+            "COLUMNS": self.columns,
+            "K": len(self.columns),
+            "FORMS": forms,
+            "J": len(forms),
+            "HAS_REGION": not scored.isdisjoint(self.columns),
+            "TOTALS": self.totals,
+            "GRAD": self.made is not None,
+            "WIDE": max(reach, 2 * self.c * len(self.columns)) >= 2**31,
+        }
+
+    def _kind(self) -> dict[str, Any]:
+        """What the kernels are compiled for, of the target."""
+        return {"DENSE": self.dense, "SOFT": self.soft, "HAS_IGNORE": self.ignore is not None}
+
+    def _spread(self) -> bool:
+        """Whether a term is wanted of every class, not of the truth alone."""
+        first = len(REGION_COLUMNS)
+        return self.dense or any(code >= first and (code - first) % 4 == 2 for code in self.columns)
+
+
+def _codes(places: Sequence[int]) -> tuple[int, ...]:
+    """Each column's code, in the order of the columns: its place in the plan."""
+    found = {place: code for code, place in enumerate(places) if place >= 0}
+    return tuple(found[place] for place in sorted(found))
+
+
+def _form(log: float, gamma: float, rest: float, q: float) -> int:
+    """How a term is written."""
+    known: dict[float, Any] = {0.0: maths.PLAIN_LOG, 1.0: maths.LINEAR_LOG, 2.0: maths.SQUARE_LOG}
+    form = maths.NO_LOG if log == 0 else known.get(gamma, maths.POWER_LOG)
+    rests = maths.NO_REST if rest == 0 else maths.LINEAR_REST if q == 1 else maths.POWER_REST
+    return int(form.value + 5 * rests.value)
+
+
+def _power_of_two(count: int) -> int:
+    """The smallest power of two that is not below."""
+    return 1 << (count - 1).bit_length()
