@@ -9,7 +9,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 import losskit
-from losskit.checker import command
+from losskit.checker import battery, command
 from losskit.checker.finding import Finding, Outcome, Severity
 from losskit.checker.render import write_page
 from losskit.checker.waivers import waivers_for
@@ -158,12 +158,20 @@ def test_verbose_tells_every_check():
     assert "no-graph" not in brief
 
 
+def test_a_check_that_fails_by_itself_is_told_and_is_no_fault_of_the_loss(monkeypatch):
+    broken = battery.Check("broken", Severity.WRONG, lambda subject: 1 / 0, "", "")
+    monkeypatch.setattr(battery, "REGISTRY", {"broken": broken})
+    result = run("torch.nn:MSELoss")
+    assert result.exit_code == 0
+    assert "The check broken could not be carried out, by a fault of its own (ZeroDivisionError" in result.stdout
+
+
 def test_a_batch_from_a_file(here):
-    torch.save((torch.randn(4, 3, 8).softmax(1), torch.randint(3, (4, 8))), here / "batch.pt")
-    result = run("torch.nn:CrossEntropyLoss", "--batch", "batch.pt")
+    torch.save((torch.randn(4, 3, 8).softmax(1), torch.randint(3, (4, 8))), here / "own.pt")
+    result = run("torch.nn:CrossEntropyLoss", "--batch", "own.pt")
     assert result.exit_code == 1
     assert "a softmax was applied" in result.stdout
-    assert "load(Path('batch.pt'))" in result.stdout
+    assert "load(Path('own.pt'))" in result.stdout
 
 
 def test_source_is_read_and_not_run(here):

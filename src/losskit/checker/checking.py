@@ -68,6 +68,7 @@ def check(
     if isolate is False or (not text and not can_fork()):
         subject = Subject(made := origin_of(criterion, options), conclude(made, **said))
         subject.batch = _loaded(given)
+        subject.batch_file = given if isinstance(given, str) else subject.batch_file
         outcomes = list(battery.here(subject)(asked, started))
         taken: Spec | None = subject.spec
         name = subject.name

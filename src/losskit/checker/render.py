@@ -46,6 +46,9 @@ def show(report: Report, console: Console, verbose: bool = False) -> None:
     for waived in report.waived:
         needless = "" if waived.findings else " (nothing was found here)"
         console.print(Text.assemble(("\nwaived ", "bold"), f"{waived.check}: {waived.reason}{needless}"))
+    for outcome in report.with_status("failed"):
+        said_of_it = f"\nThe check {outcome.check} could not be carried out, by a fault of its own{reason(outcome)}."
+        console.print(Text(said_of_it, style="yellow"))
     if verbose:
         console.print(Text("\nEvery check", style="bold"))
         for outcome in report.outcomes:

@@ -15,7 +15,7 @@ _SMALLER = ((), (2,), (1, 2), (2, 2), (1, 1, 2))
 def smallest(question: Question, subject: Subject) -> list[Found]:
     """What a question finds in a loss, shown by as few positions as show it."""
     found = list(question(subject))
-    for smaller in _smaller(subject) if found else ():
+    for smaller in _smaller(subject) if found and subject.batch is None else ():
         try:
             again = list(question(smaller))
         except (LossRaised, CannotRebuild):
@@ -30,5 +30,5 @@ def _smaller(subject: Subject) -> Iterator[Subject]:
     for spatial in _SMALLER:
         if spatial in subject.spec.spatials or (spatial and subject.spec.takes_spatial(len(spatial))):
             made = Subject(subject.origin, replace(subject.spec, spatial=spatial))
-            made.on_call, made.batch = subject.on_call, subject.batch
+            made.on_call = subject.on_call
             yield made

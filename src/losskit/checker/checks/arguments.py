@@ -102,7 +102,7 @@ def _shown(subject: Subject, tensors: tuple[Tensor, ...], option: str, other: An
     torch.manual_seed(0)
     with torch.no_grad():
         made = subject.call(built(subject, {option: other}), *tensors)
-    return float(made) if made.dim() == 0 or not subject.spec.scalar else tuple(made.shape)
+    return float(made.mean()) if made.dim() == 0 or not subject.spec.scalar else tuple(made.shape)
 
 
 def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
