@@ -216,7 +216,7 @@ def test_a_terminal_without_greek_letters() -> None:
     [
         ("typer rich", ["list"], 'needs typer and rich: pip install "losskit[cli]"'),
         ("matplotlib", ["plot", "dice"], 'pip install "losskit[compare]"'),
-        ("sklearn scipy jinja2", ["compare", "--seeds", "1"], 'pip install "losskit[compare]"'),
+        ("sklearn scipy jinja2", ["compare", "--blocks", "1"], 'pip install "losskit[compare]"'),
     ],
 )
 def test_a_missing_extra_is_named(without: str, arguments: list[str], said: str, tmp_path: Path) -> None:
