@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: compare test lint docs browser clean
+.PHONY: compare test lint docs bench browser clean
 
 # The main job: compare losses on real data, with a report to open.
 compare: .venv/compare.done
@@ -21,6 +21,10 @@ lint: .venv/dev.done
 
 docs: .venv/dev.done
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+# Time and memory against the other libraries; ARGS="--help" says how to choose.
+bench: .venv/dev.done
+	PYTHONPATH=benchmarks $(BIN)/python -m bench $(ARGS)
 
 browser: .venv/dev.done
 	$(BIN)/python -m pytest -m browser $(ARGS)

@@ -1,0 +1,93 @@
+"""The command: measure what is chosen, keep each cell, print the tables, draw the charts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from bench import chart, isolation, report, store
+from bench.measure import OK, Outcome, Settings
+from bench.workloads import Cell, growth, table
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    add = parser.add_argument
+    add("--only", action="append", metavar="WORDS", help="cells that have all these words: 'dice+ce 4x19x256x256'")
+    add("--rounds", type=int, default=40, help="turns of each contender (slow ones take fewer)")
+    add("--threads", type=int, default=os.cpu_count() or 1, help="torch's threads")
+    add("--compile", choices=["table", "all", "none"], default="table", help="which cells have torch.compile's too")
+    add("--no-compile", dest="compile", action="store_const", const="none", help="nothing under torch.compile")
+    add("--compile-limit", type=float, default=60.0, metavar="S", help="seconds a contender may take to compile")
+    add("--minutes", type=float, default=24.0, help="start no further cell after these; --resume goes on")
+    add("--resume", action="store_true", help="keep what the CSV holds and measure what is missing")
+    add("--growth", action="store_true", help="by size, classes and threads, instead of the table")
+    add("--csv", type=Path, help="where the figures go (benchmarks/results/speed.csv, growth.csv)")
+    add("--chart", type=Path, help="where the chart goes (docs/_static/speed.svg, growth.svg); a whole run draws it")
+    add("--report", action="store_true", help="measure nothing: print and draw what the CSV holds")
+    add("--list", action="store_true", help="measure nothing: print the cells")
+    asked = parser.parse_args(arguments)
+
+    name = "growth" if asked.growth else "speed"
+    csv = asked.csv or _REPOSITORY / "benchmarks" / "results" / f"{name}.csv"
+    cells = list(growth(asked.threads) if asked.growth else table(asked.threads, asked.compile))
+    if asked.only:
+        cells = [cell for cell in cells if any(cell.chosen(words) for words in asked.only)]
+    if asked.list:
+        _print("\n".join(map(str, cells)))
+        return
+    if not asked.report:
+        if not cells:
+            parser.error(f"--only {asked.only} chooses no cell; --list prints the words of each")
+        results = store.Store(csv, resume=asked.resume)
+        _measure(cells, results, Settings(asked.rounds, asked.compile_limit), asked.minutes)
+    lines, title = store.read(csv), store.described(csv)
+    _print(report.markdown(lines, title))
+    picture = asked.chart or (None if asked.only else _REPOSITORY / "docs" / "_static" / f"{name}.svg")
+    if picture is not None and (chart.draw_growth if asked.growth else chart.draw)(lines, title, picture):
+        _print(f"{picture}\n")
+
+
+def _measure(cells: list[Cell], results: store.Store, settings: Settings, minutes: float) -> None:
+    missing = [cell for cell in cells if cell not in results]
+    if missing:
+        torch.set_num_threads(1)  # this process computes nothing, so that its children may
+        isolation.prepare(compiling=any(cell.compiled for cell in missing))
+    start = time.monotonic()
+    for number, cell in enumerate(missing):
+        if time.monotonic() - start > 60 * minutes:
+            _say(f"{len(missing) - number} cells not measured in {minutes:g} minutes; --resume goes on, from {cell}")
+            return
+        began = time.monotonic()
+        outcomes = isolation.measured(cell, settings)
+        results.add(cell, outcomes)
+        _say(f"[{number + 1}/{len(missing)}] {cell}, {time.monotonic() - began:.0f} s: {_summary(outcomes)}")
+
+
+def _summary(outcomes: list[Outcome]) -> str:
+    timed = [
+        f"{o.library}{'/c' if o.compiled else ''} {o.minimum_ms:.3g}" for o in outcomes if o.minimum_ms is not None
+    ]
+    left = [f"{o.library}{'/c' if o.compiled else ''} {o.status}: {o.why}" for o in outcomes if o.status != OK]
+    return "; ".join([", ".join(timed), *left])
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

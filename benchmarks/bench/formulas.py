@@ -1,0 +1,64 @@
+"""Every loss once more as its formula, in float64: what contenders are held against before they are timed."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ALPHA, BETA = 0.3, 0.7  # of Tversky
+
+
+def loss(name: str, pool: str, logits: Tensor, target: Tensor) -> Tensor:
+    """The loss by its formula."""
+    return torch.stack([_part(part, pool, logits.double(), target) for part in name.split("+")]).sum()
+
+
+def _part(name: str, pool: str, x: Tensor, target: Tensor) -> Tensor:
+    if name == "lovasz":
+        return _lovasz(x, target, pool)
+    if name in ("bce", "ce", "focal"):
+        log_p = _log_of_truth(x, target)
+        return -((1 - log_p.exp()) ** 2 * log_p).mean() if name == "focal" else -log_p.mean()
+    p, t = (x.sigmoid(), target.double()) if x.shape[1] == 1 else (x.softmax(1), one_hot(target, x.shape[1]))
+    places = [d for d in range(x.dim()) if d > 1 or (d == 0 and pool == "batch")]
+    both, predicted, true = ((p * t).sum(places), p.sum(places), t.sum(places))
+    if name == "dice":
+        return (1 - 2 * both / (predicted + true)).mean()
+    if name == "jaccard":
+        return (1 - both / (predicted + true - both)).mean()
+    return (1 - both / (both + ALPHA * (predicted - both) + BETA * (true - both))).mean()
+
+
+def _log_of_truth(x: Tensor, target: Tensor) -> Tensor:
+    if x.shape[1] == 1:
+        return F.logsigmoid(torch.where(target > 0.5, x, -x))
+    return x.log_softmax(1).gather(1, target.unsqueeze(1))
+
+
+def _lovasz(x: Tensor, target: Tensor, pool: str) -> Tensor:
+    """Errors in falling order, each times the Jaccard loss it adds, over the classes that occur."""
+    if x.shape[1] == 1:
+        t = target.double()
+        errors = F.relu(1 - x * (2 * t - 1))
+    else:
+        t = one_hot(target, x.shape[1])
+        errors = (t - x.softmax(1)).abs()
+    errors, t = (v.unsqueeze(-1).flatten(2) for v in (errors, t))  # (N, C, S)
+    if pool == "batch":
+        errors, t = (v.transpose(0, 1).flatten(1).unsqueeze(0) for v in (errors, t))
+    errors, order = errors.sort(-1, descending=True)
+    t = t.gather(-1, order)
+    true = t.sum(-1, keepdim=True)
+    jaccard = 1 - (true - t.cumsum(-1)) / (true + (1 - t).cumsum(-1))
+    value = (errors * jaccard.diff(dim=-1, prepend=torch.zeros_like(true))).sum(-1)  # (N or 1, C)
+    if x.shape[1] == 1:
+        return value.mean()
+    occurs = (true.squeeze(-1) > 0).double()
+    return ((value * occurs).sum(1) / occurs.sum(1)).mean()
+
+
+def one_hot(target: Tensor, classes: int) -> Tensor:
+    """(N, *) class indices to (N, C, *) float64."""
+    shape = (target.shape[0], classes, *target.shape[1:])
+    return torch.zeros(shape, dtype=torch.float64).scatter_(1, target.unsqueeze(1), 1.0)

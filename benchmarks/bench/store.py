@@ -1,0 +1,128 @@
+"""The CSV: one line for each contender of each cell, written as soon as the cell is done."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import platform
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
+
+import torch
+
+from bench.measure import Outcome
+from bench.workloads import Cell
+
+_READ: dict[Any, Callable[[str], Any]] = {
+    str: str,
+    bool: "True".__eq__,
+    int | None: lambda text: int(text) if text else None,
+    float | None: lambda text: float(text) if text else None,
+}
+_CELL = [field.name for field in fields(Cell)]
+_RUN = ("commit", "device", "torch", "date")
+COLUMNS = (*_RUN, *(f"{name}_asked" if name == "compiled" else name for name in _CELL), *Outcome._fields)
+
+
+class Line(NamedTuple):
+    """A contender's figures, and of what."""
+
+    cell: Cell
+    outcome: Outcome
+
+
+class Store:
+    """The results of one commit on one device."""
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self.path = path
+        self.run = {
+            "commit": commit(), "device": device_name(), "torch": torch.__version__, "date": str(dt.date.today())
+        }  # fmt: skip
+        kept = _rows(path) if resume else []
+        for key in ("commit", "device", "torch"):
+            if any(row[key] != self.run[key] for row in kept):
+                raise SystemExit(
+                    f"{path} holds results of another {key} than {self.run[key]}, which no run can go on with. "
+                    "Leave --resume out to measure again, or name another --csv."
+                )
+        self.lines = [_line(row) for row in kept]
+        self.cells = list(dict.fromkeys(line.cell for line in self.lines))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(kept)
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell in self.cells
+
+    def add(self, cell: Cell, outcomes: Iterable[Outcome]) -> None:
+        """Keep a cell that is done, in the file at once."""
+        outcomes = list(outcomes)
+        described = {f"{k}_asked" if k == "compiled" else k: v for k, v in asdict(cell).items()} | {"shape": cell.size}
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, COLUMNS)
+        writer.writerows(self.run | described | {k: _shown(v) for k, v in o._asdict().items()} for o in outcomes)
+        with self.path.open("a", newline="") as file:
+            file.write(text.getvalue())  # at once: a killed run leaves whole cells
+        self.cells.append(cell)
+        self.lines += [Line(cell, outcome) for outcome in outcomes]
+
+
+def read(path: Path) -> list[Line]:
+    """What a file holds."""
+    return [_line(row) for row in _rows(path)]
+
+
+def described(path: Path) -> str:
+    """What the figures of a file are of."""
+    row = next(iter(_rows(path)), None)
+    return "nothing measured" if row is None else (
+        f"{row['device']}, {row['threads']} threads, torch {row['torch']}, commit {row['commit']}, {row['date']}"
+    )  # fmt: skip
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _line(row: dict[str, str]) -> Line:
+    cell = Cell(
+        suite=row["suite"], loss=row["loss"], pool=row["pool"], shape=tuple(map(int, row["shape"].split("x"))),
+        dtype=row["dtype"], threads=int(row["threads"]),
+        compiled=row["compiled_asked"] == "True",
+    )  # fmt: skip
+    return Line(cell, Outcome(**{name: _READ[kind](row[name]) for name, kind in get_type_hints(Outcome).items()}))
+
+
+def _shown(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def commit() -> str:
+    """The commit of the working tree, with a + where something in it is not committed."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True).stdout.strip()
+
+    measured = ("src/losskit", "csrc", "benchmarks/bench")
+    root = git("rev-parse", "--show-toplevel") or str(here)
+    changed = git("status", "--porcelain", "--", *(str(Path(root) / path) for path in measured))
+    return f"{git('rev-parse', '--short', 'HEAD') or 'unknown'}{'+' if changed else ''}"
+
+
+def device_name() -> str:
+    """What computes."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line for line in lines if line.startswith("model name")), f": {platform.processor()}")
+    return model.split(":", 1)[1].strip()

@@ -1,0 +1,86 @@
+"""Contenders taking turns, in one process, and a limit on how long one may take to compile."""
+
+from __future__ import annotations
+
+import gc
+import random
+import signal
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NamedTuple
+
+from torch import Tensor
+
+Action = Callable[[Tensor, Tensor], object]
+
+WARM_UP = 2
+SHARE = 1.5  # seconds: who has used them up takes no more turns, but FEWEST it takes
+FEWEST = 5
+FAST = 0.05  # seconds: faster ones run twice a turn, so that half their runs follow their own
+
+
+class Times(NamedTuple):
+    minimum: float  # seconds
+    median: float
+    runs: int
+
+
+class TooLong(BaseException):
+    """Time is up. No `except Exception` on the way may swallow it."""
+
+
+def interleaved(actions: Sequence[Action], x: Tensor, t: Tensor, rounds: int) -> list[Times]:
+    """The times of each, in turns of shuffled order."""
+    taken: list[list[float]] = [[] for _ in actions]
+    used = [0.0] * len(actions)
+    turns = [0] * len(actions)
+    for action in actions:
+        for _ in range(WARM_UP):
+            seconds_of(action, x, t)
+    shuffle = random.Random(0).shuffle
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            order = [i for i in range(len(actions)) if turns[i] < FEWEST or used[i] < SHARE]
+            shuffle(order)
+            for i in order:
+                turns[i] += 1
+                for _ in range(2 if used[i] < FAST * turns[i] else 1):
+                    seconds = seconds_of(actions[i], x, t)
+                    taken[i].append(seconds)
+                    used[i] += seconds
+    finally:
+        gc.enable()
+    return [Times(min(times), statistics.median(times), len(times)) for times in taken]
+
+
+def seconds_of(action: Action, x: Tensor, t: Tensor) -> float:
+    """What one run takes; letting go of what it made is not part of it."""
+    start = time.perf_counter()
+    result = action(x, t)
+    seconds = time.perf_counter() - start
+    del result
+    return seconds
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise TooLong in the block once the time is up, where the system can."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second: callbacks may swallow one
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,144 @@
+"""What is measured: losses, shapes, kinds of number, and what the figures must reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+BINARY, BINARY_SMALL = (8, 1, 512, 512), (2, 1, 64, 64)
+CITY, SCENES, VOLUME = (4, 19, 256, 256), (2, 150, 128, 128), (1, 4, 96, 96, 96)
+LABELS, LARGE = (256, 1000), (8, 19, 512, 512)
+MULTICLASS = (CITY, SCENES, VOLUME)
+
+POOLED = ("dice", "jaccard", "tversky", "dice+bce", "dice+ce", "dice+focal", "lovasz")  # by sample, or over the batch
+BINARY_LOSSES = ("bce", "dice", "dice+bce", "focal", "jaccard", "tversky", "lovasz", "dice+focal")
+CLASS_LOSSES = ("ce", "dice", "dice+ce", "focal", "jaccard", "tversky", "lovasz", "dice+focal")
+
+Shape = tuple[int, ...]
+
+
+class Row(NamedTuple):
+    """One demand: how many times faster than the fastest peer, and how many times the floor at most."""
+
+    work: str
+    losses: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    eager: float
+    compiled: float
+    floor: float | None
+
+
+ROWS = (
+    Row("BCE with logits, binary", ("bce",), (BINARY,), 3, 2, 2.5),
+    Row("Dice, Jaccard, Tversky, binary", ("dice", "jaccard", "tversky"), (BINARY,), 2.7, 2, 2.5),
+    Row("Dice+BCE, binary", ("dice+bce",), (BINARY,), 5, 4, 3),
+    Row("focal, binary", ("focal",), (BINARY,), 13, 4, 2.5),
+    Row("cross-entropy, multi-class", ("ce",), MULTICLASS, 3, 1.8, 3),
+    Row("Dice, Jaccard, Tversky, multi-class", ("dice", "jaccard", "tversky"), MULTICLASS, 3, 2, 4),
+    Row("Dice+CE, multi-class", ("dice+ce",), MULTICLASS, 5, 2.3, 4),
+    Row("focal, multi-class", ("focal",), MULTICLASS, 5, 5, 3),
+    Row("Lovász, all sizes", ("lovasz",), (BINARY, *MULTICLASS), 8, 8, None),
+    Row("Dice+CE, large", ("dice+ce",), (LARGE,), 8, 3, None),
+    Row("cross-entropy, large", ("ce",), (LARGE,), 4, 1.6, None),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One comparison: contenders that compute the same function of the same tensors, taking turns."""
+
+    suite: str
+    loss: str
+    pool: str  # "sample", "batch", or nothing where the loss is a mean of elements
+    shape: Shape
+    dtype: str
+    threads: int
+    compiled: bool  # whether the peers run under torch.compile too
+
+    @property
+    def size(self) -> str:
+        return "x".join(map(str, self.shape))
+
+    @property
+    def binary(self) -> bool:
+        return self.shape[1] == 1
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What a cell can be chosen by."""
+        return (self.loss, self.pool or "mean", self.size, self.dtype, f"threads={self.threads}")
+
+    def chosen(self, only: str) -> bool:
+        return all(word in (*self.words, self.suite) for word in only.split())
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
+
+
+def table(threads: int, compile: Literal["table", "all", "none"] = "table") -> Iterator[Cell]:
+    """Everything that is compared by default, the demanded rows first."""
+
+    def cells(
+        suite: str, shapes: tuple[Shape, ...], losses: tuple[str, ...] = (), dtype: str = "float32", most: int = 2
+    ) -> Iterator[Cell]:
+        compiled = compile == "all" or (compile == "table" and suite == "table")
+        for shape in shapes:
+            for loss in losses or (BINARY_LOSSES if shape[1] == 1 else CLASS_LOSSES):
+                for pool in pools(loss, shape)[:most]:
+                    yield Cell(suite, loss, pool, shape, dtype, threads, compiled)
+
+    demanded = tuple(loss for loss in BINARY_LOSSES if loss != "dice+focal")
+    yield from cells("table", (BINARY,), demanded)
+    yield from cells("table", (LARGE,), ("ce", "dice+ce"))
+    for loss in (loss for loss in CLASS_LOSSES if loss != "dice+focal"):
+        yield from cells("table", MULTICLASS, (loss,))
+    yield from cells("more", (BINARY, *MULTICLASS), ("dice+focal",))
+    yield from cells("more", (BINARY_SMALL, LABELS))
+    yield from cells("more", (BINARY, BINARY_SMALL, *MULTICLASS, LABELS), dtype="bfloat16", most=1)
+
+
+def growth(threads: int) -> Iterator[Cell]:
+    """How time grows with size, with classes and with threads."""
+    powers = [1]
+    while powers[-1] * 2 <= threads:
+        powers.append(powers[-1] * 2)
+    for loss in ("ce", "dice+ce"):
+        for pool in pools(loss, CITY)[:1]:
+            for side in (32, 64, 128, 256, 512, 1024):
+                yield Cell("size", loss, pool, (2, 19, side, side), "float32", threads, False)
+            for classes in (2, 4, 8, 16, 32, 64, 128, 256):
+                yield Cell("classes", loss, pool, (2, classes, 128, 128), "float32", threads, False)
+            for count in sorted({*powers, threads}):
+                yield Cell("threads", loss, pool, CITY, "float32", count, False)
+
+
+def pools(loss: str, shape: Shape) -> tuple[str, ...]:
+    """Without spatial dimensions a sample and class hold one element: only the batch can be pooled."""
+    if loss not in POOLED:
+        return ("",)
+    return ("batch",) if len(shape) == 2 else ("sample", "batch")
+
+
+def data(shape: Shape, dtype: str = "float32") -> tuple[Tensor, Tensor]:
+    """Logits that want a gradient, and labels with every class in every sample that has room for them."""
+    make = torch.Generator().manual_seed(0)
+    logits = torch.randn(shape, generator=make).to(getattr(torch, dtype)).requires_grad_()
+    if shape[1] == 1:
+        return logits, (torch.rand(shape, generator=make) < 0.3).float()
+    target = torch.randint(shape[1], (shape[0], *shape[2:]), generator=make)
+    places = target.view(shape[0], -1)
+    if places.shape[1] >= shape[1]:
+        places[:, : shape[1]] = torch.arange(shape[1])
+    return logits, target
+
+
+def reduced(shape: Shape) -> Shape:
+    """The same number of classes and dimensions, small enough to compare functions digit by digit."""
+    if len(shape) == 2:
+        return shape
+    side = 16 if len(shape) == 4 else 8
+    return (min(shape[0], 4), shape[1], *(min(size, side) for size in shape[2:]))
