@@ -1,5 +1,8 @@
 """What the checker says of the catalogue, of PyTorch's losses, and of what is no fault."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,6 +14,9 @@ from losskit import functional
 from losskit.checker import battery
 from losskit.checker.finding import Severity
 from losskit.checker.subject import Subject, Unsure
+
+sys.path.append(str(Path(__file__).parent.parent / "docs"))
+from measure import matrix
 
 # test_citizenship.py compiles and exports the catalogue.
 SLOW = ("compile", "export")
@@ -113,3 +119,17 @@ def test_what_is_no_fault_is_not_called_one(criterion, told):
 def test_a_regression_target_may_be_of_any_size():
     report = battery.run(Subject.of(functional.mse_loss, kind="regression"), select=["mask-of-255"])
     assert [outcome.status for outcome in report.outcomes] == ["not applicable"]
+
+
+def test_the_page_of_the_matrix_is_of_these_checks_and_losses():
+    page = matrix.PAGE.read_text(encoding="utf-8")
+    missing = [each for each in battery.checks() if f"`{each}`" not in page]
+    missing += [row.name for row in [*matrix.ours(), *matrix.ROWS] if f"`{row.name}`" not in page]
+    assert not missing, "python docs/measure/matrix.py writes the page anew"
+
+
+def test_the_matrix_marks_what_was_found():
+    row = matrix.Row("torch", "torch.nn:MSELoss", {}, {"kind": "regression"})
+    page = matrix.page({row: matrix.report_of(row)})
+    assert "| `broadcasts` | T |" in page
+    assert "| torch | 1 | 0 | 1 | 0 |" in page

@@ -80,7 +80,7 @@ def float64_disagrees(subject: Subject) -> Iterator[Found]:
     """Are value and gradient in float32 those of float64?"""
     require_steady(subject)
     usual = float(precise(subject, *subject.example()).gradient.norm())
-    for scale in (1.0, 12.0) if subject.spec.labels else (1.0,):
+    for scale in (1.0, 12.0, 20.0) if subject.spec.labels else (1.0,):
         for answer in ANSWERS:
             tensors = subject.example(scale=scale, correct=answer)
             found, right = pull(subject, *tensors), precise(subject, *tensors)

@@ -111,18 +111,17 @@ def depends_on_batch(subject: Subject) -> Iterator[Found]:
     joined, slope = (values.sum(), gradient) if total else (values.mean(), gradient / 2)
     off = away(slope, whole.gradient, 1e-9)
     if whole.finite and (not close(float(joined), float(whole.value), 1e-4, 1e-6) or off > 1e-3):
-        shown = _beside_halves(subject).replace(" / 2)", ")") if total else _beside_halves(subject)
         yield Found(
             f"a batch of 4 is not two batches of 2: their gradient is {100 * off:.0f} % off",
             {"whole": float(whole.value), "from halves": float(joined), "gradient off by": off},
-            code(subject, *tensors, lines=(shown,)),
+            code(subject, *tensors, lines=(_beside_halves(subject, 1 if total else 2),)),
         )
 
 
-def _beside_halves(subject: Subject) -> str:
-    """Code that prints the loss of four samples, and the mean of their halves'."""
+def _beside_halves(subject: Subject, divisor: int) -> str:
+    """Code that prints the loss of four samples, and the sum or mean of their halves'."""
     first, second = (indexed(subject, at) for at in (":2", "2:"))
-    return f"print({{call}}, ({first} + {second}) / 2)"
+    return f"print({{call}}, ({first} + {second}) / {divisor})"
 
 
 def _uneven(subject: Subject) -> tuple[Tensor, ...]:
@@ -161,7 +160,7 @@ def uneven_ignored(subject: Subject) -> Iterator[Found]:
         yield Found(
             f"halves of which one ignores more average to a gradient that is {100 * off:.0f} % off",
             {"whole": float(whole.value), "mean of halves": mean, "gradient off by": off},
-            code(subject, input, target, options=options, lines=(_beside_halves(subject),)),
+            code(subject, input, target, options=options, lines=(_beside_halves(subject, 2),)),
         )
 
 

@@ -132,7 +132,6 @@ def code(
     *tensors: Tensor | str,
     lines: tuple[str, ...] = (FORWARD,),
     options: Options | None = None,
-    imports: str = "",
     arguments: Options | None = None,
 ) -> str:
     """A repro; `{call}`, `{input}` and `{target}` in its lines are the loss of these tensors and their names."""
@@ -142,7 +141,7 @@ def code(
     if any("backward" in line for line in lines):
         lines = (f"{names[0]}.requires_grad_()", *lines)
     said = tuple(line.format(**known) for line in lines)
-    return subject.code(*given, lines=said, options=options, arguments=arguments, imports=imports)
+    return subject.code(*given, lines=said, options=options, arguments=arguments)
 
 
 @contextmanager
