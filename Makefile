@@ -2,6 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+KERNELS := setup.py $(wildcard csrc/*)
+# Says so where no C compiler was found and the plain PyTorch operators serve.
+REPORT := @$(BIN)/python -c "from losskit.ops import native; native.AVAILABLE or print(native.MISSING)"
+
 .PHONY: compare test lint docs bench browser clean
 
 # The main job: compare losses on real data, with a report to open.
@@ -30,17 +34,19 @@ browser: .venv/dev.done
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
 # The peers come after the rest: their own pins must not choose our versions.
-.venv/dev.done: pyproject.toml constraints.txt | .venv/bin/python
+.venv/dev.done: pyproject.toml constraints.txt $(KERNELS) | .venv/bin/python
 	$(INSTALL) --editable '.[dev]'
 	$(INSTALL) --editable '.[peers]'
+	$(REPORT)
 	touch $@
 
-.venv/compare.done: pyproject.toml constraints.txt | .venv/bin/python
+.venv/compare.done: pyproject.toml constraints.txt $(KERNELS) | .venv/bin/python
 	$(INSTALL) --editable '.[compare]'
+	$(REPORT)
 	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build docs/_build docs/losses
+	rm -rf .venv build docs/_build docs/losses src/losskit/_native*

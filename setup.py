@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -20,8 +21,8 @@ class Kernels(build_ext):
         except Exception as error:
             if os.environ.get("LOSSKIT_REQUIRE_NATIVE"):
                 raise
-            print(  # noqa: T201
-                f"losskit: the C kernels were not built ({error}). The plain PyTorch operators serve instead: the same "
+            print(
+                f"losskit: the C kernels were not built ({error}), so the plain PyTorch operators serve: the same "
                 "numbers, slower. Install a C compiler (gcc or clang) and install losskit again to have them.",
                 file=sys.stderr,
             )
@@ -40,7 +41,7 @@ setup(
         Extension(
             "losskit._native",
             sources=[f"csrc/{name}" for name in SOURCES],
-            depends=[f"csrc/{name}" for name in sorted(os.listdir("csrc"))],
+            depends=sorted(map(str, Path("csrc").iterdir())),
             extra_compile_args=FLAGS + os.environ.get("LOSSKIT_CFLAGS", "").split(),
             extra_link_args=["-lm", "-lpthread", *os.environ.get("LOSSKIT_LDFLAGS", "").split()],
             py_limited_api=True,

@@ -17,6 +17,7 @@ from losskit.core.domains import Fraction as Fraction
 from losskit.core.domains import NonNegative as NonNegative
 from losskit.core.domains import Positive as Positive
 from losskit.core.errors import LosskitWarning as LosskitWarning
+from losskit.core.explain import explain as explain
 from losskit.core.forms import classification_loss as classification_loss
 from losskit.core.forms import loss as loss
 from losskit.core.forms import region_loss as region_loss

@@ -28,7 +28,7 @@ def totals(
     `expected` is the gradient of the totals but for a factor, (1, C, K), where the loss knows it beforehand.
     """
     planned = plan(columns)
-    operator = choice.serving(reading, planned, len(columns))
+    operator = choice.serving(reading, planned, len(columns), made=expected is not None)
     if operator != "reference":
         assert planned is not None
         return fused.totals(reading, planned, operator, pooled=pooled, expected=expected)

@@ -29,10 +29,12 @@ class Pass:
     owner: str  # the loss that read the input first
     sums: int  # how many totals a class it took
     refused: dict[str, str]  # operator: reason
+    made: bool = False  # whether the gradient was made with the totals, so that backward takes no pass
 
     def __str__(self) -> str:
         reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
-        return f"{self.owner}: {self.operator}, {self.sums} totals{reasons}"
+        made = ", gradient in the same pass" if self.made else ""
+        return f"{self.operator} for {self.owner}: {self.sums} sums a class{made}{reasons}"
 
 
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
@@ -63,17 +65,17 @@ def recorded() -> Iterator[list[Pass]]:
         _recorded = before
 
 
-def serving(reading: Reading, planned: Plan | None, sums: int) -> Operator:
+def serving(reading: Reading, planned: Plan | None, sums: int, *, made: bool = False) -> Operator:
     """The operator for these sums; the reference serves whatever the fused ones do not."""
     if _recorded is None and not _forced:
         device = reading.input.device.type
         fused: Operator = "native" if device == "cpu" else "triton"
         return "reference" if refusal(fused, reading, planned) else fused
     reasons = {name: refusal(name, reading, planned) for name in FUSED}
-    return choose(reading.owner, sums, reasons)
+    return choose(reading.owner, sums, reasons, made=made)
 
 
-def choose(owner: str, sums: int, reasons: dict[Operator, str]) -> Operator:
+def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = False) -> Operator:
     """The operator that serves, recorded with the reasons of those that do not."""
     chosen: Operator = next((name for name, reason in reasons.items() if not reason), "reference")
     if _forced:
@@ -87,7 +89,7 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str]) -> Operator:
         refused = {str(name): reason for name, reason in reasons.items() if reason}
         if chosen == "reference" and not all(reasons.values()):
             refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
-        _recorded.append(Pass(chosen, owner, sums, refused))
+        _recorded.append(Pass(chosen, owner, sums, refused, made and chosen != "reference"))
     return chosen
 
 

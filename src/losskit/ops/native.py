@@ -58,7 +58,11 @@ def _built() -> str | None:
 
 
 _PATH = _built()
-AVAILABLE = _PATH is not None  # not where the package was installed without a compiler
+AVAILABLE = _PATH is not None
+MISSING = (
+    "losskit: its C kernels were not built, so the plain PyTorch operators serve: the same numbers, "
+    "slower. Install a C compiler and install losskit again to have them."
+)
 
 
 @lru_cache(maxsize=1)

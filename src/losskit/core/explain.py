@@ -1,0 +1,43 @@
+"""Which operator serves a loss on given tensors, in how many passes, and why each other one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from losskit.ops.choice import Pass, recorded
+
+
+class Explanation:
+    """The passes that a call takes over its input: printable, and iterable as `Pass`."""
+
+    def __init__(self, name: str, passes: list[Pass]) -> None:
+        self.name = name
+        self.passes = passes
+
+    def __iter__(self) -> Iterator[Pass]:
+        return iter(self.passes)
+
+    def __len__(self) -> int:
+        return len(self.passes)
+
+    def __str__(self) -> str:
+        if not self.passes:
+            return f"{self.name}: no fused operator; its formula runs as plain PyTorch, element by element"
+        count = "one pass" if len(self.passes) == 1 else f"{len(self.passes)} passes"
+        return "\n".join([f"{self.name}: {count} over the input", *(f"  {one}" for one in self.passes)])
+
+    __repr__ = __str__
+
+
+def explain(criterion: nn.Module, *tensors: Tensor, **arguments: Any) -> Explanation:
+    """Call the criterion once, and say which operator served it, in how many passes, and why each other one refused.
+
+    `LOSSKIT_BACKEND=reference`, `native` or `triton` forces one, for debugging.
+    """
+    with recorded() as passes:
+        criterion(*tensors, **arguments)
+    name = getattr(criterion, "name", None)
+    return Explanation(name if isinstance(name, str) else type(criterion).__name__, passes)
