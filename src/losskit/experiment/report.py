@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -77,7 +78,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"number": number, "difference": difference, "digits": digits, "cell": cell}
+    made.filters |= {"number": number, "difference": difference, "digits": digits, "cell": cell, "prose": prose}
     made.globals |= {
         "axis": Axis.around,
         "colours": COLOURS,
@@ -112,8 +113,13 @@ def difference(value: Interval) -> str:
     return signed[0] if not ends else f"{signed[0]} [{signed[1]}, {signed[2]}]"
 
 
+def prose(text: str) -> str:
+    """For Markdown, in which names of losses would set emphasis and tags."""
+    return re.sub(r"([\\*_<`|])", r"\\\1", text)
+
+
 def cell(text: object) -> str:
-    """For a table in Markdown."""
+    """For code in a table in Markdown."""
     return str(text).replace("|", "\\|").replace("\n", " ")
 
 
