@@ -29,14 +29,19 @@ def main(arguments: list[str] | None = None) -> None:
     add("--minutes", type=float, default=24.0, help="start no further cell after these; --resume goes on")
     add("--resume", action="store_true", help="keep what the CSV holds and measure what is missing")
     add("--growth", action="store_true", help="by size, classes and threads, instead of the table")
-    add("--csv", type=Path, help="where the figures go (benchmarks/results/speed.csv, growth.csv)")
+    add(
+        "--csv",
+        type=Path,
+        help="where the figures go: benchmarks/results/speed.csv, growth.csv; with --only, speed-chosen.csv",
+    )
     add("--chart", type=Path, help="where the chart goes (docs/_static/speed.svg, growth.svg); a whole run draws it")
     add("--report", action="store_true", help="measure nothing: print and draw what the CSV holds")
     add("--list", action="store_true", help="measure nothing: print the cells")
     asked = parser.parse_args(arguments)
 
     name = "growth" if asked.growth else "speed"
-    csv = asked.csv or _REPOSITORY / "benchmarks" / "results" / f"{name}.csv"
+    chosen = "-chosen" if asked.only else ""  # a few cells must not wipe out the file of a whole run
+    csv = asked.csv or _REPOSITORY / "benchmarks" / "results" / f"{name}{chosen}.csv"
     cells = list(growth(asked.threads) if asked.growth else table(asked.threads, asked.compile))
     if asked.only:
         cells = [cell for cell in cells if any(cell.chosen(words) for words in asked.only)]
