@@ -34,6 +34,12 @@ TESTS = """
 """
 
 
+@pytest.fixture(autouse=True)
+def named_plugins_alone(monkeypatch):
+    """The plugin of this checkout, whether or not an installed losskit brings one."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def test_a_faulty_loss_fails_its_test_with_what_was_found(pytester):
     pytester.makepyfile(TESTS)
     result = pytester.runpytest_inprocess("-p", "losskit_pytest", "-p", "no:cacheprovider")
