@@ -113,6 +113,17 @@ def test_the_table_says_what_is_met() -> None:
     assert "3.3x, **missed** (at most 2.5x)" in row
 
 
+def test_coarse_numbers_are_told_and_refusals_give_their_reason() -> None:
+    rough = Outcome("monai", "monai.DiceLoss()", False, OK, minimum_ms=1.0, value_error=1e-6, gradient_error=4e-2)
+    fine = rough._replace(library="smp", gradient_error=1e-5)
+    refused = Outcome("kornia", "kornia.DiceLoss()", True, SKIPPED, "compiling took longer than 60 s")
+    text = report.markdown([store.Line(cell("dice", "batch"), o) for o in (rough, fine, refused)], "here")
+    coarse, left_out = text.split("**Coarse**")[1].split("**Left out**")
+    assert "| monai | 1e-06 | 4e-02 |" in coarse
+    assert "smp" not in coarse
+    assert "`kornia.DiceLoss()`, compiled | skipped | compiling took longer than 60 s |" in left_out
+
+
 def test_every_demand_has_its_cells_and_none_is_measured_twice() -> None:
     cells = list(workloads.table(2))
     assert len(cells) == len(set(cells))
