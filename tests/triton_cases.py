@@ -34,6 +34,7 @@ class Case(NamedTuple):
     link: str
     shape: tuple[int, ...] = (2, 3, 5, 7)
     soft: bool = False  # labels between 0 and 1
+    one_of: bool = False  # class indices, as softmax always takes them unless they are soft
     columns: str = "index"  # index (what class indices alone decide), region, formulas, all, or one formula's name
     dtype: str = "float32"
     target_dtype: str = ""
@@ -97,7 +98,7 @@ def given(case):
         target = torch.rand(case.shape, generator=generator)
         target = target / target.sum(1, keepdim=True) if case.link == "softmax" else target
         target = target.to(DTYPES[case.target_dtype or "float32"])
-    elif case.link == "sigmoid":
+    elif case.link == "sigmoid" and not case.one_of:
         target = torch.randint(0, 2, case.shape, generator=generator).to(DTYPES[case.target_dtype or "uint8"])
     else:
         target = torch.randint(0, c, (n, *space), generator=generator).to(DTYPES[case.target_dtype or "int64"])

@@ -21,11 +21,10 @@ TILE = 2048  # elements of a tile, where it need not hold all classes
 WHOLE_TILE = 4096  # where it does
 LARGEST_TILE = 8192
 LINE = 32  # positions side by side that are worth a transfer
-MOST_PROGRAMS = 4096
-ENOUGH_PROGRAMS = 512  # below it, programs count for more than the memory of their sums
+PROGRAMS = 2048  # as many as keep a GPU busy; more would leave more sums to add
+MOST_TILES = 64  # of a program, whose sums are float32
 MOST_KEYS = 4096  # that each program of the reduction may read
 REDUCED = 4096  # partial sums that a program of the reduction adds at once
-SUMS_SHARE = 16  # a program reads at least as many times the bytes that its sums take
 
 _Side = tuple[Tensor | None, int, int, int]  # a tensor and its strides over samples, classes and positions
 _NONE: _Side = (None, 0, 0, 0)
@@ -41,7 +40,7 @@ class Work:
     ) -> None:  # fmt: skip
         self.flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
         self.link, self.pooled, self.totals = link, pooled, totals
-        self.device, self.element_size = input.device, input.element_size()
+        self.device = input.device
         n, c = input.shape[0], input.shape[1]
         self.n, self.c, self.s = (1, c, n) if self.flat else (n, c, input.numel() // (n * c))
         self.columns = _codes(places)
@@ -98,7 +97,7 @@ class Work:
         softmax_tile[(self.n * chunks,)](
             self.input, self.target, self.weight, self.mask, self.gradient, self.shift, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks,
-            self.ignore or 0, self.rounding, **self._asked(positions), **self._kind(), SPREAD=self._spread(),
+            self.ignore or 0, self.rounding, **self._asked(positions), **self._kind(), **self._softmax_kind(),
             CB=block, P=positions, num_warps=8 if block * positions > WHOLE_TILE else 4,
         )  # fmt: skip
         return chunks, partials, keys
@@ -111,7 +110,7 @@ class Work:
         known = torch.empty((self.n, rows, self.s), dtype=torch.float32, device=self.device)
         truths = torch.empty((self.n, self.s), dtype=torch.int32, device=self.device)
         partials, keys = self._partials(chunks), self._keys(self.n * tiles)
-        asked, shape = self._asked(positions), {"SPREAD": self._spread(), "CB": block, "P": positions}
+        asked, shape = self._asked(positions), {**self._softmax_kind(), "CB": block, "P": positions}
         softmax_positions[(self.n * tiles,)](
             self.input, self.target, self.mask, self.shift, self.coefficients, known, truths, keys, self.constants,
             self.c, self.s, tiles, self.ignore or 0, self.rounding, **asked, **self._kind(), **shape,
@@ -171,10 +170,8 @@ class Work:
     def _cut(self, block: int, positions: int) -> tuple[int, int, int]:
         """Tiles of a sample, tiles of a program, programs of a sample (for each block of classes)."""
         tiles = -(-self.s // positions)
-        total = tiles * self.n
-        worth = SUMS_SHARE * 8 * len(self.columns) // (positions * self.element_size) if self.totals else 1
-        size = max(1, -(-total // MOST_PROGRAMS), min(worth, -(-total // ENOUGH_PROGRAMS)))
-        size = min(size, tiles)
+        programs = tiles * self.n * -(-self.c // block)
+        size = min(-(-programs // PROGRAMS), tiles, MOST_TILES)
         return tiles, size, -(-tiles // size)
 
     def _partials(self, chunks: int) -> Tensor | None:
@@ -207,10 +204,20 @@ class Work:
         """What the kernels are compiled for, of the target."""
         return {"DENSE": self.dense, "SOFT": self.soft, "HAS_IGNORE": self.ignore is not None}
 
-    def _spread(self) -> bool:
-        """Whether a term is wanted of every class, not of the truth alone."""
+    def _softmax_kind(self) -> dict[str, Any]:
+        """What the softmax kernels are compiled for, of how far columns look.
+
+        SPREAD: a term is wanted of every class, not of the truth alone. PLAIN: no column but `pred` looks at other
+        classes than the truth. HAS_PRED: there it does.
+        """
         first = len(REGION_COLUMNS)
-        return self.dense or any(code >= first and (code - first) % 4 == 2 for code in self.columns)
+        spread = self.dense or any(code >= first and (code - first) % 4 == 2 for code in self.columns)
+        wide = {REGION_COLUMNS.index(name) for name in ("pred_sq", "abs_diff")}
+        return {
+            "SPREAD": spread,
+            "PLAIN": not spread and wide.isdisjoint(self.columns),
+            "HAS_PRED": REGION_COLUMNS.index("pred") in self.columns,
+        }
 
 
 def _codes(places: Sequence[int]) -> tuple[int, ...]:

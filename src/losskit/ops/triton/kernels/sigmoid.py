@@ -85,7 +85,7 @@ def sigmoid(
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)
     if TOTALS:
-        sums = no_sums(CB, K)
+        sums = no_sums(CB, P, K)
         seen = tl.zeros((CB, P), tl.int32)
     for tile in range(first, last):
         s = tile * tl.full((), P, tl.int64)
@@ -107,7 +107,7 @@ def sigmoid(
         no, no_slopes = price_all(-(tl.where(up, x, 0.0) + curve), q, p, constants, FORMS, J)
         if TOTALS:
             seen = seen | bad.to(tl.int32)
-            sums = add_sums(sums, columns_of(p, t, w, difference, yes, no, COLUMNS, K), CB, P, K)
+            sums = add_sums(sums, columns_of(p, p * w, t, w, difference, yes, no, COLUMNS, K), K)
         if GRAD:
             g = term_slope(t, yes_slopes, factors, 0, COLUMNS, K) * q
             g -= term_slope(t, no_slopes, factors, 1, COLUMNS, K) * p

@@ -13,6 +13,9 @@ import triton.language as tl
 
 from losskit.ops.triton.kernels.maths import log1p
 from losskit.ops.triton.kernels.tiles import (
+    PRED,
+    TERMS,
+    TP,
     columns_of,
     load_row,
     load_tile,
@@ -58,20 +61,20 @@ def share(x, base, others):
 def price_elements(
     x, truth_x, base, others, constants, FORMS: tl.constexpr, J: tl.constexpr, SPREAD: tl.constexpr
 ):  # fmt: skip
-    """p, 1 - p and top of each element; the terms, of each element or, where no column wants more, of the truth."""
+    """p, 1 - p and top of each element, p and top of the truth; the terms, of the truth or (SPREAD) each element."""
     l, p, q, top = share(x, base, others)  # noqa: E741
+    truth_l, truth_p, truth_q, truth_top = share(truth_x, base, others)
     if SPREAD:
         values, slopes = price_all(l, p, q, constants, FORMS, J)
     else:
-        truth_l, truth_p, truth_q, _ = share(truth_x, base, others)
         values, slopes = price_all(truth_l, truth_p, truth_q, constants, FORMS, J)
-    return p, q, top, values, slopes
+    return p, q, top, truth_p, truth_top, values, slopes
 
 
 @triton.jit
-def element_sums(p, q, t, w, values, COLUMNS: tl.constexpr, K: tl.constexpr):
+def element_sums(p, pw, q, t, w, values, COLUMNS: tl.constexpr, K: tl.constexpr):
     difference = tl.where(t == 1.0, -q, p - t)
-    return columns_of(p, t, w, difference, values, values, COLUMNS, K)
+    return columns_of(p, pw, t, w, difference, values, values, COLUMNS, K)
 
 
 @triton.jit
@@ -85,9 +88,75 @@ def element_slopes(p, q, t, slopes, factors, COLUMNS: tl.constexpr, K: tl.conste
 
 
 @triton.jit
-def gradient_of(p, q, top, r, below, on_top, w, counts):
-    g = tl.where(top, q * r - p * below, r - p * (below + on_top))
-    return tl.where(counts[None, :], g * w, 0.0)
+def add_truth_slope(slope, at, known, truth_p, slopes, CODE: tl.constexpr):
+    if CODE == TP:
+        slope += tl.load(at, mask=known, other=0.0).to(tl.float32)[None, :] * truth_p
+    elif CODE >= TERMS:
+        factor = tl.load(at, mask=known, other=0.0).to(tl.float32)[None, :]
+        slope += tl.where(factor == 0.0, 0.0, factor * slopes[(CODE - TERMS) // 4])
+    return slope
+
+
+@triton.jit
+def truth_slope(coefficients, n, truth, truth_p, slopes, COLUMNS: tl.constexpr, K: tl.constexpr):
+    """(1, P) what the truth adds to its own r, where no column but `pred` looks at other classes."""
+    known = truth >= 0
+    at = coefficients[0] + n * coefficients[1] + tl.where(known, truth, 0).to(tl.int64) * K
+    slope = tl.zeros_like(truth_p)
+    for k in tl.static_range(K):
+        slope = add_truth_slope(slope, at + k, known, truth_p, slopes, COLUMNS[k])
+    return slope
+
+
+@triton.jit
+def add_pred_factor(factor, given, CODE: tl.constexpr):
+    return given if CODE == PRED else factor
+
+
+@triton.jit
+def pred_factor(factors, COLUMNS: tl.constexpr, K: tl.constexpr):
+    """(C, 1) the coefficients of `pred`."""
+    factor = tl.zeros_like(factors[0])
+    for k in tl.static_range(K):
+        factor = add_pred_factor(factor, factors[k], COLUMNS[k])
+    return factor
+
+
+@triton.jit
+def truth_part(
+    coefficients, n, truth, truth_p, truth_top, slopes, PLAIN: tl.constexpr, COLUMNS: tl.constexpr, K: tl.constexpr
+):
+    """(1, P) what the truth adds to its own r; below and on_top of that."""
+    added = tl.zeros_like(truth_p)
+    if PLAIN:
+        added = truth_slope(coefficients, n, truth, truth_p, slopes, COLUMNS, K)
+    return added, tl.where(truth_top, 0.0, added), tl.where(truth_top, added, 0.0)
+
+
+@triton.jit
+def other_slopes(
+    p, q, t, slopes, factors, COLUMNS: tl.constexpr, K: tl.constexpr,
+    HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr,
+):  # fmt: skip
+    """(C, P) r, but for what `truth_part` has of it."""
+    if not PLAIN:
+        r = element_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION)
+    elif HAS_PRED:
+        r = pred_factor(factors, COLUMNS, K) * p
+    else:
+        r = tl.zeros_like(p)
+    return r
+
+
+@triton.jit
+def gradient_of(p, q, top, others, t, r, added, below, on_top, w, counts, PLAIN: tl.constexpr):
+    g = r - p * (below + on_top)
+    if PLAIN:
+        g += tl.where(t == 1.0, added, 0.0)
+        exact = (others * on_top - below) / (1.0 + others)
+    else:
+        exact = q * r - p * below
+    return tl.where(counts[None, :], tl.where(top, exact, g) * w, 0.0)
 
 
 @triton.jit

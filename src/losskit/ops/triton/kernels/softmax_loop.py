@@ -4,16 +4,18 @@ import triton
 import triton.language as tl
 
 from losskit.ops.triton.kernels.softmax import (
-    element_slopes,
     element_sums,
     gradient_of,
     ignored_rows,
+    other_slopes,
     price_elements,
     read_logits,
     read_row_weights,
     read_soft,
     read_truth,
+    share,
     store_gradient,
+    truth_part,
 )
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
@@ -25,6 +27,7 @@ from losskit.ops.triton.kernels.tiles import (
     load_factors,
     no_sums,
     numbers,
+    price_all,
     read_indices,
     read_mask,
     store_sums,
@@ -41,13 +44,48 @@ def _load_known(known, n, s, i, S, inside, ROWS: tl.constexpr):
 
 
 @triton.jit
+def _truth_slopes(
+    coefficients, constants, n, truth, truth_x, base, others,
+    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr, PLAIN: tl.constexpr,
+):  # fmt: skip
+    l, p, q, top = share(truth_x, base, others)  # noqa: E741
+    _, slopes = price_all(l, p, q, constants, FORMS, J)
+    _, below, on_top = truth_part(coefficients, n, truth, p, top, slopes, PLAIN, COLUMNS, K)
+    return below, on_top
+
+
+@triton.jit
+def _slopes(
+    input, target, shift, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x, base, others, rounding,
+    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    DENSE: tl.constexpr, HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr,
+    WIDE: tl.constexpr, CB: tl.constexpr,
+):  # fmt: skip
+    """below and on_top, (1, P), by blocks of classes where more than the truth has a slope."""
+    below, on_top = _truth_slopes(coefficients, constants, n, truth, truth_x, base, others, COLUMNS, FORMS, K, J, PLAIN)
+    if HAS_PRED or not PLAIN:
+        for start in range(0, C, CB):
+            c = numbers(start, CB, WIDE)
+            factors = load_factors(coefficients, n, c, C, K)
+            x = read_logits(input, shift, n, c, s, i, C, inside, counts)
+            t = (truth[None, :] == c[:, None]).to(tl.float32)
+            if DENSE:
+                t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
+            p, q, top, _, _, _, slopes = price_elements(x, truth_x, base, others, constants, FORMS, J, SPREAD)
+            r = other_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION, HAS_PRED, PLAIN)
+            below += tl.sum(tl.where(top, 0.0, r), 0)[None, :]
+            on_top += tl.sum(tl.where(top, r, 0.0), 0)[None, :]
+    return below, on_top
+
+
+@triton.jit
 def softmax_positions(
     input, target, mask, shift, coefficients, known, truths, keys, constants,
     C, S, tiles, ignore, rounding,
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
-    SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr,
-    CB: tl.constexpr, P: tl.constexpr,
+    HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr,
+    WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
     """A tile of positions by all of their classes: one sweep for the softmax, one more where a gradient is wanted."""
     pid = tl.program_id(0)
@@ -101,26 +139,16 @@ def softmax_positions(
     if TOTALS:
         tl.store(keys + pid, key)
     if GRAD:
-        below = tl.zeros((P,), tl.float32)
-        on_top = tl.zeros((P,), tl.float32)
         truth_x = base[None, :]
         if not SPREAD:
             truth_x = read_truth(input, shift, n, s, i, truth)
-        for start in range(0, C, CB):
-            c = numbers(start, CB, WIDE)
-            factors = load_factors(coefficients, n, c, C, K)
-            x = read_logits(input, shift, n, c, s, i, C, inside, counts)
-            t = (truth[None, :] == c[:, None]).to(tl.float32)
-            if DENSE:
-                t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
-            p, q, top, _, slopes = price_elements(
-                x, truth_x, base[None, :], others[None, :], constants, FORMS, J, SPREAD
-            )
-            r = element_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION)
-            below += tl.sum(tl.where(top, 0.0, r), 0)
-            on_top += tl.sum(tl.where(top, r, 0.0), 0)
-        tl.store(at + 2 * S, below, mask=inside)
-        tl.store(at + 3 * S, on_top, mask=inside)
+        below, on_top = _slopes(
+            input, target, shift, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x,
+            base[None, :], others[None, :], rounding,
+            COLUMNS, FORMS, K, J, DENSE, HAS_REGION, HAS_PRED, PLAIN, SPREAD, WIDE, CB,
+        )  # fmt: skip
+        tl.store((at + 2 * S)[None, :], below, mask=inside[None, :])
+        tl.store((at + 3 * S)[None, :], on_top, mask=inside[None, :])
 
 
 @triton.jit
@@ -128,7 +156,7 @@ def softmax_classes(
     input, target, weight, gradient, shift, coefficients, known, truths, partials, constants,
     C, S, tiles, size, chunks, blocks, rounding,
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
-    DENSE: tl.constexpr, HAS_REGION: tl.constexpr, SPREAD: tl.constexpr,
+    DENSE: tl.constexpr, HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr,
     TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
     """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
@@ -140,7 +168,7 @@ def softmax_classes(
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)
     if TOTALS:
-        sums = no_sums(CB, K)
+        sums = no_sums(CB, P, K)
     ROWS: tl.constexpr = 4 if GRAD else 2
     for tile in range(chunk * size, tl.minimum(chunk * size + size, tiles)):
         s = tile * tl.full((), P, tl.int64)
@@ -156,12 +184,15 @@ def softmax_classes(
         truth_x = row[0]
         if not SPREAD:
             truth_x = read_truth(input, shift, n, s, i, truth)
-        p, q, top, values, slopes = price_elements(x, truth_x, row[0], row[1], constants, FORMS, J, SPREAD)
+        p, q, top, truth_p, truth_top, values, slopes = price_elements(
+            x, truth_x, row[0], row[1], constants, FORMS, J, SPREAD
+        )
         if TOTALS:
-            sums = add_sums(sums, element_sums(p, q, t, w, values, COLUMNS, K), CB, P, K)
+            sums = add_sums(sums, element_sums(p, p * w, q, t, w, values, COLUMNS, K), K)
         if GRAD:
-            r = element_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION)
-            g = gradient_of(p, q, top, r, row[2], row[3], w, counts)
+            added, _, _ = truth_part(coefficients, n, truth, truth_p, truth_top, slopes, PLAIN, COLUMNS, K)
+            r = other_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION, HAS_PRED, PLAIN)
+            g = gradient_of(p, q, top, row[1], t, r, added, row[2], row[3], w, counts, PLAIN)
             store_gradient(gradient, n, c, s, i, g, (c < C)[:, None] & inside[None, :])
     if TOTALS:
         store_sums(partials, n * chunks + chunk, c, C, sums, K)

@@ -4,16 +4,17 @@ import triton
 import triton.language as tl
 
 from losskit.ops.triton.kernels.softmax import (
-    element_slopes,
     element_sums,
     gradient_of,
     ignored_rows,
+    other_slopes,
     price_elements,
     read_logits,
     read_row_weights,
     read_soft,
     read_truth,
     store_gradient,
+    truth_part,
 )
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
@@ -79,8 +80,8 @@ def softmax_tile(
     C, S, tiles, size, chunks, ignore, rounding,
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
-    SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr,
-    CB: tl.constexpr, P: tl.constexpr,
+    HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr,
+    WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
     """A chunk of a sample's positions: sums, gradient, or both."""
     pid = tl.program_id(0)
@@ -92,7 +93,7 @@ def softmax_tile(
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)
     if TOTALS:
-        sums = no_sums(CB, K)
+        sums = no_sums(CB, P, K)
         seen = tl.zeros((P,), tl.int32)
     for tile in range(first, last):
         s = tile * tl.full((), P, tl.int64)
@@ -108,17 +109,21 @@ def softmax_tile(
         truth_x = base
         if not SPREAD:
             truth_x = read_truth(input, shift, n, s, i, truth)
-        p, q, top, values, slopes = price_elements(x, truth_x, base, others, constants, FORMS, J, SPREAD)
+        p, q, top, truth_p, truth_top, values, slopes = price_elements(
+            x, truth_x, base, others, constants, FORMS, J, SPREAD
+        )
         if TOTALS:
             seen = seen | odd.to(tl.int32)
             if DENSE:
                 seen = seen | tl.max(bad.to(tl.int32), 0)
-            sums = add_sums(sums, element_sums(p, q, t, w, values, COLUMNS, K), CB, P, K)
+            sums = add_sums(sums, element_sums(p, p * w, q, t, w, values, COLUMNS, K), K)
         if GRAD:
-            r = element_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION)
-            below = tl.sum(tl.where(top, 0.0, r), 0)[None, :]
-            on_top = tl.sum(tl.where(top, r, 0.0), 0)[None, :]
-            g = gradient_of(p, q, top, r, below, on_top, w, counts)
+            added, below, on_top = truth_part(coefficients, n, truth, truth_p, truth_top, slopes, PLAIN, COLUMNS, K)
+            r = other_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION, HAS_PRED, PLAIN)
+            if HAS_PRED or not PLAIN:
+                below += tl.sum(tl.where(top, 0.0, r), 0)[None, :]
+                on_top += tl.sum(tl.where(top, r, 0.0), 0)[None, :]
+            g = gradient_of(p, q, top, others, t, r, added, below, on_top, w, counts, PLAIN)
             store_gradient(gradient, n, c, s, i, g, (c < C)[:, None] & (i < S - s)[None, :])
     if TOTALS:
         store_sums(partials, pid, c, C, sums, K)

@@ -62,27 +62,28 @@ def load_factors(coefficients, n, c, C, K: tl.constexpr):
 
 
 @triton.jit
-def no_sums(CB: tl.constexpr, K: tl.constexpr):
+def no_sums(CB: tl.constexpr, P: tl.constexpr, K: tl.constexpr):
     sums = ()
     for _ in tl.static_range(K):
-        sums = sums + (tl.zeros((CB,), tl.float64),)
+        sums = sums + (tl.zeros((CB, P), tl.float32),)
     return sums
 
 
 @triton.jit
-def add_sums(sums, columns, CB: tl.constexpr, P: tl.constexpr, K: tl.constexpr):
-    """The sums with those of a tile: float32 inside it, float64 across."""
+def add_sums(sums, columns, K: tl.constexpr):
+    """The sums of a program's tiles, place by place: threads have nothing to tell each other until the last."""
     added = ()
     for k in tl.static_range(K):
-        column = tl.broadcast_to(columns[k], (CB, P))
-        added = added + (sums[k] + tl.sum(column, 1).to(tl.float64),)
+        added = added + (sums[k] + columns[k],)
     return added
 
 
 @triton.jit
 def store_sums(partials, row, c, C, sums, K: tl.constexpr):
+    """A program's sums by class, float32 until here and float64 from here on."""
     for k in tl.static_range(K):
-        tl.store(partials + (row.to(tl.int64) * C + c) * K + k, sums[k], mask=c < C)
+        total = tl.sum(sums[k], 1).to(tl.float64)
+        tl.store(partials + (row.to(tl.int64) * C + c) * K + k, total, mask=c < C)
 
 
 @triton.jit
@@ -130,18 +131,18 @@ def price_all(l, p, q, constants, FORMS_: tl.constexpr, J: tl.constexpr):  # noq
 
 
 @triton.jit
-def column_of(p, t, w, difference, yes, no, CODE: tl.constexpr):
-    """What each element adds to a column. `yes` and `no` are the terms' values on either side."""
+def column_of(p, pw, t, w, difference, yes, no, CODE: tl.constexpr):
+    """What each element adds to a column; pw is p times w. `yes` and `no` are the terms' values on either side."""
     if CODE == TP:
-        value = p * t * w
+        value = pw * t
     elif CODE == PRED:
-        value = p * w
+        value = pw
     elif CODE == TARGET:
         value = t * w
     elif CODE == COUNT:
         value = w
     elif CODE == PRED_SQ:
-        value = p * p * w
+        value = p * pw
     elif CODE == TARGET_SQ:
         value = t * t * w
     elif CODE == ABS_DIFF:
@@ -158,10 +159,10 @@ def column_of(p, t, w, difference, yes, no, CODE: tl.constexpr):
 
 
 @triton.jit
-def columns_of(p, t, w, difference, yes, no, COLUMNS: tl.constexpr, K: tl.constexpr):
+def columns_of(p, pw, t, w, difference, yes, no, COLUMNS: tl.constexpr, K: tl.constexpr):
     found = ()
     for k in tl.static_range(K):
-        found = found + (column_of(p, t, w, difference, yes, no, COLUMNS[k]),)
+        found = found + (column_of(p, pw, t, w, difference, yes, no, COLUMNS[k]),)
     return found
 
 
