@@ -72,21 +72,21 @@ def write(path: Path, text: str) -> None:
     draft.replace(path)
 
 
+LOSS_PARTS = ("core", "losses", "ops", "compose", "build.py", "references.py")
+RUN_FILES = ("training.py", "models.py", "decisions.py", "scores.py", "gradients.py", "metrics.py", "task.py")
+
+
 @functools.cache
 def code_digest() -> str:
     """Changes when what a run computes does: every loss, and how it is trained and scored; not the report."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".so", ".pyd")):
-        inside = path.relative_to(package).parts
-        if inside[0] in ("core", "losses", "ops", "compose", "build.py", "references.py") or (
-            inside[0] == "experiment" and path.name in RUN_FILES
-        ):
+    for path in sorted(package.rglob("*")):
+        first = path.relative_to(package).parts[0]
+        python = path.suffix == ".py" and (first in LOSS_PARTS or (first == "experiment" and path.name in RUN_FILES))
+        if python or path.suffix in (".so", ".pyd"):  # compiled kernels
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-RUN_FILES = ("training.py", "models.py", "decisions.py", "scores.py", "gradients.py", "metrics.py", "task.py")
 
 
 def source_digest(text: str) -> str:
