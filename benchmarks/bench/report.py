@@ -141,8 +141,8 @@ def _each(compared: Sequence[Comparison]) -> Iterator[str]:
         )
 
 
-def _row(cell: Cell) -> Row:
-    return next(row for row in ROWS if cell.loss in row.losses and cell.shape in row.shapes)
+def _row(cell: Cell) -> Row | None:
+    return next((row for row in ROWS if cell.loss in row.losses and cell.shape in row.shapes), None)
 
 
 def _against(ratio: float | None, asked: float | None, *, most: bool = False) -> str:
