@@ -87,7 +87,7 @@ def light_ce(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Ten
     """Cross-entropy that costs no memory."""
     if can_branch(target) and bool((target < 0).any()):
         raise ValueError("expected labels from 0")
-    if len(input) == 0:
+    if target.numel() == 0:
         return input.sum() * 0
     return F.cross_entropy(input.to(torch.promote_types(input.dtype, torch.float32)), target.long(), weight)
 

@@ -309,7 +309,7 @@ def gamma_zero(subject: Subject) -> Iterator[Found]:
     options: dict[str, Any] = {"gamma": 0.0}
     labels = subject.labels(batch=3)
     tensors = subject.input_of(labels, 1.0, None), subject.target_of(labels)
-    far = subject.input_of(labels, 200.0, False)
+    far = -subject.input_of(labels, 200.0, True)
     factor = 1.0
     for alpha, by in ((None, 1.0), (-1, 1.0), (0.5, 0.5)) if "alpha" in subject.spec.options else ():
         given = {**options, "alpha": alpha}

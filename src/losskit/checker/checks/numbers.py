@@ -164,12 +164,17 @@ def _vanished(subject: Subject, found: Tensor, right: Tensor) -> bool:
 def half_sums_overflow(subject: Subject) -> Iterator[Found]:
     """Are they at sizes whose sums are more than float16 can hold?"""
     require_steady(subject)
-    tensors = subject.example(dtype=torch.float16, batch=1, size=(4, 4))
-    large = tuple(t.repeat(*(1,) * (t.dim() - 2), 128, 128) for t in tensors)
-    made = tuple(f"{literal(t)}.repeat({'1, ' * (t.dim() - 2)}128, 128)" for t in tensors)
+    large, made = tiled(subject, 128, torch.float16)
     found = in_half(subject, large, made)
     if found is not None:
         yield Found(f"512 x 512: {found.what}", found.evidence, found.repro, found.severity)
+
+
+def tiled(subject: Subject, times: int, dtype: torch.dtype) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
+    """A sample of 4 x 4 positions, repeated so often along each dimension; and the code that makes it."""
+    tensors = subject.example(dtype=dtype, batch=1, size=(4, 4))
+    large = tuple(t.repeat(*(1,) * (t.dim() - 2), times, times) for t in tensors)
+    return large, tuple(f"{literal(t)}.repeat({'1, ' * (t.dim() - 2)}{times}, {times})" for t in tensors)
 
 
 @check(
@@ -188,12 +193,19 @@ def float64_lost(subject: Subject) -> Iterator[Found]:
 
 
 def loses_float64(subject: Subject) -> bool:
-    """Whether a loss of float64 scores has no more digits than float32, or does not take them."""
+    """Whether a loss of float64 scores does not follow a change that float32 has no digits for, or refuses them."""
+    lost = 0
     for seed in range(3):
-        made = tried(value, subject, *subject.example(seed, dtype=torch.float64))
-        if made is not None and float(torch.tensor(made, dtype=torch.float64).float()) != made:
-            return False
-    return True
+        input, *others = subject.example(seed, dtype=torch.float64)
+        direction = torch.randn(input.shape, generator=torch.Generator().manual_seed(seed), dtype=input.dtype)
+        slopes = []
+        for step in (1e-4, 1e-9):
+            ends = [tried(value, subject, input + s * step * direction, *others) for s in (1, -1)]
+            if ends[0] is None or ends[1] is None:
+                return True
+            slopes.append((ends[0] - ends[1]) / (2 * step))
+        lost += not close(slopes[1], slopes[0], 0.05, 1e-4)
+    return lost > 1
 
 
 @check(
@@ -206,7 +218,10 @@ def loses_float64(subject: Subject) -> bool:
 def target_sets_precision(subject: Subject) -> Iterator[Found]:
     """Does the target's precision leave the result's alone?"""
     require_steady(subject)
+    made_by: tuple[str, ...] = ()
     input, target = subject.example(batch=2)
+    if subject.spec.takes_spatial(2):  # more positives than bfloat16 can count
+        (input, target), made_by = tiled(subject, 16, torch.float32)
     right = value(subject, input, target)
     for dtype in (torch.bfloat16, torch.float16, torch.float64):
         if not target.is_floating_point():
@@ -218,11 +233,12 @@ def target_sets_precision(subject: Subject) -> Iterator[Found]:
         if not close(found, right, 1e-4, 1e-5) or made.value.dtype in HALVES:
             grade = None if close(found, right, 0.03, 0.005) else Severity.WRONG
             coarse = made.value.dtype in HALVES
+            given = (made_by[0], f"{made_by[1]}.to({dtype})") if made_by else (input, target.to(dtype))
             as_what = f"a loss of {name(made.value.dtype)}'s precision" if coarse else "another number"
             yield Found(
                 f"float32 scores with a {name(dtype)} target give {as_what}",
                 {"value": found, "with a float32 target": right},
-                code(subject, input, target.to(dtype)),
+                code(subject, *given),
                 grade,
             )
             return
