@@ -53,7 +53,7 @@ static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
     int general = softmax_is_general(call), transposed = call->input.s != 1 && call->S > 1;
     int64_t large = (1 + general) * C * P + (transposed ? C * P + C : 0), rows = 19 + call->terms;
     size_t floats = (size_t)(large + rows * P + (REGION_COLUMNS + 2 * call->terms) * C + 64);
-    size_t bytes = floats * 4 + (size_t)(C * groups) * 32 + (size_t)P + 64 * 8;
+    size_t bytes = floats * 4 + (size_t)(C * groups) * 32 + (size_t)P + 64 * 32; /* each part starts at a multiple of 64 */
     char *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63), *next = memory;
     Tile tile = {.call = call, .piece = piece, .P = P, .transposed = transposed,
                  .region = call->region[TP] >= 0 || call->region[PRED] >= 0};
