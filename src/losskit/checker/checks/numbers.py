@@ -221,7 +221,7 @@ def target_sets_precision(subject: Subject) -> Iterator[Found]:
     made_by: tuple[str, ...] = ()
     input, target = subject.example(batch=2)
     if subject.spec.takes_spatial(2):  # more positives than bfloat16 can count
-        (input, target), made_by = tiled(subject, 16, torch.float32)
+        (input, target), made_by = tiled(subject, 19, torch.float32)
     right = value(subject, input, target)
     for dtype in (torch.bfloat16, torch.float16, torch.float64):
         if not target.is_floating_point():
