@@ -1,11 +1,12 @@
 /* What Python hands over: mirrored by the ctypes structures of losskit/ops/native.py. */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 enum { FLOAT32, FLOAT16, BFLOAT16, FLOAT64, BOOL, UINT8, INT8, INT16, INT32, INT64 };
 enum { TP, PRED, TARGET, COUNT, PRED_SQ, TARGET_SQ, ABS_DIFF, REGION_COLUMNS };
-enum { SIGMOID, SOFTMAX };
-enum { FINE, BAD_INDEX, BAD_LABEL, BAD_ROW };
+enum { SIGMOID, SOFTMAX, DIFFERENCE };
+enum { FINE, BAD_INDEX, BAD_LABEL, BAD_ROW, BAD_SOFT };
 #define MOST_TERMS 8
 
 /* A tensor as (N, C, S); a stride of 0 repeats. Null data: there is none. */
@@ -33,6 +34,8 @@ typedef struct {
     Term term[MOST_TERMS];
     int64_t problem;            /* out: the first value that no label can have, in the order of the elements */
     double bad_value;
+    uint32_t *words;            /* (N, C, S), of ranks: see ranks.h */
+    int64_t priced;             /* whether the prices of ranks are wanted, or their sum alone */
 } Call;
 
 /* Where a piece of work starts and ends, in units of tiles, and what it found. */
@@ -49,3 +52,22 @@ typedef struct {
 } Tiling;
 
 typedef void (*Kernel)(const Call *, Tiling, Piece *);
+
+/* Memory of one thread that sorts, kept from one sort to the next. */
+typedef struct {
+    uint64_t *memory[2]; /* elements to be sorted */
+    size_t room[2];
+    uint64_t counts[3][1 << 11];
+    int64_t short_of_memory;
+} Bench;
+
+/* Memory for so many elements, or null and a note that there is none. */
+uint64_t *losskit_room(Bench *, int which, size_t count);
+
+typedef void (*Rank)(const Call *, int64_t, Bench *);
+
+/* One instruction set. */
+typedef struct {
+    Kernel totals[3], errors[2], chain[2]; /* by link */
+    Rank rank;
+} Kernels;

@@ -2,8 +2,8 @@
 #pragma GCC target("avx2,fma,f16c")
 #define SIMD_AVX2
 #include "kernels.h"
-const Kernel losskit_avx2[] = {sigmoid_kernel, softmax_kernel};
+const Kernels losskit_avx2 = KERNELS;
 #else
 #include "call.h"
-const Kernel losskit_avx2[] = {0, 0};
+const Kernels losskit_avx2 = {0};
 #endif

@@ -2,8 +2,8 @@
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
 #define SIMD_AVX512
 #include "kernels.h"
-const Kernel losskit_avx512[] = {sigmoid_kernel, softmax_kernel};
+const Kernels losskit_avx512 = KERNELS;
 #else
 #include "call.h"
-const Kernel losskit_avx512[] = {0, 0};
+const Kernels losskit_avx512 = {0};
 #endif

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from losskit.core.contract import elementwise
 from losskit.core.mean import ElementLoss
+from losskit.core.sums import Sums
+from losskit.ops import differences
+from losskit.ops.columns import Difference
 
 
 class RegressionLoss(ElementLoss):
@@ -14,6 +18,27 @@ class RegressionLoss(ElementLoss):
     reaches neither the value nor the gradient.
     """
 
+    def difference(self) -> Difference | None:
+        """The formula as numbers, where it is one that the fused operators know."""
+        return None
+
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of each element, in the shape of the input."""
-        raise TypeError(f"{self.name} must define per_element(input, target).")
+        difference = self.difference()
+        if difference is None:
+            raise TypeError(f"{self.name} must define per_element(input, target).")
+        return difference(input, target)
+
+    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+        difference = self.difference()
+        if difference is None or len(tensors) != 2:
+            return super().totals(*tensors, weight=weight, mask=mask)
+        self.check(*tensors)
+        input, target = tensors
+        weight = elementwise(self.name, "weight", weight, input.shape)
+        mask = elementwise(self.name, "mask", mask, input.shape)
+        mean = self.reduction == "mean"
+        sums = differences.totals(self.name, input, target, weight, mask, difference, mean=mean)
+        if sums is None:
+            return super().totals(*tensors, weight=weight, mask=mask)
+        return Sums(numerator=sums[0], denominator=sums[1])

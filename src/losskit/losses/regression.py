@@ -13,6 +13,7 @@ from losskit.core.mean import ElementLoss
 from losskit.core.options import option
 from losskit.core.regression import RegressionLoss
 from losskit.core.sums import Sums
+from losskit.ops.columns import Difference
 from losskit.ops.values import mark
 
 
@@ -30,8 +31,8 @@ class MSELoss(RegressionLoss):
     function_name = "mse_loss"
     short_name = "mse"
 
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        return (input - target) ** 2
+    def difference(self) -> Difference:
+        return Difference(scale=2.0)
 
 
 class L1Loss(RegressionLoss):
@@ -47,8 +48,8 @@ class L1Loss(RegressionLoss):
     authority = "torch.nn.functional.l1_loss"
     also_called = ("mae",)
 
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        return (input - target).abs()
+    def difference(self) -> Difference:
+        return Difference(limit=0.0)
 
 
 class SmoothL1Loss(RegressionLoss):
@@ -67,12 +68,8 @@ class SmoothL1Loss(RegressionLoss):
 
     beta: NonNegative = option(default=1.0, doc="the error at which the parabola turns into a line; 0 is L1")
 
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        error = input - target
-        if self.beta == 0:
-            return error.abs()
-        near = error.clamp(-self.beta, self.beta)
-        return near / self.beta * (error - near / 2)
+    def difference(self) -> Difference:
+        return Difference(1 / self.beta if self.beta else 1.0, self.beta)
 
 
 class HuberLoss(RegressionLoss):
@@ -89,10 +86,8 @@ class HuberLoss(RegressionLoss):
 
     delta: Positive = option(default=1.0, doc="the error at which the parabola turns into a line")
 
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        error = input - target
-        near = error.clamp(-self.delta, self.delta)
-        return near * (error - near / 2)
+    def difference(self) -> Difference:
+        return Difference(limit=self.delta)
 
 
 class GaussianNLLLoss(ElementLoss):

@@ -84,7 +84,7 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = 
             raise RuntimeError(
                 f"{owner}: LOSSKIT_BACKEND asks for {forced_}, which does not serve: {reasons[forced_]}."
             )
-        chosen = forced_
+        chosen = forced_ if forced_ in reasons else "reference"
     if _recorded is not None:
         refused = {str(name): reason for name, reason in reasons.items() if reason}
         if chosen == "reference" and not all(reasons.values()):
@@ -103,6 +103,8 @@ def refusal(operator: Operator, reading: Reading, planned: Plan | None) -> str:
         return "the input holds probabilities (from_logits=False)"
     if reading.link not in native.LINKS:
         return "the input holds log-probabilities"
+    if operator == "native" and reading.link == "sigmoid" and reading.holds_indices:
+        return "the target holds class indices, each class one against the rest"
     if planned is None:
         return "a term is a formula of the loss's own"
     if len(planned[1]) > 4 * native.MOST_TERMS:

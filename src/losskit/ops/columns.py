@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
@@ -28,6 +29,25 @@ class Formula(NamedTuple):
             powered = log_p if self.gamma == 0 else safe_power(one_minus_exp(log_p), self.gamma) * log_p
             value = -self.log * powered
         return value + self.rest / self.q * one_minus_exp(self.q * log_p) if self.rest else value
+
+
+class Difference(NamedTuple):
+    """An element-wise formula on d = input - target that fused operators know: `scale near (d - near / 2)`.
+
+    `near` is d held to +-limit: half a square within it and a line beyond. A limit of 0 is `scale |d|`.
+    """
+
+    scale: float = 1.0
+    limit: float = math.inf
+
+    def __call__(self, input: Tensor, target: Tensor) -> Tensor:
+        error = input - target
+        if self.limit == 0:
+            return self.scale * error.abs()
+        if math.isinf(self.limit):
+            return self.scale / 2 * error**2
+        near = error.clamp(-self.limit, self.limit)
+        return self.scale * near * (error - near / 2)
 
 
 Term = Formula | Callable[[Tensor], Tensor]  # f(log p), element by element

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from losskit.ops import native, reference, values
-from losskit.ops.columns import OF_TARGETS, REGION_COLUMNS, Column, Formula, Plan, TermColumn
-from losskit.ops.reading import Reading, can_branch
+from losskit.ops.columns import OF_TARGETS, REGION_COLUMNS, Column, Difference, Formula, Plan, TermColumn
+from losskit.ops.reading import Reading, can_branch, computing_dtype
 from losskit.ops.reference import can_hold
 
 
@@ -194,12 +194,30 @@ def _reference(input: Tensor, tensors: Sequence[Tensor | None], settings: Settin
     """The same totals by the definition."""
     _, target, weight, mask, shift = tensors
     assert target is not None
+    if settings.link == "difference":
+        return differences(input, target, weight, mask, Difference(*settings.constants[:2]))
     link: Any = settings.link
     reading = Reading(
         settings.owner, input, target, weight, mask, link, settings.ignore_index, True, shift, input.shape
     )  # fmt: skip
     result = reference.totals(reading, _columns(settings))
     return result.sum(0, keepdim=True) if settings.pooled else result
+
+
+def differences(
+    input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, difference: Difference
+) -> Tensor:
+    """The definition of the sums of an element-wise formula, and of the weights that count: (1, C, 2)."""
+    dtype = computing_dtype(input)
+    input, target = input.to(dtype), target.to(dtype)
+    if mask is not None:
+        input, target = input.where(mask, 0.0), target.where(mask, 0.0)
+    value, share = difference(input, target), input.new_ones(()) if weight is None else weight.to(dtype)
+    share = share if mask is None else share.where(mask, 0.0)
+    apart = [
+        t.expand(input.shape).transpose(0, 1).flatten(1).sum(1, dtype=torch.float64) for t in (value * share, share)
+    ]
+    return torch.stack(apart, -1).unsqueeze(0)
 
 
 def _columns(settings: Settings) -> list[Column]:

@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Link = Literal["sigmoid", "softmax", "log_softmax"]  # log_softmax: the input holds log-probabilities already
+# log_softmax: the input holds log-probabilities already; difference: the target holds no labels but numbers
+Link = Literal["sigmoid", "softmax", "log_softmax", "difference"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,48 @@
+"""Sums of an element-wise formula on the difference of input and target, in the pass that makes its gradient."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from losskit.ops import choice, fused
+from losskit.ops.columns import REGION_COLUMNS, Difference
+from losskit.ops.reading import Reading
+
+_PLACES = [1 if name == "count" else -1 for name in REGION_COLUMNS] + [0, -1, -1, -1]
+
+
+def totals(
+    owner: str,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    mask: Tensor | None,
+    difference: Difference,
+    *,
+    mean: bool,
+) -> Tensor | None:
+    """The sum of the weighted values and that of the weights, (2,), in float64; None where plain PyTorch serves.
+
+    `mean` says that the first will be divided by the second.
+    """
+    tensors = {"input": input, "target": target, "weight": weight}
+    reason = choice.unavailable("native", input) or choice.unfit(tensors) or ("" if input.dim() else "a single number")
+    size = input.numel()
+    if choice.choose(owner, 2, {"native": reason}, made=not reason) == "reference":
+        return None
+    optional = [t for t in (weight, mask) if t is not None]
+    if all(t.is_contiguous() and t.shape == input.shape for t in (input, target, *optional)) or input.dim() == 1:
+        input, target = _line(input, size), _line(target, size)
+        weight, mask = (None if t is None else _line(t, size) for t in (weight, mask))
+    planned = (_PLACES, [difference.scale, difference.limit, 0.0, 1.0])
+    reading = Reading(owner, input, target, weight, mask, "difference", -100, True, None, input.shape)
+    expected = None
+    if fused.makes_gradients(reading):
+        expected = torch.full((1, input.shape[1], 2), 1 / size if mean else 1.0, dtype=torch.float64)
+    return fused.totals(reading, planned, "native", pooled=True, expected=expected).sum((0, 1))
+
+
+def _line(tensor: Tensor, size: int) -> Tensor:
+    """One row of all elements."""
+    return tensor.expand(size).view(1, 1, size) if tensor.dim() == 1 else tensor.view(1, 1, size)
