@@ -35,7 +35,7 @@ class Case(NamedTuple):
     shape: tuple[int, ...] = (2, 3, 5, 7)
     soft: bool = False  # labels between 0 and 1
     one_of: bool = False  # class indices, as softmax always takes them unless they are soft
-    columns: str = "index"  # index (what class indices alone decide), region, formulas, all, or one formula's name
+    columns: str = "index"  # index (what class indices decide), region, squares, focal, formulas, all, or a formula
     dtype: str = "float32"
     target_dtype: str = ""
     scale: float = 3.0
@@ -74,6 +74,10 @@ def columns_of(case):
         return ["pred", *terms(["log"], "truth"), "tp", "target"]
     if case.columns == "formulas":
         return terms(FORMULAS, "truth")
+    if case.columns == "squares":
+        return ["tp", "pred", "pred_sq", "target"]
+    if case.columns == "focal":
+        return terms(["focal 2"], "truth")
     return terms([case.columns], "truth", "every")
 
 
@@ -219,9 +223,9 @@ def alone_and_together(device, case):
     return all(torch.equal(*pair) for pair in pairs)
 
 
-def saturated(device, link, scale):
+def saturated(device, link, columns, scale):
     """The largest relative error of an element's gradient, of those that float32 holds, and of a total."""
-    case = Case(link, (1, 3, 24), columns="formulas")
+    case = Case(link, (1, 3, 24), columns=columns)
     g = given(case)
     signs = torch.randint(-1, 2, case.shape, generator=torch.Generator().manual_seed(2))
     g = g._replace(input=signs * float(scale) + g.input / 3)
@@ -267,15 +271,17 @@ def with_logit(device, case, value):
 
 
 def with_label(device, case, place, value):
-    """The totals, and the problem found, where one label holds the value."""
+    """The totals, the problem found, and the gradient of that position, where one label holds the value."""
     g = given(case)
     g.target[place] = value
     mask = None
     if case.mask:
         mask = torch.ones_like(g.mask)
         mask[place[0], 0, place[-1]] = False
-    totals, _, problem = run(case, g._replace(mask=mask), device)
-    return totals, problem.tolist()
+    g = g._replace(mask=mask)
+    totals, _, problem = run(case, g, device)
+    _, gradient, _ = run(case, g, device, torch.ones(totals.shape), totals=False)
+    return totals, problem.tolist(), gradient[place[0], ..., place[-1]]
 
 
 def far_apart(device):

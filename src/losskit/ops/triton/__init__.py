@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from torch import Tensor
 
-LEAST = (3, 6)  # the oldest version that the kernels were run with
+LEAST = (3, 4)  # the oldest version that compiles the kernels
 
 
 def interpreted() -> bool:
