@@ -177,9 +177,11 @@ def test_one_hot_equals_index(case, seed, weighed):
     torch.testing.assert_close(case.loss(**options, **mode)(input, hot), case(**options)(input, target))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("case", where(lambda c: c in REGIONS and c.kind == "indices"), ids=str)
-def test_multi_label_by_index_is_one_against_the_rest(case):
+def test_multi_label_by_index_is_one_against_the_rest(case, dtype):
     (input, target), _ = inputs("indices")
+    input = input.to(dtype)
     hot = torch.nn.functional.one_hot(target, 3).movedim(-1, 1)
     torch.testing.assert_close(case.loss(mode="multilabel")(input, target), case.loss(mode="multilabel")(input, hot))
 
