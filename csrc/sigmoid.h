@@ -222,7 +222,7 @@ static void sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c, 
     if (call->mask.data) load_mask(counts, &call->mask, n, c, s, len);
     for (int64_t i = 0; i < len; i++) {
         int ignored = call->has_ignore && t[i] == (float)call->ignore;
-        int counting = counts[i] && !ignored;
+        int counting = counts[i] = counts[i] && !ignored;
         if (counting && !(t[i] >= 0.0f && t[i] <= 1.0f)) {
             /* soft labels are right to rounding, which the wrapper knows */
             float rounding = call->target.type == FLOAT16    ? 3.90625e-3f
@@ -292,6 +292,8 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 Ask cleaned = ask;
                 cleaned.weighted = 1, cleaned.hard = 0;
                 sigmoid_blocks(call, x, t, w, padded, shift, sums, coefficients, g, cleaned);
+                if (ask.grad) /* what does not count has no gradient, even of a loss that is NaN */
+                    for (int64_t i = 0; i < len; i++) g[i] = counts[i] ? g[i] : 0.0f;
                 out = g;
             }
             if (ask.grad && !(out != g)) store_row(&call->gradient, n, c, s, g, len);

@@ -16,6 +16,7 @@ typedef struct {
     int ready;            /* all positions count and the tile is full */
     int region;           /* tp or pred is asked for */
     int certain;          /* some position is nearly certain */
+    int odd;              /* a coefficient is NaN or infinite */
     const double *coefficients;
     float *x;          /* (C, P) logits, where the input itself can't be read row by row */
     float *e;          /* (C, P) exponentials */
@@ -318,7 +319,10 @@ static float *gradient_row(const Tile *tile, int64_t c) {
     return tile->row;
 }
 
-static void gradient_done(const Tile *tile, int64_t c, const float *row) {
+/* What does not count has no gradient, even of a loss that is NaN. */
+static void gradient_done(const Tile *tile, int64_t c, float *row) {
+    if (tile->odd && !tile->ready)
+        for (int64_t i = 0; i < tile->len; i++) row[i] = tile->counts[i] ? row[i] : 0.0f;
     if (row == tile->row) store_row(&tile->call->gradient, tile->n, c, tile->s, row, tile->len);
 }
 
@@ -350,7 +354,7 @@ INLINE void gradients(const Tile *tile, int64_t c, int64_t classes, int region, 
                 store(out[k] + i, g);
         }
     }
-    if (classes == 1) gradient_done(tile, c, out[0]);
+    for (int64_t k = 0; k < classes; k++) gradient_done(tile, c + k, out[k]);
 }
 
 static void write_gradients(const Tile *tile, int64_t c, int64_t classes, int region, int certain) {

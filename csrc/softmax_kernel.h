@@ -39,6 +39,8 @@ static void read_factors(Tile *tile) {
             if (call->term[j].every[0] >= 0) to[(REGION_COLUMNS + 1) * C] = (float)from[call->term[j].every[0]];
         }
     }
+    tile->odd = 0;
+    for (int64_t i = 0; i < (REGION_COLUMNS + 2 * call->terms) * C; i++) tile->odd |= !isfinite(tile->factors[i]);
 }
 
 static int softmax_is_general(const Call *call) {

@@ -96,9 +96,8 @@ def laid_out(x, layout):
         return x.permute(order).contiguous().permute(order)
     if layout in ("sliced", "stepped"):
         odd = float("nan") if x.is_floating_point() else x.dtype == torch.bool or 77
-        steps = [
-            (2 if layout == "sliced" else 1 + (i + 1) % 3) if i >= 2 or x.dim() == 1 else 1 for i in range(x.dim())
-        ]
+        last = x.dim() - 1
+        steps = [1 + i % 3 if layout == "stepped" else 1 + (i == last) for i in range(x.dim())]
         wide = torch.full([size * step for size, step in zip(x.shape, steps, strict=True)], odd, dtype=x.dtype)
         inside = wide[tuple(slice(step - 1, None, step) for step in steps)]
         return inside.copy_(x)

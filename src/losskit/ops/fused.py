@@ -290,11 +290,17 @@ def makes_gradients(reading: Reading) -> bool:
     """Whether a gradient that is known but for a factor is made with the totals."""
     input = reading.input
     worth = input.requires_grad and input.numel() >= _WORTH_MAKING and torch.is_grad_enabled()
-    return worth and input.device.type == "cpu" and _is_plain(input)
+    return worth and input.device.type == "cpu" and _is_plain(_tensors(reading))
 
 
-def _is_plain(input: Tensor) -> bool:
-    return not torch.compiler.is_compiling() and not torch._C._functorch.is_functorch_wrapped_tensor(input)
+def _tensors(reading: Reading) -> _Tensors:
+    return reading.input, reading.target, reading.weight, reading.mask, reading.shift
+
+
+def _is_plain(tensors: _Tensors) -> bool:
+    """Whether no transform sees any of the tensors."""
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    return not torch.compiler.is_compiling() and not any(t is not None and wrapped(t) for t in tensors)
 
 
 def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Tensor:
@@ -303,10 +309,10 @@ def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expec
     `expected`, (1, C, K), is what the gradient of the totals will be but for a factor: then the gradient by the input
     is made in the same pass, and scaled or made again where that proves wrong.
     """
-    late = not can_branch(reading.input)
+    tensors = _tensors(reading)
+    late = not all(t is None or can_branch(t) for t in tensors)
     settings = Settings(reading.owner, reading.link, reading.ignore_index, *planned, pooled, backend, late)
-    tensors = (reading.input, reading.target, reading.weight, reading.mask, reading.shift)
-    if _is_plain(reading.input):
+    if _is_plain(tensors):
         result: Tensor = _Plain.apply(expected, *tensors, *settings)  # type: ignore[no-untyped-call]
         return result
     return _Totals.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
