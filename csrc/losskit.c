@@ -8,10 +8,11 @@
 #include <sys/mman.h>
 #endif
 
-extern const Kernel losskit_avx512[], losskit_avx2[], losskit_plain[];
+extern const Kernels losskit_avx512, losskit_avx2, losskit_plain;
 
 enum { PLAIN, AVX2, AVX512 };
 #define MOST_PIECES 512
+#define PIECES_BYTES (512 << 10) /* of partial sums */
 #ifndef TILE_BYTES
 #define TILE_BYTES 262144 /* of a tile of logits: a quarter of the second cache */
 #endif
@@ -40,9 +41,9 @@ int64_t losskit_level(int64_t wish) {
     return level;
 }
 
-const Kernel *losskit_kernels(void) {
+const Kernels *losskit_kernels(void) {
     if (level < 0) losskit_level(-1);
-    return level == AVX512 ? losskit_avx512 : level == AVX2 ? losskit_avx2 : losskit_plain;
+    return level == AVX512 ? &losskit_avx512 : level == AVX2 ? &losskit_avx2 : &losskit_plain;
 }
 
 /* A fresh buffer of this size comes page by page: pages of 2 MB come ten times as fast. */
@@ -72,7 +73,8 @@ static int64_t tile_of(const Call *call) {
     int64_t most = 2048;
     if (call->link == SOFTMAX) {
         most = TILE_BYTES / 4 / call->C / 16 * 16;
-        most = most < 16 ? 16 : most > 1024 ? 1024 : most;
+        most = most < 16 ? 16 : most > 1008 ? 1008 : most;
+        if (most > 16 && most / 16 % 2 == 0) most -= 16; /* rows an even number of lines apart share cache sets */
     } else if (call->C > 1 && call->input.s != 1) {
         most = 65536 / call->C; /* classes side by side: the tile stays in the cache while each class is read */
         most = most < 64 ? 64 : most > 2048 ? 2048 : most / 16 * 16;
@@ -80,13 +82,14 @@ static int64_t tile_of(const Call *call) {
     return call->S < most ? call->S : most;
 }
 
-/* 0, or 1 where memory is short. */
-int64_t losskit_run(Call *call) {
+int64_t losskit_run_pieces(Call *call, Kernel kernel) {
     Tiling tiling = {.tile = tile_of(call)};
     tiling.per_sample = (call->S + tiling.tile - 1) / tiling.tile;
     int64_t samples = call->pooled ? 1 : call->N;         /* totals apart */
     int64_t units = call->N * tiling.per_sample / samples; /* tiles of each */
-    int64_t most = call->pooled ? MOST_PIECES : 1 + MOST_PIECES / call->N;
+    int64_t fit = PIECES_BYTES / 8 / (call->C * call->K);
+    int64_t most = fit > MOST_PIECES ? MOST_PIECES : fit < 32 ? 32 : fit;
+    if (!call->pooled) most = 1 + most / call->N;
     int64_t least = LEAST_WORK / (tiling.tile * call->C) + 1;
     int64_t size = (units + most - 1) / most;
     if (size < least) size = least;
@@ -107,7 +110,7 @@ int64_t losskit_run(Call *call) {
     int64_t bytes = call->N * call->C * call->S * (call->input.type == FLOAT32 ? 4 : 2);
     if (call->coefficients) prefer_large_pages(&call->gradient, bytes);
     call->stream = call->coefficients && bytes >= STREAM_BYTES;
-    Run run = {call, losskit_kernels()[call->link], tiling, pieces};
+    Run run = {call, kernel, tiling, pieces};
     int64_t threads = call->N * call->C * call->S < 2 * LEAST_WORK ? 1 : call->threads;
     losskit_parallel(count, threads, run_piece, &run);
     call->problem = FINE;
@@ -120,3 +123,6 @@ int64_t losskit_run(Call *call) {
     free(pieces), free(sums);
     return 0;
 }
+
+/* 0, or 1 where memory is short. */
+int64_t losskit_run(Call *call) { return losskit_run_pieces(call, losskit_kernels()->totals[call->link]); }

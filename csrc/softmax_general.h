@@ -38,6 +38,14 @@ static void read_labels(Tile *tile, int64_t c) {
     }
 }
 
+/* A distribution over classes sums to 1. */
+static void check_rows(Tile *tile) {
+    float allowed = 1e-3f + (float)tile->call->C * rounding_of(&tile->call->target);
+    for (int64_t i = 0; i < tile->len; i++)
+        if (tile->counts[i] && !(fabsf(tile->row_sum[i] - 1.0f) <= allowed))
+            complain(tile->piece, BAD_ROW, tile->row_sum[i]);
+}
+
 /* Sums of every column, and the slopes r by each log probability, with their sums over the classes. */
 static void price_elements(Tile *tile, double *sums) {
     const Call *call = tile->call;
@@ -112,11 +120,7 @@ static void price_elements(Tile *tile, double *sums) {
             if (term->every[0] >= 0) sums[c * K + term->every[0]] += sum_of(every[j]);
         }
     }
-    if (!call->dense) return;
-    float allowed = 1e-3f + (float)C * rounding_of(&call->target);
-    for (int64_t i = 0; i < tile->len; i++)
-        if (tile->counts[i] && !(fabsf(tile->row_sum[i] - 1.0f) <= allowed))
-            complain(tile->piece, BAD_ROW, tile->row_sum[i]);
+    if (call->dense) check_rows(tile);
 }
 
 static void gradient_elements(Tile *tile) {

@@ -234,3 +234,18 @@ def test_a_class_without_its_formula_is_told(kind, method, given):
     cls = type("Unfinished", (*extra, kind), {})
     with pytest.raises(TypeError, match=f"Unfinished must define {method}"):
         cls()(*given)
+
+
+def test_an_overridden_formula_is_used() -> None:
+    """Whatever the fused operators know of the loss it derives from."""
+
+    class Triple(losskit.MSELoss):
+        def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+            return 3 * (input - target).abs()
+
+    class Flat(losskit.FocalLoss):
+        def term(self, log_p: Tensor) -> Tensor:
+            return torch.ones_like(log_p)
+
+    assert Triple()(torch.ones(4), torch.zeros(4)) == 3
+    assert Flat()(torch.randn(4, 3), torch.tensor([0, 1, 2, 0])) == 1

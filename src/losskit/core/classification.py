@@ -47,7 +47,8 @@ class ClassificationLoss(LabelLoss):
 
     def columns(self, reading: Reading) -> list[Column]:
         sides = (0, 1) if reading.link == "sigmoid" else (0,)
-        term = self.formula() or self.term
+        overridden = type(self).term is not ClassificationLoss.term
+        term = self.term if overridden else self.formula() or self.term
         columns: list[Column] = [TermColumn(term, "truth", side) for side in sides]
         if self.label_smoothing:
             columns += [TermColumn(term, "every", side) for side in sides]

@@ -30,7 +30,8 @@ class RegressionLoss(ElementLoss):
         return difference(input, target)
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
-        difference = self.difference()
+        overridden = type(self).per_element is not RegressionLoss.per_element
+        difference = None if overridden else self.difference()
         if difference is None or len(tensors) != 2:
             return super().totals(*tensors, weight=weight, mask=mask)
         self.check(*tensors)

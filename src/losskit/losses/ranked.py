@@ -13,9 +13,8 @@ from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_l
 from losskit.core.loss import Additive
 from losskit.core.options import option
 from losskit.core.sums import Sums
+from losskit.ops import ranks
 from losskit.ops.reading import Reading
-from losskit.ops.reference import Elements
-from losskit.ops.values import check, verdict
 
 
 class LovaszLoss(ModeOptions, LabelOptions, Additive):
@@ -77,66 +76,22 @@ class LovaszLoss(ModeOptions, LabelOptions, Additive):
             mode=self.mode, ignore_index=self.ignore_index, from_logits=self.from_logits,
         )  # fmt: skip
         check_length(self.name, "class_weight", self.class_weight, reading)
-        bad = check(reading)
-        if not reading.holds_indices and target.is_floating_point():
-            bad += _hard(reading)
-        error, truth, counts = self._errors(reading)
-        if self.pool == "batch":
-            error, truth, counts = (t.transpose(0, 1).flatten(1).unsqueeze(0) for t in (error, truth, counts))
-        value = ranked(error, truth, counts)  # (N, C)
-        scored = self._scored(truth, counts, reading)
+        sums = ranks.totals(reading, pooled=self.pool == "batch")  # (N, C, 3)
+        value, positives, count = sums.unbind(-1)
+        scored = self._scored(positives, count, reading)
         scored = scored if self.class_weight is None else scored * self.class_weight.to(scored)  # type: ignore[union-attr]
         total = scored.sum(1)
         value = torch.where(scored > 0, value * scored, 0.0).sum(1) / torch.where(total > 0, total, 1.0)
-        for nan_or_zero in bad:
-            value = value + nan_or_zero
+        value = value + 0 * count.detach().sum(1)  # NaN where a bad label was left for later
         return value, (total > 0).to(value.dtype)
 
-    def _errors(self, reading: Reading) -> tuple[Tensor, Tensor, Tensor]:
-        """Errors, truth and what counts, (N, C, S) each."""
-        elements = Elements(reading)
-        target = elements.target > 0.5
-        if reading.link == "sigmoid" and reading.from_logits:
-            error = torch.relu(1 - elements.input * (2 * target.to(elements.dtype) - 1))
-        else:
-            error = (target.to(elements.dtype) - elements.p).abs()
-        counts = torch.ones_like(target) if elements.counts is None else elements.counts.expand_as(target)
-        error, target, counts = (t.unsqueeze(-1).flatten(2) for t in (error, target, counts))
-        return error, target, counts
-
-    def _scored(self, truth: Tensor, counts: Tensor, reading: Reading) -> Tensor:
+    def _scored(self, positives: Tensor, count: Tensor, reading: Reading) -> Tensor:
         """Which classes of each image are averaged, (N, C) float64."""
-        scored = counts.any(-1)
+        scored = count > 0
         if reading.link == "softmax":
             if self.classes == "present":
-                scored = scored & truth.any(-1)
+                scored = scored & (positives > 0)
             elif self.classes != "all":
                 chosen = [c in self.classes for c in range(reading.num_classes)]
                 scored = scored & torch.tensor(chosen, device=scored.device)
         return scored.to(torch.float64)
-
-
-def ranked(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
-    """The sum of errors in falling order, each times the Jaccard loss it adds: (..., S) to (...)."""
-    order = torch.where(counts, error.detach(), -1.0).argsort(-1, descending=True)
-    truth = (truth & counts).gather(-1, order).to(torch.float64)
-    counts = counts.gather(-1, order)
-    error = torch.where(counts, error.gather(-1, order), 0.0).to(torch.float64)
-    positives = truth.sum(-1, keepdim=True)
-    union = positives + (counts.to(torch.float64) - truth).cumsum(-1)
-    jaccard = 1 - (positives - truth.cumsum(-1)) / torch.where(union > 0, union, 1.0)
-    price = jaccard - torch.cat([torch.zeros_like(jaccard[..., :1]), jaccard[..., :-1]], -1)
-    return (error * price).sum(-1)
-
-
-def _hard(reading: Reading) -> list[Tensor]:
-    target = reading.target
-    counts = Elements(reading).counts
-    bad = (target > 0) & (target < 1)
-    found = verdict(
-        bad if counts is None else bad & counts,
-        target,
-        f"{reading.owner}: target holds {{value}}, but ranks need hard labels, 0 or 1. Pass (target > 0.5).",
-        first=False,
-    )
-    return [] if found is None else [found]

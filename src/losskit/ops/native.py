@@ -16,7 +16,7 @@ _TYPES = {
     torch.uint8: 5, torch.int8: 6, torch.int16: 7, torch.int32: 8, torch.int64: 9,
 }  # fmt: skip
 INPUTS = (torch.float32, torch.float16, torch.bfloat16)
-LINKS = ("sigmoid", "softmax")
+LINKS = ("sigmoid", "softmax", "difference")
 MOST_TERMS = 8
 _REGION = 7
 
@@ -49,6 +49,8 @@ class _Call(ctypes.Structure):
         ("term", _Term * MOST_TERMS),
         ("problem", ctypes.c_int64),
         ("bad_value", ctypes.c_double),
+        ("words", ctypes.c_void_p),
+        ("priced", ctypes.c_int64),
     ]
 
 
@@ -71,8 +73,9 @@ def library() -> ctypes.CDLL:
     assert _PATH is not None
     kernels = ctypes.CDLL(_PATH)
     kernels.losskit_use_threads_of.argtypes = [ctypes.c_void_p]
-    kernels.losskit_run.argtypes = [ctypes.POINTER(_Call)]
-    kernels.losskit_run.restype = kernels.losskit_level.restype = ctypes.c_int64
+    for entry in (kernels.losskit_run, kernels.losskit_rank, kernels.losskit_rank_gradient):
+        entry.argtypes, entry.restype = [ctypes.POINTER(_Call)], ctypes.c_int64
+    kernels.losskit_level.restype = ctypes.c_int64
     kernels.losskit_level.argtypes = [ctypes.c_int64]
     kernels.losskit_level(-1)
     kernels.losskit_use_threads_of(_openmp())
@@ -106,26 +109,9 @@ def run(
     coefficients: Tensor | None = None,
 ) -> tuple[Tensor | None, Tensor | None, tuple[int, float] | None]:
     """One pass: totals (N or 1, C, K), the gradient by the input, and the first value that no label can have."""
-    kernels = library()
-    call = _Call()
-    flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
-    dense = target.dim() == input.dim()
-    columns = sum(1 for place in places if place >= 0)
-    held = [  # what the pointers need to stay alive
-        _look(call.input, input, flat),
-        _look(call.target, target if dense else target.unsqueeze(1), flat),
-    ]
-    if weight is not None:
-        held.append(_look(call.weight, _over(weight, input), flat))
-    if mask is not None:
-        held.append(_look(call.mask, _over(mask, input), flat))
+    call, held = _describe(input, target, weight, mask, link, ignore, pooled=pooled)
     n, c = input.shape[0], input.shape[1]
-    size = input.numel() // (n * c)
-    call.N, call.C, call.S, call.K = (1, c, n, columns) if flat else (n, c, size, columns)
-    call.link, call.dense, call.pooled = LINKS.index(link), dense, pooled
-    if ignore is not None:
-        call.has_ignore, call.ignore = 1, ignore
-    call.threads = torch.get_num_threads()
+    columns = call.K = sum(1 for place in places if place >= 0)
     call.region[:] = places[:_REGION]
     call.terms = len(constants) // 4
     for j in range(call.terms):
@@ -140,18 +126,103 @@ def run(
         sums = torch.empty((1 if pooled else n, c, columns), dtype=torch.float64)
         call.totals = sums.data_ptr()
     if coefficients is not None:
-        coefficients = coefficients.to(torch.float64).contiguous()
-        call.coefficients = coefficients.data_ptr()
-        call.coefficients_n = 0 if pooled else c * columns
-        gradient = torch.empty_like(input)
-        written = _look(call.gradient, gradient, flat)
-        if written.data_ptr() != gradient.data_ptr():  # strides that no single step describes
-            gradient = torch.empty_like(input, memory_format=torch.contiguous_format)
-            _look(call.gradient, gradient, flat)
-    if kernels.losskit_run(ctypes.byref(call)):
-        raise MemoryError("losskit: no memory for the partial sums of a loss.")
+        gradient = _wanted(call, held, coefficients, input, pooled=pooled)
+    _do("losskit_run", call)
     del held
     return sums, gradient, (call.problem, call.bad_value) if call.problem else None
+
+
+def rank(
+    input: Tensor, target: Tensor, mask: Tensor | None, link: str, ignore: int | None, *, pooled: bool, priced: bool
+) -> tuple[Tensor, Tensor, tuple[int, float] | None]:
+    """Sums of errors by their ranks, positives and what counts, (N or 1, C, 3), and each element's signed price."""
+    call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
+    totals = torch.empty((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64)
+    words = torch.empty(input.shape, dtype=torch.float32)
+    call.K, call.totals, call.words, call.priced = 3, totals.data_ptr(), words.data_ptr(), priced
+    _do("losskit_rank", call)
+    del held
+    return totals, words, (call.problem, call.bad_value) if call.problem else None
+
+
+def rank_gradient(
+    coefficients: Tensor,
+    prices: Tensor,
+    input: Tensor,
+    target: Tensor,
+    mask: Tensor | None,
+    link: str,
+    ignore: int | None,
+    *,
+    pooled: bool,
+) -> Tensor:
+    """The gradient by the input, in the memory of the prices where that is laid out alike; they are lost."""
+    call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
+    call.K, call.words = 3, prices.data_ptr()
+    alike = input.dtype == prices.dtype and input.is_contiguous() and not (pooled and input.dim() == 2)
+    gradient = _wanted(call, held, coefficients, input, pooled=pooled, into=prices if alike else None)
+    _do("losskit_rank_gradient", call)
+    del held
+    return gradient
+
+
+def _describe(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    mask: Tensor | None,
+    link: str,
+    ignore: int | None,
+    *,
+    pooled: bool,
+) -> tuple[_Call, list[Tensor]]:
+    """What every kernel is told, and the tensors that its pointers need to stay alive."""
+    call = _Call()
+    flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
+    dense = target.dim() == input.dim()
+    held = [
+        _look(call.input, input, flat),
+        _look(call.target, target if dense else target.unsqueeze(1), flat),
+    ]
+    if weight is not None:
+        held.append(_look(call.weight, _over(weight, input), flat))
+    if mask is not None:
+        held.append(_look(call.mask, _over(mask, input), flat))
+    n, c = input.shape[0], input.shape[1]
+    call.N, call.C, call.S = (1, c, n) if flat else (n, c, input.numel() // (n * c))
+    call.link, call.dense, call.pooled = LINKS.index(link), dense, pooled
+    if ignore is not None:
+        call.has_ignore, call.ignore = 1, ignore
+    call.threads = torch.get_num_threads()
+    return call, held
+
+
+def _wanted(
+    call: _Call,
+    held: list[Tensor],
+    coefficients: Tensor,
+    input: Tensor,
+    *,
+    pooled: bool,
+    into: Tensor | None = None,
+) -> Tensor:
+    """Ask for the gradient by the input, given that of the totals."""
+    flat = pooled and input.dim() == 2
+    coefficients = coefficients.to(torch.float64).contiguous()
+    call.coefficients = coefficients.data_ptr()
+    call.coefficients_n = 0 if pooled else coefficients[0].numel()
+    gradient = torch.empty_like(input) if into is None else into
+    written = _look(call.gradient, gradient, flat)
+    if written.data_ptr() != gradient.data_ptr():  # strides that no single step describes
+        gradient = torch.empty_like(input, memory_format=torch.contiguous_format)
+        _look(call.gradient, gradient, flat)
+    held.append(coefficients)
+    return gradient
+
+
+def _do(entry: str, call: _Call) -> None:
+    if getattr(library(), entry)(ctypes.byref(call)):
+        raise MemoryError("losskit: no memory for the partial sums of a loss.")
 
 
 def _over(tensor: Tensor, input: Tensor) -> Tensor:

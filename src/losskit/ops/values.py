@@ -30,7 +30,7 @@ class _Pending:
             self.event.record()
 
     def ready(self) -> bool:
-        return self.event is None or bool(self.event.query())
+        return self.event is None or (not torch.cuda.is_current_stream_capturing() and bool(self.event.query()))
 
     def error(self) -> ValueError | None:
         kind, value = self.found.tolist()
@@ -141,6 +141,20 @@ def _row_message(owner: str) -> str:
     )
 
 
+def _hard_message(owner: str) -> str:
+    return f"{owner}: target holds {{value}}, but ranks need hard labels, 0 or 1. Pass (target > 0.5)."
+
+
+def check_hard(reading: Reading) -> list[Tensor]:
+    """Labels are 0 or 1, given that they lie in [0, 1]; as `check`, which it follows."""
+    target = reading.target
+    if reading.holds_indices or not target.is_floating_point():
+        return []
+    bad, counts = (target > 0) & (target < 1), Elements(reading).counts
+    found = verdict(bad if counts is None else bad & counts, target, _hard_message(reading.owner), first=False)
+    return [] if found is None else [found]
+
+
 def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | None, sums: Tensor, *, late: bool) -> None:
     """What a fused operator found: raised now, or left for later with sums that are NaN.
 
@@ -148,7 +162,7 @@ def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | Non
     """
     if problem is None:
         return
-    messages = _index_message(owner, classes), _label_message(owner), _row_message(owner)
+    messages = _index_message(owner, classes), _label_message(owner), _row_message(owner), _hard_message(owner)
     if isinstance(problem, Tensor):
         if late:
             if not (problem.is_cuda and torch.cuda.is_current_stream_capturing()):
