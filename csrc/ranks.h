@@ -64,7 +64,6 @@ static void sigmoid_errors(const Call *call, Tiling tiling, Piece *piece) {
             }
             int64_t padded = (len + W - 1) / W * W;
             sigmoid_clean(call, piece, n, c, s, len, padded, x, t, w, counts);
-            for (int64_t i = 0; i < len; i++) counts[i] = w[i] != 0.0f;
             if (hinges(x, t, w, padded, (int32_t *)row)) complain_of_soft(piece, call, n, c, s, len, t, counts);
             memcpy(out, row, (size_t)len * 4);
         }

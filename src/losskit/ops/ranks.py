@@ -3,7 +3,7 @@
     totals(reading) -> (N or 1, C, 3)    errors times their prices, positives, and elements that count
 
 Errors are hinges `[1 - x (2t - 1)]+` under sigmoid, `|t - p|` under softmax and for probabilities. Equal errors have
-the same sum in any order, but not the same gradient: the C kernel ranks them by position, so that it is always one.
+the same sum in any order, but not the same gradient: of them the first position ranks first, so that it is always one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from losskit.ops import choice, native, values
-from losskit.ops.fused import _fold, _is_plain
+from losskit.ops.fused import _fold, _is_plain, _tensors
 from losskit.ops.reading import Reading, can_branch
 from losskit.ops.reference import Elements, can_hold
 
@@ -51,9 +51,10 @@ def totals(reading: Reading, *, pooled: bool) -> Tensor:
         bad = values.check(reading) + values.check_hard(reading)
         result = reference(reading, pooled=pooled)
         return result + sum(bad) if bad else result
-    settings = Settings(reading.owner, reading.link, reading.ignore_index, pooled, not can_branch(reading.input))
+    late = not all(t is None or can_branch(t) for t in _tensors(reading))
+    settings = Settings(reading.owner, reading.link, reading.ignore_index, pooled, late)
     tensors = (reading.input, reading.target, reading.mask)
-    if _is_plain(reading.input):
+    if _is_plain(_tensors(reading)):
         priced = reading.input.requires_grad and torch.is_grad_enabled()
         return _Plain.apply(priced, *tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
     return _Ranks.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
@@ -83,7 +84,7 @@ def reference(reading: Reading, *, pooled: bool) -> Tensor:
 
 def ranked(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
     """The sum of errors in falling order, each times the Jaccard loss it adds: (..., S) to (...)."""
-    order = torch.where(counts, error.detach(), -1.0).argsort(-1, descending=True)
+    order = torch.where(counts, error.detach(), -1.0).argsort(dim=-1, descending=True, stable=True)
     truth = (truth & counts).gather(-1, order).to(torch.float64)
     counts = counts.gather(-1, order)
     error = torch.where(counts, error.gather(-1, order), 0.0).to(torch.float64)
