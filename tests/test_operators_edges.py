@@ -113,7 +113,7 @@ def test_bad_labels_are_told_at_once_or_by_the_next_call_and_the_loss_is_no_numb
     target[1, ..., 39] = 77
     loss = COMPOSITES[link]
     with choice.forced("native"):
-        with pytest.raises(ValueError, match="target holds .*77"):
+        with pytest.raises(ValueError, match=r"target holds .*77"):
             loss(x, target)
         later = {
             "vmap": lambda: torch.func.vmap(lambda x: loss(x, target))(torch.stack([x, x])),
@@ -122,7 +122,7 @@ def test_bad_labels_are_told_at_once_or_by_the_next_call_and_the_loss_is_no_numb
         }
         for name, call in later.items():
             assert call().flatten()[-1].isnan(), name
-            with pytest.raises(ValueError, match="target holds .*77"):
+            with pytest.raises(ValueError, match=r"target holds .*77"):
                 losskit.flush_errors()
             losskit.flush_errors()  # told once
     torch._dynamo.reset()
