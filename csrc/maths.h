@@ -1,4 +1,6 @@
-/* Elementary functions of W floats. The largest errors in units in the last place are held by tests/test_native_maths.py. */
+/* Elementary functions of W floats. The largest errors in units in the last place, whichever instructions, are held by
+ * tests/test_native_maths.py: exp 1, expm1, log1p and log 2 (log beside 1 where it is nearly 0), reciprocal 0.6;
+ * power 128, for a base as small as 1e-20. */
 #pragma once
 #include "simd.h"
 

@@ -192,7 +192,27 @@ static void store_row(const View *v, int64_t n, int64_t c, int64_t s, const floa
 static void load_mask(uint8_t *restrict out, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
     const uint8_t *from = (const uint8_t *)v->data + offset_of(v, n, c, s);
     int64_t stride = v->s;
-    for (int64_t i = 0; i < len; i++) out[i] = from[i * stride];
+    if (stride == 1)
+        memcpy(out, from, (size_t)len);
+    else
+        for (int64_t i = 0; i < len; i++) out[i] = from[i * stride];
 }
 
 INLINE int is_plain(const View *v) { return v->type == FLOAT32 && v->s == 1; }
+
+/* Soft labels are right to rounding. */
+INLINE float rounding_of(const View *v) {
+    switch (v->type) {
+    case FLOAT16: return 3.90625e-3f;
+    case BFLOAT16: return 3.125e-2f;
+    case FLOAT32: return 4.76837158e-7f;
+    case FLOAT64: return 8.8817842e-16f;
+    default: return 0.0f;
+    }
+}
+
+INLINE void complain(Piece *piece, int64_t problem, double value) {
+    if (piece->problem != FINE) return;
+    piece->problem = problem;
+    piece->bad_value = value;
+}

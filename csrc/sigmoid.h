@@ -187,12 +187,14 @@ INLINE int sigmoid_block(const Call *call, const float *x, const float *t, const
 static int sigmoid_blocks(const Call *call, const float *x, const float *t, const float *w, int64_t len, float shift,
                           double *sums, const double *coefficients, float *g, Ask ask) {
 #define ARGUMENTS call, x, t, w, len, shift, sums, coefficients, g
-#define COPY(R, L, T, S, G)                                                                                            \
+#define COPY(R, L, T, S, G) COPY_OF(R, L, T, S, G, 0) COPY_OF(R, L, T, S, G, 1)
+#define COPY_OF(R, L, T, S, G, WEIGHTED)                                                                               \
     if (ask.region == (R) && ask.log == (L) && ask.terms == (T) && ask.squared == (T) && ask.sum == (S) &&             \
-        ask.grad == (G))                                                                                               \
+        ask.grad == (G) && ask.weighted == (WEIGHTED))                                                                 \
         return sigmoid_block(ARGUMENTS,                                                                                \
-                             (Ask){.hard = 1, .region = R, .log = L, .terms = T, .squared = T, .sum = S, .grad = G});
-    if (ask.hard && !ask.weighted && !ask.rare) {
+                             (Ask){.hard = 1, .weighted = WEIGHTED, .region = R, .log = L, .terms = T, .squared = T,      \
+                                   .sum = S, .grad = G});
+    if (ask.hard && !ask.rare) {
         COPY(1, 0, 0, 1, 0) /* Dice, Jaccard, Tversky */
         COPY(1, 0, 0, 0, 1)
         COPY(0, 1, 0, 1, 1) /* cross-entropy */
@@ -205,39 +207,51 @@ static int sigmoid_blocks(const Call *call, const float *x, const float *t, cons
         COPY(1, 0, 1, 0, 1)
     }
 #undef COPY
+#undef COPY_OF
     return sigmoid_block(ARGUMENTS, ask);
 #undef ARGUMENTS
 }
 
-/* A row as the general block takes it: what does not count is neutral and weighs 0. Remembers the first bad label. */
-static void sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c, int64_t s, int64_t len, int64_t padded,
-                          float *x, float *t, float *w, uint8_t *counts) {
+enum { MISSING = 1, SOFT = 2 };
+
+/* A row with neutral values of no weight where nothing counts. Remembers the first bad label; says what it found. */
+static int sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c, int64_t s, int64_t len, int64_t padded,
+                         float *restrict x, float *restrict t, float *restrict w, uint8_t *restrict counts) {
+    const float rounding = rounding_of(&call->target);
+    const vf zero = {0}, one = all(1.0f), ignore = all((float)call->ignore);
     load_row(x, &call->input, n, c, s, len);
     load_row(t, &call->target, n, c, s, len);
     if (call->weight.data)
         load_row(w, &call->weight, n, c, s, len);
     else
         for (int64_t i = 0; i < len; i++) w[i] = 1.0f;
-    memset(counts, 1, (size_t)padded);
-    if (call->mask.data) load_mask(counts, &call->mask, n, c, s, len);
-    for (int64_t i = 0; i < len; i++) {
-        int ignored = call->has_ignore && t[i] == (float)call->ignore;
-        int counting = counts[i] = counts[i] && !ignored;
-        if (counting && !(t[i] >= 0.0f && t[i] <= 1.0f)) {
-            /* soft labels are right to rounding, which the wrapper knows */
-            float rounding = call->target.type == FLOAT16    ? 3.90625e-3f
-                             : call->target.type == BFLOAT16 ? 3.125e-2f
-                             : call->target.type == FLOAT32  ? 4.76837158e-7f
-                                                             : 0.0f;
-            if (!(t[i] >= -rounding && t[i] <= 1.0f + rounding) && piece->problem == FINE) {
-                piece->problem = BAD_LABEL;
-                piece->bad_value = number_at(&call->target, offset_of(&call->target, n, c, s + i));
-            }
-            t[i] = t[i] > 0.5f ? 1.0f : 0.0f;
+    if (call->mask.data)
+        load_mask(counts, &call->mask, n, c, s, len);
+    else
+        memset(counts, 1, (size_t)len);
+    memset(counts + len, 0, (size_t)(padded - len));
+    vm soft = lt(zero, zero), bad = soft;
+    for (int64_t i = 0; i < padded; i += W) {
+        vm count = from_bytes(counts + i);
+        vf ti = load(t + i);
+        if (call->has_ignore) {
+            count = both(count, not(eq(ti, ignore)));
+            to_bytes(counts + i, count);
         }
-        if (!counting) x[i] = 0.0f, t[i] = 0.0f, w[i] = 0.0f;
+        ti = keep(count, ti);
+        soft = (vm)(soft | not((vm)(eq(ti, zero) | eq(ti, one))));
+        bad = (vm)(bad | not(both(le(zero, ti), le(ti, one))));
+        store(x + i, keep(count, load(x + i)));
+        store(t + i, ti);
+        store(w + i, keep(count, load(w + i)));
     }
-    for (int64_t i = len; i < padded; i++) x[i] = 0.0f, t[i] = 0.0f, w[i] = 0.0f;
+    int missing = memchr(counts, 0, (size_t)len) != 0;
+    for (int64_t i = 0; any(bad) && i < len; i++) {
+        if (!(t[i] >= -rounding && t[i] <= 1.0f + rounding))
+            complain(piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, n, c, s + i)));
+        t[i] = t[i] > 1.0f ? 1.0f : t[i] >= 0.0f ? t[i] : 0.0f;
+    }
+    return (missing ? MISSING : 0) | (any(soft) ? SOFT : 0);
 }
 
 static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
@@ -281,19 +295,21 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 else
                     load_row(t, &call->target, n, c, s, len);
                 done = !sigmoid_blocks(call, xs, ts, 0, len, shift, sums, coefficients, out, ask);
-                if (!done && ask.hard) {
+                if (!done && ask.hard && !call->has_ignore) {
                     ask.hard = 0;
                     done = !sigmoid_blocks(call, xs, ts, 0, len, shift, sums, coefficients, out, ask);
                 }
             }
             if (!done) {
                 int64_t padded = (len + W - 1) / W * W;
-                sigmoid_clean(call, piece, n, c, s, len, padded, x, t, w, counts);
+                int found = sigmoid_clean(call, piece, n, c, s, len, padded, x, t, w, counts);
+                careful |= found & MISSING; /* where one is ignored, others will be */
+                ask.hard &= !(found & SOFT);
                 Ask cleaned = ask;
-                cleaned.weighted = 1, cleaned.hard = 0;
+                cleaned.weighted = 1, cleaned.hard = !(found & SOFT);
                 sigmoid_blocks(call, x, t, w, padded, shift, sums, coefficients, g, cleaned);
                 if (ask.grad) /* what does not count has no gradient, even of a loss that is NaN */
-                    for (int64_t i = 0; i < len; i++) g[i] = counts[i] ? g[i] : 0.0f;
+                    for (int64_t i = 0; i < padded; i += W) store(g + i, keep(from_bytes(counts + i), load(g + i)));
                 out = g;
             }
             if (ask.grad && !(out != g)) store_row(&call->gradient, n, c, s, g, len);

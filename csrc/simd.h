@@ -136,4 +136,24 @@ INLINE void fence(void) {
 #endif
 }
 
+/* Bytes of 0 or 1 to a mask, and back. */
+INLINE vm from_bytes(const uint8_t *p) {
+#if defined(SIMD_AVX512)
+    __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    return _mm_test_epi8_mask(bytes, bytes);
+#else
+    vm m;
+    for (int i = 0; i < W; i++) m[i] = -(int32_t)(p[i] != 0);
+    return m;
+#endif
+}
+
+INLINE void to_bytes(uint8_t *p, vm m) {
+#if defined(SIMD_AVX512)
+    _mm_storeu_si128((__m128i *)p, _mm_maskz_set1_epi8(m, 1));
+#else
+    for (int i = 0; i < W; i++) p[i] = (uint8_t)(m[i] & 1);
+#endif
+}
+
 INLINE vf or_zero(vm drop, vf a) { return keep(not(drop), a); }

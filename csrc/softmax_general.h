@@ -2,22 +2,6 @@
 #pragma once
 #include "softmax.h"
 
-static float rounding_of(const View *v) {
-    switch (v->type) {
-    case FLOAT16: return 3.90625e-3f;
-    case BFLOAT16: return 3.125e-2f;
-    case FLOAT32: return 4.76837158e-7f;
-    case FLOAT64: return 8.8817842e-16f;
-    default: return 0.0f;
-    }
-}
-
-static void complain(Piece *piece, int64_t problem, double value) {
-    if (piece->problem != FINE) return;
-    piece->problem = problem;
-    piece->bad_value = value;
-}
-
 /* The labels of a class: 0 where a position does not count. */
 static void read_labels(Tile *tile, int64_t c) {
     const Call *call = tile->call;

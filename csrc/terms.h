@@ -15,7 +15,7 @@ INLINE int is_log(const Term *term) { return term->gamma == 0 && term->rest == 0
 INLINE Priced price(const Term *term, vf l, vf p, vf q) {
     float a = (float)term->log, gamma = (float)term->gamma, b = (float)term->rest, e = (float)term->q;
     vf value = {0}, slope = {0};
-    if (gamma == 0) {
+    if (a != 0 && gamma == 0) {
         value = l * -a;
         slope = all(-a);
     } else if (a != 0) {
