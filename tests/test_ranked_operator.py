@@ -232,6 +232,19 @@ def test_a_certain_wrong_answer_is_not_lost():
     torch.testing.assert_close(found.double(), right, rtol=1e-5, atol=0)
 
 
+def test_errors_too_small_for_p_keep_their_rank():
+    """p of the truth rounds to 1, so that 1 - p would be 0 everywhere."""
+    torch.manual_seed(0)
+    x = torch.stack([torch.linspace(18.0, 30.0, 80)[torch.randperm(80)], torch.zeros(80)]).unsqueeze(0)
+    x, target = x * torch.tensor([1.0, -1.0]).repeat_interleave(40), torch.tensor([[0, 1]]).repeat_interleave(40, 1)
+    x = x.detach().requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    value, wanted = LovaszLoss()(x, target), LovaszLoss()(exact, target)
+    torch.testing.assert_close(value.double(), wanted, rtol=1e-5, atol=0)
+    (found,), (right,) = torch.autograd.grad(value, x), torch.autograd.grad(wanted, exact)
+    torch.testing.assert_close(found.double(), right, rtol=1e-4, atol=1e-18)
+
+
 def test_without_positives_the_largest_error_alone_has_a_price():
     x = torch.tensor([[[-2.0, 0.5, 3.0, 3.0, 1.0]]], requires_grad=True)
     value = LovaszLoss()(x, torch.zeros(1, 1, 5))
