@@ -274,3 +274,27 @@ def test_a_saturated_answer_keeps_its_value_and_gradient(level, link, scale):
         held = expected.abs() > 1e-30
         torch.testing.assert_close(gradient.double()[held], expected[held], rtol=1e-4, atol=0)
         assert (gradient[~held].abs() < 1e-29).all()
+
+
+@links
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_mask_of_512_by_512_in_half_precision_does_not_overflow(link, dtype):
+    x = torch.randn(1, 1 if link == "sigmoid" else 3, 512, 512, generator=torch.Generator().manual_seed(0)).to(dtype)
+    target = torch.ones(1, 512, 512, dtype=torch.uint8)
+    loss = COMPOSITES[link]
+    found = []
+    for input, autocast in ((x, False), (x, True), (x.double(), False)):
+        input = input.detach().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast), choice.recorded() as passes:
+            value = loss(input, target)
+        value.backward()
+        found.append((value, input.grad, passes[0].operator))
+    (half, gradient, served), (cast, same, _), (exact, expected, _) = found
+    assert served == "native"
+    assert half.dtype == torch.float32
+    assert gradient.dtype == dtype
+    assert torch.equal(half, cast)
+    assert torch.equal(gradient, same)
+    torch.testing.assert_close(half, exact.float(), rtol=1e-6, atol=0)
+    smallest = 2.0**-24 if dtype == torch.float16 else 0.0
+    torch.testing.assert_close(gradient.double(), expected, rtol=2 * torch.finfo(dtype).eps, atol=smallest)
