@@ -15,7 +15,7 @@ from losskit.checker.battery import check
 from losskit.checker.checks.tools import code
 from losskit.checker.finding import Found, Severity
 from losskit.checker.spec import Spec
-from losskit.checker.subject import Subject
+from losskit.checker.subject import LossRaised, Subject
 
 
 def _measured(spec: Spec) -> bool:
@@ -133,7 +133,10 @@ def peak_memory(subject: Subject) -> Iterator[Found]:
     with mode:
         loss = subject.call(criterion, x, *tensors[1:]).mean()
         if loss.requires_grad:
-            loss.backward()  # type: ignore[no-untyped-call]
+            try:
+                loss.backward()  # type: ignore[no-untyped-call]
+            except RuntimeError as error:
+                raise LossRaised(error) from error
     share = mode.most / (x.numel() * x.element_size())
     if share > 4.5:
         yield Found(

@@ -262,13 +262,16 @@ def backward_twice(subject: Subject) -> Iterator[Found]:
     loss = result(subject, x, *tensors[1:]).mean()
     if not loss.requires_grad:
         return
-    first, second = (torch.autograd.grad(loss, x, retain_graph=True, allow_unused=True)[0] for _ in range(2))
+    lines = (
+        "{input}.requires_grad_()",
+        "loss = {call}.mean()",
+        "print(*(torch.autograd.grad(loss, {input}, retain_graph=True)[0] for _ in range(2)))",
+    )
+    try:
+        first, second = (torch.autograd.grad(loss, x, retain_graph=True, allow_unused=True)[0] for _ in range(2))
+    except RuntimeError as error:  # what it saved was changed meanwhile
+        raise LossRaised(error) from error
     if first is not None and not torch.allclose(first, second, equal_nan=True):
-        lines = (
-            "{input}.requires_grad_()",
-            "loss = {call}.mean()",
-            "print(*(torch.autograd.grad(loss, {input}, retain_graph=True)[0] for _ in range(2)))",
-        )
         yield Found(
             "the second backward through the same graph gives another gradient",
             {"first": float(first.norm()), "second": float(second.norm())},
