@@ -148,7 +148,7 @@ def test_plot_of_a_users_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["lst"], 2, "There is no command 'lst'; did you mean \"list\"? The commands are list, show, plot, check, compare."),
+        (["lst"], 2, "There is no command 'lst'; did you mean \"list\"? The commands are list, show, plot, check"),
         (["dice"], 2, "dice is a loss, not a command. See it with: losskit show dice"),
         (["list", "--family", "regon"], 2, 'did you mean "region"?'),
         (["list", "tverskyy"], 1, 'did you mean "tversky"?'),
