@@ -1,6 +1,6 @@
 /* Every element of a tile priced by itself: soft targets, smoothed terms, squares and absolute differences. */
 #pragma once
-#include "softmax.h"
+#include "softmax_gradient.h"
 
 /* The labels of a class: 0 where a position does not count. */
 static void read_labels(Tile *tile, int64_t c) {

@@ -1,0 +1,105 @@
+/* The gradient of a softmax tile: the rows that are written, and what is written where labels are class indices. */
+#pragma once
+#include "softmax.h"
+
+/* The row of a class where its gradient can be written at once, else one to be copied out. */
+static float *gradient_row(const Tile *tile, int64_t c) {
+    const View *v = &tile->call->gradient;
+    if (tile->len == tile->P && is_plain(v)) return (float *)v->data + offset_of(v, tile->n, c, tile->s);
+    return tile->row;
+}
+
+/* What does not count has no gradient, even of a loss that is NaN. */
+static void gradient_done(const Tile *tile, int64_t c, float *row) {
+    if (tile->odd && !tile->ready)
+        for (int64_t i = 0; i < tile->len; i++) row[i] = tile->counts[i] ? row[i] : 0.0f;
+    if (row == tile->row) store_row(&tile->call->gradient, tile->n, c, tile->s, row, tile->len);
+}
+
+INLINE int streams(const Tile *tile, const float *row) {
+    return tile->call->stream && row != tile->row && (uintptr_t)row % (W * 4) == 0;
+}
+
+/* The gradient rows of a class, or of four at once. */
+INLINE void gradients(const Tile *tile, int64_t c, int64_t classes, int region, int certain, int streaming) {
+    const float *e = tile->e + c * tile->P;
+    float *out[4], factor[4];
+    for (int64_t k = 0; k < classes; k++) {
+        out[k] = gradient_row(tile, c + k);
+        factor[k] = tile->factors[PRED * tile->call->C + c + k];
+    }
+    for (int64_t i = 0; i < tile->P; i += W) {
+        vf scale = load(tile->total + i), by_pred = {0}, added = load(tile->added + i), exact = {0}, m = {0};
+        vi truth = load_int(tile->index + i);
+        if (region) by_pred = load(tile->top + i);
+        if (certain) exact = load(tile->base + i), m = load(tile->m + i);
+        for (int64_t k = 0; k < classes; k++) {
+            vf v = load(e + k * tile->P + i), g = scale;
+            if (region) g = fma_(by_pred, all(factor[k]), scale);
+            g = add_where(eq_int(truth, all_int((int32_t)(c + k))), v * g, added);
+            if (certain) g = pick(both(eq(v, m), eq(exact, exact)), exact, g);
+            if (streaming)
+                stream(out[k] + i, g);
+            else
+                store(out[k] + i, g);
+        }
+    }
+    for (int64_t k = 0; k < classes; k++) gradient_done(tile, c + k, out[k]);
+}
+
+static void write_gradients(const Tile *tile, int64_t c, int64_t classes, int region, int certain) {
+    int streaming = 1;
+    for (int64_t k = 0; k < classes; k++) streaming &= streams(tile, gradient_row(tile, c + k));
+#define COPY(N, R, S) if (classes == N && region == R && streaming == S && !certain) { gradients(tile, c, N, R, 0, S); return; }
+    COPY(4, 0, 0) COPY(4, 0, 1) COPY(4, 1, 0) COPY(4, 1, 1) COPY(1, 0, 0) COPY(1, 0, 1) COPY(1, 1, 0) COPY(1, 1, 1)
+#undef COPY
+    if (classes == 4)
+        gradients(tile, c, 4, region, 1, streaming);
+    else
+        gradients(tile, c, 1, region, 1, streaming);
+}
+
+/* The gradient, for class indices: dL/dx_c = p_c (r_c - sum of r), with r the slope by each log probability. */
+static void gradient_indices(Tile *tile) {
+    const Call *call = tile->call;
+    int64_t P = tile->P, C = call->C;
+    const float *by_pred = tile->factors + PRED * C;
+    int region = call->region[PRED] >= 0;
+    float *rest = tile->total, *largest = tile->top;
+    memset(rest, 0, (size_t)P * 4);
+    memset(largest, 0, (size_t)P * 4);
+    if (region && !tile->certain)
+        for (int64_t c = 0; c < C; c++) {
+            float factor = by_pred[c];
+            for (int64_t i = 0; i < P; i += W) store(rest + i, fma_(load(tile->e + c * P + i), all(factor), load(rest + i)));
+        }
+    else if (region)
+        for (int64_t c = 0; c < C; c++) {
+            float factor = by_pred[c];
+            for (int64_t i = 0; i < P; i += W) {
+                vf e = load(tile->e + c * P + i), r = e * factor;
+                vm below = lt(e, load(tile->m + i));
+                store(rest + i, add_where(below, load(rest + i), r));
+                store(largest + i, add_where(not(below), load(largest + i), r));
+            }
+        }
+    /* per position: added to the truth's own, what multiplies e, and the exact gradient of a nearly certain class */
+    for (int64_t i = 0; i < P; i += W) {
+        vf w = load(tile->w + i), inverse = load(tile->inverse + i), m = load(tile->m + i);
+        vf others = load(tile->others + i), a = load(tile->added + i);
+        vf r_rest = load(rest + i) * inverse, r_top = load(largest + i) * inverse;
+        if (tile->certain) {
+            vm on_top = le(load(tile->truth_top + i), (vf){0});
+            vf below = pick(on_top, r_rest, r_rest + a), top = pick(on_top, r_top + a, r_top);
+            vf exact = w * (others * inverse * top - m * inverse * below);
+            store(tile->base + i, pick(lt(others, m * CERTAIN), exact, all(NAN)));
+        }
+        store(rest + i, (all(0.0f) - w * inverse) * (r_rest + r_top + a));
+        store(tile->added + i, a * w);
+        store(largest + i, w * inverse);
+    }
+    int64_t c = 0;
+    int four = tile->len == P && is_plain(&call->gradient); /* gradient_row() has one row for the others */
+    for (; four && c + 4 <= C; c += 4) write_gradients(tile, c, 4, region, tile->certain);
+    for (; c < C; c++) write_gradients(tile, c, 1, region, tile->certain);
+}
