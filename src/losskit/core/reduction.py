@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from losskit.core.domains import Reduction
-from losskit.ops.reading import computing_dtype, summing_dtype
+from losskit.ops.reading import can_branch, computing_dtype, summing_dtype
 
 Empty = Literal["zero", "nan", "raise"]
 
 
 def divide(numerator: Tensor, denominator: Tensor, empty: Empty, owner: str) -> Tensor:
     """`numerator / denominator`; where nothing counts, 0 with a zero gradient, or what `empty` says."""
+    if never_zero(denominator):
+        return numerator / denominator
     nothing = denominator == 0
     if empty == "raise" and not torch.compiler.is_compiling() and bool(nothing.any()):
         raise ValueError(
@@ -23,6 +25,11 @@ def divide(numerator: Tensor, denominator: Tensor, empty: Empty, owner: str) -> 
         )
     quotient = numerator / torch.where(nothing, 1.0, denominator)
     return torch.where(nothing, torch.nan if empty == "nan" else numerator * 0.0, quotient)
+
+
+def never_zero(tensor: Tensor) -> bool:
+    """Whether Python may look, and finds no zero: then nothing has to be kept from dividing by one."""
+    return can_branch(tensor) and bool(tensor.detach().all())
 
 
 def reduce(value: Tensor, share: Tensor, reduction: Reduction, empty: Empty, owner: str) -> Tensor:

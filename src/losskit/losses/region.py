@@ -7,6 +7,7 @@ from torch import Tensor
 
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.options import Configured, option
+from losskit.core.reduction import never_zero
 from losskit.core.region import RegionLoss, Totals
 from losskit.ops.maths import safe_power
 
@@ -132,4 +133,4 @@ def tversky(total: Totals, alpha: float, beta: float, smooth: float) -> Tensor:
 
 def ratio(part: Tensor, whole: Tensor) -> Tensor:
     """`part / whole`, and 0 where both are 0: squares underflow, and errors may have no price."""
-    return part / torch.where(whole == 0, 1.0, whole)
+    return part / (whole if never_zero(whole) else torch.where(whole == 0, 1.0, whole))
