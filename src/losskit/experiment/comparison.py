@@ -25,7 +25,7 @@ from losskit.experiment.tasks.task import Task
 if TYPE_CHECKING:
     from losskit.experiment.plan import Sweep
 
-BUDGET = 5.0  # minutes, when neither budget nor blocks are given
+BUDGET = 11.0  # minutes, when neither budget nor blocks are given: five blocks or six on two cores
 LIMIT = 3600.0  # seconds for one run, when neither they nor a budget are given
 QUIET = 5.0  # seconds, at least, between two drafts of the report
 
