@@ -80,6 +80,68 @@ def test_what_is_refused_is_refused_for_a_reason(reason, call):
     assert reason in str(only)
 
 
+UNREAD = (torch.uint16, torch.uint32, torch.uint64, torch.float8_e4m3fn, torch.float8_e5m2)
+UNREAD_IDS = [str(dtype).removeprefix("torch.") for dtype in UNREAD]
+
+
+@pytest.mark.parametrize("dtype", UNREAD, ids=UNREAD_IDS)
+@pytest.mark.parametrize("loss", [functional.cross_entropy, functional.mse_loss])
+def test_a_weight_of_a_type_that_the_kernels_do_not_read_has_its_numbers(loss, dtype):
+    target = T if loss is functional.cross_entropy else X.flip(0)
+    weight = torch.tensor([[0.0], [2.0]]).expand(2, 8) if target is T else torch.tensor([0.0, 2.0]).view(2, 1, 1)
+    with choice.recorded() as passes:
+        found = loss(X, target, weight=weight.to(dtype))
+    assert passes[0].refused["native"] == f"weight is {str(dtype).removeprefix('torch.')}"
+    torch.testing.assert_close(found, loss(X, target, weight=weight))
+
+
+@pytest.mark.parametrize("dtype", UNREAD, ids=UNREAD_IDS)
+def test_a_target_of_a_type_that_the_kernels_do_not_read_has_its_numbers(dtype):
+    target = X.relu().round().to(dtype)
+    with choice.recorded() as passes:
+        found = functional.mse_loss(X, target)
+    assert passes[0].refused["native"] == f"target is {str(dtype).removeprefix('torch.')}"
+    torch.testing.assert_close(found, functional.mse_loss(X, target.float()))
+
+
+def lazily(x):
+    """The same numbers, of which memory holds the negative."""
+    lazy = torch.complex(x, -x).conj().imag
+    assert lazy.is_neg()
+    return lazy
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda through: functional.cross_entropy(through(X), T),
+        lambda through: functional.lovasz_loss(through(X), T),
+        lambda through: functional.mse_loss(X.flip(0), through(X)),
+    ],
+    ids=["input", "ranks", "target"],
+)
+def test_numbers_that_are_negated_when_they_are_read_are_not_read_as_they_lie(call):
+    torch.testing.assert_close(call(lazily), call(lambda x: x))
+
+
+ELSEWHERE = [
+    ("target", lambda meta: functional.cross_entropy(X, T.to(meta))),
+    ("weight", lambda meta: functional.cross_entropy(X, T, weight=torch.ones(2, 8, device=meta))),
+    ("mask", lambda meta: functional.cross_entropy(X, T, mask=torch.ones(2, 8, device=meta) > 0)),
+    ("target", lambda meta: functional.lovasz_loss(X, T.to(meta))),
+    ("mask", lambda meta: functional.lovasz_loss(X, T, mask=torch.ones(2, 8, device=meta) > 0)),
+    ("target", lambda meta: functional.mse_loss(X, X.to(meta))),
+    ("mask", lambda meta: functional.mse_loss(X, X, mask=torch.ones(2, 3, 8, device=meta) > 0)),
+]
+
+
+@pytest.mark.parametrize(("name", "call"), ELSEWHERE)
+def test_an_address_on_another_device_is_left_to_pytorch_to_complain_about(name, call):
+    with choice.recorded() as passes, pytest.raises(RuntimeError, match="device meta"):
+        call("meta")
+    assert passes[0].refused["native"] == f"{name} is on meta, the input on cpu"
+
+
 def test_a_composite_is_as_many_passes_as_it_has_readings_and_explain_says_so():
     one = losskit.DiceLoss() + 0.5 * losskit.FocalLoss() + losskit.CrossEntropyLoss()
     explained = losskit.explain(one, X, T)

@@ -19,6 +19,7 @@ from losskit.ops.reading import Reading
 Operator = Literal["native", "triton", "reference"]
 FUSED: tuple[Operator, ...] = ("native", "triton")
 OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
+READ = frozenset(native._TYPES)  # the dtypes of targets, weights and masks that the kernels read
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = 
 def refusal(operator: Operator, reading: Reading, planned: Plan | None) -> str:
     """Why a fused operator does not serve, or nothing."""
     tensors = {"input": reading.input, "target": reading.target, "weight": reading.weight, "shift": reading.shift}
+    tensors["mask"] = reading.mask
     reason = unavailable(operator, reading.input) or unfit(tensors)
     if reason:
         return reason
@@ -128,16 +130,30 @@ def unfit(tensors: dict[str, Tensor | None]) -> str:
     input = next(iter(tensors.values()))
     assert input is not None
     if input.dtype not in native.INPUTS:
-        return f"the input is {str(input.dtype).removeprefix('torch.')}"
+        return f"the input is {_name(input)}"
     if not input.numel():
         return "the input is empty"
+    device = input.device
     for name, tensor in tensors.items():
         if tensor is None:
             continue
         if name != "input" and tensor.requires_grad:
             return f"{name} asks for a gradient"
-        if is_traceable_wrapper_subclass(tensor):
+        if type(tensor) is not Tensor and is_traceable_wrapper_subclass(tensor):
             return f"{name} is a {type(tensor).__name__}"
+        if tensor.dtype not in READ:
+            return f"{name} is {_name(tensor)}"
+        # A kernel is given an address: what it finds there must be the numbers, and its own device's.
+        if tensor.device != device:
+            return f"{name} is on {tensor.device}, the input on {device}"
+        if tensor.layout is not torch.strided:
+            return f"{name} is {str(tensor.layout).removeprefix('torch.')}"
+        if not torch.compiler.is_compiling() and tensor.is_neg():  # compiled code copies such a tensor first
+            return f"{name} is negated when it is read"
     if torch.autograd.forward_ad._current_level >= 0:
         return "forward-mode differentiation"
     return ""
+
+
+def _name(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

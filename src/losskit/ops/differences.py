@@ -26,7 +26,7 @@ def totals(
 
     `mean` says that the first will be divided by the second.
     """
-    tensors = {"input": input, "target": target, "weight": weight}
+    tensors = {"input": input, "target": target, "weight": weight, "mask": mask}
     reason = choice.unavailable("native", input) or choice.unfit(tensors) or ("" if input.dim() else "a single number")
     size = input.numel()
     if choice.choose(owner, 2, {"native": reason}, made=not reason) == "reference":
