@@ -7,6 +7,7 @@ enum { FLOAT32, FLOAT16, BFLOAT16, FLOAT64, BOOL, UINT8, INT8, INT16, INT32, INT
 enum { TP, PRED, TARGET, COUNT, PRED_SQ, TARGET_SQ, ABS_DIFF, REGION_COLUMNS };
 enum { SIGMOID, SOFTMAX, DIFFERENCE };
 enum { FINE, BAD_INDEX, BAD_LABEL, BAD_ROW, BAD_SOFT };
+enum { NO_PARTS, WRITE_PARTS, READ_PARTS };
 #define MOST_TERMS 8
 
 /* A tensor as (N, C, S); a stride of 0 repeats. Null data: there is none. */
@@ -36,6 +37,8 @@ typedef struct {
     double bad_value;
     uint32_t *words;            /* (N, C, S), of ranks: see ranks.h */
     int64_t priced;             /* whether the prices of ranks are wanted, or their sum alone */
+    int64_t parts;              /* whether the gradient's memory is given what it is made of, or holds that */
+    int64_t soft;               /* out: labels were soft, so that no parts were written */
 } Call;
 
 /* Where a piece of work starts and ends, in units of tiles, and what it found. */
@@ -44,6 +47,7 @@ typedef struct {
     int64_t problem;
     double bad_value;
     double *totals; /* (C, K) of its own */
+    int64_t soft;
 } Piece;
 
 typedef struct {

@@ -108,15 +108,17 @@ int64_t losskit_run_pieces(Call *call, Kernel kernel) {
         if (call->totals) pieces[i].totals = own ? sums + i * room : call->totals + sample * room;
     }
     int64_t bytes = call->N * call->C * call->S * (call->input.type == FLOAT32 ? 4 : 2);
-    if (call->coefficients) prefer_large_pages(&call->gradient, bytes);
-    call->stream = call->coefficients && bytes >= STREAM_BYTES;
+    int writes = call->coefficients || call->parts == WRITE_PARTS;
+    if (writes) prefer_large_pages(&call->gradient, bytes);
+    call->stream = writes && bytes >= STREAM_BYTES;
     Run run = {call, kernel, tiling, pieces};
     int64_t threads = call->N * call->C * call->S < 2 * LEAST_WORK ? 1 : call->threads;
     losskit_parallel(count, threads, run_piece, &run);
-    call->problem = FINE;
+    call->problem = FINE, call->soft = 0;
     for (int64_t i = 0; i < count; i++) {
         if (pieces[i].problem && !call->problem)
             call->problem = pieces[i].problem, call->bad_value = pieces[i].bad_value;
+        call->soft |= pieces[i].soft;
         if (own)
             for (int64_t k = 0; k < room; k++) call->totals[i / each * room + k] += sums[i * room + k];
     }

@@ -14,9 +14,9 @@ INLINE vf exp_tail(vf z) {
     return fma_(r, z, all(0.5f));
 }
 
-/* NaN stays NaN; below -104 the answer is 0, above 88.8 infinity. */
-INLINE vf exp_(vf x) {
-    x = min_or_nan(all(89.0f), max_or_nan(all(-104.0f), x));
+/* exp(x) for x <= 0; NaN stays NaN, below -104 the answer is 0. */
+INLINE vf exp_below(vf x) {
+    x = max_or_nan(all(-104.0f), x);
     vf n = round_(x * 1.44269504f);
     vf z = fma_(n, all(-0.693145752f), x);
     z = fma_(n, all(-1.42860677e-6f), z);
@@ -24,10 +24,13 @@ INLINE vf exp_(vf x) {
     return times_two_to(r, n);
 }
 
+/* exp(x); above 88.8 the answer is infinity. */
+INLINE vf exp_(vf x) { return exp_below(min_or_nan(all(89.0f), x)); }
+
 /* exp(x) - 1 for x <= 0 */
 INLINE vf expm1_(vf x) {
     vf small = fma_(exp_tail(x), x * x, x);
-    return pick(lt(all(-0.34f), x), small, exp_(x) - 1.0f);
+    return pick(lt(all(-0.34f), x), small, exp_below(x) - 1.0f);
 }
 
 /* log(1 + z) for 0 <= z <= 1 */
@@ -62,6 +65,6 @@ INLINE vf power(vf base, float exponent) {
     if (exponent == 3.0f) return base * base * base;
     if (exponent == 4.0f) return (base * base) * (base * base);
     if (exponent == 0.5f) return square_root(base);
-    vf r = exp_(log_(base) * exponent);
+    vf r = exp_below(log_(base) * exponent);
     return pick(lt(base, all(1.17549435e-38f)), base - base, r);
 }

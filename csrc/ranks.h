@@ -42,10 +42,7 @@ static void complain_of_soft(Piece *piece, const Call *call, int64_t n, int64_t 
 }
 
 static void sigmoid_errors(const Call *call, Tiling tiling, Piece *piece) {
-    int64_t wide = (tiling.tile + W - 1) / W * W;
-    float *x = aligned_alloc(64, (size_t)(wide * 4 * 4 + ((wide + 63) & ~63)));
-    float *t = x + wide, *w = t + wide, *row = w + wide;
-    uint8_t *counts = (uint8_t *)(row + wide);
+    const Rows rows = rows_for(tiling);
     int inside = call->has_ignore && (call->ignore == 0 || call->ignore == 1);
     int careful = call->mask.data || inside;
     for (int64_t unit = piece->first; unit < piece->last; unit++) {
@@ -54,21 +51,17 @@ static void sigmoid_errors(const Call *call, Tiling tiling, Piece *piece) {
         for (int64_t c = 0; c < call->C; c++) {
             int32_t *out = (int32_t *)words_of(call, n, c, s);
             if (!careful && len % W == 0) {
-                const float *xs = x;
-                if (is_plain(&call->input))
-                    xs = (const float *)call->input.data + offset_of(&call->input, n, c, s);
-                else
-                    load_row(x, &call->input, n, c, s, len);
-                load_row(t, &call->target, n, c, s, len);
-                if (!hinges(xs, t, 0, len, out)) continue;
+                const float *x = row_of(rows.x, &call->input, n, c, s, len);
+                if (!hinges(x, row_of(rows.t, &call->target, n, c, s, len), 0, len, out)) continue;
             }
             int64_t padded = (len + W - 1) / W * W;
-            sigmoid_clean(call, piece, n, c, s, len, padded, x, t, w, counts);
-            if (hinges(x, t, w, padded, (int32_t *)row)) complain_of_soft(piece, call, n, c, s, len, t, counts);
-            memcpy(out, row, (size_t)len * 4);
+            sigmoid_clean(call, piece, n, c, s, len, padded, &rows);
+            if (hinges(rows.x, rows.t, rows.w, padded, (int32_t *)rows.g))
+                complain_of_soft(piece, call, n, c, s, len, rows.t, rows.counts);
+            memcpy(out, rows.g, (size_t)len * 4);
         }
     }
-    free(x);
+    free(rows.x);
 }
 
 /* A tile of positions by all classes, and the rows that errors and their gradient need. */

@@ -42,6 +42,19 @@ INLINE int any(vm a) { return a != 0; }
 INLINE vf pick(vm m, vf yes, vf no) { return _mm512_mask_blend_ps(m, no, yes); }
 INLINE vf keep(vm m, vf yes) { return _mm512_maskz_mov_ps(m, yes); }
 INLINE vf add_where(vm m, vf a, vf b) { return _mm512_mask_add_ps(a, m, a, b); }
+INLINE vf multiply_where(vm m, vf a, vf b) { return _mm512_mask_mul_ps(a, m, a, b); }
+INLINE vf negate_where(vm m, vf a) { return _mm512_mask_xor_ps(a, m, a, all(-0.0f)); }
+/* a b + c where m, else c */
+INLINE vf fma_where(vm m, vf a, vf b, vf c) { return _mm512_mask3_fmadd_ps(a, b, c, m); }
+/* by the sign bit */
+INLINE vm negative(vf a) { return _mm512_movepi32_mask((__m512i)a); }
+/* Where t is 1, given that it is 0 or 1 unless `odd` ends with a bit set. */
+INLINE vm ones(vf t, vi *odd) {
+    vm set = _mm512_test_epi32_mask((__m512i)t, (__m512i)t);
+    *odd = (vi)_mm512_mask_ternarylogic_epi32((__m512i)*odd, set, (__m512i)t, (__m512i)all(1.0f), 0xf6); /* odd | (t ^ 1) */
+    return set;
+}
+INLINE int any_bit(vi a) { return _mm512_test_epi32_mask((__m512i)a, (__m512i)a) != 0; }
 /* The second operand is the answer where either is NaN. */
 INLINE vf max_or_nan(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf min_or_nan(vf a, vf b) { return _mm512_min_ps(a, b); }
@@ -70,6 +83,13 @@ INLINE vm both(vm a, vm b) { return a & b; }
 INLINE vm not(vm a) { return ~a; }
 INLINE vf keep(vm m, vf yes) { return (vf)((vi)yes & m); }
 INLINE vf add_where(vm m, vf a, vf b) { return a + keep(m, b); }
+INLINE vf negate_where(vm m, vf a) { return (vf)((vi)a ^ (m & (int32_t)0x80000000)); }
+INLINE vm negative(vf a) { return (vi)a >> 31; }
+INLINE vm ones(vf t, vi *odd) {
+    vm one = t == all(1.0f);
+    *odd |= (vi)t & ~one;
+    return one;
+}
 INLINE vf absolute(vf a) { return (vf)((vi)a & 0x7fffffff); }
 INLINE vf times_two_to(vf a, vf n) {
     /* in two steps, so that results below 2^-126 round as they should */
@@ -117,6 +137,9 @@ INLINE vf gather(const float *base, vi at) {
     return r;
 }
 #endif
+INLINE vf multiply_where(vm m, vf a, vf b) { return pick(m, a * b, a); }
+INLINE vf fma_where(vm m, vf a, vf b, vf c) { return pick(m, fma_(a, b, c), c); }
+INLINE int any_bit(vi a) { return any((vm)(a != 0)); }
 INLINE vf exponent_of(vf a) { return __builtin_convertvector(((vi)a >> 23) - 127, vf); }
 INLINE vf mantissa_of(vf a) { return (vf)(((vi)a & 0x007fffff) | 0x3f800000); }
 INLINE vf reciprocal(vf a) { return 1.0f / a; }
@@ -128,6 +151,8 @@ INLINE float sum_of(vf a) {
     return s[0];
 }
 #endif
+
+INLINE vf minus_absolute(vf a) { return (vf)((vi)a | (int32_t)0x80000000); }
 
 /* Streamed rows are seen by other threads. */
 INLINE void fence(void) {

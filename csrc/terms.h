@@ -32,7 +32,7 @@ INLINE Priced price(const Term *term, vf l, vf p, vf q) {
         slope -= p * b;
     } else if (b != 0) {
         value += expm1_(l * e) * (-b / e);
-        slope -= exp_(l * e) * b;
+        slope -= exp_below(l * e) * b;
     }
     return (Priced){value, slope};
 }

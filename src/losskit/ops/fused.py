@@ -7,13 +7,14 @@ reference's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from losskit.ops import native, reference, values
-from losskit.ops.columns import OF_TARGETS, REGION_COLUMNS, Column, Difference, Formula, Plan, TermColumn
+from losskit.ops.columns import OF_REGIONS, OF_TARGETS, REGION_COLUMNS, Column, Difference, Formula, Plan, TermColumn
 from losskit.ops.reading import Reading, can_branch, computing_dtype
 from losskit.ops.reference import can_hold
 
@@ -43,16 +44,18 @@ _library.define(f"totals_gradient(Tensor grad, {_SIGNATURE}) -> Tensor")  # type
 
 
 def _run(
-    tensors: _Tensors, settings: Settings, totals: bool, coefficients: Tensor | None
+    tensors: _Tensors, settings: Settings, totals: bool, coefficients: Tensor | None, parts: Tensor | None = None
 ) -> tuple[Tensor | None, Tensor | None]:
     input, target, weight, mask, shift = tensors
     ignore = settings.ignore_index if can_hold(target, settings.ignore_index) else None
     _, link, _, places, constants, pooled, backend, late = settings
-    run: Callable[..., tuple[Tensor | None, Tensor | None, Tensor | tuple[int, float] | None]] = native.run
+    run: Callable[..., tuple[Tensor | None, Tensor | None, Tensor | tuple[int, float] | None]]
     if backend == "triton":
         from losskit.ops import triton
 
         run = triton.run
+    else:
+        run = partial(native.run, parts=parts)
     sums, gradient, problem = run(
         input, target, weight, mask, shift, link, ignore, places, constants,
         pooled=pooled, totals=totals, coefficients=coefficients,
@@ -233,13 +236,14 @@ class _Plain(torch.autograd.Function):
     """The same outside every transform, where it costs less to call, and can make the gradient in the same pass."""
 
     @staticmethod
-    def forward(ctx: Any, expected: Tensor | None, *arguments: Any) -> Tensor:
+    def forward(ctx: Any, expected: Tensor | None, parts: Tensor | None, *arguments: Any) -> Tensor:
         values.raise_pending()
         tensors: Any = arguments[:_TENSORS]
-        sums, made = _run(tensors, Settings(*arguments[_TENSORS:]), True, expected)
+        settings = Settings(*arguments[_TENSORS:])
+        sums, made = _run(tensors, settings, True, expected, parts)
         assert sums is not None
         ctx.save_for_backward(*tensors)
-        ctx.settings = arguments[_TENSORS:]
+        ctx.settings = settings
         ctx.made = None if made is None else [made]
         ctx.expected = expected
         return sums
@@ -253,13 +257,14 @@ class _Plain(torch.autograd.Function):
         else:
             gradient = _as_made(ctx, grads[0])
             if gradient is None:
-                gradient = _totals_gradient(grads[0], *tensors, *settings)
-        return None, gradient, *[None] * (_TENSORS - 1 + len(settings))
+                parts = ctx.made.pop() if ctx.made and ctx.expected is None else None
+                gradient = _run(tensors, settings, False, grads[0], parts)[1]
+        return None, None, gradient, *[None] * (_TENSORS - 1 + len(settings))
 
 
 def _as_made(ctx: Any, grad: Tensor) -> Tensor | None:
     """The gradient made in the forward pass, if it is what is asked for; it is given away once."""
-    if not ctx.made:
+    if not ctx.made or ctx.expected is None:
         return None
     ratio = _ratio(grad, ctx.expected, ctx.settings)
     if ratio is None or (ratio != 1 and ctx.made[0].dtype != torch.float32):  # half precision may have lost it already
@@ -288,9 +293,24 @@ _WORTH_MAKING = 4096  # elements
 
 def makes_gradients(reading: Reading) -> bool:
     """Whether a gradient that is known but for a factor is made with the totals."""
-    input = reading.input
-    worth = input.requires_grad and input.numel() >= _WORTH_MAKING and torch.is_grad_enabled()
-    return worth and input.device.type == "cpu" and _is_plain(_tensors(reading))
+    return _is_worth_making(reading.input) and _is_plain(_tensors(reading))
+
+
+def _is_worth_making(input: Tensor) -> bool:
+    wanted = input.requires_grad and torch.is_grad_enabled()
+    return wanted and input.numel() >= _WORTH_MAKING and input.device.type == "cpu"
+
+
+def _memory_of_parts(tensors: _Tensors, settings: Settings) -> Tensor | None:
+    """Memory for what a gradient is made of, where one pass can leave that for the next."""
+    input, weight = tensors[0], tensors[2]
+    places, constants = settings.places, settings.constants
+    rare, terms = places[OF_REGIONS : len(REGION_COLUMNS)], places[len(REGION_COLUMNS) :]
+    known = max(rare) < 0 and len(terms) <= 4 and max(terms[2:], default=-1) < 0 and constants[1:3] in ([], [0.0, 0.0])
+    if not (known and weight is None and settings.link == "sigmoid" and _is_worth_making(input)):
+        return None
+    fits = input.dtype == torch.float32 and input.dim() > 2 and input.is_contiguous()
+    return torch.empty_like(input) if fits else None
 
 
 def _tensors(reading: Reading) -> _Tensors:
@@ -313,6 +333,7 @@ def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expec
     late = not all(t is None or can_branch(t) for t in tensors)
     settings = Settings(reading.owner, reading.link, reading.ignore_index, *planned, pooled, backend, late)
     if _is_plain(tensors):
-        result: Tensor = _Plain.apply(expected, *tensors, *settings)  # type: ignore[no-untyped-call]
+        parts = _memory_of_parts(tensors, settings) if expected is None else None
+        result: Tensor = _Plain.apply(expected, parts, *tensors, *settings)  # type: ignore[no-untyped-call]
         return result
     return _Totals.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]

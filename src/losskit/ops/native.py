@@ -19,6 +19,7 @@ INPUTS = (torch.float32, torch.float16, torch.bfloat16)
 LINKS = ("sigmoid", "softmax", "difference")
 MOST_TERMS = 8
 _REGION = 7
+_WRITE_PARTS, _READ_PARTS = 1, 2
 
 
 class _View(ctypes.Structure):
@@ -51,6 +52,8 @@ class _Call(ctypes.Structure):
         ("bad_value", ctypes.c_double),
         ("words", ctypes.c_void_p),
         ("priced", ctypes.c_int64),
+        ("parts", ctypes.c_int64),
+        ("soft", ctypes.c_int64),
     ]
 
 
@@ -107,8 +110,13 @@ def run(
     pooled: bool,
     totals: bool = False,
     coefficients: Tensor | None = None,
+    parts: Tensor | None = None,
 ) -> tuple[Tensor | None, Tensor | None, tuple[int, float] | None]:
-    """One pass: totals (N or 1, C, K), the gradient by the input, and the first value that no label can have."""
+    """One pass: totals (N or 1, C, K), the gradient by the input, and the first value that no label can have.
+
+    `parts` is memory like the input's. With totals it is given what the gradient is made of but for its coefficients,
+    unless labels are soft, and comes back as the gradient; with coefficients it becomes the gradient.
+    """
     call, held = _describe(input, target, weight, mask, link, ignore, pooled=pooled)
     n, c = input.shape[0], input.shape[1]
     columns = call.K = sum(1 for place in places if place >= 0)
@@ -126,9 +134,16 @@ def run(
         sums = torch.empty((1 if pooled else n, c, columns), dtype=torch.float64)
         call.totals = sums.data_ptr()
     if coefficients is not None:
-        gradient = _wanted(call, held, coefficients, input, pooled=pooled)
+        gradient = _wanted(call, held, coefficients, input, pooled=pooled, into=parts)
+    elif parts is not None:
+        gradient = parts
+        _look(call.gradient, parts, flat=pooled and input.dim() == 2)
+    if parts is not None:
+        call.parts = _WRITE_PARTS if totals else _READ_PARTS
     _do("losskit_run", call)
     del held
+    if call.soft:
+        gradient = None
     return sums, gradient, (call.problem, call.bad_value) if call.problem else None
 
 
