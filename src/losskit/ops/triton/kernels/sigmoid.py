@@ -6,20 +6,21 @@ import triton.language as tl
 from losskit.ops.triton.kernels.maths import log1p_unit
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
-    BAD_LABEL,
     FINE,
-    KINDS,
     add_sums,
     columns_of,
+    first_label,
+    first_position,
     load_factors,
     load_shift,
     load_tile,
     no_sums,
-    numbers,
     price_all,
     read_indices,
     read_labels,
     region_slope,
+    share_of_work,
+    store_gradient,
     store_sums,
     term_slope,
 )
@@ -57,11 +58,9 @@ def _first_bad(
         s = tile * tl.full((), P, tl.int64)
         _, _, bad = _read(target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE)
         if DENSE:
-            number = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
+            key = tl.minimum(key, first_label(bad, n, c, s, i, C, S))
         else:
-            number = BAD_INDEX * KINDS + (n * S + s + i[None, :]).to(tl.int64) + tl.zeros_like(c)[:, None]
-        found = tl.min(tl.min(tl.where(bad, number, FINE), 1), 0)
-        key = tl.minimum(key, found)
+            key = tl.minimum(key, first_position(tl.max(bad.to(tl.int32), 0) > 0, n, s, i, S, BAD_INDEX))
     return key
 
 
@@ -74,13 +73,7 @@ def sigmoid(
     TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
     """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
-    pid = tl.program_id(0)
-    chunk = pid % chunks
-    n = (pid // chunks // blocks).to(tl.int64)
-    c = numbers(pid // chunks % blocks * CB, CB, WIDE)
-    i = numbers(0, P, WIDE)
-    first = chunk * size
-    last = tl.minimum(first + size, tiles)
+    chunk, n, c, i, first, last = share_of_work(chunks, blocks, size, tiles, CB, P, WIDE)
     added = load_shift(shift, c[:, None], (c < C)[:, None])
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)
@@ -114,12 +107,10 @@ def sigmoid(
             if HAS_REGION:
                 g += region_slope(p, t, difference, factors, COLUMNS, K) * (p * q)
             g = tl.where(counts, g * w, 0.0)
-            at = gradient[0] + n * gradient[1] + s * gradient[3]
-            at += c[:, None] * gradient[2] + i[None, :] * gradient[3]
-            tl.store(at, g.to(gradient[0].dtype.element_ty), mask=inside)
+            store_gradient(gradient, n, c, s, i, g, inside)
     if TOTALS:
         store_sums(partials, n * chunks + chunk, c, C, sums, K)
         key = tl.full((), FINE, tl.int64)
         if tl.max(tl.max(seen, 1), 0) > 0:
             key = _first_bad(target, mask, n, c, i, C, S, first, last, ignore, rounding, DENSE, SOFT, HAS_IGNORE, P)
-        tl.store(keys + pid, key)
+        tl.store(keys + tl.program_id(0), key)

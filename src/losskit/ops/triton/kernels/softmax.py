@@ -36,15 +36,17 @@ def read_logits(input, shift, n, c, s, i, C, inside, counts):
 
 
 @triton.jit
-def read_truth(input, shift, n, s, i, truth):
-    """(1, P) logits of the truth."""
-    known = truth >= 0
-    c = tl.where(known, truth, 0).to(i.dtype)
-    at = input[0] + n * input[1] + s * input[3] + c * input[2] + i * input[3]
-    x = tl.load(at, mask=known, other=0).to(tl.float32)
-    if shift is not None:
-        x += tl.where(known, tl.load(shift + c, mask=known, other=0.0), 0.0)
-    return x[None, :]
+def read_truth(input, shift, n, s, i, truth, base, SPREAD: tl.constexpr):
+    """(1, P) logits of the truth, or any where (SPREAD) no term asks for them."""
+    x = base
+    if not SPREAD:
+        known = truth >= 0
+        c = tl.where(known, truth, 0).to(i.dtype)
+        at = input[0] + n * input[1] + s * input[3] + c * input[2] + i * input[3]
+        x = tl.load(at, mask=known, other=0).to(tl.float32)[None, :]
+        if shift is not None:
+            x += tl.where(known, tl.load(shift + c, mask=known, other=0.0), 0.0)[None, :]
+    return x
 
 
 @triton.jit
@@ -157,13 +159,6 @@ def gradient_of(p, q, top, others, t, r, added, below, on_top, w, counts, PLAIN:
     else:
         exact = q * r - p * below
     return tl.where(counts[None, :], tl.where(top, exact, g) * w, 0.0)
-
-
-@triton.jit
-def store_gradient(gradient, n, c, s, i, g, inside):
-    at = gradient[0] + n * gradient[1] + s * gradient[3]
-    at += c[:, None] * gradient[2] + i[None, :] * gradient[3]
-    tl.store(at, g.to(gradient[0].dtype.element_ty), mask=inside)
 
 
 @triton.jit

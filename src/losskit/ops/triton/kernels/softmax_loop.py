@@ -14,22 +14,23 @@ from losskit.ops.triton.kernels.softmax import (
     read_soft,
     read_truth,
     share,
-    store_gradient,
     truth_part,
 )
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
-    BAD_LABEL,
     BAD_ROW,
     FINE,
-    KINDS,
     add_sums,
+    first_label,
+    first_position,
     load_factors,
     no_sums,
     numbers,
     price_all,
     read_indices,
     read_mask,
+    share_of_work,
+    store_gradient,
     store_sums,
 )
 
@@ -96,7 +97,6 @@ def softmax_positions(
     counts = read_mask(mask, n, s, i, inside)
     truth = tl.zeros_like(i).to(tl.int32) - 1
     key = tl.full((), FINE, tl.int64)
-    number = (n * S + s + i).to(tl.int64)
     if DENSE:
         if HAS_IGNORE:
             for start in range(0, C, CB):
@@ -104,7 +104,7 @@ def softmax_positions(
                 counts = counts & (ignored_rows(target, n, c, s, i, C, inside, ignore, SOFT) == 0)
     else:
         truth, counts, odd = read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE)
-        key = tl.min(tl.where(odd, number + BAD_INDEX * KINDS, FINE), 0)
+        key = first_position(odd, n, s, i, S, BAD_INDEX)
     base = tl.full((P,), float("-inf"), tl.float32)
     less = tl.zeros((P,), tl.float32)
     most = tl.zeros((P,), tl.float32)
@@ -125,11 +125,10 @@ def softmax_positions(
         if DENSE and TOTALS:
             t, bad = read_soft(target, n, c, s, i, C, counts, rounding)
             total += tl.sum(t, 0)
-            element = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
-            key = tl.minimum(key, tl.min(tl.min(tl.where(bad, element, FINE), 1), 0))
+            key = tl.minimum(key, first_label(bad, n, c, s, i, C, S))
     if DENSE and TOTALS:
         odd = counts & ((tl.abs(total - 1.0) <= 1e-3 + C * rounding) == 0)
-        key = tl.minimum(key, tl.min(tl.where(odd, number + BAD_ROW * KINDS, FINE), 0))
+        key = tl.minimum(key, first_position(odd, n, s, i, S, BAD_ROW))
     others = less + (most - 1.0)
     ROWS: tl.constexpr = 4 if GRAD else 2
     at = known + n * ROWS * S + s + i
@@ -139,9 +138,7 @@ def softmax_positions(
     if TOTALS:
         tl.store(keys + pid, key)
     if GRAD:
-        truth_x = base[None, :]
-        if not SPREAD:
-            truth_x = read_truth(input, shift, n, s, i, truth)
+        truth_x = read_truth(input, shift, n, s, i, truth, base[None, :], SPREAD)
         below, on_top = _slopes(
             input, target, shift, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x,
             base[None, :], others[None, :], rounding,
@@ -160,17 +157,13 @@ def softmax_classes(
     TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
     """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
-    pid = tl.program_id(0)
-    chunk = pid % chunks
-    n = (pid // chunks // blocks).to(tl.int64)
-    c = numbers(pid // chunks % blocks * CB, CB, WIDE)
-    i = numbers(0, P, WIDE)
+    chunk, n, c, i, first, last = share_of_work(chunks, blocks, size, tiles, CB, P, WIDE)
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)
     if TOTALS:
         sums = no_sums(CB, P, K)
     ROWS: tl.constexpr = 4 if GRAD else 2
-    for tile in range(chunk * size, tl.minimum(chunk * size + size, tiles)):
+    for tile in range(first, last):
         s = tile * tl.full((), P, tl.int64)
         inside = i < S - s
         row = _load_known(known, n, s, i, S, inside, ROWS)
@@ -181,9 +174,7 @@ def softmax_classes(
         t = (truth[None, :] == c[:, None]).to(tl.float32)
         if DENSE:
             t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
-        truth_x = row[0]
-        if not SPREAD:
-            truth_x = read_truth(input, shift, n, s, i, truth)
+        truth_x = read_truth(input, shift, n, s, i, truth, row[0], SPREAD)
         p, q, top, truth_p, truth_top, values, slopes = price_elements(
             x, truth_x, row[0], row[1], constants, FORMS, J, SPREAD
         )

@@ -13,21 +13,21 @@ from losskit.ops.triton.kernels.softmax import (
     read_row_weights,
     read_soft,
     read_truth,
-    store_gradient,
     truth_part,
 )
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
-    BAD_LABEL,
     BAD_ROW,
     FINE,
-    KINDS,
     add_sums,
+    first_label,
+    first_position,
     load_factors,
     no_sums,
-    numbers,
     read_indices,
     read_mask,
+    share_of_work,
+    store_gradient,
     store_sums,
 )
 
@@ -63,14 +63,11 @@ def _first_bad(
     for tile in range(first, last):
         s = tile * tl.full((), P, tl.int64)
         _, _, _, bad, odd = read_target(target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE)
-        number = (n * S + s + i).to(tl.int64)
         if DENSE:
-            element = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
-            key = tl.minimum(key, tl.min(tl.min(tl.where(bad, element, FINE), 1), 0))
-            number += BAD_ROW * KINDS
+            key = tl.minimum(key, first_label(bad, n, c, s, i, C, S))
+            key = tl.minimum(key, first_position(odd, n, s, i, S, BAD_ROW))
         else:
-            number += BAD_INDEX * KINDS
-        key = tl.minimum(key, tl.min(tl.where(odd, number, FINE), 0))
+            key = tl.minimum(key, first_position(odd, n, s, i, S, BAD_INDEX))
     return key
 
 
@@ -84,12 +81,7 @@ def softmax_tile(
     WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
     """A chunk of a sample's positions: sums, gradient, or both."""
-    pid = tl.program_id(0)
-    n = (pid // chunks).to(tl.int64)
-    c = numbers(0, CB, WIDE)
-    i = numbers(0, P, WIDE)
-    first = pid % chunks * size
-    last = tl.minimum(first + size, tiles)
+    chunk, n, c, i, first, last = share_of_work(chunks, 1, size, tiles, CB, P, WIDE)
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)
     if TOTALS:
@@ -106,9 +98,7 @@ def softmax_tile(
         e = tl.exp(x - base)
         largest = x >= base
         others = (tl.sum(tl.where(largest, 0.0, e), 0) + (tl.sum(tl.where(largest, e, 0.0), 0) - 1.0))[None, :]
-        truth_x = base
-        if not SPREAD:
-            truth_x = read_truth(input, shift, n, s, i, truth)
+        truth_x = read_truth(input, shift, n, s, i, truth, base, SPREAD)
         p, q, top, truth_p, truth_top, values, slopes = price_elements(
             x, truth_x, base, others, constants, FORMS, J, SPREAD
         )
@@ -126,8 +116,8 @@ def softmax_tile(
             g = gradient_of(p, q, top, others, t, r, added, below, on_top, w, counts, PLAIN)
             store_gradient(gradient, n, c, s, i, g, (c < C)[:, None] & (i < S - s)[None, :])
     if TOTALS:
-        store_sums(partials, pid, c, C, sums, K)
+        store_sums(partials, n * chunks + chunk, c, C, sums, K)
         key = tl.full((), FINE, tl.int64)
         if tl.max(seen, 0) > 0:
             key = _first_bad(target, mask, n, c, i, C, S, first, last, ignore, rounding, DENSE, SOFT, HAS_IGNORE, P)
-        tl.store(keys + pid, key)
+        tl.store(keys + tl.program_id(0), key)

@@ -34,6 +34,17 @@ def numbers(first, COUNT_: tl.constexpr, WIDE: tl.constexpr):
 
 
 @triton.jit
+def share_of_work(chunks, blocks, size, tiles, CB: tl.constexpr, P: tl.constexpr, WIDE: tl.constexpr):
+    """What a program does: its chunk of sample n, its block of classes, a tile's positions, its first and last tile."""
+    pid = tl.program_id(0)
+    chunk = pid % chunks
+    first = chunk * size
+    c = numbers(pid // chunks % blocks * CB, CB, WIDE)
+    n = (pid // chunks // blocks).to(tl.int64)
+    return chunk, n, c, numbers(0, P, WIDE), first, tl.minimum(first + size, tiles)
+
+
+@triton.jit
 def load_tile(tensor, n, c, s, i, inside):
     """(C, P) elements of sample n, of classes c and positions s + i; 0 outside."""
     at = tensor[0] + n * tensor[1] + s * tensor[3]
@@ -84,6 +95,27 @@ def store_sums(partials, row, c, C, sums, K: tl.constexpr):
     for k in tl.static_range(K):
         total = tl.sum(sums[k], 1).to(tl.float64)
         tl.store(partials + (row.to(tl.int64) * C + c) * K + k, total, mask=c < C)
+
+
+@triton.jit
+def store_gradient(gradient, n, c, s, i, g, inside):
+    at = gradient[0] + n * gradient[1] + s * gradient[3]
+    at += c[:, None] * gradient[2] + i[None, :] * gradient[3]
+    tl.store(at, g.to(gradient[0].dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def first_label(bad, n, c, s, i, C, S):
+    """The first of a tile's bad labels (C, P), or FINE."""
+    number = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
+    return tl.min(tl.min(tl.where(bad, number, FINE), 1), 0)
+
+
+@triton.jit
+def first_position(bad, n, s, i, S, KIND: tl.constexpr):
+    """The first of a tile's positions (P,) where the index or the sum of a row is bad, or FINE."""
+    number = KIND * KINDS + (n * S + s + i).to(tl.int64)
+    return tl.min(tl.where(bad, number, FINE), 0)
 
 
 @triton.jit
