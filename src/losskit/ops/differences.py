@@ -29,7 +29,8 @@ def totals(
     tensors = {"input": input, "target": target, "weight": weight, "mask": mask}
     reason = choice.unavailable("native", input) or choice.unfit(tensors) or ("" if input.dim() else "a single number")
     size = input.numel()
-    if choice.choose(owner, 2, {"native": reason}, made=not reason) == "reference":
+    reasons: dict[choice.Operator, str] = {"native": reason, "triton": "Triton kernels take labels, not differences"}
+    if choice.choose(owner, 2, reasons, made=not reason) == "reference":
         return None
     optional = [t for t in (weight, mask) if t is not None]
     if all(t.is_contiguous() and t.shape == input.shape for t in (input, target, *optional)) or input.dim() == 1:
