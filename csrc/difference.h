@@ -69,7 +69,8 @@ static void difference_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 }
             }
             double sum = 0, count = 0;
-            float coefficient = grad ? (float)call->coefficients[c * call->K + term->truth[0]] : 0.0f;
+            const double *coefficients = grad ? call->coefficients + n * call->coefficients_n + c * call->K : 0;
+            float coefficient = grad ? (float)coefficients[term->truth[0]] : 0.0f;
             float *out = g;
             if (len == padded && is_plain(&call->gradient))
                 out = (float *)call->gradient.data + offset_of(&call->gradient, n, c, s);

@@ -119,13 +119,19 @@ def test_func_grad_and_jacrev(case):
         torch.testing.assert_close(jacrev(function, i)(*leaves), gradient)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("case", where(lambda c: c.kind != "sequences"), ids=str)
-def test_vmap_of_grad_equals_the_loop(case):
+def test_vmap_of_grad_equals_the_loop(case, dtype):
+    """Each with a factor of its own, so that no gradient can be another's."""
     loss = case(**options_for(case))
-    each = [case.given(Shape(2, 3, (4,)), seed).tensors for seed in range(3)]
+    each = [
+        (torch.tensor(1.0 + seed, dtype=dtype), *case.given(Shape(2, 3, (4,)), seed, dtype).tensors)
+        for seed in range(3)
+    ]
     for i in case.differentiable:
-        mapped = vmap(grad(loss, i))(*(torch.stack(tensors) for tensors in zip(*each, strict=True)))
-        torch.testing.assert_close(mapped, torch.stack([grad(loss, i)(*tensors) for tensors in each]))
+        gradient = grad(lambda factor, *tensors: factor * loss(*tensors), 1 + i)
+        mapped = vmap(gradient)(*(torch.stack(tensors) for tensors in zip(*each, strict=True)))
+        torch.testing.assert_close(mapped, torch.stack([gradient(*tensors) for tensors in each]))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
