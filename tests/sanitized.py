@@ -1,11 +1,14 @@
-"""Runs cases of the operators with the library that is named: in a process where sanitizers watch it."""
+"""Runs cases of the kernels with the library that is named: in a process where sanitizers watch it."""
 
+import math
 import random
 import sys
+from contextlib import nullcontext
 
 import torch
 
-from losskit.ops import native
+import operators
+from losskit.ops import differences, native, reference
 from operators import (
     COLUMNS,
     IGNORED,
@@ -20,6 +23,7 @@ from operators import (
     Case,
     drawn_coefficients,
     given,
+    instructions,
     run,
 )
 
@@ -43,12 +47,60 @@ def drawn(seed):
     )  # fmt: skip
 
 
-def check(case, g):
-    shape = (1 if case.pooled else case.n, case.c, len(g.columns))
-    coefficients = drawn_coefficients(case)(torch.empty(shape))
+def alone(tensor):
+    """The same numbers in memory that holds nothing more, so that one further is seen."""
+    if tensor is None:
+        return None
+    span = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    memory = torch.empty(span, dtype=tensor.dtype).copy_(tensor.as_strided((span,), (1,)))
+    return memory.as_strided(tensor.shape, tensor.stride())
+
+
+def coefficients_of(case, columns):
+    return drawn_coefficients(case)(torch.empty(1 if case.pooled else case.n, case.c, columns))
+
+
+def check_sums(case, g):
+    coefficients = coefficients_of(case, len(g.columns))
     run(case, g, coefficients)
     run(case, g)
     run(case, g, coefficients, totals=False)
+
+
+def check_ranks(case, g):
+    """Errors, sorts and prices, and the gradient in the memory of the prices or in its own."""
+    tensors = [alone(t) for t in (g.input, g.target, g.mask)]
+    told = case.link, g.ignore if reference.can_hold(g.target, g.ignore) else None
+    with instructions(case.level):
+        native.rank(*tensors, *told, pooled=case.pooled, priced=False)
+        _, prices, _ = native.rank(*tensors, *told, pooled=case.pooled, priced=True)
+        native.rank_gradient(coefficients_of(case, 3), prices, *tensors, *told, pooled=case.pooled)
+
+
+def check_differences(case, g):
+    tensors = [alone(t) for t in g[:4]]
+    for limit in (0.0, 0.7, math.inf):
+        for totals, coefficients in ((True, None), (True, coefficients_of(case, 2)), (False, coefficients_of(case, 2))):
+            with instructions(case.level):
+                native.run(
+                    *tensors, None, "difference", None, differences._PLACES, [2.0, limit, 0.0, 1.0],
+                    pooled=case.pooled, totals=totals, coefficients=coefficients,
+                )  # fmt: skip
+
+
+CHECKS = {"sums": check_sums, "ranks": check_ranks, "differences": check_differences}
+
+
+def check(kind, seed):
+    case = drawn(seed)
+    if kind == "ranks":  # errors of one size, and of sizes that two digits sort, or three
+        case = case._replace(columns="targets", scale=(0.0, 1e-3, 3.0, 1e4)[seed % 4])
+    if kind == "differences":  # of targets that are as the input is
+        case = case._replace(link="sigmoid", ignore=None, target_dtype=case.target_dtype if case.soft else "int16")
+    g = given(case)
+    if seed % 3 == 0 and not case.soft and 0 not in g.target.stride():  # labels that no class has
+        g.target.masked_fill_(torch.rand(g.target.shape) < 0.1, g.target.dtype == torch.bool or 127)
+    CHECKS[kind](case, g)
 
 
 def with_wrong_strides(view, tensor, flat, look=native._look):
@@ -57,18 +109,16 @@ def with_wrong_strides(view, tensor, flat, look=native._look):
     return found
 
 
-def main(library, *cases):
+def main(library, kind, *seeds):
     native._PATH = library
     torch.set_num_threads(2)
-    for each in cases:
-        case = Case(space=(500,), mask=True) if each == "beyond" else drawn(int(each))
-        g = given(case)
-        if each == "beyond":
-            native._look = with_wrong_strides
-        elif int(each) % 3 == 0 and not case.soft and 0 not in g.target.stride():  # labels that no class has
-            g.target.masked_fill_(torch.rand(g.target.shape) < 0.1, g.target.dtype == torch.bool or 127)
-        check(case, g)
-    print(len(cases))
+    operators.guarded, operators.guarded_outputs = alone, lambda: nullcontext([])
+    if kind == "beyond":
+        native._look = with_wrong_strides
+        check_sums(case := Case(space=(500,), mask=True), given(case))
+    for seed in seeds:
+        check(kind, int(seed))
+    print(len(seeds))
 
 
 if __name__ == "__main__":
