@@ -38,7 +38,7 @@ typedef struct {
     uint32_t *words;            /* (N, C, S), of ranks: see ranks.h */
     int64_t priced;             /* whether the prices of ranks are wanted, or their sum alone */
     int64_t parts;              /* whether the gradient's memory is given what it is made of, or holds that */
-    int64_t soft;               /* out: labels were soft, so that no parts were written */
+    int64_t without_parts;      /* out: none were written, since labels were soft or classes many */
 } Call;
 
 /* Where a piece of work starts and ends, in units of tiles, and what it found. */
@@ -47,7 +47,7 @@ typedef struct {
     int64_t problem;
     double bad_value;
     double *totals; /* (C, K) of its own */
-    int64_t soft;
+    int64_t without_parts;
 } Piece;
 
 typedef struct {

@@ -114,11 +114,11 @@ int64_t losskit_run_pieces(Call *call, Kernel kernel) {
     Run run = {call, kernel, tiling, pieces};
     int64_t threads = call->N * call->C * call->S < 2 * LEAST_WORK ? 1 : call->threads;
     losskit_parallel(count, threads, run_piece, &run);
-    call->problem = FINE, call->soft = 0;
+    call->problem = FINE, call->without_parts = 0;
     for (int64_t i = 0; i < count; i++) {
         if (pieces[i].problem && !call->problem)
             call->problem = pieces[i].problem, call->bad_value = pieces[i].bad_value;
-        call->soft |= pieces[i].soft;
+        call->without_parts |= pieces[i].without_parts;
         if (own)
             for (int64_t k = 0; k < room; k++) call->totals[i / each * room + k] += sums[i * room + k];
     }

@@ -120,7 +120,7 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 if (call->shift)
                     for (int64_t i = 0; i < len; i++) rows.x[i] += shift;
                 ask.weighted = 1;
-                if ((found & SOFT) && ask.parts) piece->soft = 1, ask.parts = 0;
+                if ((found & SOFT) && ask.parts) piece->without_parts = 1, ask.parts = 0;
                 (hard ? hard_blocks : soft_block)(call, rows.x, rows.t, rows.w, padded, sums, coefficients, rows.g, ask);
                 if (ask.grad) /* what does not count has no gradient, even of a loss that is NaN */
                     for (int64_t i = 0; i < padded; i += W)

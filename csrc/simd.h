@@ -36,6 +36,7 @@ INLINE vm lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 INLINE vm le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 INLINE vm eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 INLINE vm eq_int(vi a, vi b) { return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b); }
+INLINE vm le_int(vi a, vi b) { return _mm512_cmple_epi32_mask((__m512i)a, (__m512i)b); }
 INLINE vm both(vm a, vm b) { return a & b; }
 INLINE vm not(vm a) { return ~a; }
 INLINE int any(vm a) { return a != 0; }
@@ -79,6 +80,7 @@ INLINE vm lt(vf a, vf b) { return a < b; }
 INLINE vm le(vf a, vf b) { return a <= b; }
 INLINE vm eq(vf a, vf b) { return a == b; }
 INLINE vm eq_int(vi a, vi b) { return a == b; }
+INLINE vm le_int(vi a, vi b) { return a <= b; }
 INLINE vm both(vm a, vm b) { return a & b; }
 INLINE vm not(vm a) { return ~a; }
 INLINE vf keep(vm m, vf yes) { return (vf)((vi)yes & m); }
@@ -159,6 +161,17 @@ INLINE void fence(void) {
 #if defined(SIMD_AVX512) || defined(SIMD_AVX2)
     _mm_sfence();
 #endif
+}
+
+/* table[at], where anything will do for an `at` outside; up to 32 floats can be read from the table. */
+INLINE vf lookup(const float *table, int64_t size, vi at) {
+#if defined(SIMD_AVX512)
+    if (size <= 16) return _mm512_permutexvar_ps((__m512i)at, load(table));
+    if (size <= 32) return _mm512_permutex2var_ps(load(table), (__m512i)at, load(table + 16));
+#elif defined(SIMD_AVX2)
+    if (size <= 8) return _mm256_permutevar8x32_ps(load(table), (__m256i)at);
+#endif
+    return gather(table, at & (at >= 0) & (vi)(at < (int32_t)size));
 }
 
 /* Bytes of 0 or 1 to a mask, and back. */

@@ -15,6 +15,7 @@ typedef struct {
     int64_t n, s, len, P; /* the tile: len positions from s on, in rows of P floats */
     int ready;            /* all positions count and the tile is full */
     int region;           /* tp or pred is asked for */
+    int targets;          /* the weight of each class's truths is asked for, or needed */
     int certain;          /* some position is nearly certain */
     int odd;              /* a coefficient is NaN or infinite */
     const double *coefficients;
@@ -231,31 +232,36 @@ static void truth_of(Tile *tile) {
 }
 
 /* Few classes: each takes its own positions from whole rows. */
-static void sum_by_mask(Tile *tile, double *histogram) {
+INLINE void sum_by_mask(Tile *tile, double *histogram, double *sums, const int64_t terms) {
     const Call *call = tile->call;
-    int64_t P = tile->P, terms = call->terms, stride = 4 * (1 + (terms + 2) / 4);
+    const int64_t P = tile->P, stride = 4 * (1 + (terms + 2) / 4), pred = call->region[PRED];
     for (int64_t c = 0; c < call->C; c++) {
-        double *into = histogram + c * stride;
-        for (int64_t k = 0; k < 3 + terms; k++) {
-            if ((k == 1 || k == 2) && !tile->region) continue;
-            const float *row = k == 0 ? tile->w : k == 1 ? tile->truth_p : k == 2 ? tile->truth_q : tile->prices + (k - 3) * P;
-            vf even = {0}, odd = {0};
-            int64_t i = 0;
-            for (; i + 2 * W <= P; i += 2 * W) {
-                even = add_where(eq_int(load_int(tile->index + i), all_int((int32_t)c)), even, load(row + i));
-                odd = add_where(eq_int(load_int(tile->index + i + W), all_int((int32_t)c)), odd, load(row + i + W));
+        const float *e = tile->e + c * P;
+        vf tp = {0}, fn = {0}, fp = {0}, target = {0}, priced[MOST_TERMS];
+        for (int64_t j = 0; j < terms; j++) priced[j] = (vf){0};
+        for (int64_t i = 0; i < P; i += W) {
+            vm own = eq_int(load_int(tile->index + i), all_int((int32_t)c));
+            if (terms) priced[0] = add_where(own, priced[0], load(tile->prices + i));
+            for (int64_t j = 1; j < terms; j++) priced[j] = add_where(own, priced[j], load(tile->prices + j * P + i));
+            if (tile->region) {
+                tp = add_where(own, tp, load(tile->truth_p + i));
+                fn = add_where(own, fn, load(tile->truth_q + i));
+                fp = fma_where(not(own), load(e + i), load(tile->total + i), fp);
             }
-            for (; i < P; i += W)
-                even = add_where(eq_int(load_int(tile->index + i), all_int((int32_t)c)), even, load(row + i));
-            into[k] += sum_of(even + odd);
+            if (tile->targets) target = add_where(own, target, load(tile->w + i));
         }
+        double *into = histogram + c * stride;
+        into[0] += sum_of(target), into[1] += sum_of(tp), into[2] += sum_of(fn);
+        for (int64_t j = 0; j < terms; j++) into[3 + j] += sum_of(priced[j]);
+        if (pred >= 0) sums[c * call->K + pred] += sum_of(fp);
     }
 }
 
 /* Many: each position goes to its class. */
-static void sum_by_position(Tile *tile, double *histogram) {
+static void sum_by_position(Tile *tile, double *histogram, double *sums) {
     typedef double four __attribute__((vector_size(32), aligned(8)));
-    int64_t P = tile->P, terms = tile->call->terms, groups = 1 + (terms + 2) / 4;
+    const Call *call = tile->call;
+    const int64_t P = tile->P, terms = call->terms, groups = 1 + (terms + 2) / 4, pred = call->region[PRED];
     four *by_class = (four *)histogram;
     const float *prices = tile->prices;
     for (int64_t i = 0; i < tile->len; i++) {
@@ -267,35 +273,37 @@ static void sum_by_position(Tile *tile, double *histogram) {
                                     j + 2 < terms ? prices[(j + 2) * P + i] : 0,
                                     j + 3 < terms ? prices[(j + 3) * P + i] : 0};
     }
+    for (int64_t c = 0; pred >= 0 && c < call->C; c++) {
+        const float *e = tile->e + c * P;
+        vf fp = {0};
+        for (int64_t i = 0; i < P; i += W) {
+            vm wrong = not(eq_int(load_int(tile->index + i), all_int((int32_t)c)));
+            fp = fma_where(wrong, load(e + i), load(tile->total + i), fp);
+        }
+        sums[c * call->K + pred] += sum_of(fp);
+    }
 }
 
-/* Sums of each class, for class indices: the probabilities of a class by rows, the rest by the class of the truth. */
+/* Sums of each class, for class indices: true ones by the class of the truth, for add_histogram(), and false positives. */
 static void sum_indices(Tile *tile, double *sums) {
     const Call *call = tile->call;
-    int64_t P = tile->P, K = call->K;
-    const int64_t *region = call->region;
-    if (region[PRED] >= 0) {
+    const int64_t P = tile->P, K = call->K, *region = call->region;
+    if (region[PRED] >= 0)
         for (int64_t i = 0; i < P; i += W) store(tile->total + i, load(tile->inverse + i) * load(tile->w + i));
-        for (int64_t c = 0; c < call->C; c++) { /* false positives; add_histogram() adds the true ones */
-            vf fp = {0};
-            const float *e = tile->e + c * P;
-            for (int64_t i = 0; i < P; i += W) {
-                vm wrong = not(eq_int(load_int(tile->index + i), all_int((int32_t)c)));
-                fp = add_where(wrong, fp, load(e + i) * load(tile->total + i));
-            }
-            sums[c * K + region[PRED]] += sum_of(fp);
-        }
-    }
     if (region[COUNT] >= 0) {
         vf count = {0};
         for (int64_t i = 0; i < P; i += W) count += load(tile->w + i);
         double counted = sum_of(count);
         for (int64_t c = 0; c < call->C; c++) sums[c * K + region[COUNT]] += counted;
     }
-    if (call->C <= 32)
-        sum_by_mask(tile, tile->histogram);
+    if (call->C > 32)
+        sum_by_position(tile, tile->histogram, sums);
+    else if (call->terms == 0)
+        sum_by_mask(tile, tile->histogram, sums, 0);
+    else if (call->terms == 1)
+        sum_by_mask(tile, tile->histogram, sums, 1);
     else
-        sum_by_position(tile, tile->histogram);
+        sum_by_mask(tile, tile->histogram, sums, call->terms);
 }
 
 /* The histogram of a whole piece, at its end. */

@@ -10,9 +10,13 @@ static float *gradient_row(const Tile *tile, int64_t c) {
 }
 
 /* What does not count has no gradient, even of a loss that is NaN. */
+static void leave_out(const Tile *tile, float *row) {
+    if (tile->ready) return;
+    for (int64_t i = 0; i < tile->len; i++) row[i] = tile->counts[i] ? row[i] : 0.0f;
+}
+
 static void gradient_done(const Tile *tile, int64_t c, float *row) {
-    if (tile->odd && !tile->ready)
-        for (int64_t i = 0; i < tile->len; i++) row[i] = tile->counts[i] ? row[i] : 0.0f;
+    if (tile->odd) leave_out(tile, row);
     if (row == tile->row) store_row(&tile->call->gradient, tile->n, c, tile->s, row, tile->len);
 }
 

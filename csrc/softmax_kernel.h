@@ -1,4 +1,5 @@
 #pragma once
+#include "softmax_few.h"
 #include "softmax_general.h"
 
 /* Each position's terms, and what its truth adds to the slopes. */
@@ -9,14 +10,13 @@ static void price_truth(Tile *tile) {
     for (int64_t i = 0; i < P; i += W) {
         vi at = load_int(tile->index + i);
         vm known = not(eq_int(at, all_int(-1)));
-        vi safe = at & (at >= 0);
         vf l = load(tile->truth_log + i), p = load(tile->truth_p + i), q = load(tile->truth_q + i), added = {0};
         vf w = load(tile->w + i);
-        if (region) added = gather(tile->factors + TP * C, safe) * p;
+        if (region) added = lookup(tile->factors + TP * C, C, at) * p;
         for (int64_t j = 0; j < call->terms; j++) {
             Priced priced = price(call->term + j, l, p, q);
             store(tile->prices + j * P + i, priced.value * w);
-            if (grad) added = fma_(gather(tile->factors + (REGION_COLUMNS + 2 * j) * C, safe), priced.slope, added);
+            if (grad) added = fma_(lookup(tile->factors + (REGION_COLUMNS + 2 * j) * C, C, at), priced.slope, added);
         }
         store(tile->added + i, keep(known, added));
         store(tile->truth_p + i, p * w);
@@ -53,18 +53,20 @@ static int softmax_is_general(const Call *call) {
 static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
     int64_t P = (tiling.tile + W - 1) / W * W, C = call->C, groups = 1 + (call->terms + 2) / 4;
     int general = softmax_is_general(call), transposed = call->input.s != 1 && call->S > 1;
-    int64_t large = (1 + general) * C * P + (transposed ? C * P + C : 0), rows = 19 + call->terms;
-    size_t floats = (size_t)(large + rows * P + (REGION_COLUMNS + 2 * call->terms) * C + 64);
+    int few = !general && C <= FEW;
+    int64_t large = (1 + general + few) * C * P + (transposed ? C * P + C : 0), rows = 19 + call->terms;
+    size_t floats = (size_t)(large + rows * P + (REGION_COLUMNS + 2 * call->terms) * C + 64 + 32);
     size_t bytes = floats * 4 + (size_t)(C * groups) * 32 + (size_t)P + 64 * 32; /* each part starts at a multiple of 64 */
     char *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63), *next = memory;
     Tile tile = {.call = call, .piece = piece, .P = P, .transposed = transposed,
-                 .region = call->region[TP] >= 0 || call->region[PRED] >= 0};
+                 .region = call->region[TP] >= 0 || call->region[PRED] >= 0,
+                 .targets = call->region[TP] >= 0 || call->region[PRED] >= 0 || call->region[TARGET] >= 0};
 #define TAKE(size) (void *)next; next += ((size_t)(size) + 63) & ~(size_t)63
     tile.e = TAKE(C * P * 4);
     tile.histogram = TAKE(C * groups * 32);
     tile.x = TAKE(transposed ? C * P * 4 : 0);
-    tile.r = TAKE(general ? C * P * 4 : transposed ? C * 4 : 0);
-    tile.factors = TAKE((REGION_COLUMNS + 2 * call->terms) * C * 4);
+    tile.r = TAKE(general || few ? C * P * 4 : transposed ? C * 4 : 0);
+    tile.factors = TAKE((REGION_COLUMNS + 2 * call->terms) * C * 4 + 128); /* lookup() reads on */
     tile.prices = TAKE(call->terms * P * 4);
     float **each[] = {&tile.row,     &tile.base,    &tile.m,         &tile.sum,   &tile.others, &tile.inverse,
                       &tile.w,       &tile.truth_p, &tile.truth_q,   &tile.truth_log, &tile.added, &tile.total,
@@ -77,6 +79,7 @@ static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
 #undef TAKE
     memset(tile.histogram, 0, (size_t)(C * groups) * 32);
     memset(tile.index, 0xff, (size_t)P * 4);
+    piece->without_parts = call->parts == WRITE_PARTS && !few;
     int64_t sample = -1;
     for (int64_t unit = piece->first; unit < piece->last; unit++) {
         tile.n = unit / tiling.per_sample, tile.s = unit % tiling.per_sample * tiling.tile;
@@ -87,7 +90,11 @@ static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
             read_factors(&tile);
         }
         read_positions(&tile);
-        if (transposed) transpose_in(&tile);
+        if (transposed && call->parts != READ_PARTS) transpose_in(&tile);
+        if (few) {
+            few_tile(&tile, piece->totals);
+            continue;
+        }
         softmax_of(&tile);
         if (general) {
             price_elements(&tile, piece->totals);

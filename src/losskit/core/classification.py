@@ -69,7 +69,7 @@ class ClassificationLoss(LabelLoss):
         if factors is not None or self.class_weight is not None:
             own = self.by_class(torch.ones((sides, reading.num_classes), dtype=torch.float64)).detach().T
             own = own if factors is None else own * factors.detach()
-            expected[:, :-1] *= own.repeat(1, columns // sides)
+            expected[:, :-1] *= own.repeat(1, (columns - 1) // sides)
         if self.label_smoothing:
             expected[:, :sides] *= 1 - self.label_smoothing
             expected[:, sides:-1] *= self.label_smoothing / spread

@@ -303,14 +303,22 @@ def _is_worth_making(input: Tensor) -> bool:
 
 def _memory_of_parts(tensors: _Tensors, settings: Settings) -> Tensor | None:
     """Memory for what a gradient is made of, where one pass can leave that for the next."""
-    input, weight = tensors[0], tensors[2]
-    places, constants = settings.places, settings.constants
-    rare, terms = places[OF_REGIONS : len(REGION_COLUMNS)], places[len(REGION_COLUMNS) :]
-    known = max(rare) < 0 and len(terms) <= 4 and max(terms[2:], default=-1) < 0 and constants[1:3] in ([], [0.0, 0.0])
-    if not (known and weight is None and settings.link == "sigmoid" and _is_worth_making(input)):
+    input, target, weight = tensors[:3]
+    if not _is_worth_making(input) or input.dtype != torch.float32 or input.dim() == 2 or not input.is_contiguous():
         return None
-    fits = input.dtype == torch.float32 and input.dim() > 2 and input.is_contiguous()
-    return torch.empty_like(input) if fits else None
+    if settings.backend != "native":
+        return None
+    places, constants = settings.places, settings.constants
+    terms = places[len(REGION_COLUMNS) :]
+    if max(places[OF_REGIONS : len(REGION_COLUMNS)]) >= 0 or any(
+        max(terms[k : k + 2]) >= 0 for k in range(2, len(terms), 4)
+    ):
+        return None
+    if settings.link == "sigmoid":
+        known = weight is None and len(constants) <= 4 and constants[1:3] in ([], [0.0, 0.0])
+    else:
+        known = settings.link == "softmax" and target.dim() < input.dim() and input.shape[1] <= native.FEW_CLASSES
+    return torch.empty_like(input) if known else None
 
 
 def _tensors(reading: Reading) -> _Tensors:

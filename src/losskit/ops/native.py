@@ -18,6 +18,7 @@ _TYPES = {
 INPUTS = (torch.float32, torch.float16, torch.bfloat16)
 LINKS = ("sigmoid", "softmax", "difference")
 MOST_TERMS = 8
+FEW_CLASSES = 8  # whose softmax is kept for the gradient
 _REGION = 7
 _WRITE_PARTS, _READ_PARTS = 1, 2
 
@@ -53,7 +54,7 @@ class _Call(ctypes.Structure):
         ("words", ctypes.c_void_p),
         ("priced", ctypes.c_int64),
         ("parts", ctypes.c_int64),
-        ("soft", ctypes.c_int64),
+        ("without_parts", ctypes.c_int64),
     ]
 
 
@@ -115,7 +116,7 @@ def run(
     """One pass: totals (N or 1, C, K), the gradient by the input, and the first value that no label can have.
 
     `parts` is memory like the input's. With totals it is given what the gradient is made of but for its coefficients,
-    unless labels are soft, and comes back as the gradient; with coefficients it becomes the gradient.
+    where it can be, and comes back as the gradient; with coefficients it becomes the gradient.
     """
     call, held = _describe(input, target, weight, mask, link, ignore, pooled=pooled)
     n, c = input.shape[0], input.shape[1]
@@ -142,7 +143,7 @@ def run(
         call.parts = _WRITE_PARTS if totals else _READ_PARTS
     _do("losskit_run", call)
     del held
-    if call.soft:
+    if call.without_parts:
         gradient = None
     return sums, gradient, (call.problem, call.bad_value) if call.problem else None
 
