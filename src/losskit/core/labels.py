@@ -123,5 +123,5 @@ def gather(parts: Sequence[LabelLoss], reading: Reading) -> list[Sums]:
     pooled = all(part.pools for part in parts)
     alone = pooled and len(parts) == 1 and ops.makes_gradients(reading)
     expected = parts[0].expected(reading) if alone else None
-    totals = ops.totals(reading, columns, pooled=pooled, expected=expected).unbind(-1)
+    totals = ops.apart(reading, columns, ops.totals(reading, columns, pooled=pooled, expected=expected))
     return [part.collect([totals[i] for i in own], reading) for part, own in zip(parts, positions, strict=True)]

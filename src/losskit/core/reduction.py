@@ -29,7 +29,9 @@ def divide(numerator: Tensor, denominator: Tensor, empty: Empty, owner: str) -> 
 
 def never_zero(tensor: Tensor) -> bool:
     """Whether Python may look, and finds no zero: then nothing has to be kept from dividing by one."""
-    return can_branch(tensor) and bool(tensor.detach().all())
+    if not can_branch(tensor):
+        return False
+    return tensor.item() != 0 if tensor.numel() == 1 else bool(tensor.detach().all())
 
 
 def reduce(value: Tensor, share: Tensor, reduction: Reduction, empty: Empty, owner: str) -> Tensor:

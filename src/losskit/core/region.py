@@ -192,7 +192,7 @@ class RegionLoss(RegionOptions, LabelLoss):
     def _columns_of(self, reading: Reading) -> dict[str, Tensor]:
         """The totals by name, (N, C), or (C,) over the batch."""
         totals = ops.totals(reading, self.asked, pooled=self.pools)
-        return self._named((totals.squeeze(0) if self.pools else totals).unbind(-1))
+        return self._named(ops.apart(reading, self.asked, totals.squeeze(0) if self.pools else totals))
 
     def pairs(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The loss of each (sample, class) pair, and 1 where it counts; both 0 elsewhere."""
@@ -219,7 +219,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         """Whether the formula says it all: every class is scored and occurs in the target. Saves small inputs time."""
         target = columns["target"]
         chosen = self.classes is None and (self.include_background or target.shape[-1] == 1)
-        return chosen and can_branch(target) and target.numel() > 0 and bool(target.detach().min() > 0)
+        return chosen and can_branch(target) and target.numel() > 0 and target.min().item() > 0
 
     def _samples(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         chosen = self._chosen(columns["count"].shape[-1])

@@ -1,6 +1,7 @@
 """Terms to totals: the one seam between losses and the operators that serve them.
 
     totals(reading, columns) -> (N, C, K)    sums over the positions of each sample and class, pooled: (1, C, K)
+    apart(reading, columns, totals)          each column's
     terms(reading, term, ...)                what each element contributes, for reduction="none"
 
 Nothing below this line knows a loss's name.
@@ -12,12 +13,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from losskit.ops import choice, fused, reference, values
-from losskit.ops.columns import Column, Term, plan
-from losskit.ops.fused import makes_gradients
+from losskit.ops import choice, passes, reference, values
+from losskit.ops.columns import OF_TARGETS, Column, Term, plan
+from losskit.ops.fused import is_plain
+from losskit.ops.passes import makes_gradients
 from losskit.ops.reading import Reading
 
-__all__ = ["makes_gradients", "terms", "totals"]
+__all__ = ["apart", "makes_gradients", "terms", "totals"]
 
 
 def totals(
@@ -31,12 +33,22 @@ def totals(
     operator = choice.serving(reading, planned, len(columns), made=expected is not None)
     if operator != "reference":
         assert planned is not None
-        return fused.totals(reading, planned, operator, pooled=pooled, expected=expected)
+        return passes.totals(reading, planned, operator, pooled=pooled, expected=expected)
     bad = values.check(reading)
     result = reference.totals(reading, columns)
     if pooled:
         result = result.sum(0, keepdim=True)
     return result + sum(bad) if bad else result
+
+
+def apart(reading: Reading, columns: Sequence[Column], sums: Tensor) -> list[Tensor]:
+    """Totals, one tensor a column. Those of targets alone are constants, which spares the backward pass their part."""
+    each = list(sums.unbind(-1))
+    learned = (reading.target, reading.weight)
+    if sums.requires_grad and is_plain(reading.tensors) and not any(t is not None and t.requires_grad for t in learned):
+        constants = sums.detach().unbind(-1)
+        each = [constants[k] if column in OF_TARGETS else each[k] for k, column in enumerate(columns)]
+    return each
 
 
 def terms(reading: Reading, term: Term, truth: Tensor, every: Tensor | None = None) -> Tensor:

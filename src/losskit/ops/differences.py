@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from losskit.ops import choice, fused
+from losskit.ops import choice, passes
 from losskit.ops.columns import REGION_COLUMNS, Difference
 from losskit.ops.reading import Reading
 
@@ -28,20 +28,27 @@ def totals(
     """
     tensors = {"input": input, "target": target, "weight": weight, "mask": mask}
     reason = choice.unavailable("native", input) or choice.unfit(tensors) or ("" if input.dim() else "a single number")
-    size = input.numel()
     reasons: dict[choice.Operator, str] = {"native": reason, "triton": "Triton kernels take labels, not differences"}
-    if choice.choose(owner, 2, reasons, made=not reason) == "reference":
+    reading = None if reason else _reading(owner, input, target, weight, mask)
+    made = reading is not None and passes.makes_gradients(reading)
+    if choice.choose(owner, 2, reasons, made=made) == "reference" or reading is None:
         return None
+    planned = (_PLACES, [difference.scale, difference.limit, 0.0, 1.0])
+    expected = None
+    if made:
+        share = 1 / input.numel() if mean else 1.0
+        expected = torch.full((1, reading.num_classes, 2), share, dtype=torch.float64)
+    return passes.totals(reading, planned, "native", pooled=True, expected=expected).sum((0, 1))
+
+
+def _reading(owner: str, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Reading:
+    """The tensors, as one row where they lie alike."""
+    size = input.numel()
     optional = [t for t in (weight, mask) if t is not None]
     if all(t.is_contiguous() and t.shape == input.shape for t in (input, target, *optional)) or input.dim() == 1:
         input, target = _line(input, size), _line(target, size)
         weight, mask = (None if t is None else _line(t, size) for t in (weight, mask))
-    planned = (_PLACES, [difference.scale, difference.limit, 0.0, 1.0])
-    reading = Reading(owner, input, target, weight, mask, "difference", -100, True, None, input.shape)
-    expected = None
-    if fused.makes_gradients(reading):
-        expected = torch.full((1, input.shape[1], 2), 1 / size if mean else 1.0, dtype=torch.float64)
-    return fused.totals(reading, planned, "native", pooled=True, expected=expected).sum((0, 1))
+    return Reading(owner, input, target, weight, mask, "difference", -100, True, None, input.shape)
 
 
 def _line(tensor: Tensor, size: int) -> Tensor:

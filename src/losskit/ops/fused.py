@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from losskit.ops import native, reference, values
-from losskit.ops.columns import OF_REGIONS, OF_TARGETS, REGION_COLUMNS, Column, Difference, Formula, Plan, TermColumn
-from losskit.ops.reading import Reading, can_branch, computing_dtype
+from losskit.ops.columns import REGION_COLUMNS, Column, Difference, Formula, TermColumn
+from losskit.ops.reading import Reading, computing_dtype
 from losskit.ops.reference import can_hold
 
 
@@ -32,8 +32,8 @@ class Settings(NamedTuple):
     late: bool  # whether a bad label must not raise
 
 
-_Tensors = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
-_TENSORS = 5
+Tensors = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
+TENSORS = 5
 _SIGNATURE = (
     "Tensor input, Tensor target, Tensor? weight, Tensor? mask, Tensor? shift, str owner, str link, "
     "int ignore_index, int[] places, float[] constants, bool pooled, str backend, bool late"
@@ -43,20 +43,21 @@ _library.define(f"totals({_SIGNATURE}) -> Tensor")  # type: ignore[no-untyped-ca
 _library.define(f"totals_gradient(Tensor grad, {_SIGNATURE}) -> Tensor")  # type: ignore[no-untyped-call]
 
 
-def _run(
-    tensors: _Tensors, settings: Settings, totals: bool, coefficients: Tensor | None, parts: Tensor | None = None
+def run(
+    tensors: Tensors, settings: Settings, totals: bool, coefficients: Tensor | None, parts: Tensor | None = None
 ) -> tuple[Tensor | None, Tensor | None]:
+    """Totals, if asked for, and the gradient by the input, if theirs is given. `parts` is as native.run has it."""
     input, target, weight, mask, shift = tensors
     ignore = settings.ignore_index if can_hold(target, settings.ignore_index) else None
     _, link, _, places, constants, pooled, backend, late = settings
-    run: Callable[..., tuple[Tensor | None, Tensor | None, Tensor | tuple[int, float] | None]]
+    operator: Callable[..., tuple[Tensor | None, Tensor | None, Tensor | tuple[int, float] | None]]
     if backend == "triton":
         from losskit.ops import triton
 
-        run = triton.run
+        operator = triton.run
     else:
-        run = partial(native.run, parts=parts)
-    sums, gradient, problem = run(
+        operator = partial(native.run, parts=parts)
+    sums, gradient, problem = operator(
         input, target, weight, mask, shift, link, ignore, places, constants,
         pooled=pooled, totals=totals, coefficients=coefficients,
     )  # fmt: skip
@@ -68,13 +69,13 @@ def _run(
 
 def _totals(*arguments: Any) -> Tensor:
     values.raise_pending()
-    sums, _ = _run(arguments[:_TENSORS], Settings(*arguments[_TENSORS:]), True, None)
+    sums, _ = run(arguments[:TENSORS], Settings(*arguments[TENSORS:]), True, None)
     assert sums is not None
     return sums
 
 
 def _totals_gradient(grad: Tensor, *arguments: Any) -> Tensor:
-    _, gradient = _run(arguments[:_TENSORS], Settings(*arguments[_TENSORS:]), False, grad)
+    _, gradient = run(arguments[:TENSORS], Settings(*arguments[TENSORS:]), False, grad)
     assert gradient is not None
     return gradient
 
@@ -85,7 +86,7 @@ _library.impl("totals_gradient", _totals_gradient, "CompositeExplicitAutograd") 
 
 @torch.library.register_fake("losskit::totals")  # type: ignore[untyped-decorator]
 def _(input: Tensor, *rest: Any) -> Tensor:
-    settings = Settings(*rest[_TENSORS - 1 :])
+    settings = Settings(*rest[TENSORS - 1 :])
     columns = sum(1 for place in settings.places if place >= 0)
     return input.new_empty((1 if settings.pooled else input.shape[0], input.shape[1], columns), dtype=torch.float64)
 
@@ -95,7 +96,7 @@ def _(grad: Tensor, input: Tensor, *rest: Any) -> Tensor:  # noqa: ARG001
     return torch.empty_like(input)
 
 
-class _Totals(torch.autograd.Function):
+class Totals(torch.autograd.Function):
     @staticmethod
     def forward(  # spelt out, since dynamo does not follow *arguments here
         input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shift: Tensor | None,
@@ -109,23 +110,23 @@ class _Totals(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        ctx.save_for_backward(*inputs[:_TENSORS])
-        ctx.settings = inputs[_TENSORS:]
+        ctx.save_for_backward(*inputs[:TENSORS])
+        ctx.settings = inputs[TENSORS:]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        gradient = _TotalsGradient.apply(grads[0], *ctx.saved_tensors, *ctx.settings)  # type: ignore[no-untyped-call]
-        return gradient, *[None] * (_TENSORS - 1 + len(Settings._fields))
+        gradient = TotalsGradient.apply(grads[0], *ctx.saved_tensors, *ctx.settings)  # type: ignore[no-untyped-call]
+        return gradient, *[None] * (TENSORS - 1 + len(Settings._fields))
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Tensor, int]:
-        tensors, samples = _fold(info.batch_size, in_dims, arguments)
-        apart = Settings(*arguments[_TENSORS:])._replace(pooled=False, late=True)
-        result = _Totals.apply(*tensors, *apart).unflatten(0, (info.batch_size, samples))  # type: ignore[no-untyped-call]
-        return result.sum(1, keepdim=True) if arguments[_TENSORS + 5] else result, 0
+        tensors, samples = fold(info.batch_size, in_dims, arguments)
+        apart = Settings(*arguments[TENSORS:])._replace(pooled=False, late=True)
+        result = Totals.apply(*tensors, *apart).unflatten(0, (info.batch_size, samples))  # type: ignore[no-untyped-call]
+        return result.sum(1, keepdim=True) if arguments[TENSORS + 5] else result, 0
 
 
-class _TotalsGradient(torch.autograd.Function):
+class TotalsGradient(torch.autograd.Function):
     @staticmethod
     def forward(
         grad: Tensor, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shift: Tensor | None,
@@ -152,8 +153,8 @@ class _TotalsGradient(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        ctx.save_for_backward(*inputs[: 1 + _TENSORS])
-        ctx.settings = inputs[1 + _TENSORS :]
+        ctx.save_for_backward(*inputs[: 1 + TENSORS])
+        ctx.settings = inputs[1 + TENSORS :]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -167,25 +168,25 @@ class _TotalsGradient(torch.autograd.Function):
 
         pull: Any = torch.func.vjp(gradient, grad, tensors[0])[1]
         by_grad, by_input = pull(grads[0])
-        return by_grad, by_input, *[None] * (_TENSORS - 1 + len(Settings._fields))
+        return by_grad, by_input, *[None] * (TENSORS - 1 + len(Settings._fields))
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], grad: Tensor, *arguments: Any) -> tuple[Tensor, int]:
-        tensors, samples = _fold(info.batch_size, in_dims[1:], arguments)
+        tensors, samples = fold(info.batch_size, in_dims[1:], arguments)
         grad = grad.unsqueeze(0) if in_dims[0] is None else grad.movedim(in_dims[0], 0)
         grad = grad.expand(info.batch_size, samples, *grad.shape[2:]).flatten(0, 1)
-        apart = Settings(*arguments[_TENSORS:])._replace(pooled=False, late=True)
-        result = _TotalsGradient.apply(grad, *tensors, *apart)  # type: ignore[no-untyped-call]
+        apart = Settings(*arguments[TENSORS:])._replace(pooled=False, late=True)
+        result = TotalsGradient.apply(grad, *tensors, *apart)  # type: ignore[no-untyped-call]
         return result.unflatten(0, (info.batch_size, samples)), 0
 
 
-def _fold(batch: int, in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> tuple[list[Tensor | None], int]:
+def fold(batch: int, in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> tuple[list[Tensor | None], int]:
     """The batch folded into the samples: tensors (batch * N, ...), and N."""
     input_dim = in_dims[0]
     samples = arguments[0].shape[0] if input_dim != 0 else arguments[0].shape[1]
     folded: list[Tensor | None] = []
-    for position, (tensor, dim) in enumerate(zip(arguments[:_TENSORS], in_dims, strict=False)):
-        if tensor is None or position == _TENSORS - 1:
+    for position, (tensor, dim) in enumerate(zip(arguments[:TENSORS], in_dims, strict=False)):
+        if tensor is None or position == TENSORS - 1:
             folded.append(tensor)  # the shift has no samples
             continue
         tensor = tensor.unsqueeze(0) if dim is None else tensor.movedim(dim, 0)
@@ -232,116 +233,7 @@ def _columns(settings: Settings) -> list[Column]:
     return [found[place] for place in sorted(found) if place >= 0]
 
 
-class _Plain(torch.autograd.Function):
-    """The same outside every transform, where it costs less to call, and can make the gradient in the same pass."""
-
-    @staticmethod
-    def forward(ctx: Any, expected: Tensor | None, parts: Tensor | None, *arguments: Any) -> Tensor:
-        values.raise_pending()
-        tensors: Any = arguments[:_TENSORS]
-        settings = Settings(*arguments[_TENSORS:])
-        sums, made = _run(tensors, settings, True, expected, parts)
-        assert sums is not None
-        ctx.save_for_backward(*tensors)
-        ctx.settings = settings
-        ctx.made = None if made is None else [made]
-        ctx.expected = expected
-        return sums
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        tensors, settings = ctx.saved_tensors, ctx.settings
-        gradient: Tensor | None
-        if torch.is_grad_enabled():
-            gradient = _TotalsGradient.apply(grads[0], *tensors, *settings)  # type: ignore[no-untyped-call]
-        else:
-            gradient = _as_made(ctx, grads[0])
-            if gradient is None:
-                parts = ctx.made.pop() if ctx.made and ctx.expected is None else None
-                gradient = _run(tensors, settings, False, grads[0], parts)[1]
-        return None, None, gradient, *[None] * (_TENSORS - 1 + len(settings))
-
-
-def _as_made(ctx: Any, grad: Tensor) -> Tensor | None:
-    """The gradient made in the forward pass, if it is what is asked for; it is given away once."""
-    if not ctx.made or ctx.expected is None:
-        return None
-    ratio = _ratio(grad, ctx.expected, ctx.settings)
-    if ratio is None or (ratio != 1 and ctx.made[0].dtype != torch.float32):  # half precision may have lost it already
-        return None
-    made: Tensor = ctx.made.pop()
-    return made if ratio == 1 else made.mul_(ratio)
-
-
-def _ratio(grad: Tensor, expected: Tensor, settings: Sequence[Any]) -> float | None:
-    """The factor from the expected gradient of the totals to the one asked for, or None where there is none."""
-    of_targets = {settings[3][REGION_COLUMNS.index(name)] for name in OF_TARGETS}
-    scored = [k for k in range(expected.shape[-1]) if k not in of_targets]
-    asked, known = grad[0, :, scored].numpy(), expected[0, :, scored].numpy()
-    at = abs(known).argmax()
-    largest = float(known.flat[at])
-    if largest == 0:
-        return None
-    ratio = float(asked.flat[at]) / largest
-    if not abs(asked - ratio * known).max() <= 1e-12 * abs(ratio * largest):
-        return None
-    return 1.0 if abs(ratio - 1) < 1e-12 else ratio
-
-
-_WORTH_MAKING = 4096  # elements
-
-
-def makes_gradients(reading: Reading) -> bool:
-    """Whether a gradient that is known but for a factor is made with the totals."""
-    return _is_worth_making(reading.input) and _is_plain(_tensors(reading))
-
-
-def _is_worth_making(input: Tensor) -> bool:
-    wanted = input.requires_grad and torch.is_grad_enabled()
-    return wanted and input.numel() >= _WORTH_MAKING and input.device.type == "cpu"
-
-
-def _memory_of_parts(tensors: _Tensors, settings: Settings) -> Tensor | None:
-    """Memory for what a gradient is made of, where one pass can leave that for the next."""
-    input, target, weight = tensors[:3]
-    if not _is_worth_making(input) or input.dtype != torch.float32 or input.dim() == 2 or not input.is_contiguous():
-        return None
-    if settings.backend != "native":
-        return None
-    places, constants = settings.places, settings.constants
-    terms = places[len(REGION_COLUMNS) :]
-    if max(places[OF_REGIONS : len(REGION_COLUMNS)]) >= 0 or any(
-        max(terms[k : k + 2]) >= 0 for k in range(2, len(terms), 4)
-    ):
-        return None
-    if settings.link == "sigmoid":
-        known = weight is None and len(constants) <= 4 and constants[1:3] in ([], [0.0, 0.0])
-    else:
-        known = settings.link == "softmax" and target.dim() < input.dim() and input.shape[1] <= native.FEW_CLASSES
-    return torch.empty_like(input) if known else None
-
-
-def _tensors(reading: Reading) -> _Tensors:
-    return reading.input, reading.target, reading.weight, reading.mask, reading.shift
-
-
-def _is_plain(tensors: _Tensors) -> bool:
+def is_plain(tensors: Sequence[Tensor | None]) -> bool:
     """Whether no transform sees any of the tensors."""
     wrapped = torch._C._functorch.is_functorch_wrapped_tensor
     return not torch.compiler.is_compiling() and not any(t is not None and wrapped(t) for t in tensors)
-
-
-def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Tensor:
-    """Sums over the positions of each sample and class, (N or 1, C, K), in one pass.
-
-    `expected`, (1, C, K), is what the gradient of the totals will be but for a factor: then the gradient by the input
-    is made in the same pass, and scaled or made again where that proves wrong.
-    """
-    tensors = _tensors(reading)
-    late = not all(t is None or can_branch(t) for t in tensors)
-    settings = Settings(reading.owner, reading.link, reading.ignore_index, *planned, pooled, backend, late)
-    if _is_plain(tensors):
-        parts = _memory_of_parts(tensors, settings) if expected is None else None
-        result: Tensor = _Plain.apply(expected, parts, *tensors, *settings)  # type: ignore[no-untyped-call]
-        return result
-    return _Totals.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]

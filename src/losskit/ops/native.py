@@ -201,9 +201,9 @@ def _describe(
         _look(call.target, target if dense else target.unsqueeze(1), flat),
     ]
     if weight is not None:
-        held.append(_look(call.weight, _over(weight, input), flat))
+        held.append(_look(call.weight, over(weight, input), flat))
     if mask is not None:
-        held.append(_look(call.mask, _over(mask, input), flat))
+        held.append(_look(call.mask, over(mask, input), flat))
     n, c = input.shape[0], input.shape[1]
     call.N, call.C, call.S = (1, c, n) if flat else (n, c, input.numel() // (n * c))
     call.link, call.dense, call.pooled = LINKS.index(link), dense, pooled
@@ -241,7 +241,7 @@ def _do(entry: str, call: _Call) -> None:
         raise MemoryError("losskit: no memory for the partial sums of a loss.")
 
 
-def _over(tensor: Tensor, input: Tensor) -> Tensor:
+def over(tensor: Tensor, input: Tensor) -> Tensor:
     """A weight or mask, one stride for each dimension of the input, 0 where it repeats."""
     return tensor.detach().expand(input.shape)
 
@@ -252,7 +252,7 @@ def _look(view: _View, tensor: Tensor, flat: bool) -> Tensor:
     if flat:
         n, s = 0, strides[0]
     else:
-        step = _common_stride(tensor.shape[2:], strides[2:])
+        step = 1 if tensor.is_contiguous() else common_stride(tensor.shape[2:], strides[2:])
         if step is None:
             tensor = tensor.contiguous()
             strides = tensor.stride()
@@ -263,7 +263,7 @@ def _look(view: _View, tensor: Tensor, flat: bool) -> Tensor:
     return tensor
 
 
-def _common_stride(sizes: Sequence[int], strides: Sequence[int]) -> int | None:
+def common_stride(sizes: Sequence[int], strides: Sequence[int]) -> int | None:
     """The step from one position to the next in the flattened order, or None where it varies."""
     step = expected = None
     for size, stride in zip(reversed(sizes), reversed(strides), strict=True):

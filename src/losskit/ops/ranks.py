@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from losskit.ops import choice, native, values
-from losskit.ops.fused import _fold, _is_plain, _tensors
+from losskit.ops.fused import fold, is_plain
 from losskit.ops.reading import Reading, can_branch
 from losskit.ops.reference import Elements, can_hold
 
@@ -51,10 +51,10 @@ def totals(reading: Reading, *, pooled: bool) -> Tensor:
         bad = values.check(reading) + values.check_hard(reading)
         result = reference(reading, pooled=pooled)
         return result + sum(bad) if bad else result
-    late = not all(t is None or can_branch(t) for t in _tensors(reading))
+    late = not all(t is None or can_branch(t) for t in reading.tensors)
     settings = Settings(reading.owner, reading.link, reading.ignore_index, pooled, late)
     tensors = (reading.input, reading.target, reading.mask)
-    if _is_plain(_tensors(reading)):
+    if is_plain(reading.tensors):
         priced = reading.input.requires_grad and torch.is_grad_enabled()
         return _Plain.apply(priced, *tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
     return _Ranks.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
@@ -224,7 +224,7 @@ def _batched(function: Any, batch: int, in_dims: tuple[Any, ...], arguments: tup
     leading = count - _TENSORS  # the gradient of the sums
     input, target, mask = tensors[leading:]
     input_dim, target_dim, mask_dim = in_dims[leading:count]
-    folded, samples = _fold(
+    folded, samples = fold(
         batch, (input_dim, target_dim, None, mask_dim, None), (input, target, None, mask, None)
     )  # fmt: skip
     grads = []

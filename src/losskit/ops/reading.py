@@ -32,6 +32,10 @@ class Reading:
         return self.target.dim() == self.input.dim() - 1
 
     @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        return self.input, self.target, self.weight, self.mask, self.shift
+
+    @property
     def num_classes(self) -> int:
         return self.input.shape[1]
 

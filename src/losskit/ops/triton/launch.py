@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from losskit.ops.columns import REGION_COLUMNS
-from losskit.ops.native import _common_stride, _over
+from losskit.ops.native import common_stride, over
 from losskit.ops.triton.kernels import maths
 from losskit.ops.triton.kernels.reduction import reduce
 from losskit.ops.triton.kernels.sigmoid import sigmoid
@@ -50,8 +50,8 @@ class Work:
         self.rounding = 4 * torch.finfo(target.dtype).eps if self.soft else 0.0
         self.input = self._side(input.detach())
         self.target = self._side(target.detach() if self.dense else target.unsqueeze(1))
-        self.weight = _NONE if weight is None else self._side(_over(weight, input))
-        self.mask = _NONE if mask is None else self._side(_over(mask, input))
+        self.weight = _NONE if weight is None else self._side(over(weight, input))
+        self.mask = _NONE if mask is None else self._side(over(mask, input))
         self.shift = None if shift is None else shift.detach().to(torch.float32).contiguous()
         self.coefficients: tuple[Tensor | None, int] = (None, 0)
         self.gradient, self.made = _NONE, None
@@ -148,7 +148,7 @@ class Work:
         strides = tensor.stride()
         if self.flat:
             return tensor, 0, strides[1], strides[0]
-        step = _common_stride(tensor.shape[2:], strides[2:])
+        step = common_stride(tensor.shape[2:], strides[2:])
         if step is None:
             tensor = tensor.contiguous()
             strides, step = tensor.stride(), 1

@@ -1,0 +1,130 @@
+"""Totals and their gradient in as few passes over memory as there can be.
+
+Outside every transform the gradient is made with the totals where it is known but for a factor; else the pass that sums
+leaves what it is made of, where it can. Transforms see the registered operators.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from losskit.ops import native, values
+from losskit.ops.columns import OF_REGIONS, OF_TARGETS, REGION_COLUMNS, Plan
+from losskit.ops.fused import Settings, Tensors, Totals, TotalsGradient, is_plain, run
+from losskit.ops.reading import Reading, can_branch
+
+_WORTH_MAKING = 4096  # elements
+
+
+class _Request(NamedTuple):
+    """One object, since each argument of an autograd function costs time."""
+
+    tensors: Tensors
+    settings: Settings
+    expected: Tensor | None
+    parts: Tensor | None
+
+
+class _Eager(torch.autograd.Function):
+    """The operator outside every transform."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, request: _Request) -> Tensor:  # noqa: ARG004
+        values.raise_pending()
+        tensors, settings, expected, parts = request
+        sums, made = run(tensors, settings, True, expected, parts)
+        assert sums is not None
+        ctx.save_for_backward(*tensors)
+        ctx.settings, ctx.expected = settings, expected
+        ctx.made = None if made is None else [made]  # given away once
+        return sums
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None]:
+        tensors, settings = ctx.saved_tensors, ctx.settings
+        gradient: Tensor | None
+        if torch.is_grad_enabled():
+            gradient = TotalsGradient.apply(grads[0], *tensors, *settings)  # type: ignore[no-untyped-call]
+        elif ctx.expected is None:
+            gradient = run(tensors, settings, False, grads[0], ctx.made.pop() if ctx.made else None)[1]
+        else:
+            gradient = _as_made(ctx, grads[0])
+            if gradient is None:
+                gradient = run(tensors, settings, False, grads[0])[1]
+        return gradient, None
+
+
+def _as_made(ctx: Any, grad: Tensor) -> Tensor | None:
+    """The gradient made in the forward pass, if it is what is asked for."""
+    if not ctx.made:
+        return None
+    ratio = _ratio(grad, ctx.expected, ctx.settings)
+    if ratio is None or (ratio != 1 and ctx.made[0].dtype != torch.float32):  # half precision may have lost it already
+        return None
+    made: Tensor = ctx.made.pop()
+    return made if ratio == 1 else made.mul_(ratio)
+
+
+def _ratio(grad: Tensor, expected: Tensor, settings: Settings) -> float | None:
+    """The factor from the expected gradient of the totals to the one asked for, or None where there is none."""
+    of_targets = {settings.places[REGION_COLUMNS.index(name)] for name in OF_TARGETS}
+    scored = [k for k in range(expected.shape[-1]) if k not in of_targets]
+    asked, known = grad[0, :, scored].numpy(), expected[0, :, scored].numpy()
+    at = abs(known).argmax()
+    largest = float(known.flat[at])
+    if largest == 0:
+        return None
+    ratio = float(asked.flat[at]) / largest
+    if not abs(asked - ratio * known).max() <= 1e-12 * abs(ratio * largest):
+        return None
+    return 1.0 if abs(ratio - 1) < 1e-12 else ratio
+
+
+def makes_gradients(reading: Reading) -> bool:
+    """Whether a gradient that is known but for a factor is made with the totals."""
+    return _is_worth_making(reading.input) and is_plain(reading.tensors)
+
+
+def _is_worth_making(input: Tensor) -> bool:
+    wanted = input.requires_grad and torch.is_grad_enabled()
+    return wanted and input.numel() >= _WORTH_MAKING and input.device.type == "cpu"
+
+
+def _memory_of_parts(tensors: Tensors, settings: Settings) -> Tensor | None:
+    """Memory for what a gradient is made of, where one pass can leave that for the next."""
+    input, target, weight = tensors[:3]
+    if not _is_worth_making(input) or input.dtype != torch.float32 or input.dim() == 2 or not input.is_contiguous():
+        return None
+    if settings.backend != "native":
+        return None
+    places, constants = settings.places, settings.constants
+    terms = places[len(REGION_COLUMNS) :]
+    if max(places[OF_REGIONS : len(REGION_COLUMNS)]) >= 0 or any(
+        max(terms[k : k + 2]) >= 0 for k in range(2, len(terms), 4)
+    ):
+        return None
+    if settings.link == "sigmoid":
+        known = weight is None and len(constants) <= 4 and constants[1:3] in ([], [0.0, 0.0])
+    else:
+        known = settings.link == "softmax" and target.dim() < input.dim() and input.shape[1] <= native.FEW_CLASSES
+    return torch.empty_like(input) if known else None
+
+
+def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Tensor:
+    """Sums over the positions of each sample and class, (N or 1, C, K), in one pass.
+
+    `expected`, (1, C, K), is what the gradient of the totals will be but for a factor: then the gradient by the input
+    is made in the same pass, and scaled or made again where that proves wrong.
+    """
+    tensors = reading.tensors
+    late = not all(t is None or can_branch(t) for t in tensors)
+    settings = Settings(reading.owner, reading.link, reading.ignore_index, *planned, pooled, backend, late)
+    if is_plain(tensors):
+        parts = _memory_of_parts(tensors, settings) if expected is None else None
+        request = _Request(tensors, settings, expected, parts)
+        result: Tensor = _Eager.apply(tensors[0], request)  # type: ignore[no-untyped-call]
+        return result
+    return Totals.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
