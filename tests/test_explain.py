@@ -47,6 +47,27 @@ def test_half_precision_is_served_too(name, dtype):
 
 
 X, T = torch.randn(2, 3, 8), torch.randint(0, 3, (2, 8))
+DIFFERENCES = ("mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss")
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_one_pass_of_the_c_kernels_serves_losses_of_differences_and_makes_their_gradient(name):
+    for size in (8, 4096):  # the gradient of few elements is not worth making before it is asked for
+        x = torch.randn(2, 3, size, requires_grad=True)
+        y = torch.randn_like(x)
+        for given in ({}, {"mask": y > 0}, {"weight": y.exp()}):
+            (only,) = passes_of(getattr(functional, name), x, y, **given)
+            assert (only.operator, only.made) == ("native", size > 8)
+            assert "native" not in only.refused
+
+
+@pytest.mark.parametrize("name", ["lovasz_loss", *DIFFERENCES])
+def test_what_triton_has_no_kernels_for_says_so_where_it_is_forced(name):
+    target = X if name in DIFFERENCES else T
+    (only,) = passes_of(getattr(functional, name), X, target)
+    assert only.operator == "native"
+    with choice.forced("triton"), pytest.raises(RuntimeError, match=only.refused["triton"]):
+        getattr(functional, name)(X, target)
 
 
 @pytest.mark.parametrize(
