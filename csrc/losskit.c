@@ -69,15 +69,18 @@ static void run_piece(void *given, int64_t i) {
     run->kernel(run->call, run->tiling, run->pieces + i);
 }
 
+/* Few enough positions that float32 sums of each lane keep their precision, however wide the vectors are. */
 static int64_t tile_of(const Call *call) {
-    int64_t most = 2048;
+    const int64_t width = 4 << level;
+    int64_t most = 128 * width;
     if (call->link == SOFTMAX) {
+        const int64_t enough = 63 * width / 16 * 16;
         most = TILE_BYTES / 4 / call->C / 16 * 16;
-        most = most < 16 ? 16 : most > 1008 ? 1008 : most;
+        most = most < 16 ? 16 : most > enough ? enough : most;
         if (most > 16 && most / 16 % 2 == 0) most -= 16; /* rows an even number of lines apart share cache sets */
     } else if (call->C > 1 && call->input.s != 1) {
         most = 65536 / call->C; /* classes side by side: the tile stays in the cache while each class is read */
-        most = most < 64 ? 64 : most > 2048 ? 2048 : most / 16 * 16;
+        most = most < 64 ? 64 : most > 128 * width ? 128 * width : most / 16 * 16;
     }
     return call->S < most ? call->S : most;
 }

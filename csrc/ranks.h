@@ -56,6 +56,7 @@ static void sigmoid_errors(const Call *call, Tiling tiling, Piece *piece) {
             }
             int64_t padded = (len + W - 1) / W * W;
             sigmoid_clean(call, piece, n, c, s, len, padded, &rows);
+            neutral(&rows, padded, 0);
             if (hinges(rows.x, rows.t, rows.w, padded, (int32_t *)rows.g))
                 complain_of_soft(piece, call, n, c, s, len, rows.t, rows.counts);
             memcpy(out, rows.g, (size_t)len * 4);

@@ -2,8 +2,6 @@
 #pragma once
 #include "sigmoid_hard.h"
 
-enum { MISSING = 1, SOFT = 2 };
-
 /* Rows of a tile, in memory of the thread's own. */
 typedef struct {
     float *x, *t, *w, *g;
@@ -23,23 +21,32 @@ INLINE const float *row_of(float *room, const View *v, int64_t n, int64_t c, int
     return room;
 }
 
-/* A row with neutral values of no weight where nothing counts. Remembers the first bad label; says what it found. */
-static int sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c, int64_t s, int64_t len, int64_t padded,
-                         const Rows *rows) {
+typedef struct {
+    int missing, soft; /* whether an element does not count; whether a label is neither 0 nor 1 */
+    int64_t counted;
+} Found;
+
+/* A row where what does not count is a 0 that is certainly told: it adds nothing to any sum, whatever its weight, and
+ * its slope is 0. Remembers the first bad label. */
+static Found sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c, int64_t s, int64_t len, int64_t padded,
+                           const Rows *rows) {
     float *x = rows->x, *t = rows->t, *w = rows->w;
     uint8_t *counts = rows->counts;
-    const int whole = len == padded;
     const float rounding = rounding_of(&call->target);
-    const vf zero = {0}, one = all(1.0f), ignore = all((float)call->ignore);
-    const float *xs = whole ? row_of(x, &call->input, n, c, s, len) : x, *ts = whole ? row_of(t, &call->target, n, c, s, len) : t;
-    if (!whole) load_row(x, &call->input, n, c, s, len), load_row(t, &call->target, n, c, s, len);
+    const vf ignore = all((float)call->ignore), certainly = all(-INFINITY);
+    const float *xs = x, *ts = t;
+    if (len == padded)
+        xs = row_of(x, &call->input, n, c, s, len), ts = row_of(t, &call->target, n, c, s, len);
+    else
+        load_row(x, &call->input, n, c, s, len), load_row(t, &call->target, n, c, s, len);
     if (call->weight.data) load_row(w, &call->weight, n, c, s, len);
     if (call->mask.data)
         load_mask(counts, &call->mask, n, c, s, len);
     else
         memset(counts, 1, (size_t)len);
     memset(counts + len, 0, (size_t)(padded - len));
-    vm soft = lt(zero, zero), bad = soft;
+    Found found = {0};
+    vi odd = {0};
     for (int64_t i = 0; i < padded; i += W) {
         vm count = from_bytes(counts + i);
         vf ti = load(ts + i);
@@ -48,19 +55,30 @@ static int sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c, i
             to_bytes(counts + i, count);
         }
         ti = keep(count, ti);
-        soft = (vm)(soft | not((vm)(eq(ti, zero) | eq(ti, one))));
-        bad = (vm)(bad | not(both(le(zero, ti), le(ti, one))));
-        store(x + i, keep(count, load(xs + i)));
+        ones(ti, &odd);
+        store(x + i, pick(count, load(xs + i), certainly));
         store(t + i, ti);
-        store(w + i, keep(count, call->weight.data ? load(w + i) : one));
+        if (call->weight.data) store(w + i, keep(count, load(w + i)));
+        found.counted += count_of(count);
     }
-    int missing = memchr(counts, 0, (size_t)len) != 0;
-    for (int64_t i = 0; any(bad) && i < len; i++) {
+    found.missing = found.counted < len;
+    if (!any_bit(odd)) return found;
+    for (int64_t i = 0; i < len; i++) {
+        found.soft |= t[i] != 0.0f && t[i] != 1.0f;
         if (!(t[i] >= -rounding && t[i] <= 1.0f + rounding))
             complain(piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, n, c, s + i)));
         t[i] = t[i] > 1.0f ? 1.0f : t[i] >= 0.0f ? t[i] : 0.0f;
     }
-    return (missing ? MISSING : 0) | (any(soft) ? SOFT : 0);
+    return found;
+}
+
+/* The same for sums that look at both sides: what does not count has no weight, and no infinite price. */
+static void neutral(const Rows *rows, int64_t padded, int weighted) {
+    for (int64_t i = 0; i < padded; i += W) {
+        vm count = from_bytes(rows->counts + i);
+        store(rows->x + i, keep(count, load(rows->x + i)));
+        store(rows->w + i, keep(count, weighted ? load(rows->w + i) : all(1.0f)));
+    }
 }
 
 static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
@@ -89,6 +107,8 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
             const double *coefficients = call->coefficients ? call->coefficients + n * call->coefficients_n + c * call->K : 0;
             double *sums = piece->totals ? piece->totals + c * call->K : 0;
             float shift = call->shift ? call->shift[c] : 0.0f;
+            int sound = 1; /* coefficients are finite */
+            for (int64_t k = 0; coefficients && k < call->K; k++) sound &= isfinite(coefficients[k]) != 0;
             int direct = is_plain(&call->gradient) && len == padded;
             float *out = (ask.grad || call->parts) && direct ? (float *)call->gradient.data + offset_of(&call->gradient, n, c, s) : rows.g;
             if (call->parts == READ_PARTS) {
@@ -114,18 +134,19 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 }
             }
             if (!done) {
-                int found = sigmoid_clean(call, piece, n, c, s, len, padded, &rows);
-                careful |= found & MISSING; /* where one is ignored, others will be */
-                hard = may_be_hard && !(found & SOFT);
+                Found found = sigmoid_clean(call, piece, n, c, s, len, padded, &rows);
+                careful |= found.missing; /* where one is ignored, others will be */
+                hard = may_be_hard && !found.soft;
                 if (call->shift)
                     for (int64_t i = 0; i < len; i++) rows.x[i] += shift;
-                ask.weighted = 1;
-                if ((found & SOFT) && ask.parts) piece->without_parts = 1, ask.parts = 0;
-                (hard ? hard_blocks : soft_block)(call, rows.x, rows.t, rows.w, padded, sums, coefficients, rows.g, ask);
-                if (ask.grad) /* what does not count has no gradient, even of a loss that is NaN */
+                if (found.soft && ask.parts) piece->without_parts = 1, ask.parts = 0;
+                if (!hard) neutral(&rows, padded, call->weight.data != 0);
+                ask.weighted = !hard || call->weight.data;
+                (hard ? hard_blocks : soft_block)(call, rows.x, rows.t, rows.w, padded, sums, coefficients, out, ask);
+                if (hard && sums && !call->weight.data) add_to(sums, region[COUNT], (double)(found.counted - padded));
+                if (ask.grad && !sound) /* what does not count has no gradient, even of a loss that is NaN */
                     for (int64_t i = 0; i < padded; i += W)
-                        store(rows.g + i, keep(from_bytes(rows.counts + i), load(rows.g + i)));
-                out = rows.g;
+                        store(out + i, keep(from_bytes(rows.counts + i), load(out + i)));
             }
             if ((ask.grad || ask.parts) && out == rows.g) store_row(&call->gradient, n, c, s, out, len);
         }

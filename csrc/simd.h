@@ -56,6 +56,7 @@ INLINE vm ones(vf t, vi *odd) {
     return set;
 }
 INLINE int any_bit(vi a) { return _mm512_test_epi32_mask((__m512i)a, (__m512i)a) != 0; }
+INLINE int count_of(vm a) { return __builtin_popcount(a); }
 /* The second operand is the answer where either is NaN. */
 INLINE vf max_or_nan(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf min_or_nan(vf a, vf b) { return _mm512_min_ps(a, b); }
@@ -142,6 +143,11 @@ INLINE vf gather(const float *base, vi at) {
 INLINE vf multiply_where(vm m, vf a, vf b) { return pick(m, a * b, a); }
 INLINE vf fma_where(vm m, vf a, vf b, vf c) { return pick(m, fma_(a, b, c), c); }
 INLINE int any_bit(vi a) { return any((vm)(a != 0)); }
+INLINE int count_of(vm a) {
+    int32_t count = 0;
+    for (int i = 0; i < W; i++) count -= a[i];
+    return count;
+}
 INLINE vf exponent_of(vf a) { return __builtin_convertvector(((vi)a >> 23) - 127, vf); }
 INLINE vf mantissa_of(vf a) { return (vf)(((vi)a & 0x007fffff) | 0x3f800000); }
 INLINE vf reciprocal(vf a) { return 1.0f / a; }

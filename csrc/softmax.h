@@ -8,12 +8,15 @@
 
 /* The others' share of the largest below which it counts as nearly certain. */
 #define CERTAIN 0.02f
+/* An exponential or a probability that may have lost digits: its logarithm comes from the logit. */
+#define TINY 1e-30f
 
 typedef struct {
     const Call *call;
     Piece *piece;
     int64_t n, s, len, P; /* the tile: len positions from s on, in rows of P floats */
     int ready;            /* all positions count and the tile is full */
+    int raw;              /* logits are read as they are: what does not count has shown to do no harm, or not yet to */
     int region;           /* tp or pred is asked for */
     int targets;          /* the weight of each class's truths is asked for, or needed */
     int certain;          /* some position is nearly certain */
@@ -38,7 +41,7 @@ INLINE float shift_of(const Call *call, int64_t c) { return call->shift ? call->
 static const float *logits(const Tile *tile, int64_t c) {
     const Call *call = tile->call;
     if (tile->transposed) return tile->x + c * tile->P;
-    if (tile->ready && is_plain(&call->input))
+    if (tile->raw && is_plain(&call->input))
         return (const float *)call->input.data + offset_of(&call->input, tile->n, c, tile->s);
     load_row(tile->row, &call->input, tile->n, c, tile->s, tile->len);
     for (int64_t i = tile->len; i < tile->P; i++) tile->row[i] = 0.0f;
@@ -83,18 +86,17 @@ static void read_positions(Tile *tile) {
         for (int64_t i = 0; i < len; i++) missing |= !tile->counts[i];
     if (!call->dense) wrong = load_indices(tile->index, &call->target, tile->n, tile->s, len, call->C);
     for (int64_t i = len; i < P; i++) tile->index[i] = -1;
-    if (call->has_ignore && !call->dense && (wrong || (call->ignore >= 0 && call->ignore < call->C)))
-        for (int64_t i = 0; i < len; i++)
-            if (integer_at(&call->target, offset_of(&call->target, tile->n, 0, tile->s + i)) == call->ignore)
-                tile->counts[i] = 0, tile->index[i] = -1, missing = 1;
+    if (call->has_ignore && !call->dense && call->ignore >= 0 && call->ignore < call->C)
+        for (int64_t i = 0; i < len; i++) {
+            int ignored = tile->index[i] == (int32_t)call->ignore;
+            tile->counts[i] &= !ignored, missing |= ignored;
+        }
     if (wrong)
         for (int64_t i = 0; i < len; i++) {
             if (tile->index[i] >= 0 || !tile->counts[i]) continue;
-            if (tile->piece->problem == FINE) {
-                tile->piece->problem = BAD_INDEX;
-                tile->piece->bad_value =
-                    number_at(&call->target, offset_of(&call->target, tile->n, 0, tile->s + i));
-            }
+            int64_t at = offset_of(&call->target, tile->n, 0, tile->s + i);
+            if (!call->has_ignore || integer_at(&call->target, at) != call->ignore)
+                complain(tile->piece, BAD_INDEX, number_at(&call->target, at));
             tile->counts[i] = 0, missing = 1;
         }
     if (call->dense && call->has_ignore)
@@ -109,11 +111,10 @@ static void read_positions(Tile *tile) {
     for (int64_t i = len; i < P; i++) tile->w[i] = 0.0f;
     if (missing)
         for (int64_t i = 0; i < len; i++) {
-            if (tile->counts[i]) continue;
-            tile->w[i] = 0.0f;
-            tile->index[i] = -1;
+            tile->w[i] = tile->counts[i] ? tile->w[i] : 0.0f;
+            tile->index[i] = tile->counts[i] ? tile->index[i] : -1;
         }
-    tile->ready = !missing;
+    tile->ready = !missing, tile->raw = len == P;
 }
 
 /* e = exp(x - base) of a class, or of four at once, with their sum and the largest. */
@@ -138,17 +139,26 @@ INLINE void exponentials(const Tile *tile, int64_t c, int64_t classes, int shift
     }
 }
 
-/* Exponentials of a tile, their sums, and what all but the largest come to. */
-static void softmax_of(Tile *tile) {
+/* Exponentials of every class as they are; whether none is too large or too small. */
+static int exponentials_fit(Tile *tile) {
     const Call *call = tile->call;
     int64_t P = tile->P, c = 0;
-    int four = tile->transposed || (tile->ready && is_plain(&call->input)); /* logits() has one row for the others */
+    int four = tile->transposed || (tile->raw && is_plain(&call->input)); /* logits() has one row for the others */
     for (; four && c + 4 <= call->C; c += 4) exponentials(tile, c, 4, 0);
     for (; c < call->C; c++) exponentials(tile, c, 1, 0);
     vm fine = le((vf){0}, (vf){0});
     for (int64_t i = 0; i < P; i += W)
         fine = (vm)(fine & both(lt(all(1e-20f), load(tile->m + i)), lt(load(tile->sum + i), all(1e20f))));
-    if (any(not(fine))) { /* large logits, or NaN: once more, less the largest */
+    return !any(not(fine));
+}
+
+/* Exponentials of a tile, their sums, and what all but the largest come to. */
+static void softmax_of(Tile *tile) {
+    const Call *call = tile->call;
+    int64_t P = tile->P, c = 0;
+    int fit = exponentials_fit(tile);
+    if (!fit && !tile->ready && tile->raw) tile->raw = 0, fit = exponentials_fit(tile);
+    if (!fit) { /* large logits, or NaN: once more, less the largest */
         for (int64_t i = 0; i < P; i++) tile->base[i] = -INFINITY;
         for (c = 0; c < call->C; c++) {
             const float *x = logits(tile, c);
@@ -221,10 +231,10 @@ static void truth_of(Tile *tile) {
         store(tile->truth_q + i, q);
         store(tile->truth_top + i, pick(largest, (vf){0}, all(1.0f))); /* 0: the truth is the largest */
         store(tile->truth_log + i, l);
-        if (any(lt(p, all(1e-30f))))
+        if (any(lt(min_or_nan(e, p), all(TINY))))
             for (int64_t k = i; k < i + W; k++) {
                 int64_t c = tile->index[k];
-                if (c < 0 || tile->truth_p[k] >= 1e-30f) continue;
+                if (c < 0 || (tile->truth_p[k] >= TINY && tile->e[c * P + k] >= TINY)) continue;
                 double x = number_at(&tile->call->input, offset_of(&tile->call->input, tile->n, c, tile->s + k));
                 tile->truth_log[k] = (float)(x + shift_of(tile->call, c) - tile->base[k] - log(tile->sum[k]));
             }

@@ -15,7 +15,7 @@ static FewRows few_rows(Tile *tile) {
     const Call *call = tile->call;
     const int64_t P = tile->P, C = call->C;
     FewRows rows = {.direct = tile->len == P && is_plain(&call->gradient)};
-    int plain = !call->shift && (tile->transposed || (tile->ready && is_plain(&call->input)));
+    int plain = !call->shift && (tile->transposed || (tile->raw && is_plain(&call->input)));
     for (int64_t c = 0; c < C; c++) {
         rows.out[c] = rows.direct ? gradient_row(tile, c) : tile->r + c * P;
         if (call->parts == READ_PARTS) {
@@ -45,10 +45,10 @@ INLINE void sum_up(vf e, int c, vf *sum, vf *m) {
 }
 
 /* exp(x - base) of each class at W positions, their sum and the largest. */
-INLINE void few_exponentials(const FewRows *rows, int64_t i, const int C, int shifted, vf base, vf *e, vf *sum, vf *m) {
+INLINE void few_exponentials(const FewRows *rows, int64_t i, const int C, int shifted, vf base, vm absent, vf *e, vf *sum, vf *m) {
     for (int c = 0; c < C; c++) {
         vf x = load(rows->in[c] + i);
-        e[c] = shifted ? exp_below(x - base) : exp_(x);
+        e[c] = shifted ? exp_below(or_zero(absent, x) - base) : exp_(x);
         sum_up(e[c], c, sum, m);
     }
 }
@@ -67,17 +67,19 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
         for (int c = 0; c < C; c++) priced_sums[j][c] = zero;
     for (int64_t i = 0; i < tile->P; i += W) {
         vf e[FEW], sum = zero, m = zero, base = zero, w = load(tile->w + i);
+        vi at = load_int(tile->index + i);
         if (known_parts)
             for (int c = 0; c < C; c++) {
                 e[c] = load(rows.in[c] + i);
                 sum_up(e[c], c, &sum, &m);
             }
         else {
-            few_exponentials(&rows, i, C, 0, base, e, &sum, &m);
+            few_exponentials(&rows, i, C, 0, base, (vm){0}, e, &sum, &m);
             if (any(not(both(lt(all(1e-20f), m), lt(sum, all(1e20f)))))) { /* large logits, or NaN: less the largest */
+                vm absent = not(le_int(all_int(0), at));
                 base = all(-INFINITY);
-                for (int c = 0; c < C; c++) base = max_or_nan(load(rows.in[c] + i), base);
-                few_exponentials(&rows, i, C, 1, base, e, &sum, &m);
+                for (int c = 0; c < C; c++) base = max_or_nan(or_zero(absent, load(rows.in[c] + i)), base);
+                few_exponentials(&rows, i, C, 1, base, absent, e, &sum, &m);
             }
         }
         vf others = sum - m;
@@ -89,7 +91,6 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
             others = pick(certain, rest, others), sum = m + others;
         }
         vf inverse = reciprocal(sum), share = inverse * w;
-        vi at = load_int(tile->index + i);
         vf truth = e[0];
         for (int c = 1; c < C; c++) truth = pick(eq_int(at, all_int(c)), e[c], truth);
         vf p = truth * inverse;
@@ -97,7 +98,7 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
         vf q = pick(largest, others * inverse, one - p), l = zero, added = zero;
         if (terms) {
             l = log_share(both(largest, le(others, m)), p, others * reciprocal(m));
-            vm tiny = lt(p, all(1e-30f));
+            vm tiny = lt(min_or_nan(truth, p), all(TINY));
             if (!known_parts && any(tiny)) {
                 vf x = zero;
                 for (int c = 0; c < C; c++) x = pick(eq_int(at, all_int(c)), load(rows.in[c] + i), x);

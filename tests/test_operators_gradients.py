@@ -115,3 +115,12 @@ def test_what_was_prepared_belongs_to_its_input():
         y.add_(1.0)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         value.backward()
+
+
+@pytest.mark.parametrize("classes", [2, 9])
+def test_a_probability_above_what_floats_resolve_of_its_exponential(classes):
+    """exp(-98.4) has few digits as a float32, though the probability, exp(-60.3), has them all."""
+    x = torch.full((1, classes, 16), -120.0)
+    x[:, 0], x[:, 1] = -38.0986, -98.3902
+    value = losskit.CrossEntropyLoss()(x, torch.ones(1, 16, dtype=torch.long))
+    assert float(value) == pytest.approx(98.3902 - 38.0986, rel=1e-6)
