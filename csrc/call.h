@@ -38,7 +38,7 @@ typedef struct {
     uint32_t *words;            /* (N, C, S), of ranks: see ranks.h */
     int64_t priced;             /* whether the prices of ranks are wanted, or their sum alone */
     int64_t parts;              /* whether the gradient's memory is given what it is made of, or holds that */
-    int64_t without_parts;      /* out: none were written, since labels were soft or classes many */
+    int64_t without_parts;      /* out: none were written, since the sums, the labels or the number of classes do not allow it */
 } Call;
 
 /* Where a piece of work starts and ends, in units of tiles, and what it found. */

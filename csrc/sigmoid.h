@@ -98,6 +98,8 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
     int hard = !ask.rare;
     for (int64_t j = 0; j < call->terms; j++) hard &= call->term[j].every[0] < 0 && call->term[j].every[1] < 0;
     const int may_be_hard = hard;
+    piece->without_parts = ask.parts && (!hard || ask.terms || call->weight.data);
+    ask.parts &= !piece->without_parts;
     int inside = call->has_ignore && (call->ignore == 0 || call->ignore == 1);
     int careful = call->mask.data || inside;
     for (int64_t unit = piece->first; unit < piece->last; unit++) {

@@ -19,7 +19,7 @@ from losskit.ops.reading import Reading
 Operator = Literal["native", "triton", "reference"]
 FUSED: tuple[Operator, ...] = ("native", "triton")
 OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
-READ = frozenset(native._TYPES)  # the dtypes of targets, weights and masks that the kernels read
+READ = frozenset(native.TYPES)  # the dtypes of targets, weights and masks that the kernels read
 
 
 @dataclass(frozen=True)

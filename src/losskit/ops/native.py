@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-_TYPES = {
+TYPES = {
     torch.float32: 0, torch.float16: 1, torch.bfloat16: 2, torch.float64: 3, torch.bool: 4,
     torch.uint8: 5, torch.int8: 6, torch.int16: 7, torch.int32: 8, torch.int64: 9,
 }  # fmt: skip
@@ -258,7 +258,7 @@ def _look(view: _View, tensor: Tensor, flat: bool) -> Tensor:
             strides = tensor.stride()
             step = 1
         n, s = strides[0], step
-    view.data, view.type = tensor.data_ptr(), _TYPES[tensor.dtype]
+    view.data, view.type = tensor.data_ptr(), TYPES[tensor.dtype]
     view.n, view.c, view.s = n, strides[1], s
     return tensor
 
