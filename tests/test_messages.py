@@ -93,3 +93,11 @@ def test_arguments_that_are_no_tensors(case):
     message = error_of(case(), input, 1.0, *others[1:])
     assert "must be a tensor" in message
     assert "float" in message
+
+
+@pytest.mark.parametrize(("dtype", "repair"), [(torch.uint16, r"target\.long\(\)"), (torch.complex64, r"target\.real")])
+def test_labels_of_a_type_without_arithmetic(dtype, repair):
+    labels = torch.zeros(2, 3, dtype=torch.int32).to(dtype)
+    for loss in (losskit.CrossEntropyLoss(), losskit.DiceLoss()):
+        with pytest.raises(TypeError, match=f"got {dtype}. Pass {repair}"):
+            loss(torch.randn(2, 4, 3), labels)

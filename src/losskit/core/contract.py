@@ -18,6 +18,8 @@ from losskit.ops.reading import Link, Reading
 Mode = Literal["multilabel", "multiclass"]
 Always = Literal["sigmoid", "softmax", "log_softmax"]  # losses whose link never depends on the target
 
+_LABELS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 
 def read(
     owner: str,
@@ -35,6 +37,12 @@ def read(
     """Read the arguments of a loss of labels into their one form, or say what is wrong with them."""
     check_floating(owner, "input", input)
     check_tensor(owner, "target", target)
+    if not target.is_floating_point() and target.dtype not in _LABELS:
+        repair = "target.real" if target.is_complex() else "target.long()"
+        raise TypeError(
+            f"{owner}: target must hold booleans, integers of 8 to 64 bits that PyTorch computes with, or floating "
+            f"point numbers; got {target.dtype}. Pass {repair}."
+        )
     given = input
     if input.dim() == 1 and target.shape == input.shape and always not in ("softmax", "log_softmax"):
         input, target = input.unsqueeze(1), target.unsqueeze(1)  # (N,) is a batch of single scores
