@@ -73,6 +73,7 @@ class ClassificationLoss(LabelLoss):
         if self.label_smoothing:
             expected[:, :sides] *= 1 - self.label_smoothing
             expected[:, sides:-1] *= self.label_smoothing / spread
+        expected[:, -1] = 0.0  # of targets alone
         return expected.unsqueeze(0)
 
     def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:

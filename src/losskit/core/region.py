@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from dataclasses import replace
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -274,8 +275,7 @@ def harden(reading: Reading) -> Reading:
         certain = reading.input > threshold
     else:
         certain = one_hot(reading.input.argmax(1), reading.num_classes)
-    fields: dict[str, Any] = {**vars(reading), "input": certain.to(reading.input.dtype), "from_logits": False}
-    return Reading(**fields)
+    return replace(reading, input=certain.to(reading.input.dtype), from_logits=False)
 
 
 def _neutral_outside(columns: dict[str, Tensor], where: Tensor, overlap: str) -> Totals:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from losskit.ops import choice, passes, reference, values
 from losskit.ops.columns import OF_TARGETS, Column, Term, plan
-from losskit.ops.fused import is_plain
 from losskit.ops.passes import makes_gradients
 from losskit.ops.reading import Reading
 
@@ -45,7 +44,7 @@ def apart(reading: Reading, columns: Sequence[Column], sums: Tensor) -> list[Ten
     """Totals, one tensor a column. Those of targets alone are constants, which spares the backward pass their part."""
     each = list(sums.unbind(-1))
     learned = (reading.target, reading.weight)
-    if sums.requires_grad and is_plain(reading.tensors) and not any(t is not None and t.requires_grad for t in learned):
+    if sums.requires_grad and reading.is_plain and not any(t is not None and t.requires_grad for t in learned):
         constants = sums.detach().unbind(-1)
         each = [constants[k] if column in OF_TARGETS else each[k] for k, column in enumerate(columns)]
     return each

@@ -231,9 +231,3 @@ def _columns(settings: Settings) -> list[Column]:
         formula = Formula(*settings.constants[slot // 4 * 4 : slot // 4 * 4 + 4])
         found[place] = TermColumn(formula, "truth" if slot % 4 < 2 else "every", slot % 2)
     return [found[place] for place in sorted(found) if place >= 0]
-
-
-def is_plain(tensors: Sequence[Tensor | None]) -> bool:
-    """Whether no transform sees any of the tensors."""
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
-    return not torch.compiler.is_compiling() and not any(t is not None and wrapped(t) for t in tensors)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from losskit.ops import native, values
 from losskit.ops.columns import OF_REGIONS, OF_TARGETS, REGION_COLUMNS, Plan
-from losskit.ops.fused import Settings, Tensors, Totals, TotalsGradient, is_plain, run
+from losskit.ops.fused import Settings, Tensors, Totals, TotalsGradient, run
 from losskit.ops.reading import Reading, can_branch
 
 _WORTH_MAKING = 4096  # elements
@@ -70,9 +70,11 @@ def _as_made(ctx: Any, grad: Tensor) -> Tensor | None:
 
 def _ratio(grad: Tensor, expected: Tensor, settings: Settings) -> float | None:
     """The factor from the expected gradient of the totals to the one asked for, or None where there is none."""
+    if torch.equal(grad, expected):
+        return 1.0
     of_targets = {settings.places[REGION_COLUMNS.index(name)] for name in OF_TARGETS}
     scored = [k for k in range(expected.shape[-1]) if k not in of_targets]
-    asked, known = grad[0, :, scored].numpy(), expected[0, :, scored].numpy()
+    asked, known = grad.numpy()[0][:, scored], expected.numpy()[0][:, scored]
     at = abs(known).argmax()
     largest = float(known.flat[at])
     if largest == 0:
@@ -85,7 +87,7 @@ def _ratio(grad: Tensor, expected: Tensor, settings: Settings) -> float | None:
 
 def makes_gradients(reading: Reading) -> bool:
     """Whether a gradient that is known but for a factor is made with the totals."""
-    return _is_worth_making(reading.input) and is_plain(reading.tensors)
+    return _is_worth_making(reading.input) and reading.is_plain
 
 
 def _is_worth_making(input: Tensor) -> bool:
@@ -120,9 +122,10 @@ def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expec
     is made in the same pass, and scaled or made again where that proves wrong.
     """
     tensors = reading.tensors
-    late = not all(t is None or can_branch(t) for t in tensors)
+    plain = reading.is_plain
+    late = tensors[0].device.type != "cpu" if plain else not all(t is None or can_branch(t) for t in tensors)
     settings = Settings(reading.owner, reading.link, reading.ignore_index, *planned, pooled, backend, late)
-    if is_plain(tensors):
+    if plain:
         parts = _memory_of_parts(tensors, settings) if expected is None else None
         request = _Request(tensors, settings, expected, parts)
         result: Tensor = _Eager.apply(tensors[0], request)  # type: ignore[no-untyped-call]

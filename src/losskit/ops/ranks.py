@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from losskit.ops import choice, native, values
-from losskit.ops.fused import fold, is_plain
+from losskit.ops.fused import fold
 from losskit.ops.reading import Reading, can_branch
 from losskit.ops.reference import Elements, can_hold
 
@@ -54,7 +54,7 @@ def totals(reading: Reading, *, pooled: bool) -> Tensor:
     late = not all(t is None or can_branch(t) for t in reading.tensors)
     settings = Settings(reading.owner, reading.link, reading.ignore_index, pooled, late)
     tensors = (reading.input, reading.target, reading.mask)
-    if is_plain(reading.tensors):
+    if reading.is_plain:
         priced = reading.input.requires_grad and torch.is_grad_enabled()
         return _Plain.apply(priced, *tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
     return _Ranks.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]

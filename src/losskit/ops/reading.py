@@ -39,6 +39,12 @@ class Reading:
     def num_classes(self) -> int:
         return self.input.shape[1]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether no transform sees any of the tensors."""
+        wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+        return not torch.compiler.is_compiling() and not any(t is not None and wrapped(t) for t in self.tensors)
+
     def equals(self, other: Reading) -> bool:
         """Whether one pass over memory can serve both, given that both were read from the same tensors."""
         return (
