@@ -16,8 +16,10 @@ typedef struct {
     Piece *piece;
     int64_t n, s, len, P; /* the tile: len positions from s on, in rows of P floats */
     int ready;            /* all positions count and the tile is full */
+    int even;             /* w and counts hold nothing but ones */
     int raw;              /* logits are read as they are: what does not count has shown to do no harm, or not yet to */
     int region;           /* tp or pred is asked for */
+    int logs;             /* so are logarithms: a slope alone may do without */
     int targets;          /* the weight of each class's truths is asked for, or needed */
     int certain;          /* some position is nearly certain */
     int odd;              /* a coefficient is NaN or infinite */
@@ -76,7 +78,14 @@ static void transpose_in(Tile *tile) {
 static void read_positions(Tile *tile) {
     const Call *call = tile->call;
     int64_t len = tile->len, P = tile->P, missing = len < P;
-    int wrong = 0;
+    int inside = call->has_ignore && call->ignore >= 0 && call->ignore < call->C, wrong = 0;
+    if (!call->dense) wrong = load_indices(tile->index, &call->target, tile->n, tile->s, len, call->C);
+    if (!call->dense && !wrong && !inside && !missing && !call->mask.data && !call->weight.data) {
+        for (int64_t i = 0; i < P && !tile->even; i++) tile->w[i] = 1.0f, tile->counts[i] = 1;
+        tile->ready = tile->raw = tile->even = 1;
+        return;
+    }
+    tile->even = 0;
     memset(tile->counts, 0, (size_t)P);
     if (call->mask.data)
         load_mask(tile->counts, &call->mask, tile->n, 0, tile->s, len);
@@ -84,9 +93,8 @@ static void read_positions(Tile *tile) {
         memset(tile->counts, 1, (size_t)len);
     if (call->mask.data)
         for (int64_t i = 0; i < len; i++) missing |= !tile->counts[i];
-    if (!call->dense) wrong = load_indices(tile->index, &call->target, tile->n, tile->s, len, call->C);
     for (int64_t i = len; i < P; i++) tile->index[i] = -1;
-    if (call->has_ignore && !call->dense && call->ignore >= 0 && call->ignore < call->C)
+    if (inside && !call->dense)
         for (int64_t i = 0; i < len; i++) {
             int ignored = tile->index[i] == (int32_t)call->ignore;
             tile->counts[i] &= !ignored, missing |= ignored;
@@ -225,12 +233,12 @@ static void truth_of(Tile *tile) {
         vf p = e * inverse;
         vm largest = eq(e, m);
         vf q = pick(largest, others * inverse, all(1.0f) - p);
-        vm close = both(largest, le(others, m));
-        vf l = log_share(close, p, others * reciprocal(m));
         store(tile->truth_p + i, p);
         store(tile->truth_q + i, q);
         store(tile->truth_top + i, pick(largest, (vf){0}, all(1.0f))); /* 0: the truth is the largest */
-        store(tile->truth_log + i, l);
+        if (!tile->logs) continue;
+        vm close = both(largest, le(others, m));
+        store(tile->truth_log + i, log_share(close, p, others * reciprocal(m)));
         if (any(lt(min_or_nan(e, p), all(TINY))))
             for (int64_t k = i; k < i + W; k++) {
                 int64_t c = tile->index[k];

@@ -61,6 +61,8 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
     const int terms = (int)call->terms, grad = tile->coefficients != 0, known_parts = call->parts == READ_PARTS;
     const int by_pred = grad && region[PRED] >= 0, by_tp = grad && region[TP] >= 0;
     const float *factors = tile->factors;
+    int streaming = call->stream && !known_parts && rows.direct;
+    for (int c = 0; c < C; c++) streaming &= (uintptr_t)rows.out[c] % (W * 4) == 0;
     vf fp[FEW], tp[FEW], fn[FEW], target[FEW], count = zero, priced_sums[MOST_TERMS][FEW];
     for (int c = 0; c < C; c++) fp[c] = tp[c] = fn[c] = target[c] = zero;
     for (int j = 0; j < terms; j++)
@@ -96,7 +98,7 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
         vf p = truth * inverse;
         vm largest = eq(truth, m);
         vf q = pick(largest, others * inverse, one - p), l = zero, added = zero;
-        if (terms) {
+        if (tile->logs) {
             l = log_share(both(largest, le(others, m)), p, others * reciprocal(m));
             vm tiny = lt(min_or_nan(truth, p), all(TINY));
             if (!known_parts && any(tiny)) {
@@ -149,7 +151,10 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
             vf g = by_pred ? fma_(share, all(factors[PRED * C + c]), scale) : scale;
             g = fma_(g, e[c], keep(eq_int(at, all_int(c)), added));
             if (some_certain) g = pick(both(certain, eq(e[c], m)), exact, g);
-            store(rows.out[c] + i, g);
+            if (streaming)
+                stream(rows.out[c] + i, g);
+            else
+                store(rows.out[c] + i, g);
         }
     }
     if ((grad || call->parts == WRITE_PARTS) && !rows.direct)

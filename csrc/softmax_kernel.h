@@ -79,6 +79,7 @@ static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
 #undef TAKE
     memset(tile.histogram, 0, (size_t)(C * groups) * 32);
     memset(tile.index, 0xff, (size_t)P * 4);
+    for (int64_t j = 0; j < call->terms; j++) tile.logs |= piece->totals || !is_log(call->term + j);
     piece->without_parts = call->parts == WRITE_PARTS && !few;
     int64_t sample = -1;
     for (int64_t unit = piece->first; unit < piece->last; unit++) {
