@@ -67,7 +67,7 @@ static Found sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c,
         found.soft |= t[i] != 0.0f && t[i] != 1.0f;
         if (!(t[i] >= -rounding && t[i] <= 1.0f + rounding))
             complain(piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, n, c, s + i)));
-        t[i] = t[i] > 1.0f ? 1.0f : t[i] >= 0.0f ? t[i] : 0.0f;
+        t[i] = t[i] > 1.0f ? 1.0f : t[i] > 0.0f ? t[i] : 0.0f; /* -0 too is 0 */
     }
     return found;
 }

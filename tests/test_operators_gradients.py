@@ -124,3 +124,10 @@ def test_a_probability_above_what_floats_resolve_of_its_exponential(classes):
     x[:, 0], x[:, 1] = -38.0986, -98.3902
     value = losskit.CrossEntropyLoss()(x, torch.ones(1, 16, dtype=torch.long))
     assert float(value) == pytest.approx(98.3902 - 38.0986, rel=1e-6)
+
+
+def test_a_negative_zero_is_a_label():
+    x = torch.randn(1, 1, 64, 64, requires_grad=True)
+    labels = (torch.rand(1, 1, 64, 64) > 0.5).float()
+    for loss in (losskit.BCEWithLogitsLoss(), losskit.DiceLoss(), losskit.LovaszLoss()):
+        compare(loss, x, torch.where(labels == 0, -0.0, labels))
