@@ -11,7 +11,7 @@ INLINE vf price_side(const Term *term, vm positive, vf loss, vf right, vf wrong,
         sums[0] = add_where(positive, sums[0], value);
         sums[1] = add_where(not(positive), sums[1], value);
     }
-    if (!ask.grad) return loss;
+    if (!ask.grad) return (vf){0};
     return priced.slope *
            pick(positive, all(coefficient_of(coefficients, term->truth[0])), all(-coefficient_of(coefficients, term->truth[1])));
 }
@@ -49,7 +49,8 @@ INLINE int hard_block(const Call *call, const float *x, const float *t, const fl
         vm sound = negative(s);
         vf z = exp_below(minus_absolute(xi)), d = reciprocal(one + z), zd = z * d;
         vf wrong = pick(sound, zd, d), right = pick(sound, d, zd);
-        vf loss = zero, slope = zero; /* -log of the right side's probability; the gradient by x, but for the weight */
+        /* -log of the right side's probability; the gradient by x, over `wrong` until the end and but for the weight */
+        vf loss = zero, slope = zero;
         if (ask.sum) {
             target += weigh(ti, wi, ask.weighted);
             if (ask.weighted) count += wi;

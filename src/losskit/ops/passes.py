@@ -98,15 +98,13 @@ def _is_worth_making(input: Tensor) -> bool:
 def _memory_of_parts(tensors: Tensors, settings: Settings) -> Tensor | None:
     """Memory for what a gradient is made of, where one pass can leave that for the next."""
     input, target, weight = tensors[:3]
-    if not _is_worth_making(input) or input.dtype != torch.float32 or input.dim() == 2 or not input.is_contiguous():
-        return None
-    if settings.backend != "native":
+    fits = input.dtype == torch.float32 and input.dim() > 2 and input.is_contiguous()
+    if not (fits and settings.backend == "native" and _is_worth_making(input)):
         return None
     places, constants = settings.places, settings.constants
-    terms = places[len(REGION_COLUMNS) :]
-    if max(places[OF_REGIONS : len(REGION_COLUMNS)]) >= 0 or any(
-        max(terms[k : k + 2]) >= 0 for k in range(2, len(terms), 4)
-    ):
+    rare, terms = places[OF_REGIONS : len(REGION_COLUMNS)], places[len(REGION_COLUMNS) :]
+    every = [place for k in range(0, len(terms), 4) for place in terms[k + 2 : k + 4]]
+    if max(rare + every) >= 0:
         return None
     if settings.link == "sigmoid":
         known = weight is None and len(constants) <= 4 and constants[1:3] in ([], [0.0, 0.0])
