@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -208,6 +209,34 @@ def test_a_sum_is_one_pass(passes: list[Any], classes: Pair) -> None:
     passes.clear()
     (DiceLoss(mode="multilabel") + CE())(*classes)
     assert len(passes) == 2  # sigmoid and softmax do not read alike
+
+
+def test_what_one_part_has_read_is_read_alike_by_another(binary: Pair, classes: Pair) -> None:
+    """A part that does without a reading of its own would have found the same, and raised nothing."""
+    x, indices = classes
+    one_hot = F.one_hot(indices, 4).movedim(-1, 1)
+    given = [binary, (binary[0][:, 0, 0, 0], binary[1][:, 0, 0, 0]), classes, (x, one_hot), (x, indices.unsqueeze(1))]
+    options = [{"mode": mode, "ignore_index": i} for mode in (None, "multilabel", "multiclass") for i in (-100, 1)]
+    prior = [CE(prior=[1, 2, 3, 4])]
+    losses = [FocalLoss(**each) for each in options] + [BCEWithLogitsLoss(), CE(), BCEWithLogitsLoss(from_logits=False)]
+    agreed = 0
+    for (input, target), first in itertools.product(given, losses + prior):
+        for mask in (None, torch.ones(input.shape if first.always == "sigmoid" else target.shape, dtype=torch.bool)):
+            try:
+                known = first.read(input, target, None, mask)
+            except ValueError:
+                continue
+            for second in losses + prior:
+                if second.reads_as(known):
+                    own = second.read(input, target, None, mask)
+                    assert own.equals(known)
+                    assert own.output_shape == known.output_shape
+                    agreed += 1
+                    for a, b in zip(own.tensors, known.tensors, strict=True):
+                        assert (a is None and b is None) or torch.equal(a, b)
+    assert agreed > 50
+    weighted = CE().read(*classes, torch.ones(3, 5, 6))
+    assert not CE().reads_as(weighted)  # what a weight of one dimension means depends on who reads it
 
 
 def test_hooks_of_a_part_run_once(passes: list[Any], classes: Pair) -> None:

@@ -86,6 +86,8 @@ class WeightedSum(Additive):
 
     def weights(self) -> list[float | Tensor]:
         """The weight of each part at this moment."""
+        if not self.factors:
+            return list(self.numbers)
         return [
             number if factor is None else number * factor().reshape(())
             for number, factor in zip(self.numbers, self.variable_factors(), strict=True)
@@ -159,6 +161,11 @@ class WeightedSum(Additive):
         groups: list[tuple[Reading, list[tuple[int, LabelLoss]]]] = []
         for index, part in enumerate(self._parts):
             if not _shares_a_pass(part) or (_hooked(part) and not every):
+                continue
+            alike = next((group for group in groups if part.reads_as(group[0])), None)
+            if alike is not None:
+                part.check_classes(alike[0])
+                alike[1].append((index, part))
                 continue
             input, target = _two(part.name, tensors)
             reading = part.read(input, target, weight, mask)
@@ -287,7 +294,9 @@ def _two(owner: str, tensors: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
 
 
 def _finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums | None) -> Tensor:
-    value: Tensor = part.finish(sums, normalizer=normalizer if _takes_normalizer(part) else None, whole=whole)
+    if normalizer is not None and not _takes_normalizer(part):
+        normalizer = None
+    value: Tensor = part.finish(sums, normalizer=normalizer, whole=whole)
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from losskit import ops
 from losskit.core.domains import Fraction
-from losskit.core.labels import LABEL_SHAPES, LabelLoss
+from losskit.core.labels import LABEL_SHAPES, LabelLoss, over_samples
 from losskit.core.options import option
 from losskit.core.sums import Sums
 from losskit.ops.columns import Column, Formula, TermColumn
@@ -63,18 +64,16 @@ class ClassificationLoss(LabelLoss):
         sides = 2 if reading.link == "sigmoid" else 1
         spread = sides if sides == 2 else reading.num_classes
         size = 1 if self.reduction == "sum" else reading.input.numel() // (1 if sides == 2 else reading.num_classes)
-        columns = sides * (2 if self.label_smoothing else 1) + 1
-        expected = torch.full((reading.num_classes, columns), 1 / max(size, 1), dtype=torch.float64)
-        factors = self.factors(reading)
-        if factors is not None or self.class_weight is not None:
-            own = self.by_class(torch.ones((sides, reading.num_classes), dtype=torch.float64)).detach().T
-            own = own if factors is None else own * factors.detach()
-            expected[:, :-1] *= own.repeat(1, (columns - 1) // sides)
+        shares = [1 - self.label_smoothing] * sides
         if self.label_smoothing:
-            expected[:, :sides] *= 1 - self.label_smoothing
-            expected[:, sides:-1] *= self.label_smoothing / spread
-        expected[:, -1] = 0.0  # of targets alone
-        return expected.unsqueeze(0)
+            shares += [self.label_smoothing / spread] * sides
+        expected = _alike(reading.num_classes, tuple(share / max(size, 1) for share in shares))
+        factors = self.factors(reading)
+        if factors is None and self.class_weight is None:
+            return expected
+        own = self.by_class(torch.ones((sides, reading.num_classes), dtype=torch.float64)).detach().T
+        own = own if factors is None else own * factors.detach()
+        return torch.cat([expected[..., :-1] * own.repeat(1, len(shares) // sides), expected[..., -1:]], -1)
 
     def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
         sides = 2 if reading.link == "sigmoid" else 1
@@ -82,7 +81,7 @@ class ClassificationLoss(LabelLoss):
         factors = self.factors(reading)
         numerator: Tensor | None = None
         for side in range(sides):
-            value = totals[side]  # (N, C)
+            value = totals[side]  # (N, C), or (C,)
             if self.label_smoothing:
                 every = totals[sides + side]
                 value = (1 - self.label_smoothing) * value + self.label_smoothing / spread * every
@@ -112,6 +111,7 @@ class ClassificationLoss(LabelLoss):
         return value.reshape(reading.output_shape), share.reshape(reading.output_shape)
 
 
-def over_samples(totals: Tensor) -> Tensor:
-    """(N, C) to (C,); pooled totals are one sample's."""
-    return totals.squeeze(0) if totals.shape[0] == 1 else totals.sum(0)
+@lru_cache(maxsize=64)
+def _alike(classes: int, shares: tuple[float, ...]) -> Tensor:
+    """The same shares for every class, and nothing for the column of targets, (1, C, K); never written to."""
+    return torch.tensor([*shares, 0.0], dtype=torch.float64).repeat(1, classes, 1)

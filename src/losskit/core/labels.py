@@ -14,7 +14,7 @@ from losskit.core.loss import Additive
 from losskit.core.options import Configured, option
 from losskit.core.sums import Sums
 from losskit.ops.columns import Column
-from losskit.ops.reading import Reading
+from losskit.ops.reading import Link, Reading
 
 LABEL_SHAPES = (
     "input (N, C, *); target (N, *) or (N, 1, *) of class indices, or (N, C, *), and with one channel (N, *) or "
@@ -41,6 +41,9 @@ class ModeOptions(Configured):
     )
 
 
+_LINKS: dict[Mode | None, Link] = {"multilabel": "sigmoid", "multiclass": "softmax"}
+
+
 class LabelLoss(LabelOptions, Additive):
     """A loss whose sums come from one pass over logits and labels."""
 
@@ -61,6 +64,19 @@ class LabelLoss(LabelOptions, Additive):
         )
         self.check_classes(reading)
         return reading
+
+    def reads_as(self, known: Reading) -> bool:
+        """Whether it would read the tensors of a reading without weight as that does; False where that is not sure."""
+        link = self.always or _LINKS.get(getattr(self, "mode", None))
+        return (
+            link == known.link
+            and not (link == "sigmoid" and known.holds_indices)
+            and self.ignore_index == known.ignore_index
+            and self.from_logits == known.from_logits
+            and known.weight is None
+            and known.shift is None
+            and self.shift() is None
+        )
 
     def shift(self) -> Tensor | None:
         """What is added to the logits of each class, (C,)."""
@@ -83,7 +99,7 @@ class LabelLoss(LabelOptions, Additive):
         return None
 
     def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
-        """From the totals of each column, (N, C) each, to the sums that add over batches."""
+        """From the totals of each column, (N, C), or (C,) where no loss of the pass wants more, to sums that add."""
         raise NotImplementedError
 
     def by_class(self, numbers: Tensor) -> Tensor:
@@ -109,19 +125,26 @@ def check_length(owner: str, name: str, numbers: Any, reading: Reading) -> None:
 
 def gather(parts: Sequence[LabelLoss], reading: Reading) -> list[Sums]:
     """The sums of losses that read alike, from one pass; region columns that several ask for are summed once."""
+    if len(parts) == 1:
+        (part,) = parts
+        own = part.columns(reading)
+        expected = part.expected(reading) if part.pools and ops.makes_gradients(reading) else None
+        return [part.collect(ops.totals(reading, own, pooled=part.pools, expected=expected), reading)]
     columns: list[Column] = []
     positions: list[list[int]] = []
     for part in parts:
-        own = []
+        at = []
         for column in part.columns(reading):
             if not (isinstance(column, str) and column in columns):
                 columns.append(column)
-                own.append(len(columns) - 1)
+                at.append(len(columns) - 1)
             else:
-                own.append(columns.index(column))
-        positions.append(own)
-    pooled = all(part.pools for part in parts)
-    alone = pooled and len(parts) == 1 and ops.makes_gradients(reading)
-    expected = parts[0].expected(reading) if alone else None
-    totals = ops.apart(reading, columns, ops.totals(reading, columns, pooled=pooled, expected=expected))
-    return [part.collect([totals[i] for i in own], reading) for part, own in zip(parts, positions, strict=True)]
+                at.append(columns.index(column))
+        positions.append(at)
+    totals = ops.totals(reading, columns, pooled=all(part.pools for part in parts))
+    return [part.collect([totals[i] for i in at], reading) for part, at in zip(parts, positions, strict=True)]
+
+
+def over_samples(total: Tensor) -> Tensor:
+    """(N, C) to (C,); pooled totals are that already."""
+    return total if total.dim() == 1 else total.sum(0)

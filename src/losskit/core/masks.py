@@ -85,7 +85,7 @@ class MaskLoss(MaskOptions, MeanLoss):
     ) -> tuple[Tensor, Tensor]:
         input, target, *given = tensors
         points = given[0] if given else self.points(input)
-        totals = ops.totals(self.read(input, target, points, weight, mask), self.columns)[:, 0]  # (M, K)
+        totals = torch.cat(ops.totals(self.read(input, target, points, weight, mask), self.columns), 1)  # (M, K)
         counts = totals[:, self.columns.index("count")] != 0
         value = self.per_mask(torch.where(counts.unsqueeze(1), totals, 1.0))
         return torch.where(counts, value, 0.0), counts.to(totals.dtype)
@@ -100,7 +100,7 @@ class MaskLoss(MaskOptions, MeanLoss):
     ) -> Counts:
         input = torch.zeros((), device=target.device).expand(target.shape)
         with torch.no_grad():
-            count = ops.totals(self.read(input, target, None, weight, mask), ["count"])
+            (count,) = ops.totals(self.read(input, target, None, weight, mask), ["count"])
         return Counts(denominator=(count != 0).sum(dtype=count.dtype))
 
     def read(

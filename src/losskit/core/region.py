@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length
+from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
 from losskit.core.loss import returned
 from losskit.core.options import option
 from losskit.core.reduction import divide
@@ -163,7 +163,7 @@ class RegionLoss(RegionOptions, LabelLoss):
     def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
         columns = self._named(totals)
         if self.pool == "batch":
-            return Sums(**{name: total.sum(0) for name, total in columns.items()})
+            return Sums(**{name: over_samples(total) for name, total in columns.items()})
         value, share = self.pairs(columns)
         return Sums(numerator=value.sum(0), denominator=share.sum(0))
 
@@ -192,8 +192,7 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def _columns_of(self, reading: Reading) -> dict[str, Tensor]:
         """The totals by name, (N, C), or (C,) over the batch."""
-        totals = ops.totals(reading, self.asked, pooled=self.pools)
-        return self._named(ops.apart(reading, self.asked, totals.squeeze(0) if self.pools else totals))
+        return self._named(ops.totals(reading, self.asked, pooled=self.pools))
 
     def pairs(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The loss of each (sample, class) pair, and 1 where it counts; both 0 elsewhere."""

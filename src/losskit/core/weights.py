@@ -59,4 +59,6 @@ def split(weight: Any) -> tuple[float, nn.Module | None]:
 
 
 def times(weight: float | Tensor, value: Tensor) -> Tensor:
-    return (weight.to(value.dtype) if isinstance(weight, Tensor) else weight) * value
+    if isinstance(weight, Tensor):
+        return weight.to(value.dtype) * value
+    return value if weight == 1 else weight * value

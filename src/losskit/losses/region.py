@@ -42,8 +42,8 @@ class DiceLoss(DiceOptions, RegionLoss):
 
     def per_class(self, total: Totals) -> Tensor:
         size = total.pred_sq + total.target_sq if self.squared else total.pred + total.target
-        score = ratio(2 * total.tp + self.smooth, size + self.smooth)
-        return -score.log() if self.log else 1 - score
+        score = ratio(plus(2.0 * total.tp, self.smooth), plus(size, self.smooth))
+        return -score.log() if self.log else 1.0 - score
 
     def score_formula(self, total: Totals) -> Tensor:
         return (2 * total.tp + self.smooth) / (total.pred + total.target + self.smooth)
@@ -68,7 +68,8 @@ class JaccardLoss(RegionLoss):
     smooth: NonNegative = option(default=0.0, doc="added to the intersection and the union")
 
     def per_class(self, total: Totals) -> Tensor:
-        return 1 - (total.tp + self.smooth) / (total.pred + total.target - total.tp + self.smooth)
+        union = total.pred + total.target - total.tp
+        return 1.0 - plus(total.tp, self.smooth) / plus(union, self.smooth)
 
 
 IoULoss = JaccardLoss
@@ -128,7 +129,12 @@ class FocalTverskyLoss(TverskyOptions, RegionLoss):
 
 def tversky(total: Totals, alpha: float, beta: float, smooth: float) -> Tensor:
     priced = alpha * total.fp + beta * total.fn
-    return ratio(priced, total.tp + priced + smooth)
+    return ratio(priced, plus(total.tp + priced, smooth))
+
+
+def plus(total: Tensor, smooth: float) -> Tensor:
+    """The sum; by default nothing is added, which then costs nothing."""
+    return total + smooth if smooth else total
 
 
 def ratio(part: Tensor, whole: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
 """Terms to totals: the one seam between losses and the operators that serve them.
 
-    totals(reading, columns) -> (N, C, K)    sums over the positions of each sample and class, pooled: (1, C, K)
-    apart(reading, columns, totals)          each column's
-    terms(reading, term, ...)                what each element contributes, for reduction="none"
+    totals(reading, columns) -> (N, C) a column    sums over the positions of each sample and class, pooled: (C,)
+    terms(reading, term, ...)                      what each element contributes, for reduction="none"
 
 Nothing below this line knows a loss's name.
 """
@@ -18,36 +17,32 @@ from losskit.ops.columns import OF_TARGETS, Column, Term, plan
 from losskit.ops.passes import makes_gradients
 from losskit.ops.reading import Reading
 
-__all__ = ["apart", "makes_gradients", "terms", "totals"]
+__all__ = ["makes_gradients", "terms", "totals"]
 
 
 def totals(
     reading: Reading, columns: Sequence[Column], *, pooled: bool = False, expected: Tensor | None = None
-) -> Tensor:
-    """Sums over the positions of each sample and class: (N, C, K), one column each, in float64; (1, C, K) if pooled.
+) -> list[Tensor]:
+    """Sums over the positions of each sample and class, (N, C) a column, in float64; (C,) if pooled.
 
-    `expected` is the gradient of the totals but for a factor, (1, C, K), where the loss knows it beforehand.
+    Columns of targets alone are constants, unless targets or weights are learned. `expected` is the gradient of the
+    totals but for a factor, (1, C, K), where the loss knows it beforehand.
     """
     planned = plan(columns)
     operator = choice.serving(reading, planned, len(columns), made=expected is not None)
     if operator != "reference":
         assert planned is not None
-        return passes.totals(reading, planned, operator, pooled=pooled, expected=expected)
+        return list(passes.totals(reading, planned, operator, pooled=pooled, expected=expected))
     bad = values.check(reading)
     result = reference.totals(reading, columns)
     if pooled:
-        result = result.sum(0, keepdim=True)
-    return result + sum(bad) if bad else result
-
-
-def apart(reading: Reading, columns: Sequence[Column], sums: Tensor) -> list[Tensor]:
-    """Totals, one tensor a column. Those of targets alone are constants, which spares the backward pass their part."""
-    each = list(sums.unbind(-1))
-    learned = (reading.target, reading.weight)
-    if sums.requires_grad and reading.is_plain and not any(t is not None and t.requires_grad for t in learned):
-        constants = sums.detach().unbind(-1)
-        each = [constants[k] if column in OF_TARGETS else each[k] for k, column in enumerate(columns)]
-    return each
+        result = result.sum(0)
+    if bad:
+        result = result + sum(bad)
+    learned = any(t is not None and t.requires_grad for t in (reading.target, reading.weight))
+    fixed = reading.is_plain and not learned  # which spares the backward pass their part
+    each = zip(columns, result.unbind(-1), strict=True)
+    return [total.detach() if fixed and column in OF_TARGETS else total for column, total in each]
 
 
 def terms(reading: Reading, term: Term, truth: Tensor, every: Tensor | None = None) -> Tensor:

@@ -21,8 +21,8 @@ def totals(
     difference: Difference,
     *,
     mean: bool,
-) -> Tensor | None:
-    """The sum of the weighted values and that of the weights, (2,), in float64; None where plain PyTorch serves.
+) -> tuple[Tensor, Tensor] | None:
+    """The sum of the weighted values and that of the weights, in float64; None where plain PyTorch serves.
 
     `mean` says that the first will be divided by the second.
     """
@@ -37,8 +37,9 @@ def totals(
     expected = None
     if made:
         share = 1 / input.numel() if mean else 1.0
-        expected = torch.full((1, reading.num_classes, 2), share, dtype=torch.float64)
-    return passes.totals(reading, planned, "native", pooled=True, expected=expected).sum((0, 1))
+        expected = torch.tensor([share, 0.0], dtype=torch.float64).expand(1, reading.num_classes, 2)
+    value, size = passes.totals(reading, planned, "native", pooled=True, expected=expected)
+    return value.sum(), size.sum()
 
 
 def _reading(owner: str, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Reading:

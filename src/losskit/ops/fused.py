@@ -44,9 +44,9 @@ _library.define(f"totals_gradient(Tensor grad, {_SIGNATURE}) -> Tensor")  # type
 
 
 def run(
-    tensors: Tensors, settings: Settings, totals: bool, coefficients: Tensor | None, parts: Tensor | None = None
+    tensors: Tensors, settings: Settings, totals: bool, coefficients: Tensor | None, parts: native.Parts | None = None
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Totals, if asked for, and the gradient by the input, if theirs is given. `parts` is as native.run has it."""
+    """Totals, if asked for, and the gradient by the input, if theirs is given; or parts of it, where they are known."""
     input, target, weight, mask, shift = tensors
     ignore = settings.ignore_index if can_hold(target, settings.ignore_index) else None
     _, link, _, places, constants, pooled, backend, late = settings

@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,8 +34,11 @@ class _View(ctypes.Structure):
     ]
 
 
+_Doubles, _Slots = ctypes.c_double * 4, ctypes.c_int64 * 4
+
+
 class _Term(ctypes.Structure):
-    _fields_ = [("constants", ctypes.c_double * 4), ("places", ctypes.c_int64 * 4)]
+    _fields_ = [("constants", _Doubles), ("places", _Slots)]
 
 
 class _Call(ctypes.Structure):
@@ -111,41 +115,69 @@ def run(
     pooled: bool,
     totals: bool = False,
     coefficients: Tensor | None = None,
-    parts: Tensor | None = None,
+    parts: Parts | None = None,
 ) -> tuple[Tensor | None, Tensor | None, tuple[int, float] | None]:
-    """One pass: totals (N or 1, C, K), the gradient by the input, and the first value that no label can have.
-
-    `parts` is memory like the input's. With totals it is given what the gradient is made of but for its coefficients,
-    where it can be, and comes back as the gradient; with coefficients it becomes the gradient.
-    """
+    """One pass: totals (N or 1, C, K), the gradient by the input, and the first value that no label can have."""
     call, held = _describe(input, target, weight, mask, link, ignore, pooled=pooled)
-    n, c = input.shape[0], input.shape[1]
-    columns = call.K = sum(1 for place in places if place >= 0)
-    call.region[:] = places[:_REGION]
-    call.terms = len(constants) // 4
-    for j in range(call.terms):
-        term = call.term[j]
-        term.constants[:] = constants[4 * j : 4 * j + 4]
-        term.places[:] = places[_REGION + 4 * j : _REGION + 4 * j + 4]
+    call.K, call.region, call.terms, call.term = _sums(tuple(places), tuple(constants))
     if shift is not None:
         shift = shift.detach().to(torch.float32).contiguous()
         call.shift = shift.data_ptr()
+        held.append(shift)
     sums = gradient = None
     if totals:
-        sums = torch.empty((1 if pooled else n, c, columns), dtype=torch.float64)
+        shape = 1 if pooled else input.shape[0], input.shape[1], call.K
+        sums = torch.empty(shape, dtype=torch.float64)
         call.totals = sums.data_ptr()
     if coefficients is not None:
-        gradient = _wanted(call, held, coefficients, input, pooled=pooled, into=parts)
+        gradient = _wanted(call, held, coefficients, input, pooled=pooled)
     elif parts is not None:
-        gradient = parts
-        _look(call.gradient, parts, flat=pooled and input.dim() == 2)
-    if parts is not None:
-        call.parts = _WRITE_PARTS if totals else _READ_PARTS
+        assert parts.memory is not None
+        call.gradient, _ = _look(parts.memory, flat=pooled and input.dim() == 2)
+        call.parts = _WRITE_PARTS
     _do("losskit_run", call)
-    del held
-    if call.without_parts:
-        gradient = None
+    if parts is not None:
+        if call.without_parts:
+            parts.memory = None
+        else:
+            parts.call, parts.held = call, held[1:]
     return sums, gradient, (call.problem, call.bad_value) if call.problem else None
+
+
+@lru_cache(maxsize=256)
+def _sums(places: tuple[int, ...], constants: tuple[float, ...]) -> tuple[int, Any, int, Any]:
+    """What is summed, as the kernels take it: how many columns, those of regions, how many terms, and the terms."""
+    region, slots = places[:_REGION], places[_REGION:]
+    starts = range(0, len(constants), 4)
+    terms = [_Term(_Doubles(*constants[k : k + 4]), _Slots(*slots[k : k + 4])) for k in starts]
+    columns = sum(1 for place in places if place >= 0)
+    return columns, (ctypes.c_int64 * _REGION)(*region), len(terms), (_Term * MOST_TERMS)(*terms)
+
+
+class Parts:
+    """What a gradient is made of but for the gradient of the totals, in memory like the input's.
+
+    A pass that sums leaves it there where it can, which `call` says; then the gradient takes no look at the input.
+    """
+
+    held: Sequence[Tensor] = ()  # what the call points to
+
+    def __init__(self, memory: Tensor) -> None:
+        self.memory: Tensor | None = memory
+        self.call: _Call | None = None
+
+    def gradient(self, coefficients: Tensor) -> Tensor:
+        """The gradient by the input, in the same memory, which is given away: autograd copies what another holds."""
+        call, gradient = self.call, self.memory
+        assert call is not None
+        assert gradient is not None
+        self.call = self.memory = None
+        held = _given(call, coefficients)
+        call.totals, call.parts = None, _READ_PARTS
+        _do("losskit_run", call)
+        del held
+        self.held = ()
+        return gradient
 
 
 def rank(
@@ -193,24 +225,30 @@ def _describe(
     pooled: bool,
 ) -> tuple[_Call, list[Tensor]]:
     """What every kernel is told, and the tensors that its pointers need to stay alive."""
-    call = _Call()
     flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
     dense = target.dim() == input.dim()
-    held = [
-        _look(call.input, input, flat),
-        _look(call.target, target if dense else target.unsqueeze(1), flat),
-    ]
-    if weight is not None:
-        held.append(_look(call.weight, over(weight, input), flat))
-    if mask is not None:
-        held.append(_look(call.mask, over(mask, input), flat))
     n, c = input.shape[0], input.shape[1]
-    call.N, call.C, call.S = (1, c, n) if flat else (n, c, input.numel() // (n * c))
-    call.link, call.dense, call.pooled = LINKS.index(link), dense, pooled
-    if ignore is not None:
-        call.has_ignore, call.ignore = 1, ignore
-    call.threads = torch.get_num_threads()
+    size = (1, c, n) if flat else (n, c, input.numel() // (n * c))
+    ignored = (0, 0) if ignore is None else (1, ignore)
+    call = _Call(*size, 0, LINKS.index(link), dense, *ignored, pooled, torch.get_num_threads())
+    call.input, input = _look(input, flat)
+    call.target, target = _look(target if dense else target.unsqueeze(1), flat)
+    held = [input, target]
+    for name, tensor in (("weight", weight), ("mask", mask)):
+        if tensor is not None:
+            view, tensor = _look(over(tensor, input), flat)
+            setattr(call, name, view)
+            held.append(tensor)
     return call, held
+
+
+def _given(call: _Call, coefficients: Tensor) -> Tensor:
+    """Hand over the gradient of the totals; the tensor that has to stay alive."""
+    if coefficients.dtype != torch.float64 or not coefficients.is_contiguous():
+        coefficients = coefficients.to(torch.float64).contiguous()
+    call.coefficients = coefficients.data_ptr()
+    call.coefficients_n = 0 if call.pooled else call.C * call.K
+    return coefficients
 
 
 def _wanted(
@@ -224,15 +262,12 @@ def _wanted(
 ) -> Tensor:
     """Ask for the gradient by the input, given that of the totals."""
     flat = pooled and input.dim() == 2
-    coefficients = coefficients.to(torch.float64).contiguous()
-    call.coefficients = coefficients.data_ptr()
-    call.coefficients_n = 0 if pooled else coefficients[0].numel()
+    held.append(_given(call, coefficients))
     gradient = torch.empty_like(input) if into is None else into
-    written = _look(call.gradient, gradient, flat)
-    if written.data_ptr() != gradient.data_ptr():  # strides that no single step describes
+    call.gradient, written = _look(gradient, flat)
+    if written is not gradient:  # strides that no single step describes
         gradient = torch.empty_like(input, memory_format=torch.contiguous_format)
-        _look(call.gradient, gradient, flat)
-    held.append(coefficients)
+        call.gradient, _ = _look(gradient, flat)
     return gradient
 
 
@@ -246,21 +281,15 @@ def over(tensor: Tensor, input: Tensor) -> Tensor:
     return tensor.detach().expand(input.shape)
 
 
-def _look(view: _View, tensor: Tensor, flat: bool) -> Tensor:
-    """Describe the tensor as (N, C, S), copied only where its spatial dimensions have no common stride."""
+def _look(tensor: Tensor, flat: bool) -> tuple[_View, Tensor]:
+    """The tensor as (N, C, S), copied only where its spatial dimensions have no common stride."""
     strides = tensor.stride()
     if flat:
-        n, s = 0, strides[0]
-    else:
-        step = 1 if tensor.is_contiguous() else common_stride(tensor.shape[2:], strides[2:])
-        if step is None:
-            tensor = tensor.contiguous()
-            strides = tensor.stride()
-            step = 1
-        n, s = strides[0], step
-    view.data, view.type = tensor.data_ptr(), TYPES[tensor.dtype]
-    view.n, view.c, view.s = n, strides[1], s
-    return tensor
+        return _View(tensor.data_ptr(), TYPES[tensor.dtype], 0, strides[1], strides[0]), tensor
+    step = 1 if tensor.is_contiguous() else common_stride(tensor.shape[2:], strides[2:])
+    if step is None:
+        return _look(tensor.contiguous(), flat)
+    return _View(tensor.data_ptr(), TYPES[tensor.dtype], strides[0], strides[1], step), tensor
 
 
 def common_stride(sizes: Sequence[int], strides: Sequence[int]) -> int | None:

@@ -6,8 +6,10 @@ leaves what it is made of, where it can. Transforms see the registered operators
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +19,7 @@ from losskit.ops.fused import Settings, Tensors, Totals, TotalsGradient, run
 from losskit.ops.reading import Reading, can_branch
 
 _WORTH_MAKING = 4096  # elements
+_OF_TARGETS = [REGION_COLUMNS.index(name) for name in OF_TARGETS]
 
 
 class _Request(NamedTuple):
@@ -25,14 +28,14 @@ class _Request(NamedTuple):
     tensors: Tensors
     settings: Settings
     expected: Tensor | None
-    parts: Tensor | None
+    parts: native.Parts | None
 
 
 class _Eager(torch.autograd.Function):
     """The operator outside every transform."""
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, request: _Request) -> Tensor:  # noqa: ARG004
+    def forward(ctx: Any, input: Tensor, request: _Request) -> tuple[Tensor, ...]:  # noqa: ARG004
         values.raise_pending()
         tensors, settings, expected, parts = request
         sums, made = run(tensors, settings, True, expected, parts)
@@ -40,41 +43,63 @@ class _Eager(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
         ctx.settings, ctx.expected = settings, expected
         ctx.made = None if made is None else [made]  # given away once
-        return sums
+        ctx.parts = parts
+        ctx.set_materialize_grads(False)
+        each = _columns(sums, settings)
+        ctx.mark_non_differentiable(*[each[settings.places[k]] for k in _OF_TARGETS if settings.places[k] >= 0])
+        return each
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, None]:
         tensors, settings = ctx.saved_tensors, ctx.settings
+        grad = _joined(grads, tensors[0], settings)
         gradient: Tensor | None
         if torch.is_grad_enabled():
-            gradient = TotalsGradient.apply(grads[0], *tensors, *settings)  # type: ignore[no-untyped-call]
-        elif ctx.expected is None:
-            gradient = run(tensors, settings, False, grads[0], ctx.made.pop() if ctx.made else None)[1]
+            gradient = TotalsGradient.apply(grad, *tensors, *settings)  # type: ignore[no-untyped-call]
+        elif ctx.parts is not None and ctx.parts.call is not None:
+            gradient = ctx.parts.gradient(grad)
         else:
-            gradient = _as_made(ctx, grads[0])
+            gradient = _as_made(ctx, grad)
             if gradient is None:
-                gradient = run(tensors, settings, False, grads[0])[1]
+                gradient = run(tensors, settings, False, grad)[1]
         return gradient, None
+
+
+def _columns(sums: Tensor, settings: Settings) -> tuple[Tensor, ...]:
+    """(N, C, K) to (N, C) a column; pooled, (1, C, K) to (C,)."""
+    return (sums[0] if settings.pooled else sums).unbind(-1)
+
+
+def _joined(grads: Sequence[Tensor | None], input: Tensor, settings: Settings) -> Tensor:
+    """The gradients of the columns as one of the totals, (N or 1, C, K)."""
+    samples, classes = 1 if settings.pooled else input.shape[0], input.shape[1]
+    if input.device.type == "cpu" and not torch.is_grad_enabled():
+        joined = np.zeros((samples, classes, len(grads)))
+        for k, grad in enumerate(grads):
+            if grad is not None:
+                joined[..., k] = grad.numpy()
+        return torch.from_numpy(joined)
+    nothing = input.new_zeros((), dtype=torch.float64)
+    each = [(nothing if grad is None else grad).expand(samples, classes) for grad in grads]
+    return torch.stack(each, -1)
 
 
 def _as_made(ctx: Any, grad: Tensor) -> Tensor | None:
     """The gradient made in the forward pass, if it is what is asked for."""
     if not ctx.made:
         return None
-    ratio = _ratio(grad, ctx.expected, ctx.settings)
+    ratio = _ratio(grad, ctx.expected)
     if ratio is None or (ratio != 1 and ctx.made[0].dtype != torch.float32):  # half precision may have lost it already
         return None
     made: Tensor = ctx.made.pop()
     return made if ratio == 1 else made.mul_(ratio)
 
 
-def _ratio(grad: Tensor, expected: Tensor, settings: Settings) -> float | None:
+def _ratio(grad: Tensor, expected: Tensor) -> float | None:
     """The factor from the expected gradient of the totals to the one asked for, or None where there is none."""
     if torch.equal(grad, expected):
         return 1.0
-    of_targets = {settings.places[REGION_COLUMNS.index(name)] for name in OF_TARGETS}
-    scored = [k for k in range(expected.shape[-1]) if k not in of_targets]
-    asked, known = grad.numpy()[0][:, scored], expected.numpy()[0][:, scored]
+    asked, known = grad.numpy(), expected.numpy()
     at = abs(known).argmax()
     largest = float(known.flat[at])
     if largest == 0:
@@ -95,7 +120,7 @@ def _is_worth_making(input: Tensor) -> bool:
     return wanted and input.numel() >= _WORTH_MAKING and input.device.type == "cpu"
 
 
-def _memory_of_parts(tensors: Tensors, settings: Settings) -> Tensor | None:
+def _parts(tensors: Tensors, settings: Settings) -> native.Parts | None:
     """Memory for what a gradient is made of, where one pass can leave that for the next."""
     input, target, weight = tensors[:3]
     fits = input.dtype == torch.float32 and input.dim() > 2 and input.is_contiguous()
@@ -110,11 +135,11 @@ def _memory_of_parts(tensors: Tensors, settings: Settings) -> Tensor | None:
         known = weight is None and len(constants) <= 4 and constants[1:3] in ([], [0.0, 0.0])
     else:
         known = settings.link == "softmax" and target.dim() < input.dim() and input.shape[1] <= native.FEW_CLASSES
-    return torch.empty_like(input) if known else None
+    return native.Parts(torch.empty_like(input)) if known else None
 
 
-def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Tensor:
-    """Sums over the positions of each sample and class, (N or 1, C, K), in one pass.
+def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Sequence[Tensor]:
+    """Sums over the positions of each sample and class in one pass, (N, C) a column; (C,) if pooled.
 
     `expected`, (1, C, K), is what the gradient of the totals will be but for a factor: then the gradient by the input
     is made in the same pass, and scaled or made again where that proves wrong.
@@ -124,8 +149,8 @@ def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expec
     late = tensors[0].device.type != "cpu" if plain else not all(t is None or can_branch(t) for t in tensors)
     settings = Settings(reading.owner, reading.link, reading.ignore_index, *planned, pooled, backend, late)
     if plain:
-        parts = _memory_of_parts(tensors, settings) if expected is None else None
+        parts = _parts(tensors, settings) if expected is None else None
         request = _Request(tensors, settings, expected, parts)
-        result: Tensor = _Eager.apply(tensors[0], request)  # type: ignore[no-untyped-call]
-        return result
-    return Totals.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
+        each: tuple[Tensor, ...] = _Eager.apply(tensors[0], request)  # type: ignore[no-untyped-call]
+        return each
+    return _columns(Totals.apply(*tensors, *settings), settings)  # type: ignore[no-untyped-call]

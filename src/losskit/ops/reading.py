@@ -42,8 +42,12 @@ class Reading:
     @property
     def is_plain(self) -> bool:
         """Whether no transform sees any of the tensors."""
-        wrapped = torch._C._functorch.is_functorch_wrapped_tensor
-        return not torch.compiler.is_compiling() and not any(t is not None and wrapped(t) for t in self.tensors)
+        if torch.compiler.is_compiling():
+            return False
+        for tensor in self.tensors:
+            if tensor is not None and torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+                return False
+        return True
 
     def equals(self, other: Reading) -> bool:
         """Whether one pass over memory can serve both, given that both were read from the same tensors."""
