@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--compile", choices=["table", "all", "none"], default="table", help="which cells have torch.compile's too")
     add("--no-compile", dest="compile", action="store_const", const="none", help="nothing under torch.compile")
     add("--compile-limit", type=float, default=60.0, metavar="S", help="seconds a contender may take to compile")
-    add("--minutes", type=float, default=24.0, help="start no further cell after these; --resume goes on")
+    add("--minutes", type=float, default=60.0, help="start no further cell after these; --resume goes on")
     add("--resume", action="store_true", help="keep what the CSV holds and measure what is missing")
     add("--growth", action="store_true", help="by size, classes and threads, instead of the table")
     add(
