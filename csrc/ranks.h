@@ -68,17 +68,19 @@ static void sigmoid_errors(const Call *call, Tiling tiling, Piece *piece) {
 /* A tile of positions by all classes, and the rows that errors and their gradient need. */
 static Tile open_tile(const Call *call, Tiling tiling, Piece *piece) {
     int64_t P = (tiling.tile + W - 1) / W * W, C = call->C;
-    Tile tile = {.call = call, .piece = piece, .P = P, .transposed = call->input.s != 1 && call->S > 1};
-    float **rows[] = {&tile.row,     &tile.base, &tile.m,     &tile.sum,    &tile.others, &tile.inverse,
+    Tile tile = {.call = call, .piece = piece, .P = P, .transposed = side_by_side(call, &call->input),
+                 .across = side_by_side(call, &call->gradient)};
+    float **rows[] = {&tile.base, &tile.m,     &tile.sum,    &tile.others, &tile.inverse,
                       &tile.w, &tile.total,  &tile.top,  &tile.labels, &tile.row_sum};
     int64_t count = sizeof rows / sizeof *rows;
     int64_t large = (C * P + 15) & ~(int64_t)15, small = (P + 15) & ~(int64_t)15;
-    size_t floats = (size_t)(large * (2 + tile.transposed) + small * (count + 2));
+    size_t floats = (size_t)(large * (2 + tile.transposed) + small * (count + 6));
     tile.e = aligned_alloc(64, floats * 4);
     float *next = tile.e + large;
     tile.r = next, next += large;
     if (tile.transposed) tile.x = next, next += large;
     for (int64_t k = 0; k < count; k++, next += small) *rows[k] = next;
+    tile.rows = next, next += 4 * small;
     tile.index = (int32_t *)next, next += small;
     tile.counts = (uint8_t *)next;
     memset(tile.index, 0xff, (size_t)P * 4);
@@ -106,7 +108,7 @@ static void softmax_errors(const Call *call, Tiling tiling, Piece *piece) {
                 read_labels(&tile, c);
                 complain_of_soft(piece, call, tile.n, c, tile.s, tile.len, tile.labels, tile.counts);
             }
-            int32_t *row = (int32_t *)words_of(call, tile.n, c, tile.s), *out = tile.len == P ? row : (int32_t *)tile.row;
+            int32_t *row = (int32_t *)words_of(call, tile.n, c, tile.s), *out = tile.len == P ? row : (int32_t *)tile.rows;
             for (int64_t i = 0; i < P; i += W) {
                 vf e = load(tile.e + c * P + i), inverse = load(tile.inverse + i), p = e * inverse;
                 vf q = pick(eq(e, load(tile.m + i)), load(tile.others + i) * inverse, one - p);
@@ -160,8 +162,8 @@ static void softmax_chain(const Call *call, Tiling tiling, Piece *piece) {
             const float *prices = (const float *)words_of(call, tile.n, c, tile.s);
             float factor = factor_of(call, tile.n, c);
             if (tile.len < P) {
-                memset(tile.row, 0, (size_t)P * 4);
-                prices = memcpy(tile.row, prices, (size_t)tile.len * 4);
+                memset(tile.rows, 0, (size_t)P * 4);
+                prices = memcpy(tile.rows, prices, (size_t)tile.len * 4);
             }
             for (int64_t i = 0; i < P; i += W) {
                 vf e = load(tile.e + c * P + i), r = e * load(tile.inverse + i) * by_class(prices + i, factor);
@@ -172,6 +174,7 @@ static void softmax_chain(const Call *call, Tiling tiling, Piece *piece) {
             }
         }
         gradient_elements(&tile);
+        if (tile.across) transpose_out(&tile, &call->gradient, tile.e, tile.r);
     }
     free(tile.e);
 }

@@ -1,5 +1,6 @@
 /* W floats at a time: GCC vectors everywhere, intrinsics where they are better. Included once per instruction set. */
 #pragma once
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -159,6 +160,33 @@ INLINE float sum_of(vf a) {
     return s[0];
 }
 #endif
+
+/* W rows of W floats to columns: every stage deals the two halves of the rows into one another. */
+#if W == 16
+#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif W == 8
+#define LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define LOW 0, 4, 1, 5
+#define HIGH 2, 6, 3, 7
+#endif
+INLINE void transpose_square(vf *rows) {
+#pragma GCC unroll 4
+    for (int stage = 1; stage < W; stage *= 2) {
+        vf dealt[W];
+#pragma GCC unroll 8
+        for (int k = 0; k < W / 2; k++) {
+            dealt[2 * k] = __builtin_shufflevector(rows[k], rows[k + W / 2], LOW);
+            dealt[2 * k + 1] = __builtin_shufflevector(rows[k], rows[k + W / 2], HIGH);
+        }
+#pragma GCC unroll 16
+        for (int k = 0; k < W; k++) rows[k] = dealt[k];
+    }
+}
+#undef LOW
+#undef HIGH
 
 INLINE vf minus_absolute(vf a) { return (vf)((vi)a | (int32_t)0x80000000); }
 

@@ -26,18 +26,22 @@ typedef struct {
     const double *coefficients;
     float *x;          /* (C, P) logits, where the input itself can't be read row by row */
     float *e;          /* (C, P) exponentials */
-    float *r;          /* (C, P) what multiplies each probability's slope: the general path alone */
-    float *row, *base, *m, *sum, *others, *inverse, *w; /* (P,) */
+    float *r;          /* (C, P) what multiplies each probability's slope, or room for W positions by all classes */
+    float *rows;       /* (4, P) of classes that are on their way */
+    float *base, *m, *sum, *others, *inverse, *w; /* (P,) */
     float *truth_p, *truth_q, *truth_log, *added, *total, *top, *labels, *row_sum, *truth_top;
     int32_t *index;    /* (P,) class of the truth, -1 for none */
     uint8_t *counts;   /* (P,) */
     float *prices;     /* (terms, P) */
     float *factors;    /* (7 + 2 terms, C) coefficients of the region columns, then of each term's truth and every */
     double *histogram; /* (C, 4) sums by class of the truth, and as many again for every 4 terms */
-    int transposed;
+    int transposed, across; /* whether classes lie side by side in the logits, and in the gradient; see side_by_side() */
 } Tile;
 
 INLINE float shift_of(const Call *call, int64_t c) { return call->shift ? call->shift[c] : 0.0f; }
+
+/* A row for a class that has none in memory, until the fourth class after it. */
+INLINE float *own_row(const Tile *tile, int64_t c) { return tile->rows + (c & 3) * tile->P; }
 
 /* The logits of a class as floats: the memory itself where it can be. */
 static const float *logits(const Tile *tile, int64_t c) {
@@ -45,32 +49,67 @@ static const float *logits(const Tile *tile, int64_t c) {
     if (tile->transposed) return tile->x + c * tile->P;
     if (tile->raw && is_plain(&call->input))
         return (const float *)call->input.data + offset_of(&call->input, tile->n, c, tile->s);
-    load_row(tile->row, &call->input, tile->n, c, tile->s, tile->len);
-    for (int64_t i = tile->len; i < tile->P; i++) tile->row[i] = 0.0f;
+    float *row = own_row(tile, c);
+    load_row(row, &call->input, tile->n, c, tile->s, tile->len);
+    for (int64_t i = tile->len; i < tile->P; i++) row[i] = 0.0f;
     if (!tile->ready)
-        for (int64_t i = 0; i < tile->len; i++) tile->row[i] = tile->counts[i] ? tile->row[i] : 0.0f;
-    return tile->row;
+        for (int64_t i = 0; i < tile->len; i++) row[i] = tile->counts[i] ? row[i] : 0.0f;
+    return row;
 }
 
-/* Classes side by side in memory: read position by position, kept class by class. */
+/* Whether classes lie side by side in memory, and enough of them that turning squares of them pays. */
+INLINE int side_by_side(const Call *call, const View *v) { return v->data && v->s != 1 && call->S > 1 && call->C >= W; }
+
+/* The classes of a position as a row. */
+INLINE View across(const View *v) { return (View){v->data, v->type, v->n, v->s, v->c}; }
+
+/* Classes side by side in memory: read W positions at a time, kept class by class. */
 static void transpose_in(Tile *tile) {
     const Call *call = tile->call;
-    const View *v = &call->input;
-    View across = *v;
-    across.s = v->c;
-    for (int64_t i = 0; i < tile->P; i++) {
-        if (i < tile->len && tile->counts[i]) {
-            const float *from;
-            if (v->type == FLOAT32 && v->c == 1)
-                from = (const float *)v->data + offset_of(v, tile->n, 0, tile->s + i);
-            else {
-                across.data = (char *)v->data + offset_of(v, tile->n, 0, tile->s + i) * (v->type == FLOAT32 ? 4 : 2);
-                load_row(tile->r, &across, 0, 0, 0, call->C);
-                from = tile->r;
-            }
-            for (int64_t c = 0; c < call->C; c++) tile->x[c * tile->P + i] = from[c];
-        } else
-            for (int64_t c = 0; c < call->C; c++) tile->x[c * tile->P + i] = 0.0f;
+    const int64_t P = tile->P, C = call->C;
+    const View classes = across(&call->input);
+    for (int64_t i = 0; i < P; i += W) {
+        const float *from[W];
+        for (int64_t k = 0; k < W; k++) {
+            float *room = tile->r + k * C;
+            from[k] = room;
+            if (i + k >= tile->len || !tile->counts[i + k])
+                memset(room, 0, (size_t)C * 4);
+            else if (is_plain(&classes))
+                from[k] = (const float *)classes.data + offset_of(&classes, tile->n, tile->s + i + k, 0);
+            else
+                load_row(room, &classes, tile->n, tile->s + i + k, 0, C);
+        }
+        for (int64_t c = 0; c < C; c += W) {
+            vf square[W];
+            if (c > C - W) c = C - W; /* the last ones overlap those before */
+            for (int k = 0; k < W; k++) square[k] = load(from[k] + c);
+            transpose_square(square);
+            for (int k = 0; k < W; k++) store(tile->x + (c + k) * P + i, square[k]);
+        }
+    }
+}
+
+/* Rows of classes to where they lie side by side; room for W positions. */
+static void transpose_out(const Tile *tile, const View *v, const float *rows, float *room) {
+    const int64_t P = tile->P, C = tile->call->C;
+    const View classes = across(v);
+    for (int64_t i = 0; i < tile->len; i += W) {
+        const int64_t count = tile->len - i < W ? tile->len - i : W;
+        float *to[W];
+        for (int64_t k = 0; k < W; k++) {
+            int direct = k < count && is_plain(&classes);
+            to[k] = direct ? (float *)classes.data + offset_of(&classes, tile->n, tile->s + i + k, 0) : room + k * C;
+        }
+        for (int64_t c = 0; c < C; c += W) {
+            vf square[W];
+            if (c > C - W) c = C - W;
+            for (int k = 0; k < W; k++) square[k] = load(rows + (c + k) * P + i);
+            transpose_square(square);
+            for (int k = 0; k < W; k++) store(to[k] + c, square[k]);
+        }
+        for (int64_t k = 0; k < count && !is_plain(&classes); k++)
+            store_row(&classes, tile->n, tile->s + i + k, 0, to[k], C);
     }
 }
 
@@ -151,8 +190,7 @@ INLINE void exponentials(const Tile *tile, int64_t c, int64_t classes, int shift
 static int exponentials_fit(Tile *tile) {
     const Call *call = tile->call;
     int64_t P = tile->P, c = 0;
-    int four = tile->transposed || (tile->raw && is_plain(&call->input)); /* logits() has one row for the others */
-    for (; four && c + 4 <= call->C; c += 4) exponentials(tile, c, 4, 0);
+    for (; c + 4 <= call->C; c += 4) exponentials(tile, c, 4, 0);
     for (; c < call->C; c++) exponentials(tile, c, 1, 0);
     vm fine = le((vf){0}, (vf){0});
     for (int64_t i = 0; i < P; i += W)

@@ -14,7 +14,7 @@ typedef struct {
 static FewRows few_rows(Tile *tile) {
     const Call *call = tile->call;
     const int64_t P = tile->P, C = call->C;
-    FewRows rows = {.direct = tile->len == P && is_plain(&call->gradient)};
+    FewRows rows = {.direct = written_at_once(tile)};
     int plain = !call->shift && (tile->transposed || (tile->raw && is_plain(&call->input)));
     for (int64_t c = 0; c < C; c++) {
         rows.out[c] = rows.direct ? gradient_row(tile, c) : tile->r + c * P;
@@ -157,13 +157,9 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
                 store(rows.out[c] + i, g);
         }
     }
-    if ((grad || call->parts == WRITE_PARTS) && !rows.direct)
-        for (int c = 0; c < C; c++) {
-            if (grad && tile->odd) leave_out(tile, rows.out[c]);
-            store_row(&call->gradient, tile->n, c, tile->s, rows.out[c], tile->len);
-        }
-    else if (grad && tile->odd)
-        for (int c = 0; c < C; c++) leave_out(tile, rows.out[c]);
+    for (int c = 0; grad && tile->odd && c < C; c++) leave_out(tile, rows.out[c]);
+    for (int c = 0; (grad || call->parts == WRITE_PARTS) && !rows.direct && c < C; c++)
+        store_row(&call->gradient, tile->n, c, tile->s, rows.out[c], tile->len);
     if (!sums) return;
     const int64_t stride = 4 * (1 + (terms + 2) / 4);
     const double counted = sum_of(count);

@@ -2,11 +2,14 @@
 #pragma once
 #include "softmax.h"
 
-/* The row of a class where its gradient can be written at once, else one to be copied out. */
+INLINE int written_at_once(const Tile *tile) { return tile->len == tile->P && is_plain(&tile->call->gradient); }
+
+/* The row of a class where its gradient can be written at once, else one to be copied out: over the exponentials where
+ * all classes are, at the end. */
 static float *gradient_row(const Tile *tile, int64_t c) {
     const View *v = &tile->call->gradient;
-    if (tile->len == tile->P && is_plain(v)) return (float *)v->data + offset_of(v, tile->n, c, tile->s);
-    return tile->row;
+    if (written_at_once(tile)) return (float *)v->data + offset_of(v, tile->n, c, tile->s);
+    return tile->across ? tile->e + c * tile->P : own_row(tile, c);
 }
 
 /* What does not count has no gradient, even of a loss that is NaN. */
@@ -17,11 +20,12 @@ static void leave_out(const Tile *tile, float *row) {
 
 static void gradient_done(const Tile *tile, int64_t c, float *row) {
     if (tile->odd) leave_out(tile, row);
-    if (row == tile->row) store_row(&tile->call->gradient, tile->n, c, tile->s, row, tile->len);
+    if (written_at_once(tile) || tile->across) return;
+    store_row(&tile->call->gradient, tile->n, c, tile->s, row, tile->len);
 }
 
 INLINE int streams(const Tile *tile, const float *row) {
-    return tile->call->stream && row != tile->row && (uintptr_t)row % (W * 4) == 0;
+    return tile->call->stream && written_at_once(tile) && (uintptr_t)row % (W * 4) == 0;
 }
 
 /* The gradient rows of a class, or of four at once. */
@@ -103,7 +107,6 @@ static void gradient_indices(Tile *tile) {
         store(largest + i, w * inverse);
     }
     int64_t c = 0;
-    int four = tile->len == P && is_plain(&call->gradient); /* gradient_row() has one row for the others */
-    for (; four && c + 4 <= C; c += 4) write_gradients(tile, c, 4, region, tile->certain);
+    for (; c + 4 <= C; c += 4) write_gradients(tile, c, 4, region, tile->certain);
     for (; c < C; c++) write_gradients(tile, c, 1, region, tile->certain);
 }

@@ -29,6 +29,8 @@ static void read_factors(Tile *tile) {
     const Call *call = tile->call;
     int64_t C = call->C, K = call->K;
     memset(tile->factors, 0, (size_t)((REGION_COLUMNS + 2 * call->terms) * C) * 4);
+    tile->odd = 0;
+    for (int64_t k = 0; k < C * K; k++) tile->odd |= !(fabs(tile->coefficients[k]) <= FLT_MAX);
     for (int64_t c = 0; c < C; c++) {
         const double *from = tile->coefficients + c * K;
         float *to = tile->factors + c;
@@ -39,8 +41,6 @@ static void read_factors(Tile *tile) {
             if (call->term[j].every[0] >= 0) to[(REGION_COLUMNS + 1) * C] = (float)from[call->term[j].every[0]];
         }
     }
-    tile->odd = 0;
-    for (int64_t i = 0; i < (REGION_COLUMNS + 2 * call->terms) * C; i++) tile->odd |= !isfinite(tile->factors[i]);
 }
 
 static int softmax_is_general(const Call *call) {
@@ -52,23 +52,26 @@ static int softmax_is_general(const Call *call) {
 
 static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
     int64_t P = (tiling.tile + W - 1) / W * W, C = call->C, groups = 1 + (call->terms + 2) / 4;
-    int general = softmax_is_general(call), transposed = call->input.s != 1 && call->S > 1;
+    int general = softmax_is_general(call), transposed = side_by_side(call, &call->input);
+    int across = side_by_side(call, &call->gradient);
     int few = !general && C <= FEW;
-    int64_t large = (1 + general + few) * C * P + (transposed ? C * P + C : 0), rows = 19 + call->terms;
+    int64_t room = general || few ? C * P : transposed || across ? C * W : 0;
+    int64_t large = C * P + room + (transposed ? C * P : 0), rows = 22 + call->terms;
     size_t floats = (size_t)(large + rows * P + (REGION_COLUMNS + 2 * call->terms) * C + 64 + 32);
     size_t bytes = floats * 4 + (size_t)(C * groups) * 32 + (size_t)P + 64 * 32; /* each part starts at a multiple of 64 */
     char *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63), *next = memory;
-    Tile tile = {.call = call, .piece = piece, .P = P, .transposed = transposed,
+    Tile tile = {.call = call, .piece = piece, .P = P, .transposed = transposed, .across = across,
                  .region = call->region[TP] >= 0 || call->region[PRED] >= 0,
                  .targets = call->region[TP] >= 0 || call->region[PRED] >= 0 || call->region[TARGET] >= 0};
 #define TAKE(size) (void *)next; next += ((size_t)(size) + 63) & ~(size_t)63
     tile.e = TAKE(C * P * 4);
     tile.histogram = TAKE(C * groups * 32);
     tile.x = TAKE(transposed ? C * P * 4 : 0);
-    tile.r = TAKE(general || few ? C * P * 4 : transposed ? C * 4 : 0);
+    tile.r = TAKE(room * 4);
+    tile.rows = TAKE(4 * P * 4);
     tile.factors = TAKE((REGION_COLUMNS + 2 * call->terms) * C * 4 + 128); /* lookup() reads on */
     tile.prices = TAKE(call->terms * P * 4);
-    float **each[] = {&tile.row,     &tile.base,    &tile.m,         &tile.sum,   &tile.others, &tile.inverse,
+    float **each[] = {&tile.base,    &tile.m,         &tile.sum,   &tile.others, &tile.inverse,
                       &tile.w,       &tile.truth_p, &tile.truth_q,   &tile.truth_log, &tile.added, &tile.total,
                       &tile.top,     &tile.labels,  &tile.row_sum, &tile.truth_top};
     for (size_t k = 0; k < sizeof each / sizeof *each; k++) {
@@ -100,12 +103,14 @@ static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
         if (general) {
             price_elements(&tile, piece->totals);
             if (call->coefficients) gradient_elements(&tile);
+            if (call->coefficients && across) transpose_out(&tile, &call->gradient, tile.e, tile.r);
             continue;
         }
         truth_of(&tile);
         price_truth(&tile);
         if (piece->totals) sum_indices(&tile, piece->totals);
         if (call->coefficients) gradient_indices(&tile);
+        if (call->coefficients && across) transpose_out(&tile, &call->gradient, tile.e, tile.r);
     }
     if (piece->totals && !general) add_histogram(call, tile.histogram, piece->totals);
     if (call->stream) fence();

@@ -1,6 +1,7 @@
 """The C kernels where inputs are at their worst: labels of no class, NaN and infinity, saturated answers."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -135,7 +136,9 @@ def left_out(g, case, value, coefficients):
     """Totals and gradient where all that does not count holds the value, and where the gradient must be 0."""
     out = ~g.mask if g.mask is not None else (g.target == g.ignore)
     out = out.unsqueeze(1) if out.dim() < g.input.dim() else out
-    g = g._replace(input=torch.where(out, value, g.input))
+    laid_out = torch.empty_like(g.input).copy_(torch.where(out, value, g.input))
+    assert laid_out.stride() == g.input.stride()
+    g = g._replace(input=laid_out)
     if g.weight is not None:
         g = g._replace(weight=torch.where(out, value, g.weight))
     if case.soft and g.mask is not None:
@@ -148,19 +151,22 @@ def left_out(g, case, value, coefficients):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 def test_what_does_not_count_is_selected_away(level, link, value, layout):
-    for columns, soft, mask, weight, dtype in (
-        ("index", False, True, "", "float32"),
-        ("index", False, False, "", "float32"),
-        ("all", False, True, "float32", "float32"),
-        ("all", True, True, "", "bfloat16"),
-        ("region", False, False, "float32", "float16"),
+    for (columns, soft, mask, weight, dtype), c in product(
+        (
+            ("index", False, True, "", "float32"),
+            ("index", False, False, "", "float32"),
+            ("all", False, True, "float32", "float32"),
+            ("all", True, True, "", "bfloat16"),
+            ("region", False, False, "float32", "float16"),
+        ),
+        (3, 19),
     ):
         case = Case(
-            link, 2, 3, (137,), dtype, "float32" if soft else "int32", soft, layout,
+            link, 2, c, (137,), dtype, "float32" if soft else "int32", soft, layout,
             weight=weight, mask=mask, ignore=None if mask else -100, columns=columns, level=level,
         )  # fmt: skip
         g = given(case)
-        coefficients = drawn_coefficients(case)(torch.empty(2, 3, len(g.columns)))
+        coefficients = drawn_coefficients(case)(torch.empty(2, c, len(g.columns)))
         totals, gradient, problem, out = left_out(g, case, 0.5, coefficients)
         found, made, odd_problem, _ = left_out(g, case, value, coefficients)
         assert out.any()
@@ -174,10 +180,12 @@ def test_what_does_not_count_is_selected_away(level, link, value, layout):
 @links
 @pytest.mark.parametrize("factor", [math.nan, math.inf])
 def test_what_does_not_count_has_no_gradient_even_if_the_loss_is_no_number(level, link, factor):
-    for columns, mask in (("index", True), ("all", False), ("region", True)):
-        case = Case(link, 2, 3, (137,), mask=mask, ignore=None if mask else -100, columns=columns, level=level)
+    kinds = (("index", True), ("all", False), ("region", True))
+    for (columns, mask), c, layout in product(kinds, (3, 19), ("contiguous", "channels last")):
+        ignore = None if mask else -100
+        case = Case(link, 2, c, (137,), layout=layout, mask=mask, ignore=ignore, columns=columns, level=level)
         g = given(case)
-        coefficients = torch.full((2, 3, len(g.columns)), factor, dtype=torch.float64)
+        coefficients = torch.full((2, c, len(g.columns)), factor, dtype=torch.float64)
         _, gradient, _, out = left_out(g, case, 0.5, coefficients)
         assert (gradient[out] == 0).all()
         assert not gradient[~out].isfinite().all()
