@@ -80,6 +80,11 @@ def draw_growth(lines: Sequence[Line], title: str, path: Path) -> bool:
                 if points:
                     axes.plot(*zip(*points, strict=True), style, marker=mark, color=colour, label=f"{label}, {loss}")
         axes.set(xscale="log", yscale="log", xlabel="positions" if suite == "size" else suite)
+        axes.yaxis.set_major_formatter("{x:g}")
+        if suite != "size":
+            axes.set_xticks(sorted({_at(suite, c) for c in cells}))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.minorticks_off()
         axes.grid(which="both", color="#e6e6e6", linewidth=0.6)
     found[0].set_ylabel("forward and backward, milliseconds")
     figure.suptitle(title, fontsize=8)
