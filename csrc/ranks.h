@@ -174,7 +174,6 @@ static void softmax_chain(const Call *call, Tiling tiling, Piece *piece) {
             }
         }
         gradient_elements(&tile);
-        if (tile.across) transpose_out(&tile, &call->gradient, tile.e, tile.r);
     }
     free(tile.e);
 }

@@ -1,6 +1,5 @@
 /* W floats at a time: GCC vectors everywhere, intrinsics where they are better. Included once per instruction set. */
 #pragma once
-#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

@@ -61,13 +61,13 @@ static const float *logits(const Tile *tile, int64_t c) {
 INLINE int side_by_side(const Call *call, const View *v) { return v->data && v->s != 1 && call->S > 1 && call->C >= W; }
 
 /* The classes of a position as a row. */
-INLINE View across(const View *v) { return (View){v->data, v->type, v->n, v->s, v->c}; }
+INLINE View by_position(const View *v) { return (View){v->data, v->type, v->n, v->s, v->c}; }
 
 /* Classes side by side in memory: read W positions at a time, kept class by class. */
 static void transpose_in(Tile *tile) {
     const Call *call = tile->call;
     const int64_t P = tile->P, C = call->C;
-    const View classes = across(&call->input);
+    const View classes = by_position(&call->input);
     for (int64_t i = 0; i < P; i += W) {
         const float *from[W];
         for (int64_t k = 0; k < W; k++) {
@@ -93,7 +93,7 @@ static void transpose_in(Tile *tile) {
 /* Rows of classes to where they lie side by side; room for W positions. */
 static void transpose_out(const Tile *tile, const View *v, const float *rows, float *room) {
     const int64_t P = tile->P, C = tile->call->C;
-    const View classes = across(v);
+    const View classes = by_position(v);
     for (int64_t i = 0; i < tile->len; i += W) {
         const int64_t count = tile->len - i < W ? tile->len - i : W;
         float *to[W];

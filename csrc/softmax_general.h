@@ -122,4 +122,5 @@ static void gradient_elements(Tile *tile) {
         }
         gradient_done(tile, c, out);
     }
+    if (tile->across) transpose_out(tile, &call->gradient, tile->e, tile->r);
 }

@@ -109,4 +109,5 @@ static void gradient_indices(Tile *tile) {
     int64_t c = 0;
     for (; c + 4 <= C; c += 4) write_gradients(tile, c, 4, region, tile->certain);
     for (; c < C; c++) write_gradients(tile, c, 1, region, tile->certain);
+    if (tile->across) transpose_out(tile, &call->gradient, tile->e, tile->r);
 }

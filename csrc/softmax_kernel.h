@@ -1,6 +1,7 @@
 #pragma once
 #include "softmax_few.h"
 #include "softmax_general.h"
+#include <float.h>
 
 /* Each position's terms, and what its truth adds to the slopes. */
 static void price_truth(Tile *tile) {
@@ -103,14 +104,12 @@ static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
         if (general) {
             price_elements(&tile, piece->totals);
             if (call->coefficients) gradient_elements(&tile);
-            if (call->coefficients && across) transpose_out(&tile, &call->gradient, tile.e, tile.r);
             continue;
         }
         truth_of(&tile);
         price_truth(&tile);
         if (piece->totals) sum_indices(&tile, piece->totals);
         if (call->coefficients) gradient_indices(&tile);
-        if (call->coefficients && across) transpose_out(&tile, &call->gradient, tile.e, tile.r);
     }
     if (piece->totals && !general) add_histogram(call, tile.histogram, piece->totals);
     if (call->stream) fence();

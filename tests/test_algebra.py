@@ -27,6 +27,7 @@ from losskit import (
     Loss,
     LovaszLoss,
     MSELoss,
+    MultiLabelSoftMarginLoss,
     Scheduled,
     WeightedSum,
     ops,
@@ -215,10 +216,18 @@ def test_what_one_part_has_read_is_read_alike_by_another(binary: Pair, classes: 
     """A part that does without a reading of its own would have found the same, and raised nothing."""
     x, indices = classes
     one_hot = F.one_hot(indices, 4).movedim(-1, 1)
-    given = [binary, (binary[0][:, 0, 0, 0], binary[1][:, 0, 0, 0]), classes, (x, one_hot), (x, indices.unsqueeze(1))]
+    given = [
+        binary,
+        (binary[0], binary[1].squeeze(1)),
+        (binary[0][:, 0, 0, 0], binary[1][:, 0, 0, 0]),
+        classes,
+        (x, one_hot),
+        (x, indices.unsqueeze(1)),
+    ]
     options = [{"mode": mode, "ignore_index": i} for mode in (None, "multilabel", "multiclass") for i in (-100, 1)]
     prior = [CE(prior=[1, 2, 3, 4])]
     losses = [FocalLoss(**each) for each in options] + [BCEWithLogitsLoss(), CE(), BCEWithLogitsLoss(from_logits=False)]
+    losses.append(MultiLabelSoftMarginLoss())  # which refuses what the others take
     agreed = 0
     for (input, target), first in itertools.product(given, losses + prior):
         for mask in (None, torch.ones(input.shape if first.always == "sigmoid" else target.shape, dtype=torch.bool)):

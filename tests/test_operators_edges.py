@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 import losskit
 import operators
@@ -306,3 +307,39 @@ def test_a_mask_of_512_by_512_in_half_precision_does_not_overflow(link, dtype):
     torch.testing.assert_close(half, exact.float(), rtol=1e-6, atol=0)
     smallest = 2.0**-24 if dtype == torch.float16 else 0.0
     torch.testing.assert_close(gradient.double(), expected, rtol=2 * torch.finfo(dtype).eps, atol=smallest)
+
+
+# Devices and modes around the call
+
+
+LOSSES_OF_EACH_OPERATOR = {
+    "sums": lambda x, t: functional.dice_ce_loss(x, t),
+    "made in forward": lambda x, t: functional.cross_entropy(x, t),
+    "ranks": lambda x, t: functional.lovasz_loss(x, t),
+    "differences": lambda x, t: functional.mse_loss(x, x.detach() * t.unsqueeze(1)),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES_OF_EACH_OPERATOR)
+def test_the_default_device_is_not_the_inputs(name):
+    x, target = torch.randn(2, 4, 40, 41, requires_grad=True), torch.randint(0, 4, (2, 40, 41))
+    loss = LOSSES_OF_EACH_OPERATOR[name]
+    expected = loss(x, target)
+    (gradient,) = torch.autograd.grad(expected, x)
+    with torch.device("meta"), choice.forced("native"):
+        found = loss(x, target)
+        assert torch.equal(found, expected)
+        assert torch.equal(torch.autograd.grad(found, x)[0], gradient)
+
+
+@pytest.mark.parametrize("name", LOSSES_OF_EACH_OPERATOR)
+def test_tensors_without_memory_have_a_loss_without_a_value(name):
+    loss = LOSSES_OF_EACH_OPERATOR[name]
+    with FakeTensorMode():
+        x, target = torch.randn(2, 4, 40, 41, requires_grad=True), torch.randint(0, 4, (2, 40, 41))
+        found = loss(x, target)
+        found.backward()
+        assert isinstance(found, FakeTensor)
+        assert (found.shape, x.grad.shape) == ((), x.shape)
+    x, target = torch.randn(2, 4, 44, 45, requires_grad=True), torch.randint(0, 4, (2, 44, 45))
+    assert loss(x, target).isfinite()  # nothing fake was kept

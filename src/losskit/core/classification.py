@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import ClassVar
 
 import torch
@@ -67,11 +66,12 @@ class ClassificationLoss(LabelLoss):
         shares = [1 - self.label_smoothing] * sides
         if self.label_smoothing:
             shares += [self.label_smoothing / spread] * sides
-        expected = _alike(reading.num_classes, tuple(share / max(size, 1) for share in shares))
+        each = [*(share / max(size, 1) for share in shares), 0.0]  # the last is of targets alone
+        expected = ops.alike(reading.num_classes, tuple(each))
         factors = self.factors(reading)
         if factors is None and self.class_weight is None:
             return expected
-        own = self.by_class(torch.ones((sides, reading.num_classes), dtype=torch.float64)).detach().T
+        own = self.by_class(torch.ones_like(expected[0, :, :sides]).T).detach().T
         own = own if factors is None else own * factors.detach()
         return torch.cat([expected[..., :-1] * own.repeat(1, len(shares) // sides), expected[..., -1:]], -1)
 
@@ -109,9 +109,3 @@ class ClassificationLoss(LabelLoss):
         value = ops.terms(reading, self.term, truth, every)
         share = ops.terms(reading, torch.ones_like, count)
         return value.reshape(reading.output_shape), share.reshape(reading.output_shape)
-
-
-@lru_cache(maxsize=64)
-def _alike(classes: int, shares: tuple[float, ...]) -> Tensor:
-    """The same shares for every class, and nothing for the column of targets, (1, C, K); never written to."""
-    return torch.tensor([*shares, 0.0], dtype=torch.float64).repeat(1, classes, 1)

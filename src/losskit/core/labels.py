@@ -69,7 +69,8 @@ class LabelLoss(LabelOptions, Additive):
         """Whether it would read the tensors of a reading without weight as that does; False where that is not sure."""
         link = self.always or _LINKS.get(getattr(self, "mode", None))
         return (
-            link == known.link
+            type(self).read is LabelLoss.read  # a reading of its own may refuse more
+            and link == known.link
             and not (link == "sigmoid" and known.holds_indices)
             and self.ignore_index == known.ignore_index
             and self.from_logits == known.from_logits

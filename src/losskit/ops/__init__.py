@@ -14,10 +14,10 @@ from torch import Tensor
 
 from losskit.ops import choice, passes, reference, values
 from losskit.ops.columns import OF_TARGETS, Column, Term, plan
-from losskit.ops.passes import makes_gradients
+from losskit.ops.passes import alike, makes_gradients
 from losskit.ops.reading import Reading
 
-__all__ = ["makes_gradients", "terms", "totals"]
+__all__ = ["alike", "makes_gradients", "terms", "totals"]
 
 
 def totals(

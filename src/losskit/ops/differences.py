@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from losskit.ops import choice, passes
@@ -37,7 +36,7 @@ def totals(
     expected = None
     if made:
         share = 1 / input.numel() if mean else 1.0
-        expected = torch.tensor([share, 0.0], dtype=torch.float64).expand(1, reading.num_classes, 2)
+        expected = passes.alike(reading.num_classes, (share, 0.0))
     value, size = passes.totals(reading, planned, "native", pooled=True, expected=expected)
     return value.sum(), size.sum()
 

@@ -127,7 +127,7 @@ def run(
     sums = gradient = None
     if totals:
         shape = 1 if pooled else input.shape[0], input.shape[1], call.K
-        sums = torch.empty(shape, dtype=torch.float64)
+        sums = torch.empty(shape, dtype=torch.float64, device="cpu")
         call.totals = sums.data_ptr()
     if coefficients is not None:
         gradient = _wanted(call, held, coefficients, input, pooled=pooled)
@@ -185,8 +185,8 @@ def rank(
 ) -> tuple[Tensor, Tensor, tuple[int, float] | None]:
     """Sums of errors by their ranks, positives and what counts, (N or 1, C, 3), and each element's signed price."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
-    totals = torch.empty((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64)
-    words = torch.empty(input.shape, dtype=torch.float32)
+    totals = torch.empty((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64, device="cpu")
+    words = torch.empty(input.shape, dtype=torch.float32, device="cpu")
     call.K, call.totals, call.words, call.priced = 3, totals.data_ptr(), words.data_ptr(), priced
     _do("losskit_rank", call)
     del held
@@ -228,9 +228,11 @@ def _describe(
     flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
     dense = target.dim() == input.dim()
     n, c = input.shape[0], input.shape[1]
-    size = (1, c, n) if flat else (n, c, input.numel() // (n * c))
-    ignored = (0, 0) if ignore is None else (1, ignore)
-    call = _Call(*size, 0, LINKS.index(link), dense, *ignored, pooled, torch.get_num_threads())
+    samples, positions = (1, n) if flat else (n, input.numel() // (n * c))
+    call = _Call(
+        N=samples, C=c, S=positions, link=LINKS.index(link), dense=dense, has_ignore=ignore is not None,
+        ignore=ignore or 0, pooled=pooled, threads=torch.get_num_threads(),
+    )  # fmt: skip
     call.input, input = _look(input, flat)
     call.target, target = _look(target if dense else target.unsqueeze(1), flat)
     held = [input, target]

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 
 # log_softmax: the input holds log-probabilities already; difference: the target holds no labels but numbers
 Link = Literal["sigmoid", "softmax", "log_softmax", "difference"]
@@ -41,11 +42,13 @@ class Reading:
 
     @property
     def is_plain(self) -> bool:
-        """Whether no transform sees any of the tensors."""
+        """Whether no transform sees any of the tensors, and each has memory."""
         if torch.compiler.is_compiling():
             return False
         for tensor in self.tensors:
-            if tensor is not None and torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            if tensor is None:
+                continue
+            if torch._C._functorch.is_functorch_wrapped_tensor(tensor) or isinstance(tensor, FakeTensor):
                 return False
         return True
 
@@ -71,7 +74,7 @@ def summing_dtype(tensor: Tensor) -> torch.dtype:
 
 def can_branch(tensor: Tensor) -> bool:
     """Whether Python may look at the values: eager code on the CPU, outside vmap."""
-    if torch.compiler.is_compiling() or tensor.device.type != "cpu":
+    if torch.compiler.is_compiling() or tensor.device.type != "cpu" or isinstance(tensor, FakeTensor):
         return False
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         if torch._C._functorch.is_batchedtensor(tensor):
