@@ -17,7 +17,7 @@ from losskit import functional
 from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import Entry, entries
 from losskit.core.labels import LabelLoss, LabelOptions
-from losskit.core.loss import Additive, Loss
+from losskit.core.loss import Summable, Loss
 
 
 class Shape(NamedTuple):
@@ -345,5 +345,5 @@ def one_each() -> list[Case]:
 
 
 LABELLED = where(lambda case: case.labels)
-ADDITIVE = where(lambda case: issubclass(case.loss, Additive))
+ADDITIVE = where(lambda case: issubclass(case.loss, Summable))
 ELEMENTWISE = where(lambda case: case.mean and not case.region)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from losskit import functional
-from losskit.ops.reading import can_branch
+from losskit.ops.inputs import can_branch
 
 Criterion = Callable[..., Any]  # a loss: a function, or a class of modules
 

@@ -11,7 +11,7 @@ import torch
 
 from losskit.ops import native, reference
 from losskit.ops.columns import REGION_COLUMNS, Formula, TermColumn, plan
-from losskit.ops.reading import Reading
+from losskit.ops.inputs import Inputs
 from triton_cases import DTYPES, guarded, guarded_outputs, outside_of
 
 LINKS = ("sigmoid", "softmax")
@@ -150,7 +150,7 @@ def given(case):
 
 def reading_of(case, g, x):
     shift = None if g.shift is None else g.shift.double()
-    return Reading("Loss", x, g.target, g.weight, g.mask, case.link, g.ignore, True, shift, x.shape)
+    return Inputs("Loss", x, g.target, g.weight, g.mask, case.link, g.ignore, True, shift, x.shape)
 
 
 def definition(case, g, coefficients):

@@ -10,7 +10,7 @@ import losskit
 from losskit import functional
 from losskit.ops import choice, reference
 from losskit.ops.columns import REGION_COLUMNS, Formula, TermColumn, plan
-from losskit.ops.reading import Reading
+from losskit.ops.inputs import Inputs
 
 FORMULAS = {
     "log": Formula(),
@@ -127,7 +127,7 @@ def definition(case, g, coefficients=None):
     """The totals in float64, and their gradient for the coefficients."""
     x = g.input.detach().double().requires_grad_()
     shift = None if g.shift is None else g.shift.double()
-    reading = Reading("Loss", x, g.target, g.weight, g.mask, case.link, g.ignore, True, shift, x.shape)
+    reading = Inputs("Loss", x, g.target, g.weight, g.mask, case.link, g.ignore, True, shift, x.shape)
     totals = reference.totals(reading, g.columns)
     totals = totals.sum(0, keepdim=True) if case.pooled else totals
     if coefficients is None:
@@ -295,7 +295,7 @@ def far_apart(device):
     found = []
     for link, t in (("softmax", target), ("sigmoid", (x > 0).contiguous())):
         columns = columns_of(Case(link))
-        reading = Reading("Loss", x.double(), t, None, None, link, -100, True, None, x.shape)
+        reading = Inputs("Loss", x.double(), t, None, None, link, -100, True, None, x.shape)
         totals, _, _ = triton.run(x, t, None, None, None, link, None, *plan(columns), pooled=False, totals=True)
         found.append((totals - reference.totals(reading, columns)).abs().max().item())
     return found

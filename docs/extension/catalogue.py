@@ -16,7 +16,7 @@ import losskit
 from extension import identities, plots
 from losskit import functional
 from losskit.core.catalogue import Entry, entries, names_of, short_name
-from losskit.core.loss import Additive
+from losskit.core.loss import Summable
 from losskit.core.options import Option
 
 _UNDERLINES = ("=", "-")
@@ -128,7 +128,7 @@ def _links(text: str) -> str:
 
 def _signatures(entry: Entry) -> str:
     """The class and the function, with what belongs to this loss alone."""
-    shared = set(Additive.options)
+    shared = set(Summable.options)
     own = [f"{o.name}={o.default!r}" for o in entry.loss.options.values() if o.name not in shared]
     wrap = textwrap.TextWrapper(88, subsequent_indent="    ", break_long_words=False)
     own.append("reduction='mean'")
@@ -146,7 +146,7 @@ def _option(o: Option) -> str:
 
 
 def _across(cls: Any) -> str:
-    if issubclass(cls, Additive):
+    if issubclass(cls, Summable):
         return (
             f"Its totals add: {_plain(cls.across_ranks)} See :doc:`/many-machines`."
             if cls.across_ranks

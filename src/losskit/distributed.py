@@ -46,7 +46,7 @@ class Synchronized(Loss):
 
     def __init__(self, criterion: Any, group: Group = None, *, gradients: Gradients = "mean") -> None:
         Configured.__init__(self, gradients=gradients)
-        self.criterion = _additive(criterion)
+        self.criterion = _summable(criterion)
         self.group = group
         self.arity = arity_of(self.criterion)
 
@@ -110,7 +110,7 @@ def micro_batches(criterion: Any, model: Callable[[Any], Any], batches: Iterable
     gradients are averaged, or added, over them; a model under DistributedDataParallel communicates in the last
     backward pass only.
     """
-    local, processes, group, averaged = _additive(criterion), 1, None, True
+    local, processes, group, averaged = _summable(criterion), 1, None, True
     if isinstance(criterion, Synchronized):
         local, processes, group = criterion.criterion, criterion.processes, criterion.group
         averaged = criterion.gradients == "mean"
@@ -178,10 +178,10 @@ def _accumulating(model: Any, *, last: bool) -> AbstractContextManager[Any]:
     return nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync()
 
 
-def _additive(criterion: Any) -> Any:
+def _summable(criterion: Any) -> Any:
     """The loss that has the sums, or an error that says what it does across ranks."""
     loss = criterion.criterion if isinstance(criterion, Synchronized) else as_loss(criterion)
-    loss.require_additive()
+    loss.require_summable()
     if getattr(loss, "reduction", "mean") == "none":
         raise ValueError(f"{loss.name}: reduction='none' leaves nothing to add; use the loss as it is.")
     return loss

@@ -11,7 +11,7 @@ from torch import Tensor
 from losskit.core.algebra import as_loss, call
 from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
-from losskit.core.loss import Additive
+from losskit.core.loss import Summable
 from losskit.core.options import Configured, option
 from losskit.core.sums import Sums
 
@@ -25,7 +25,7 @@ class _Level(NamedTuple):
     mask: Tensor | None
 
 
-class DeepSupervisionLoss(Additive):
+class DeepSupervisionLoss(Summable):
     r"""Asks the same of every resolution: a weighted mean of one loss over the outputs of a decoder's stages.
 
     .. math:: \sum_i w_i\,\ell(x_i, y_i) \big/ \sum_i w_i
@@ -73,7 +73,7 @@ class DeepSupervisionLoss(Additive):
         **named: Any,
     ) -> Tensor:
         if whole is not None:
-            self.require_additive()
+            self.require_summable()
         levels = self._levels(output, target, weight, mask)
         return self._mean(
             [
@@ -83,18 +83,18 @@ class DeepSupervisionLoss(Additive):
         )
 
     @property
-    def additive(self) -> bool:
-        return self.criterion.additive
+    def summable(self) -> bool:
+        return self.criterion.summable
 
     @property
     def is_mean(self) -> bool:
         return False  # the targets alone do not tell the resolutions, and so not what counts
 
-    def require_additive(self) -> None:
-        self.criterion.require_additive()
+    def require_summable(self) -> None:
+        self.criterion.require_summable()
 
     def totals(self, *tensors: Any, weight: Several | None = None, mask: Several | None = None) -> Sums:
-        self.require_additive()
+        self.require_summable()
         levels = self._levels(tensors[0], tensors[1], weight, mask)
         criterion: Any = self.criterion
         return Sums(**{str(i): criterion.totals(x, t, weight=w, mask=m) for i, (x, t, w, m) in enumerate(levels)})

@@ -81,7 +81,7 @@ class LearnedWeights(WeightedSum):
     def totals(self, *tensors: Any, weight: Any = None, mask: Any = None) -> Sums:
         if not _several(tensors):
             return super().totals(*tensors, weight=weight, mask=mask)
-        self.require_additive()
+        self.require_summable()
         own = self._own(tensors, weight, mask)
         return Sums(
             **{

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from losskit.core.algebra import arity_of, as_loss, positional
-from losskit.core.loss import Additive, Loss
+from losskit.core.loss import Summable, Loss
 from losskit.core.options import Configured, option
 from losskit.core.reduction import reduce, result_dtype
-from losskit.ops.reading import summing_dtype
+from losskit.ops.inputs import summing_dtype
 
 
 class TopKLoss(Loss):
@@ -45,7 +45,7 @@ class TopKLoss(Loss):
         Configured.__init__(self, k=k, **options)
         self.criterion = as_loss(criterion)
         cls = type(self.criterion)
-        whole = isinstance(self.criterion, Additive) and not self.criterion.is_mean
+        whole = isinstance(self.criterion, Summable) and not self.criterion.is_mean
         if whole or (cls.weighed is Loss.weighed and cls.values is Loss.values):
             raise TypeError(
                 f"{self.name}: {self.criterion.name} is no mean of elements to choose the hardest from. Of a sum, mine "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from losskit.core.contract import check_tensor
 from losskit.core.labels import LabelLoss, gather
-from losskit.core.loss import Additive, Loss
+from losskit.core.loss import Summable, Loss
 from losskit.core.options import Configured
 from losskit.core.reduction import result_dtype
 from losskit.core.sums import Counts, Sums
@@ -18,7 +18,7 @@ from losskit.core.weights import Product, Weight, split, times
 from losskit.core.wrapped import Wrapped as Wrapped
 from losskit.core.wrapped import as_loss as as_loss
 from losskit.core.wrapped import has, parameters
-from losskit.ops.reading import Reading
+from losskit.ops.inputs import Inputs
 
 
 class Part(NamedTuple):
@@ -31,7 +31,7 @@ class Part(NamedTuple):
 Parts = dict[str, Part]
 
 
-class WeightedSum(Additive):
+class WeightedSum(Summable):
     """The weighted sum of losses: one pass over the logits for parts that read alike; named parts for logging."""
 
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")  # each part has its own
@@ -149,7 +149,7 @@ class WeightedSum(Additive):
         if normalizer is not None and not any(_takes_normalizer(part) for part in self._parts):
             raise TypeError(f"{self.name}: normalizer= replaces the denominator of a mean; no part of it is one.")
         if whole is not None:
-            self.require_additive()
+            self.require_summable()
         for name in named:
             if not any(_takes(part, name) for part in self._parts):
                 raise TypeError(f"{self.name}: no part of it, {', '.join(self.names)}, takes {name}=.")
@@ -158,7 +158,7 @@ class WeightedSum(Additive):
         self, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None, *, every: bool
     ) -> dict[int, Sums]:
         """The sums of parts of labels, by position. A part with hooks is called as a module, unless `every`."""
-        groups: list[tuple[Reading, list[tuple[int, LabelLoss]]]] = []
+        groups: list[tuple[Inputs, list[tuple[int, LabelLoss]]]] = []
         for index, part in enumerate(self._parts):
             if not _shares_a_pass(part) or (_hooked(part) and not every):
                 continue
@@ -168,35 +168,35 @@ class WeightedSum(Additive):
                 alike[1].append((index, part))
                 continue
             input, target = _two(part.name, tensors)
-            reading = part.read(input, target, weight, mask)
+            inputs = part.read(input, target, weight, mask)
             for known, members in groups:
-                if known.equals(reading):
+                if known.equals(inputs):
                     members.append((index, part))
                     break
             else:
-                groups.append((reading, [(index, part)]))
+                groups.append((inputs, [(index, part)]))
         found: dict[int, Sums] = {}
-        for reading, members in groups:
-            for (index, _), sums in zip(members, gather([part for _, part in members], reading), strict=True):
+        for inputs, members in groups:
+            for (index, _), sums in zip(members, gather([part for _, part in members], inputs), strict=True):
                 found[index] = sums
         return found
 
     # Sums: those of the parts, nested.
 
     @property
-    def additive(self) -> bool:
-        return all(part.additive for part in self._parts)
+    def summable(self) -> bool:
+        return all(part.summable for part in self._parts)
 
-    def require_additive(self) -> None:
+    def require_summable(self) -> None:
         for part in self._parts:
-            part.require_additive()
+            part.require_summable()
 
     @property
     def is_mean(self) -> bool:
-        return not self.offset and all(isinstance(part, Additive) and part.is_mean for part in self._parts)
+        return not self.offset and all(isinstance(part, Summable) and part.is_mean for part in self._parts)
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
-        self.require_additive()
+        self.require_summable()
         tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
         sums = self._sums_of_labels(tensors, weight, mask, every=True)
         for index, part in enumerate(self._parts):
@@ -227,7 +227,7 @@ class WeightedSum(Additive):
         *,
         num_classes: int | None = None,
     ) -> Counts:
-        self.require_additive()
+        self.require_summable()
         found = {
             str(index): part.counts(target, weight, mask, num_classes=num_classes)
             for index, part in enumerate(self._parts)
@@ -326,7 +326,7 @@ def call(
 def _takes_normalizer(part: nn.Module) -> bool:
     if isinstance(part, WeightedSum):
         return any(_takes_normalizer(inner) for inner in part._parts)
-    return isinstance(part, Additive) and part.is_mean and getattr(part, "reduction", "mean") == "mean"
+    return isinstance(part, Summable) and part.is_mean and getattr(part, "reduction", "mean") == "mean"
 
 
 def _shares_a_pass(part: nn.Module) -> TypeGuard[LabelLoss]:

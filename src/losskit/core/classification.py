@@ -14,7 +14,7 @@ from losskit.core.labels import LABEL_SHAPES, LabelLoss, over_samples
 from losskit.core.options import option
 from losskit.core.sums import Sums
 from losskit.ops.columns import Column, Formula, TermColumn
-from losskit.ops.reading import Reading
+from losskit.ops.inputs import Inputs
 
 
 class ClassificationLoss(LabelLoss):
@@ -41,44 +41,44 @@ class ClassificationLoss(LabelLoss):
             raise TypeError(f"{self.name} must define term(log_p).")
         return formula(log_p)
 
-    def factors(self, reading: Reading) -> Tensor | None:
+    def factors(self, inputs: Inputs) -> Tensor | None:
         """Weights that scale the loss but not its denominator: (C, 1) under softmax, (C, 2) for yes and no, or None."""
         return None
 
-    def columns(self, reading: Reading) -> list[Column]:
-        sides = (0, 1) if reading.link == "sigmoid" else (0,)
+    def columns(self, inputs: Inputs) -> list[Column]:
+        sides = (0, 1) if inputs.link == "sigmoid" else (0,)
         overridden = type(self).term is not ClassificationLoss.term
         term = self.term if overridden else self.formula() or self.term
         columns: list[Column] = [TermColumn(term, "truth", side) for side in sides]
         if self.label_smoothing:
             columns += [TermColumn(term, "every", side) for side in sides]
-        columns.append("count" if reading.link == "sigmoid" else "target")
+        columns.append("count" if inputs.link == "sigmoid" else "target")
         return columns
 
     @property
     def pools(self) -> bool:
         return True
 
-    def expected(self, reading: Reading) -> Tensor | None:
-        sides = 2 if reading.link == "sigmoid" else 1
-        spread = sides if sides == 2 else reading.num_classes
-        size = 1 if self.reduction == "sum" else reading.input.numel() // (1 if sides == 2 else reading.num_classes)
+    def expected(self, inputs: Inputs) -> Tensor | None:
+        sides = 2 if inputs.link == "sigmoid" else 1
+        spread = sides if sides == 2 else inputs.num_classes
+        size = 1 if self.reduction == "sum" else inputs.input.numel() // (1 if sides == 2 else inputs.num_classes)
         shares = [1 - self.label_smoothing] * sides
         if self.label_smoothing:
             shares += [self.label_smoothing / spread] * sides
         each = [*(share / max(size, 1) for share in shares), 0.0]  # the last is of targets alone
-        expected = ops.alike(reading.num_classes, tuple(each))
-        factors = self.factors(reading)
+        expected = ops.alike(inputs.num_classes, tuple(each))
+        factors = self.factors(inputs)
         if factors is None and self.class_weight is None:
             return expected
         own = self.by_class(torch.ones_like(expected[0, :, :sides]).T).detach().T
         own = own if factors is None else own * factors.detach()
         return torch.cat([expected[..., :-1] * own.repeat(1, len(shares) // sides), expected[..., -1:]], -1)
 
-    def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
-        sides = 2 if reading.link == "sigmoid" else 1
-        spread = 2 if reading.link == "sigmoid" else reading.num_classes
-        factors = self.factors(reading)
+    def collect(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
+        sides = 2 if inputs.link == "sigmoid" else 1
+        spread = 2 if inputs.link == "sigmoid" else inputs.num_classes
+        factors = self.factors(inputs)
         numerator: Tensor | None = None
         for side in range(sides):
             value = totals[side]  # (N, C), or (C,)
@@ -96,16 +96,16 @@ class ClassificationLoss(LabelLoss):
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
-        reading = self.read(input, target, weight, mask)
-        sides = 2 if reading.link == "sigmoid" else 1
-        count = reading.input.new_ones((sides, reading.num_classes), dtype=torch.float64)
+        inputs = self.read(input, target, weight, mask)
+        sides = 2 if inputs.link == "sigmoid" else 1
+        count = inputs.input.new_ones((sides, inputs.num_classes), dtype=torch.float64)
         count = self.by_class(count).T  # (C, sides)
-        factors = self.factors(reading)
+        factors = self.factors(inputs)
         truth = count if factors is None else count * factors.to(count)
         every = None
         if self.label_smoothing:
-            every = truth * (self.label_smoothing / (2 if sides == 2 else reading.num_classes))
+            every = truth * (self.label_smoothing / (2 if sides == 2 else inputs.num_classes))
             truth = truth * (1 - self.label_smoothing)
-        value = ops.terms(reading, self.term, truth, every)
-        share = ops.terms(reading, torch.ones_like, count)
-        return value.reshape(reading.output_shape), share.reshape(reading.output_shape)
+        value = ops.terms(inputs, self.term, truth, every)
+        share = ops.terms(inputs, torch.ones_like, count)
+        return value.reshape(inputs.output_shape), share.reshape(inputs.output_shape)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.errors import shape
-from losskit.ops.reading import Link, Reading
+from losskit.ops.inputs import Link, Inputs
 
 Mode = Literal["multilabel", "multiclass"]
 Always = Literal["sigmoid", "softmax", "log_softmax"]  # losses whose link never depends on the target
@@ -32,8 +32,8 @@ def read(
     always: Always | None = None,
     ignore_index: int = -100,
     from_logits: bool = True,
-    shift: Tensor | None = None,
-) -> Reading:
+    logit_bias: Tensor | None = None,
+) -> Inputs:
     """Read the arguments of a loss of labels into their one form, or say what is wrong with them."""
     check_floating(owner, "input", input)
     check_tensor(owner, "target", target)
@@ -69,7 +69,7 @@ def read(
     mask = _per_position(owner, "mask", mask, input, link, spatial, refuse_1d=False)
     by_class = link != "sigmoid"
     output_shape = torch.Size((input.shape[0], *spatial)) if by_class else given.shape
-    return Reading(owner, input, target, weight, mask, link, ignore_index, from_logits, shift, output_shape)
+    return Inputs(owner, input, target, weight, mask, link, ignore_index, from_logits, logit_bias, output_shape)
 
 
 def check_equal(owner: str, tensors: dict[str, Tensor]) -> None:

@@ -16,7 +16,7 @@ from losskit.core.errors import shape
 from losskit.core.options import Configured, option
 from losskit.core.reduction import Empty, divide, reduce, result_dtype, weighted
 from losskit.core.sums import Counts, Sums
-from losskit.ops.reading import computing_dtype, summing_dtype
+from losskit.ops.inputs import computing_dtype, summing_dtype
 
 if TYPE_CHECKING:
     from losskit.core.algebra import Part, Parts, WeightedSum
@@ -76,13 +76,13 @@ class Loss(Configured):
         return weighted(values.to(computing_dtype(values)), weight, mask)
 
     @property
-    def additive(self) -> bool:
+    def summable(self) -> bool:
         """Whether it has sums that add over batches, to the exact loss of the whole."""
         return False
 
-    def require_additive(self) -> None:
+    def require_summable(self) -> None:
         """Raise what the loss does instead, where it has no sums that add."""
-        if not self.additive:
+        if not self.summable:
             raise TypeError(f"{self.name} has no sums that add over batches: {self.across_ranks}")
 
     @property
@@ -152,11 +152,11 @@ class Loss(Configured):
         return Part(loss.detach(), loss.detach())
 
 
-class Additive(Loss):
+class Summable(Loss):
     """A loss that is a formula on sums: totals add over micro-batches and ranks, and finish into the exact loss."""
 
     @property
-    def additive(self) -> bool:
+    def summable(self) -> bool:
         return True
 
     @property
@@ -257,7 +257,7 @@ class Additive(Loss):
         return self.finish(sums, normalizer=normalizer, whole=whole).to(result_dtype(tensors[0]))
 
 
-def returned(owner: str, method: str, value: object, wanted: tuple[int, ...]) -> Tensor:
+def check_returned(owner: str, method: str, value: object, wanted: tuple[int, ...]) -> Tensor:
     """What a user's formula returned, or an error that says what to change."""
     if not isinstance(value, Tensor):
         raise TypeError(

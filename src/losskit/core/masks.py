@@ -17,7 +17,7 @@ from losskit.core.options import Configured, option
 from losskit.core.points import sample_points, uncertain_points
 from losskit.core.sums import Counts, Sums
 from losskit.ops.columns import Column
-from losskit.ops.reading import Reading
+from losskit.ops.inputs import Inputs
 from losskit.ops.reference import can_hold
 
 
@@ -105,7 +105,7 @@ class MaskLoss(MaskOptions, MeanLoss):
 
     def read(
         self, input: Tensor, target: Tensor, points: Tensor | None, weight: Tensor | None, mask: Tensor | None
-    ) -> Reading:
+    ) -> Inputs:
         check_floating(self.name, "input", input)
         check_tensor(self.name, "target", target)
         if input.dim() < 2:

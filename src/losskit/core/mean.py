@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
-from losskit.core.loss import Additive, returned
+from losskit.core.loss import Summable, check_returned
 from losskit.core.reduction import total, weighted
 from losskit.core.sums import Counts, Sums
-from losskit.ops.reading import computing_dtype, summing_dtype
+from losskit.ops.inputs import computing_dtype, summing_dtype
 
 
-class MeanLoss(Additive):
+class MeanLoss(Summable):
     """A weighted mean of values, each of its own element or sample: define `weighed(...)`.
 
     Its sums are the weighted values and their weights, so it adds over ranks and micro-batches.
@@ -88,5 +88,5 @@ class ElementLoss(MeanLoss):
         if mask is not None:
             elements = [t.where(mask, self.neutral(i)) for i, t in enumerate(elements)]
         method = f"per_element({', '.join(self.tensor_names())})"
-        value = returned(self.name, method, self.per_element(*elements), tuple(shape))
+        value = check_returned(self.name, method, self.per_element(*elements), tuple(shape))
         return weighted(value, weight, mask)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from losskit.core.contract import check_floating, check_tensor
 from losskit.core.errors import shape
-from losskit.ops.reading import computing_dtype
+from losskit.ops.inputs import computing_dtype
 
 
 def sample_points(tensor: Tensor, points: Tensor) -> Tensor:

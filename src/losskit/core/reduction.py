@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.domains import Reduction
-from losskit.ops.reading import can_branch, computing_dtype, summing_dtype
+from losskit.ops.inputs import can_branch, computing_dtype, summing_dtype
 
 Empty = Literal["zero", "nan", "raise"]
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from losskit import ops
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
-from losskit.core.loss import returned
+from losskit.core.loss import check_returned
 from losskit.core.options import option
 from losskit.core.reduction import divide
 from losskit.core.sums import Sums
 from losskit.ops.columns import REGION_COLUMNS, Column
 from losskit.ops.maths import one_hot
-from losskit.ops.reading import Reading, can_branch
+from losskit.ops.inputs import Inputs, can_branch
 
 
 class Totals:
@@ -130,7 +130,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         recorder = _Recorder(self.overlap)
         method = "per_sample(total)" if coupled else "per_class(total)"
         value = self.per_sample(recorder) if coupled else self.per_class(recorder)
-        returned(self.name, method, value, (1,) if coupled else (1, 2))
+        check_returned(self.name, method, value, (1,) if coupled else (1, 2))
         if coupled and self.class_weight is not None:
             raise TypeError(f"{self.name}: classes are coupled in one formula, so class_weight has no meaning here.")
         self.coupled = coupled
@@ -139,28 +139,28 @@ class RegionLoss(RegionOptions, LabelLoss):
             asked.add("tp")
         self.asked: list[Column] = [c for c in REGION_COLUMNS if c in asked]
 
-    def columns(self, reading: Reading) -> list[Column]:
+    def columns(self, inputs: Inputs) -> list[Column]:
         return self.asked
 
     @property
     def pools(self) -> bool:
         return self.pool == "batch"
 
-    def check_classes(self, reading: Reading) -> None:
-        check_length(self.name, "class_weight", self.class_weight, reading)
-        if self.pool == "sample" and reading.input.dim() == 2 and reading.input.shape[0] > 0:
+    def check_classes(self, inputs: Inputs) -> None:
+        check_length(self.name, "class_weight", self.class_weight, inputs)
+        if self.pool == "sample" and inputs.input.dim() == 2 and inputs.input.shape[0] > 0:
             raise ValueError(
-                f"{self.name}: input {tuple(reading.input.shape)} has no spatial dimensions, so a sample's region is "
+                f"{self.name}: input {tuple(inputs.input.shape)} has no spatial dimensions, so a sample's region is "
                 "one element. Pass pool='batch' to take regions over the batch."
             )
-        wrong = [c for c in self.classes or () if not 0 <= c < reading.num_classes]
+        wrong = [c for c in self.classes or () if not 0 <= c < inputs.num_classes]
         if wrong:
             raise ValueError(
-                f"{self.name}: classes names {wrong[0]}, but input has {reading.num_classes} classes, 0 to "
-                f"{reading.num_classes - 1}."
+                f"{self.name}: classes names {wrong[0]}, but input has {inputs.num_classes} classes, 0 to "
+                f"{inputs.num_classes - 1}."
             )
 
-    def collect(self, totals: Sequence[Tensor], reading: Reading) -> Sums:
+    def collect(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
         columns = self._named(totals)
         if self.pool == "batch":
             return Sums(**{name: over_samples(total) for name, total in columns.items()})
@@ -186,13 +186,13 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
-        reading = self.read(input, target, weight, mask)
-        value, share = self.pairs(self._columns_of(reading))
+        inputs = self.read(input, target, weight, mask)
+        value, share = self.pairs(self._columns_of(inputs))
         return self.by_class(value), self.by_class(share)
 
-    def _columns_of(self, reading: Reading) -> dict[str, Tensor]:
+    def _columns_of(self, inputs: Inputs) -> dict[str, Tensor]:
         """The totals by name, (N, C), or (C,) over the batch."""
-        return self._named(ops.totals(reading, self.asked, pooled=self.pools))
+        return self._named(ops.totals(inputs, self.asked, pooled=self.pools))
 
     def pairs(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The loss of each (sample, class) pair, and 1 where it counts; both 0 elsewhere."""
@@ -248,8 +248,8 @@ class RegionLoss(RegionOptions, LabelLoss):
 
         A class that is neither there nor predicted scores 1. Averaged over pairs as the loss is.
         """
-        reading = self.read(input, target, weight, mask)
-        columns = self._columns_of(harden(reading))
+        inputs = self.read(input, target, weight, mask)
+        columns = self._columns_of(harden(inputs))
         counts = self._counts(columns)
         nothing = (columns["target"] == 0) & (columns["pred"] == 0)
         if self.absent == "skip":
@@ -258,7 +258,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         value = torch.where(nothing, 1.0, value)
         weights = self.class_weights(value)
         share = counts.to(value.dtype) if weights is None else torch.where(counts, weights, 0.0)
-        return divide((value * share).sum(), share.sum(), self.empty, self.name).to(reading.input.dtype)
+        return divide((value * share).sum(), share.sum(), self.empty, self.name).to(inputs.input.dtype)
 
     def score_formula(self, total: Totals) -> Tensor:
         """The hard metric of each region, (..., C)."""
@@ -267,14 +267,14 @@ class RegionLoss(RegionOptions, LabelLoss):
         return 1 - self.per_class(total)
 
 
-def harden(reading: Reading) -> Reading:
-    """The same reading with certain predictions: above a half, or the largest class."""
-    if reading.link == "sigmoid":
-        threshold = 0.0 if reading.from_logits else 0.5
-        certain = reading.input > threshold
+def harden(inputs: Inputs) -> Inputs:
+    """The same inputs with certain predictions: above a half, or the largest class."""
+    if inputs.link == "sigmoid":
+        threshold = 0.0 if inputs.from_logits else 0.5
+        certain = inputs.input > threshold
     else:
-        certain = one_hot(reading.input.argmax(1), reading.num_classes)
-    return replace(reading, input=certain.to(reading.input.dtype), from_logits=False)
+        certain = one_hot(inputs.input.argmax(1), inputs.num_classes)
+    return replace(inputs, input=certain.to(inputs.input.dtype), from_logits=False)
 
 
 def _neutral_outside(columns: dict[str, Tensor], where: Tensor, overlap: str) -> Totals:

@@ -17,7 +17,7 @@ from losskit.core.reduction import divide
 from losskit.core.sums import Sums
 from losskit.ops.columns import Formula
 from losskit.ops.maths import one_minus_exp, safe_power
-from losskit.ops.reading import Reading, summing_dtype
+from losskit.ops.inputs import Inputs, summing_dtype
 
 _SOFTMAX_SHAPES = (
     "input (N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; weight "
@@ -58,15 +58,15 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
     def formula(self) -> Formula:
         return Formula()
 
-    def check_classes(self, reading: Reading) -> None:
-        super().check_classes(reading)
-        check_length(self.name, "pos_weight", self.pos_weight, reading)
+    def check_classes(self, inputs: Inputs) -> None:
+        super().check_classes(inputs)
+        check_length(self.name, "pos_weight", self.pos_weight, inputs)
 
-    def factors(self, reading: Reading) -> Tensor | None:
+    def factors(self, inputs: Inputs) -> Tensor | None:
         if self.pos_weight is None:
             return None
-        positive = torch.as_tensor(self.pos_weight, dtype=torch.float64, device=reading.input.device)
-        positive = positive.expand(reading.num_classes)
+        positive = torch.as_tensor(self.pos_weight, dtype=torch.float64, device=inputs.input.device)
+        positive = positive.expand(inputs.num_classes)
         return torch.stack([positive, torch.ones_like(positive)], -1)
 
 
@@ -114,11 +114,11 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
     def formula(self) -> Formula:
         return Formula()
 
-    def check_classes(self, reading: Reading) -> None:
-        super().check_classes(reading)
-        check_length(self.name, "prior", self.prior, reading)
+    def check_classes(self, inputs: Inputs) -> None:
+        super().check_classes(inputs)
+        check_length(self.name, "prior", self.prior, inputs)
 
-    def shift(self) -> Tensor | None:
+    def logit_bias(self) -> Tensor | None:
         if not isinstance(self.prior, Tensor):
             return None
         prior = self.prior.to(summing_dtype(self.prior))
@@ -184,22 +184,22 @@ class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
     def formula(self) -> Formula:
         return Formula(gamma=self.gamma)
 
-    def check_classes(self, reading: Reading) -> None:
-        super().check_classes(reading)
-        check_length(self.name, "alpha", self.alpha, reading)
-        if reading.link == "softmax" and self.alpha is not None and not isinstance(self.alpha, Tensor):
+    def check_classes(self, inputs: Inputs) -> None:
+        super().check_classes(inputs)
+        check_length(self.name, "alpha", self.alpha, inputs)
+        if inputs.link == "softmax" and self.alpha is not None and not isinstance(self.alpha, Tensor):
             raise ValueError(
                 f"{self.name}: alpha={self.alpha} is one number, which for several classes means three things "
                 "elsewhere: a factor on the whole loss (multiply the loss instead), class 0 as background with 1 - "
                 "alpha (pass alpha=[1 - a, a, ..., a]), or nothing at all. Pass one number per class."
             )
 
-    def factors(self, reading: Reading) -> Tensor | None:
+    def factors(self, inputs: Inputs) -> Tensor | None:
         if self.alpha is None:
             return None
-        alpha = torch.as_tensor(self.alpha, dtype=torch.float64, device=reading.input.device)
-        alpha = alpha.expand(reading.num_classes)
-        return torch.stack([alpha, 1 - alpha], -1) if reading.link == "sigmoid" else alpha.unsqueeze(-1)
+        alpha = torch.as_tensor(self.alpha, dtype=torch.float64, device=inputs.input.device)
+        alpha = alpha.expand(inputs.num_classes)
+        return torch.stack([alpha, 1 - alpha], -1) if inputs.link == "sigmoid" else alpha.unsqueeze(-1)
 
 
 class MeanFocalLoss(ModeOptions, ClassificationLoss):

@@ -18,7 +18,7 @@ from losskit.core.mean import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.core.sums import Sums
-from losskit.ops.reading import computing_dtype
+from losskit.ops.inputs import computing_dtype
 
 
 class SobolevLoss(MeanLoss):

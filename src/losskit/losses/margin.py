@@ -12,13 +12,13 @@ from losskit.core.contract import Always, check_equal, check_floating, check_ten
 from losskit.core.domains import ClassNumbers
 from losskit.core.errors import shape
 from losskit.core.labels import check_length
-from losskit.core.loss import Additive
+from losskit.core.loss import Summable
 from losskit.core.mean import ElementLoss, MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.core.sums import Counts, Sums
 from losskit.ops.maths import log_sigmoid
-from losskit.ops.reading import Reading, computing_dtype
+from losskit.ops.inputs import Inputs, computing_dtype
 from losskit.ops.reference import Elements
 from losskit.ops.values import check, mark
 
@@ -127,23 +127,23 @@ class MultiMarginLoss(MeanLoss):
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         input, target = tensors
-        reading = read(
+        inputs = read(
             self.name, input, target, weight, mask, always="softmax", ignore_index=self.ignore_index
         )  # softmax: one true class a position
-        if not reading.holds_indices:
+        if not inputs.holds_indices:
             raise ValueError(
                 f"{self.name}: target has the input's shape {shape(input)}, but it takes one class index a position. "
                 "Pass target.argmax(1) if it is one-hot; for several labels use MultiLabelMarginLoss."
             )
-        check_length(self.name, "class_weight", self.class_weight, reading)
-        bad = check(reading)
-        elements = Elements(reading)
+        check_length(self.name, "class_weight", self.class_weight, inputs)
+        bad = check(inputs)
+        elements = Elements(inputs)
         scores, counts = elements.input, elements.counts  # (N, C, *), (N, 1, *)
-        truth = reading.target.unsqueeze(1).long()
-        truth = (truth if counts is None else truth.where(counts, 0)).clamp(0, reading.num_classes - 1)
+        truth = inputs.target.unsqueeze(1).long()
+        truth = (truth if counts is None else truth.where(counts, 0)).clamp(0, inputs.num_classes - 1)
         violation = (self.margin - scores.gather(1, truth) + scores).clamp_min(0) ** self.p
-        value = violation.scatter(1, truth, 0.0).sum(1, keepdim=True) / reading.num_classes
-        share = reading.weight
+        value = violation.scatter(1, truth, 0.0).sum(1, keepdim=True) / inputs.num_classes
+        share = inputs.weight
         if isinstance(self.class_weight, Tensor):
             of_truth = self.class_weight.to(value)[truth]
             share = of_truth if share is None else of_truth * share.to(value)
@@ -158,7 +158,7 @@ class MultiMarginLoss(MeanLoss):
         *,
         num_classes: int | None = None,
     ) -> Counts:
-        return Additive.counts(self, target, weight, mask, num_classes=num_classes)
+        return Summable.counts(self, target, weight, mask, num_classes=num_classes)
 
 
 class MultiLabelMarginLoss(MeanLoss):
@@ -235,7 +235,7 @@ class MultiLabelSoftMarginLoss(ClassificationLoss):
     always: ClassVar[Always | None] = "sigmoid"
     shapes = "input (N, C, *), target of the same shape in [0, 1]; weight and mask of the same shape, or size 1."
 
-    def read(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Reading:
+    def read(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Inputs:
         check_floating(self.name, "input", input)
         check_tensor(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})

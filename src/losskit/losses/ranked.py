@@ -10,14 +10,14 @@ from torch import Tensor
 
 from losskit.core.contract import read
 from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length
-from losskit.core.loss import Additive
+from losskit.core.loss import Summable
 from losskit.core.options import option
 from losskit.core.sums import Sums
 from losskit.ops import ranks
-from losskit.ops.reading import Reading
+from losskit.ops.inputs import Inputs
 
 
-class LovaszLoss(ModeOptions, LabelOptions, Additive):
+class LovaszLoss(ModeOptions, LabelOptions, Summable):
     r"""The convex extension of intersection over union: each error is priced by the Jaccard index it costs.
 
     .. math:: \sum_i e_{(i)}\,\left(J_i - J_{i-1}\right)
@@ -47,7 +47,7 @@ class LovaszLoss(ModeOptions, LabelOptions, Additive):
     )
 
     @property
-    def additive(self) -> bool:
+    def summable(self) -> bool:
         return self.pool == "sample"
 
     @property
@@ -71,27 +71,27 @@ class LovaszLoss(ModeOptions, LabelOptions, Additive):
                 f"{self.name}: elements are ranked, so they have no weight. Pass mask= to leave elements out, or "
                 "class_weight= to weigh classes."
             )
-        reading = read(
+        inputs = read(
             self.name, input, target, None, mask,
             mode=self.mode, ignore_index=self.ignore_index, from_logits=self.from_logits,
         )  # fmt: skip
-        check_length(self.name, "class_weight", self.class_weight, reading)
-        sums = ranks.totals(reading, pooled=self.pool == "batch")  # (N, C, 3)
+        check_length(self.name, "class_weight", self.class_weight, inputs)
+        sums = ranks.totals(inputs, pooled=self.pool == "batch")  # (N, C, 3)
         value, positives, count = sums.unbind(-1)
-        scored = self._scored(positives, count, reading)
+        scored = self._scored(positives, count, inputs)
         scored = scored if self.class_weight is None else scored * self.class_weight.to(scored)  # type: ignore[union-attr]
         total = scored.sum(1)
         value = torch.where(scored > 0, value * scored, 0.0).sum(1) / torch.where(total > 0, total, 1.0)
         value = value + 0 * count.detach().sum(1)  # NaN where a bad label was left for later
         return value, (total > 0).to(value.dtype)
 
-    def _scored(self, positives: Tensor, count: Tensor, reading: Reading) -> Tensor:
+    def _scored(self, positives: Tensor, count: Tensor, inputs: Inputs) -> Tensor:
         """Which classes of each image are averaged, (N, C) float64."""
         scored = count > 0
-        if reading.link == "softmax":
+        if inputs.link == "softmax":
             if self.classes == "present":
                 scored = scored & (positives > 0)
             elif self.classes != "all":
-                chosen = [c in self.classes for c in range(reading.num_classes)]
+                chosen = [c in self.classes for c in range(inputs.num_classes)]
                 scored = scored & torch.tensor(chosen, device=scored.device)
         return scored.to(torch.float64)

@@ -16,7 +16,7 @@ from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.core.sums import Sums
 from losskit.ops.ctc import ctc
-from losskit.ops.reading import computing_dtype
+from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import mark
 
 

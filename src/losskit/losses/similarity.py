@@ -17,7 +17,7 @@ from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.core.sums import Sums
 from losskit.losses.margin import signed
-from losskit.ops.reading import computing_dtype
+from losskit.ops.inputs import computing_dtype
 
 _EPS = 1e-12  # added to squared lengths, as PyTorch does
 

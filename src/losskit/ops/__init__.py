@@ -1,7 +1,7 @@
 """Terms to totals: the one seam between losses and the operators that serve them.
 
-    totals(reading, columns) -> (N, C) a column    sums over the positions of each sample and class, pooled: (C,)
-    terms(reading, term, ...)                      what each element contributes, for reduction="none"
+    totals(inputs, columns) -> (N, C) a column    sums over the positions of each sample and class, pooled: (C,)
+    terms(inputs, term, ...)                      what each element contributes, for reduction="none"
 
 Nothing below this line knows a loss's name.
 """
@@ -15,13 +15,13 @@ from torch import Tensor
 from losskit.ops import choice, passes, reference, values
 from losskit.ops.columns import OF_TARGETS, Column, Term, plan
 from losskit.ops.passes import alike, makes_gradients
-from losskit.ops.reading import Reading
+from losskit.ops.inputs import Inputs
 
 __all__ = ["alike", "makes_gradients", "terms", "totals"]
 
 
 def totals(
-    reading: Reading, columns: Sequence[Column], *, pooled: bool = False, expected: Tensor | None = None
+    inputs: Inputs, columns: Sequence[Column], *, pooled: bool = False, expected: Tensor | None = None
 ) -> list[Tensor]:
     """Sums over the positions of each sample and class, (N, C) a column, in float64; (C,) if pooled.
 
@@ -29,24 +29,24 @@ def totals(
     totals but for a factor, (1, C, K), where the loss knows it beforehand.
     """
     planned = plan(columns)
-    operator = choice.serving(reading, planned, len(columns), made=expected is not None)
+    operator = choice.serving(inputs, planned, len(columns), made=expected is not None)
     if operator != "reference":
         assert planned is not None
-        return list(passes.totals(reading, planned, operator, pooled=pooled, expected=expected))
-    bad = values.check(reading)
-    result = reference.totals(reading, columns)
+        return list(passes.totals(inputs, planned, operator, pooled=pooled, expected=expected))
+    bad = values.check(inputs)
+    result = reference.totals(inputs, columns)
     if pooled:
         result = result.sum(0)
     if bad:
         result = result + sum(bad)
-    learned = any(t is not None and t.requires_grad for t in (reading.target, reading.weight))
-    fixed = reading.is_plain and not learned  # which spares the backward pass their part
+    learned = any(t is not None and t.requires_grad for t in (inputs.target, inputs.weight))
+    fixed = inputs.is_plain and not learned  # which spares the backward pass their part
     each = zip(columns, result.unbind(-1), strict=True)
     return [total.detach() if fixed and column in OF_TARGETS else total for column, total in each]
 
 
-def terms(reading: Reading, term: Term, truth: Tensor, every: Tensor | None = None) -> Tensor:
+def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None = None) -> Tensor:
     """Each element's `sum_c (truth_c t_c + every_c) term(log p_c)`, times its weight; 0 where it does not count."""
-    bad = values.check(reading)
-    result = reference.terms(reading, term, truth, every)
+    bad = values.check(inputs)
+    result = reference.terms(inputs, term, truth, every)
     return result + sum(bad) if bad else result

@@ -1,4 +1,4 @@
-"""Which operator serves a reading, and why each other one does not."""
+"""Which operator serves a pass, and why each other one does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from losskit.ops import native
 from losskit.ops.columns import Plan
-from losskit.ops.reading import Reading
+from losskit.ops.inputs import Inputs
 
 Operator = Literal["native", "triton", "reference"]
 FUSED: tuple[Operator, ...] = ("native", "triton")
@@ -66,14 +66,14 @@ def recorded() -> Iterator[list[Pass]]:
         _recorded = before
 
 
-def serving(reading: Reading, planned: Plan | None, sums: int, *, made: bool = False) -> Operator:
+def serving(inputs: Inputs, planned: Plan | None, sums: int, *, made: bool = False) -> Operator:
     """The operator for these sums; the reference serves whatever the fused ones do not."""
     if _recorded is None and not _forced:
-        device = reading.input.device.type
+        device = inputs.input.device.type
         fused: Operator = "native" if device == "cpu" else "triton"
-        return "reference" if refusal(fused, reading, planned) else fused
-    reasons = {name: refusal(name, reading, planned) for name in FUSED}
-    return choose(reading.owner, sums, reasons, made=made)
+        return "reference" if refusal(fused, inputs, planned) else fused
+    reasons = {name: refusal(name, inputs, planned) for name in FUSED}
+    return choose(inputs.owner, sums, reasons, made=made)
 
 
 def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = False) -> Operator:
@@ -94,18 +94,18 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = 
     return chosen
 
 
-def refusal(operator: Operator, reading: Reading, planned: Plan | None) -> str:
+def refusal(operator: Operator, inputs: Inputs, planned: Plan | None) -> str:
     """Why a fused operator does not serve, or nothing."""
-    tensors = {"input": reading.input, "target": reading.target, "weight": reading.weight, "shift": reading.shift}
-    tensors["mask"] = reading.mask
-    reason = unavailable(operator, reading.input) or unfit(tensors)
+    tensors = {"input": inputs.input, "target": inputs.target, "weight": inputs.weight, "logit_bias": inputs.logit_bias}
+    tensors["mask"] = inputs.mask
+    reason = unavailable(operator, inputs.input) or unfit(tensors)
     if reason:
         return reason
-    if not reading.from_logits:
+    if not inputs.from_logits:
         return "the input holds probabilities (from_logits=False)"
-    if reading.link not in native.LINKS:
+    if inputs.link not in native.LINKS:
         return "the input holds log-probabilities"
-    if operator == "native" and reading.link == "sigmoid" and reading.holds_indices:
+    if operator == "native" and inputs.link == "sigmoid" and inputs.holds_indices:
         return "the target holds class indices, each class one against the rest"
     if planned is None:
         return "a term is a formula of the loss's own"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from losskit.ops import native, reference, values
 from losskit.ops.columns import REGION_COLUMNS, Column, Difference, Formula, TermColumn
-from losskit.ops.reading import Reading, computing_dtype
+from losskit.ops.inputs import Inputs, computing_dtype
 from losskit.ops.reference import can_hold
 
 
@@ -35,7 +35,7 @@ class Settings(NamedTuple):
 Tensors = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
 TENSORS = 5
 _SIGNATURE = (
-    "Tensor input, Tensor target, Tensor? weight, Tensor? mask, Tensor? shift, str owner, str link, "
+    "Tensor input, Tensor target, Tensor? weight, Tensor? mask, Tensor? logit_bias, str owner, str link, "
     "int ignore_index, int[] places, float[] constants, bool pooled, str backend, bool late"
 )
 _library = torch.library.Library("losskit", "FRAGMENT")  # type: ignore[no-untyped-call]
@@ -47,7 +47,7 @@ def run(
     tensors: Tensors, settings: Settings, totals: bool, coefficients: Tensor | None, parts: native.Parts | None = None
 ) -> tuple[Tensor | None, Tensor | None]:
     """Totals, if asked for, and the gradient by the input, if theirs is given; or parts of it, where they are known."""
-    input, target, weight, mask, shift = tensors
+    input, target, weight, mask, logit_bias = tensors
     ignore = settings.ignore_index if can_hold(target, settings.ignore_index) else None
     _, link, _, places, constants, pooled, backend, late = settings
     operator: Callable[..., tuple[Tensor | None, Tensor | None, Tensor | tuple[int, float] | None]]
@@ -58,7 +58,7 @@ def run(
     else:
         operator = partial(native.run, parts=parts)
     sums, gradient, problem = operator(
-        input, target, weight, mask, shift, link, ignore, places, constants,
+        input, target, weight, mask, logit_bias, link, ignore, places, constants,
         pooled=pooled, totals=totals, coefficients=coefficients,
     )  # fmt: skip
     if totals:
@@ -99,12 +99,12 @@ def _(grad: Tensor, input: Tensor, *rest: Any) -> Tensor:  # noqa: ARG001
 class Totals(torch.autograd.Function):
     @staticmethod
     def forward(  # spelt out, since dynamo does not follow *arguments here
-        input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shift: Tensor | None,
+        input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
         owner: str, link: str, ignore_index: int, places: list[int], constants: list[float],
         pooled: bool, backend: str, late: bool,
     ) -> Tensor:  # fmt: skip
         result: Tensor = torch.ops.losskit.totals(
-            input, target, weight, mask, shift, owner, link, ignore_index, places, constants, pooled, backend, late
+            input, target, weight, mask, logit_bias, owner, link, ignore_index, places, constants, pooled, backend, late
         )
         return result
 
@@ -129,7 +129,7 @@ class Totals(torch.autograd.Function):
 class TotalsGradient(torch.autograd.Function):
     @staticmethod
     def forward(
-        grad: Tensor, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shift: Tensor | None,
+        grad: Tensor, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
         owner: str, link: str, ignore_index: int, places: list[int], constants: list[float],
         pooled: bool, backend: str, late: bool,
     ) -> Tensor:  # fmt: skip
@@ -139,7 +139,7 @@ class TotalsGradient(torch.autograd.Function):
             target,
             weight,
             mask,
-            shift,
+            logit_bias,
             owner,
             link,
             ignore_index,
@@ -187,7 +187,7 @@ def fold(batch: int, in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> tu
     folded: list[Tensor | None] = []
     for position, (tensor, dim) in enumerate(zip(arguments[:TENSORS], in_dims, strict=False)):
         if tensor is None or position == TENSORS - 1:
-            folded.append(tensor)  # the shift has no samples
+            folded.append(tensor)  # the logit_bias has no samples
             continue
         tensor = tensor.unsqueeze(0) if dim is None else tensor.movedim(dim, 0)
         folded.append(tensor.expand(batch, samples, *tensor.shape[2:]).flatten(0, 1))
@@ -196,15 +196,15 @@ def fold(batch: int, in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> tu
 
 def _reference(input: Tensor, tensors: Sequence[Tensor | None], settings: Settings) -> Tensor:
     """The same totals by the definition."""
-    _, target, weight, mask, shift = tensors
+    _, target, weight, mask, logit_bias = tensors
     assert target is not None
     if settings.link == "difference":
         return differences(input, target, weight, mask, Difference(*settings.constants[:2]))
     link: Any = settings.link
-    reading = Reading(
-        settings.owner, input, target, weight, mask, link, settings.ignore_index, True, shift, input.shape
+    inputs = Inputs(
+        settings.owner, input, target, weight, mask, link, settings.ignore_index, True, logit_bias, input.shape
     )  # fmt: skip
-    result = reference.totals(reading, _columns(settings))
+    result = reference.totals(inputs, _columns(settings))
     return result.sum(0, keepdim=True) if settings.pooled else result
 
 

@@ -46,7 +46,7 @@ class _Call(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("N", "C", "S", "K", "link", "dense", "has_ignore", "ignore")),
         *((name, ctypes.c_int64) for name in ("pooled", "threads", "stream")),
         *((name, _View) for name in ("input", "target", "weight", "mask", "gradient")),
-        ("shift", ctypes.c_void_p),
+        ("logit_bias", ctypes.c_void_p),
         ("coefficients", ctypes.c_void_p),
         ("coefficients_n", ctypes.c_int64),
         ("totals", ctypes.c_void_p),
@@ -106,7 +106,7 @@ def run(
     target: Tensor,
     weight: Tensor | None,
     mask: Tensor | None,
-    shift: Tensor | None,
+    logit_bias: Tensor | None,
     link: str,
     ignore: int | None,
     places: Sequence[int],
@@ -120,10 +120,10 @@ def run(
     """One pass: totals (N or 1, C, K), the gradient by the input, and the first value that no label can have."""
     call, held = _describe(input, target, weight, mask, link, ignore, pooled=pooled)
     call.K, call.region, call.terms, call.term = _sums(tuple(places), tuple(constants))
-    if shift is not None:
-        shift = shift.detach().to(torch.float32).contiguous()
-        call.shift = shift.data_ptr()
-        held.append(shift)
+    if logit_bias is not None:
+        logit_bias = logit_bias.detach().to(torch.float32).contiguous()
+        call.logit_bias = logit_bias.data_ptr()
+        held.append(logit_bias)
     sums = gradient = None
     if totals:
         shape = 1 if pooled else input.shape[0], input.shape[1], call.K

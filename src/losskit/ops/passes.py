@@ -17,7 +17,7 @@ from torch import Tensor
 from losskit.ops import native, values
 from losskit.ops.columns import OF_REGIONS, OF_TARGETS, REGION_COLUMNS, Plan
 from losskit.ops.fused import Settings, Tensors, Totals, TotalsGradient, run
-from losskit.ops.reading import Reading, can_branch
+from losskit.ops.inputs import Inputs, can_branch
 
 _WORTH_MAKING = 4096  # elements
 _OF_TARGETS = [REGION_COLUMNS.index(name) for name in OF_TARGETS]
@@ -117,9 +117,9 @@ def alike(classes: int, shares: tuple[float, ...]) -> Tensor:
     return torch.tensor(shares, dtype=torch.float64, device="cpu").repeat(1, classes, 1)
 
 
-def makes_gradients(reading: Reading) -> bool:
+def makes_gradients(inputs: Inputs) -> bool:
     """Whether a gradient that is known but for a factor is made with the totals."""
-    return _is_worth_making(reading.input) and reading.is_plain
+    return _is_worth_making(inputs.input) and inputs.is_plain
 
 
 def _is_worth_making(input: Tensor) -> bool:
@@ -145,16 +145,16 @@ def _parts(tensors: Tensors, settings: Settings) -> native.Parts | None:
     return native.Parts(torch.empty_like(input)) if known else None
 
 
-def totals(reading: Reading, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Sequence[Tensor]:
+def totals(inputs: Inputs, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Sequence[Tensor]:
     """Sums over the positions of each sample and class in one pass, (N, C) a column; (C,) if pooled.
 
     `expected`, (1, C, K), is what the gradient of the totals will be but for a factor: then the gradient by the input
     is made in the same pass, and scaled or made again where that proves wrong.
     """
-    tensors = reading.tensors
-    plain = reading.is_plain
+    tensors = inputs.tensors
+    plain = inputs.is_plain
     late = tensors[0].device.type != "cpu" if plain else not all(t is None or can_branch(t) for t in tensors)
-    settings = Settings(reading.owner, reading.link, reading.ignore_index, *planned, pooled, backend, late)
+    settings = Settings(inputs.owner, inputs.link, inputs.ignore_index, *planned, pooled, backend, late)
     if plain:
         parts = _parts(tensors, settings) if expected is None else None
         request = _Request(tensors, settings, expected, parts)

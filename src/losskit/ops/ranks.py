@@ -1,6 +1,6 @@
 """Sums of errors by their ranks: elements in falling order of error, each priced by the Jaccard loss that it adds.
 
-    totals(reading) -> (N or 1, C, 3)    errors times their prices, positives, and elements that count
+    totals(inputs) -> (N or 1, C, 3)    errors times their prices, positives, and elements that count
 
 Errors are hinges `[1 - x (2t - 1)]+` under sigmoid, `|t - p|` under softmax and for probabilities. Equal errors have
 the same sum in any order, but not the same gradient: of them the first position ranks first, so that it is always one.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from losskit.ops import choice, native, values
 from losskit.ops.fused import fold
-from losskit.ops.reading import Reading, can_branch
+from losskit.ops.inputs import Inputs, can_branch
 from losskit.ops.reference import Elements, can_hold
 
 _SORTED_AT_ONCE = 2**32  # elements that a position of 32 bits can name
@@ -38,39 +38,39 @@ _library.define(f"ranks({_SIGNATURE}) -> Tensor")  # type: ignore[no-untyped-cal
 _library.define(f"ranks_gradient(Tensor grad, {_SIGNATURE}) -> Tensor")  # type: ignore[no-untyped-call]
 
 
-def totals(reading: Reading, *, pooled: bool) -> Tensor:
+def totals(inputs: Inputs, *, pooled: bool) -> Tensor:
     """Errors times their prices, positives and elements that count, (N, C, 3) in float64; (1, C, 3) if pooled.
 
     All are NaN where a bad label was left for later.
     """
     reasons: dict[choice.Operator, str] = {
-        "native": _refusal(reading, pooled=pooled),
+        "native": _refusal(inputs, pooled=pooled),
         "triton": "ranks need a sort, which the GPU does with torch.sort",
     }
-    if choice.choose(reading.owner, 3, reasons) == "reference":
-        bad = values.check(reading) + values.check_hard(reading)
-        result = reference(reading, pooled=pooled)
+    if choice.choose(inputs.owner, 3, reasons) == "reference":
+        bad = values.check(inputs) + values.check_hard(inputs)
+        result = reference(inputs, pooled=pooled)
         return result + sum(bad) if bad else result
-    late = not all(t is None or can_branch(t) for t in reading.tensors)
-    settings = Settings(reading.owner, reading.link, reading.ignore_index, pooled, late)
-    tensors = (reading.input, reading.target, reading.mask)
-    if reading.is_plain:
-        priced = reading.input.requires_grad and torch.is_grad_enabled()
+    late = not all(t is None or can_branch(t) for t in inputs.tensors)
+    settings = Settings(inputs.owner, inputs.link, inputs.ignore_index, pooled, late)
+    tensors = (inputs.input, inputs.target, inputs.mask)
+    if inputs.is_plain:
+        priced = inputs.input.requires_grad and torch.is_grad_enabled()
         return _Plain.apply(priced, *tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
     return _Ranks.apply(*tensors, *settings)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def _refusal(reading: Reading, *, pooled: bool) -> str:
-    reason = choice.refusal("native", reading, ([], []))
-    together = reading.input.numel() if pooled else reading.input.shape[2:].numel()
+def _refusal(inputs: Inputs, *, pooled: bool) -> str:
+    reason = choice.refusal("native", inputs, ([], []))
+    together = inputs.input.numel() if pooled else inputs.input.shape[2:].numel()
     return reason or ("" if together < _SORTED_AT_ONCE else f"more than {_SORTED_AT_ONCE} elements are ranked together")
 
 
-def reference(reading: Reading, *, pooled: bool) -> Tensor:
+def reference(inputs: Inputs, *, pooled: bool) -> Tensor:
     """The definition, in plain PyTorch."""
-    elements = Elements(reading)
+    elements = Elements(inputs)
     target = elements.target > 0.5
-    if reading.link == "sigmoid" and reading.from_logits:
+    if inputs.link == "sigmoid" and inputs.from_logits:
         error = torch.relu(1 - elements.input * (2 * target.to(elements.dtype) - 1))
     else:
         error = (target.to(elements.dtype) - elements.p).abs()
@@ -191,10 +191,10 @@ class _RanksGradient(torch.autograd.Function):
         link: Any = told.link
 
         def sums(input: Tensor) -> Tensor:
-            reading = Reading(
+            inputs = Inputs(
                 told.owner, input, target, None, mask, link, told.ignore_index, True, None, input.shape
             )  # fmt: skip
-            return reference(reading, pooled=told.pooled)
+            return reference(inputs, pooled=told.pooled)
 
         def gradient(grad: Tensor, input: Tensor) -> Tensor:
             pull: Any = torch.func.vjp(sums, input)[1]

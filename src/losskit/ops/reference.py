@@ -15,7 +15,7 @@ from torch import Tensor
 
 from losskit.ops.columns import Column, Term, TermColumn
 from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot
-from losskit.ops.reading import Reading, can_branch, computing_dtype, summing_dtype
+from losskit.ops.inputs import Inputs, can_branch, computing_dtype, summing_dtype
 
 T = TypeVar("T")
 
@@ -33,54 +33,54 @@ class once(Generic[T]):  # noqa: N801 - reads as the decorator it is
         return value
 
 
-def totals(reading: Reading, columns: Sequence[Column]) -> Tensor:
+def totals(inputs: Inputs, columns: Sequence[Column]) -> Tensor:
     """Sums over the positions of each sample and class: (N, C, K), one column each, in float64."""
-    elements = Elements(reading)
-    shape = reading.input.shape
+    elements = Elements(inputs)
+    shape = inputs.input.shape
     sums = []
     for column in columns:
         term = elements.column(column).expand(shape).reshape(shape[0], shape[1], shape[2:].numel())
-        sums.append(term.sum(-1, dtype=summing_dtype(reading.input)))
+        sums.append(term.sum(-1, dtype=summing_dtype(inputs.input)))
     return torch.stack(sums, -1)
 
 
-def terms(reading: Reading, term: Term, truth: Tensor, every: Tensor | None) -> Tensor:
+def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None) -> Tensor:
     """Each element's `sum_c (truth_c t_c + every_c) term(log p_c)`, times its weight; 0 where it does not count.
 
     `truth` and `every` are (C, 1) under softmax, giving (N, *), and (C, 2) for yes and no under sigmoid,
     giving (N, C, *).
     """
-    elements = Elements(reading)
-    space = (1,) * (reading.input.dim() - 2)
-    value = torch.zeros((), dtype=elements.log_p.dtype, device=reading.input.device)
+    elements = Elements(inputs)
+    space = (1,) * (inputs.input.dim() - 2)
+    value = torch.zeros((), dtype=elements.log_p.dtype, device=inputs.input.device)
     for side in range(truth.shape[1]):
         share = truth[:, side].to(elements.log_p.dtype).view(-1, *space)
         value = value + share * elements.weighted(elements.truth(side), elements.term(term, side))
         if every is not None:
             share = every[:, side].to(elements.log_p.dtype).view(-1, *space)
             value = value + share * elements.selected_weight * elements.term(term, side)
-    return value if reading.link == "sigmoid" else value.sum(1)
+    return value if inputs.link == "sigmoid" else value.sum(1)
 
 
 class Elements:
     """What each element contributes, computed when first asked for, so that columns share their work."""
 
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
-        self.dtype = computing_dtype(reading.input)
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.dtype = computing_dtype(inputs.input)
 
     @once
     def counts(self) -> Tensor | None:
         """Where an element counts, broadcasting to (N, C, *), or None where all do."""
-        reading = self.reading
-        counts = reading.mask
-        if can_hold(reading.target, reading.ignore_index):
-            kept = reading.target != reading.ignore_index
+        inputs = self.inputs
+        counts = inputs.mask
+        if can_hold(inputs.target, inputs.ignore_index):
+            kept = inputs.target != inputs.ignore_index
             if can_branch(kept) and bool(kept.all()):
                 return counts
-            if reading.holds_indices:
+            if inputs.holds_indices:
                 kept = kept.unsqueeze(1)
-            elif reading.link != "sigmoid":  # one ignored class ignores the position
+            elif inputs.link != "sigmoid":  # one ignored class ignores the position
                 kept = kept.all(1, keepdim=True)
             counts = kept if counts is None else counts & kept
         return counts
@@ -90,48 +90,48 @@ class Elements:
 
     @once
     def input(self) -> Tensor:
-        input = self.reading.input.to(self.dtype)
-        if self.reading.shift is not None:
-            input = input + self.reading.shift.to(self.dtype).view(-1, *(1,) * (input.dim() - 2))
-        return self.select(input, 0.0 if self.reading.from_logits else 0.5)
+        input = self.inputs.input.to(self.dtype)
+        if self.inputs.logit_bias is not None:
+            input = input + self.inputs.logit_bias.to(self.dtype).view(-1, *(1,) * (input.dim() - 2))
+        return self.select(input, 0.0 if self.inputs.from_logits else 0.5)
 
     @once
     def one_hot(self) -> Tensor | None:
         """(N, C, *) bool, for class indices."""
-        if not self.reading.holds_indices:
+        if not self.inputs.holds_indices:
             return None
-        found = one_hot(self.reading.target, self.reading.num_classes)
+        found = one_hot(self.inputs.target, self.inputs.num_classes)
         return found if self.counts is None else found & self.counts
 
     @once
     def target(self) -> Tensor:
         if self.one_hot is not None:
             return self.one_hot.to(self.dtype)
-        return self.select(self.reading.target.to(self.dtype), 0.0)
+        return self.select(self.inputs.target.to(self.dtype), 0.0)
 
     @once
     def selected_weight(self) -> Tensor:
-        weight = self.reading.weight
+        weight = self.inputs.weight
         weight = self.input.new_ones(()) if weight is None else weight.to(self.dtype)
         return self.select(weight, 0.0)
 
     @once
     def log_p(self) -> Tensor:
-        if not self.reading.from_logits:
+        if not self.inputs.from_logits:
             return log_of_probability(self.input)
-        if self.reading.link == "softmax":
+        if self.inputs.link == "softmax":
             return log_softmax(self.input)
-        return log_sigmoid(self.input) if self.reading.link == "sigmoid" else self.input
+        return log_sigmoid(self.input) if self.inputs.link == "sigmoid" else self.input
 
     @once
     def log_q(self) -> Tensor:
-        if not self.reading.from_logits:
+        if not self.inputs.from_logits:
             return log_of_probability(1 - self.input)
         return log_sigmoid(-self.input)
 
     @once
     def p(self) -> Tensor:
-        return self.log_p.exp() if self.reading.from_logits else self.input
+        return self.log_p.exp() if self.inputs.from_logits else self.input
 
     def truth(self, side: int) -> Tensor:
         return self.target if side == 0 else 1 - self.target

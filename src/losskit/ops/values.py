@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.ops.reading import Reading, can_branch
+from losskit.ops.inputs import Inputs, can_branch
 from losskit.ops.reference import Elements, can_hold
 
 _MOST_PENDING = 64
@@ -111,12 +111,12 @@ def mark(result: Tensor, bad: Tensor, values: Tensor, message: str) -> Tensor:
     return result if found is None else result + found
 
 
-def check(reading: Reading) -> list[Tensor]:
-    """Every check that the reading asks for; what cannot be raised now comes back as scalars to add to the loss."""
+def check(inputs: Inputs) -> list[Tensor]:
+    """Every check that the inputs need; what cannot be raised now comes back as scalars to add to the loss."""
     raise_pending()
-    found = [_labels(reading) if reading.holds_indices else _soft_labels(reading)]
-    if not reading.from_logits:
-        found.append(probabilities_in_range(reading.owner, reading.input, reading.mask))
+    found = [_labels(inputs) if inputs.holds_indices else _soft_labels(inputs)]
+    if not inputs.from_logits:
+        found.append(probabilities_in_range(inputs.owner, inputs.input, inputs.mask))
     return [f for f in found if f is not None]
 
 
@@ -145,13 +145,13 @@ def _hard_message(owner: str) -> str:
     return f"{owner}: target holds {{value}}, but ranks need hard labels, 0 or 1. Pass (target > 0.5)."
 
 
-def check_hard(reading: Reading) -> list[Tensor]:
+def check_hard(inputs: Inputs) -> list[Tensor]:
     """Labels are 0 or 1, given that they lie in [0, 1]; as `check`, which it follows."""
-    target = reading.target
-    if reading.holds_indices or not target.is_floating_point():
+    target = inputs.target
+    if inputs.holds_indices or not target.is_floating_point():
         return []
-    bad, counts = (target > 0) & (target < 1), Elements(reading).counts
-    found = verdict(bad if counts is None else bad & counts, target, _hard_message(reading.owner), first=False)
+    bad, counts = (target > 0) & (target < 1), Elements(inputs).counts
+    found = verdict(bad if counts is None else bad & counts, target, _hard_message(inputs.owner), first=False)
     return [] if found is None else [found]
 
 
@@ -179,43 +179,43 @@ def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | Non
     _pending.append(_Pending(messages, torch.tensor([float(kind), value])))
 
 
-def _labels(reading: Reading) -> Tensor | None:
-    target, classes = reading.target, reading.num_classes
+def _labels(inputs: Inputs) -> Tensor | None:
+    target, classes = inputs.target, inputs.num_classes
     bad = target >= classes if can_hold(target, classes) else torch.zeros_like(target, dtype=torch.bool)
     if can_hold(target, -1):
         bad = bad | (target < 0)
-    if can_hold(target, reading.ignore_index):
-        bad = bad & (target != reading.ignore_index)
-    if reading.mask is not None:
-        bad = bad & _positions(reading.mask)
+    if can_hold(target, inputs.ignore_index):
+        bad = bad & (target != inputs.ignore_index)
+    if inputs.mask is not None:
+        bad = bad & _positions(inputs.mask)
     return verdict(
         bad,
         target,
-        _index_message(reading.owner, classes),
+        _index_message(inputs.owner, classes),
     )
 
 
-def _soft_labels(reading: Reading) -> Tensor | None:
-    target = reading.target
-    if target.dtype == torch.bool and reading.link == "sigmoid":
+def _soft_labels(inputs: Inputs) -> Tensor | None:
+    target = inputs.target
+    if target.dtype == torch.bool and inputs.link == "sigmoid":
         return None
-    counts = Elements(reading).counts
+    counts = Elements(inputs).counts
     rounding = _rounding(target)
     bad = ~((target >= -rounding) & (target <= 1 + rounding))
     bad = bad if counts is None else bad & counts
     out_of_range = verdict(
         bad,
         target,
-        _label_message(reading.owner),
+        _label_message(inputs.owner),
     )
-    if reading.link == "sigmoid":
+    if inputs.link == "sigmoid":
         return out_of_range
     total = target.sum(1, keepdim=True, dtype=torch.float32)
     bad = ~((total - 1).abs() <= 1e-3 + target.shape[1] * rounding)
     rows = verdict(
         bad if counts is None else bad & counts,
         total,
-        _row_message(reading.owner),
+        _row_message(inputs.owner),
         first=False,
     )
     return out_of_range if rows is None else rows if out_of_range is None else out_of_range + rows

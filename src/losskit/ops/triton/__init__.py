@@ -46,7 +46,7 @@ def run(
     target: Tensor,
     weight: Tensor | None,
     mask: Tensor | None,
-    shift: Tensor | None,
+    logit_bias: Tensor | None,
     link: str,
     ignore: int | None,
     places: Sequence[int],
@@ -62,5 +62,5 @@ def run(
     """
     from losskit.ops.triton.launch import Work
 
-    work = Work(input, target, weight, mask, shift, link, ignore, places, constants, pooled, totals, coefficients)
+    work = Work(input, target, weight, mask, logit_bias, link, ignore, places, constants, pooled, totals, coefficients)
     return work.run()

@@ -34,7 +34,7 @@ class Work:
     """One call of the operators."""
 
     def __init__(
-        self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shift: Tensor | None,
+        self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
         link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float],
         pooled: bool, totals: bool, coefficients: Tensor | None,
     ) -> None:  # fmt: skip
@@ -52,7 +52,7 @@ class Work:
         self.target = self._side(target.detach() if self.dense else target.unsqueeze(1))
         self.weight = _NONE if weight is None else self._side(over(weight, input))
         self.mask = _NONE if mask is None else self._side(over(mask, input))
-        self.shift = None if shift is None else shift.detach().to(torch.float32).contiguous()
+        self.logit_bias = None if logit_bias is None else logit_bias.detach().to(torch.float32).contiguous()
         self.coefficients: tuple[Tensor | None, int] = (None, 0)
         self.gradient, self.made = _NONE, None
         if coefficients is not None:
@@ -80,7 +80,7 @@ class Work:
         programs = self.n * blocks * chunks
         partials, keys = self._partials(chunks), self._keys(programs)
         sigmoid[(programs,)](
-            self.input, self.target, self.weight, self.mask, self.gradient, self.shift, self.coefficients,
+            self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks, blocks,
             self.ignore or 0, self.rounding, **self._asked(positions), **self._kind(), CB=block, P=positions,
         )  # fmt: skip
@@ -95,7 +95,7 @@ class Work:
         tiles, size, chunks = self._cut(block, positions)
         partials, keys = self._partials(chunks), self._keys(self.n * chunks)
         softmax_tile[(self.n * chunks,)](
-            self.input, self.target, self.weight, self.mask, self.gradient, self.shift, self.coefficients,
+            self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks,
             self.ignore or 0, self.rounding, **self._asked(positions), **self._kind(), **self._softmax_kind(),
             CB=block, P=positions, num_warps=8 if block * positions > WHOLE_TILE else 4,
@@ -112,12 +112,12 @@ class Work:
         partials, keys = self._partials(chunks), self._keys(self.n * tiles)
         asked, shape = self._asked(positions), {**self._softmax_kind(), "CB": block, "P": positions}
         softmax_positions[(self.n * tiles,)](
-            self.input, self.target, self.mask, self.shift, self.coefficients, known, truths, keys, self.constants,
+            self.input, self.target, self.mask, self.logit_bias, self.coefficients, known, truths, keys, self.constants,
             self.c, self.s, tiles, self.ignore or 0, self.rounding, **asked, **self._kind(), **shape,
         )  # fmt: skip
         if self.totals or self.made is not None:
             softmax_classes[(self.n * blocks * chunks,)](
-                self.input, self.target, self.weight, self.gradient, self.shift, self.coefficients,
+                self.input, self.target, self.weight, self.gradient, self.logit_bias, self.coefficients,
                 known, truths, partials, self.constants, self.c, self.s, tiles, size, chunks, blocks,
                 self.rounding, **asked, DENSE=self.dense, **shape,
             )  # fmt: skip

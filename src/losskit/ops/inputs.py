@@ -14,7 +14,7 @@ Link = Literal["sigmoid", "softmax", "log_softmax", "difference"]
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Inputs:
     """Tensors as given, in the shapes below. Made only by `losskit.core.contract`."""
 
     owner: str  # the loss, for messages
@@ -25,7 +25,7 @@ class Reading:
     link: Link
     ignore_index: int
     from_logits: bool
-    shift: Tensor | None  # (C,), added to the logits of each position
+    logit_bias: Tensor | None  # (C,), added to the logits of each position
     output_shape: torch.Size  # of reduction="none": (N, *) under softmax, the input's own under sigmoid
 
     @property
@@ -34,7 +34,7 @@ class Reading:
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
-        return self.input, self.target, self.weight, self.mask, self.shift
+        return self.input, self.target, self.weight, self.mask, self.logit_bias
 
     @property
     def num_classes(self) -> int:
@@ -52,13 +52,13 @@ class Reading:
                 return False
         return True
 
-    def equals(self, other: Reading) -> bool:
+    def equals(self, other: Inputs) -> bool:
         """Whether one pass over memory can serve both, given that both were read from the same tensors."""
         return (
             self.link == other.link
             and self.ignore_index == other.ignore_index
             and self.from_logits == other.from_logits
-            and self.shift is other.shift
+            and self.logit_bias is other.logit_bias
         )
 
 
