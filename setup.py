@@ -7,7 +7,17 @@ from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
-SOURCES = ["losskit.c", "ranks.c", "parallel.c", "kernels_avx512.c", "kernels_avx2.c", "kernels_plain.c"]
+SOURCES = [
+    "losskit.c",
+    "loss.c",
+    "finish.c",
+    "tape.c",
+    "ranks.c",
+    "parallel.c",
+    "kernels_avx512.c",
+    "kernels_avx2.c",
+    "kernels_plain.c",
+]
 FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-g0"]
 
 

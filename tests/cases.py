@@ -17,7 +17,7 @@ from losskit import functional
 from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import Entry, entries
 from losskit.core.labels import LabelLoss, LabelOptions
-from losskit.core.loss import Summable, Loss
+from losskit.core.loss import Loss, Summable
 
 
 class Shape(NamedTuple):
@@ -326,7 +326,7 @@ def cases_of(entry: Entry) -> list[Case]:
         return OTHERS[entry.name](entry)
     if issubclass(entry.loss, LabelLoss):
         return _labelled(entry)
-    if issubclass(entry.loss, losskit.RegressionLoss) and entry.loss.tensor_names() == ["input", "target"]:
+    if issubclass(entry.loss, losskit.RegressionLoss) and entry.loss.tensors == ("input", "target"):
         return [Case(entry, "pair", pair, along=0)]
     raise LookupError(f"{entry.name} has no inputs to be tested with: add it to OTHERS in tests/cases.py.")
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from losskit.ops import native, reference
-from losskit.ops.columns import REGION_COLUMNS, Formula, TermColumn, plan
+from losskit.ops.columns import REGION_COLUMNS, Formula, TermColumn, kernel_columns
 from losskit.ops.inputs import Inputs
 from triton_cases import DTYPES, guarded, guarded_outputs, outside_of
 
@@ -185,7 +185,7 @@ def run(case, g, coefficients=None, *, totals=True, parts=None):
     ignore = g.ignore if reference.can_hold(g.target, g.ignore) else None
     with instructions(case.level), guarded_outputs() as made:
         found = native.run(
-            *tensors, case.link, ignore, *plan(g.columns),
+            *tensors, case.link, ignore, *kernel_columns(g.columns),
             pooled=case.pooled, totals=totals, coefficients=coefficients, parts=parts,
         )  # fmt: skip
     assert all(outside_of(each).isnan().all() for each in made), "memory beside the gradient was written"

@@ -10,8 +10,8 @@ import losskit
 import losskit.losses.classification
 import losskit.losses.region
 from cases import CASES, Shape
-from losskit.core import labels, mean, reduction, region
-from losskit.core.contract import read as labels_read
+from losskit.core import means, reduction, region
+from losskit.core.contract import InputSpec
 from losskit.ops import reference
 from test_meaning import UNITS, along, keeping, same_as_without, spoilt
 
@@ -82,11 +82,14 @@ def after(values, weight, counts):
     return value * factor, share
 
 
-ORIGINAL = {"weighted": mean.weighted}
+ORIGINAL = {"weighted": means.weighted}
 
 
-def unmasked(*arguments, **options):
-    return dataclasses.replace(labels_read(*arguments, **options), mask=None)
+PARSE = InputSpec.parse
+
+
+def unmasked(self, *arguments, **options):
+    return dataclasses.replace(PARSE(self, *arguments, **options), mask=None)
 
 
 def silenced(self, tensor, otherwise):
@@ -96,11 +99,11 @@ def silenced(self, tensor, otherwise):
 PLANTED = [
     ("alpha and beta swapped", losskit.losses.region, "tversky", swapped,
      lambda: value_check("tversky_loss", "binary", alpha=0.2, beta=0.9)),
-    ("a mask that multiplies", mean.ElementLoss, "weighed", multiplied, lambda: removal_check("mse_loss", "pair")),
-    ("the number of elements as denominator", mean, "weighted", by_number, lambda: doubling_check("mse_loss", "pair")),
-    ("the weight after the sum", mean, "weighted", after, lambda: doubling_check("l1_loss", "pair")),
-    ("the mask dropped", labels, "read", unmasked, lambda: removal_check("dice_loss", "binary")),
-    ("the mask dropped in the mean", labels, "read", unmasked, lambda: removal_check("cross_entropy", "indices")),
+    ("a mask that multiplies", means.ElementLoss, "weighed", multiplied, lambda: removal_check("mse_loss", "pair")),
+    ("the number of elements as denominator", means, "weighted", by_number, lambda: doubling_check("mse_loss", "pair")),
+    ("the weight after the sum", means, "weighted", after, lambda: doubling_check("l1_loss", "pair")),
+    ("the mask dropped", InputSpec, "parse", unmasked, lambda: removal_check("dice_loss", "binary")),
+    ("the mask dropped in the mean", InputSpec, "parse", unmasked, lambda: removal_check("cross_entropy", "indices")),
     ("ignored logits multiplied by zero", reference.Elements, "select", silenced,
      lambda: removal_check("binary_cross_entropy_with_logits", "binary")),
     ("1 - p where p belongs", losskit.ops.columns, "one_minus_exp", torch.exp,
@@ -138,5 +141,5 @@ def test_a_planted_error_is_caught(place, name, wrong, check, monkeypatch):
 
 
 def test_the_plants_are_where_they_were():
-    assert mean.weighted is reduction.weighted
+    assert means.weighted is reduction.weighted
     assert reference.one_hot is ONE_HOT

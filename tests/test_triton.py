@@ -14,7 +14,7 @@ import torch
 import triton_builds
 import triton_cases
 from losskit.ops import triton
-from losskit.ops.columns import plan
+from losskit.ops.columns import kernel_columns
 from triton_cases import DTYPES, Case
 
 ROUNDING = 2.0**-24
@@ -216,7 +216,13 @@ def launched(case, *, totals, gradient):
     coefficients = torch.ones(case.shape[0], case.shape[1], len(g.columns)) if gradient else None
     with triton_builds.recorded() as launches:
         triton.run(
-            *g[:5], case.link, None, *plan(g.columns), pooled=case.pooled, totals=totals, coefficients=coefficients
+            *g[:5],
+            case.link,
+            None,
+            *kernel_columns(g.columns),
+            pooled=case.pooled,
+            totals=totals,
+            coefficients=coefficients,
         )
     return launches
 

@@ -9,7 +9,7 @@ import torch
 import losskit
 from losskit import functional
 from losskit.ops import choice, reference
-from losskit.ops.columns import REGION_COLUMNS, Formula, TermColumn, plan
+from losskit.ops.columns import REGION_COLUMNS, Formula, TermColumn, kernel_columns
 from losskit.ops.inputs import Inputs
 
 FORMULAS = {
@@ -183,7 +183,7 @@ def run(case, g, device, coefficients=None, totals=True):
     try:
         with guarded_outputs() as made:
             found = triton.run(
-                *tensors, case.link, ignore, *plan(g.columns),
+                *tensors, case.link, ignore, *kernel_columns(g.columns),
                 pooled=case.pooled, totals=totals, coefficients=coefficients,
             )  # fmt: skip
             assert all(outside_of(each).isnan().all() for each in made)
@@ -296,7 +296,9 @@ def far_apart(device):
     for link, t in (("softmax", target), ("sigmoid", (x > 0).contiguous())):
         columns = columns_of(Case(link))
         reading = Inputs("Loss", x.double(), t, None, None, link, -100, True, None, x.shape)
-        totals, _, _ = triton.run(x, t, None, None, None, link, None, *plan(columns), pooled=False, totals=True)
+        totals, _, _ = triton.run(
+            x, t, None, None, None, link, None, *kernel_columns(columns), pooled=False, totals=True
+        )
         found.append((totals - reference.totals(reading, columns)).abs().max().item())
     return found
 

@@ -15,9 +15,10 @@ from typing import Any, TypeVar, overload
 import torch
 from torch import nn
 
-from losskit.core.algebra import WeightedSum, as_loss
+from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import find, short_name
 from losskit.core.loss import Loss
+from losskit.core.wrapped import as_loss
 from losskit.references import Reference, make
 
 M = TypeVar("M", bound=nn.Module)

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from losskit.core import catalogue
-from losskit.core.algebra import Wrapped, as_loss, leaves
+from losskit.core.algebra import leaves
 from losskit.core.classification import ClassificationLoss
 from losskit.core.errors import nearest
 from losskit.core.loss import Loss
-from losskit.core.masks import MaskLoss
-from losskit.core.mean import MeanLoss
-from losskit.core.regression import RegressionLoss
+from losskit.core.means import MeanLoss, RegressionLoss
+from losskit.core.wrapped import Wrapped, as_loss
+from losskit.losses.masks import MaskLoss
 
 Criterion = nn.Module | Callable[..., Any]
 Call = Callable[[Tensor], tuple[Tensor, ...]]  # from what varies, the tensors of a call

@@ -12,11 +12,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from losskit.core.algebra import Parts, WeightedSum, arity_of, as_loss, positional
-from losskit.core.loss import Loss
+from losskit.core.algebra import WeightedSum
+from losskit.core.loss import Loss, Part, Parts, bind
 from losskit.core.options import Configured, option
 from losskit.core.reduction import result_dtype
-from losskit.core.sums import Counts, Sums, replaced_value
+from losskit.core.totals import Counts, Sums, replaced_value
+from losskit.core.wrapped import as_loss
 
 Gradients = Literal["mean", "sum"]
 Group = Any  # a torch.distributed.ProcessGroup, which builds of torch without it lack
@@ -48,7 +49,7 @@ class Synchronized(Loss):
         Configured.__init__(self, gradients=gradients)
         self.criterion = _summable(criterion)
         self.group = group
-        self.arity = arity_of(self.criterion)
+        self.__dict__["tensors"] = self.criterion.tensors
 
     def forward(self, *tensors: Any, **arguments: Any) -> Tensor:
         return self.parts(*tensors, **arguments)[0]
@@ -58,8 +59,9 @@ class Synchronized(Loss):
         weight, mask, normalizer = (arguments.pop(name, None) for name in ("weight", "mask", "normalizer"))
         if arguments:
             raise TypeError(f"{self.name} takes weight, mask and normalizer by name; got {', '.join(arguments)}.")
-        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
-        own = self.criterion.totals(*tensors, weight=weight, mask=mask)
+        given = {"weight": weight, "mask": mask}
+        tensors = bind(self.name, self.tensors, tensors, given)
+        own = self.criterion.totals(*tensors, **given)
         sums = own.within(added(own, self.group), self.processes)
         dtype = result_dtype(_first(tensors))
         if isinstance(self.criterion, WeightedSum):
@@ -69,7 +71,7 @@ class Synchronized(Loss):
             loss, named = self.criterion.finish(sums, normalizer=normalizer).to(dtype), {}
         if self.gradients == "sum":
             loss = replaced_value(loss, loss, 1 / self.processes)
-        return loss, named or {self.criterion.label: self._alone(loss)}
+        return loss, named or {self.criterion.label: Part(loss.detach(), loss.detach())}
 
     @property
     def processes(self) -> int:
@@ -137,8 +139,8 @@ def _losses(
             output = model(x)
             if whole is None:
                 whole = added(_counts(local, output, batches), group)
-            tensors, weight, mask = positional(local.name, arity_of(local), (output, *others), None, None)
-            sums = local.totals(*tensors, weight=weight, mask=mask)
+            arguments: dict[str, Any] = {}
+            sums = local.totals(*bind(local.name, local.tensors, (output, *others), arguments), **arguments)
             if isinstance(whole, Counts):
                 loss = local.finish(sums, whole=whole) * (processes if averaged else 1)
             else:
@@ -155,8 +157,9 @@ def _first_pass(criterion: Any, model: Callable[[Any], Any], batches: list[tuple
     found: list[Sums] = []
     with torch.no_grad(), torch.random.fork_rng(devices=list(devices), device_type=kind):
         for x, *others in batches:
-            tensors, weight, mask = positional(criterion.name, arity_of(criterion), (model(x), *others), None, None)
-            found.append(criterion.totals(*tensors, weight=weight, mask=mask))
+            arguments: dict[str, Any] = {}
+            tensors = bind(criterion.name, criterion.tensors, (model(x), *others), arguments)
+            found.append(criterion.totals(*tensors, **arguments))
     return reduce(operator.add, found)
 
 
@@ -164,7 +167,9 @@ def _counts(criterion: Any, output: Tensor, batches: list[tuple[Any, ...]]) -> C
     """The counts of the whole, from the targets and the number of channels of the output."""
     found: list[Counts] = []
     for _, *others in batches:
-        tensors, weight, mask = positional(criterion.name, arity_of(criterion), (output, *others), None, None)
+        arguments: dict[str, Any] = {}
+        tensors = bind(criterion.name, criterion.tensors, (output, *others), arguments)
+        weight, mask = arguments.get("weight"), arguments.get("mask")
         target, channels = tensors[1], output.shape[1] if output.dim() > 1 else 1
         if target.dim() == output.dim() and target.dim() > 1 and target.shape[1] != channels:
             target = target.squeeze(1)  # class indices with a dimension of one channel

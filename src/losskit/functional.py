@@ -1,6 +1,6 @@
 """The function form of every loss: the same computation as the class, options as keyword arguments."""
 
-from losskit.core.forms import function_form, tensors_form
+from losskit.core.kit import function_form, tensors_form
 from losskit.losses import (
     classification,
     combined,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from losskit.core.algebra import as_loss
+from losskit.core.wrapped import as_loss
 from losskit.curves import Criterion, Curve, View, curves_together, view_of
 
 if TYPE_CHECKING:

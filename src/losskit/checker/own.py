@@ -7,9 +7,9 @@ from typing import Any
 from losskit.core.algebra import WeightedSum, leaves
 from losskit.core.labels import LabelOptions
 from losskit.core.loss import Loss
-from losskit.core.masks import MaskLoss
-from losskit.core.regression import RegressionLoss
+from losskit.core.means import RegressionLoss
 from losskit.core.wrapped import Wrapped
+from losskit.losses.masks import MaskLoss
 
 Form = tuple[str, str, str]  # kind, scores, layout
 
@@ -48,7 +48,7 @@ def forms_of(criterion: Any) -> list[Form]:
         return [("binary", _scores(criterion), "bare")]
     if isinstance(criterion, LabelOptions):
         return _labels(criterion)
-    if isinstance(criterion, RegressionLoss) and criterion.tensor_names() == ["input", "target"]:
+    if isinstance(criterion, RegressionLoss) and criterion.tensors == ("input", "target"):
         return [("regression", "values", "same")]
     return []
 

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.algebra import as_loss, call
+from losskit.core.algebra import call
 from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.loss import Summable
 from losskit.core.options import Configured, option
-from losskit.core.sums import Sums
+from losskit.core.totals import Sums
+from losskit.core.wrapped import as_loss
 
 Several = Tensor | Sequence[Tensor]
 

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from losskit.core.algebra import WeightedSum, as_loss, call, positional
+from losskit.core.algebra import WeightedSum, call
 from losskit.core.options import Configured, option
-from losskit.core.sums import Sums
+from losskit.core.totals import Sums
+from losskit.core.wrapped import as_loss
 
 
 class LearnedWeights(WeightedSum):
@@ -35,6 +36,7 @@ class LearnedWeights(WeightedSum):
     shapes: ClassVar[str] = "those of the losses; or dicts or lists with one tensor a loss."
     authority: ClassVar[str] = "values worked out by hand"
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
+    planned: ClassVar[bool] = False  # its weights are learned
 
     variant: Literal["kendall", "liebel"] = option(default="kendall", doc="whose weights and penalty")
 
@@ -61,20 +63,13 @@ class LearnedWeights(WeightedSum):
     def is_mean(self) -> bool:
         return False  # the penalty is added once, not for each batch
 
-    def evaluate(
-        self,
-        tensors: tuple[Any, ...],
-        weight: Any,
-        mask: Any,
-        normalizer: float | Tensor | None,
-        whole: Sums | None,
-        named: dict[str, Any],
-    ) -> list[Tensor]:
+    def evaluate(self, tensors: tuple[Any, ...], arguments: dict[str, Any]) -> list[Tensor]:
         if not _several(tensors):
-            return super().evaluate(tensors, weight, mask, normalizer, whole, named)
-        self._check_call(normalizer, whole, named)
+            return super().evaluate(tensors, arguments)
+        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
+        self._check_call(normalizer, whole, arguments)
         return [
-            call(part, *own, normalizer, None if whole is None else whole.part(str(index)), named)
+            call(part, *own, normalizer, None if whole is None else whole.part(str(index)), arguments)
             for index, (part, own) in enumerate(zip(self._parts, self._own(tensors, weight, mask), strict=True))
         ]
 
@@ -92,7 +87,6 @@ class LearnedWeights(WeightedSum):
 
     def _own(self, tensors: tuple[Any, ...], weight: Any, mask: Any) -> list[tuple[tuple[Tensor, ...], Any, Any]]:
         """The tensors, weight and mask of each loss."""
-        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
         return [
             (
                 tuple(self._pick(given, index, name) for given in tensors),

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from losskit.core.algebra import arity_of, as_loss, positional
-from losskit.core.loss import Summable, Loss
+from losskit.core.loss import Loss, Summable, bind
 from losskit.core.options import Configured, option
 from losskit.core.reduction import reduce, result_dtype
+from losskit.core.wrapped import as_loss
 from losskit.ops.inputs import summing_dtype
 
 
@@ -51,7 +51,7 @@ class TopKLoss(Loss):
                 f"{self.name}: {self.criterion.name} is no mean of elements to choose the hardest from. Of a sum, mine "
                 "the parts: TopKLoss(a, k) + TopKLoss(b, k)."
             )
-        self.arity = arity_of(self.criterion)
+        self.__dict__["tensors"] = self.criterion.tensors or ("input", "target")
 
     def __post_init__(self) -> None:
         if self.k <= 0 or (isinstance(self.k, float) and self.k > 1):
@@ -61,8 +61,9 @@ class TopKLoss(Loss):
             )
 
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
-        value, share = self.criterion.weighed(*tensors, weight=weight, mask=mask)
+        given = {"weight": weight, "mask": mask}
+        tensors = bind(self.name, self.tensors, tensors, given)
+        value, share = self.criterion.weighed(*tensors, **given)
         if value.dim() == 0:
             raise ValueError(
                 f"{self.name}: {self.criterion.name} returned one number, and the hardest are chosen from one for each "

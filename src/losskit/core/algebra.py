@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple, TypeGuard
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
+from losskit.core import passes
 from losskit.core.contract import check_tensor
-from losskit.core.labels import LabelLoss, gather
-from losskit.core.loss import Summable, Loss
-from losskit.core.options import Configured
+from losskit.core.domains import Fraction
+from losskit.core.labels import LABEL_SHAPES, LabelLoss, LabelOptions
+from losskit.core.loss import Loss, Part, Parts, Summable, Weight, bind
+from losskit.core.options import Configured, option
 from losskit.core.reduction import result_dtype
-from losskit.core.sums import Counts, Sums
-from losskit.core.weights import Product, Weight, split, times
-from losskit.core.wrapped import Wrapped as Wrapped
-from losskit.core.wrapped import as_loss as as_loss
-from losskit.core.wrapped import has, parameters
-from losskit.ops.inputs import Inputs
-
-
-class Part(NamedTuple):
-    """One component of a composite, detached, for logging."""
-
-    raw: Tensor
-    weighted: Tensor
-
-
-Parts = dict[str, Part]
+from losskit.core.totals import Counts, Sums
+from losskit.core.wrapped import Product, Wrapped, as_loss, has, parameters, split, times
 
 
 class WeightedSum(Summable):
     """The weighted sum of losses: one pass over the logits for parts that read alike; named parts for logging."""
 
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")  # each part has its own
+    planned: ClassVar[bool] = True
+    is_sum: ClassVar[bool] = True
 
-    def __init__(self, terms: list[tuple[Weight, Any]], names: list[str] | None = None) -> None:
+    def __init__(self, terms: Sequence[tuple[Weight, Any]], names: list[str] | None = None) -> None:
         Configured.__init__(self)
         self.set_terms(terms, names)
 
-    def set_terms(self, terms: list[tuple[Weight, Any]], names: list[str] | None = None) -> None:
+    def set_terms(self, terms: Sequence[tuple[Weight, Any]], names: list[str] | None = None) -> None:
         """Build the parts; nested sums without a name become one."""
         self.losses = nn.ModuleList()
         self.numbers: list[float] = []  # the constant factor of each weight
@@ -51,22 +42,21 @@ class WeightedSum(Summable):
             number, factor = split(weight)
             self._append(number, factor, as_loss(loss), names[index] if names else None)
         _check_parts(self)
-        _check_tensors(self)
-        self.arity = max(2, *(arity_of(part) for part in self._parts))
+        self.__dict__.update(tensors=_tensors_of(self), varies=bool(self.factors))
 
     def _append(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
         if not name and isinstance(loss, WeightedSum) and loss.joins(factor):
             self.offset += number * loss.offset
-            inner = zip(loss.names, loss.numbers, loss.variable_factors(), loss._parts, strict=True)
+            inner = zip(loss.names, loss.numbers, loss.variable_factors(), loss.losses, strict=True)
             for inner_name, inner_number, inner_factor, part in inner:
                 both = Product(factor, inner_factor) if factor and inner_factor else factor or inner_factor
-                self._append_part(number * inner_number, both, part, inner_name)
+                self._append_part(number * inner_number, both, part, inner_name)  # type: ignore[arg-type]
         else:
             self._append_part(number, factor, loss, name)
 
     def joins(self, factor: nn.Module | None) -> bool:
         """Whether its parts can be parts of a larger sum, each times the factor."""
-        return type(self).combine is WeightedSum.combine and not (factor and self.offset)
+        return self.planned and not (factor and self.offset)
 
     def _append_part(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
         name = name or loss.label
@@ -93,47 +83,60 @@ class WeightedSum(Summable):
             for number, factor in zip(self.numbers, self.variable_factors(), strict=True)
         ]
 
-    def forward(  # type: ignore[override]
-        self,
-        *tensors: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-        **named: Any,
-    ) -> Tensor:
-        return self.combine(self.evaluate(tensors, weight, mask, normalizer, whole, named), self.weights())
+    def plan_state(self) -> Any:
+        parts = self.planned_parts()
+        for part in parts:
+            if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks:
+                return None
+        return self.numbers[:], self.offset, [(part, part.generation) for part in parts]
+
+    def planned_parts(self) -> list[Any]:
+        modules = self._modules["losses"]
+        assert modules is not None
+        return list(modules._modules.values())
+
+    def forward(self, *tensors: Any, **arguments: Any) -> Tensor:
+        tensors = bind(self.name, self.tensors, tensors, arguments)
+        if self.planned and len(tensors) == 2 and arguments.keys() <= passes.BY_NAME:
+            value = passes.planned(self, *tensors, **arguments)
+            if value is not None:
+                return value
+        return self.reduced(*tensors, **arguments)
+
+    def reduced(self, *tensors: Any, weights: Sequence[float] | None = None, **arguments: Any) -> Tensor:
+        """The sum by the registered operators."""
+        values = self.evaluate(tensors, arguments)
+        return self.combine(values, self.weights() if weights is None else list(weights))
 
     def parts(self, *tensors: Any, **arguments: Any) -> tuple[Tensor, Parts]:
-        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
-        return self.named(self.evaluate(tensors, weight, mask, normalizer, whole, arguments))
+        tensors = bind(self.name, self.tensors, tensors, arguments)
+        if self.planned and len(tensors) == 2 and arguments.keys() <= passes.BY_NAME:
+            values = torch.empty(len(self.numbers), dtype=torch.float32, device="cpu")
+            loss = passes.planned(self, *tensors, **arguments, values=values)
+            if loss is not None:
+                return loss, self._named(list(values.unbind()), self.weights())
+        return self.named(self.evaluate(tensors, arguments))
 
     def named(self, values: list[Tensor]) -> tuple[Tensor, Parts]:
         """The whole, and each part's value by name."""
         weights = self.weights()
-        parts = {
+        return self.combine(values, weights), self._named(values, weights)
+
+    def _named(self, values: list[Tensor], weights: list[float | Tensor]) -> Parts:
+        return {
             name: Part(value.detach(), times(weight, value).detach())
             for name, value, weight in zip(self.names, values, weights, strict=True)
         }
-        return self.combine(values, weights), parts
 
     def combine(self, values: list[Tensor], weights: list[float | Tensor]) -> Tensor:
         """The whole from the values and weights of its parts."""
         first, *others = [times(weight, value) for weight, value in zip(weights, values, strict=True)]
         return sum(others, start=first) + self.offset if self.offset else sum(others, start=first)
 
-    def evaluate(
-        self,
-        tensors: tuple[Tensor, ...],
-        weight: Tensor | None,
-        mask: Tensor | None,
-        normalizer: float | Tensor | None,
-        whole: Sums | None,
-        named: dict[str, Any],
-    ) -> list[Tensor]:
+    def evaluate(self, tensors: tuple[Any, ...], arguments: dict[str, Any]) -> list[Tensor]:
         """The value of each part; those that read logits and labels alike share one pass."""
-        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
-        self._check_call(normalizer, whole, named)
+        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
+        self._check_call(normalizer, whole, arguments)
         sums = self._sums_of_labels(tensors, weight, mask, every=False)
         values = []
         for index, part in enumerate(self._parts):
@@ -141,45 +144,36 @@ class WeightedSum(Summable):
             if index in sums:
                 value = _finish(part, sums[index], normalizer, own).to(result_dtype(tensors[0]))
             else:
-                value = call(part, tensors, weight, mask, normalizer, own, named)
+                value = call(part, tensors, weight, mask, normalizer, own, arguments)
             values.append(value)
         return values
 
     def _check_call(self, normalizer: float | Tensor | None, whole: Sums | None, named: dict[str, Any]) -> None:
-        if normalizer is not None and not any(_takes_normalizer(part) for part in self._parts):
+        if normalizer is not None and not self.takes_normalizer:
             raise TypeError(f"{self.name}: normalizer= replaces the denominator of a mean; no part of it is one.")
         if whole is not None:
             self.require_summable()
         for name in named:
-            if not any(_takes(part, name) for part in self._parts):
+            if not _takes(self, name):
                 raise TypeError(f"{self.name}: no part of it, {', '.join(self.names)}, takes {name}=.")
 
     def _sums_of_labels(
         self, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None, *, every: bool
     ) -> dict[int, Sums]:
         """The sums of parts of labels, by position. A part with hooks is called as a module, unless `every`."""
-        groups: list[tuple[Inputs, list[tuple[int, LabelLoss]]]] = []
-        for index, part in enumerate(self._parts):
-            if not _shares_a_pass(part) or (_hooked(part) and not every):
-                continue
-            alike = next((group for group in groups if part.reads_as(group[0])), None)
-            if alike is not None:
-                part.check_classes(alike[0])
-                alike[1].append((index, part))
-                continue
-            input, target = _two(part.name, tensors)
-            inputs = part.read(input, target, weight, mask)
-            for known, members in groups:
-                if known.equals(inputs):
-                    members.append((index, part))
-                    break
-            else:
-                groups.append((inputs, [(index, part)]))
-        found: dict[int, Sums] = {}
-        for inputs, members in groups:
-            for (index, _), sums in zip(members, gather([part for _, part in members], inputs), strict=True):
-                found[index] = sums
-        return found
+        chosen = {
+            index: part
+            for index, part in enumerate(self._parts)
+            if isinstance(part, LabelLoss) and part.shares_pass and (every or not _hooked(part))
+        }
+        if not chosen:
+            return {}
+        parts = list(chosen.values())
+        if len(tensors) < 2:
+            raise TypeError(f"{parts[0].name} takes input and target; the composite was called with {len(tensors)}.")
+        check_tensor(parts[0].name, "input", tensors[0])
+        sums = passes.Pass(parts).sums(parts, tensors[0], tensors[1], weight, mask)
+        return dict(zip(chosen, sums, strict=True))
 
     # Sums: those of the parts, nested.
 
@@ -193,15 +187,18 @@ class WeightedSum(Summable):
 
     @property
     def is_mean(self) -> bool:
-        return not self.offset and all(isinstance(part, Summable) and part.is_mean for part in self._parts)
+        return not self.offset and all(part.is_mean for part in self._parts)
+
+    @property
+    def takes_normalizer(self) -> bool:
+        return any(part.takes_normalizer for part in self._parts)
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         self.require_summable()
-        tensors, weight, mask = positional(self.name, self.arity, tensors, weight, mask)
         sums = self._sums_of_labels(tensors, weight, mask, every=True)
         for index, part in enumerate(self._parts):
             if index not in sums:
-                sums[index] = part.totals(*tensors[: arity_of(part)], weight=weight, mask=mask)
+                sums[index] = part.totals(*tensors[: part.arity], weight=weight, mask=mask)
         return Sums(**{str(index): sums[index] for index in range(len(self.losses))})
 
     def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
@@ -252,16 +249,64 @@ class WeightedSum(Summable):
         return text[3:] if text.startswith(" + ") else f"-{text[3:]}"
 
 
-def scale(weight: Any, loss: Any) -> WeightedSum:
-    if isinstance(weight, Loss):
-        raise TypeError("Losses are added and multiplied by numbers; a loss times a loss is not defined.")
-    return WeightedSum([(weight, loss)])
+def weighted_sum(terms: Sequence[tuple[Weight, Any]]) -> WeightedSum:
+    """What `a + b`, `a - b` and `0.5 * a` make of losses."""
+    for weight, loss in terms:
+        if isinstance(weight, Loss):
+            raise TypeError("Losses are added and multiplied by numbers; a loss times a loss is not defined.")
+        if isinstance(loss, (numbers.Number, Tensor)):
+            raise TypeError("A number added to a loss changes no gradient; multiply the loss by it, or leave it out.")
+    return WeightedSum(terms)
 
 
-def add(a: Any, b: Any) -> WeightedSum:
-    if isinstance(a, (numbers.Number, Tensor)) or isinstance(b, (numbers.Number, Tensor)):
-        raise TypeError("A number added to a loss changes no gradient; multiply the loss by it, or leave it out.")
-    return WeightedSum([(1.0, a), (1.0, b)])
+Loss._sum = staticmethod(weighted_sum)
+
+
+class SmoothingOptions(Configured):
+    """Label smoothing, of the part that scores elements."""
+
+    label_smoothing: Fraction = option(
+        default=0.0,
+        doc="the share of the target spread evenly over classes, or yes and no; Dice is not smoothed",
+    )
+
+
+class CombinedLoss(WeightedSum, LabelOptions):
+    """A sum by one name whose parts share the options declared once on it."""
+
+    components: ClassVar[tuple[tuple[str, type[Loss]], ...]] = ()
+    shapes: ClassVar[str] = f"{LABEL_SHAPES}; the value is one number."
+    without: ClassVar[tuple[str, ...]] = ()
+    tensors: ClassVar[tuple[str, ...]] = ("input", "target")
+
+    __init__ = Configured.__init__
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.set_terms(
+            [(self.weight_of(n), self.component(n, cls)) for n, cls in self.components], [n for n, _ in self.components]
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in self.options and "losses" in self._modules:
+            self.__post_init__()  # an option of the parts changed
+
+    def weight_of(self, component: str) -> float:
+        weight: float = getattr(self, f"{component}_weight")
+        return weight
+
+    def component(self, name: str, cls: type[Loss]) -> Loss:
+        return cls(**{o: getattr(self, o) for o in cls.options if o in self.options})
+
+    def set_option(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor):  # the parts hold it, so that it moves and is saved once
+            object.__setattr__(self, name, value)
+        else:
+            super().set_option(name, value)
+
+    def extra_repr(self) -> str:
+        return Configured.extra_repr(self)
 
 
 def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:
@@ -272,31 +317,8 @@ def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:
         yield loss.label, loss
 
 
-def positional(
-    owner: str, arity: int, tensors: tuple[Any, ...], weight: Tensor | None, mask: Tensor | None
-) -> tuple[tuple[Tensor, ...], Tensor | None, Tensor | None]:
-    """`criterion(input, target, weight, mask)` with weight and mask by position, as the parts take them."""
-    given = {"weight": weight, "mask": mask}
-    for name, tensor in zip(given, tensors[arity:], strict=False):
-        if given[name] is not None:
-            raise TypeError(f"{owner}: {name} was given twice, by position and by name.")
-        given[name] = tensor
-    if len(tensors) > arity + 2:
-        raise TypeError(f"{owner} takes {arity} tensors, weight and mask; got {len(tensors)} by position.")
-    return tensors[:arity], given["weight"], given["mask"]
-
-
-def _two(owner: str, tensors: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    if len(tensors) < 2:
-        raise TypeError(f"{owner} takes input and target; the composite was called with {len(tensors)} tensors.")
-    check_tensor(owner, "input", tensors[0])
-    return tensors[0], tensors[1]
-
-
 def _finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums | None) -> Tensor:
-    if normalizer is not None and not _takes_normalizer(part):
-        normalizer = None
-    value: Tensor = part.finish(sums, normalizer=normalizer, whole=whole)
+    value: Tensor = part.finish(sums, normalizer=normalizer if part.takes_normalizer else None, whole=whole)
     return value
 
 
@@ -309,39 +331,23 @@ def call(
     whole: Sums | None,
     named: dict[str, Any],
 ) -> Tensor:
+    """The value of one part of a call of the composite."""
     arguments = {
         "weight": weight,
         "mask": mask,
-        "normalizer": normalizer if _takes_normalizer(part) else None,
+        "normalizer": normalizer if part.takes_normalizer else None,
         "whole": whole,
         **{name: value for name, value in named.items() if _takes(part, name)},
     }
     given = {name: value for name, value in arguments.items() if value is not None}
-    value: Tensor = part(*tensors[: arity_of(part)], **given)
+    value: Tensor = part(*tensors[: part.arity], **given)
     if value.dim() != 0:
         raise ValueError(f"{part.name}: a part of a composite returns one number; got shape {tuple(value.shape)}.")
     return value
 
 
-def _takes_normalizer(part: nn.Module) -> bool:
-    if isinstance(part, WeightedSum):
-        return any(_takes_normalizer(inner) for inner in part._parts)
-    return isinstance(part, Summable) and part.is_mean and getattr(part, "reduction", "mean") == "mean"
-
-
-def _shares_a_pass(part: nn.Module) -> TypeGuard[LabelLoss]:
-    plain = type(part).forward is LabelLoss.forward and getattr(type(part), "totals", None) is LabelLoss.totals
-    return isinstance(part, LabelLoss) and plain
-
-
 def _hooked(part: nn.Module) -> bool:
     return bool(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks)
-
-
-def arity_of(part: Any) -> int:
-    """How many tensors a part takes before weight and mask."""
-    known = getattr(part, "arity", None)
-    return known if isinstance(known, int) else len(part.tensor_names()) or 2
 
 
 def _takes(part: Any, name: str) -> bool:
@@ -351,9 +357,9 @@ def _takes(part: Any, name: str) -> bool:
     return has(parameters(part), name)
 
 
-def _check_tensors(composite: WeightedSum) -> None:
-    """Parts of fewer tensors take the first of the call, so these must mean the same."""
-    named = {name: part.tensor_names() for name, part in leaves(composite) if not isinstance(part, Wrapped)}
+def _tensors_of(composite: WeightedSum) -> tuple[str, ...]:
+    """The tensors of a call. Parts of fewer take the first ones, so these must mean the same."""
+    named = {name: part.tensors for name, part in leaves(composite) if not isinstance(part, Wrapped)}
     longest = max(named, key=lambda name: len(named[name]), default="")
     for name, tensors in named.items():
         if len(tensors) < len(named[longest]) and tensors != named[longest][: len(tensors)]:
@@ -361,6 +367,9 @@ def _check_tensors(composite: WeightedSum) -> None:
                 f"{name} takes ({', '.join(tensors)}) and {longest} ({', '.join(named[longest])}): one call cannot "
                 "serve both. Call them apart and add the values."
             )
+    known = named.get(longest) or ("input", "target")
+    arity = max(2, *(part.arity for _, part in leaves(composite)))
+    return (*known, *(f"tensor {k + 1}" for k in range(len(known), arity)))[: max(arity, len(known))]
 
 
 def _check_parts(composite: WeightedSum) -> None:

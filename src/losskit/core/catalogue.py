@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,7 +45,7 @@ def register(cls: type[Loss]) -> None:
     """Enter a class under its function's name; ours are never replaced by a user's class of the same name."""
     if cls.__module__.startswith("losskit.") and not cls.__module__.startswith(_OURS):
         return  # the kinds themselves, wrappers
-    if cls.__name__.startswith("_"):
+    if cls.__name__.startswith("_") or cls.__dict__.get("abstract"):
         return
     name = function_name(cls)
     taken = _classes.get(name)
@@ -95,3 +98,32 @@ def find(name: str) -> Entry:
             return known[lower[name.lower()]]
         raise ValueError(f"There is no loss called {name!r}{nearest(name, known)} `losskit list` names them all.")
     return known[name]
+
+
+# What a loss's documentation says of itself, from its declaration: nothing is typed twice.
+
+
+def describe(cls: type[Loss]) -> None:
+    """Complete the class's docstring with its shapes and its options, their domains and defaults."""
+    written = cls.__dict__.get("__doc__")
+    if not written:
+        return
+    sections = [inspect.cleandoc(written), textwrap.fill(f"Shapes: {cls.shapes}", 116), "Options:", options_text(cls)]
+    if cls.authority:
+        sections.append(f"Held in the tests against: {cls.authority}.")
+    cls.__doc__ = "\n\n".join(sections)
+    cls.written_doc = inspect.cleandoc(written)
+
+
+def options_text(cls: type[Loss]) -> str:
+    """One line an option: name, default, domain, what it does."""
+    lines = []
+    for o in cls.options.values():
+        line = f"- ``{o.name}`` = ``{o.default!r}``, {o.domain.text}" + (f": {o.doc}." if o.doc else ".")
+        lines.append(_item(line))
+    return "\n".join(lines)
+
+
+@functools.cache  # most options are those of a kind, and wrapping them for every loss would show at import
+def _item(line: str) -> str:
+    return textwrap.fill(line, 116, subsequent_indent="  ")

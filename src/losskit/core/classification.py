@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,9 +12,10 @@ from losskit import ops
 from losskit.core.domains import Fraction
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, over_samples
 from losskit.core.options import option
-from losskit.core.sums import Sums
+from losskit.core.totals import Sums
 from losskit.ops.columns import Column, Formula, TermColumn
-from losskit.ops.inputs import Inputs
+from losskit.ops.finish import Finish, TermsFinish, TruthWeight
+from losskit.ops.inputs import Inputs, Link
 
 
 class ClassificationLoss(LabelLoss):
@@ -30,6 +31,11 @@ class ClassificationLoss(LabelLoss):
         default=0.0, doc="the share of the target spread evenly over the classes (softmax) or over yes and no (sigmoid)"
     )
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "term" in cls.__dict__ and "formula" not in cls.__dict__:
+            cls.formula = _no_formula  # type: ignore[method-assign] # a term replaces the formula of its base
+
     def formula(self) -> Formula | None:
         """The term as numbers, where it is one that the fused operators know."""
         return None
@@ -41,67 +47,76 @@ class ClassificationLoss(LabelLoss):
             raise TypeError(f"{self.name} must define term(log_p).")
         return formula(log_p)
 
-    def factors(self, inputs: Inputs) -> Tensor | None:
-        """Weights that scale the loss but not its denominator: (C, 1) under softmax, (C, 2) for yes and no, or None."""
+    def truth_weight(self, link: Link) -> TruthWeight | None:
+        """What scales the terms but not the denominator: weights of positives, or of yes and no."""
         return None
 
-    def columns(self, inputs: Inputs) -> list[Column]:
-        sides = (0, 1) if inputs.link == "sigmoid" else (0,)
-        overridden = type(self).term is not ClassificationLoss.term
-        term = self.term if overridden else self.formula() or self.term
+    def columns(self, link: Link) -> list[Column]:
+        sides = (0, 1) if link == "sigmoid" else (0,)
+        term = self.formula() or self.term
         columns: list[Column] = [TermColumn(term, "truth", side) for side in sides]
         if self.label_smoothing:
             columns += [TermColumn(term, "every", side) for side in sides]
-        columns.append("count" if inputs.link == "sigmoid" else "target")
+        columns.append("count" if link == "sigmoid" else "target")
         return columns
 
     @property
     def pools(self) -> bool:
         return True
 
-    def expected(self, inputs: Inputs) -> Tensor | None:
-        sides = 2 if inputs.link == "sigmoid" else 1
-        spread = sides if sides == 2 else inputs.num_classes
-        size = 1 if self.reduction == "sum" else inputs.input.numel() // (1 if sides == 2 else inputs.num_classes)
-        shares = [1 - self.label_smoothing] * sides
-        if self.label_smoothing:
-            shares += [self.label_smoothing / spread] * sides
-        each = [*(share / max(size, 1) for share in shares), 0.0]  # the last is of targets alone
-        expected = ops.alike(inputs.num_classes, tuple(each))
-        factors = self.factors(inputs)
-        if factors is None and self.class_weight is None:
-            return expected
-        own = self.by_class(torch.ones_like(expected[0, :, :sides]).T).detach().T
-        own = own if factors is None else own * factors.detach()
-        return torch.cat([expected[..., :-1] * own.repeat(1, len(shares) // sides), expected[..., -1:]], -1)
+    def option_tensors(self) -> tuple[Tensor | None, Tensor | None]:
+        weight = self.truth_weight("sigmoid")
+        number = None if weight is None else weight.number
+        return super().option_tensors()[0], (number if isinstance(number, Tensor) else None)
 
-    def collect(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
+    def finish_plan(self, inputs: Inputs) -> Finish | None:
+        if self.reduction not in ("mean", "sum") or self.empty == "raise":
+            return None
+        sides = 2 if inputs.link == "sigmoid" else 1
+        class_weight, _ = self.option_tensors()
+        return TermsFinish(
+            sides, self.label_smoothing, 2 if sides == 2 else inputs.num_classes, class_weight,
+            self.truth_weight(inputs.link), reduction=self.reduction, empty=self.empty,
+        )  # fmt: skip
+
+    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
         sides = 2 if inputs.link == "sigmoid" else 1
         spread = 2 if inputs.link == "sigmoid" else inputs.num_classes
-        factors = self.factors(inputs)
+        weights = self.truth_weights(inputs)
         numerator: Tensor | None = None
         for side in range(sides):
             value = totals[side]  # (N, C), or (C,)
             if self.label_smoothing:
                 every = totals[sides + side]
                 value = (1 - self.label_smoothing) * value + self.label_smoothing / spread * every
-            if factors is not None:
-                value = value * factors[:, side].to(value)
+            if weights is not None:
+                value = value * weights[:, side].to(value)
             numerator = value if numerator is None else numerator + value
         assert numerator is not None
         return Sums(numerator=over_samples(numerator), denominator=over_samples(totals[-1]))
+
+    def truth_weights(self, inputs: Inputs) -> Tensor | None:
+        """The weights of the truth: (C, 1) under softmax, (C, 2) for yes and no, or None."""
+        weight = self.truth_weight(inputs.link)
+        if weight is None:
+            return None
+        number = torch.as_tensor(weight.number, dtype=torch.float64, device=inputs.input.device)
+        number = number.expand(inputs.num_classes)
+        if inputs.link != "sigmoid":
+            return number.unsqueeze(-1)
+        return torch.stack([number, 1 - number if weight.weighs == "both" else torch.ones_like(number)], -1)
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         return self.by_class(sums["numerator"]).sum(), self.by_class(sums["denominator"]).sum()
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
-        inputs = self.read(input, target, weight, mask)
+        inputs = self.parse(input, target, weight, mask)
         sides = 2 if inputs.link == "sigmoid" else 1
         count = inputs.input.new_ones((sides, inputs.num_classes), dtype=torch.float64)
         count = self.by_class(count).T  # (C, sides)
-        factors = self.factors(inputs)
-        truth = count if factors is None else count * factors.to(count)
+        weights = self.truth_weights(inputs)
+        truth = count if weights is None else count * weights.to(count)
         every = None
         if self.label_smoothing:
             every = truth * (self.label_smoothing / (2 if sides == 2 else inputs.num_classes))
@@ -109,3 +124,7 @@ class ClassificationLoss(LabelLoss):
         value = ops.terms(inputs, self.term, truth, every)
         share = ops.terms(inputs, torch.ones_like, count)
         return value.reshape(inputs.output_shape), share.reshape(inputs.output_shape)
+
+
+def _no_formula(self: ClassificationLoss) -> Formula | None:  # noqa: ARG001
+    return None

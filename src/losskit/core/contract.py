@@ -7,13 +7,13 @@ shapes and the repair.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
 
 from losskit.core.errors import shape
-from losskit.ops.inputs import Link, Inputs
+from losskit.ops.inputs import Inputs, Link
 
 Mode = Literal["multilabel", "multiclass"]
 Always = Literal["sigmoid", "softmax", "log_softmax"]  # losses whose link never depends on the target
@@ -21,55 +21,64 @@ Always = Literal["sigmoid", "softmax", "log_softmax"]  # losses whose link never
 _LABELS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-def read(
-    owner: str,
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    mask: Tensor | None = None,
-    *,
-    mode: Mode | None = None,
-    always: Always | None = None,
-    ignore_index: int = -100,
-    from_logits: bool = True,
-    logit_bias: Tensor | None = None,
-) -> Inputs:
-    """Read the arguments of a loss of labels into their one form, or say what is wrong with them."""
-    check_floating(owner, "input", input)
-    check_tensor(owner, "target", target)
-    if not target.is_floating_point() and target.dtype not in _LABELS:
-        repair = "target.real" if target.is_complex() else "target.long()"
-        raise TypeError(
-            f"{owner}: target must hold booleans, integers of 8 to 64 bits that PyTorch computes with, or floating "
-            f"point numbers; got {target.dtype}. Pass {repair}."
+class InputSpec(NamedTuple):
+    """How a loss of labels reads the tensors of a call; losses of equal specs read alike."""
+
+    always: Always | None = None
+    mode: Mode | None = None
+    ignore_index: int = -100
+    from_logits: bool = True
+    same_shape: bool = False  # whether the target has the input's shape, always
+
+    def parse(
+        self,
+        owner: str,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        logit_bias: Tensor | None = None,
+    ) -> Inputs:
+        """The tensors in their one form, or an error that says what is wrong with them."""
+        always = self.always
+        check_floating(owner, "input", input)
+        check_tensor(owner, "target", target)
+        if not target.is_floating_point() and target.dtype not in _LABELS:
+            repair = "target.real" if target.is_complex() else "target.long()"
+            raise TypeError(
+                f"{owner}: target must hold booleans, integers of 8 to 64 bits that PyTorch computes with, or floating "
+                f"point numbers; got {target.dtype}. Pass {repair}."
+            )
+        given = input
+        if self.same_shape:
+            check_equal(owner, {"input": input, "target": target})
+            if input.dim() < 2:
+                raise ValueError(
+                    f"{owner}: input must have shape (N, C, *); got {shape(input)}. For a single sample pass "
+                    "input.unsqueeze(0) and target.unsqueeze(0)."
+                )
+        by_class = always in ("softmax", "log_softmax")
+        if input.dim() == 1 and target.shape == input.shape and not by_class:
+            input, target = input.unsqueeze(1), target.unsqueeze(1)  # (N,) is a batch of single scores
+        if input.dim() < 2:
+            raise ValueError(
+                f"{owner}: input must have shape (N, C, *), a batch of class scores, or (N,) with a target of the same "
+                f"shape; got {shape(given)} with target {shape(target)}. Pass input.unsqueeze(0) for a single sample."
+            )
+        if by_class and input.shape[1] == 1 and input.shape[0] > 0:
+            raise ValueError(
+                f"{owner}: input {shape(given)} has one channel, so every softmax over it is 1. Pass one channel per "
+                "class, or use BCEWithLogitsLoss for a single score."
+            )
+        link, target = _link_and_target(owner, given, input, target, self.mode, always)
+        spatial = tuple(input.shape[2:])
+        weight = _per_position(owner, "weight", weight, input, link, spatial, refuse_1d=by_class or self.same_shape)
+        check_mask(owner, mask)
+        mask = _per_position(owner, "mask", mask, input, link, spatial, refuse_1d=False)
+        output_shape = given.shape if link == "sigmoid" else torch.Size((input.shape[0], *spatial))
+        return Inputs(
+            owner, input, target, weight, mask, link, self.ignore_index, self.from_logits, logit_bias, output_shape
         )
-    given = input
-    if input.dim() == 1 and target.shape == input.shape and always not in ("softmax", "log_softmax"):
-        input, target = input.unsqueeze(1), target.unsqueeze(1)  # (N,) is a batch of single scores
-    if input.dim() < 2:
-        raise ValueError(
-            f"{owner}: input must have shape (N, C, *), a batch of class scores, or (N,) with a target of the same "
-            f"shape; got {shape(given)} with target {shape(target)}. Pass input.unsqueeze(0) for a single sample."
-        )
-    if always in ("softmax", "log_softmax") and input.shape[1] == 1 and input.shape[0] > 0:
-        raise ValueError(
-            f"{owner}: input {shape(given)} has one channel, so every softmax over it is 1. Pass one channel per "
-            "class, or use BCEWithLogitsLoss for a single score."
-        )
-    link, target = _link_and_target(owner, given, input, target, mode, always)
-    spatial = tuple(input.shape[2:])
-    weight = _per_position(
-        owner, "weight", weight, input, link, spatial, refuse_1d=always in ("softmax", "log_softmax")
-    )
-    if mask is not None and mask.dtype != torch.bool:
-        raise TypeError(
-            f"{owner}: mask must be bool, True where an element counts; got {mask.dtype}. Pass mask.bool(), or use "
-            "weight= for fractions."
-        )
-    mask = _per_position(owner, "mask", mask, input, link, spatial, refuse_1d=False)
-    by_class = link != "sigmoid"
-    output_shape = torch.Size((input.shape[0], *spatial)) if by_class else given.shape
-    return Inputs(owner, input, target, weight, mask, link, ignore_index, from_logits, logit_bias, output_shape)
 
 
 def check_equal(owner: str, tensors: dict[str, Tensor]) -> None:
@@ -88,17 +97,25 @@ def elementwise(owner: str, name: str, tensor: Tensor | None, wanted: Sequence[i
     if tensor is None:
         return None
     check_tensor(owner, name, tensor)
-    if name == "mask" and tensor.dtype != torch.bool:
-        raise TypeError(
-            f"{owner}: mask must be bool, True where an element counts; got {tensor.dtype}. Pass mask.bool(), or use "
-            "weight= for fractions."
-        )
+    if name == "mask":
+        check_mask(owner, tensor)
     if not _fits(tensor, wanted):
         raise ValueError(
             f"{owner}: {name} has shape {shape(tensor)}, but it takes {tuple(wanted)}, with size 1 where it broadcasts."
             f"{_sample_advice(tensor, wanted)}"
         )
     return tensor
+
+
+def check_mask(owner: str, mask: Tensor | None) -> None:
+    if mask is None:
+        return
+    check_tensor(owner, "mask", mask)
+    if mask.dtype != torch.bool:
+        raise TypeError(
+            f"{owner}: mask must be bool, True where an element counts; got {mask.dtype}. Pass mask.bool(), or use "
+            "weight= for fractions."
+        )
 
 
 def check_tensor(owner: str, name: str, value: object) -> None:

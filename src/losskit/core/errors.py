@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from torch import Tensor
+
 
 class LosskitWarning(UserWarning):
     """Something losskit does that its caller may not expect."""
@@ -19,3 +21,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def shape(tensor: object) -> str:
     """A tensor's shape as PyTorch users write it: `(8, 1, 512, 512)`."""
     return str(tuple(tensor.shape)) if hasattr(tensor, "shape") else type(tensor).__name__
+
+
+def check_returned(owner: str, method: str, value: object, expected: tuple[int, ...]) -> Tensor:
+    """What a user's formula returned, or an error that says what to change."""
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{owner}: {method} must return a tensor of shape {expected}, one number per element; got "
+            f"{type(value).__name__}. Return the tensor itself, without .item() or a Python number."
+        )
+    if tuple(value.shape) != expected:
+        advice = (
+            "Return the values unreduced: leave out .mean() and .sum(); reduction= does that."
+            if value.dim() < len(expected)
+            else "Keep one number per element."
+        )
+        raise ValueError(f"{owner}: {method} must return shape {expected}; got {shape(value)}. {advice}")
+    return value

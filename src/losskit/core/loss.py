@@ -3,24 +3,88 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from losskit.core import catalogue
+from losskit.core import catalogue, passes
 from losskit.core.contract import check_tensor, elementwise
-from losskit.core.describe import describe
 from losskit.core.domains import Reduction
-from losskit.core.errors import shape
 from losskit.core.options import Configured, option
 from losskit.core.reduction import Empty, divide, reduce, result_dtype, weighted
-from losskit.core.sums import Counts, Sums
+from losskit.core.totals import Counts, Sums
 from losskit.ops.inputs import computing_dtype, summing_dtype
 
-if TYPE_CHECKING:
-    from losskit.core.algebra import Part, Parts, WeightedSum
-    from losskit.core.weights import Weight
+Weight = float | Tensor | nn.Module
+
+
+class Part(NamedTuple):
+    """One component of a composite, detached, for logging."""
+
+    raw: Tensor
+    weighted: Tensor
+
+
+Parts = dict[str, Part]
+
+
+_FORMULAS = ("per_element", "values")  # methods whose parameters are the tensors of a call
+
+
+def _name_tensors(cls: Any) -> None:
+    """Settle the tensors of a call: named in the class, or the parameters of its forward or of its formula."""
+    own = cls.__dict__
+    if "forward" in own or "tensors" not in own:
+        source = own.get("forward") or next((own[name] for name in _FORMULAS if name in own), None)
+        parameters = list(inspect.signature(source).parameters.values())[1:] if source else []
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+        names = tuple(p.name for p in parameters if p.kind in kinds and p.name not in ("weight", "mask"))
+        cls.tensors = names or cls.tensors
+    if "forward" not in own and issubclass(cls, Summable) and cls.tensors != _tensors_of_forward(cls):
+        cls.forward = _forward_of(cls.tensors)
+
+
+def _tensors_of_forward(cls: Any) -> Any:
+    return next(base.tensors for base in cls.__mro__ if "forward" in base.__dict__)
+
+
+def _forward_of(names: tuple[str, ...]) -> Any:
+    """The forward of a loss of these tensors."""
+
+    def forward(self: Summable, *tensors: Any, **arguments: Any) -> Tensor:
+        return self.reduced(*bind(self.name, names, tensors, arguments), **arguments)
+
+    optional = {"weight": Tensor | None, "mask": Tensor | None}
+    by_name = {"normalizer": float | Tensor | None, "whole": Sums | None}
+    either, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    forward.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter("self", either),
+            *(inspect.Parameter(name, either, annotation=Tensor) for name in names),
+            *(inspect.Parameter(n, either, default=None, annotation=a) for n, a in optional.items()),
+            *(inspect.Parameter(n, keyword, default=None, annotation=a) for n, a in by_name.items()),
+        ],
+        return_annotation=Tensor,
+    )
+    return forward
+
+
+def bind(owner: str, names: Sequence[str], given: tuple[Any, ...], arguments: dict[str, Any]) -> tuple[Any, ...]:
+    """The tensors of a call in order; tensors by name, and weight and mask by position, are sorted into place."""
+    if len(given) == len(names):
+        return given
+    if len(given) > len(names) + 2:
+        raise TypeError(f"{owner} takes {len(names)} tensors, weight and mask; got {len(given)} by position.")
+    for name, tensor in zip(("weight", "mask"), given[len(names) :], strict=False):
+        if arguments.get(name) is not None:
+            raise TypeError(f"{owner}: {name} was given twice, by position and by name.")
+        arguments[name] = tensor
+    missing = [name for name in names[len(given) :] if name not in arguments]
+    if missing:
+        raise TypeError(f"{owner} takes ({', '.join(names)}); {missing[0]} is missing.")
+    return (*given[: len(names)], *(arguments.pop(name) for name in names[len(given) :]))
 
 
 class Loss(Configured):
@@ -36,6 +100,9 @@ class Loss(Configured):
     across_ranks: ClassVar[str] = (
         "it is computed from each rank's own batch, and averaging over ranks averages these losses."
     )
+    tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
+    planned: ClassVar[bool] = False  # whether one C call can serve it: see losskit.core.passes
+    is_sum: ClassVar[bool] = False
     __array_ufunc__ = None  # a numpy number times a loss is a loss
 
     reduction: Reduction = option(
@@ -45,7 +112,10 @@ class Loss(Configured):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        describe(cls)
+        if not cls.__module__.startswith("losskit.") and not cls.__dict__.keys().isdisjoint(passes.REPLACED):
+            cls.planned = False
+        _name_tensors(cls)
+        catalogue.describe(cls)
         catalogue.register(cls)
 
     def values(self, *tensors: Tensor) -> Tensor:
@@ -58,7 +128,7 @@ class Loss(Configured):
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Each element's weighted value, and its weight; both 0 where it does not count."""
-        for name, tensor in zip(self.tensor_names(), tensors, strict=False):
+        for name, tensor in zip(self.tensors, tensors, strict=False):
             check_tensor(self.name, name, tensor)
         values = self.values(*tensors)
         if not isinstance(values, Tensor):
@@ -80,6 +150,16 @@ class Loss(Configured):
         """Whether it has sums that add over batches, to the exact loss of the whole."""
         return False
 
+    @property
+    def is_mean(self) -> bool:
+        """Whether the whole's loss is the sum of its batches' numerators, over a denominator its targets tell."""
+        return False
+
+    @property
+    def takes_normalizer(self) -> bool:
+        """Whether `normalizer=` at the call can replace its denominator."""
+        return False
+
     def require_summable(self) -> None:
         """Raise what the loss does instead, where it has no sums that add."""
         if not self.summable:
@@ -95,65 +175,48 @@ class Loss(Configured):
         """The short name among the parts of a composite."""
         return catalogue.short_name(type(self))
 
-    @classmethod
-    def tensor_names(cls) -> list[str]:
-        """The tensors that a call takes before weight and mask."""
-        function = cls.forward if cls.forward is not Loss.forward else cls.values
-        return [
-            p.name
-            for p in list(inspect.signature(function).parameters.values())[1:]
-            if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in ("weight", "mask")
-        ]
+    @property
+    def arity(self) -> int:
+        """How many tensors a call takes before weight and mask."""
+        return len(self.tensors) or 2
 
     # The algebra: a + b, 0.5 * a, -a, a / 2, sum([a, b]); any module or callable joins.
 
-    def __add__(self, other: Any) -> WeightedSum:
-        from losskit.core.algebra import add
+    _sum: ClassVar[Any]  # of (weight, loss) pairs; losskit.core.algebra sets it
 
-        return add(self, other)
+    def __add__(self, other: Any) -> Any:
+        return self._sum([(1.0, self), (1.0, other)])
 
     def __radd__(self, other: Any) -> Any:
-        from losskit.core.algebra import add
+        return self if isinstance(other, (int, float)) and other == 0 else self._sum([(1.0, other), (1.0, self)])
 
-        return self if isinstance(other, (int, float)) and other == 0 else add(other, self)
+    def __sub__(self, other: Any) -> Any:
+        return self._sum([(1.0, self), (-1.0, other)])
 
-    def __sub__(self, other: Any) -> WeightedSum:
-        from losskit.core.algebra import add, scale
+    def __rsub__(self, other: Any) -> Any:
+        return self._sum([(1.0, other), (-1.0, self)])
 
-        return add(self, scale(-1.0, other))
-
-    def __rsub__(self, other: Any) -> WeightedSum:
-        from losskit.core.algebra import add, scale
-
-        return add(other, scale(-1.0, self))
-
-    def __mul__(self, weight: Weight) -> WeightedSum:
-        from losskit.core.algebra import scale
-
-        return scale(weight, self)
+    def __mul__(self, weight: Weight) -> Any:
+        return self._sum([(weight, self)])
 
     __rmul__ = __mul__
 
-    def __truediv__(self, divisor: float | Tensor) -> WeightedSum:
+    def __truediv__(self, divisor: float | Tensor) -> Any:
         return self * (1.0 / divisor)
 
-    def __neg__(self) -> WeightedSum:
+    def __neg__(self) -> Any:
         return self * -1.0
 
     def parts(self, *tensors: Tensor, **arguments: Any) -> tuple[Tensor, Parts]:
         """The loss to call backward on, and its named components for logging, computed once."""
         loss = self(*tensors, **arguments)
-        return loss, {self.label: self._alone(loss)}
-
-    @staticmethod
-    def _alone(loss: Tensor) -> Part:
-        from losskit.core.algebra import Part
-
-        return Part(loss.detach(), loss.detach())
+        return loss, {self.label: Part(loss.detach(), loss.detach())}
 
 
 class Summable(Loss):
     """A loss that is a formula on sums: totals add over micro-batches and ranks, and finish into the exact loss."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("input", "target")
 
     @property
     def summable(self) -> bool:
@@ -161,10 +224,13 @@ class Summable(Loss):
 
     @property
     def is_mean(self) -> bool:
-        """Whether the whole's loss is the sum of its batches' numerators, over a denominator its targets tell."""
         return True
 
-    def forward(  # type: ignore[override]
+    @property
+    def takes_normalizer(self) -> bool:
+        return self.is_mean and self.reduction == "mean"
+
+    def forward(  # type: ignore[override] # a call names its tensors
         self,
         input: Tensor,
         target: Tensor,
@@ -174,9 +240,23 @@ class Summable(Loss):
         normalizer: float | Tensor | None = None,
         whole: Sums | None = None,
     ) -> Tensor:
+        if self.planned and whole is None:
+            value = passes.planned(self, input, target, weight, mask, normalizer)
+            if value is not None:
+                return value
         return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
-    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+    # What a plan depends on besides the tensors: see losskit.core.passes.
+    varies: ClassVar[bool] = False  # whether the weights of its parts differ between calls
+
+    def plan_state(self) -> Any:
+        """What changes when an option does; None where no plan serves."""
+        return self.generation
+
+    def planned_parts(self) -> Sequence[Any]:
+        return (self,)
+
+    def totals(self, *tensors: Any, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         """The sums of this batch; add those of other batches and `finish` them for the loss of the whole."""
         raise NotImplementedError
 
@@ -246,7 +326,7 @@ class Summable(Loss):
         normalizer: float | Tensor | None = None,
         whole: Sums | None = None,
     ) -> Tensor:
-        """What `forward` of the kinds returns."""
+        """The loss of tensors, from their sums or unreduced."""
         if self.reduction == "none":
             if normalizer is not None or whole is not None:
                 raise TypeError(
@@ -255,20 +335,3 @@ class Summable(Loss):
             return self.elements(*tensors, weight=weight, mask=mask).to(result_dtype(tensors[0]))
         sums = self.totals(*tensors, weight=weight, mask=mask)
         return self.finish(sums, normalizer=normalizer, whole=whole).to(result_dtype(tensors[0]))
-
-
-def check_returned(owner: str, method: str, value: object, wanted: tuple[int, ...]) -> Tensor:
-    """What a user's formula returned, or an error that says what to change."""
-    if not isinstance(value, Tensor):
-        raise TypeError(
-            f"{owner}: {method} must return a tensor of shape {wanted}, one number per element; got "
-            f"{type(value).__name__}. Return the tensor itself, without .item() or a Python number."
-        )
-    if tuple(value.shape) != wanted:
-        advice = (
-            "Return the values unreduced: leave out .mean() and .sum(); reduction= does that."
-            if value.dim() < len(wanted)
-            else "Keep one number per element."
-        )
-        raise ValueError(f"{owner}: {method} must return shape {wanted}; got {shape(value)}. {advice}")
-    return value

@@ -12,11 +12,12 @@ from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import nn
-from typing_extensions import dataclass_transform
+from typing_extensions import Self, dataclass_transform
 
 from losskit.core.domains import Checker, Domain, domain_of
 from losskit.core.errors import nearest
 from losskit.core.foreign import FOREIGN_NAMES
+from losskit.ops.plan import Plans
 
 
 class _Declared:
@@ -62,8 +63,12 @@ class Configured(nn.Module):
         if "__init__" not in cls.__dict__ and cls.__init__ is Configured.__init__:
             cls.__signature__ = signature_of(cls.options)  # type: ignore[attr-defined]
 
+    generation: ClassVar[int] = 0  # how often an option was set
+    plans: ClassVar[Plans]
+
     def __init__(self, **options: Any) -> None:
         super().__init__()
+        self.__dict__["plans"] = Plans()
         if not options.keys() <= self.options.keys():
             _refuse_unknown(type(self), options)
         for name, declared in self.options.items():
@@ -83,6 +88,20 @@ class Configured(nn.Module):
         else:
             setattr(self, name, value)
 
+    def with_tensors(self, tensors: dict[str, Any]) -> Self:
+        """A copy with these tensors as options, which shares what is settled of the others."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _buffers={}, _parameters={})
+        for name, value in tensors.items():
+            twin.set_option(name, self.options[name].check(type(self).__name__, name, value))
+        twin.__post_init__()
+        return twin
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in self.options:
+            self.__dict__["generation"] = self.generation + 1
+
     def given_options(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
         return {
@@ -90,6 +109,11 @@ class Configured(nn.Module):
             for name, declared in self.options.items()
             if (value := getattr(self, name)) is not declared.default and not _equal(value, declared.default)
         }
+
+    def option_values(self) -> tuple[Any, ...]:
+        """The options that are no tensors, in order."""
+        each = (getattr(self, name) for name in self.options)
+        return tuple(value for value in each if not isinstance(value, torch.Tensor))
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={_shown(value)}" for name, value in self.given_options().items())

@@ -4,90 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from losskit import ops
+from losskit.core.errors import check_returned
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
-from losskit.core.loss import check_returned
 from losskit.core.options import option
 from losskit.core.reduction import divide
-from losskit.core.sums import Sums
+from losskit.core.totals import NEUTRAL, Recorder, Sums, Totals
 from losskit.ops.columns import REGION_COLUMNS, Column
+from losskit.ops.finish import Finish, RegionsFinish
+from losskit.ops.inputs import Inputs, Link, can_branch
 from losskit.ops.maths import one_hot
-from losskit.ops.inputs import Inputs, can_branch
-
-
-class Totals:
-    """The totals of each class, (N, C): sums of p t, p, t, 1, p², t² and abs(p - t), and what follows from them."""
-
-    def __init__(self, columns: dict[str, Tensor], overlap: str = "product") -> None:
-        self._columns = columns
-        self._overlap = overlap
-
-    def column(self, name: str) -> Tensor:
-        return self._columns[name]
-
-    @property
-    def tp(self) -> Tensor:
-        if self._overlap == "l1":
-            return (self.column("pred") + self.column("target") - self.column("abs_diff")) / 2
-        return self.column("tp")
-
-    @property
-    def fp(self) -> Tensor:
-        return self.pred - self.tp
-
-    @property
-    def fn(self) -> Tensor:
-        return self.target - self.tp
-
-    @property
-    def tn(self) -> Tensor:
-        return self.count - self.pred - self.target + self.tp
-
-    @property
-    def pred(self) -> Tensor:
-        return self.column("pred")
-
-    @property
-    def target(self) -> Tensor:
-        return self.column("target")
-
-    @property
-    def count(self) -> Tensor:
-        return self.column("count")
-
-    @property
-    def pred_sq(self) -> Tensor:
-        return self.column("pred_sq")
-
-    @property
-    def target_sq(self) -> Tensor:
-        return self.column("target_sq")
-
-    @property
-    def abs_diff(self) -> Tensor:
-        return self.column("abs_diff")
-
-
-# One of each of tp, fp, fn and tn: totals on which every formula has a value and a slope.
-_NEUTRAL = {"tp": 1.0, "pred": 2.0, "target": 2.0, "count": 4.0, "pred_sq": 2.0, "target_sq": 2.0, "abs_diff": 2.0}
-
-
-class _Recorder(Totals):
-    """Totals of one sample and two classes that remember what a formula asks for."""
-
-    def __init__(self, overlap: str) -> None:
-        super().__init__({}, overlap)
-        self.asked: list[str] = []
-
-    def column(self, name: str) -> Tensor:
-        if name not in self.asked:
-            self.asked.append(name)
-        return torch.full((1, 2), _NEUTRAL[name], dtype=torch.float64)
+from losskit.ops.tape import Tape, Untraceable, trace
 
 
 class RegionOptions(ModeOptions):
@@ -126,20 +58,37 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        coupled = type(self).per_sample is not RegionLoss.per_sample
-        recorder = _Recorder(self.overlap)
-        method = "per_sample(total)" if coupled else "per_class(total)"
-        value = self.per_sample(recorder) if coupled else self.per_class(recorder)
-        check_returned(self.name, method, value, (1,) if coupled else (1, 2))
-        if coupled and self.class_weight is not None:
+        _ = self.asked  # says at once what is wrong with a formula
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the formula is on all classes of a sample together."""
+        return type(self).per_sample is not RegionLoss.per_sample
+
+    def columns_of_formula(self) -> list[Column]:
+        """The columns that the formula asks for, with those that absent classes need."""
+        recorder = Recorder(self.overlap)
+        method = "per_sample(total)" if self.coupled else "per_class(total)"
+        value = self.per_sample(recorder) if self.coupled else self.per_class(recorder)
+        check_returned(self.name, method, value, (1,) if self.coupled else (1, 2))
+        if self.coupled and self.class_weight is not None:
             raise TypeError(f"{self.name}: classes are coupled in one formula, so class_weight has no meaning here.")
-        self.coupled = coupled
         asked = {*recorder.asked, "pred", "target", "count", *(["abs_diff"] if self.overlap == "l1" else [])}
         if self.absent == "penalize" and self.overlap != "l1":
             asked.add("tp")
-        self.asked: list[Column] = [c for c in REGION_COLUMNS if c in asked]
+        return [c for c in REGION_COLUMNS if c in asked]
 
-    def columns(self, inputs: Inputs) -> list[Column]:
+    @property
+    def asked(self) -> list[Column]:
+        """The columns, kept until an option changes."""
+        if self._asked is None or self._asked[0] != self.generation:
+            self.__dict__["_asked"] = self.generation, self.columns_of_formula()
+        assert self._asked is not None
+        return self._asked[1]
+
+    _asked: ClassVar[tuple[int, list[Column]] | None] = None
+
+    def columns(self, link: Link) -> list[Column]:
         return self.asked
 
     @property
@@ -160,7 +109,20 @@ class RegionLoss(RegionOptions, LabelLoss):
                 f"{inputs.num_classes - 1}."
             )
 
-    def collect(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
+    def finish_plan(self, inputs: Inputs) -> Finish | None:
+        if self.coupled or self.reduction not in ("mean", "sum") or self.empty == "raise":
+            return None
+        tapes = _tapes(self)
+        if tapes is None:
+            return None
+        chosen = self._chosen(inputs.num_classes)
+        every = len(chosen) == inputs.num_classes
+        return RegionsFinish(
+            *tapes, self.absent, self.pools, None if every else tuple(c in chosen for c in range(inputs.num_classes)),
+            self.option_tensors()[0], self.reduction, self.empty,
+        )  # fmt: skip
+
+    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
         columns = self._named(totals)
         if self.pool == "batch":
             return Sums(**{name: over_samples(total) for name, total in columns.items()})
@@ -184,10 +146,13 @@ class RegionLoss(RegionOptions, LabelLoss):
     def is_mean(self) -> bool:
         return self.pool == "sample"
 
+    @property
+    def takes_normalizer(self) -> bool:
+        return False  # in C; as a tensor it divides the sum over regions
+
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
-        inputs = self.read(input, target, weight, mask)
-        value, share = self.pairs(self._columns_of(inputs))
+        value, share = self.pairs(self._columns_of(self.parse(input, target, weight, mask)))
         return self.by_class(value), self.by_class(share)
 
     def _columns_of(self, inputs: Inputs) -> dict[str, Tensor]:
@@ -248,7 +213,7 @@ class RegionLoss(RegionOptions, LabelLoss):
 
         A class that is neither there nor predicted scores 1. Averaged over pairs as the loss is.
         """
-        inputs = self.read(input, target, weight, mask)
+        inputs = self.parse(input, target, weight, mask)
         columns = self._columns_of(harden(inputs))
         counts = self._counts(columns)
         nothing = (columns["target"] == 0) & (columns["pred"] == 0)
@@ -267,6 +232,36 @@ class RegionLoss(RegionOptions, LabelLoss):
         return 1 - self.per_class(total)
 
 
+_SAMPLES = {"tp": 1.0, "pred": 3.0, "target": 2.0, "count": 8.0, "pred_sq": 2.5, "target_sq": 1.5, "abs_diff": 2.25}
+_known_tapes: dict[Any, tuple[Tape, Tape] | None] = {}
+
+
+def _tapes(loss: RegionLoss) -> tuple[Tape, Tape] | None:
+    """The formula of a region, and the loss of one whose class is absent, as operations; None where C has none."""
+    key = type(loss).per_class, loss.overlap, loss.option_values()
+    if key not in _known_tapes:
+        if len(_known_tapes) >= 256:  # a sweep over options must not grow without end
+            _known_tapes.clear()
+        _known_tapes[key] = _traced(loss)
+    return _known_tapes[key]
+
+
+def _traced(loss: RegionLoss) -> tuple[Tape, Tape] | None:
+    samples = [torch.full((1, 2), _SAMPLES[name], dtype=torch.float64) for name in REGION_COLUMNS]
+
+    def totals(columns: Sequence[Tensor]) -> Totals:
+        return Totals(dict(zip(REGION_COLUMNS, columns, strict=True)), loss.overlap)
+
+    def penalty(columns: Sequence[Tensor]) -> Tensor:
+        total = totals(columns)
+        return total.fp / total.count
+
+    try:
+        return trace(lambda columns: loss.per_class(totals(columns)), samples), trace(penalty, samples)
+    except Untraceable:
+        return None
+
+
 def harden(inputs: Inputs) -> Inputs:
     """The same inputs with certain predictions: above a half, or the largest class."""
     if inputs.link == "sigmoid":
@@ -279,4 +274,4 @@ def harden(inputs: Inputs) -> Inputs:
 
 def _neutral_outside(columns: dict[str, Tensor], where: Tensor, overlap: str) -> Totals:
     """The totals, with values on which every formula is finite where the result will not be used."""
-    return Totals({name: torch.where(where, total, _NEUTRAL[name]) for name, total in columns.items()}, overlap)
+    return Totals({name: torch.where(where, total, NEUTRAL[name]) for name, total in columns.items()}, overlap)

@@ -1,4 +1,4 @@
-"""Wrapped: any module or callable as a loss."""
+"""What stands in a sum besides losses: any module or callable as a loss, and weights that vary."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from losskit.core.loss import Loss
+from losskit.core.loss import Weight as Weight
 from losskit.core.options import Configured
 
 
@@ -25,8 +26,9 @@ class Wrapped(Loss):
         self.takes = [name for name in ("weight", "mask") if has(known, name)]
         if origin(function).startswith("torch."):
             self.takes = []  # what torch calls weight is per class, or leaves the denominator alone
-        positions = [p for p in known if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
-        self.arity = len([p for p in positions if p.name not in ("weight", "mask")]) or 2
+        required = [p for p in known if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+        names = tuple(p.name for p in required if p.name not in ("weight", "mask"))
+        self.__dict__["tensors"] = names or ("input", "target")
 
     def values(self, *tensors: Tensor) -> Tensor:
         return self.function(*tensors)
@@ -81,3 +83,58 @@ def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def origin(function: Any) -> str:
     return str((type(function) if isinstance(function, nn.Module) else function).__module__)
+
+
+class Held(nn.Module):
+    """A tensor or parameter as a weight."""
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        if isinstance(value, nn.Parameter):
+            self.value = value
+        else:
+            self.register_buffer("value", value)
+
+    def __repr__(self) -> str:
+        return f"{float(self.value.detach()):.4g}"
+
+    def forward(self) -> Tensor:
+        return self.value
+
+
+class Product(nn.Module):
+    """Two variable weights, one times the other."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def __repr__(self) -> str:
+        return f"{self.first!r} * {self.second!r}"
+
+    def forward(self) -> Tensor:
+        product: Tensor = self.first() * self.second()
+        return product
+
+
+def split(weight: Any) -> tuple[float, nn.Module | None]:
+    """A weight as a constant and a variable factor."""
+    if isinstance(weight, nn.Module):
+        return 1.0, weight
+    if isinstance(weight, Tensor):
+        if weight.numel() != 1:
+            raise ValueError(f"A loss is multiplied by one number; got a tensor of shape {tuple(weight.shape)}.")
+        return 1.0, Held(weight)
+    if not hasattr(weight, "__float__"):
+        raise TypeError(
+            f"A loss is multiplied by a number, a tensor or a module that gives one (losskit.Scheduled for a "
+            f"schedule); got {weight!r}."
+        )
+    return float(weight), None
+
+
+def times(weight: float | Tensor, value: Tensor) -> Tensor:
+    if isinstance(weight, Tensor):
+        return weight.to(value.dtype) * value
+    return value if weight == 1 else weight * value

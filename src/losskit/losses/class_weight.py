@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.errors import nearest
-from losskit.ops.reference import can_hold
+from losskit.ops.inputs import can_hold
 
 Scheme = Literal["inverse_frequency", "effective_number", "median_frequency"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -14,10 +15,12 @@ from losskit.core.domains import ClassNumbers, NonNegative
 from losskit.core.labels import ModeOptions, check_length
 from losskit.core.options import Configured, option
 from losskit.core.reduction import divide
-from losskit.core.sums import Sums
+from losskit.core.totals import Sums
 from losskit.ops.columns import Formula
+from losskit.ops.finish import Finish, TermsFinish, TruthWeight
+from losskit.ops.inputs import Inputs, Link, summing_dtype
 from losskit.ops.maths import one_minus_exp, safe_power
-from losskit.ops.inputs import Inputs, summing_dtype
+from losskit.ops.tape import trace
 
 _SOFTMAX_SHAPES = (
     "input (N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; weight "
@@ -62,12 +65,8 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
         super().check_classes(inputs)
         check_length(self.name, "pos_weight", self.pos_weight, inputs)
 
-    def factors(self, inputs: Inputs) -> Tensor | None:
-        if self.pos_weight is None:
-            return None
-        positive = torch.as_tensor(self.pos_weight, dtype=torch.float64, device=inputs.input.device)
-        positive = positive.expand(inputs.num_classes)
-        return torch.stack([positive, torch.ones_like(positive)], -1)
+    def truth_weight(self, link: Link) -> TruthWeight | None:
+        return None if self.pos_weight is None else TruthWeight(self.pos_weight, "positives")  # type: ignore[arg-type]
 
 
 class CEOptions(Configured):
@@ -194,12 +193,8 @@ class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
                 "alpha (pass alpha=[1 - a, a, ..., a]), or nothing at all. Pass one number per class."
             )
 
-    def factors(self, inputs: Inputs) -> Tensor | None:
-        if self.alpha is None:
-            return None
-        alpha = torch.as_tensor(self.alpha, dtype=torch.float64, device=inputs.input.device)
-        alpha = alpha.expand(inputs.num_classes)
-        return torch.stack([alpha, 1 - alpha], -1) if inputs.link == "sigmoid" else alpha.unsqueeze(-1)
+    def truth_weight(self, link: Link) -> TruthWeight | None:
+        return None if self.alpha is None else TruthWeight(self.alpha, "both")  # type: ignore[arg-type]
 
 
 class MeanFocalLoss(ModeOptions, ClassificationLoss):
@@ -233,8 +228,18 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         numerator, denominator = super().conclude(sums)
         assert denominator is not None
-        mean = divide(numerator, denominator, self.empty, self.name)
-        return self.alpha * safe_power(one_minus_exp(-mean), self.gamma) * mean, None
+        return self.of_mean(divide(numerator, denominator, self.empty, self.name)), None
+
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """The loss from the mean cross-entropy."""
+        return self.alpha * safe_power(one_minus_exp(-mean), self.gamma) * mean
+
+    def finish_plan(self, inputs: Inputs) -> Finish | None:
+        finish = super().finish_plan(inputs)
+        if not isinstance(finish, TermsFinish):
+            return None
+        tape = trace(lambda numbers: self.of_mean(*numbers), [torch.ones((), dtype=torch.float64)])
+        return replace(finish, of_mean=tape, reduction="mean")
 
     def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         return self.conclude(self.totals(*tensors, weight=weight, mask=mask))[0]

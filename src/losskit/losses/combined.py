@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from losskit.core.combined import CombinedLoss, SmoothingOptions
+from losskit.core.algebra import CombinedLoss, SmoothingOptions
 from losskit.core.domains import Fraction, NonNegative
 from losskit.core.labels import LabelOptions
 from losskit.core.loss import Loss

@@ -14,10 +14,10 @@ from torch import Tensor
 from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.errors import shape
-from losskit.core.mean import MeanLoss
+from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
-from losskit.core.sums import Sums
+from losskit.core.totals import Sums
 from losskit.ops.inputs import computing_dtype
 
 

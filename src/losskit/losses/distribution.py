@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from losskit.core.mean import ElementLoss
+from losskit.core.means import ElementLoss
 from losskit.core.options import option
 from losskit.core.reduction import total
 from losskit.ops.values import mark

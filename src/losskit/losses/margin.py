@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NoReturn
+from dataclasses import replace
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
-from losskit.core.contract import Always, check_equal, check_floating, check_tensor, elementwise, read
+from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_tensor, elementwise
 from losskit.core.domains import ClassNumbers
 from losskit.core.errors import shape
 from losskit.core.labels import check_length
 from losskit.core.loss import Summable
-from losskit.core.mean import ElementLoss, MeanLoss
+from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
-from losskit.core.sums import Counts, Sums
-from losskit.ops.maths import log_sigmoid
+from losskit.core.totals import Counts, Sums
+from losskit.ops.columns import Formula
+from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs, computing_dtype
+from losskit.ops.maths import log_sigmoid
 from losskit.ops.reference import Elements
 from losskit.ops.values import check, mark
 
@@ -38,19 +41,6 @@ class MarginRankingLoss(ElementLoss):
     shapes = "input1, input2 and target of one shape, targets 1 or -1; weight and mask of it too, or size 1."
 
     margin: float = option(default=0.0, doc="how far apart the scores should be")
-
-    def forward(  # type: ignore[override]
-        self,
-        input1: Tensor,
-        input2: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        return self.reduced(input1, input2, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     def neutral(self, position: int) -> float:
         return 1.0 if position == 2 else 0.0
@@ -127,9 +117,8 @@ class MultiMarginLoss(MeanLoss):
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         input, target = tensors
-        inputs = read(
-            self.name, input, target, weight, mask, always="softmax", ignore_index=self.ignore_index
-        )  # softmax: one true class a position
+        spec = InputSpec("softmax", ignore_index=self.ignore_index)  # one true class a position
+        inputs = spec.parse(self.name, input, target, weight, mask)
         if not inputs.holds_indices:
             raise ValueError(
                 f"{self.name}: target has the input's shape {shape(input)}, but it takes one class index a position. "
@@ -233,23 +222,15 @@ class MultiLabelSoftMarginLoss(ClassificationLoss):
     authority = "torch.nn.functional.multilabel_soft_margin_loss"
     function_name = "multilabel_soft_margin_loss"
     always: ClassVar[Always | None] = "sigmoid"
+    same_shape = True
     shapes = "input (N, C, *), target of the same shape in [0, 1]; weight and mask of the same shape, or size 1."
 
-    def read(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Inputs:
-        check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
-        check_equal(self.name, {"input": input, "target": target})
-        if input.dim() < 2:
-            raise ValueError(
-                f"{self.name}: input must have shape (N, C, *); got {shape(input)}. For a single sample pass "
-                "input.unsqueeze(0) and target.unsqueeze(0)."
-            )
-        if isinstance(weight, Tensor) and weight.dim() == 1:
-            _refuse_class_weights(self.name, weight)
-        return super().read(input, target, weight, mask)
+    def formula(self) -> Formula:
+        return Formula()
 
-    def term(self, log_p: Tensor) -> Tensor:
-        return -log_p
+    def finish_plan(self, inputs: Inputs) -> Finish | None:
+        finish = super().finish_plan(inputs)
+        return replace(finish, divisor=inputs.num_classes) if isinstance(finish, TermsFinish) else None
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         numerator, denominator = super().conclude(sums)
@@ -271,11 +252,4 @@ def signed(owner: str, value: Tensor, target: Tensor) -> Tensor:
         target,
         f"{owner}: target holds {{value}}, but each target is 1 or -1. For labels 0 and 1 pass 2 * target - 1; leave "
         "pairs that are neither out with mask=.",
-    )
-
-
-def _refuse_class_weights(owner: str, weight: Tensor) -> NoReturn:
-    raise ValueError(
-        f"{owner}: weight has one dimension, {shape(weight)}. Per-class weights are class_weight=, an option of the "
-        "loss; per-sample weights have shape (N, 1)."
     )

@@ -1,16 +1,148 @@
-"""Losses of sets of masks, as mask transformers match them."""
+"""Losses of sets of masks, as mask transformers match them, over all pixels or at points."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.domains import NonNegative, Positive
-from losskit.core.masks import MaskLoss
-from losskit.core.options import option
-from losskit.ops.columns import Column, TermColumn
+from losskit import ops
+from losskit.core.contract import InputSpec, check_equal, check_floating, check_tensor, elementwise
+from losskit.core.domains import Fraction, NonNegative, Positive
+from losskit.core.errors import shape
+from losskit.core.means import MeanLoss
+from losskit.core.options import Configured, option
+from losskit.core.totals import Counts, Sums
+from losskit.losses.points import sample_points, uncertain_points
+from losskit.ops.columns import Column, Formula, TermColumn
+from losskit.ops.inputs import Inputs, can_hold
+
+
+class MaskOptions(Configured):
+    """The options of every loss of masks."""
+
+    ignore_index: int = option(default=-100, doc="the label of pixels to leave out, as if they were not there")
+    from_logits: bool = option(default=True, doc="False when the input holds probabilities in [0, 1]")
+    num_points: Annotated[int, Ge(1)] | None = option(
+        default=None, doc="how many points of each mask to compare instead of every pixel, most of them uncertain ones"
+    )
+    oversample_ratio: Annotated[float, Ge(1)] = option(
+        default=3.0, doc="how many times more points to choose the uncertain ones from"
+    )
+    importance_sample_ratio: Fraction = option(default=0.75, doc="the share of points chosen for their uncertainty")
+
+
+class MaskLoss(MaskOptions, MeanLoss):
+    """One loss a mask (M, *), summed over masks and divided by `num_masks`: define `columns` and `per_mask(totals)`.
+
+    `num_masks` at the call is a number, by default that of the masks that count: mask transformers pass the average
+    over processes, at least 1. `points` at the call, (M, P, D) from `losskit.uncertain_points`, are shared by several
+    losses; with points, input and target may differ in resolution. `generator` seeds points drawn here.
+    """
+
+    shapes: ClassVar[str] = (
+        "input and target (M, *), M masks without a channel dimension, target in [0, 1]; weight and mask as the target."
+    )
+    abstract: ClassVar[bool] = True
+    columns: ClassVar[list[Column]]
+
+    def per_mask(self, totals: Tensor) -> Tensor:
+        """The loss of each mask, (M,), from the totals of `columns`, (M, K)."""
+        raise NotImplementedError
+
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        num_masks: float | Tensor | None = None,
+        points: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        if num_masks is not None and normalizer is not None:
+            raise TypeError(f"{self.name}: num_masks and normalizer both are the denominator; pass one of them.")
+        points = self.points(input, generator) if points is None else points
+        tensors = (input, target) if points is None else (input, target, points)
+        divisor = normalizer if num_masks is None else num_masks
+        return self.reduced(*tensors, weight=weight, mask=mask, normalizer=divisor, whole=whole)
+
+    def points(self, input: Tensor, generator: torch.Generator | None = None) -> Tensor | None:
+        """Points of each mask, most of them where the input is uncertain; None without `num_points`."""
+        if self.num_points is None:
+            return None
+        check_floating(self.name, "input", input)
+        logits = input if self.from_logits else input - 0.5
+        return uncertain_points(logits, self.num_points, self.oversample_ratio, self.importance_sample_ratio, generator)
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        input, target, *given = tensors
+        points = given[0] if given else self.points(input)
+        totals = torch.cat(ops.totals(self.read(input, target, points, weight, mask), self.columns), 1)  # (M, K)
+        counts = totals[:, self.columns.index("count")] != 0
+        value = self.per_mask(torch.where(counts.unsqueeze(1), totals, 1.0))
+        return torch.where(counts, value, 0.0), counts.to(totals.dtype)
+
+    def counts(
+        self,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        num_classes: int | None = None,
+    ) -> Counts:
+        input = torch.zeros((), device=target.device).expand(target.shape)
+        with torch.no_grad():
+            (count,) = ops.totals(self.read(input, target, None, weight, mask), ["count"])
+        return Counts(denominator=(count != 0).sum(dtype=count.dtype))
+
+    def read(
+        self, input: Tensor, target: Tensor, points: Tensor | None, weight: Tensor | None, mask: Tensor | None
+    ) -> Inputs:
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        if input.dim() < 2:
+            raise ValueError(
+                f"{self.name}: input must have shape (M, *), masks with their pixels; got {shape(input)}. For a single "
+                "mask pass input.unsqueeze(0)."
+            )
+        if points is None:
+            check_equal(self.name, {"input": input, "target": target})
+        elif target.dim() != input.dim() or target.shape[0] != input.shape[0]:
+            raise ValueError(
+                f"{self.name}: input has shape {shape(input)} and target {shape(target)}; at points their resolution "
+                "may differ, but not the number of masks or of dimensions."
+            )
+        weight = elementwise(self.name, "weight", weight, target.shape)
+        mask = elementwise(self.name, "mask", mask, target.shape)
+        if points is not None:
+            input, target, weight, mask = self._at(points, input, target, weight, mask)
+        weight, mask = (None if t is None else t.unsqueeze(1) for t in (weight, mask))
+        spec = InputSpec("sigmoid", ignore_index=self.ignore_index, from_logits=self.from_logits)
+        return spec.parse(self.name, input.unsqueeze(1), target.unsqueeze(1), weight, mask)
+
+    def _at(
+        self, points: Tensor, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Everything at the points, (M, P); a point counts where all that it is interpolated from counts."""
+        counts = None if mask is None else mask.expand(target.shape)
+        if can_hold(target, self.ignore_index):
+            kept = target != self.ignore_index
+            counts = kept if counts is None else counts & kept
+        if counts is not None:
+            target = target.where(counts, torch.zeros((), dtype=target.dtype, device=target.device))
+            if input.shape == target.shape:
+                input = input.where(counts, 0.0 if self.from_logits else 0.5)
+            counts = sample_points(counts, points) > sample_points(torch.ones_like(counts), points) - 1e-4
+        weight = None if weight is None else sample_points(weight.expand(target.shape), points)
+        return sample_points(input, points), sample_points(target, points), weight, counts
 
 
 class MaskDiceLoss(MaskLoss):
@@ -44,10 +176,6 @@ class MaskDiceLoss(MaskLoss):
         return torch.where(nothing, 0.0, 1 - score)
 
 
-def _minus(log_p: Tensor) -> Tensor:
-    return -log_p
-
-
 class MaskBCELoss(MaskLoss):
     r"""Asks of each pixel of each mask whether it belongs: the mean cross-entropy of a mask, one a mask of the set.
 
@@ -64,7 +192,7 @@ class MaskBCELoss(MaskLoss):
     authority = "the formula of MaskFormer and Mask2Former, written independently"
     short_name = "mask_bce"
 
-    columns: ClassVar[list[Column]] = [TermColumn(_minus, "truth", 0), TermColumn(_minus, "truth", 1), "count"]
+    columns: ClassVar[list[Column]] = [TermColumn(Formula(), "truth", 0), TermColumn(Formula(), "truth", 1), "count"]
 
     def per_mask(self, totals: Tensor) -> Tensor:
         yes, no, count = totals.unbind(-1)

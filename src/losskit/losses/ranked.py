@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from losskit.core.contract import read
+from losskit.core.contract import InputSpec
 from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length
 from losskit.core.loss import Summable
 from losskit.core.options import option
-from losskit.core.sums import Sums
+from losskit.core.totals import Sums
 from losskit.ops import ranks
 from losskit.ops.inputs import Inputs
 
@@ -71,10 +71,8 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
                 f"{self.name}: elements are ranked, so they have no weight. Pass mask= to leave elements out, or "
                 "class_weight= to weigh classes."
             )
-        inputs = read(
-            self.name, input, target, None, mask,
-            mode=self.mode, ignore_index=self.ignore_index, from_logits=self.from_logits,
-        )  # fmt: skip
+        spec = InputSpec(None, self.mode, self.ignore_index, self.from_logits)
+        inputs = spec.parse(self.name, input, target, None, mask)
         check_length(self.name, "class_weight", self.class_weight, inputs)
         sums = ranks.totals(inputs, pooled=self.pool == "batch")  # (N, C, 3)
         value, positives, count = sums.unbind(-1)

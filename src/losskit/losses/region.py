@@ -7,8 +7,8 @@ from torch import Tensor
 
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.options import Configured, option
-from losskit.core.reduction import never_zero
-from losskit.core.region import RegionLoss, Totals
+from losskit.core.region import RegionLoss
+from losskit.core.totals import Totals
 from losskit.ops.maths import safe_power
 
 
@@ -139,4 +139,4 @@ def plus(total: Tensor, smooth: float) -> Tensor:
 
 def ratio(part: Tensor, whole: Tensor) -> Tensor:
     """`part / whole`, and 0 where both are 0: squares underflow, and errors may have no price."""
-    return part / (whole if never_zero(whole) else torch.where(whole == 0, 1.0, whole))
+    return part / torch.where(whole == 0, 1.0, whole)

@@ -9,10 +9,8 @@ from torch import Tensor
 
 from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
 from losskit.core.domains import NonNegative, Positive
-from losskit.core.mean import ElementLoss
+from losskit.core.means import ElementLoss, RegressionLoss
 from losskit.core.options import option
-from losskit.core.regression import RegressionLoss
-from losskit.core.sums import Sums
 from losskit.ops.columns import Difference
 from losskit.ops.values import mark
 
@@ -109,19 +107,6 @@ class GaussianNLLLoss(ElementLoss):
 
     full: bool = option(default=False, doc="include the constant")
     eps: Positive = option(default=1e-6, doc="the least variance")
-
-    def forward(  # type: ignore[override]
-        self,
-        input: Tensor,
-        target: Tensor,
-        var: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        return self.reduced(input, target, var, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     def check(self, *tensors: Tensor) -> None:
         input, target, var = tensors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -11,10 +10,9 @@ from torch import Tensor
 
 from losskit.core.contract import check_floating, check_tensor, elementwise
 from losskit.core.errors import shape
-from losskit.core.mean import MeanLoss
+from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
-from losskit.core.sums import Sums
 from losskit.ops.ctc import ctc
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import mark
@@ -34,6 +32,7 @@ class CTCLoss(MeanLoss):
     """
 
     authority = "torch.nn.functional.ctc_loss"
+    tensors = ("log_probs", "targets", "input_lengths", "target_lengths")
     shapes = (
         "log_probs (T, N, C) or (T, C), targets (N, S) or all labels in one row, input_lengths and target_lengths "
         "(N,); weight and mask (N,). `counts` takes the target lengths."
@@ -44,26 +43,12 @@ class CTCLoss(MeanLoss):
         default=False, doc="a sample with no alignment, its input too short, costs nothing instead of infinity"
     )
 
-    def forward(  # type: ignore[override]
-        self,
-        log_probs: Tensor,
-        targets: Tensor,
-        input_lengths: Tensor | Sequence[int],
-        target_lengths: Tensor | Sequence[int],
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        lengths = [torch.as_tensor(length) for length in (input_lengths, target_lengths)]
-        return self.reduced(log_probs, targets, *lengths, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
-
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        log_probs, targets, input_lengths, target_lengths = tensors
-        self._check_shapes(*tensors)
+        log_probs, targets = tensors[:2]
+        input_lengths, target_lengths = (torch.as_tensor(lengths) for lengths in tensors[2:])
+        self._check_shapes(log_probs, targets, input_lengths, target_lengths)
         single = log_probs.dim() == 2
         weight = elementwise(self.name, "weight", weight, () if single else (log_probs.shape[1],))
         mask = elementwise(self.name, "mask", mask, () if single else (log_probs.shape[1],))

@@ -12,10 +12,9 @@ from torch import Tensor
 from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.errors import shape
-from losskit.core.mean import MeanLoss
+from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
-from losskit.core.sums import Sums
 from losskit.losses.margin import signed
 from losskit.ops.inputs import computing_dtype
 
@@ -39,19 +38,6 @@ class CosineEmbeddingLoss(MeanLoss):
     margin: Annotated[float, Interval(ge=-1, le=1)] = option(
         default=0.0, doc="the cosine below which unlike pairs cost nothing"
     )
-
-    def forward(  # type: ignore[override]
-        self,
-        input1: Tensor,
-        input2: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        return self.reduced(input1, input2, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -114,24 +100,11 @@ class TripletMarginLoss(MeanLoss):
                 f"{self.name}: p and eps belong to the built-in distance; leave them out beside a custom one."
             )
 
-    def forward(  # type: ignore[override]
-        self,
-        anchor: Tensor,
-        positive: Tensor,
-        negative: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        return self.reduced(anchor, positive, negative, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
-
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         anchor = tensors[0]
-        for name, tensor in zip(self.tensor_names(), tensors, strict=True):
+        for name, tensor in zip(self.tensors, tensors, strict=True):
             check_floating(self.name, name, tensor)
             if name != "anchor":
                 check_equal(self.name, {"anchor": anchor, name: tensor})

@@ -13,26 +13,22 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from losskit.ops import choice, passes, reference, values
-from losskit.ops.columns import OF_TARGETS, Column, Term, plan
-from losskit.ops.passes import alike, makes_gradients
+from losskit.ops.columns import OF_TARGETS, Column, Term, kernel_columns
 from losskit.ops.inputs import Inputs
 
-__all__ = ["alike", "makes_gradients", "terms", "totals"]
+__all__ = ["terms", "totals"]
 
 
-def totals(
-    inputs: Inputs, columns: Sequence[Column], *, pooled: bool = False, expected: Tensor | None = None
-) -> list[Tensor]:
+def totals(inputs: Inputs, columns: Sequence[Column], *, pooled: bool = False) -> list[Tensor]:
     """Sums over the positions of each sample and class, (N, C) a column, in float64; (C,) if pooled.
 
-    Columns of targets alone are constants, unless targets or weights are learned. `expected` is the gradient of the
-    totals but for a factor, (1, C, K), where the loss knows it beforehand.
+    Columns of targets alone are constants, unless targets or weights are learned.
     """
-    planned = plan(columns)
-    operator = choice.serving(inputs, planned, len(columns), made=expected is not None)
+    planned = kernel_columns(columns)
+    operator = choice.serving(inputs, planned, len(columns))
     if operator != "reference":
         assert planned is not None
-        return list(passes.totals(inputs, planned, operator, pooled=pooled, expected=expected))
+        return list(passes.totals(inputs, planned, operator, pooled=pooled))
     bad = values.check(inputs)
     result = reference.totals(inputs, columns)
     if pooled:

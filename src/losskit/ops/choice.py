@@ -13,12 +13,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from losskit.ops import native
-from losskit.ops.columns import Plan
+from losskit.ops.columns import KernelColumns
 from losskit.ops.inputs import Inputs
 
 Operator = Literal["native", "triton", "reference"]
 FUSED: tuple[Operator, ...] = ("native", "triton")
 OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
+NO_DIFFERENCES = "Triton kernels take labels, not differences"
 READ = frozenset(native.TYPES)  # the dtypes of targets, weights and masks that the kernels read
 
 
@@ -55,6 +56,16 @@ def forced(operator: str) -> Iterator[None]:
         _forced = before
 
 
+def is_forced() -> bool:
+    """Whether one operator must serve."""
+    return bool(_forced)
+
+
+def is_recorded() -> bool:
+    """Whether passes are being recorded."""
+    return _recorded is not None
+
+
 @contextmanager
 def recorded() -> Iterator[list[Pass]]:
     """The passes taken meanwhile."""
@@ -66,7 +77,7 @@ def recorded() -> Iterator[list[Pass]]:
         _recorded = before
 
 
-def serving(inputs: Inputs, planned: Plan | None, sums: int, *, made: bool = False) -> Operator:
+def serving(inputs: Inputs, planned: KernelColumns | None, sums: int, *, made: bool = False) -> Operator:
     """The operator for these sums; the reference serves whatever the fused ones do not."""
     if _recorded is None and not _forced:
         device = inputs.input.device.type
@@ -94,7 +105,7 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = 
     return chosen
 
 
-def refusal(operator: Operator, inputs: Inputs, planned: Plan | None) -> str:
+def refusal(operator: Operator, inputs: Inputs, planned: KernelColumns | None) -> str:
     """Why a fused operator does not serve, or nothing."""
     tensors = {"input": inputs.input, "target": inputs.target, "weight": inputs.weight, "logit_bias": inputs.logit_bias}
     tensors["mask"] = inputs.mask
@@ -114,11 +125,22 @@ def refusal(operator: Operator, inputs: Inputs, planned: Plan | None) -> str:
     return ""
 
 
+def is_traced() -> bool:
+    """False, or an error in torch.jit.trace, which would record the result of a C call as a constant."""
+    if torch._C._get_tracing_state() is None or _forced == "reference":
+        return False
+    raise RuntimeError(
+        "losskit: torch.jit.trace does not see the C kernels and would record their result as a constant. Use "
+        "torch.export.export, or LOSSKIT_BACKEND=reference."
+    )
+
+
 def unavailable(operator: Operator, input: Tensor) -> str:
     """Why a fused operator cannot run here, or nothing."""
     if operator == "native":
         if input.device.type != "cpu":
             return f"the input is on {input.device.type}"
+        is_traced()
         return "" if native.AVAILABLE else "the C kernels were not built when losskit was installed"
     from losskit.ops import triton
 

@@ -51,7 +51,8 @@ class Difference(NamedTuple):
         return self.scale * near * (error - near / 2)
 
 
-Term = Formula | Callable[[Tensor], Tensor]  # f(log p), element by element
+Known = Formula | Difference
+Term = Known | Callable[[Tensor], Tensor]  # f(log p), element by element
 
 
 class TermColumn(NamedTuple):
@@ -65,10 +66,15 @@ class TermColumn(NamedTuple):
 Column = RegionColumn | TermColumn
 
 
-Plan = tuple[list[int], list[float]]
+def columns_of(columns: Sequence[Column]) -> list[str]:
+    """The names of region columns, and "" for those of terms."""
+    return [column if isinstance(column, str) else "" for column in columns]
 
 
-def plan(columns: Sequence[Column]) -> Plan | None:
+KernelColumns = tuple[list[int], list[float]]
+
+
+def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
     """Columns as the fused operators take them, or None where a term is a formula they don't know.
 
     The positions of the region columns, or -1, then for each formula those of its sums by truth (yes, no) and over
@@ -76,12 +82,12 @@ def plan(columns: Sequence[Column]) -> Plan | None:
     """
     places = [-1] * len(REGION_COLUMNS)
     constants: list[float] = []
-    found: list[Formula] = []
+    found: list[Known] = []
     for position, column in enumerate(columns):
         if not isinstance(column, TermColumn):
             places[REGION_COLUMNS.index(column)] = position
             continue
-        if not isinstance(column.term, Formula):
+        if not isinstance(column.term, Known):
             return None
         slot = (0 if column.of == "truth" else 2) + column.side
         for index, formula in enumerate(found):
@@ -90,7 +96,7 @@ def plan(columns: Sequence[Column]) -> Plan | None:
         else:
             index = len(found)
             found.append(column.term)
-            constants += column.term
+            constants += (*column.term, 0.0, 1.0)[:4]
             places += [-1] * 4
         places[len(REGION_COLUMNS) + 4 * index + slot] = position
     return places, constants

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from losskit.ops import native, reference, values
 from losskit.ops.columns import REGION_COLUMNS, Column, Difference, Formula, TermColumn
-from losskit.ops.inputs import Inputs, computing_dtype
-from losskit.ops.reference import can_hold
+from losskit.ops.inputs import Inputs, can_hold, computing_dtype
 
 
 class Settings(NamedTuple):

@@ -81,3 +81,13 @@ def can_branch(tensor: Tensor) -> bool:
             return False
         tensor = torch._C._functorch.get_unwrapped(tensor)
     return True
+
+
+def can_hold(tensor: Tensor, value: int) -> bool:
+    """Whether a tensor of this dtype can hold the value: comparing uint8 with -100 would find 156."""
+    if tensor.dtype == torch.bool:
+        return False
+    if tensor.is_floating_point():
+        return True
+    limits = torch.iinfo(tensor.dtype)
+    return limits.min <= value <= limits.max

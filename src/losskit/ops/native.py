@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.ops.columns import KernelColumns
+from losskit.ops.inputs import Inputs, can_hold
+
 TYPES = {
     torch.float32: 0, torch.float16: 1, torch.bfloat16: 2, torch.float64: 3, torch.bool: 4,
     torch.uint8: 5, torch.int8: 6, torch.int16: 7, torch.int32: 8, torch.int64: 9,
@@ -142,6 +145,45 @@ def run(
         else:
             parts.call, parts.held = call, held[1:]
     return sums, gradient, (call.problem, call.bad_value) if call.problem else None
+
+
+@lru_cache(maxsize=2)
+def entries(*, locked: bool) -> tuple[Any, Any]:
+    """The calls of a whole loss and of its gradient; locked, other Python threads wait, which takes less time."""
+    kernels = ctypes.PyDLL(_PATH) if locked else library()
+    run, gradient = kernels.losskit_loss, kernels.losskit_loss_gradient
+    pointers, number, whole = [ctypes.c_void_p] * 6, ctypes.c_double, ctypes.c_int64
+    run.argtypes = [*pointers, *[ctypes.c_void_p] * 4, number, ctypes.c_void_p, ctypes.c_void_p, whole, whole]
+    gradient.argtypes = [*pointers, ctypes.c_void_p, ctypes.c_void_p, number, whole, whole]
+    run.restype = gradient.restype = whole
+    return run, gradient
+
+
+def details() -> tuple[float, float, float]:
+    """What the thread's last call of a loss found: a problem, the value in question, and a factor on the gradient."""
+    found = (ctypes.c_double * 3)()
+    library().losskit_details(found)
+    return found[0], found[1], found[2]
+
+
+def described(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> tuple[_Call, bool]:
+    """A call for tensors of this layout without addresses, and whether each can be read where it lies."""
+    input, target, weight, mask, _ = inputs.tensors
+    ignore = inputs.ignore_index if can_hold(target, inputs.ignore_index) else None
+    call, held = _describe(input, target, weight, mask, inputs.link, ignore, pooled=pooled)
+    given = [t for t in (input, target, weight, mask) if t is not None]
+    alike = all(_lies(a, b) for a, b in zip(held, given, strict=True))
+    call.K, call.region, call.terms, call.term = _sums(tuple(planned[0]), tuple(planned[1]))
+    sample = torch.empty_like(input)
+    call.gradient, written = _look(sample, pooled and input.dim() == 2)
+    for name in ("input", "target", "weight", "mask", "gradient"):
+        getattr(call, name).data = None
+    return call, alike and written is sample
+
+
+def _lies(view: Tensor, tensor: Tensor) -> bool:
+    """Whether a view begins where the tensor does."""
+    return view.data_ptr() == tensor.data_ptr()
 
 
 @lru_cache(maxsize=256)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from losskit.ops import choice, native, values
 from losskit.ops.fused import fold
-from losskit.ops.inputs import Inputs, can_branch
-from losskit.ops.reference import Elements, can_hold
+from losskit.ops.inputs import Inputs, can_branch, can_hold
+from losskit.ops.reference import Elements
 
 _SORTED_AT_ONCE = 2**32  # elements that a position of 32 bits can name
 

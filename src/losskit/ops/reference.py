@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from losskit.ops.columns import Column, Term, TermColumn
+from losskit.ops.inputs import Inputs, can_branch, can_hold, computing_dtype, summing_dtype
 from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot
-from losskit.ops.inputs import Inputs, can_branch, computing_dtype, summing_dtype
 
 T = TypeVar("T")
 
@@ -137,7 +137,9 @@ class Elements:
         return self.target if side == 0 else 1 - self.target
 
     def term(self, term: Term, side: int) -> Tensor:
-        return term(self.log_p if side == 0 else self.log_q)
+        of_log_p: Any = term  # a difference has no log-probability
+        result: Tensor = of_log_p(self.log_p if side == 0 else self.log_q)
+        return result
 
     def weighted(self, share: Tensor, term: Tensor) -> Tensor:
         """`weight * share * term`, where a share of 0 silences an infinite term (a logit of -inf beside the truth)."""
@@ -170,13 +172,3 @@ def _known_finite(tensor: Tensor) -> bool:
         return False
     lowest, highest = tensor.detach().aminmax()
     return math.isfinite(lowest) and math.isfinite(highest)
-
-
-def can_hold(tensor: Tensor, value: int) -> bool:
-    """Whether a tensor of this dtype can hold the value: comparing uint8 with -100 would find 156."""
-    if tensor.dtype == torch.bool:
-        return False
-    if tensor.is_floating_point():
-        return True
-    limits = torch.iinfo(tensor.dtype)
-    return limits.min <= value <= limits.max

@@ -7,13 +7,13 @@ graph or stall the queue, the loss turns NaN and the message is raised at the ne
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
-from losskit.ops.inputs import Inputs, can_branch
-from losskit.ops.reference import Elements, can_hold
+from losskit.ops.inputs import Inputs, can_branch, can_hold
+from losskit.ops.reference import Elements
 
 _MOST_PENDING = 64
 
@@ -46,6 +46,11 @@ def flush_errors() -> None:
         if finding.event is not None:
             finding.event.synchronize()
     raise_pending()
+
+
+def pending() -> bool:
+    """Whether a finding waits to be raised."""
+    return bool(_pending)
 
 
 def raise_pending() -> None:
@@ -162,7 +167,7 @@ def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | Non
     """
     if problem is None:
         return
-    messages = _index_message(owner, classes), _label_message(owner), _row_message(owner), _hard_message(owner)
+    messages = _messages(owner, classes)
     if isinstance(problem, Tensor):
         if late:
             if not (problem.is_cuda and torch.cuda.is_current_stream_capturing()):
@@ -174,9 +179,19 @@ def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | Non
     if not kind:
         return
     if not late:
-        raise ValueError(messages[int(kind) - 1].replace("{value}", f"{value:g}"))
+        raise_problem(owner, classes, int(kind), value)
     sums.fill_(torch.nan)
     _pending.append(_Pending(messages, torch.tensor([float(kind), value])))
+
+
+def _messages(owner: str, classes: int) -> tuple[str, ...]:
+    """By the kind of a problem, from 1 on."""
+    return _index_message(owner, classes), _label_message(owner), _row_message(owner), _hard_message(owner)
+
+
+def raise_problem(owner: str, classes: int, kind: int, value: float) -> NoReturn:
+    """Raise what an operator found."""
+    raise ValueError(_messages(owner, classes)[kind - 1].replace("{value}", f"{value:g}"))
 
 
 def _labels(inputs: Inputs) -> Tensor | None:

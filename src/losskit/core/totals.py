@@ -1,4 +1,4 @@
-"""Sums: what a loss keeps of a batch. They add over micro-batches, ranks and tiles, and finish into the loss."""
+"""Totals of regions, and sums: what a loss keeps of a batch, which adds over micro-batches, ranks and tiles."""
 
 from __future__ import annotations
 
@@ -106,3 +106,73 @@ class Sums:
 
 class Counts(Sums):
     """The denominators of a batch's means alone, which its targets tell before any output is computed."""
+
+
+class Totals:
+    """The totals of each class, (N, C): sums of p t, p, t, 1, p², t² and abs(p - t), and what follows from them."""
+
+    def __init__(self, columns: dict[str, Tensor], overlap: str = "product") -> None:
+        self._columns = columns
+        self._overlap = overlap
+
+    def column(self, name: str) -> Tensor:
+        return self._columns[name]
+
+    @property
+    def tp(self) -> Tensor:
+        if self._overlap == "l1":
+            return (self.column("pred") + self.column("target") - self.column("abs_diff")) / 2
+        return self.column("tp")
+
+    @property
+    def fp(self) -> Tensor:
+        return self.pred - self.tp
+
+    @property
+    def fn(self) -> Tensor:
+        return self.target - self.tp
+
+    @property
+    def tn(self) -> Tensor:
+        return self.count - self.pred - self.target + self.tp
+
+    @property
+    def pred(self) -> Tensor:
+        return self.column("pred")
+
+    @property
+    def target(self) -> Tensor:
+        return self.column("target")
+
+    @property
+    def count(self) -> Tensor:
+        return self.column("count")
+
+    @property
+    def pred_sq(self) -> Tensor:
+        return self.column("pred_sq")
+
+    @property
+    def target_sq(self) -> Tensor:
+        return self.column("target_sq")
+
+    @property
+    def abs_diff(self) -> Tensor:
+        return self.column("abs_diff")
+
+
+# One of each of tp, fp, fn and tn: totals on which every formula has a value and a slope.
+NEUTRAL = {"tp": 1.0, "pred": 2.0, "target": 2.0, "count": 4.0, "pred_sq": 2.0, "target_sq": 2.0, "abs_diff": 2.0}
+
+
+class Recorder(Totals):
+    """Totals of one sample and two classes that remember what a formula asks for."""
+
+    def __init__(self, overlap: str) -> None:
+        super().__init__({}, overlap)
+        self.asked: list[str] = []
+
+    def column(self, name: str) -> Tensor:
+        if name not in self.asked:
+            self.asked.append(name)
+        return torch.full((1, 2), NEUTRAL[name], dtype=torch.float64)

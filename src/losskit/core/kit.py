@@ -13,9 +13,9 @@ from losskit.core import catalogue
 from losskit.core.classification import ClassificationLoss
 from losskit.core.labels import ModeOptions
 from losskit.core.loss import Loss
+from losskit.core.means import RegressionLoss
 from losskit.core.options import signature_of
 from losskit.core.region import RegionLoss
-from losskit.core.regression import RegressionLoss
 
 P = ParamSpec("P")
 
@@ -65,8 +65,7 @@ def _function(cls: Any) -> Any:
 
     def function(*tensors: Any, **arguments: Any) -> Tensor:
         options = {name: arguments.pop(name) for name in list(arguments) if name not in names}
-        criterion = _made(cls, options, made)
-        result: Tensor = criterion(*tensors, **arguments)
+        result: Tensor = _made(cls, options, made).forward(*tensors, **arguments)
         return result
 
     function.__name__ = catalogue.function_name(cls)
@@ -82,22 +81,32 @@ def _call_parameters(cls: type[Loss]) -> list[inspect.Parameter]:
     """The parameters of a call: the tensors, weight and mask, and what is given by keyword."""
     parameters = list(inspect.signature(cls.forward).parameters.values())[1:]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        tensors = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in cls.tensor_names()]
+        tensors = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in cls.tensors]
         keyword = [p.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for p in parameters if p.default is None]
         return [*tensors, *keyword]
     return parameters
 
 
+_MOST_MADE = 256  # a sweep over options must not grow without end
+
+
 def _made(cls: type[Loss], options: dict[str, Any], made: dict[tuple[Any, ...], Loss]) -> Loss:
-    """The module of these options, kept for the next call where they are plain values."""
-    if torch.compiler.is_compiling() or not all(isinstance(v, (int, float, str, type(None))) for v in options.values()):
+    """The module of these options, kept for the next call; tensors among them are not kept."""
+    if torch.compiler.is_compiling():
         return cls(**options)
-    key = tuple((name, type(value), value) for name, value in sorted(options.items()))
-    if key not in made:
-        if len(made) > 256:  # a sweep over options must not grow without end
+    tensors = {name: value for name, value in options.items() if isinstance(value, Tensor)}
+    plain = all(isinstance(value, (int, float, str, type(None), Tensor)) for value in options.values())
+    if not plain or (tensors and cls.is_sum):
+        return cls(**options)
+    key = tuple([(name, type(value), None if name in tensors else value) for name, value in sorted(options.items())])
+    found = made.get(key)
+    if found is None:
+        if len(made) >= _MOST_MADE:
             made.clear()
-        made[key] = cls(**options)
-    return made[key]
+        found = made[key] = cls(**options)
+        for name in tensors:
+            found._buffers.pop(name, None), found._parameters.pop(name, None)
+    return found.with_tensors(tensors) if tensors else found
 
 
 # The kit: one formula becomes a function, a class and an entry of the catalogue.

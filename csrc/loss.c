@@ -1,0 +1,127 @@
+/* A whole loss in one call: totals, the number that they finish into, and the gradient by the input where it is due. */
+#include "finish.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int64_t losskit_run(Call *call);
+
+enum { DONE = 0, OUT_OF_MEMORY = 1, BAD_VALUE = 2, TO_BE_SCALED = 4, SAVED = 8 };
+
+/* Besides the flags that are returned: what the thread's last call found. */
+static _Thread_local struct {
+    double problem, bad_value, scale;
+} details;
+
+void losskit_details(double *out) { out[0] = details.problem, out[1] = details.bad_value, out[2] = details.scale; }
+
+/* The addresses of one call; null for what a layout lacks. */
+static void set_addresses(Call *call, void *input, void *target, void *weight, void *mask, const float *logit_bias,
+                          void *gradient, int64_t threads) {
+    call->input.data = input, call->target.data = target, call->weight.data = weight, call->mask.data = mask;
+    call->shift = logit_bias, call->gradient.data = gradient, call->threads = threads;
+}
+
+static float weighted(const Part *part, float value) { return part->weight == 1 ? value : (float)part->weight * value; }
+
+/* The derivative of the loss by a part. */
+static double upstream_of(const Loss *loss, const Part *part) { return loss->is_sum ? (double)(float)part->weight : 1.0; }
+
+/* The derivative by a part's numerator if every element counts and weighs 1. */
+static double assumed_slope(const Loss *loss, const Part *part, double normalizer) {
+    double upstream = upstream_of(loss, part);
+    if (normalizer == normalizer) return normalizer != 0 ? upstream / normalizer / part->divisor : 0;
+    return part->reduction == REDUCE_MEAN ? upstream / loss->size : upstream / part->divisor;
+}
+
+static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_t rows, double normalizer, float *value,
+                        float *part_values, int64_t mode) {
+    Call *call = &loss->call;
+    const int64_t room = rows * call->C * call->K;
+    if (mode == GRADIENT_WITH_TOTALS) {
+        memset(coefficients, 0, (size_t)room * sizeof *coefficients);
+        for (int64_t p = 0; p < loss->parts; p++)
+            losskit_finish_gradient(loss, loss->part + p, totals, rows, assumed_slope(loss, loss->part + p, normalizer),
+                                    coefficients);
+        call->coefficients = coefficients;
+    }
+    call->totals = totals;
+    call->parts = mode == GRADIENT_LATER && call->gradient.data ? WRITE_PARTS : NO_PARTS;
+    if (losskit_run(call)) return OUT_OF_MEMORY;
+    if (call->problem) {
+        details.problem = (double)call->problem, details.bad_value = call->bad_value;
+        return BAD_VALUE;
+    }
+    Finished finished[MOST_PARTS];
+    float sum = 0;
+    for (int64_t p = 0; p < loss->parts; p++) {
+        const Part *part = loss->part + p;
+        finished[p] = losskit_finish(loss, part, totals, rows, normalizer);
+        float own = (float)finished[p].value, term = loss->is_sum ? weighted(part, own) : own;
+        if (part_values) part_values[p] = own;
+        sum = p ? sum + term : term;
+    }
+    *value = loss->offset != 0 ? sum + (float)loss->offset : sum;
+    if (mode == VALUE_ONLY) return DONE;
+    if (mode == GRADIENT_WITH_TOTALS) {
+        int alike = 1;
+        double scale = 1;
+        for (int64_t p = 0; p < loss->parts; p++) {
+            double slope = finished[p].slope * upstream_of(loss, loss->part + p);
+            double assumed = assumed_slope(loss, loss->part + p, normalizer), ratio = slope == assumed ? 1 : slope / assumed;
+            alike &= p == 0 || ratio == scale;
+            scale = ratio;
+        }
+        if (alike && fabs(scale - 1) < 1e-12) return DONE;
+        details.scale = scale;
+        if (alike) return TO_BE_SCALED;
+    }
+    memset(coefficients, 0, (size_t)room * sizeof *coefficients);
+    for (int64_t p = 0; p < loss->parts; p++)
+        losskit_finish_gradient(loss, loss->part + p, totals, rows, finished[p].slope * upstream_of(loss, loss->part + p),
+                                coefficients);
+    if (mode == GRADIENT_LATER) return call->parts == WRITE_PARTS && !call->without_parts ? SAVED : DONE;
+    call->coefficients = coefficients, call->totals = 0;
+    return losskit_run(call) ? OUT_OF_MEMORY : DONE;
+}
+
+/* Writes the value of the loss, and those of its parts where they are asked for. `gradient` receives the gradient by the input;
+ * where that is made later, `coefficients` (rows, C, K) receive the derivative by each total, and `gradient`, if there is
+ * one, what the kernels save for it. `options` are the addresses of class_weight and truth_weight of each part. */
+int64_t losskit_loss(const Loss *given, void *input, void *target, void *weight, void *mask, const float *logit_bias,
+                     void *gradient, double *coefficients, void *const *options, const double *part_weights,
+                     double normalizer, float *value, float *part_values, int64_t mode, int64_t threads) {
+    Loss loss;
+    memcpy(&loss, given, offsetof(Loss, part) + (size_t)given->parts * sizeof(Part));
+    set_addresses(&loss.call, input, target, weight, mask, logit_bias, gradient, threads);
+    for (int64_t p = 0; p < loss.parts; p++) {
+        if (options) loss.part[p].class_weight.data = options[2 * p], loss.part[p].truth_weight.data = options[2 * p + 1];
+        if (part_weights) loss.part[p].weight = part_weights[p];
+    }
+    const int64_t rows = loss.call.pooled ? 1 : loss.call.N, room = rows * loss.call.C * loss.call.K;
+    loss.call.coefficients_n = loss.call.pooled ? 0 : loss.call.C * loss.call.K;
+    double few[128], *totals = room <= 64 ? few : malloc((size_t)(2 * room) * sizeof *totals);
+    if (!totals) return OUT_OF_MEMORY;
+    int64_t flags = run_loss(&loss, totals, coefficients ? coefficients : totals + room, rows, normalizer, value,
+                             part_values, mode);
+    if (totals != few) free(totals);
+    return flags;
+}
+
+/* `upstream` times the gradient by the input, from the coefficients that losskit_loss left, and from what it saved. */
+int64_t losskit_loss_gradient(const Loss *given, void *input, void *target, void *weight, void *mask,
+                              const float *logit_bias, void *gradient, const double *coefficients, double upstream,
+                              int64_t saved, int64_t threads) {
+    Call call = given->call;
+    set_addresses(&call, input, target, weight, mask, logit_bias, gradient, threads);
+    const int64_t room = (call.pooled ? 1 : call.N) * call.C * call.K;
+    call.coefficients_n = call.pooled ? 0 : call.C * call.K;
+    double *scaled = malloc((size_t)room * sizeof *scaled);
+    if (!scaled) return OUT_OF_MEMORY;
+    for (int64_t i = 0; i < room; i++) scaled[i] = coefficients[i] * upstream;
+    call.coefficients = scaled, call.totals = 0;
+    call.parts = saved ? READ_PARTS : NO_PARTS;
+    int64_t failed = losskit_run(&call);
+    free(scaled);
+    return failed ? OUT_OF_MEMORY : DONE;
+}

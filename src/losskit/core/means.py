@@ -1,0 +1,188 @@
+"""Means of values, each of its own element or sample alone: MeanLoss, ElementLoss and RegressionLoss."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.errors import check_returned
+from losskit.core.loss import Summable
+from losskit.core.reduction import total, weighted
+from losskit.core.totals import Counts, Sums
+from losskit.ops import differences
+from losskit.ops.columns import Column, Difference
+from losskit.ops.finish import Finish, TermsFinish
+from losskit.ops.inputs import Inputs, Link, computing_dtype, summing_dtype
+
+
+class MeanLoss(Summable):
+    """A weighted mean of values, each of its own element or sample: define `weighed(...)`.
+
+    Its sums are the weighted values and their weights, so it adds over ranks and micro-batches.
+    """
+
+    across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
+
+    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+        value, share = self.weighed(*tensors, weight=weight, mask=mask)
+        return Sums(numerator=total(value), denominator=self.size(share))
+
+    def size(self, share: Tensor) -> Tensor:
+        """The denominator of the mean, from the weights of what counts."""
+        return total(share)
+
+    def counts(
+        self,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        num_classes: int | None = None,
+    ) -> Counts:
+        values = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(self.values_shape(target))
+        weight = elementwise(self.name, "weight", weight, values.shape)
+        mask = elementwise(self.name, "mask", mask, values.shape)
+        with torch.no_grad():
+            return Counts(denominator=self.size(weighted(values, weight, mask)[1]))
+
+    def values_shape(self, target: Tensor) -> torch.Size:
+        """The shape of reduction="none", from the target."""
+        return target.shape
+
+
+class ElementLoss(MeanLoss):
+    """A formula on each element of tensors of one shape: define `per_element(*tensors)`.
+
+    It is given the elements that count and neutral values elsewhere, in float32 or better, so that a NaN target under
+    a mask reaches neither the value nor the gradient.
+    """
+
+    shapes: ClassVar[str] = (
+        "the tensors of one shape; weight and mask of it too, with size 1 where they repeat; values of that shape."
+    )
+
+    def per_element(self, *tensors: Any, **_: Any) -> Tensor:
+        """The loss of each element, in the shape of the first tensor."""
+        raise TypeError(f"{self.name} must define per_element({', '.join(self.tensors)}).")
+
+    def neutral(self, position: int) -> float:
+        """What stands in for the argument at this position where an element does not count."""
+        return 0.0
+
+    def check(self, *tensors: Tensor) -> None:
+        """The first tensor is floating point and the others have its shape."""
+        names = self.tensors
+        check_floating(self.name, names[0], tensors[0])
+        for name, tensor in zip(names[1:], tensors[1:], strict=True):
+            check_tensor(self.name, name, tensor)
+            check_equal(self.name, {names[0]: tensors[0], name: tensor})
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        self.check(*tensors)
+        shape = tensors[0].shape
+        weight = elementwise(self.name, "weight", weight, shape)
+        mask = elementwise(self.name, "mask", mask, shape)
+        dtype = computing_dtype(tensors[0])
+        elements = [t.to(dtype) for t in tensors]
+        if mask is not None:
+            elements = [t.where(mask, self.neutral(i)) for i, t in enumerate(elements)]
+        method = f"per_element({', '.join(self.tensors)})"
+        value = check_returned(self.name, method, self.per_element(*elements), tuple(shape))
+        return weighted(value, weight, mask)
+
+
+class DifferenceSpec(NamedTuple):
+    """How a loss of differences reads the tensors of a call."""
+
+    difference: Difference
+
+    def parse(
+        self,
+        owner: str,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        logit_bias: Tensor | None = None,
+    ) -> Inputs:
+        """The tensors as rows, or an error that says what is wrong with them."""
+        return differences.inputs_of(owner, self.checked(owner, input, target, weight, mask))
+
+    @staticmethod
+    def checked(
+        owner: str, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
+    ) -> dict[str, Tensor | None]:
+        check_floating(owner, "input", input)
+        check_tensor(owner, "target", target)
+        check_equal(owner, {"input": input, "target": target})
+        weight = elementwise(owner, "weight", weight, input.shape)
+        mask = elementwise(owner, "mask", mask, input.shape)
+        return {"input": input, "target": target, "weight": weight, "mask": mask}
+
+
+class RegressionLoss(ElementLoss):
+    """A formula on each element's input and target: define `per_element(input, target)`.
+
+    It is given the elements that count and zeros elsewhere, in float32 or better, so that a NaN target under a mask
+    reaches neither the value nor the gradient.
+    """
+
+    planned: ClassVar[bool] = True
+    pools: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "per_element" in cls.__dict__ and "difference" not in cls.__dict__:
+            cls.difference = _no_difference  # type: ignore[method-assign] # a formula replaces that of its base
+
+    def difference(self) -> Difference | None:
+        """The formula as numbers, where it is one that the fused operators know."""
+        return None
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss of each element, in the shape of the input."""
+        difference = self.difference()
+        if difference is None:
+            raise TypeError(f"{self.name} must define per_element(input, target).")
+        return difference(input, target)
+
+    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+        difference = self.difference()
+        if difference is not None:
+            input, target = tensors
+            given = DifferenceSpec.checked(self.name, input, target, weight, mask)
+            sums = differences.totals(self.name, given, difference)
+            if sums is not None:
+                return Sums(numerator=sums[0], denominator=sums[1])
+        return super().totals(*tensors, weight=weight, mask=mask)
+
+    # How one C call serves it: see losskit.core.passes.
+
+    @property
+    def spec(self) -> DifferenceSpec:
+        return DifferenceSpec(self.difference() or Difference())
+
+    def logit_bias(self) -> Tensor | None:
+        return None
+
+    def check_classes(self, inputs: Inputs) -> None:
+        """There are no classes."""
+
+    def columns(self, link: Link) -> list[Column]:
+        return differences.columns(self.spec.difference)
+
+    def option_tensors(self) -> tuple[Tensor | None, Tensor | None]:
+        return None, None
+
+    def finish_plan(self, inputs: Inputs) -> Finish | None:
+        served = self.difference() is not None and self.reduction in ("mean", "sum") and self.empty != "raise"
+        return TermsFinish(1, reduction=self.reduction, empty=self.empty) if served else None
+
+
+def _no_difference(self: RegressionLoss) -> Difference | None:  # noqa: ARG001
+    return None

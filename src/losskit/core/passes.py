@@ -1,0 +1,224 @@
+"""Pass: what a loss, or the parts of a sum, read in common; and the plan that serves a call of one layout.
+
+A loss is settled when it is made or an option changes: parts with equal input specs read the tensors once, and columns
+that several ask for are summed once. The first call of a layout settles which operator serves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from losskit import ops
+from losskit.core.contract import InputSpec
+from losskit.core.totals import Sums
+from losskit.ops import choice
+from losskit.ops.columns import Column, kernel_columns
+from losskit.ops.finish import MOST_PARTS, Finish
+from losskit.ops.inputs import Inputs, Link
+from losskit.ops.plan import Call, Plan, PlannedPart, Plans, layout_of, layout_of_option, serves_plain_code
+
+BY_NAME = frozenset(("weight", "mask", "normalizer"))  # arguments that a plan takes
+# A user's class that defines one of these is not what its base's plan computes.
+REPLACED = frozenset(
+    ("columns", "conclude", "combine", "difference", "elements", "evaluate", "finish", "forward", "formula",
+     "logit_bias", "per_class", "per_element", "per_sample", "reduced", "spec", "sums_from_totals", "term", "totals",
+     "truth_weight", "weighed", "weights")
+)  # fmt: skip
+
+
+class Readable(Protocol):
+    """A loss of labels: an input spec, columns, and sums from their totals."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def spec(self) -> InputSpec: ...
+    @property
+    def pools(self) -> bool: ...
+    def logit_bias(self) -> Tensor | None: ...
+    def check_classes(self, inputs: Inputs) -> None: ...
+    def columns(self, link: Link) -> list[Column]: ...
+    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums: ...
+
+
+class Pass:
+    """How parts read a call: those of equal specs once."""
+
+    def __init__(self, parts: Sequence[Readable]) -> None:
+        self.specs: list[tuple[InputSpec, bool, list[int]]] = []
+        for index, part in enumerate(parts):
+            spec, biased = part.spec, part.logit_bias() is not None
+            members = next((m for known, _, m in self.specs if known == spec and not biased), None)
+            if members is None:
+                self.specs.append((spec, biased, [index]))
+            else:
+                members.append(index)
+
+    def inputs(
+        self, parts: Sequence[Readable], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
+    ) -> list[tuple[Inputs, list[int]]]:
+        """The tensors in each of their forms, and the parts that read them so."""
+        found: list[tuple[Inputs, list[int]]] = []
+        for spec, biased, members in self.specs:
+            first = parts[members[0]]
+            read = spec.parse(first.name, input, target, weight, mask, first.logit_bias() if biased else None)
+            for index in members:
+                parts[index].check_classes(read)
+            known = next((indices for each, indices in found if each.equals(read)), None)
+            if known is None:
+                found.append((read, list(members)))
+            else:
+                known.extend(members)
+        return found
+
+    def sums(
+        self, parts: Sequence[Readable], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
+    ) -> list[Sums]:
+        """The sums of each part, from as few passes as there are forms of the tensors."""
+        found: dict[int, Sums] = {}
+        for inputs, members in self.inputs(parts, input, target, weight, mask):
+            chosen = [parts[index] for index in members]
+            columns, places = shared_columns([part.columns(inputs.link) for part in chosen])
+            totals = ops.totals(inputs, columns, pooled=all(part.pools for part in chosen))
+            for index, part, places_of_part in zip(members, chosen, places, strict=True):
+                found[index] = part.sums_from_totals([totals[k] for k in places_of_part], inputs)
+        return [found[index] for index in range(len(parts))]
+
+
+def shared_columns(wanted: Sequence[Sequence[Column]]) -> tuple[list[Column], list[list[int]]]:
+    """The columns of a pass, and where those of each part are among them; region columns are summed once."""
+    columns: list[Column] = []
+    places: list[list[int]] = []
+    for of_part in wanted:
+        at = []
+        for column in of_part:
+            if not (isinstance(column, str) and column in columns):
+                columns.append(column)
+                at.append(len(columns) - 1)
+            else:
+                at.append(columns.index(column))
+        places.append(at)
+    return columns, places
+
+
+class Part(Readable, Protocol):
+    """A loss of labels that C can finish."""
+
+    planned: bool
+
+    def finish_plan(self, inputs: Inputs) -> Finish | None: ...
+    def option_tensors(self) -> tuple[Tensor | None, Tensor | None]: ...
+
+
+class Compiled:
+    """What is settled of a loss until one of its options changes."""
+
+    def __init__(self, parts: Sequence[Part], state: Any) -> None:
+        self.state = state
+        self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned for part in parts)
+        self.has_options = self.has_bias = False
+        if self.planned:
+            self.has_options = any(t is not None for part in parts for t in part.option_tensors())
+            self.has_bias = any(part.logit_bias() is not None for part in parts)
+
+
+class Unserved:
+    """Stands for a plan where the registered operators serve."""
+
+    serves = False
+
+
+def planned(
+    loss: Any, input: Any, target: Any, weight: Any = None, mask: Any = None, normalizer: Any = None,
+    values: Tensor | None = None,
+) -> Tensor | None:  # fmt: skip
+    """The loss in one C call, or None where the registered operators serve.
+
+    `values` (parts,) receives the values of the parts of a sum.
+    """
+    if not serves_plain_code():
+        return None
+    key = layout_of(input, target, weight, mask)
+    state = loss.plan_state()
+    if key is None or state is None:
+        return None
+    plans: Plans = loss.plans
+    compiled = plans.compiled
+    if compiled is None or compiled.state != state:
+        compiled = plans.renew(Compiled(loss.planned_parts(), state))
+    if not compiled.planned:
+        return None
+    options = None
+    if compiled.has_options:
+        options = [tensor for part in loss.planned_parts() for tensor in part.option_tensors()]
+        layouts = [None if tensor is None else layout_of_option(tensor) for tensor in options]
+        if False in layouts:
+            return None
+        key += tuple(layouts)
+    plan = plans.get(key)
+    if plan is None:
+        plan = plans.keep(key, _made(loss, input, target, weight, mask))
+    if not plan.serves:
+        return None
+    call = Call(plan, loss, input, target, weight, mask)
+    call.options, call.values = options, values
+    if (compiled.has_bias or loss.varies or normalizer is not None) and not _set_numbers(call, compiled, normalizer):
+        return None
+    if choice.is_recorded():
+        choice.choose(plan.owner, plan.columns, plan.reasons, made=plan.gradient_in_forward)
+    value: Tensor = plan(call)
+    return value
+
+
+def _set_numbers(call: Call, compiled: Compiled, normalizer: Any) -> bool:
+    """Read what may differ between calls of one layout; whether each is a number without a gradient."""
+    loss = call.loss
+    if normalizer is not None:
+        if isinstance(normalizer, Tensor):
+            plain = normalizer.numel() == 1 and normalizer.is_cpu and not normalizer.requires_grad
+            normalizer = normalizer.item() if plain else None
+        if not call.plan.takes_normalizer or not isinstance(normalizer, (int, float)):
+            return False
+        call.normalizer = float(normalizer)
+    if loss.varies:
+        weights = loss.weights()
+        if any(isinstance(weight, Tensor) and weight.requires_grad for weight in weights):
+            return False
+        call.part_weights = [float(weight) for weight in weights]
+    if compiled.has_bias:
+        bias = loss.planned_parts()[0].logit_bias()  # a part with one shares no pass
+        if bias is None or bias.requires_grad or not bias.is_cpu:
+            return False
+        call.logit_bias = bias.to(torch.float32).contiguous()
+    return True
+
+
+def _made(loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Plan | Unserved:
+    """The plan of a layout, once the inputs are found to keep the contract."""
+    parts: Sequence[Part] = loss.planned_parts()
+    if input.dim() == 0:
+        return Unserved()
+    groups = Pass(parts).inputs(parts, input, target, weight, mask)
+    inputs = groups[0][0]
+    if len(groups) > 1 or (len(parts) > 1 and inputs.link == "difference"):
+        return Unserved()
+    finishes = [part.finish_plan(inputs) for part in parts]
+    columns, places = shared_columns([part.columns(inputs.link) for part in parts])
+    reasons = {name: choice.refusal(name, inputs, kernel_columns(columns)) for name in choice.FUSED}
+    if reasons["native"] or None in finishes:
+        return Unserved()
+    numbers = loss.numbers if loss.is_sum else [1.0]
+    each = [
+        PlannedPart(finish, number, part.columns(inputs.link), at)
+        for finish, number, part, at in zip(finishes, numbers, parts, places, strict=True)
+        if finish is not None
+    ]
+    made = Plan(
+        (input, target, weight, mask), inputs, columns, each, pooled=all(part.pools for part in parts),
+        is_sum=loss.is_sum, offset=loss.offset if loss.is_sum else 0.0, reasons=reasons,
+    )  # fmt: skip
+    return made if made.fits else Unserved()

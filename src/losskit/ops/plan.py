@@ -1,0 +1,350 @@
+"""A whole loss in one C call: what is known of a layout of tensors is kept, and a call gives addresses.
+
+Plans serve plain eager code on the CPU. Whatever else sees a call (compilation, functorch, modes, forward
+differentiation, tracing, a second derivative) takes the registered operators, which define the numbers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from losskit.ops import choice, native, values
+from losskit.ops.columns import Column, columns_of, kernel_columns
+from losskit.ops.finish import Finish, LossStruct, TermsFinish, set_part
+from losskit.ops.inputs import Inputs
+from losskit.ops.passes import can_save
+
+MOST_PLANS = 64
+WITHOUT_LOCK = 8192  # elements, from which on other Python threads run meanwhile
+BOTH_PASSES = 65536  # elements, up to which the gradient of regions is made in the forward pass
+_VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(4)
+_OUT_OF_MEMORY, _BAD_VALUE, _TO_BE_SCALED, _SAVED = 1, 2, 4, 8
+_NOT_A_NUMBER = float("nan")
+_PLAIN = (Tensor, nn.Parameter)
+
+
+class Plans(dict[Any, Any]):
+    """The plans of one loss by layout; copies and pickles start without any."""
+
+    def __reduce__(self) -> tuple[type[Plans], tuple[()]]:
+        return Plans, ()
+
+    compiled: Any = None  # what the plans were made from
+
+    def renew(self, compiled: Any) -> Any:
+        """Start again, for a loss whose options changed."""
+        self.clear()
+        self.compiled = compiled
+        return compiled
+
+    def keep(self, key: Any, plan: Any) -> Any:
+        if len(self) >= MOST_PLANS:
+            self.clear()
+        self[key] = plan
+        return plan
+
+
+def serves_plain_code() -> bool:
+    """Whether nothing but plain eager code sees this call."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._len_torch_function_stack()
+        or torch.autograd.forward_ad._current_level >= 0
+        or choice.is_traced()
+        or values.pending()
+        or choice.is_forced()
+    )
+
+
+def layout_of(input: Any, target: Any, weight: Any, mask: Any) -> tuple[Any, ...] | None:
+    """What a plan depends on, of plain tensors with memory on the CPU; None for any others."""
+    if type(input) not in _PLAIN or type(target) not in _PLAIN or not (input.is_cpu and target.is_cpu):
+        return None
+    if target.requires_grad or input.is_neg() or target.is_neg() or input.layout is not torch.strided:
+        return None
+    if target.layout is not torch.strided:
+        return None
+    known: tuple[Any, ...] = (
+        input.shape, input.stride(), input.dtype, input.requires_grad and torch.is_grad_enabled(),
+        target.shape, target.stride(), target.dtype,
+    )  # fmt: skip
+    if weight is None and mask is None:
+        return known
+    for tensor in (weight, mask):
+        if tensor is None:
+            known += (None,)
+            continue
+        if type(tensor) not in _PLAIN or not tensor.is_cpu or tensor.requires_grad or tensor.is_neg():
+            return None
+        if tensor.layout is not torch.strided:
+            return None
+        known += (tensor.shape, tensor.stride(), tensor.dtype)
+    return known
+
+
+def layout_of_option(option: Tensor) -> Any:
+    """The same of an option (C,) whose numbers each call reads; False where C cannot."""
+    fits = type(option) in _PLAIN and option.is_cpu and not option.requires_grad and option.dim() == 1
+    if not fits or option.dtype not in (torch.float32, torch.float64):
+        return False
+    return option.shape, option.stride(), option.dtype
+
+
+class PlannedPart(NamedTuple):
+    """A part of a loss: its finish, its weight in the sum, and where its columns are among those of the pass."""
+
+    finish: Finish
+    weight: float
+    columns: Sequence[Column]
+    places: Sequence[int]
+
+
+class Plan:
+    """A loss for tensors of one layout."""
+
+    serves = True
+
+    def __init__(
+        self, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column],
+        parts: Sequence[PlannedPart], *, pooled: bool, is_sum: bool, offset: float, reasons: dict[choice.Operator, str],
+    ) -> None:  # fmt: skip
+        planned = kernel_columns(columns)
+        assert planned is not None
+        struct, alike = native.described(inputs, planned, pooled=pooled)
+        self.fits = alike
+        self.held: list[Any] = []
+        self.struct = LossStruct(call=struct, parts=len(parts), is_sum=is_sum, offset=offset)
+        by_class = inputs.link in ("softmax", "log_softmax")
+        self.struct.size = inputs.input.numel() // (inputs.num_classes if by_class else 1)
+        for part, given in zip(self.struct.part, parts, strict=False):
+            set_part(part, given.finish, given.weight, list(given.places), columns_of(given.columns), self.held)
+        self.address = ctypes.byref(self.struct)
+        self.columns = len(columns)
+        self.parts = len(parts)
+        self.tensors = [_shape(tensor) for tensor in tensors]
+        self.owner, self.classes = inputs.owner, inputs.num_classes
+        self.totals_room = (1 if pooled else inputs.input.shape[0]) * inputs.num_classes * len(columns)
+        self.takes_normalizer = all(_divides(part.finish) for part in parts)
+        self.reasons = reasons  # why other operators do not serve
+        differentiable = inputs.input.requires_grad and torch.is_grad_enabled()
+        self.mode = _mode(inputs, parts) if differentiable else _VALUE_ONLY
+        self.saves = self.mode == _LATER and can_save(inputs, planned)
+        entries = native.entries(locked=inputs.input.numel() < WITHOUT_LOCK)
+        self.run, self.run_gradient = entries
+
+    @property
+    def gradient_in_forward(self) -> bool:
+        return self.mode in (_WITH_TOTALS, _AFTER_TOTALS)
+
+    def __call__(self, call: Call) -> Tensor:
+        """The value of the loss."""
+        if self.mode != _VALUE_ONLY:
+            result: Tensor = _apply(call.input, call)
+            return result
+        return self.evaluate(call, None, None, _VALUE_ONLY)
+
+    def evaluate(self, call: Call, gradient: Tensor | None, coefficients: Tensor | None, mode: int) -> Tensor:
+        """One C call."""
+        value = torch.empty((), dtype=torch.float32, device="cpu")
+        flags = self.run(
+            self.address, call.input.data_ptr(), call.target.data_ptr(), _address(call.weight), _address(call.mask),
+            _address(call.logit_bias), _address(gradient), _address(coefficients), _addresses(call.options),
+            _numbers(call.part_weights), call.normalizer, value.data_ptr(),
+            _address(call.values), mode, torch.get_num_threads(),
+        )  # fmt: skip
+        call.scale, call.saved = 1.0, False
+        if flags:
+            self._report(flags, call)
+        return value
+
+    def _report(self, flags: int, call: Call) -> None:
+        if flags & _OUT_OF_MEMORY:
+            raise MemoryError("losskit: no memory for the partial sums of a loss.")
+        problem, value, scale = native.details()
+        if flags & _BAD_VALUE:
+            values.raise_problem(self.owner, self.classes, int(problem), value)
+        if flags & _TO_BE_SCALED:
+            call.scale = scale
+        call.saved = bool(flags & _SAVED)
+
+    def gradient(self, call: Call, coefficients: Tensor, upstream: float, into: Tensor | None) -> Tensor:
+        """`upstream` times the gradient by the input, given the derivative by the totals, and what a pass saved."""
+        gradient = torch.empty_like(call.input) if into is None else into
+        flags = self.run_gradient(
+            self.address, call.input.data_ptr(), call.target.data_ptr(), _address(call.weight), _address(call.mask),
+            _address(call.logit_bias), gradient.data_ptr(), coefficients.data_ptr(), upstream, into is not None,
+            torch.get_num_threads(),
+        )  # fmt: skip
+        if flags:
+            self._report(flags, call)
+        return gradient
+
+    def room(self) -> Tensor:
+        return torch.empty(self.totals_room, dtype=torch.float64, device="cpu")
+
+
+class Call:
+    """The tensors and numbers of one call, and what its forward pass leaves for the backward pass."""
+
+    __slots__ = (
+        "coefficients", "gradient", "input", "logit_bias", "loss", "mask", "normalizer", "options", "part_weights",
+        "plan", "saved", "scale", "state", "target", "values", "weight",
+    )  # fmt: skip
+
+    def __init__(
+        self, plan: Plan, loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
+    ) -> None:
+        self.plan, self.loss, self.state = plan, loss, loss.plans.compiled.state
+        self.input, self.target, self.weight, self.mask = input, target, weight, mask
+        self.logit_bias: Tensor | None = None
+        self.options: Sequence[Tensor | None] | None = None
+        self.part_weights: Sequence[float] | None = None
+        self.normalizer = _NOT_A_NUMBER
+        self.values: Tensor | None = None  # room for the values of the parts
+        self.gradient: Tensor | None = None
+        self.coefficients: Tensor | None = None
+        self.scale, self.saved = 1.0, False
+
+    def by_operators(self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor:
+        """The same loss by the registered operators, which can be differentiated again."""
+        if self.loss.plan_state() != self.state:
+            raise RuntimeError(
+                f"{self.plan.owner}: an option was changed between the forward pass and a second derivative. Change "
+                "options after the backward pass."
+            )
+        arguments: dict[str, Any] = {"weight": weight, "mask": mask}
+        if self.normalizer == self.normalizer:
+            arguments["normalizer"] = self.normalizer
+        if self.part_weights is not None:
+            arguments["weights"] = self.part_weights
+        result: Tensor = self.loss.reduced(input, target, **arguments)
+        return result
+
+
+class FusedLoss(torch.autograd.Function):
+    """The whole loss as one node."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, call: Call) -> Tensor:
+        plan = call.plan
+        mode = plan.mode
+        if mode == _LATER:
+            call.coefficients = plan.room()
+            saved = torch.empty_like(input) if plan.saves else None
+            value = plan.evaluate(call, saved, call.coefficients, mode)
+            if call.saved:
+                call.gradient = saved
+        else:
+            call.gradient = torch.empty_like(input)
+            value = plan.evaluate(call, call.gradient, None, mode)
+        call.values = None
+        if call.options is None:
+            ctx.save_for_backward(input, call.target, call.weight, call.mask)
+        else:
+            ctx.save_for_backward(input, call.target, call.weight, call.mask, *call.options)
+        call.input = call.target = call.weight = call.mask = call.options = None  # type: ignore[assignment] # autograd holds them
+        ctx.call = call
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # type: ignore[override]
+        tensors, call = ctx.saved_tensors, ctx.call
+        if torch.is_grad_enabled():
+            return _differentiated(tensors, call, grad), None
+        gradient: Tensor | None
+        if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
+            return _second_pass(tensors, call, 1.0) * grad, None
+        gradient, call.gradient = call.gradient, None  # autograd may write to what it is given
+        upstream = grad.item()
+        if gradient is None:
+            return _second_pass(tensors, call, upstream), None
+        if call.plan.mode == _LATER:
+            return _second_pass(tensors, call, upstream, gradient), None
+        scale = upstream * call.scale
+        return gradient if scale == 1 else gradient.mul_(scale), None
+
+
+# Function.apply looks for functorch first, which the guards have done.
+_apply: Callable[..., Tensor] = super(torch.autograd.Function, FusedLoss).apply
+
+
+def _restore(call: Call, tensors: Sequence[Any]) -> None:
+    call.input, call.target, call.weight, call.mask, *options = tensors
+    call.options = options or None
+
+
+def _release(call: Call) -> None:
+    call.input = call.target = call.weight = call.mask = call.options = None  # type: ignore[assignment]
+
+
+def _second_pass(tensors: Sequence[Any], call: Call, upstream: float, saved: Tensor | None = None) -> Tensor:
+    """The gradient by another pass, from what the first one saved where it did."""
+    plan = call.plan
+    _restore(call, tensors)
+    try:
+        if plan.tensors != [_shape(tensor) for tensor in tensors[:4]]:  # a saved-tensor hook gave back another layout
+            with torch.enable_grad():
+                input = call.input.detach().requires_grad_()
+                value = call.by_operators(input, call.target, call.weight, call.mask)
+                (found,) = torch.autograd.grad(value, input)
+            again: Tensor = found * upstream
+            return again
+        if call.coefficients is None:
+            call.coefficients = plan.room()
+            plan.evaluate(call, None, call.coefficients, _LATER)
+        return plan.gradient(call, call.coefficients, upstream, saved)
+    finally:
+        _release(call)
+
+
+def _shape(tensor: Tensor | None) -> Any:
+    return None if tensor is None else (tensor.shape, tensor.stride(), tensor.dtype, tensor.device)
+
+
+def _differentiated(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
+    """The gradient with a graph of its own, for a second derivative."""
+    input, target, weight, mask = tensors[:4]
+    with torch.enable_grad():
+        value = call.by_operators(input, target, weight, mask)
+    gradient: Tensor = torch.autograd.grad(value, input, grad, create_graph=True)[0]
+    return gradient
+
+
+def _divides(finish: Finish) -> bool:
+    """Whether another denominator can replace that of the finish."""
+    return isinstance(finish, TermsFinish) and finish.reduction == "mean" and finish.of_mean is None
+
+
+def _mode(inputs: Inputs, parts: Sequence[PlannedPart]) -> int:
+    if inputs.input.dtype != torch.float32:
+        return _LATER  # rounded once, after the incoming gradient was multiplied in
+    if all(isinstance(part.finish, TermsFinish) for part in parts):
+        return _WITH_TOTALS
+    return _AFTER_TOTALS if inputs.input.numel() <= BOTH_PASSES else _LATER
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _addresses(options: Sequence[Tensor | None] | None) -> Any:
+    if options is None:
+        return None
+    return _array(ctypes.c_void_p, len(options))(*[_address(option) for option in options])
+
+
+def _numbers(numbers: Sequence[float] | None) -> Any:
+    return None if numbers is None else _array(ctypes.c_double, len(numbers))(*numbers)
+
+
+@lru_cache(maxsize=64)
+def _array(kind: Any, size: int) -> Any:
+    return kind * size
