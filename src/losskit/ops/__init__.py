@@ -14,8 +14,8 @@ from torch import Tensor
 
 from losskit.ops import choice, passes, reference, values
 from losskit.ops.columns import OF_TARGETS, Column, Term, plan
-from losskit.ops.passes import alike, makes_gradients
 from losskit.ops.inputs import Inputs
+from losskit.ops.passes import alike, makes_gradients
 
 __all__ = ["alike", "makes_gradients", "terms", "totals"]
 
@@ -29,7 +29,7 @@ def totals(
     totals but for a factor, (1, C, K), where the loss knows it beforehand.
     """
     planned = plan(columns)
-    operator = choice.serving(inputs, planned, len(columns), made=expected is not None)
+    operator = choice.serving(inputs, planned, len(columns), gradient_in_forward=expected is not None)
     if operator != "reference":
         assert planned is not None
         return list(passes.totals(inputs, planned, operator, pooled=pooled, expected=expected))

@@ -23,23 +23,23 @@ READ = frozenset(native.TYPES)  # the dtypes of targets, weights and masks that 
 
 
 @dataclass(frozen=True)
-class Pass:
+class PassRecord:
     """One pass over the input: which operator read it, for what, and why the others did not."""
 
     operator: str
     owner: str  # the loss that read the input first
     sums: int  # how many totals a class it took
     refused: dict[str, str]  # operator: reason
-    made: bool = False  # whether the gradient was made with the totals, so that backward takes no pass
+    gradient_in_forward: bool = False  # whether backward takes no pass of its own
 
     def __str__(self) -> str:
         reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
-        made = ", gradient in the same pass" if self.made else ""
-        return f"{self.operator} for {self.owner}: {self.sums} sums a class{made}{reasons}"
+        gradient = ", gradient in the same pass" if self.gradient_in_forward else ""
+        return f"{self.operator} for {self.owner}: {self.sums} sums a class{gradient}{reasons}"
 
 
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
-_recorded: list[Pass] | None = None
+_recorded: list[PassRecord] | None = None
 if _forced and _forced not in OPERATORS:
     raise ValueError(f"LOSSKIT_BACKEND is {_forced!r}; it names the operator that must serve: {', '.join(OPERATORS)}.")
 
@@ -56,7 +56,7 @@ def forced(operator: str) -> Iterator[None]:
 
 
 @contextmanager
-def recorded() -> Iterator[list[Pass]]:
+def recorded() -> Iterator[list[PassRecord]]:
     """The passes taken meanwhile."""
     global _recorded
     before, _recorded = _recorded, []
@@ -66,17 +66,17 @@ def recorded() -> Iterator[list[Pass]]:
         _recorded = before
 
 
-def serving(inputs: Inputs, planned: Plan | None, sums: int, *, made: bool = False) -> Operator:
+def serving(inputs: Inputs, planned: Plan | None, sums: int, *, gradient_in_forward: bool = False) -> Operator:
     """The operator for these sums; the reference serves whatever the fused ones do not."""
     if _recorded is None and not _forced:
         device = inputs.input.device.type
         fused: Operator = "native" if device == "cpu" else "triton"
         return "reference" if refusal(fused, inputs, planned) else fused
     reasons = {name: refusal(name, inputs, planned) for name in FUSED}
-    return choose(inputs.owner, sums, reasons, made=made)
+    return choose(inputs.owner, sums, reasons, gradient_in_forward=gradient_in_forward)
 
 
-def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = False) -> Operator:
+def choose(owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_forward: bool = False) -> Operator:
     """The operator that serves, recorded with the reasons of those that do not."""
     chosen: Operator = next((name for name, reason in reasons.items() if not reason), "reference")
     if _forced:
@@ -90,7 +90,7 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = 
         refused = {str(name): reason for name, reason in reasons.items() if reason}
         if chosen == "reference" and not all(reasons.values()):
             refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
-        _recorded.append(Pass(chosen, owner, sums, refused, made and chosen != "reference"))
+        _recorded.append(PassRecord(chosen, owner, sums, refused, gradient_in_forward and chosen != "reference"))
     return chosen
 
 

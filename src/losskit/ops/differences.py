@@ -30,7 +30,7 @@ def totals(
     reasons: dict[choice.Operator, str] = {"native": reason, "triton": "Triton kernels take labels, not differences"}
     inputs = None if reason else _reading(owner, input, target, weight, mask)
     made = inputs is not None and passes.makes_gradients(inputs)
-    if choice.choose(owner, 2, reasons, made=made) == "reference" or inputs is None:
+    if choice.choose(owner, 2, reasons, gradient_in_forward=made) == "reference" or inputs is None:
         return None
     planned = (_PLACES, [difference.scale, difference.limit, 0.0, 1.0])
     expected = None

@@ -7,17 +7,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.ops.choice import Pass, recorded
+from losskit.ops.choice import PassRecord, recorded
 
 
 class Explanation:
-    """The passes that a call takes over its input: printable, and iterable as `Pass`."""
+    """The passes that a call takes over its input: printable, and iterable as `PassRecord`."""
 
-    def __init__(self, name: str, passes: list[Pass]) -> None:
+    def __init__(self, name: str, passes: list[PassRecord]) -> None:
         self.name = name
         self.passes = passes
 
-    def __iter__(self) -> Iterator[Pass]:
+    def __iter__(self) -> Iterator[PassRecord]:
         return iter(self.passes)
 
     def __len__(self) -> int:
