@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from losskit.ops import native, values
+from losskit.ops import native, operators, values
 from losskit.ops.columns import OF_REGIONS, OF_TARGETS, REGION_COLUMNS, Plan
-from losskit.ops.fused import Settings, Tensors, Totals, TotalsGradient, run
+from losskit.ops.fused import run
 from losskit.ops.inputs import Inputs, can_branch
+from losskit.ops.operators import Settings, Tensors
 
 _WORTH_MAKING = 4096  # elements
 _OF_TARGETS = [REGION_COLUMNS.index(name) for name in OF_TARGETS]
@@ -29,7 +30,7 @@ class _Request(NamedTuple):
     tensors: Tensors
     settings: Settings
     expected: Tensor | None
-    parts: native.Parts | None
+    parts: native.SavedActivations | None
 
 
 class _Eager(torch.autograd.Function):
@@ -56,7 +57,7 @@ class _Eager(torch.autograd.Function):
         grad = _joined(grads, tensors[0], settings)
         gradient: Tensor | None
         if torch.is_grad_enabled():
-            gradient = TotalsGradient.apply(grad, *tensors, *settings)  # type: ignore[no-untyped-call]
+            gradient = operators.gradient("totals", grad, tensors, settings)
         elif ctx.parts is not None and ctx.parts.call is not None:
             gradient = ctx.parts.gradient(grad)
         else:
@@ -127,7 +128,7 @@ def _is_worth_making(input: Tensor) -> bool:
     return wanted and input.numel() >= _WORTH_MAKING and input.device.type == "cpu"
 
 
-def _parts(tensors: Tensors, settings: Settings) -> native.Parts | None:
+def _parts(tensors: Tensors, settings: Settings) -> native.SavedActivations | None:
     """Memory for what a gradient is made of, where one pass can leave that for the next."""
     input, target, weight = tensors[:3]
     fits = input.dtype == torch.float32 and input.dim() > 2 and input.is_contiguous()
@@ -142,7 +143,7 @@ def _parts(tensors: Tensors, settings: Settings) -> native.Parts | None:
         known = weight is None and len(constants) <= 4 and constants[1:3] in ([], [0.0, 0.0])
     else:
         known = settings.link == "softmax" and target.dim() < input.dim() and input.shape[1] <= native.FEW_CLASSES
-    return native.Parts(torch.empty_like(input)) if known else None
+    return native.SavedActivations(torch.empty_like(input)) if known else None
 
 
 def totals(inputs: Inputs, planned: Plan, backend: str, *, pooled: bool, expected: Tensor | None) -> Sequence[Tensor]:
@@ -160,4 +161,4 @@ def totals(inputs: Inputs, planned: Plan, backend: str, *, pooled: bool, expecte
         request = _Request(tensors, settings, expected, parts)
         each: tuple[Tensor, ...] = _Eager.apply(tensors[0], request)  # type: ignore[no-untyped-call]
         return each
-    return _columns(Totals.apply(*tensors, *settings), settings)  # type: ignore[no-untyped-call]
+    return _columns(operators.sums("totals", tensors, settings), settings)

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from losskit.ops.columns import Column, Term, TermColumn
-from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot
+from losskit.ops.columns import Column, Difference, Term, TermColumn
 from losskit.ops.inputs import Inputs, can_branch, computing_dtype, summing_dtype
+from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot
 
 T = TypeVar("T")
 
@@ -60,6 +60,55 @@ def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None) -> Te
             share = every[:, side].to(elements.log_p.dtype).view(-1, *space)
             value = value + share * elements.selected_weight * elements.term(term, side)
     return value if inputs.link == "sigmoid" else value.sum(1)
+
+
+def differences(inputs: Inputs, difference: Difference) -> Tensor:
+    """Sums of an element-wise formula, and of the weights of the elements that count: (1, C, 2)."""
+    dtype = computing_dtype(inputs.input)
+    input, target, weight, mask = inputs.input.to(dtype), inputs.target.to(dtype), inputs.weight, inputs.mask
+    if mask is not None:
+        input, target = input.where(mask, 0.0), target.where(mask, 0.0)
+    value, share = difference(input, target), input.new_ones(()) if weight is None else weight.to(dtype)
+    share = share if mask is None else share.where(mask, 0.0)
+    apart = [
+        t.expand(input.shape).transpose(0, 1).flatten(1).sum(1, dtype=torch.float64) for t in (value * share, share)
+    ]
+    return torch.stack(apart, -1).unsqueeze(0)
+
+
+def ranks(inputs: Inputs, *, pooled: bool) -> Tensor:
+    """Lovász extensions of the Jaccard loss, positives and elements that count: (N, C, 3), or (1, C, 3) if pooled.
+
+    Errors are hinges `[1 - x (2t - 1)]+` under sigmoid, `|t - p|` under softmax and for probabilities.
+    """
+    elements = Elements(inputs)
+    target = elements.target > 0.5
+    if inputs.link == "sigmoid" and inputs.from_logits:
+        error = torch.relu(1 - elements.input * (2 * target.to(elements.dtype) - 1))
+    else:
+        error = (target.to(elements.dtype) - elements.p).abs()
+    counts = torch.ones_like(target) if elements.counts is None else elements.counts.expand_as(target)
+    error, truth, counts = (t.unsqueeze(-1).flatten(2) for t in (error, target & counts, counts))  # (N, C, S)
+    if pooled:
+        error, truth, counts = (t.transpose(0, 1).flatten(1).unsqueeze(0) for t in (error, truth, counts))
+    positives, count = (t.sum(-1, dtype=torch.float64) for t in (truth, counts))
+    return torch.stack([lovasz_extension(error, truth, counts), positives, count], -1)
+
+
+def lovasz_extension(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
+    """The sum of errors in falling order, each times the increase of the Jaccard loss: (..., S) to (...).
+
+    Equal errors have the same sum in any order, but not the same gradient: of them the first position ranks first.
+    """
+    order = torch.where(counts, error.detach(), -1.0).argsort(dim=-1, descending=True, stable=True)
+    truth = (truth & counts).gather(-1, order).to(torch.float64)
+    counts = counts.gather(-1, order)
+    error = torch.where(counts, error.gather(-1, order), 0.0).to(torch.float64)
+    positives = truth.sum(-1, keepdim=True)
+    union = positives + (counts.to(torch.float64) - truth).cumsum(-1)
+    jaccard = 1 - (positives - truth.cumsum(-1)) / torch.where(union > 0, union, 1.0)
+    increase = jaccard - torch.cat([torch.zeros_like(jaccard[..., :1]), jaccard[..., :-1]], -1)
+    return (error * increase).sum(-1)
 
 
 class Elements:

@@ -155,10 +155,12 @@ def check_hard(inputs: Inputs) -> list[Tensor]:
     return [] if found is None else [found]
 
 
-def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | None, sums: Tensor, *, late: bool) -> None:
-    """What a fused operator found: raised now, or left for later with sums that are NaN.
+def report_problem(
+    owner: str, classes: int, problem: Tensor | tuple[int, float] | None, sums: Tensor, *, late: bool
+) -> None:
+    """Raise the error that a fused operator found or, if `late`, set its sums to NaN and raise at the next call.
 
-    A finding that is a tensor, (kind, value), is still on its way, and the operator has made the sums NaN itself.
+    A problem that is a tensor, (kind, value), may not have been computed yet; the operator has set the sums itself.
     """
     if problem is None:
         return
