@@ -1,9 +1,9 @@
-"""Terms to totals: the one seam between losses and the operators that serve them.
+"""Sums for losses: the one interface between losses and the operators that compute their sums.
 
     totals(inputs, columns) -> (N, C) a column    sums over the positions of each sample and class, pooled: (C,)
     terms(inputs, term, ...)                      what each element contributes, for reduction="none"
 
-Nothing below this line knows a loss's name.
+Nothing in this package refers to a loss by name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def totals(
     """Sums over the positions of each sample and class, (N, C) a column, in float64; (C,) if pooled.
 
     Columns of targets alone are constants, unless targets or weights are learned. `expected` is the gradient of the
-    totals but for a factor, (1, C, K), where the loss knows it beforehand.
+    totals up to a constant factor, (1, C, K), where it is known before the totals are.
     """
     planned = plan(columns)
     operator = choice.serving(inputs, planned, len(columns), gradient_in_forward=expected is not None)

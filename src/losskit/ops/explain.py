@@ -1,4 +1,4 @@
-"""Which operator serves a loss on given tensors, in how many passes, and why each other one does not."""
+"""Which operator computes a loss on given tensors, in how many passes, and why the others do not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Explanation:
 
 
 def explain(criterion: nn.Module, *tensors: Tensor, **arguments: Any) -> Explanation:
-    """Call the criterion once, and say which operator served it, in how many passes, and why each other one refused.
+    """Call the criterion once, and say which operator computed it, in how many passes, and why the others did not.
 
     `LOSSKIT_BACKEND=reference`, `native` or `triton` forces one, for debugging.
     """

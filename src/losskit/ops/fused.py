@@ -20,9 +20,9 @@ def run(
     coefficients: Tensor | None,
     saved: native.SavedActivations | None = None,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Totals, if asked for, and the gradient by the input, if theirs is given as `coefficients`.
+    """Totals, if requested, and the gradient by the input, if that of the totals is given as `coefficients`.
 
-    `saved` is filled for a gradient that is asked for later.
+    `saved` is filled for a gradient that is requested later.
     """
     input, target, weight, mask, logit_bias = tensors
     _, link, _, places, constants, pooled, backend, late = settings

@@ -77,7 +77,7 @@ MISSING = (
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL:
-    """The compiled kernels, with PyTorch's own threads."""
+    """The compiled kernels, running on PyTorch's own threads."""
     assert _PATH is not None
     kernels = ctypes.CDLL(_PATH)
     kernels.losskit_use_threads_of.argtypes = [ctypes.c_void_p]

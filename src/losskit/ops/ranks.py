@@ -15,7 +15,7 @@ from losskit.ops.inputs import Inputs, can_branch
 from losskit.ops.operators import Settings, Tensors
 
 _SORTED_AT_ONCE = 2**32  # elements that a position of 32 bits can name
-_PLACES = [0, 1, 2]
+_PLACES = [0, 1, 2]  # all three columns are summed
 
 
 def totals(inputs: Inputs, *, pooled: bool) -> Tensor:
@@ -46,7 +46,7 @@ def _refusal(inputs: Inputs, *, pooled: bool) -> str:
 
 
 def _sums(tensors: Tensors, settings: Settings, *, needs_gradient: bool) -> tuple[Tensor, Tensor]:
-    """The sums, and the gradient by each element's error if asked for."""
+    """The sums, and the gradient by each element's error if needed."""
     input, target, _, mask, _ = tensors
     sums, error_gradient, problem = native.rank(
         input, target, mask, settings.link, settings.ignored(target), pooled=settings.pooled,

@@ -20,7 +20,7 @@ from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # noqa: N801 - reads as the decorator it is
+class once(Generic[T]):  # noqa: N801 - used as a decorator
     """A property computed when first asked for. `functools.cached_property` holds a lock, which does not compile."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
@@ -189,7 +189,7 @@ class Elements:
         return term(self.log_p if side == 0 else self.log_q)
 
     def weighted(self, share: Tensor, term: Tensor) -> Tensor:
-        """`weight * share * term`, where a share of 0 silences an infinite term (a logit of -inf beside the truth)."""
+        """`weight * share * term`, 0 where the share is 0 and the term infinite (a logit of -inf beside the truth)."""
         if not _known_finite(term):
             term = torch.where((share == 0) & term.isinf(), 0.0, term)
         return self.selected_weight * share * term
