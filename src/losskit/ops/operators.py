@@ -161,10 +161,11 @@ class _Gradient(torch.autograd.Function):
 
 
 def _batched(function: Any, batch: int, in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> Tensor:
-    """One call with the batch folded into the samples, or a call for each element if pooled sums do not add."""
+    """One call with the batch folded into the samples, or a call for each element of the batch where that is wrong."""
     *tensors, name, settings = arguments
     settings = settings._replace(late=True)
-    if settings.pooled and not _operators[name].additive:
+    batched_bias = in_dims[len(tensors) - 1] is not None
+    if batched_bias or (settings.pooled and not _operators[name].additive):
         each = [
             [t if dim is None else t.select(dim, b) for t, dim in zip(tensors, in_dims, strict=False)]
             for b in range(batch)
