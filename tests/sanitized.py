@@ -76,13 +76,13 @@ def check_sums(case, g):
 
 
 def check_ranks(case, g):
-    """Errors, sorts and the gradient by the errors, and that by the input in the same memory or in its own."""
+    """Errors, sorts and increments, and the gradient in the memory of the increments or in its own."""
     tensors = [alone(t) for t in (g.input, g.target, g.mask)]
     told = case.link, g.ignore if reference.can_hold(g.target, g.ignore) else None
     with instructions(case.level):
-        native.rank(*tensors, *told, pooled=case.pooled, needs_gradient=False)
-        _, error_gradient, _ = native.rank(*tensors, *told, pooled=case.pooled, needs_gradient=True)
-        native.rank_gradient(coefficients_of(case, 3), error_gradient, *tensors, *told, pooled=case.pooled)
+        native.rank(*tensors, *told, pooled=case.pooled, keep_increments=False)
+        _, increments, _ = native.rank(*tensors, *told, pooled=case.pooled, keep_increments=True)
+        native.rank_gradient(coefficients_of(case, 3), increments, *tensors, *told, pooled=case.pooled)
 
 
 def check_differences(case, g):

@@ -60,17 +60,17 @@ def run(case, g, weights):
     x, target, mask = (guarded(t) for t in (g.input, g.target, g.mask))
     ignore = g.ignore if reference.can_hold(g.target, g.ignore) else None
     with instructions(case.level), guarded_outputs() as made:
-        alone, _, _ = native.rank(x, target, mask, case.link, ignore, needs_gradient=False, pooled=case.pooled)
-        totals, error_gradient, problem = native.rank(
-            x, target, mask, case.link, ignore, needs_gradient=True, pooled=case.pooled
+        alone, _, _ = native.rank(x, target, mask, case.link, ignore, keep_increments=False, pooled=case.pooled)
+        totals, increments, problem = native.rank(
+            x, target, mask, case.link, ignore, keep_increments=True, pooled=case.pooled
         )
         coefficients = torch.stack([weights(totals), *[torch.full_like(totals[..., 0], 1e9)] * 2], -1)
         gradient = native.rank_gradient(
-            coefficients, error_gradient, x, target, mask, case.link, ignore, pooled=case.pooled
+            coefficients, increments, x, target, mask, case.link, ignore, pooled=case.pooled
         )
     assert all(outside_of(each).isnan().all() for each in made), "memory beside the gradient was written"
     assert problem is None
-    assert torch.equal(alone, totals), "the sum depends on whether a gradient is needed"
+    assert torch.equal(alone, totals), "the sum depends on whether increments are kept"
     return totals, gradient
 
 

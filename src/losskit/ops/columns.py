@@ -12,8 +12,8 @@ from losskit.ops.maths import one_minus_exp, safe_power
 
 RegionColumn = Literal["tp", "pred", "target", "count", "pred_sq", "target_sq", "abs_diff"]
 REGION_COLUMNS: tuple[RegionColumn, ...] = ("tp", "pred", "target", "count", "pred_sq", "target_sq", "abs_diff")
-OF_REGIONS = 4  # the first columns, which sum neither squares nor differences
-OF_TARGETS = ("target", "count", "target_sq")  # columns that do not depend on the input
+OF_REGIONS = 4  # of the columns, which sum neither squares nor differences
+OF_TARGETS = ("target", "count", "target_sq")  # columns that no score enters
 
 
 class Formula(NamedTuple):

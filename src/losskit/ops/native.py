@@ -19,7 +19,7 @@ TYPES = {
 INPUTS = (torch.float32, torch.float16, torch.bfloat16)
 LINKS = ("sigmoid", "softmax", "difference")
 MOST_TERMS = 8
-FEW_CLASSES = 8  # up to which the softmax is saved for the gradient
+FEW_CLASSES = 8  # whose softmax is kept for the gradient
 _REGION = 7
 _WRITE_PARTS, _READ_PARTS = 1, 2
 
@@ -77,7 +77,7 @@ MISSING = (
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL:
-    """The compiled kernels, running on PyTorch's own threads."""
+    """The compiled kernels, with PyTorch's own threads."""
     assert _PATH is not None
     kernels = ctypes.CDLL(_PATH)
     kernels.losskit_use_threads_of.argtypes = [ctypes.c_void_p]
@@ -189,13 +189,13 @@ def rank(
     ignore: int | None,
     *,
     pooled: bool,
-    needs_gradient: bool,
+    keep_increments: bool,
 ) -> tuple[Tensor, Tensor, tuple[int, float] | None]:
-    """Lovász extensions, positives and elements that count, (N or 1, C, 3), and the gradient by each error, signed."""
+    """Lovász extensions, positives and elements that count, (N or 1, C, 3), and each element's increment, signed."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
     totals = torch.empty((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64, device="cpu")
     words = torch.empty(input.shape, dtype=torch.float32, device="cpu")
-    call.K, call.totals, call.words, call.priced = 3, totals.data_ptr(), words.data_ptr(), needs_gradient
+    call.K, call.totals, call.words, call.priced = 3, totals.data_ptr(), words.data_ptr(), keep_increments
     invoke("losskit_rank", call)
     del held
     return totals, words, (call.problem, call.bad_value) if call.problem else None
@@ -203,7 +203,7 @@ def rank(
 
 def rank_gradient(
     coefficients: Tensor,
-    error_gradient: Tensor,
+    increments: Tensor,
     input: Tensor,
     target: Tensor,
     mask: Tensor | None,
@@ -212,11 +212,11 @@ def rank_gradient(
     *,
     pooled: bool,
 ) -> Tensor:
-    """The gradient by the input from that by the errors, which it overwrites where both have the same layout."""
+    """The gradient by the input from the increments, whose memory it takes where both have the same layout."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
-    call.K, call.words = 3, error_gradient.data_ptr()
-    alike = input.dtype == error_gradient.dtype and input.is_contiguous() and not (pooled and input.dim() == 2)
-    gradient = request_gradient(call, held, coefficients, input, pooled=pooled, into=error_gradient if alike else None)
+    call.K, call.words = 3, increments.data_ptr()
+    alike = input.dtype == increments.dtype and input.is_contiguous() and not (pooled and input.dim() == 2)
+    gradient = request_gradient(call, held, coefficients, input, pooled=pooled, into=increments if alike else None)
     invoke("losskit_rank_gradient", call)
     del held
     return gradient

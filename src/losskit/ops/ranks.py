@@ -34,8 +34,8 @@ def totals(inputs: Inputs, *, pooled: bool) -> Tensor:
     late = not all(t is None or can_branch(t) for t in inputs.tensors)
     settings = Settings(inputs.owner, inputs.link, inputs.ignore_index, _PLACES, [], pooled, "native", late)
     if inputs.is_plain:
-        needs_gradient = inputs.input.requires_grad and torch.is_grad_enabled()
-        return _Plain.apply(inputs.input, inputs.tensors, settings, needs_gradient)  # type: ignore[no-any-return, no-untyped-call]
+        keep_increments = inputs.input.requires_grad and torch.is_grad_enabled()
+        return _Plain.apply(inputs.input, inputs.tensors, settings, keep_increments)  # type: ignore[no-any-return, no-untyped-call]
     return operators.sums("ranks", inputs.tensors, settings)
 
 
@@ -45,37 +45,37 @@ def _refusal(inputs: Inputs, *, pooled: bool) -> str:
     return reason or ("" if together < _SORTED_AT_ONCE else f"more than {_SORTED_AT_ONCE} elements are ranked together")
 
 
-def _sums(tensors: Tensors, settings: Settings, *, needs_gradient: bool) -> tuple[Tensor, Tensor]:
-    """The sums, and the gradient by each element's error if needed."""
+def _sums(tensors: Tensors, settings: Settings, *, keep_increments: bool) -> tuple[Tensor, Tensor]:
+    """The sums, and each element's signed increment of the Jaccard loss, the gradient by its error, if kept."""
     input, target, _, mask, _ = tensors
-    sums, error_gradient, problem = native.rank(
+    sums, increments, problem = native.rank(
         input, target, mask, settings.link, settings.ignored(target), pooled=settings.pooled,
-        needs_gradient=needs_gradient,
+        keep_increments=keep_increments,
     )  # fmt: skip
     values.report_problem(settings.owner, input.shape[1], problem, sums, late=settings.late)
-    return sums, error_gradient
+    return sums, increments
 
 
-def _input_gradient(grad: Tensor, error_gradient: Tensor, tensors: Tensors, settings: Settings) -> Tensor:
-    """The gradient by the input, which may overwrite that by the errors."""
+def _input_gradient(grad: Tensor, increments: Tensor, tensors: Tensors, settings: Settings) -> Tensor:
+    """The gradient by the input, which may overwrite the increments."""
     input, target, _, mask, _ = tensors
     ignore = settings.ignored(target)
     return native.rank_gradient(
-        grad, error_gradient, input, target, mask, settings.link, ignore, pooled=settings.pooled
+        grad, increments, input, target, mask, settings.link, ignore, pooled=settings.pooled
     )  # fmt: skip
 
 
 def _ranks(tensors: Tensors, settings: Settings) -> Tensor:
-    return _sums(tensors, settings, needs_gradient=False)[0]
+    return _sums(tensors, settings, keep_increments=False)[0]
 
 
 def _gradient(grad: Tensor, tensors: Tensors, settings: Settings) -> Tensor:
     input, target, _, mask, _ = tensors
     ignore = settings.ignored(target)
-    _, error_gradient, _ = native.rank(
-        input, target, mask, settings.link, ignore, pooled=settings.pooled, needs_gradient=True
+    _, increments, _ = native.rank(
+        input, target, mask, settings.link, ignore, pooled=settings.pooled, keep_increments=True
     )  # fmt: skip
-    return _input_gradient(grad, error_gradient, tensors, settings)
+    return _input_gradient(grad, increments, tensors, settings)
 
 
 def _reference(inputs: Inputs, settings: Settings) -> Tensor:
@@ -86,15 +86,15 @@ operators.register("ranks", _ranks, _gradient, _reference, additive=False)
 
 
 class _Plain(torch.autograd.Function):
-    """The operator outside every transform: the sort of the forward pass also gives the gradient by the errors."""
+    """The operator outside every transform: the sort of the forward pass also gives the increments."""
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, tensors: Tensors, settings: Settings, needs_gradient: bool) -> Tensor:  # noqa: ARG004
+    def forward(ctx: Any, input: Tensor, tensors: Tensors, settings: Settings, keep_increments: bool) -> Tensor:  # noqa: ARG004
         values.raise_pending()
-        sums, error_gradient = _sums(tensors, settings, needs_gradient=needs_gradient)
+        sums, increments = _sums(tensors, settings, keep_increments=keep_increments)
         ctx.save_for_backward(*tensors)
         ctx.settings = settings
-        ctx.error_gradient = [error_gradient] if needs_gradient else []
+        ctx.increments = [increments] if keep_increments else []
         return sums
 
     @staticmethod
@@ -102,8 +102,8 @@ class _Plain(torch.autograd.Function):
         tensors, settings = ctx.saved_tensors, ctx.settings
         if torch.is_grad_enabled():
             gradient = operators.gradient("ranks", grads[0], tensors, settings)
-        elif ctx.error_gradient:  # overwritten, so it serves once
-            gradient = _input_gradient(grads[0], ctx.error_gradient.pop(), tensors, settings)
+        elif ctx.increments:  # overwritten, so it serves once
+            gradient = _input_gradient(grads[0], ctx.increments.pop(), tensors, settings)
         else:
             gradient = _gradient(grads[0], tensors, settings)
         return gradient, None, None, None

@@ -96,7 +96,7 @@ def ranks(inputs: Inputs, *, pooled: bool) -> Tensor:
 
 
 def lovasz_extension(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
-    """The sum of errors in falling order, each times the increase of the Jaccard loss: (..., S) to (...).
+    """The sum of errors in falling order, each times the increment of the Jaccard loss: (..., S) to (...).
 
     Equal errors have the same sum in any order, but not the same gradient: of them the first position ranks first.
     """
@@ -107,8 +107,8 @@ def lovasz_extension(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
     positives = truth.sum(-1, keepdim=True)
     union = positives + (counts.to(torch.float64) - truth).cumsum(-1)
     jaccard = 1 - (positives - truth.cumsum(-1)) / torch.where(union > 0, union, 1.0)
-    increase = jaccard - torch.cat([torch.zeros_like(jaccard[..., :1]), jaccard[..., :-1]], -1)
-    return (error * increase).sum(-1)
+    increment = jaccard - torch.cat([torch.zeros_like(jaccard[..., :1]), jaccard[..., :-1]], -1)
+    return (error * increment).sum(-1)
 
 
 class Elements:
