@@ -17,7 +17,7 @@ from losskit import functional
 from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import Entry, entries
 from losskit.core.labels import LabelLoss, LabelOptions
-from losskit.core.loss import Summable, Loss
+from losskit.core.loss import Loss, Summable
 
 
 class Shape(NamedTuple):

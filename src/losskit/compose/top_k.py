@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.algebra import arity_of, as_loss, positional
-from losskit.core.loss import Summable, Loss
+from losskit.core.loss import Loss, Summable
 from losskit.core.options import Configured, option
 from losskit.core.reduction import reduce, result_dtype
 from losskit.ops.inputs import summing_dtype

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from losskit.core.contract import check_tensor
 from losskit.core.labels import LabelLoss, gather
-from losskit.core.loss import Summable, Loss
+from losskit.core.loss import Loss, Summable
 from losskit.core.options import Configured
 from losskit.core.reduction import result_dtype
 from losskit.core.sums import Counts, Sums

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.errors import shape
-from losskit.ops.inputs import Link, Inputs
+from losskit.ops.inputs import Inputs, Link
 
 Mode = Literal["multilabel", "multiclass"]
 Always = Literal["sigmoid", "softmax", "log_softmax"]  # losses whose link never depends on the target

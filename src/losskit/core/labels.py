@@ -14,7 +14,7 @@ from losskit.core.loss import Summable
 from losskit.core.options import Configured, option
 from losskit.core.sums import Sums
 from losskit.ops.columns import Column
-from losskit.ops.inputs import Link, Inputs
+from losskit.ops.inputs import Inputs, Link
 
 LABEL_SHAPES = (
     "input (N, C, *); target (N, *) or (N, 1, *) of class indices, or (N, C, *), and with one channel (N, *) or "

@@ -16,8 +16,8 @@ from losskit.core.options import option
 from losskit.core.reduction import divide
 from losskit.core.sums import Sums
 from losskit.ops.columns import REGION_COLUMNS, Column
-from losskit.ops.maths import one_hot
 from losskit.ops.inputs import Inputs, can_branch
+from losskit.ops.maths import one_hot
 
 
 class Totals:

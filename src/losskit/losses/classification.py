@@ -16,8 +16,8 @@ from losskit.core.options import Configured, option
 from losskit.core.reduction import divide
 from losskit.core.sums import Sums
 from losskit.ops.columns import Formula
-from losskit.ops.maths import one_minus_exp, safe_power
 from losskit.ops.inputs import Inputs, summing_dtype
+from losskit.ops.maths import one_minus_exp, safe_power
 
 _SOFTMAX_SHAPES = (
     "input (N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; weight "

@@ -17,8 +17,8 @@ from losskit.core.mean import ElementLoss, MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.core.sums import Counts, Sums
-from losskit.ops.maths import log_sigmoid
 from losskit.ops.inputs import Inputs, computing_dtype
+from losskit.ops.maths import log_sigmoid
 from losskit.ops.reference import Elements
 from losskit.ops.values import check, mark
 
