@@ -1,7 +1,8 @@
 """A fused operator as PyTorch knows it: registered, with a fake, differentiable and batched.
 
 Its gradient is a second operator, whose own derivative is the reference's. Both are called by autograd functions, since
-`register_autograd` breaks func.grad, vmap(grad) and hessian.
+`register_autograd` breaks func.grad, vmap(grad) and hessian. The two functions call every operator by its name,
+since dynamo resolves no function that a closure holds.
 """
 
 from __future__ import annotations
