@@ -179,14 +179,14 @@ def instructions(level):
         native.library().losskit_level(-1)
 
 
-def run(case, g, coefficients=None, *, totals=True, parts=None):
+def run(case, g, coefficients=None, *, totals=True, saved=None):
     """One pass over tensors amid memory that is not theirs, into buffers full of NaN."""
     tensors = [guarded(t) for t in g[:5]]
     ignore = g.ignore if reference.can_hold(g.target, g.ignore) else None
     with instructions(case.level), guarded_outputs() as made:
         found = native.run(
             *tensors, case.link, ignore, *kernel_columns(g.columns),
-            pooled=case.pooled, totals=totals, coefficients=coefficients, parts=parts,
+            pooled=case.pooled, totals=totals, coefficients=coefficients, saved=saved,
         )  # fmt: skip
     assert all(outside_of(each).isnan().all() for each in made), "memory beside the gradient was written"
     return found

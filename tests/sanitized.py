@@ -67,22 +67,22 @@ def check_sums(case, g):
     run(case, g, coefficients, totals=False)
     if case.dtype != torch.float32:
         return
-    parts = native.Parts(alone(torch.full_like(g.input, math.nan)))
-    run(case, g, parts=parts)
-    if parts.call is not None:
-        assert not parts.memory.isnan().any(), "something was not written"
+    saved = native.SavedActivations(alone(torch.full_like(g.input, math.nan)))
+    run(case, g, saved=saved)
+    if saved.call is not None:
+        assert not saved.memory.isnan().any(), "something was not written"
         with instructions(case.level):
-            assert not parts.gradient(coefficients).isnan().any()
+            assert not saved.gradient(coefficients).isnan().any()
 
 
 def check_ranks(case, g):
-    """Errors, sorts and prices, and the gradient in the memory of the prices or in its own."""
+    """Errors, sorts and increments, and the gradient in the memory of the increments or in its own."""
     tensors = [alone(t) for t in (g.input, g.target, g.mask)]
     told = case.link, g.ignore if reference.can_hold(g.target, g.ignore) else None
     with instructions(case.level):
-        native.rank(*tensors, *told, pooled=case.pooled, priced=False)
-        _, prices, _ = native.rank(*tensors, *told, pooled=case.pooled, priced=True)
-        native.rank_gradient(coefficients_of(case, 3), prices, *tensors, *told, pooled=case.pooled)
+        native.rank(*tensors, *told, pooled=case.pooled, keep_increments=False)
+        _, increments, _ = native.rank(*tensors, *told, pooled=case.pooled, keep_increments=True)
+        native.rank_gradient(coefficients_of(case, 3), increments, *tensors, *told, pooled=case.pooled)
 
 
 def check_differences(case, g):
@@ -111,7 +111,7 @@ def check(kind, seed):
     CHECKS[kind](case, g)
 
 
-def with_wrong_strides(tensor, flat, look=native._look):
+def with_wrong_strides(tensor, flat, look=native.view_of):
     view, tensor = look(tensor, flat)
     view.s *= 2
     return view, tensor
@@ -122,7 +122,7 @@ def main(library, kind, *seeds):
     torch.set_num_threads(2)
     operators.guarded, operators.guarded_outputs = alone, lambda: nullcontext([])
     if kind == "beyond":
-        native._look = with_wrong_strides
+        native.view_of = with_wrong_strides
         check_sums(case := Case(space=(500,), mask=True), given(case))
     for seed in seeds:
         check(kind, int(seed))

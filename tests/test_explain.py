@@ -57,7 +57,7 @@ def test_one_pass_of_the_c_kernels_serves_losses_of_differences_and_makes_their_
         y = torch.randn_like(x)
         for given in ({}, {"mask": y > 0}, {"weight": y.exp()}):
             (only,) = passes_of(getattr(functional, name), x, y, **given)
-            assert (only.operator, only.made) == ("native", size > 8)
+            assert (only.operator, only.gradient_in_forward) == ("native", size > 8)
             assert "native" not in only.refused
 
 

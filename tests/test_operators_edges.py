@@ -343,3 +343,17 @@ def test_tensors_without_memory_have_a_loss_without_a_value(name):
         assert (found.shape, x.grad.shape) == ((), x.shape)
     x, target = torch.randn(2, 4, 44, 45, requires_grad=True), torch.randint(0, 4, (2, 44, 45))
     assert loss(x, target).isfinite()  # nothing fake was kept
+
+
+def test_a_batch_of_priors_is_a_loop_over_priors():
+    """Copies of a loss with different buffers, as torch.func.stack_module_state stacks them."""
+    torch.manual_seed(0)
+    losses = [losskit.CrossEntropyLoss(prior=torch.rand(3) + 0.1) for _ in range(4)]
+    _, buffers = torch.func.stack_module_state(losses)
+    x, target = torch.randn(2, 3, 5), torch.randint(0, 3, (2, 5))
+
+    def gradient(buffers):
+        return torch.func.grad(lambda x: torch.func.functional_call(losses[0], buffers, (x, target)))(x)
+
+    found = torch.func.vmap(gradient)(buffers)
+    torch.testing.assert_close(found, torch.stack([torch.func.grad(each)(x, target) for each in losses]))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from loops import jaccard_extension
 from losskit import LovaszLoss, explain
-from losskit.ops import choice, native, ranks, reference
+from losskit.ops import choice, native, reference
 from operators import INDICES, INPUTS, LABELS, LAYOUTS, LEVELS, LINKS, Case, instructions, reading_of
 from operators import given as given_of
 from triton_cases import guarded, guarded_outputs, outside_of
@@ -45,7 +45,7 @@ def cases(draw):
 
 def definition(case, g, weights):
     x = g.input.detach().double().contiguous().requires_grad_()
-    totals = ranks.reference(reading_of(case, g, x), pooled=case.pooled)
+    totals = reference.ranks(reading_of(case, g, x), pooled=case.pooled)
     return totals.detach(), torch.autograd.grad((totals[..., 0] * weights(totals)).sum() + 0 * x.sum(), x)[0]
 
 
@@ -59,15 +59,18 @@ def run(case, g, weights):
     """Sums and gradient, tensors amid memory that is not theirs and buffers full of NaN."""
     x, target, mask = (guarded(t) for t in (g.input, g.target, g.mask))
     ignore = g.ignore if reference.can_hold(g.target, g.ignore) else None
-    told = {"pooled": case.pooled}
     with instructions(case.level), guarded_outputs() as made:
-        alone, _, _ = native.rank(x, target, mask, case.link, ignore, priced=False, **told)
-        totals, prices, problem = native.rank(x, target, mask, case.link, ignore, priced=True, **told)
+        alone, _, _ = native.rank(x, target, mask, case.link, ignore, keep_increments=False, pooled=case.pooled)
+        totals, increments, problem = native.rank(
+            x, target, mask, case.link, ignore, keep_increments=True, pooled=case.pooled
+        )
         coefficients = torch.stack([weights(totals), *[torch.full_like(totals[..., 0], 1e9)] * 2], -1)
-        gradient = native.rank_gradient(coefficients, prices, x, target, mask, case.link, ignore, **told)
+        gradient = native.rank_gradient(
+            coefficients, increments, x, target, mask, case.link, ignore, pooled=case.pooled
+        )
     assert all(outside_of(each).isnan().all() for each in made), "memory beside the gradient was written"
     assert problem is None
-    assert torch.equal(alone, totals), "the sum depends on whether prices are wanted"
+    assert torch.equal(alone, totals), "the sum depends on whether increments are kept"
     return totals, gradient
 
 

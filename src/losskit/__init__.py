@@ -16,7 +16,6 @@ from losskit.core.domains import Fraction as Fraction
 from losskit.core.domains import NonNegative as NonNegative
 from losskit.core.domains import Positive as Positive
 from losskit.core.errors import LosskitWarning as LosskitWarning
-from losskit.core.explain import explain as explain
 from losskit.core.kit import classification_loss as classification_loss
 from losskit.core.kit import loss as loss
 from losskit.core.kit import region_loss as region_loss
@@ -68,6 +67,7 @@ from losskit.losses.regression import SmoothL1Loss as SmoothL1Loss
 from losskit.losses.sequence import CTCLoss as CTCLoss
 from losskit.losses.similarity import CosineEmbeddingLoss as CosineEmbeddingLoss
 from losskit.losses.similarity import TripletMarginLoss as TripletMarginLoss
+from losskit.ops.explain import explain as explain
 from losskit.ops.values import flush_errors as flush_errors
 
 __version__ = "0.1.0"

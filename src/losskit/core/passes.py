@@ -169,7 +169,7 @@ def planned(
     if (compiled.has_bias or loss.varies or normalizer is not None) and not _set_numbers(call, compiled, normalizer):
         return None
     if choice.is_recorded():
-        choice.choose(plan.owner, plan.columns, plan.reasons, made=plan.gradient_in_forward)
+        choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward)
     value: Tensor = plan(call)
     return value
 

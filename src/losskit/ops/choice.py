@@ -1,4 +1,4 @@
-"""Which operator serves a pass, and why each other one does not."""
+"""Which operator computes a pass over the input, and why the others do not."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ READ = frozenset(native.TYPES)  # the dtypes of targets, weights and masks that 
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One pass over the input: which operator read it, for what, and why the others did not."""
+class PassRecord:
+    """One pass over the input: the operator that computed it, and why the others did not."""
 
     operator: str
-    owner: str  # the loss that read the input first
-    sums: int  # how many totals a class it took
+    owner: str  # the loss, the first one of several
+    sums: int  # how many for each class
     refused: dict[str, str]  # operator: reason
-    made: bool = False  # whether the gradient was made with the totals, so that backward takes no pass
+    gradient_in_forward: bool = False  # whether backward takes no pass of its own
 
     def __str__(self) -> str:
         reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
-        made = ", gradient in the same pass" if self.made else ""
-        return f"{self.operator} for {self.owner}: {self.sums} sums a class{made}{reasons}"
+        gradient = ", gradient in the same pass" if self.gradient_in_forward else ""
+        return f"{self.operator} for {self.owner}: {self.sums} sums a class{gradient}{reasons}"
 
 
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
-_recorded: list[Pass] | None = None
+_recorded: list[PassRecord] | None = None
 if _forced and _forced not in OPERATORS:
     raise ValueError(f"LOSSKIT_BACKEND is {_forced!r}; it names the operator that must serve: {', '.join(OPERATORS)}.")
 
 
 @contextmanager
 def forced(operator: str) -> Iterator[None]:
-    """Let one operator serve, or raise why it cannot."""
+    """Use one operator, or raise the reason why it cannot be used."""
     global _forced
     before, _forced = _forced, operator
     try:
@@ -67,8 +67,8 @@ def is_recorded() -> bool:
 
 
 @contextmanager
-def recorded() -> Iterator[list[Pass]]:
-    """The passes taken meanwhile."""
+def recorded() -> Iterator[list[PassRecord]]:
+    """A list of the passes taken inside the context."""
     global _recorded
     before, _recorded = _recorded, []
     try:
@@ -77,18 +77,18 @@ def recorded() -> Iterator[list[Pass]]:
         _recorded = before
 
 
-def serving(inputs: Inputs, planned: KernelColumns | None, sums: int, *, made: bool = False) -> Operator:
-    """The operator for these sums; the reference serves whatever the fused ones do not."""
+def serving(inputs: Inputs, planned: KernelColumns | None, sums: int, *, gradient_in_forward: bool = False) -> Operator:
+    """The operator for these sums: the reference wherever no fused one can compute them."""
     if _recorded is None and not _forced:
         device = inputs.input.device.type
         fused: Operator = "native" if device == "cpu" else "triton"
         return "reference" if refusal(fused, inputs, planned) else fused
     reasons = {name: refusal(name, inputs, planned) for name in FUSED}
-    return choose(inputs.owner, sums, reasons, made=made)
+    return choose(inputs.owner, sums, reasons, gradient_in_forward=gradient_in_forward)
 
 
-def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = False) -> Operator:
-    """The operator that serves, recorded with the reasons of those that do not."""
+def choose(owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_forward: bool = False) -> Operator:
+    """The first operator without a reason against it, recorded with the reasons against the others."""
     chosen: Operator = next((name for name, reason in reasons.items() if not reason), "reference")
     if _forced:
         forced_ = next(name for name in OPERATORS if name == _forced)
@@ -101,12 +101,12 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, made: bool = 
         refused = {str(name): reason for name, reason in reasons.items() if reason}
         if chosen == "reference" and not all(reasons.values()):
             refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
-        _recorded.append(Pass(chosen, owner, sums, refused, made and chosen != "reference"))
+        _recorded.append(PassRecord(chosen, owner, sums, refused, gradient_in_forward and chosen != "reference"))
     return chosen
 
 
 def refusal(operator: Operator, inputs: Inputs, planned: KernelColumns | None) -> str:
-    """Why a fused operator does not serve, or nothing."""
+    """Why a fused operator cannot compute these sums, or an empty string."""
     tensors = {"input": inputs.input, "target": inputs.target, "weight": inputs.weight, "logit_bias": inputs.logit_bias}
     tensors["mask"] = inputs.mask
     reason = unavailable(operator, inputs.input) or unfit(tensors)
@@ -136,7 +136,7 @@ def is_traced() -> bool:
 
 
 def unavailable(operator: Operator, input: Tensor) -> str:
-    """Why a fused operator cannot run here, or nothing."""
+    """Why a fused operator cannot run on this device, or an empty string."""
     if operator == "native":
         if input.device.type != "cpu":
             return f"the input is on {input.device.type}"
@@ -148,7 +148,7 @@ def unavailable(operator: Operator, input: Tensor) -> str:
 
 
 def unfit(tensors: dict[str, Tensor | None]) -> str:
-    """Why no fused operator takes these tensors, or nothing. The first is the input."""
+    """Why no fused operator takes these tensors, or an empty string. The first is the input."""
     input = next(iter(tensors.values()))
     assert input is not None
     if input.dtype not in native.INPUTS:
@@ -165,7 +165,7 @@ def unfit(tensors: dict[str, Tensor | None]) -> str:
             return f"{name} is a {type(tensor).__name__}"
         if tensor.dtype not in READ:
             return f"{name} is {_name(tensor)}"
-        # A kernel is given an address: what it finds there must be the numbers, and its own device's.
+        # Kernels read raw memory: it must hold the numbers themselves, on the device where they run.
         if tensor.device != device:
             return f"{name} is on {tensor.device}, the input on {device}"
         if tensor.layout is not torch.strided:

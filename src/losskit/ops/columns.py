@@ -1,4 +1,4 @@
-"""Columns: the names of the sums that losses ask for. Nothing here, or below, knows a loss's name."""
+"""Columns: the names of the sums that losses are computed from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OF_TARGETS = ("target", "count", "target_sq")  # columns that no score enters
 
 
 class Formula(NamedTuple):
-    """A term that fused operators know; called, its definition: `log (1 - p)^gamma (-log p) + rest (1 - p^q) / q`."""
+    """A term that fused operators compute; called, its value: `log (1 - p)^gamma (-log p) + rest (1 - p^q) / q`."""
 
     log: float = 1.0
     gamma: float = 0.0
@@ -25,7 +25,7 @@ class Formula(NamedTuple):
     q: float = 1.0
 
     def __call__(self, log_p: Tensor) -> Tensor:
-        value = log_p.clamp(0, 0)  # nothing, of which a gradient may be asked
+        value = log_p.clamp(0, 0)  # zeros that have a gradient
         if self.log:
             powered = log_p if self.gamma == 0 else safe_power(one_minus_exp(log_p), self.gamma) * log_p
             value = -self.log * powered
@@ -33,9 +33,9 @@ class Formula(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """An element-wise formula on d = input - target that fused operators know: `scale near (d - near / 2)`.
+    """An element-wise formula on d = input - target that fused operators compute: `scale near (d - near / 2)`.
 
-    `near` is d held to +-limit: half a square within it and a line beyond. A limit of 0 is `scale |d|`.
+    `near` is d clamped to +-limit: quadratic within it and linear beyond. A limit of 0 is `scale |d|`.
     """
 
     scale: float = 1.0
@@ -75,7 +75,7 @@ KernelColumns = tuple[list[int], list[float]]
 
 
 def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
-    """Columns as the fused operators take them, or None where a term is a formula they don't know.
+    """Columns as the fused operators take them, or None where a term is a formula that they do not compute.
 
     The positions of the region columns, or -1, then for each formula those of its sums by truth (yes, no) and over
     every position (yes, no); and four constants a formula.

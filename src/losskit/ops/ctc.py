@@ -34,7 +34,7 @@ def _ctc(
     if derive:
         ones = torch.ones_like(losses)
         derivative = torch.ops.aten._ctc_loss_backward.Tensor(ones, *given, losses, log_alpha, blank, zero_infinity)
-        # PyTorch adds what log_softmax's own derivative would take away; without it this is the derivative itself.
+        # PyTorch adds a term that the derivative of log_softmax subtracts; without it this is the derivative itself.
         steps = torch.arange(log_probs.shape[0], device=log_probs.device).unsqueeze(1)
         read = (steps < input_lengths.to(log_probs.device)) & (losses != torch.inf)  # (T, N)
         derivative = torch.where(read.unsqueeze(2), derivative - log_probs.exp(), derivative)
@@ -103,7 +103,7 @@ class _CTC(torch.autograd.Function):
 
 
 class _Backward(torch.autograd.Function):
-    """The derivative as a function of log_probs too, so that a second one is refused and not taken for 0."""
+    """The derivative as a function of log_probs too, so that a second one raises an error and is not 0."""
 
     generate_vmap_rule = True
 
@@ -113,7 +113,7 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Nothing is kept."""
+        """Nothing is saved."""
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:

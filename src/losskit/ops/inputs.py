@@ -1,4 +1,4 @@
-"""What a loss was given, in one form: the input of every operator below the seam."""
+"""The tensors and options of a loss in one form, which every operator takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-# log_softmax: the input holds log-probabilities already; difference: the target holds no labels but numbers
+# log_softmax: the input holds log-probabilities already; difference: the target holds numbers, not labels
 Link = Literal["sigmoid", "softmax", "log_softmax", "difference"]
 
 
@@ -42,7 +42,7 @@ class Inputs:
 
     @property
     def is_plain(self) -> bool:
-        """Whether no transform sees any of the tensors, and each has memory."""
+        """Whether no tensor is compiled, wrapped by a transform or fake, so that each has memory."""
         if torch.compiler.is_compiling():
             return False
         for tensor in self.tensors:
@@ -53,7 +53,7 @@ class Inputs:
         return True
 
     def equals(self, other: Inputs) -> bool:
-        """Whether one pass over memory can serve both, given that both were read from the same tensors."""
+        """Whether one pass can compute both, given that both hold the same tensors."""
         return (
             self.link == other.link
             and self.ignore_index == other.ignore_index
@@ -73,7 +73,7 @@ def summing_dtype(tensor: Tensor) -> torch.dtype:
 
 
 def can_branch(tensor: Tensor) -> bool:
-    """Whether Python may look at the values: eager code on the CPU, outside vmap."""
+    """Whether Python may read the values: eager code on the CPU, outside vmap."""
     if torch.compiler.is_compiling() or tensor.device.type != "cpu" or isinstance(tensor, FakeTensor):
         return False
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):

@@ -1,4 +1,4 @@
-"""Elementary functions whose value and derivatives stay right at the ends of their range."""
+"""Elementary functions whose value and derivatives are accurate at the ends of their range."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def log_sigmoid(x: Tensor) -> Tensor:
 
 
 def log_of_probability(p: Tensor) -> Tensor:
-    """`log p`, floored at -100 with a finite slope, so that a wrong answer of exactly 0 still learns."""
+    """`log p`, floored at -100 with a finite slope, so that a prediction of exactly 0 still has one."""
     fixed = p.detach()
     floor = fixed.clamp_min(0).log().clamp_min(_LOG_FLOOR)
     return torch.where(p > _SMALLEST, p.clamp_min(_SMALLEST).log(), floor + (p - fixed) / _SMALLEST)
@@ -38,7 +38,7 @@ def log_of_probability(p: Tensor) -> Tensor:
 def log_softmax(x: Tensor) -> Tensor:
     """`log p` over the classes. That of a nearly certain class is written with the others, as `log(1 - p_others)`.
 
-    Its own value would round to 0, and its own slope, 1 - p, would cancel to 0 while the answer may be wrong.
+    Computed directly it would round to 0, and its derivative, 1 - p, would cancel to 0 while another class may be true.
     """
     log_p = F.log_softmax(x, 1)
     largest = log_p.detach().argmax(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""The fused operators on the CPU: C kernels, called with raw pointers, so that one build serves every PyTorch."""
+"""The fused operators on the CPU: C kernels, called with raw pointers, so that one build works with every PyTorch."""
 
 from __future__ import annotations
 
@@ -118,9 +118,9 @@ def run(
     pooled: bool,
     totals: bool = False,
     coefficients: Tensor | None = None,
-    parts: Parts | None = None,
+    saved: SavedActivations | None = None,
 ) -> tuple[Tensor | None, Tensor | None, tuple[int, float] | None]:
-    """One pass: totals (N or 1, C, K), the gradient by the input, and the first value that no label can have."""
+    """One pass: totals (N or 1, C, K), the gradient by the input, and the first invalid label, as (kind, value)."""
     call, held = _describe(input, target, weight, mask, link, ignore, pooled=pooled)
     call.K, call.region, call.terms, call.term = _sums(tuple(places), tuple(constants))
     if logit_bias is not None:
@@ -133,17 +133,17 @@ def run(
         sums = torch.empty(shape, dtype=torch.float64, device="cpu")
         call.totals = sums.data_ptr()
     if coefficients is not None:
-        gradient = _wanted(call, held, coefficients, input, pooled=pooled)
-    elif parts is not None:
-        assert parts.memory is not None
-        call.gradient, _ = _look(parts.memory, flat=pooled and input.dim() == 2)
+        gradient = request_gradient(call, held, coefficients, input, pooled=pooled)
+    elif saved is not None:
+        assert saved.memory is not None
+        call.gradient, _ = view_of(saved.memory, flat=pooled and input.dim() == 2)
         call.parts = _WRITE_PARTS
-    _do("losskit_run", call)
-    if parts is not None:
+    invoke("losskit_run", call)
+    if saved is not None:
         if call.without_parts:
-            parts.memory = None
+            saved.memory = None
         else:
-            parts.call, parts.held = call, held[1:]
+            saved.call, saved.held = call, held[1:]
     return sums, gradient, (call.problem, call.bad_value) if call.problem else None
 
 
@@ -175,7 +175,7 @@ def described(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> tuple[
     alike = all(_lies(a, b) for a, b in zip(held, given, strict=True))
     call.K, call.region, call.terms, call.term = _sums(tuple(planned[0]), tuple(planned[1]))
     sample = torch.empty_like(input)
-    call.gradient, written = _look(sample, pooled and input.dim() == 2)
+    call.gradient, written = view_of(sample, pooled and input.dim() == 2)
     for name in ("input", "target", "weight", "mask", "gradient"):
         getattr(call, name).data = None
     return call, alike and written is sample
@@ -188,7 +188,7 @@ def _lies(view: Tensor, tensor: Tensor) -> bool:
 
 @lru_cache(maxsize=256)
 def _sums(places: tuple[int, ...], constants: tuple[float, ...]) -> tuple[int, Any, int, Any]:
-    """What is summed, as the kernels take it: how many columns, those of regions, how many terms, and the terms."""
+    """A plan as the kernels take it: the number of columns, the region columns, the number of terms, and the terms."""
     region, slots = places[:_REGION], places[_REGION:]
     starts = range(0, len(constants), 4)
     terms = [_Term(_Doubles(*constants[k : k + 4]), _Slots(*slots[k : k + 4])) for k in starts]
@@ -196,48 +196,56 @@ def _sums(places: tuple[int, ...], constants: tuple[float, ...]) -> tuple[int, A
     return columns, (ctypes.c_int64 * _REGION)(*region), len(terms), (_Term * MOST_TERMS)(*terms)
 
 
-class Parts:
-    """What a gradient is made of but for the gradient of the totals, in memory like the input's.
+class SavedActivations:
+    """What a forward pass saves for the gradient by the input, in the memory that this will have.
 
-    A pass that sums leaves it there where it can, which `call` says; then the gradient takes no look at the input.
+    Where the kernels can, they write there what the gradient needs besides that of the totals, and `call` is set; the
+    gradient is then computed without reading the input.
     """
 
-    held: Sequence[Tensor] = ()  # what the call points to
+    held: Sequence[Tensor] = ()  # tensors whose addresses the call holds
 
     def __init__(self, memory: Tensor) -> None:
         self.memory: Tensor | None = memory
         self.call: _Call | None = None
 
     def gradient(self, coefficients: Tensor) -> Tensor:
-        """The gradient by the input, in the same memory, which is given away: autograd copies what another holds."""
+        """The gradient by the input, in the same memory, once: autograd copies what is referenced elsewhere."""
         call, gradient = self.call, self.memory
         assert call is not None
         assert gradient is not None
         self.call = self.memory = None
-        held = _given(call, coefficients)
+        held = set_coefficients(call, coefficients)
         call.totals, call.parts = None, _READ_PARTS
-        _do("losskit_run", call)
+        invoke("losskit_run", call)
         del held
         self.held = ()
         return gradient
 
 
 def rank(
-    input: Tensor, target: Tensor, mask: Tensor | None, link: str, ignore: int | None, *, pooled: bool, priced: bool
+    input: Tensor,
+    target: Tensor,
+    mask: Tensor | None,
+    link: str,
+    ignore: int | None,
+    *,
+    pooled: bool,
+    keep_increments: bool,
 ) -> tuple[Tensor, Tensor, tuple[int, float] | None]:
-    """Sums of errors by their ranks, positives and what counts, (N or 1, C, 3), and each element's signed price."""
+    """Lovász extensions, positives and elements that count, (N or 1, C, 3), and each element's increment, signed."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
     totals = torch.empty((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64, device="cpu")
     words = torch.empty(input.shape, dtype=torch.float32, device="cpu")
-    call.K, call.totals, call.words, call.priced = 3, totals.data_ptr(), words.data_ptr(), priced
-    _do("losskit_rank", call)
+    call.K, call.totals, call.words, call.priced = 3, totals.data_ptr(), words.data_ptr(), keep_increments
+    invoke("losskit_rank", call)
     del held
     return totals, words, (call.problem, call.bad_value) if call.problem else None
 
 
 def rank_gradient(
     coefficients: Tensor,
-    prices: Tensor,
+    increments: Tensor,
     input: Tensor,
     target: Tensor,
     mask: Tensor | None,
@@ -246,12 +254,12 @@ def rank_gradient(
     *,
     pooled: bool,
 ) -> Tensor:
-    """The gradient by the input, in the memory of the prices where that is laid out alike; they are lost."""
+    """The gradient by the input from the increments, whose memory it takes where both have the same layout."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
-    call.K, call.words = 3, prices.data_ptr()
-    alike = input.dtype == prices.dtype and input.is_contiguous() and not (pooled and input.dim() == 2)
-    gradient = _wanted(call, held, coefficients, input, pooled=pooled, into=prices if alike else None)
-    _do("losskit_rank_gradient", call)
+    call.K, call.words = 3, increments.data_ptr()
+    alike = input.dtype == increments.dtype and input.is_contiguous() and not (pooled and input.dim() == 2)
+    gradient = request_gradient(call, held, coefficients, input, pooled=pooled, into=increments if alike else None)
+    invoke("losskit_rank_gradient", call)
     del held
     return gradient
 
@@ -266,7 +274,7 @@ def _describe(
     *,
     pooled: bool,
 ) -> tuple[_Call, list[Tensor]]:
-    """What every kernel is told, and the tensors that its pointers need to stay alive."""
+    """The arguments of every kernel, and the tensors that must outlive the call, since it holds their addresses."""
     flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
     dense = target.dim() == input.dim()
     n, c = input.shape[0], input.shape[1]
@@ -275,19 +283,19 @@ def _describe(
         N=samples, C=c, S=positions, link=LINKS.index(link), dense=dense, has_ignore=ignore is not None,
         ignore=ignore or 0, pooled=pooled, threads=torch.get_num_threads(),
     )  # fmt: skip
-    call.input, input = _look(input, flat)
-    call.target, target = _look(target if dense else target.unsqueeze(1), flat)
+    call.input, input = view_of(input, flat)
+    call.target, target = view_of(target if dense else target.unsqueeze(1), flat)
     held = [input, target]
     for name, tensor in (("weight", weight), ("mask", mask)):
         if tensor is not None:
-            view, tensor = _look(over(tensor, input), flat)
+            view, tensor = view_of(expand_to(tensor, input), flat)
             setattr(call, name, view)
             held.append(tensor)
     return call, held
 
 
-def _given(call: _Call, coefficients: Tensor) -> Tensor:
-    """Hand over the gradient of the totals; the tensor that has to stay alive."""
+def set_coefficients(call: _Call, coefficients: Tensor) -> Tensor:
+    """Set the gradient of the totals; returns the tensor that must outlive the call."""
     if coefficients.dtype != torch.float64 or not coefficients.is_contiguous():
         coefficients = coefficients.to(torch.float64).contiguous()
     call.coefficients = coefficients.data_ptr()
@@ -295,7 +303,7 @@ def _given(call: _Call, coefficients: Tensor) -> Tensor:
     return coefficients
 
 
-def _wanted(
+def request_gradient(
     call: _Call,
     held: list[Tensor],
     coefficients: Tensor,
@@ -304,35 +312,35 @@ def _wanted(
     pooled: bool,
     into: Tensor | None = None,
 ) -> Tensor:
-    """Ask for the gradient by the input, given that of the totals."""
+    """Let the call compute the gradient by the input from that of the totals."""
     flat = pooled and input.dim() == 2
-    held.append(_given(call, coefficients))
+    held.append(set_coefficients(call, coefficients))
     gradient = torch.empty_like(input) if into is None else into
-    call.gradient, written = _look(gradient, flat)
+    call.gradient, written = view_of(gradient, flat)
     if written is not gradient:  # strides that no single step describes
         gradient = torch.empty_like(input, memory_format=torch.contiguous_format)
-        call.gradient, _ = _look(gradient, flat)
+        call.gradient, _ = view_of(gradient, flat)
     return gradient
 
 
-def _do(entry: str, call: _Call) -> None:
+def invoke(entry: str, call: _Call) -> None:
     if getattr(library(), entry)(ctypes.byref(call)):
         raise MemoryError("losskit: no memory for the partial sums of a loss.")
 
 
-def over(tensor: Tensor, input: Tensor) -> Tensor:
-    """A weight or mask, one stride for each dimension of the input, 0 where it repeats."""
+def expand_to(tensor: Tensor, input: Tensor) -> Tensor:
+    """A weight or mask expanded to the input's shape, with stride 0 where it repeats."""
     return tensor.detach().expand(input.shape)
 
 
-def _look(tensor: Tensor, flat: bool) -> tuple[_View, Tensor]:
+def view_of(tensor: Tensor, flat: bool) -> tuple[_View, Tensor]:
     """The tensor as (N, C, S), copied only where its spatial dimensions have no common stride."""
     strides = tensor.stride()
     if flat:
         return _View(tensor.data_ptr(), TYPES[tensor.dtype], 0, strides[1], strides[0]), tensor
     step = 1 if tensor.is_contiguous() else common_stride(tensor.shape[2:], strides[2:])
     if step is None:
-        return _look(tensor.contiguous(), flat)
+        return view_of(tensor.contiguous(), flat)
     return _View(tensor.data_ptr(), TYPES[tensor.dtype], strides[0], strides[1], step), tensor
 
 

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from losskit.ops import native, values
+from losskit.ops import native, operators, values
 from losskit.ops.columns import OF_REGIONS, OF_TARGETS, REGION_COLUMNS, KernelColumns
-from losskit.ops.fused import Settings, Tensors, Totals, TotalsGradient, run
+from losskit.ops.fused import run
 from losskit.ops.inputs import Inputs, can_branch
+from losskit.ops.operators import Settings, Tensors
 
 _WORTH_SAVING = 4096  # elements
 _OF_TARGETS = [REGION_COLUMNS.index(name) for name in OF_TARGETS]
@@ -27,7 +28,7 @@ class _Request(NamedTuple):
 
     tensors: Tensors
     settings: Settings
-    parts: native.Parts | None
+    saved: native.SavedActivations | None
 
 
 class _Eager(torch.autograd.Function):
@@ -36,11 +37,11 @@ class _Eager(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, request: _Request) -> tuple[Tensor, ...]:  # noqa: ARG004
         values.raise_pending()
-        tensors, settings, parts = request
-        sums, _ = run(tensors, settings, True, None, parts)
+        tensors, settings, saved = request
+        sums, _ = run(tensors, settings, True, None, saved)
         assert sums is not None
         ctx.save_for_backward(*tensors)
-        ctx.settings, ctx.parts = settings, parts
+        ctx.settings, ctx.saved = settings, saved
         ctx.set_materialize_grads(False)
         each = _columns(sums, settings)
         ctx.mark_non_differentiable(*[each[settings.places[k]] for k in _OF_TARGETS if settings.places[k] >= 0])
@@ -52,9 +53,9 @@ class _Eager(torch.autograd.Function):
         grad = _joined(grads, tensors[0], settings)
         gradient: Tensor | None
         if torch.is_grad_enabled():
-            gradient = TotalsGradient.apply(grad, *tensors, *settings)  # type: ignore[no-untyped-call]
-        elif ctx.parts is not None and ctx.parts.call is not None:
-            gradient = ctx.parts.gradient(grad)
+            gradient = operators.gradient("totals", grad, tensors, settings)
+        elif ctx.saved is not None and ctx.saved.call is not None:
+            gradient = ctx.saved.gradient(grad)
         else:
             gradient = run(tensors, settings, False, grad)[1]
         return gradient, None
@@ -79,12 +80,12 @@ def _joined(grads: Sequence[Tensor | None], input: Tensor, settings: Settings) -
     return torch.stack(each, -1)
 
 
-def _parts(inputs: Inputs, planned: KernelColumns, backend: str) -> native.Parts | None:
+def _memory(inputs: Inputs, planned: KernelColumns, backend: str) -> native.SavedActivations | None:
     """Memory for what a gradient is made of, where one pass can leave that for the next."""
     input = inputs.input
     wanted = input.requires_grad and torch.is_grad_enabled() and backend == "native"
     fits = wanted and input.numel() >= _WORTH_SAVING and can_save(inputs, planned)
-    return native.Parts(torch.empty_like(input)) if fits else None
+    return native.SavedActivations(torch.empty_like(input)) if fits else None
 
 
 def can_save(inputs: Inputs, planned: KernelColumns) -> bool:
@@ -109,7 +110,7 @@ def totals(inputs: Inputs, planned: KernelColumns, backend: str, *, pooled: bool
     late = tensors[0].device.type != "cpu" if plain else not all(t is None or can_branch(t) for t in tensors)
     settings = Settings(inputs.owner, inputs.link, inputs.ignore_index, *planned, pooled, backend, late)
     if plain:
-        request = _Request(tensors, settings, _parts(inputs, planned, backend))
+        request = _Request(tensors, settings, _memory(inputs, planned, backend))
         each: tuple[Tensor, ...] = _Eager.apply(tensors[0], request)  # type: ignore[no-untyped-call]
         return each
-    return _columns(Totals.apply(*tensors, *settings), settings)  # type: ignore[no-untyped-call]
+    return _columns(operators.sums("totals", tensors, settings), settings)

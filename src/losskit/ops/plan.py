@@ -255,7 +255,7 @@ class FusedLoss(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
         tensors, call = ctx.saved_tensors, ctx.call
         if torch.is_grad_enabled():
             return _differentiated(tensors, call, grad), None

@@ -13,14 +13,14 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from losskit.ops.columns import Column, Term, TermColumn
+from losskit.ops.columns import Column, Difference, Term, TermColumn
 from losskit.ops.inputs import Inputs, can_branch, can_hold, computing_dtype, summing_dtype
 from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot
 
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # noqa: N801 - reads as the decorator it is
+class once(Generic[T]):  # noqa: N801 - used as a decorator
     """A property computed when first asked for. `functools.cached_property` holds a lock, which does not compile."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
@@ -60,6 +60,55 @@ def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None) -> Te
             share = every[:, side].to(elements.log_p.dtype).view(-1, *space)
             value = value + share * elements.selected_weight * elements.term(term, side)
     return value if inputs.link == "sigmoid" else value.sum(1)
+
+
+def differences(inputs: Inputs, difference: Difference) -> Tensor:
+    """Sums of an element-wise formula, and of the weights of the elements that count: (1, C, 2)."""
+    dtype = computing_dtype(inputs.input)
+    input, target, weight, mask = inputs.input.to(dtype), inputs.target.to(dtype), inputs.weight, inputs.mask
+    if mask is not None:
+        input, target = input.where(mask, 0.0), target.where(mask, 0.0)
+    value, share = difference(input, target), input.new_ones(()) if weight is None else weight.to(dtype)
+    share = share if mask is None else share.where(mask, 0.0)
+    apart = [
+        t.expand(input.shape).transpose(0, 1).flatten(1).sum(1, dtype=torch.float64) for t in (value * share, share)
+    ]
+    return torch.stack(apart, -1).unsqueeze(0)
+
+
+def ranks(inputs: Inputs, *, pooled: bool) -> Tensor:
+    """Lovász extensions of the Jaccard loss, positives and elements that count: (N, C, 3), or (1, C, 3) if pooled.
+
+    Errors are hinges `[1 - x (2t - 1)]+` under sigmoid, `|t - p|` under softmax and for probabilities.
+    """
+    elements = Elements(inputs)
+    target = elements.target > 0.5
+    if inputs.link == "sigmoid" and inputs.from_logits:
+        error = torch.relu(1 - elements.input * (2 * target.to(elements.dtype) - 1))
+    else:
+        error = (target.to(elements.dtype) - elements.p).abs()
+    counts = torch.ones_like(target) if elements.counts is None else elements.counts.expand_as(target)
+    error, truth, counts = (t.unsqueeze(-1).flatten(2) for t in (error, target & counts, counts))  # (N, C, S)
+    if pooled:
+        error, truth, counts = (t.transpose(0, 1).flatten(1).unsqueeze(0) for t in (error, truth, counts))
+    positives, count = (t.sum(-1, dtype=torch.float64) for t in (truth, counts))
+    return torch.stack([lovasz_extension(error, truth, counts), positives, count], -1)
+
+
+def lovasz_extension(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
+    """The sum of errors in falling order, each times the increment of the Jaccard loss: (..., S) to (...).
+
+    Equal errors have the same sum in any order, but not the same gradient: of them the first position ranks first.
+    """
+    order = torch.where(counts, error.detach(), -1.0).argsort(dim=-1, descending=True, stable=True)
+    truth = (truth & counts).gather(-1, order).to(torch.float64)
+    counts = counts.gather(-1, order)
+    error = torch.where(counts, error.gather(-1, order), 0.0).to(torch.float64)
+    positives = truth.sum(-1, keepdim=True)
+    union = positives + (counts.to(torch.float64) - truth).cumsum(-1)
+    jaccard = 1 - (positives - truth.cumsum(-1)) / torch.where(union > 0, union, 1.0)
+    increment = jaccard - torch.cat([torch.zeros_like(jaccard[..., :1]), jaccard[..., :-1]], -1)
+    return (error * increment).sum(-1)
 
 
 class Elements:
@@ -142,7 +191,7 @@ class Elements:
         return result
 
     def weighted(self, share: Tensor, term: Tensor) -> Tensor:
-        """`weight * share * term`, where a share of 0 silences an infinite term (a logit of -inf beside the truth)."""
+        """`weight * share * term`, 0 where the share is 0 and the term infinite (a logit of -inf beside the truth)."""
         if not _known_finite(term):
             term = torch.where((share == 0) & term.isinf(), 0.0, term)
         return self.selected_weight * share * term

@@ -46,7 +46,7 @@ class Untraceable(Exception):  # noqa: N818 - a reason, not an error of the call
 def trace(formula: Callable[[Sequence[Tensor]], Tensor], samples: Sequence[Tensor]) -> Tape:
     """The formula of these inputs; raises Untraceable."""
     recorder = _Recorder(samples)
-    with recorder, torch.no_grad():  # type: ignore[no-untyped-call]
+    with recorder, torch.no_grad():
         value = formula(samples)
     last = recorder.register(value)
     if last != len(samples) + len(recorder.operations) - 1:
@@ -125,10 +125,11 @@ def _subtract(recorder: _Recorder, a: Any, b: Any, alpha: float = 1) -> int:
 
 def _clamp(recorder: _Recorder, a: Any, min: Any = None, max: Any = None) -> int:
     register = recorder.register(a)
-    for bound, beyond in ((min, lambda x, limit: (x, limit)), (max, lambda x, limit: (limit, x))):
+    for bound, is_least in ((min, True), (max, False)):
         if bound is not None:  # at the bound itself the gradient is that of the number
             limit = recorder.register(bound)
-            outside = recorder.append(Operation("less", *beyond(register, limit)))
+            pair = (register, limit) if is_least else (limit, register)
+            outside = recorder.append(Operation("less", *pair))
             register = recorder.append(Operation("where", outside, limit, register))
     return register
 

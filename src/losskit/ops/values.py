@@ -1,7 +1,7 @@
-"""Values that no loss can mean: labels out of range, probabilities that are none.
+"""Checks of values: labels out of range, probabilities outside [0, 1].
 
 On the CPU the error is raised at once. Under `torch.compile`, `vmap` and on a GPU, where raising would break the
-graph or stall the queue, the loss turns NaN and the message is raised at the next call, or by `flush_errors()`.
+graph or wait for the device, the loss turns NaN and the message is raised at the next call, or by `flush_errors()`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_PENDING = 64
 
 
 class _Pending:
-    """A finding still on its way from the device."""
+    """An error that is raised later; the values it names may still be on their way from the device."""
 
     def __init__(self, messages: str | tuple[str, ...], found: Tensor) -> None:
         self.messages = (messages,) if isinstance(messages, str) else messages  # by what was found: 1, 2, ...
@@ -54,7 +54,7 @@ def pending() -> bool:
 
 
 def raise_pending() -> None:
-    """Raise the first finding that has arrived; cheap when there is none. Compiled code does so inside the operator."""
+    """Raise the first pending error that has arrived; cheap when there is none. Compiled code calls it in operators."""
     if torch.compiler.is_compiling():
         return
     while _pending and _pending[0].ready():
@@ -90,11 +90,11 @@ def _(_: Any, in_dims: tuple[Any, ...], found: Tensor, message: str, first: bool
 
 
 def verdict(bad: Tensor, values: Tensor, message: str, *, first: bool = True) -> Tensor | None:
-    """None where no value is bad. Else the message, naming the first bad value, is raised now or left for later.
+    """None where no value is bad. Else the message, naming the first bad value, is raised now or at the next call.
 
     `first` is False for a check that follows another one of the same call.
 
-    Left for later, the answer is a scalar that is NaN where something was bad, to be added to the loss.
+    If at the next call, the result is a scalar to be added to the loss, NaN where something was bad.
     """
     if can_branch(bad):
         if bool(bad.any()):
@@ -110,14 +110,14 @@ def verdict(bad: Tensor, values: Tensor, message: str, *, first: bool = True) ->
 
 
 def mark(result: Tensor, bad: Tensor, values: Tensor, message: str) -> Tensor:
-    """The result as it is; NaN where the verdict on the values was left for later."""
+    """The result; NaN where bad values are raised at the next call."""
     raise_pending()
     found = verdict(bad, values, message)
     return result if found is None else result + found
 
 
 def check(inputs: Inputs) -> list[Tensor]:
-    """Every check that the inputs need; what cannot be raised now comes back as scalars to add to the loss."""
+    """Every check that the inputs need; for what cannot be raised now, scalars to add to the loss."""
     raise_pending()
     found = [_labels(inputs) if inputs.holds_indices else _soft_labels(inputs)]
     if not inputs.from_logits:
@@ -160,10 +160,12 @@ def check_hard(inputs: Inputs) -> list[Tensor]:
     return [] if found is None else [found]
 
 
-def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | None, sums: Tensor, *, late: bool) -> None:
-    """What a fused operator found: raised now, or left for later with sums that are NaN.
+def report_problem(
+    owner: str, classes: int, problem: Tensor | tuple[int, float] | None, sums: Tensor, *, late: bool
+) -> None:
+    """Raise the error that a fused operator found or, if `late`, set its sums to NaN and raise at the next call.
 
-    A finding that is a tensor, (kind, value), is still on its way, and the operator has made the sums NaN itself.
+    A problem that is a tensor, (kind, value), may not have been computed yet; the operator has set the sums itself.
     """
     if problem is None:
         return

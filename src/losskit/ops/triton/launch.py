@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from losskit.ops.columns import REGION_COLUMNS
-from losskit.ops.native import common_stride, over
+from losskit.ops.native import common_stride
+from losskit.ops.native import expand_to as over
 from losskit.ops.triton.kernels import maths
 from losskit.ops.triton.kernels.reduction import reduce
 from losskit.ops.triton.kernels.sigmoid import sigmoid

@@ -1,4 +1,4 @@
-"""Which operator serves a loss on given tensors, in how many passes, and why each other one does not."""
+"""Which operator computes a loss on given tensors, in how many passes, and why the others do not."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.ops.choice import Pass, recorded
+from losskit.ops.choice import PassRecord, recorded
 
 
 class Explanation:
-    """The passes that a call takes over its input: printable, and iterable as `Pass`."""
+    """The passes that a call takes over its input: printable, and iterable as `PassRecord`."""
 
-    def __init__(self, name: str, passes: list[Pass]) -> None:
+    def __init__(self, name: str, passes: list[PassRecord]) -> None:
         self.name = name
         self.passes = passes
 
-    def __iter__(self) -> Iterator[Pass]:
+    def __iter__(self) -> Iterator[PassRecord]:
         return iter(self.passes)
 
     def __len__(self) -> int:
@@ -33,7 +33,7 @@ class Explanation:
 
 
 def explain(criterion: nn.Module, *tensors: Tensor, **arguments: Any) -> Explanation:
-    """Call the criterion once, and say which operator served it, in how many passes, and why each other one refused.
+    """Call the criterion once, and say which operator computed it, in how many passes, and why the others did not.
 
     `LOSSKIT_BACKEND=reference`, `native` or `triton` forces one, for debugging.
     """
