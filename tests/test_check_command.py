@@ -13,7 +13,7 @@ from losskit.checker import battery, command
 from losskit.checker.finding import Finding, Outcome, Severity
 from losskit.checker.render import write_page
 from losskit.checker.waivers import waivers_for
-from losskit.commands import app
+from losskit.cli.commands import app
 
 FILE = """
 import torch

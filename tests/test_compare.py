@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 import losskit
-from losskit.commands import app
+from losskit.cli.commands import app
 from losskit.experiment.given import given_task
 from losskit.experiment.progress import Progress
 from losskit.experiment.units import Done

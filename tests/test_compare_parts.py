@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
-from losskit.commands import app
+from losskit.cli.commands import app
 from losskit.experiment import comparison, reading, training
 from losskit.experiment.decisions import HALF, Decider, predict
 from losskit.experiment.gradients import gradient_shares, near_boundary, saved_mib

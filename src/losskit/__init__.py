@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from losskit import compose as compose
 from losskit import distributed as distributed
 from losskit import functional as functional
-from losskit.build import build as build
+from losskit.building.build import build as build
 from losskit.compose import DeepSupervisionLoss as DeepSupervisionLoss
 from losskit.compose import LearnedWeights as LearnedWeights
 from losskit.compose import Scheduled as Scheduled

@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit import references
-from losskit.build import build, reference_of
+from losskit.building import references
+from losskit.building.build import build, reference_of
+from losskit.building.references import Reference
 from losskit.checker.repro import literal
 from losskit.core.loss import Loss
 from losskit.core.wrapped import Wrapped
-from losskit.references import Reference
 
 Criterion = Callable[..., Any]
 

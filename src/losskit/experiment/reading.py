@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from losskit.build import build, split
+from losskit.building.build import build, split
 from losskit.experiment.tasks import Request as Wanted
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import InputError, Task
@@ -68,7 +68,7 @@ def as_path(given: str | Path | None) -> Path | None:
 def check_model(model: Any) -> None:
     """The text `my.py:make_model`, or a function; a misspelt one is told before any training."""
     if isinstance(model, str):
-        from losskit.references import Reference, load
+        from losskit.building.references import Reference, load
 
         place, colon, name = model.rpartition(":")
         if not colon:
