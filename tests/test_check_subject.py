@@ -12,7 +12,8 @@ import losskit
 from cases import ENTRIES
 from losskit.building.references import Reference, load
 from losskit.checker.own import forms_of
-from losskit.checker.subject import Subject, Unsure
+from losskit.checker.spec import Unsure
+from losskit.checker.subject import Subject
 from peers import peer
 
 SNIPPETS = str(Path(__file__).parents[1] / "docs" / "measure" / "snippets.py")

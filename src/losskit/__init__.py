@@ -69,8 +69,7 @@ from losskit.losses.sequence import CTCLoss as CTCLoss
 from losskit.losses.similarity import CosineEmbeddingLoss as CosineEmbeddingLoss
 from losskit.losses.similarity import TripletMarginLoss as TripletMarginLoss
 from losskit.ops.values import flush_errors as flush_errors
-
-__version__ = "0.1.0"
+from losskit.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from losskit.checker import check as check

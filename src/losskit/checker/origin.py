@@ -175,6 +175,11 @@ def parameters_of(owner: Any) -> list[inspect.Parameter]:
     return [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != "self"]
 
 
+def call_parameters(criterion: Criterion) -> list[inspect.Parameter]:
+    """The named parameters of a call of the loss."""
+    return parameters_of(criterion.forward if isinstance(criterion, nn.Module) else criterion)
+
+
 def _import(reference: Reference) -> str:
     top = reference.name.split(".")[0]
     if not reference.place.endswith(".py"):
