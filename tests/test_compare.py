@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 import losskit
 from losskit.cli.commands import app
-from losskit.experiment.given import given_task
 from losskit.experiment.progress import Progress
-from losskit.experiment.units import Done
+from losskit.experiment.results import Done
+from losskit.experiment.tasks.memory import given_task
 
 LOSSES = """
 import time

@@ -206,7 +206,7 @@ def plot(
     losskit plot mse l1 huber -o errors.svg
     losskit plot my_losses.py:my_dice dice
     """
-    from losskit.figures.plots import figure, save
+    from losskit.figures.plots import figure, save  # here, so that `losskit --help` does without
 
     texts = [text for given in losses for text in _checked(split, given)]
     criteria = {text: _checked(build, text) for text in texts}
