@@ -15,7 +15,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a Greek letter shows ? instead
 
-    from losskit.cli.commands import app
+    from losskit.cli.commands import app  # with typer and rich, which are an extra
 
     try:
         app(prog_name="losskit")

@@ -75,7 +75,7 @@ def compare(
     `patience` seconds, or all of it in `limit`. Bad input raises `losskit.experiment.InputError`.
     """
     require_extras()
-    # With joblib, which is an extra.
+    # The sweep needs joblib, which is an extra.
     from losskit.experiment.pilot import grid
     from losskit.experiment.shipping import ship
     from losskit.experiment.sweep import Request, Sweep
@@ -177,7 +177,7 @@ class Reporter:
 
 def find(sweep: "Sweep", baseline: str | None) -> Findings:
     """What the statistics say about the runs so far."""
-    # With scipy, which is an extra.
+    # The statistics need scipy, which is an extra.
     from losskit.experiment.ranking import rank
     from losskit.experiment.scores import measured
     from losskit.experiment.verdict import cautions, verdict
