@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from losskit.experiment.comparison import Comparison, find
+from losskit.experiment.comparison import find
 from losskit.experiment.decisions import THRESHOLDS
-from losskit.experiment.results import Pilot, Tried
+from losskit.experiment.results import Comparison, Pilot, Tried
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import Data, Task
 

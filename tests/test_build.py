@@ -19,7 +19,7 @@ from torch import nn
 
 import losskit
 from cases import ENTRIES
-from losskit.build import split
+from losskit.building.build import split
 from losskit.core.catalogue import names_of
 from losskit.core.foreign import FOREIGN_NAMES
 from peers import peer

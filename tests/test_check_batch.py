@@ -7,7 +7,7 @@ from torch import nn
 
 import losskit
 from losskit.checker.battery import checks_of_batch
-from losskit.checker.given import load
+from losskit.checker.user_batch import load
 
 
 def check(*arguments, **options):
@@ -106,7 +106,7 @@ def test_where_the_gradient_goes(images):
 
 
 def test_the_boundary_is_where_neighbours_differ():
-    from losskit.checker.own_batch import _boundary
+    from losskit.checker.checks.batch import _boundary
 
     labels = torch.zeros(1, 5, 5, dtype=torch.long)
     labels[0, 2, 2] = 1

@@ -3,8 +3,8 @@
 import pytest
 
 import losskit
+from losskit.building.references import Reference, load
 from losskit.checker.render import write_page
-from losskit.references import Reference, load
 from test_check_subject import SNIPPETS
 from test_report_browser import DARK, browse, luminance
 

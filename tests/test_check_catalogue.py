@@ -13,7 +13,8 @@ from cases import ELSEWHERE, ENTRIES
 from losskit import functional
 from losskit.checker import battery
 from losskit.checker.finding import Severity
-from losskit.checker.subject import Subject, Unsure
+from losskit.checker.spec import Unsure
+from losskit.checker.subject import Subject
 
 sys.path.append(str(Path(__file__).parent.parent / "docs"))
 from measure import matrix

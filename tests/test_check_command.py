@@ -9,11 +9,11 @@ from torch import nn
 from typer.testing import CliRunner
 
 import losskit
-from losskit.checker import battery, command
+from losskit.checker import battery, command, registry
 from losskit.checker.finding import Finding, Outcome, Severity
 from losskit.checker.render import write_page
 from losskit.checker.waivers import waivers_for
-from losskit.commands import app
+from losskit.cli.commands import app
 
 FILE = """
 import torch
@@ -159,7 +159,7 @@ def test_verbose_tells_every_check():
 
 
 def test_a_check_that_fails_by_itself_is_told_and_is_no_fault_of_the_loss(monkeypatch):
-    broken = battery.Check("broken", Severity.WRONG, lambda subject: 1 / 0, "", "")
+    broken = registry.Check("broken", Severity.WRONG, lambda subject: 1 / 0, "", "")
     monkeypatch.setattr(battery, "REGISTRY", {"broken": broken})
     result = run("torch.nn:MSELoss")
     assert result.exit_code == 0
@@ -227,11 +227,11 @@ def test_a_waiver_that_is_none_is_told(here, written, message):
 
 
 def page(tmp_path, *findings):
-    from losskit.checker.battery import conclude
+    from losskit.checker.finding import report_of
     from losskit.checker.subject import Subject
 
     outcomes = [Outcome(f.check, "found", "", (f,)) for f in findings] or [Outcome("calm", "passed")]
-    write_page(conclude("<b>x</b>", Subject.of(nn.MSELoss()).spec, outcomes, {}), tmp_path / "page.html")
+    write_page(report_of("<b>x</b>", Subject.of(nn.MSELoss()).spec, outcomes, {}), tmp_path / "page.html")
     return (tmp_path / "page.html").read_text()
 
 

@@ -10,8 +10,8 @@ from torch import nn
 
 import losskit
 from losskit.checker import Found, Severity, battery
-from losskit.checker.battery import Check, conclude
-from losskit.checker.finding import Finding, Outcome, Report, under_causes
+from losskit.checker.finding import Finding, Outcome, Report, report_of, under_causes
+from losskit.checker.registry import Check
 from losskit.checker.subject import Subject
 
 SECONDS = 3.0
@@ -64,7 +64,7 @@ def test_nothing_that_was_found_is_lost():
     ],
 )
 def test_exit_codes(severity, code, strict):
-    report = conclude("x", None, [Outcome("a", "found", "", (finding("a", severity),))], {})
+    report = report_of("x", None, [Outcome("a", "found", "", (finding("a", severity),))], {})
     assert (report.exit_code(), report.exit_code(strict=True)) == (code, strict)
     inner = Report("x", None, under_causes([finding("root", Severity.COST), finding("a", severity, ["root"])], []))
     assert inner.exit_code() == code
@@ -86,7 +86,7 @@ def test_a_report_says_its_verdict_and_can_be_stored():
 
 def test_what_is_waived_does_not_count_and_is_told():
     outcomes = [Outcome("broadcasts", "found", "", (finding("broadcasts"),))]
-    report = conclude("x", None, outcomes, {"broadcasts": "one column by design", "not-finite": "unasked"})
+    report = report_of("x", None, outcomes, {"broadcasts": "one column by design", "not-finite": "unasked"})
     assert report.exit_code() == 0
     assert [(w.check, w.reason, len(w.findings)) for w in report.waived] == [("broadcasts", "one column by design", 1)]
     assert "one column by design" in str(report)

@@ -10,9 +10,10 @@ from torch import nn
 
 import losskit
 from cases import ENTRIES
+from losskit.building.references import Reference, load
 from losskit.checker.own import forms_of
-from losskit.checker.subject import Subject, Unsure
-from losskit.references import Reference, load
+from losskit.checker.spec import Unsure
+from losskit.checker.subject import Subject
 from peers import peer
 
 SNIPPETS = str(Path(__file__).parents[1] / "docs" / "measure" / "snippets.py")

@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 import losskit
 from cases import ENTRIES
-from losskit.commands import app
+from losskit.cli.commands import app
 from losskit.core.catalogue import Entry, find, names_of, short_name
-from losskit.tex import prose, readable
+from losskit.figures.tex import prose, readable
 
 
 def run(*arguments: str) -> Result:

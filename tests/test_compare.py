@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 import losskit
-from losskit.commands import app
-from losskit.experiment.given import given_task
+from losskit.cli.commands import app
 from losskit.experiment.progress import Progress
-from losskit.experiment.units import Done
+from losskit.experiment.results import Done
+from losskit.experiment.tasks.memory import given_task
 
 LOSSES = """
 import time

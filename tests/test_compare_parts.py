@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
-from losskit.commands import app
-from losskit.experiment import comparison, reading, training
+from losskit.cli.commands import app
+from losskit.experiment import comparison, training, user_input
 from losskit.experiment.decisions import HALF, Decider, predict
 from losskit.experiment.gradients import gradient_shares, near_boundary, saved_mib
 from losskit.experiment.metrics import BRIER, DICE, FALSE_ALARMS, PRECISION, THRESHOLD
@@ -71,14 +71,14 @@ def test_a_bad_call_says_what_to_do(given, said, tmp_path):
 
 
 def test_a_missing_extra_is_named(monkeypatch):
-    monkeypatch.setattr(reading, "EXTRAS", ("json", "no_such_package"))
+    monkeypatch.setattr(user_input, "EXTRAS", ("json", "no_such_package"))
     with pytest.raises(ImportError, match=r'needs no_such_package: pip install "losskit\[compare\]"'):
         comparison.compare()
 
 
 def test_importing_it_imports_no_extra():
     code = "import sys, losskit.experiment; print(set(sys.modules) & set(sys.argv[1:]))"
-    extras = [*reading.EXTRAS, "rich", "typer"]
+    extras = [*user_input.EXTRAS, "rich", "typer"]
     result = subprocess.run([sys.executable, "-c", code, *extras], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
 

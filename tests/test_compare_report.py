@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from findings import EVIL, LEVELS, LONG, comparison
-from losskit.experiment import figures
+from losskit.experiment import pictures
 from losskit.experiment.report import Axis, difference, number, write_report
 from losskit.experiment.results import Interval
 from losskit.experiment.tasks import Request, make_task
@@ -223,8 +223,8 @@ def test_every_kind_of_task_has_its_report(tmp_path, request_, losses, pictures)
 def test_a_new_answer_is_drawn_and_an_old_one_is_not_drawn_again(tmp_path, monkeypatch):
     made = comparison(tmp_path, levels={"bce": 0.6}, failing=None)
     drawn = []
-    plain = figures.contours
-    monkeypatch.setattr(figures, "contours", lambda *given: (drawn.append(1), plain(*given))[1])
+    plain = pictures.contours
+    monkeypatch.setattr(pictures, "contours", lambda *given: (drawn.append(1), plain(*given))[1])
     write_report(made)
     assert len(drawn) == 7
     write_report(made)
@@ -235,10 +235,10 @@ def test_the_two_outlines_are_both_seen_where_they_agree():
     truth = torch.zeros(1, 24, 24)
     truth[:, 6:18, 6:18] = 1
     part = Split([torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(0))], [truth])
-    drawn = figures.outlined(Data(part, part, part, classes=1), 0, truth[0].long(), "bce")
+    drawn = pictures.outlined(Data(part, part, part, classes=1), 0, truth[0].long(), "bce")
     with Image.open(BytesIO(b64decode(drawn.source.partition(",")[2]))) as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
-    for colour in (figures.TRUE, figures.PREDICTED):
+    for colour in (pictures.TRUE, pictures.PREDICTED):
         wanted = np.array([int(colour[n : n + 2], 16) for n in (1, 3, 5)])
         assert (np.abs(pixels - wanted).sum(-1) < 60).sum() > 60
     assert drawn.words == (

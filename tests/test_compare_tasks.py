@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_diabetes, load_digits
 
-from losskit.build import build
+from losskit.building.build import build
 from losskit.experiment import InputError
 from losskit.experiment.tasks import NAMES, Request, make_task, scenes
 from losskit.experiment.tasks.coins import Coins

@@ -11,8 +11,8 @@ from torch import nn
 import losskit
 from cases import ENTRIES
 from losskit.core.catalogue import Entry
-from losskit.curves import curves, curves_together
-from losskit.plots import figure, save
+from losskit.figures.curves import curves, curves_together
+from losskit.figures.plots import figure, save
 
 
 def test_curves_have_the_values_and_slopes_of_the_formula() -> None:

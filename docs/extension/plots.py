@@ -8,8 +8,9 @@ from typing import Any
 import matplotlib as mpl
 
 from extension.run import SOURCES
-from losskit import build, plots
+from losskit import build
 from losskit.core.catalogue import short_name
+from losskit.figures import plots
 
 # Settings to show beside one another, by short name; every other loss is drawn as it comes.
 _SETTINGS = {

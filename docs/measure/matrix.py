@@ -22,7 +22,8 @@ import torch  # noqa: E402
 
 from losskit.checker import battery  # noqa: E402
 from losskit.checker.finding import Report, Severity  # noqa: E402
-from losskit.checker.subject import Subject, Unsure  # noqa: E402
+from losskit.checker.spec import Unsure  # noqa: E402
+from losskit.checker.subject import Subject  # noqa: E402
 from losskit.core.catalogue import entries  # noqa: E402
 from peers import peer  # noqa: E402
 

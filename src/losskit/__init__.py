@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from losskit import compose as compose
 from losskit import distributed as distributed
 from losskit import functional as functional
-from losskit.build import build as build
+from losskit.building.build import build as build
 from losskit.compose import DeepSupervisionLoss as DeepSupervisionLoss
 from losskit.compose import LearnedWeights as LearnedWeights
 from losskit.compose import Scheduled as Scheduled
@@ -69,8 +69,7 @@ from losskit.losses.similarity import CosineEmbeddingLoss as CosineEmbeddingLoss
 from losskit.losses.similarity import TripletMarginLoss as TripletMarginLoss
 from losskit.ops.explain import explain as explain
 from losskit.ops.values import flush_errors as flush_errors
-
-__version__ = "0.1.0"
+from losskit.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from losskit.checker import check as check

@@ -6,5 +6,5 @@ from losskit.checker.finding import Found as Found
 from losskit.checker.finding import Outcome as Outcome
 from losskit.checker.finding import Report as Report
 from losskit.checker.finding import Severity as Severity
+from losskit.checker.spec import Unsure as Unsure
 from losskit.checker.subject import Subject as Subject
-from losskit.checker.subject import Unsure as Unsure

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from losskit.checker import battery
-from losskit.checker.finding import Finding, Outcome, Report
+from losskit.checker.finding import Finding, Outcome, Report, report_of
 from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork, forked, spawned
 from losskit.checker.origin import origin_of
 from losskit.checker.probe import Said, conclude
+from losskit.checker.registry import Check
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
+from losskit.checker.user_batch import load
 
 Progress = Callable[[str, int, int], None]  # the check that begins, its number, and how many there are
 
@@ -54,6 +56,8 @@ def check(
 
     Raises `Unsure` where it cannot be told what the loss takes.
     """
+    from losskit.checker import battery  # brings every check, which `losskit --help` does without
+
     waive = dict(waive or {})
     battery.require_waivers(waive)
     if (input is None) != (target is None):
@@ -80,7 +84,7 @@ def check(
         except Ended as error:
             outcomes = _never_began(error.finding, asked)
         name, taken = runner.name, runner.spec
-    return battery.conclude(name, taken, outcomes, waive, time.monotonic() - began, notes)
+    return report_of(name, taken, outcomes, waive, time.monotonic() - began, notes)
 
 
 def _runner(
@@ -107,10 +111,6 @@ def _runner(
 def _loaded(batch: Any) -> tuple[Any, ...] | None:
     if not isinstance(batch, str):
         return batch if batch is None else tuple(batch)
-    from pathlib import Path
-
-    from losskit.checker.given import load
-
     return load(Path(batch))
 
 
@@ -126,7 +126,7 @@ def _counted(progress: Progress | None, total: int) -> Callable[[str], None]:
     return started
 
 
-def _never_began(finding: Finding, asked: Sequence[battery.Check]) -> list[Outcome]:
+def _never_began(finding: Finding, asked: Sequence[Check]) -> list[Outcome]:
     """The outcomes of a loss that ended its process before any check."""
     first = Outcome(finding.check, "found", finding.what, (finding,))
     return [first, *(Outcome(each.id, "not run", "the loss ended its process before") for each in asked)]

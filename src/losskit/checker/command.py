@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from losskit.checker import battery
 from losskit.checker.checking import check as run_check
 from losskit.checker.finding import Report
 from losskit.checker.isolation import DEFAULT_SECONDS
-from losskit.checker.spec import KINDS, LAYOUTS, SCORES
-from losskit.checker.subject import Unsure
+from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Unsure
 from losskit.checker.waivers import waivers_for
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ def check(
     out = out if out.is_terminal else Console(highlight=False, width=WIDTH_OF_FILES)
     try:
         if source is not None:
-            from losskit.checker.source import read
+            from losskit.checker.source import read  # here, so that `losskit --help` does without
 
             report = read(source, waivers_for(str(source)))
         else:
@@ -124,7 +122,7 @@ def _checked(loss: str, quiet: bool, **arguments: Any) -> Report:
 
 
 def _tell(report: Report, out: "Console", as_json: bool, verbose: bool, html: Path | None) -> None:
-    from losskit.checker.render import show, write_page
+    from losskit.checker.render import show, write_page  # with jinja2, which `losskit --help` does without
 
     if html is not None:
         try:
@@ -165,6 +163,8 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
 
 
 def _list() -> None:
+    from losskit.checker import battery  # brings every check, which `losskit --help` does without
+
     for registry in (battery.checks(), battery.checks_of_batch()):
         for each in registry.values():
             typer.echo(f"{each.id:28}  {each.severity.value:12}  {each.asks}")

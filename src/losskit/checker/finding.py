@@ -5,11 +5,16 @@ from __future__ import annotations
 import enum
 import functools
 import math
-from collections.abc import Iterator, Mapping
+import platform
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+
 from losskit.checker.spec import Spec
+from losskit.version import __version__
 
 
 @functools.total_ordering
@@ -45,6 +50,22 @@ _ABOUT = {
     Severity.CONVENIENCE: "something around training that does not work",
 }
 FAULTS = (Severity.WRONG, Severity.NO_GRADIENT)
+
+# Findings that any check can end in: why they matter, and what to look for.
+ENDINGS = {
+    "hangs": (
+        "Training stands still at the first batch like this one.",
+        "Look for a loop that waits for a number to become small or equal: NaN and rounding keep it going.",
+    ),
+    "crashes": (
+        "Training ends without an error message, and nothing is saved.",
+        "Look for compiled code that reads outside its tensors, and for exit() where an exception belongs.",
+    ),
+    "eats-memory": (
+        "Training ends with an out-of-memory error that no smaller batch cures.",
+        "Look for a tensor that grows with the square of the input, or that is kept from call to call.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -184,8 +205,6 @@ class Report:
         }
 
     def __str__(self) -> str:
-        from losskit.checker.text import as_text
-
         return as_text(self)
 
 
@@ -221,3 +240,90 @@ def under_causes(findings: list[Finding], order: list[str]) -> tuple[Finding, ..
         without = [each for each in left if not each.causes] or left
         roots.append(grown(min(without, key=place)))
     return tuple(sorted(roots, key=place))
+
+
+def report_of(
+    name: str,
+    spec: Spec | None,
+    outcomes: Sequence[Outcome],
+    waive: Mapping[str, str],
+    seconds: float = 0.0,
+    notes: Sequence[str] = (),
+) -> Report:
+    """The report of what checks ended in."""
+    found = [finding for outcome in outcomes for finding in outcome.findings]
+    asked = {outcome.check for outcome in outcomes} | {finding.check for finding in found}
+    waived = tuple(
+        Waived(id, why, tuple(f for f in found if f.check == id)) for id, why in waive.items() if id in asked
+    )
+    left = [finding for finding in _once(found) if finding.check not in waive]
+    shown = [
+        replace(o, status="waived", reason=waive[o.check]) if o.check in waive and o.status == "found" else o
+        for o in outcomes
+    ]
+    order = [*ENDINGS, *dict.fromkeys(outcome.check for outcome in outcomes)]
+    return Report(name, spec, under_causes(left, order), tuple(shown), waived, tuple(notes), seconds, versions())
+
+
+def _once(findings: Sequence[Finding]) -> list[Finding]:
+    """A loss that hangs does so in many checks: the first tells."""
+    kept: list[Finding] = []
+    for finding in findings:
+        if finding.check not in ENDINGS or all(finding.check != each.check for each in kept):
+            kept.append(finding)
+    return kept
+
+
+def versions() -> dict[str, str]:
+    """What the numbers depend on."""
+    return {"losskit": __version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+# As text, for terminals without colour, logs and failed tests.
+
+WIDTH = 100
+
+
+def as_text(report: Report, verbose: bool = False) -> str:
+    """The verdict first, then what was found, the root causes with their consequences under them."""
+    lines = [report.verdict]
+    if report.spec is not None:
+        lines.append(f"Taken for: {report.spec}.")
+    lines += report.notes
+    for finding in report.findings:
+        lines += ["", *_lines(finding)]
+    for waived in report.waived:
+        unneeded = "" if waived.findings else " (nothing was found here)"
+        lines += ["", f"waived: {waived.check}: {waived.reason}{unneeded}"]
+    if verbose:
+        lines += ["", *(f"{o.check}: {o.status}{': ' + o.reason if o.reason else ''}" for o in report.outcomes)]
+    return "\n".join(lines)
+
+
+def _lines(finding: Finding, depth: int = 0) -> Iterator[str]:
+    indent = "  " * depth
+    yield from _wrapped(f"{finding.severity.value.upper()}  {finding.what}  [{finding.check}]", indent, indent + "  ")
+    for name, text in (("seen", said(finding.evidence)), ("why", finding.why), ("fix", finding.fix)):
+        if text:
+            yield from _wrapped(f"{name}: {text}", indent + "  ", indent + "       ")
+    if finding.repro:
+        yield f"{indent}  try:"
+        yield from (f"{indent}    {line}" for line in finding.repro.splitlines())
+    for each in finding.consequences:
+        yield f"{indent}  which causes:"
+        yield from _lines(each, depth + 1)
+
+
+def _wrapped(text: str, first: str, then: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=then, break_long_words=False)
+
+
+def said(evidence: str | Mapping[str, Any]) -> str:
+    """Evidence as one line."""
+    if isinstance(evidence, Mapping):
+        return ", ".join(f"{name} {number(value)}" for name, value in evidence.items())
+    return evidence
+
+
+def number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from losskit.checker import worker
-from losskit.checker.battery import ENDINGS, Check
-from losskit.checker.finding import Finding, Outcome, Severity
+from losskit.checker.finding import ENDINGS, Finding, Outcome, Severity
 from losskit.checker.origin import Origin
-from losskit.checker.spec import Spec
-from losskit.checker.subject import Unsure
+from losskit.checker.registry import Check
+from losskit.checker.spec import Spec, Unsure
 
 LOADING = 300.0  # seconds for imports, which are no fault of the loss
 ENOUGH = 3  # endings after which the rest is left

@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit import references
-from losskit.build import build, reference_of
+from losskit.building import references
+from losskit.building.build import build, reference_of
+from losskit.building.references import Reference
 from losskit.checker.repro import literal
 from losskit.core.loss import Loss
 from losskit.core.wrapped import Wrapped
-from losskit.references import Reference
 
 Criterion = Callable[..., Any]
 
@@ -173,6 +173,11 @@ def parameters_of(owner: Any) -> list[inspect.Parameter]:
     except (TypeError, ValueError):
         return []
     return [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != "self"]
+
+
+def call_parameters(criterion: Criterion) -> list[inspect.Parameter]:
+    """The named parameters of a call of the loss."""
+    return parameters_of(criterion.forward if isinstance(criterion, nn.Module) else criterion)
 
 
 def _import(reference: Reference) -> str:

@@ -12,11 +12,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.checker import forms
-from losskit.checker.origin import Criterion, Origin
+from losskit.checker import examples
+from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
-from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec
-from losskit.checker.subject import Unsure, call_parameters
+from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
 from losskit.checker.trial import (
     DoesNotFit,
     Form,
@@ -53,7 +52,7 @@ _LABELS = [
     *[Form("multilabel", s, "same") for s in _SCORED],
     *[Form("multiclass", s, layout) for layout in ("indices", "indices-channel", "one-hot") for s in _SCORED],
 ]
-_OTHERS = [Form(*key) for key in forms.OTHERS]
+_OTHERS = [Form(*key) for key in examples.OTHERS]
 
 
 @dataclass
@@ -107,7 +106,7 @@ def conclude(origin: Origin, **said: Any) -> Spec:
     order = _SPATIAL if form.labels else _FLAT
     wide = options.shape is None and (form.labels or form.kind in ("regression", "distribution"))
     spatials = tuple(s for s in order if probe.trial(s).runs(form)) if wide and spatial != _LARGE else (spatial,)
-    tensors = forms.tensors_of(*form.key)
+    tensors = examples.tensors_of(*form.key)
     taken = {n.name for n in names[: len(tensors)]}
     ignored = getattr(criterion, "ignore_index", origin.options.get("ignore_index"))
     return Spec(
@@ -174,7 +173,7 @@ class _Probe:
     def by_trial(self, required: list[str]) -> Chosen:
         tried = Tried()
         wanted = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form)]
-        wanted = [form for form in wanted if len(forms.tensors_of(*form.key)) == self.arity]
+        wanted = [form for form in wanted if len(examples.tensors_of(*form.key)) == self.arity]
         if not wanted:
             raise Unsure(self._no_form(required))
         for group in _GROUPS:

@@ -14,9 +14,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from losskit.checker.battery import OF_BATCH
-from losskit.checker.finding import FAULTS, Finding, Outcome, Report, Severity
-from losskit.checker.text import said
+from losskit.checker.finding import FAULTS, Finding, Outcome, Report, Severity, said
+from losskit.checker.registry import OF_BATCH
 
 SIGNS = {
     Severity.WRONG: ("✗", "bold red"),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from losskit.checker.finding import Found
-from losskit.checker.subject import CannotRebuild, LossRaised, Subject
+from losskit.checker.origin import CannotRebuild
+from losskit.checker.subject import LossRaised, Subject
 
 Question = Callable[[Subject], Iterable[Found]]
 _SMALLER = ((), (2,), (1, 2), (2, 2), (1, 1, 2))

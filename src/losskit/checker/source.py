@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from losskit.checker import battery
-from losskit.checker.finding import Finding, Outcome, Report, Severity
+from losskit.checker.finding import Finding, Outcome, Report, Severity, report_of
 
 _FUNCTIONAL = ("F", "functional", "torch.nn.functional", "nn.functional")
 _TENSOR_METHODS = ("item", "tolist", "numpy", "detach")
@@ -122,7 +121,7 @@ def read(path: Path, waive: Mapping[str, str] | None = None) -> Report:
         )
         outcomes.append(Outcome(reading.id, "found" if found else "passed", "", found))
     notes = [f"Read {len(functions)} functions as text; nothing was run."]
-    return battery.conclude(path.name, None, outcomes, dict(waive or {}), time.monotonic() - began, notes)
+    return report_of(path.name, None, outcomes, dict(waive or {}), time.monotonic() - began, notes)
 
 
 def _line(path: Path, number: int) -> str:

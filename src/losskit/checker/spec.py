@@ -33,6 +33,10 @@ LAYOUTS = {
 }
 
 
+class Unsure(ValueError):  # noqa: N818 - it says what is the case
+    """What the loss takes cannot be told from its behaviour; the message says what fits and which option to pass."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """What a loss takes."""

@@ -7,18 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from losskit.checker import forms
-from losskit.checker.origin import CannotRebuild, Criterion, Origin, origin_of, parameters_of
+from losskit.checker import examples
+from losskit.checker.origin import Criterion, Origin, origin_of
+from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Spec
-
-__all__ = ["CannotRebuild", "LossRaised", "Subject", "Unsure"]
-
-
-class Unsure(ValueError):  # noqa: N818 - it says what is the case
-    """What the loss takes cannot be told from its behaviour; the message says what fits and which option to pass."""
 
 
 class LossRaised(RuntimeError):  # noqa: N818 - it says what is the case
@@ -42,15 +37,11 @@ class Subject:
     @classmethod
     def of(cls, loss: Any, options: Mapping[str, Any] | None = None, **said: Any) -> Subject:
         """The subject of a loss given as text or as an object; `said` overrides what is found by trial calls."""
-        from losskit.checker.probe import conclude
-
         origin = origin_of(loss, options)
         return cls(origin, conclude(origin, **said))
 
     def taking(self, **said: Any) -> Subject:
         """The same loss, called in another of the ways that it takes."""
-        from losskit.checker.probe import conclude
-
         return type(self)(self.origin, conclude(self.origin, **said))
 
     @property
@@ -100,10 +91,10 @@ class Subject:
         correct: bool | None = None,
         scale: float = 1.0,
         classes: int | None = None,
-    ) -> forms.Draw:
+    ) -> examples.Draw:
         spatial = self.spec.spatial if size is None else tuple(size)
         generator = torch.Generator().manual_seed(seed)
-        return forms.Draw(batch, classes or self.spec.classes, spatial, generator, correct, scale)
+        return examples.Draw(batch, classes or self.spec.classes, spatial, generator, correct, scale)
 
     def example(
         self,
@@ -120,16 +111,16 @@ class Subject:
         Floating-point tensors have this dtype; a target that holds integers keeps them.
         """
         draw = self.draw(seed, batch, size, correct, scale, classes)
-        made = forms.make(self.spec.kind, self.spec.scores, self.spec.layout, draw)
+        made = examples.make(self.spec.kind, self.spec.scores, self.spec.layout, draw)
         return tuple(t.to(dtype).contiguous() if t.is_floating_point() else t.contiguous() for t in made)
 
     def labels(self, seed: int = 0, batch: int = 2, size: tuple[int, ...] | None = None) -> Tensor:
         """Random labels: classes (N, *) for one class a position, else yes and no, (N, C, *)."""
-        return forms.labels_of(self.spec.kind, self.draw(seed, batch, size))
+        return examples.labels_of(self.spec.kind, self.draw(seed, batch, size))
 
     def target_of(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Labels as this loss takes them."""
-        made = forms.laid_out(self.spec.kind, self.spec.layout, labels, self.spec.classes)
+        made = examples.laid_out(self.spec.kind, self.spec.layout, labels, self.spec.classes)
         return made.to(dtype) if made.is_floating_point() else made
 
     def input_of(
@@ -143,7 +134,7 @@ class Subject:
         """Scores that are right about these labels, or wrong, or random; as the loss takes them."""
         spatial = labels.shape[1:] if self.spec.kind == "multiclass" else labels.shape[2:]
         draw = replace(self.draw(seed, labels.shape[0], tuple(spatial), correct, scale))
-        made = forms.scores_of(self.spec.kind, labels, draw, self.spec.scores).to(dtype)
+        made = examples.scores_of(self.spec.kind, labels, draw, self.spec.scores).to(dtype)
         return made.squeeze(1) if self.spec.layout == "bare" else made
 
     # Repros.
@@ -181,8 +172,3 @@ class Subject:
             names[:2] = names[1::-1]
         given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in arguments.items()]
         return f"criterion({', '.join([*names, *given])})"
-
-
-def call_parameters(criterion: Criterion) -> list[Any]:
-    """The named parameters of a call of the loss."""
-    return parameters_of(criterion.forward if isinstance(criterion, nn.Module) else criterion)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from losskit.checker import forms
-from losskit.checker.forms import Draw
+from losskit.checker import examples
+from losskit.checker.examples import Draw
 from losskit.checker.origin import Origin
 
 REFUSED = math.nan  # the value of a call that raised
@@ -32,7 +32,7 @@ class Form:
 
     @property
     def labels(self) -> bool:
-        return self.key not in forms.OTHERS
+        return self.key not in examples.OTHERS
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -101,7 +101,7 @@ class Trial:
 
     def runs(self, form: Form) -> bool:
         """Whether the loss returns a number for random scores."""
-        return math.isfinite(self.value(*forms.make(*form.key, self.draw(form, None, 0.5, 0))))
+        return math.isfinite(self.value(*examples.make(*form.key, self.draw(form, None, 0.5, 0))))
 
 
 def _about_dtype(error: Exception) -> bool:
@@ -129,10 +129,10 @@ class Marks:
 
 def marks_of(trial: Trial, form: Form, seed: int) -> Marks:
     draw = trial.draw(form, None, 1.0, seed)
-    labels = forms.labels_of(form.kind, draw)
-    hot = forms.one_hot_of(form.kind, labels, draw.classes)
-    other = forms.one_hot_of(form.kind, forms.wrong_of(form.kind, labels, draw.classes), draw.classes)
-    target = forms.laid_out(form.kind, form.layout, labels, draw.classes)
+    labels = examples.labels_of(form.kind, draw)
+    hot = examples.one_hot_of(form.kind, labels, draw.classes)
+    other = examples.one_hot_of(form.kind, examples.wrong_of(form.kind, labels, draw.classes), draw.classes)
+    target = examples.laid_out(form.kind, form.layout, labels, draw.classes)
     made = (hot, 2 * hot - 1, 2 * other - 1)
     if form.layout == "bare":
         made = tuple(t.squeeze(1) for t in made)  # type: ignore[assignment]
@@ -189,23 +189,23 @@ def _fits_logits(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
 
 def _fits_probabilities(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
     def value(logits: Tensor) -> float:
-        return trial.value(forms.activated(logits, form.kind, "probabilities"), marks.target)
+        return trial.value(examples.activated(logits, form.kind, "probabilities"), marks.target)
 
     noise = _noise(marks.hot, seed)
     good = value(marks.right)
     _ordered(good, value(marks.wrong), value(noise))
     _ordered(value(4.0 * marks.right), good)
-    drawn = forms.activated(noise, form.kind, "probabilities")
+    drawn = examples.activated(noise, form.kind, "probabilities")
     _slopes_right(trial.slope(drawn, marks.target), marks, both=form.kind != "multiclass")
 
 
 def _fits_logs(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
     def value(logits: Tensor) -> float:
-        return trial.value(forms.activated(logits, form.kind, "log_probabilities"), marks.target)
+        return trial.value(examples.activated(logits, form.kind, "log_probabilities"), marks.target)
 
     gap = _ordered(value(3.0 * marks.right), value(3.0 * marks.wrong))
     require(abs(value(14.0 * marks.right)) < 0.02 * gap, "a sure right answer does not cost 0")
-    drawn = forms.activated(_noise(marks.hot, seed), form.kind, "log_probabilities")
+    drawn = examples.activated(_noise(marks.hot, seed), form.kind, "log_probabilities")
     _slopes_right(trial.slope(drawn, marks.target), marks, both=form.kind != "multiclass")
 
 
@@ -229,7 +229,7 @@ def _slopes_right(slope: Tensor, marks: Marks, both: bool) -> None:
 def shift_invariant(trial: Trial, form: Form) -> bool:
     """Whether adding a number to all scores of a position changes nothing, as under a softmax."""
     marks = marks_of(trial, form, 0)
-    scores = forms.activated(_noise(marks.hot, 7), form.kind, form.scores)
+    scores = examples.activated(_noise(marks.hot, 7), form.kind, form.scores)
     shifted = scores + 1.5
     if form.scores == "probabilities":
         scores, shifted = 0.4 * scores, 0.4 * scores + 0.4
@@ -243,7 +243,7 @@ def shift_invariant(trial: Trial, form: Form) -> bool:
 def fits_numbers(trial: Trial, form: Form) -> None:
     """Raise DoesNotFit unless the loss is least where the input is what the target asks for."""
     for seed in _SEEDS:
-        best, *others = forms.make(*form.key, trial.draw(form, True, 1.0, seed))
+        best, *others = examples.make(*form.key, trial.draw(form, True, 1.0, seed))
         _least_at(trial, best, others, form, seed)
         if form.scores == "values":
             require(
@@ -283,7 +283,7 @@ def _level_at(trial: Trial, best: Tensor, others: Sequence[Tensor], form: Form) 
 
 def scale_free(trial: Trial, form: Form) -> bool:
     """Whether input and target times the same number give the same loss, as overlaps and cosines do."""
-    input, target = forms.make(*form.key, trial.draw(form, None, 1.0, 3))
+    input, target = examples.make(*form.key, trial.draw(form, None, 1.0, 3))
     return math.isclose(trial.value(input, target), trial.value(4 * input, 4 * target), rel_tol=1e-6, abs_tol=1e-9)
 
 
@@ -294,8 +294,8 @@ def fits_order(trial: Trial, form: Form) -> None:
     """Raise DoesNotFit unless right answers cost less than random ones, and those less than wrong ones."""
     for seed in _SEEDS:
 
-        def make(correct: bool | None, scale: float = 1.0, seed: int = seed) -> forms.Tensors:
-            return forms.make(*form.key, trial.draw(form, correct, scale, seed))
+        def make(correct: bool | None, scale: float = 1.0, seed: int = seed) -> examples.Tensors:
+            return examples.make(*form.key, trial.draw(form, correct, scale, seed))
 
         right, wrong = make(True), make(False)
         gap = _ordered(best := trial.value(*right), trial.value(*wrong), trial.value(*make(None)))

@@ -21,15 +21,16 @@ from losskit.checker.finding import Finding, Outcome
 from losskit.checker.origin import Origin, origin_of
 from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
-from losskit.checker.spec import Spec
-from losskit.checker.subject import Subject, Unsure
+from losskit.checker.spec import Spec, Unsure
+from losskit.checker.subject import Subject
+from losskit.checker.user_batch import load
 
 _SHOWN = 48  # numbers of a tensor that are worth writing down before every call
 
 
 def serve(subject: Subject, ids: Sequence[str], reply: TextIO) -> None:
     """Ask these checks of a subject, and tell of each call, each start and each outcome in a line of JSON."""
-    from losskit.checker.battery import known
+    from losskit.checker.battery import known  # brings every check, which `losskit --help` does without
 
     subject.on_call = _teller(subject, reply)
     for id in ids:
@@ -161,8 +162,6 @@ def _subject(reply: TextIO, request: Mapping[str, Any], origin: Callable[[], Ori
     tell(reply, spec=subject.spec.to_dict())
     batch = request["batch"]
     if batch is not None:
-        from losskit.checker.given import load
-
         subject.batch = load(Path(batch)) if isinstance(batch, str) else tuple(batch)
         subject.batch_file = batch if isinstance(batch, str) else subject.batch_file
     return subject

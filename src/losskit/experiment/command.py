@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from losskit.experiment.comparison import BUDGET, Comparison
+from losskit.experiment.comparison import BUDGET
 from losskit.experiment.comparison import compare as run_comparison
 from losskit.experiment.progress import TerminalProgress
+from losskit.experiment.results import Comparison
 from losskit.experiment.tasks import NAMES
 from losskit.experiment.tasks.task import InputError
 
@@ -205,7 +206,7 @@ def table(comparison: Comparison) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from losskit.experiment.statistics import number
+    from losskit.experiment.statistics import number  # with scipy, which is an extra
 
     shown = [metric for metric in comparison.metrics if metric.key in TOLD or metric is comparison.findings.metric]
     result = Table(box=box.SIMPLE_HEAD)

@@ -3,13 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from losskit.experiment.metrics import Metric
 from losskit.experiment.progress import Progress
-from losskit.experiment.reading import (
+from losskit.experiment.results import Comparison, Findings
+from losskit.experiment.tasks.task import Task
+from losskit.experiment.user_input import (
     check_model,
     check_numbers,
     check_rates,
@@ -19,54 +19,13 @@ from losskit.experiment.reading import (
     read_losses,
     require_extras,
 )
-from losskit.experiment.results import Findings, Record, Standing
-from losskit.experiment.tasks.task import Task
 
 if TYPE_CHECKING:
-    from losskit.experiment.plan import Sweep
+    from losskit.experiment.sweep import Sweep
 
 BUDGET = 11.0  # minutes, when neither budget nor blocks are given: five blocks or six on two cores
 LIMIT = 3600.0  # seconds for one run, when neither they nor a budget are given
 QUIET = 5.0  # seconds, at least, between two drafts of the report
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison found, and where it is written down."""
-
-    task: Task
-    losses: list[str]
-    epochs: int
-    findings: Findings
-    runs: list[Record]  # measured, finished
-    pilots: list[Record]  # finished
-    pictures: list[Record]  # of the task's picture, finished
-    failures: list[Record]  # of any kind, each with its reason as `failure`
-    stage: str  # "measuring" or "done"
-    budget: float | None  # minutes
-    minutes: float  # spent
-    command: str  # does it all again
-    out: Path
-
-    @property
-    def report(self) -> Path:
-        return self.out / "report.html"
-
-    @property
-    def summary(self) -> Path:
-        return self.out / "report.md"
-
-    @property
-    def ranking(self) -> tuple[Standing, ...]:
-        return self.findings.ranking
-
-    @property
-    def verdict(self) -> str:
-        return self.findings.verdict
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        return self.findings.metrics
 
 
 def compare(
@@ -116,9 +75,10 @@ def compare(
     `patience` seconds, or all of it in `limit`. Bad input raises `losskit.experiment.InputError`.
     """
     require_extras()
+    # The sweep needs joblib, which is an extra.
     from losskit.experiment.pilot import grid
-    from losskit.experiment.plan import Request, Sweep
     from losskit.experiment.shipping import ship
+    from losskit.experiment.sweep import Request, Sweep
 
     numbers = {"blocks": blocks, "budget": budget, "epochs": epochs, "batch_size": batch_size, "jobs": jobs}
     check_numbers({**numbers, "patience": patience, "limit": limit})
@@ -182,7 +142,7 @@ class Reporter:
             self.written = time.monotonic()
 
     def write(self, comparison: Comparison) -> None:
-        from losskit.experiment.report import write_report
+        from losskit.experiment.report import write_report  # with jinja2 and matplotlib, which are extras
 
         write_report(comparison)
 
@@ -217,6 +177,7 @@ class Reporter:
 
 def find(sweep: "Sweep", baseline: str | None) -> Findings:
     """What the statistics say about the runs so far."""
+    # The statistics need scipy, which is an extra.
     from losskit.experiment.ranking import rank
     from losskit.experiment.scores import measured
     from losskit.experiment.verdict import cautions, verdict

@@ -3,26 +3,22 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from losskit.experiment import metrics
 from losskit.experiment.charts import Chart, Line, line_chart
 from losskit.experiment.metrics import Metric
-from losskit.experiment.results import Pilot, Record
-
-if TYPE_CHECKING:
-    from losskit.experiment.comparison import Comparison
+from losskit.experiment.results import Comparison, Pilot, Record
 
 BINS = 15  # of confidence, as they are scored
 
 
-def charts(comparison: "Comparison") -> dict[str, Chart]:
+def charts(comparison: Comparison) -> dict[str, Chart]:
     """By name; those that the runs so far have nothing for are left out."""
     made = (rates(comparison), learning(comparison), thresholds(comparison), calibration(comparison))
     return {chart.name: chart for chart in made if chart is not None}
 
 
-def rates(comparison: "Comparison") -> Chart | None:
+def rates(comparison: Comparison) -> Chart | None:
     metric = comparison.findings.metric
     lines = []
     for pilot in comparison.findings.pilots:
@@ -55,7 +51,7 @@ def often(pilot: Pilot, rate: float) -> str:
     return f", chosen in {count} of {len(measured)} blocks" if count else ""
 
 
-def learning(comparison: "Comparison") -> Chart | None:
+def learning(comparison: Comparison) -> Chart | None:
     metric = comparison.findings.metric
     lines = []
     for index, loss, runs in by_loss(comparison):
@@ -74,7 +70,7 @@ def learning(comparison: "Comparison") -> Chart | None:
     return line_chart("learning", label, lines, "epoch", f"{metric.label}, validation", whole=True)
 
 
-def thresholds(comparison: "Comparison") -> Chart | None:
+def thresholds(comparison: Comparison) -> Chart | None:
     metric = comparison.findings.metric
     lines = []
     binary = True
@@ -109,7 +105,7 @@ def thresholds(comparison: "Comparison") -> Chart | None:
     )
 
 
-def calibration(comparison: "Comparison") -> Chart | None:
+def calibration(comparison: Comparison) -> Chart | None:
     lines = []
     for index, loss, runs in by_loss(comparison):
         pooled = list(bins([run["calibration"] for run in runs if run.get("calibration")]))
@@ -142,7 +138,7 @@ def bins(found: Sequence[dict[str, list[float]]]) -> Iterator[tuple[float, float
             yield sure, right, whole / len(found)
 
 
-def by_loss(comparison: "Comparison") -> Iterator[tuple[int, str, list[Record]]]:
+def by_loss(comparison: Comparison) -> Iterator[tuple[int, str, list[Record]]]:
     """Number, name and finished runs of each loss that has some."""
     for index, loss in enumerate(comparison.losses):
         runs = [run for run in comparison.runs if run["loss"] == loss]

@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from losskit.experiment.results import Record
+from losskit.experiment.results import Done, Record
 from losskit.experiment.tasks.task import Metric
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from losskit.experiment.units import Done
 
 
 class Progress:
@@ -18,7 +16,7 @@ class Progress:
 
     def start(self, units: int | None, metric: Metric) -> None: ...
 
-    def finish(self, done: "Done") -> None: ...
+    def finish(self, done: Done) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -49,7 +47,7 @@ class TerminalProgress(Progress):
         self.bar.reset(self.task, description="training", total=units)
         self.bar.start()
 
-    def finish(self, done: "Done") -> None:
+    def finish(self, done: Done) -> None:
         self.bar.advance(self.task)
         for record in done.fresh:
             if "failure" in record or not record["pilot"]:

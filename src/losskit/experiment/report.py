@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from joblib import cpu_count
@@ -16,14 +16,11 @@ from matplotlib.ticker import MaxNLocator
 
 from losskit.experiment.charts import COLOURS, DASHES, MARKS
 from losskit.experiment.drawings import charts
-from losskit.experiment.figures import Picture, pictures
-from losskit.experiment.results import Interval, Record
+from losskit.experiment.pictures import Picture, pictures
+from losskit.experiment.results import Comparison, Interval, Record
 from losskit.experiment.statistics import CONFIDENCE
 from losskit.experiment.store import write
 from losskit.experiment.tasks.task import Task
-
-if TYPE_CHECKING:
-    from losskit.experiment.comparison import Comparison
 
 PACKAGES = ("losskit", "torch", "numpy", "scipy", "scikit-learn", "scikit-image")
 
@@ -48,7 +45,7 @@ class Axis:
         return round(100 * min(max((value - self.low) / (self.high - self.low), 0.0), 1.0), 2)
 
 
-def write_report(comparison: "Comparison") -> None:
+def write_report(comparison: Comparison) -> None:
     """Both files, each replaced as a whole: a page that is open while runs go on never sees half of one."""
     context = {
         "comparison": comparison,
@@ -126,7 +123,7 @@ def cell(text: object) -> str:
 _drawn: dict[tuple[str, int, str], list[Picture]] = {}  # by file, when it was written, and loss
 
 
-def gallery(comparison: "Comparison", task: Task | None, runs: Sequence[Record]) -> dict[str, list[Picture]]:
+def gallery(comparison: Comparison, task: Task | None, runs: Sequence[Record]) -> dict[str, list[Picture]]:
     """Of each loss, best first, what its model finds in the same few test items of the first block."""
     files = {run["loss"]: comparison.out / run["examples"] for run in runs if run.get("examples")}
     ranked = [standing.loss for standing in comparison.ranking]

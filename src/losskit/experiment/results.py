@@ -7,9 +7,11 @@ validation data; the *measured* run follows at that rate, and its scores are of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from losskit.experiment.metrics import Metric
+from losskit.experiment.tasks.task import Task
 
 Record = dict[str, Any]
 """What one run leaves, a JSON object.
@@ -30,6 +32,14 @@ measured run these, and:
   `peak_memory_mib` (of the process; None on Windows), `steps`, `examples` (file in the folder with the
   answers on `data.examples()`, at the chosen threshold; of block 0, else None).
 """
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a unit left."""
+
+    records: list[Record]  # pilots first
+    fresh: list[Record]  # those of them that were not on disk before
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,45 @@ class Findings:
     detectable: float | None  # the difference that this run would have shown (the median pair)
     verdict: str  # one sentence: who ties for best, by how much over the baseline, what would change the answer
     cautions: tuple[str, ...] = field(default=())  # sentences, few groups and failures among them
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found, and where it is written down."""
+
+    task: Task
+    losses: list[str]
+    epochs: int
+    findings: Findings
+    runs: list[Record]  # measured, finished
+    pilots: list[Record]  # finished
+    pictures: list[Record]  # of the task's picture, finished
+    failures: list[Record]  # of any kind, each with its reason as `failure`
+    stage: str  # "measuring" or "done"
+    budget: float | None  # minutes
+    minutes: float  # spent
+    command: str  # does it all again
+    out: Path
+
+    @property
+    def report(self) -> Path:
+        return self.out / "report.html"
+
+    @property
+    def summary(self) -> Path:
+        return self.out / "report.md"
+
+    @property
+    def ranking(self) -> tuple[Standing, ...]:
+        return self.findings.ranking
+
+    @property
+    def verdict(self) -> str:
+        return self.findings.verdict
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return self.findings.metrics
 
 
 def groups(ranking: Sequence[Standing]) -> list[list[str]]:

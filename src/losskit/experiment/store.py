@@ -72,7 +72,7 @@ def write(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-LOSS_PARTS = ("core", "losses", "ops", "compose", "build.py", "references.py")
+LOSS_PARTS = ("core", "losses", "ops", "compose", "building")
 RUN_FILES = ("training.py", "models.py", "decisions.py", "scores.py", "gradients.py", "metrics.py", "task.py")
 
 

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from losskit.build import build
+from losskit.building.build import build
+from losskit.building.references import Reference, load
 from losskit.experiment.decisions import Decider, predict, truths
 from losskit.experiment.gradients import PROBE, element_shares, gradient_shares, one_number, saved_mib
 from losskit.experiment.metrics import REGRESSION, Metric
@@ -67,8 +68,6 @@ class Parts:
             shipped = pickle.loads(Path(run.shipped).read_bytes())  # noqa: S301 - written by our parent
         make = shipped.get("model")
         if run.model is not None:
-            from losskit.references import Reference, load
-
             make = load(Reference(*run.model.rsplit(":", 1)))
         return cls(build(shipped.get("losses", {}).get(run.loss, run.loss)), make, shipped.get("metric"))
 

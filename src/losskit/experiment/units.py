@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from losskit.experiment.pilot import best_rate, next_rate
-from losskit.experiment.results import Record
+from losskit.experiment.results import Done, Record
 from losskit.experiment.runs import run_in_process
 from losskit.experiment.store import Store
 from losskit.experiment.training import Run
@@ -28,14 +28,6 @@ class Unit:
     higher_is_better: bool
     picture: Run | None = None  # to be shown, at the same rate
     picture_settings: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a unit left."""
-
-    records: list[Record]  # pilots first
-    fresh: list[Record]  # those of them that were not on disk before
 
 
 def carry_out(unit: Unit) -> Done:

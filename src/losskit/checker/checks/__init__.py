@@ -11,3 +11,4 @@ from losskit.checker.checks import citizenship as citizenship
 from losskit.checker.checks import labels as labels
 from losskit.checker.checks import identities as identities
 from losskit.checker.checks import cost as cost
+from losskit.checker.checks import batch as batch

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from losskit.checker.battery import check
 from losskit.checker.checks.tools import (
     built,
     close,
@@ -24,8 +23,10 @@ from losskit.checker.checks.tools import (
     warned,
 )
 from losskit.checker.finding import Found, Severity
+from losskit.checker.origin import CannotRebuild
+from losskit.checker.registry import check
 from losskit.checker.spec import Spec
-from losskit.checker.subject import CannotRebuild, LossRaised, Subject
+from losskit.checker.subject import LossRaised, Subject
 
 CLASS_WEIGHTS = ("class_weight", "class_weights", "weight", "ce_weight", "focal_weight", "weights")
 

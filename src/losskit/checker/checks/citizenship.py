@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from losskit.checker.battery import check
 from losskit.checker.checks.tools import additive, away, close, code, pull, value
 from losskit.checker.finding import Found, Severity
+from losskit.checker.registry import check
 from losskit.checker.subject import Subject
 
 

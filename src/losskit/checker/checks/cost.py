@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from losskit.checker.battery import check
 from losskit.checker.checks.tools import code
 from losskit.checker.finding import Found, Severity
+from losskit.checker.registry import check
 from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import torch
 
-from losskit.checker.battery import check
 from losskit.checker.checks.tools import close, code, labelled, require_steady, tried, value
 from losskit.checker.finding import Found, Severity
+from losskit.checker.registry import check
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
 

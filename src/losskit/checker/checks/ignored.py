@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.checker.battery import check
 from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, require_steady, result, tried, value
 from losskit.checker.finding import Found, Severity
+from losskit.checker.registry import check
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
 

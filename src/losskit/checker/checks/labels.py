@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from losskit.checker.battery import check
 from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, sigmoid, tried, value
 from losskit.checker.finding import Found, Severity
+from losskit.checker.registry import check
 from losskit.checker.subject import Subject
 
 

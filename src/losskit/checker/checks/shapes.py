@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from losskit.checker.battery import check
 from losskit.checker.checks.tools import (
     BACKWARD,
     close,
@@ -22,6 +21,7 @@ from losskit.checker.checks.tools import (
     value,
 )
 from losskit.checker.finding import Found, Severity
+from losskit.checker.registry import check
 from losskit.checker.repro import literal
 from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.checker.battery import check
 from losskit.checker.checks.numbers import loses_float64
 from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, tried, value
+from losskit.checker.examples import one_hot_of
 from losskit.checker.finding import Found, Severity
-from losskit.checker.forms import one_hot_of
+from losskit.checker.registry import check
 from losskit.checker.subject import LossRaised, Subject
 
 

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from losskit.checker.origin import CannotRebuild
 from losskit.checker.spec import Spec
-from losskit.checker.subject import CannotRebuild, LossRaised, Subject
+from losskit.checker.subject import LossRaised, Subject
 
 Options = Mapping[str, Any]
 T = TypeVar("T")

@@ -29,6 +29,7 @@ def make_task(request: Request | str | None = None) -> Task:
     if not isinstance(request, Request):
         request = Request(request)
     forbid(request)
+    # Each task imports extras, scikit-learn or scikit-image, so it comes when it is asked for.
     if request.images is not None and request.masks is not None:
         from losskit.experiment.tasks.folder import folder_task
 

@@ -17,12 +17,12 @@ from joblib.parallel import ThreadingBackend, get_active_backend
 
 from losskit.experiment.pilot import LENGTH, pilot
 from losskit.experiment.progress import Progress
-from losskit.experiment.results import Pilot, Record
+from losskit.experiment.results import Done, Pilot, Record
 from losskit.experiment.shipping import Shipment
 from losskit.experiment.store import Store, library, source_digest
 from losskit.experiment.tasks.task import Data, Split, Task
 from losskit.experiment.training import Run
-from losskit.experiment.units import Done, Unit, carry_out
+from losskit.experiment.units import Unit, carry_out
 
 MOST_BLOCKS = 30  # of a budget
 PICTURE_BLOCK = 1  # whose units also train on the task's picture

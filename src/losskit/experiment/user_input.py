@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from losskit.build import build, split
+from losskit.building.build import build, split
+from losskit.building.references import Reference, load
 from losskit.experiment.tasks import Request as Wanted
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import InputError, Task
@@ -48,7 +49,7 @@ def find_task(task: str | Task | None, memory: Mapping[str, Any], wanted: Mappin
     if memory["train"] is not None:
         if task is not None or wanted["images"] is not None or wanted["csv"] is not None:
             raise InputError("train= and a task or files both say what to train on; give one of them.")
-        from losskit.experiment.given import given_task
+        from losskit.experiment.tasks.memory import given_task  # with scikit-learn, which is an extra
 
         return given_task(**memory, groups=wanted["groups"])
     if memory["validation"] is not None:
@@ -68,8 +69,6 @@ def as_path(given: str | Path | None) -> Path | None:
 def check_model(model: Any) -> None:
     """The text `my.py:make_model`, or a function; a misspelt one is told before any training."""
     if isinstance(model, str):
-        from losskit.references import Reference, load
-
         place, colon, name = model.rpartition(":")
         if not colon:
             raise InputError(f"--model {model} is not written as file.py:function.")

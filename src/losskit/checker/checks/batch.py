@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from losskit.checker.battery import check
+from losskit.checker.examples import activated
 from losskit.checker.finding import Found, Severity
-from losskit.checker.forms import activated
-from losskit.checker.given import Given, given
-from losskit.checker.given import code_of as _code
+from losskit.checker.registry import check
 from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject
+from losskit.checker.user_batch import Given, given
+from losskit.checker.user_batch import code_of as _code
 
 _NAMED = 8  # classes that a finding may name one by one
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from losskit.core.wrapped import as_loss
-from losskit.curves import Criterion, Curve, View, curves_together, view_of
+from losskit.figures.curves import Criterion, Curve, View, curves_together, view_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,11 +15,11 @@ from typing import Any, TypeVar, overload
 import torch
 from torch import nn
 
+from losskit.building.references import Reference, make
 from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import find, short_name
 from losskit.core.loss import Loss
 from losskit.core.wrapped import as_loss
-from losskit.references import Reference, make
 
 M = TypeVar("M", bound=nn.Module)
 Value = Any  # of an option: numbers, strings, True, False, None and lists of them

@@ -1,6 +1,6 @@
 """Curves of losses: value and gradient against the logit, the error, or the overlap of an object and its prediction.
 
-The numbers; `losskit.plots` draws them.
+The numbers; `losskit.figures.plots` draws them.
 """
 
 from __future__ import annotations

@@ -93,5 +93,5 @@ def code_of(subject: Subject, *lines: str) -> str:
     names = ", ".join(subject.spec.tensors)
     file = repr(subject.batch_file)
     saved = f"{names} = load(Path({file}))  # saved with torch.save(({names}), {file})"
-    brought = "from pathlib import Path\nfrom losskit.checker.given import load"
+    brought = "from pathlib import Path\nfrom losskit.checker.user_batch import load"
     return subject.code(lines=(saved, *lines), imports=brought)

@@ -16,13 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 import losskit
-from losskit import references
-from losskit.build import build, reference_of, split
+from losskit.building import references
+from losskit.building.build import build, reference_of, split
 from losskit.checker.command import check
 from losskit.core.catalogue import Entry, entries, find, names_of, short_name
 from losskit.core.errors import nearest
 from losskit.core.loss import Loss
-from losskit.tex import prose, readable
+from losskit.figures.tex import prose, readable
 
 
 class Commands(typer.core.TyperGroup):
@@ -206,7 +206,7 @@ def plot(
     losskit plot mse l1 huber -o errors.svg
     losskit plot my_losses.py:my_dice dice
     """
-    from losskit.plots import figure, save
+    from losskit.figures.plots import figure, save  # here, so that `losskit --help` does without
 
     texts = [text for given in losses for text in _checked(split, given)]
     criteria = {text: _checked(build, text) for text in texts}

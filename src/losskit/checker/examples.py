@@ -1,4 +1,4 @@
-"""Forms: the ways in which losses are called, and well-posed examples of each: right, wrong, or random answers."""
+"""Examples: well-posed calls of every form that losses take, with right, wrong, or random answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `losskit`: where it starts. The commands themselves are in `losskit.commands`."""
+"""The command `losskit`: where it starts. The commands themselves are in `losskit.cli.commands`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a Greek letter shows ? instead
 
-    from losskit.commands import app
+    from losskit.cli.commands import app  # with typer and rich, which are an extra
 
     try:
         app(prog_name="losskit")

@@ -1,0 +1,102 @@
+"""The register: what a check is, and every one that has been entered."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from losskit.checker.finding import ENDINGS, Finding, Found, Outcome, Severity
+from losskit.checker.origin import CannotRebuild
+from losskit.checker.smallest import smallest
+from losskit.checker.spec import Spec
+from losskit.checker.subject import LossRaised, Subject
+
+Function = Callable[[Subject], Iterable[Found]]
+Applies = Callable[[Spec], "bool | str"]  # a text is the reason why it does not apply
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question that is asked of a loss."""
+
+    id: str
+    severity: Severity
+    function: Function
+    why: str  # it matters in training
+    fix: str
+    consequence_of: tuple[str, ...] = ()
+    applies: Applies = lambda _: True
+    asks: str = ""  # the question, as the check's docstring has it
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Ask it of a subject, here and now."""
+        applies = self.applies(subject.spec)
+        if applies is not True:
+            return Outcome(self.id, "not applicable", applies or f"nothing here to ask: {self.asks}")
+        started = time.monotonic()
+        try:
+            found = [self.finding(each) for each in smallest(self.function, subject)]
+        except LossRaised as error:
+            outcome = Outcome(self.id, "refused", f"the loss raised {error}")
+        except CannotRebuild as error:
+            outcome = Outcome(self.id, "not applicable", str(error))
+        except MemoryError as error:
+            outcome = Outcome(self.id, "memory", str(error), (self.ate_memory(str(error)),))
+        except Exception as error:  # noqa: BLE001 - a mistake of the check ends that check alone
+            outcome = Outcome(self.id, "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc()[-3000:]}")
+        else:
+            outcome = Outcome(self.id, "found" if found else "passed", "", tuple(found))
+        return replace(outcome, seconds=time.monotonic() - started)
+
+    def finding(self, found: Found) -> Finding:
+        return Finding(
+            self.id,
+            found.severity or self.severity,
+            found.what,
+            found.evidence,
+            found.repro,
+            self.why,
+            found.fix or self.fix,
+            self.consequence_of,
+        )
+
+    def ate_memory(self, evidence: str, repro: str = "") -> Finding:
+        return self._ended("eats-memory", "asks for more memory than there is", evidence, repro)
+
+    def hung(self, seconds: float, evidence: str, repro: str = "") -> Finding:
+        return self._ended("hangs", f"did not return within {seconds:g} seconds", evidence, repro)
+
+    def died(self, how: str, evidence: str, repro: str = "") -> Finding:
+        return self._ended("crashes", f"ended the whole process ({how})", evidence, repro)
+
+    def _ended(self, id: str, what: str, evidence: str, repro: str) -> Finding:
+        return Finding(id, Severity.WRONG, f"{what}, in the check {self.id}", evidence, repro, *ENDINGS[id])
+
+
+REGISTRY: dict[str, Check] = {}
+OF_BATCH: dict[str, Check] = {}  # those that are asked of a loss with a batch of its user
+
+
+def check(
+    id: str,
+    severity: Severity,
+    *,
+    why: str,
+    fix: str,
+    consequence_of: Sequence[str] = (),
+    applies: Applies = lambda _: True,
+    of_batch: bool = False,
+) -> Callable[[Function], Function]:
+    """Enter a function into the battery: from a subject, what it found."""
+    registry = OF_BATCH if of_batch else REGISTRY
+
+    def enter(function: Function) -> Function:
+        if id in registry and registry[id].function.__module__ != function.__module__:
+            raise ValueError(f"There are two checks called {id}.")
+        asks = " ".join((function.__doc__ or "").split())
+        registry[id] = Check(id, severity, function, why, fix, tuple(consequence_of), applies, asks)
+        return function
+
+    return enter
