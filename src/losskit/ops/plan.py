@@ -27,6 +27,7 @@ _VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(4)
 _OUT_OF_MEMORY, _BAD_VALUE, _TO_BE_SCALED, _SAVED = 1, 2, 4, 8
 _NOT_A_NUMBER = float("nan")
 _PLAIN = (Tensor, nn.Parameter)
+_NUMBER = torch.empty((), dtype=torch.float32, device="cpu")  # like which a value is made
 
 
 class Plans(dict[Any, Any]):
@@ -153,7 +154,7 @@ class Plan:
 
     def evaluate(self, call: Call, gradient: Tensor | None, coefficients: Tensor | None, mode: int) -> Tensor:
         """One C call."""
-        value = torch.empty((), dtype=torch.float32, device="cpu")
+        value = torch.empty_like(_NUMBER)
         flags = self.run(
             self.address, call.input.data_ptr(), call.target.data_ptr(), _address(call.weight), _address(call.mask),
             _address(call.logit_bias), _address(gradient), _address(coefficients), _addresses(call.options),

@@ -1,0 +1,125 @@
+"""How many instructions a call takes at 64 elements, forward and backward, under callgrind: times here are too noisy.
+
+    python benchmarks/instructions.py            counts, prints, and compares with instructions.json
+    python benchmarks/instructions.py --write    keeps the counts
+
+valgrind must be installed (`apt-get install valgrind`). Counts belong to the versions of Python and torch that the file
+names; with others they are printed and not compared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+STORED = Path(__file__).with_suffix(".json")
+MARGIN = 0.08  # of a count, above which it has grown
+STEPS = 100
+
+
+def steps() -> dict[str, Callable[[], None]]:
+    """What is counted: a forward and a backward pass of each."""
+    import losskit
+    from losskit import functional
+
+    x = torch.randn(1, 1, 8, 8, requires_grad=True)
+    y = (torch.rand(1, 1, 8, 8) > 0.5).float()
+    logits = torch.randn(8, 8, requires_grad=True)
+    labels = torch.randint(0, 8, (8,))
+    weighted = losskit.DiceLoss() + 0.5 * losskit.FocalLoss()
+    criteria = {
+        "bce": (losskit.BCEWithLogitsLoss(), x, y),
+        "bce, function": (functional.binary_cross_entropy_with_logits, x, y),
+        "bce, torch": (torch.nn.BCEWithLogitsLoss(), x, y),
+        "cross-entropy": (losskit.CrossEntropyLoss(), logits, labels),
+        "cross-entropy, torch": (torch.nn.CrossEntropyLoss(), logits, labels),
+        "mse": (losskit.MSELoss(), x, y),
+        "mse, torch": (torch.nn.MSELoss(), x, y),
+        "dice": (losskit.DiceLoss(), x, y),
+        "dice + bce": (losskit.DiceBCELoss(), x, y),
+        "dice + 0.5 focal": (weighted, x, y),
+    }
+    return {name: step(*given) for name, given in criteria.items()}
+
+
+def step(criterion: Callable[..., torch.Tensor], input: torch.Tensor, target: torch.Tensor) -> Callable[[], None]:
+    def run() -> None:
+        input.grad = None
+        criterion(input, target).backward()
+
+    return run
+
+
+def counted() -> None:
+    """Run inside valgrind: one dump of counts for each step, in order, after one of what the control itself takes."""
+
+    def control(argument: str) -> None:
+        subprocess.run(["callgrind_control", argument, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
+
+    torch.set_num_threads(1)
+    every = [lambda: None, *steps().values()]
+    for run in every:
+        for _ in range(20):
+            run()
+    control("--instr=on")
+    for run in every:
+        run()
+        control("--zero")
+        for _ in range(STEPS):
+            run()
+        control("--dump")
+
+
+def counts() -> dict[str, int]:
+    """Instructions a step, by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "counts"
+        command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
+        subprocess.run([*command, sys.executable, __file__, "--inside"], check=True, stderr=subprocess.DEVNULL)
+        dumps = [Path(f"{out}.{number}").read_text() for number in range(1, len(steps()) + 2)]
+        control, *each = [int(re.findall(r"^totals: (\d+)", dump, re.MULTILINE)[0]) for dump in dumps]
+    return {name: (total - control) // STEPS for name, total in zip(steps(), each, strict=True)}
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version().rsplit(".", 1)[0], "torch": torch.__version__.split("+")[0]}
+
+
+def main() -> int:
+    if "--inside" in sys.argv:
+        counted()
+        return 0
+    found = counts()
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {"versions": {}, "instructions": {}}
+    comparable = stored["versions"] == versions()
+    known = stored["instructions"]
+    print(f"{'instructions a step, 64 elements':34s} {'now':>9s} {'kept':>9s}")
+    grown = []
+    for name, count in found.items():
+        before = known.get(name)
+        print(f"{name:34s} {count:9d} {before if before is not None else '-':>9}")
+        if comparable and before is not None and count > before * (1 + MARGIN) and "torch" not in name:
+            grown.append(name)
+    if "--write" in sys.argv:
+        STORED.write_text(json.dumps({"versions": versions(), "instructions": found}, indent=1) + "\n")
+        return 0
+    if not comparable:
+        print(f"Not compared: the kept counts are of {stored['versions']}, these of {versions()}.")
+    if grown:
+        print(
+            f"Grown by more than {MARGIN:.0%}: {', '.join(grown)}. Make the call cheaper, or keep the counts: --write."
+        )
+    return 1 if grown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
