@@ -12,16 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-TYPES = {
-    torch.float32: 0, torch.float16: 1, torch.bfloat16: 2, torch.float64: 3, torch.bool: 4,
-    torch.uint8: 5, torch.int8: 6, torch.int16: 7, torch.int32: 8, torch.int64: 9,
-}  # fmt: skip
+from losskit.ops import constants
+
+TYPES: dict[torch.dtype, int] = {getattr(torch, name): code for code, name in enumerate(constants.DTYPES)}
 INPUTS = (torch.float32, torch.float16, torch.bfloat16)
-LINKS = ("sigmoid", "softmax", "difference")
-MOST_TERMS = 8
-FEW_CLASSES = 8  # whose softmax is kept for the gradient
-_REGION = 7
-_WRITE_PARTS, _READ_PARTS = 1, 2
+LINKS, MOST_TERMS, FEW_CLASSES = constants.LINKS, constants.MOST_TERMS, constants.FEW_CLASSES
+_REGION = len(constants.REGION_COLUMNS)
+_SAVE_ACTIVATIONS = constants.ACTIVATIONS.index("save_activations")
+_USE_ACTIVATIONS = constants.ACTIVATIONS.index("use_activations")
 
 
 class _View(ctypes.Structure):
@@ -55,10 +53,10 @@ class _Call(ctypes.Structure):
         ("term", _Term * MOST_TERMS),
         ("problem", ctypes.c_int64),
         ("bad_value", ctypes.c_double),
-        ("words", ctypes.c_void_p),
-        ("priced", ctypes.c_int64),
-        ("parts", ctypes.c_int64),
-        ("without_parts", ctypes.c_int64),
+        ("keys", ctypes.c_void_p),
+        ("keep_increments", ctypes.c_int64),
+        ("activations", ctypes.c_int64),
+        ("activations_not_saved", ctypes.c_int64),
     ]
 
 
@@ -80,6 +78,7 @@ def library() -> ctypes.CDLL:
     """The compiled kernels, with PyTorch's own threads."""
     assert _PATH is not None
     kernels = ctypes.CDLL(_PATH)
+    _compare_versions(kernels)
     kernels.losskit_use_threads_of.argtypes = [ctypes.c_void_p]
     for entry in (kernels.losskit_run, kernels.losskit_rank, kernels.losskit_rank_gradient):
         entry.argtypes, entry.restype = [ctypes.POINTER(_Call)], ctypes.c_int64
@@ -88,6 +87,19 @@ def library() -> ctypes.CDLL:
     kernels.losskit_level(-1)
     kernels.losskit_use_threads_of(_openmp())
     return kernels
+
+
+def _compare_versions(kernels: ctypes.CDLL) -> None:
+    try:
+        kernels.losskit_abi.restype = ctypes.c_int64
+        same = kernels.losskit_abi() == constants.FINGERPRINT << 16 | ctypes.sizeof(_Call)
+    except AttributeError:  # compiled before there was such a number
+        same = False
+    if not same:
+        raise ImportError(
+            f"losskit: the compiled kernels, {_PATH}, are of another version than the Python files that call them. "
+            "Run `pip install .` again where losskit was installed from."
+        )
 
 
 def _openmp() -> int | None:
@@ -134,10 +146,10 @@ def run(
     elif parts is not None:
         assert parts.memory is not None
         call.gradient, _ = _look(parts.memory, flat=pooled and input.dim() == 2)
-        call.parts = _WRITE_PARTS
+        call.activations = _SAVE_ACTIVATIONS
     _do("losskit_run", call)
     if parts is not None:
-        if call.without_parts:
+        if call.activations_not_saved:
             parts.memory = None
         else:
             parts.call, parts.held = call, held[1:]
@@ -173,7 +185,7 @@ class Parts:
         assert gradient is not None
         self.call = self.memory = None
         held = _given(call, coefficients)
-        call.totals, call.parts = None, _READ_PARTS
+        call.totals, call.activations = None, _USE_ACTIVATIONS
         _do("losskit_run", call)
         del held
         self.held = ()
@@ -187,7 +199,7 @@ def rank(
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
     totals = torch.empty((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64, device="cpu")
     words = torch.empty(input.shape, dtype=torch.float32, device="cpu")
-    call.K, call.totals, call.words, call.priced = 3, totals.data_ptr(), words.data_ptr(), priced
+    call.K, call.totals, call.keys, call.keep_increments = 3, totals.data_ptr(), words.data_ptr(), priced
     _do("losskit_rank", call)
     del held
     return totals, words, (call.problem, call.bad_value) if call.problem else None
@@ -206,7 +218,7 @@ def rank_gradient(
 ) -> Tensor:
     """The gradient by the input, in the memory of the prices where that is laid out alike; they are lost."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
-    call.K, call.words = 3, prices.data_ptr()
+    call.K, call.keys = 3, prices.data_ptr()
     alike = input.dtype == prices.dtype and input.is_contiguous() and not (pooled and input.dim() == 2)
     gradient = _wanted(call, held, coefficients, input, pooled=pooled, into=prices if alike else None)
     _do("losskit_rank_gradient", call)
@@ -275,7 +287,7 @@ def _wanted(
 
 def _do(entry: str, call: _Call) -> None:
     if getattr(library(), entry)(ctypes.byref(call)):
-        raise MemoryError("losskit: no memory for the partial sums of a loss.")
+        raise MemoryError("losskit: the kernels found no memory for a tile or for partial sums; nothing was computed.")
 
 
 def over(tensor: Tensor, input: Tensor) -> Tensor:
