@@ -5,20 +5,8 @@
 #include "constants.h"
 #include "simd.h"
 
-static const float exp_tail_coefficients[] = EXP_TAIL, log1p_coefficients[] = LOG1P_OVER_Z;
-
-/* By Horner's rule, the coefficient of the highest power first. */
-#define POLYNOMIAL(z, coefficients) polynomial(z, coefficients, sizeof coefficients / sizeof *coefficients)
-
-INLINE vf polynomial(vf z, const float *coefficients, const int count) {
-    vf r = all(coefficients[0]);
-#pragma GCC unroll 16
-    for (int k = 1; k < count; k++) r = fma_(r, z, all(coefficients[k]));
-    return r;
-}
-
 /* exp(z) - 1 - z, over z^2, for |z| <= log(2) / 2 */
-INLINE vf exp_tail(vf z) { return POLYNOMIAL(z, exp_tail_coefficients); }
+INLINE vf exp_tail(vf z) { return EXP_TAIL(z); }
 
 /* exp(x) for x <= 0; NaN stays NaN, below -104 the answer is 0. */
 INLINE vf exp_below(vf x) {
@@ -40,7 +28,7 @@ INLINE vf expm1_(vf x) {
 }
 
 /* log(1 + z) for 0 <= z <= 1 */
-INLINE vf log1p_unit(vf z) { return POLYNOMIAL(z, log1p_coefficients) * z; }
+INLINE vf log1p_unit(vf z) { return LOG1P_OVER_Z(z) * z; }
 
 /* log(2^exponent) + log_mantissa */
 INLINE vf scaled_log(vf exponent, vf log_mantissa) {
@@ -48,7 +36,10 @@ INLINE vf scaled_log(vf exponent, vf log_mantissa) {
 }
 
 /* log(a) for a >= 2^-126; NaN stays NaN, infinity is large */
-INLINE vf log_(vf a) { return pick(eq(a, a), scaled_log(exponent_of(a), log1p_unit(mantissa_of(a) - 1.0f)), a); }
+INLINE vf log_(vf a) {
+    vf e = exponent_of(a);
+    return pick(eq(a, a), scaled_log(e, log1p_unit(mantissa_of(a) - 1.0f)), a);
+}
 
 /* log(1 + u) for u >= 0 */
 INLINE vf log1p_(vf u) { return pick(le(u, all(1.0f)), log1p_unit(u), log_(u + 1.0f)); }
