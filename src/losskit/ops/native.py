@@ -83,7 +83,7 @@ def library() -> ctypes.CDLL:
     for entry in (kernels.losskit_run, kernels.losskit_rank, kernels.losskit_rank_gradient):
         entry.argtypes, entry.restype = [ctypes.POINTER(_Call)], ctypes.c_int64
     kernels.losskit_level.restype = ctypes.c_int64
-    kernels.losskit_level.argtypes = [ctypes.c_int64]
+    kernels.losskit_level.argtypes = kernels.losskit_fail_allocation.argtypes = [ctypes.c_int64]
     kernels.losskit_level(-1)
     kernels.losskit_use_threads_of(_openmp())
     return kernels
