@@ -55,7 +55,9 @@ def shim(request, tmp_path_factory):
     (folder / "shim.c").write_text(SETS[request.param][0] + SHIM)
     (folder / "constants.h").write_text(constants.HEADER)
     made = folder / "shim.so"
-    subprocess.run([COMPILER, *FLAGS, f"-I{ROOT / 'csrc'}", f"-I{folder}", folder / "shim.c", "-o", made, "-lm"], check=True)
+    subprocess.run(
+        [COMPILER, *FLAGS, f"-I{ROOT / 'csrc'}", f"-I{folder}", folder / "shim.c", "-o", made, "-lm"], check=True
+    )
     found = ctypes.CDLL(str(made))
     assert found.width() == {"plain": 4, "avx2": 8, "avx512": 16}[request.param]
     return found

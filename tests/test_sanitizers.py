@@ -61,7 +61,9 @@ def watched(library, kind, seeds=()):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "count"), [("sums", 120), ("ranks", 60), ("differences", 40), ("shortage", len(COMPUTED))])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("sums", 120), ("ranks", 60), ("differences", 40), ("shortage", len(COMPUTED))]
+)
 def test_nothing_is_read_or_written_that_is_not_the_kernels_own(library, kind, count):
     done = watched(library, kind, range(count))
     assert done.returncode == 0, done.stdout + done.stderr[-6000:]

@@ -1,4 +1,4 @@
-"""What C, Triton and Python have in common, written once. setup.py reads this file by its path, so it imports no torch."""
+"""What C, Triton and Python have in common. setup.py reads this file by its path, so it imports no torch."""
 
 import zlib
 from typing import Literal, get_args

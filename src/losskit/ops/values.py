@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.ops.constants import PROBLEMS, ROW_TOLERANCE
 from losskit.ops.inputs import Inputs, can_branch
 from losskit.ops.reference import Elements, can_hold
 
@@ -162,7 +163,11 @@ def conclude(owner: str, classes: int, problem: Tensor | tuple[int, float] | Non
     """
     if problem is None:
         return
-    messages = _index_message(owner, classes), _label_message(owner), _row_message(owner), _hard_message(owner)
+    by_problem = {
+        "bad_index": _index_message(owner, classes), "bad_label": _label_message(owner),
+        "bad_row": _row_message(owner), "bad_soft": _hard_message(owner),
+    }  # fmt: skip
+    messages = tuple(by_problem[name] for name in PROBLEMS[1:])
     if isinstance(problem, Tensor):
         if late:
             if not (problem.is_cuda and torch.cuda.is_current_stream_capturing()):
@@ -211,7 +216,7 @@ def _soft_labels(inputs: Inputs) -> Tensor | None:
     if inputs.link == "sigmoid":
         return out_of_range
     total = target.sum(1, keepdim=True, dtype=torch.float32)
-    bad = ~((total - 1).abs() <= 1e-3 + target.shape[1] * rounding)
+    bad = ~((total - 1).abs() <= ROW_TOLERANCE + target.shape[1] * rounding)
     rows = verdict(
         bad if counts is None else bad & counts,
         total,
