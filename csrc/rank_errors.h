@@ -1,8 +1,8 @@
 /* Losses of ranks: the errors that are sorted, and the gradient by the input.
  *
  * An element is a key: its error as a float, whose order is that of its bits, above its label; ABSENT where it does not
- * count. rank_sort.h replaces each key by the element's increment, the Jaccard loss that its mistake adds, with the sign
- * of the error's slope.
+ * count. rank_sort.h replaces each key by the element's increment, the Jaccard loss that its mistake adds, with the
+ * sign of the error's slope.
  */
 #pragma once
 #include "sigmoid.h"

@@ -12,7 +12,7 @@ typedef struct {
 
 typedef struct {
     int64_t count, positives;
-    uint32_t lowest_positive, lowest, highest; /* lowest: with an error above 0; ABSENT, and highest 0, where there is none */
+    uint32_t lowest_positive, lowest, highest; /* lowest: with an error above 0. ABSENT, or highest 0: there is none */
 } Summary;
 
 static void summarize_key(Summary *all, uint32_t key) {
@@ -63,8 +63,8 @@ INLINE uint64_t element_of(const Group *group, uint32_t key, uint64_t place) {
     return (uint64_t)(((group->high >> 1) - (key >> 1)) << 1 | (key & 1)) << 32 | place;
 }
 
-/* The elements whose increment can be more than 0, in order, and how often each digit occurs; of the last also how often
- * with a positive label, in the upper half. Most keys of a row are often left out. */
+/* The elements whose increment can be more than 0, in order, and how often each digit occurs; of the last also how
+ * often with a positive label, in the upper half. Most keys of a row are often left out. */
 static int64_t take_elements(const Group *group, int digits, uint64_t counts[3][1 << DIGIT], uint64_t *out) {
     uint32_t low = group->low, span = group->high - low;
     uint64_t mask = (1u << group->width) - 1;
@@ -110,8 +110,8 @@ static void scatter(const uint64_t *in, int64_t count, int shift, uint64_t mask,
     for (int64_t i = 0; i < count; i++) out[starts[in[i] >> shift & mask]++] = in[i];
 }
 
-/* The last digit is not sorted by: what ranks before an element is counted by the digits above its own. Returns the sum of
- * errors times increments, and leaves increments where the keys were, if they are wanted. */
+/* The last digit is not sorted by: what ranks before an element is counted by the digits above its own. Returns the sum
+ * of errors times increments, and leaves increments where the keys were, if they are wanted. */
 static double sum_increments(const Group *group, const uint64_t *in, int64_t count, int shift, uint64_t *before,
                              int64_t positives, float *increments) {
     enum { BLOCK = 256, LANES = 8 };

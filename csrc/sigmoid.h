@@ -14,8 +14,8 @@ typedef struct {
     int64_t counted;
 } RowContent;
 
-/* A row in which an element that does not count has the label 0 and the logit -infinity: it adds 0 to every sum, whatever
- * its weight, and has no slope. Reports the first bad label. */
+/* A row in which an element that does not count has the label 0 and the logit -infinity: it adds 0 to every sum,
+ * whatever its weight, and has no slope. Reports the first bad label. */
 static RowContent load_valid_row(const Call *call, Piece *piece, Span span, int64_t c, const Rows *rows) {
     const int64_t n = span.n, s = span.s, len = span.len, padded = span.padded;
     float *x = rows->x, *t = rows->t, *w = rows->w;

@@ -1,4 +1,4 @@
-/* Labels of any value in [0, 1], and sums that look at both sides of every element. */
+/* Labels of any value in [0, 1], and sums over both labels of every element. */
 #pragma once
 #include "rows.h"
 #include "terms.h"

@@ -63,7 +63,8 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
     const float *factors = tile->factors;
     int streaming = call->stream && !use_activations && rows.direct;
     for (int c = 0; c < C; c++) streaming &= (uintptr_t)rows.out[c] % (W * 4) == 0;
-    vf fp[FEW_CLASSES], tp[FEW_CLASSES], fn[FEW_CLASSES], target[FEW_CLASSES], count = zero, term_sums[MOST_TERMS][FEW_CLASSES];
+    vf fp[FEW_CLASSES], tp[FEW_CLASSES], fn[FEW_CLASSES], target[FEW_CLASSES], count = zero;
+    vf term_sums[MOST_TERMS][FEW_CLASSES];
     for (int c = 0; c < C; c++) fp[c] = tp[c] = fn[c] = target[c] = zero;
     for (int j = 0; j < terms; j++)
         for (int c = 0; c < C; c++) term_sums[j][c] = zero;

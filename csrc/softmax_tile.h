@@ -25,7 +25,7 @@ typedef struct {
     int32_t *index;            /* (P,) class of the truth, -1 for none */
     uint8_t *counts;           /* (P,) */
     float *term_values;        /* (terms, P) */
-    float *factors;            /* (7 + 2 terms, C) coefficients of the region columns, then of each term's truth and every */
+    float *factors;            /* (7 + 2 terms, C) coefficients of the region columns, then of each term: truth, every */
     double *histogram;         /* (C, groups_of(terms), 4) sums by class of the truth */
     int transpose_input, transpose_gradient; /* whether classes lie side by side in it; see side_by_side() */
     void *memory;

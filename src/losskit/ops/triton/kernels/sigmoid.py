@@ -1,4 +1,4 @@
-"""Each element is a yes or no of its own."""
+"""Each element is a binary label of its own."""
 
 import triton
 import triton.language as tl
