@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-KERNELS := setup.py $(wildcard csrc/*)
+KERNELS := setup.py src/losskit/ops/constants.py $(wildcard csrc/*)
 # Says so where no C compiler was found and the plain PyTorch operators serve.
 REPORT := @$(BIN)/python -c "from losskit.ops import native; native.AVAILABLE or print(native.MISSING)"
 

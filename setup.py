@@ -1,5 +1,6 @@
 """Builds the C kernels: no PyTorch, no Python API, so one shared library serves every version of both."""
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -8,16 +9,10 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 SOURCES = [
-    "losskit.c",
-    "loss.c",
-    "finish.c",
-    "tape.c",
-    "ranks.c",
-    "parallel.c",
-    "kernels_avx512.c",
-    "kernels_avx2.c",
-    "kernels_plain.c",
-]
+    "losskit.c", "loss.c", "finish.c", "tape.c", "ranks.c", "memory.c", "parallel.c",
+    "kernels_avx512.c", "kernels_avx2.c", "kernels_plain.c",
+]  # fmt: skip
+CONSTANTS = "src/losskit/ops/constants.py"
 FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-g0"]
 
 
@@ -26,6 +21,10 @@ class Kernels(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         try:
+            header = Path(self.build_temp) / "constants.h"
+            header.parent.mkdir(parents=True, exist_ok=True)
+            header.write_text(runpy.run_path(CONSTANTS)["HEADER"])
+            ext.include_dirs.append(self.build_temp)
             super().build_extension(ext)
         except Exception as error:  # noqa: BLE001 - each toolchain fails in its own way
             print(
@@ -48,7 +47,7 @@ setup(
         Extension(
             "losskit._native",
             sources=[f"csrc/{name}" for name in SOURCES],
-            depends=sorted(map(str, Path("csrc").iterdir())),
+            depends=["setup.py", CONSTANTS, *sorted(map(str, Path("csrc").iterdir()))],
             extra_compile_args=FLAGS,
             extra_link_args=["-lm", "-lpthread"],
             py_limited_api=True,

@@ -1,14 +1,8 @@
-/* What Python hands over: mirrored by the ctypes structures of losskit/ops/native.py. */
+/* What Python hands over: mirrored by the ctypes structures of losskit/ops/native.py, which compares losskit_abi(). */
 #pragma once
+#include "constants.h"
 #include <stddef.h>
 #include <stdint.h>
-
-enum { FLOAT32, FLOAT16, BFLOAT16, FLOAT64, BOOL, UINT8, INT8, INT16, INT32, INT64 };
-enum { TP, PRED, TARGET, COUNT, PRED_SQ, TARGET_SQ, ABS_DIFF, REGION_COLUMNS };
-enum { SIGMOID, SOFTMAX, DIFFERENCE };
-enum { FINE, BAD_INDEX, BAD_LABEL, BAD_ROW, BAD_SOFT };
-enum { NO_PARTS, WRITE_PARTS, READ_PARTS };
-#define MOST_TERMS 8
 
 /* A tensor as (N, C, S); a stride of 0 repeats. Null data: there is none. */
 typedef struct {
@@ -26,7 +20,7 @@ typedef struct {
     int64_t N, C, S, K;
     int64_t link, dense, has_ignore, ignore, pooled, threads, stream;
     View input, target, weight, mask, gradient;
-    const float *shift;         /* (C,), or null */
+    const float *logit_bias;    /* (C,), or null */
     const double *coefficients; /* (N or 1, C, K): what the gradient of each total is; null for no gradient */
     int64_t coefficients_n;     /* its stride over N, 0 where it repeats */
     double *totals;             /* (N or 1, C, K), or null */
@@ -35,10 +29,10 @@ typedef struct {
     Term term[MOST_TERMS];
     int64_t problem;            /* out: the first value that no label can have, in the order of the elements */
     double bad_value;
-    uint32_t *words;            /* (N, C, S), of ranks: see ranks.h */
-    int64_t priced;             /* whether the prices of ranks are wanted, or their sum alone */
-    int64_t parts;              /* whether the gradient's memory is given what it is made of, or holds that */
-    int64_t without_parts;      /* out: none were written, since the sums, the labels or the number of classes do not allow it */
+    uint32_t *keys;             /* (N, C, S), of ranks: see rank_errors.h */
+    int64_t keep_increments;    /* of ranks: whether each element's increment is wanted, or their sum alone */
+    int64_t activations;        /* SAVE_: into the gradient's memory, USE_: from there, instead of the input */
+    int64_t activations_not_saved; /* out: the sums, the labels or the number of classes do not allow it */
 } Call;
 
 /* Where a piece of work starts and ends, in units of tiles, and what it found. */
@@ -47,7 +41,7 @@ typedef struct {
     int64_t problem;
     double bad_value;
     double *totals; /* (C, K) of its own */
-    int64_t without_parts;
+    int64_t activations_not_saved, short_of_memory;
 } Piece;
 
 typedef struct {
@@ -57,21 +51,23 @@ typedef struct {
 
 typedef void (*Kernel)(const Call *, Tiling, Piece *);
 
+#define DIGIT 11 /* bits of a key sorted at once, at most */
+
 /* Memory of one thread that sorts, kept from one sort to the next. */
 typedef struct {
-    uint64_t *memory[2]; /* elements to be sorted */
-    size_t room[2];
-    uint64_t counts[3][1 << 11];
+    uint64_t *elements[2]; /* to be sorted */
+    size_t size[2];
+    uint64_t counts[3][1 << DIGIT];
     int64_t short_of_memory;
-} Bench;
+} SortBuffers;
 
 /* Memory for so many elements, or null and a note that there is none. */
-uint64_t *losskit_room(Bench *, int which, size_t count);
+uint64_t *losskit_sort_buffer(SortBuffers *, int which, size_t count);
 
-typedef void (*Rank)(const Call *, int64_t, Bench *);
+typedef void (*Rank)(const Call *, int64_t, SortBuffers *);
 
 /* One instruction set. */
 typedef struct {
-    Kernel totals[3], errors[2], chain[2]; /* by link */
+    Kernel totals[3], rank_errors[2], rank_gradient[2]; /* by link */
     Rank rank;
 } Kernels;

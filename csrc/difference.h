@@ -1,10 +1,10 @@
-/* Each element is the difference d of input and target: log near (d - near / 2), where near is d held to +-gamma;
- * with a gamma of 0, log |d|. The target is no label, so nothing about it is checked. */
+/* Regression: of each difference d of input and target the Huber loss log near (d - near / 2), where near is d clamped
+ * to +-gamma; with a gamma of 0, log |d|. The target is no label, so nothing about it is checked. */
 #pragma once
 #include "rows.h"
 #include "terms.h"
 
-enum { HUBER, ABSOLUTE, SQUARED }; /* the last two are what is left of it at gamma 0 and infinity */
+enum { HUBER, ABSOLUTE, SQUARED }; /* the last two: gamma 0 and infinity */
 
 INLINE void difference_block(const Term *term, const float *x, const float *t, const float *w, int64_t len, int weighted,
                              int kind, float coefficient, double *sum, double *count, float *g) {
@@ -34,17 +34,17 @@ INLINE void difference_block(const Term *term, const float *x, const float *t, c
 }
 
 static void difference_kernel(const Call *call, Tiling tiling, Piece *piece) {
-    int64_t wide = (tiling.tile + W - 1) / W * W;
-    float *x = aligned_alloc(64, (size_t)(wide * 4 * 4 + ((wide + 63) & ~63)));
-    float *t = x + wide, *w = t + wide, *g = w + wide;
-    uint8_t *counts = (uint8_t *)(g + wide);
+    const Rows rows = allocate_rows(tiling, piece);
+    if (!rows.memory) return;
+    float *x = rows.x, *t = rows.t, *w = rows.w, *g = rows.g;
+    uint8_t *counts = rows.counts;
     const Term *term = call->term;
     int kind = term->gamma == 0 ? ABSOLUTE : isinf(term->gamma) ? SQUARED : HUBER;
-    int grad = call->coefficients != 0, careful = call->weight.data || call->mask.data;
+    int grad = call->coefficients != 0, unequal_weights = call->weight.data || call->mask.data;
     for (int64_t unit = piece->first; unit < piece->last; unit++) {
-        int64_t n = unit / tiling.per_sample, s = unit % tiling.per_sample * tiling.tile;
-        int64_t len = call->S - s < tiling.tile ? call->S - s : tiling.tile, padded = (len + W - 1) / W * W;
-        int weighted = careful || len != padded;
+        const Span span = span_of(call, tiling, unit);
+        int64_t n = span.n, s = span.s, len = span.len, padded = span.padded;
+        int weighted = unequal_weights || len != padded;
         for (int64_t c = 0; c < call->C; c++) {
             const float *xs = x, *ts = t;
             if (!weighted && is_plain(&call->input))
@@ -92,5 +92,5 @@ static void difference_kernel(const Call *call, Tiling tiling, Piece *piece) {
             }
         }
     }
-    free(x);
+    free(rows.memory);
 }

@@ -2,14 +2,7 @@
 #pragma once
 #include "call.h"
 
-/* A formula as a list of operations on registers: first the inputs, then one result each; the last is the value. */
-enum {
-    OP_CONSTANT, OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE, OP_NEGATE, OP_ABSOLUTE, OP_EXP, OP_EXPM1, OP_LOG, OP_LOG1P,
-    OP_SQRT, OP_POWER, OP_MINIMUM, OP_MAXIMUM, OP_TANH, OP_COSH, OP_LESS, OP_LESS_EQUAL, OP_EQUAL, OP_NOT_EQUAL, OP_AND,
-    OP_OR, OP_NOT, OP_WHERE, OPERATIONS
-};
-#define MOST_REGISTERS 96
-
+/* A formula is a list of operations on registers: first the inputs, then one result each; the last is the value. */
 typedef struct {
     int64_t operation, a, b, c; /* registers of its operands */
     double constant;
@@ -24,12 +17,6 @@ double losskit_tape_value(const Tape *, double *registers);
 
 /* Adds `upstream` times the derivative by each input to `gradient`, given the registers of the value. */
 void losskit_tape_gradient(const Tape *, const double *registers, double upstream, double *gradient);
-
-enum { MEAN_OF_TERMS, REGION_FORMULA };
-enum { REDUCE_MEAN, REDUCE_SUM };
-enum { EMPTY_ZERO, EMPTY_NAN };
-enum { ABSENT_FORMULA, ABSENT_SKIP, ABSENT_PENALIZE };
-#define MOST_PARTS 8
 
 /* One number of a loss: how its totals become a numerator and a denominator. */
 typedef struct {
@@ -58,8 +45,6 @@ typedef struct {
     double size;            /* what a mean divides by where every element counts and weighs 1 */
     Part part[MOST_PARTS];
 } Loss;
-
-enum { VALUE_ONLY, GRADIENT_WITH_TOTALS, GRADIENT_AFTER_TOTALS, GRADIENT_LATER };
 
 /* The value of a part, and its derivative by the numerator of its mean. */
 typedef struct {

@@ -1,13 +1,13 @@
-/* Everything that is compiled once per instruction set. */
+/* Everything that is compiled once per instruction set: what it defines must be static. */
 #pragma once
-#include <stdlib.h>
 #include "difference.h"
 #include "sigmoid.h"
 #include "softmax_kernel.h"
-#include "ranks.h"
+#include "rank_sort.h"
 
 #define KERNELS                                                                                                        \
     {                                                                                                                  \
-        .totals = {sigmoid_kernel, softmax_kernel, difference_kernel}, .errors = {sigmoid_errors, softmax_errors},     \
-        .chain = {sigmoid_chain, softmax_chain}, .rank = rank_elements                                                 \
+        .totals = {sigmoid_kernel, softmax_kernel, difference_kernel},                                                 \
+        .rank_errors = {sigmoid_rank_errors, softmax_rank_errors},                                                     \
+        .rank_gradient = {sigmoid_rank_gradient, softmax_rank_gradient}, .rank = rank_elements                         \
     }

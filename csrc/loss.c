@@ -1,17 +1,18 @@
 /* A whole loss in one call: totals, the number that they finish into, and the gradient by the input where it is due. */
 #include "finish.h"
+#include "memory.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 int64_t losskit_run(Call *call);
 
-enum { DONE = 0, OUT_OF_MEMORY = 1, BAD_VALUE = 2, TO_BE_SCALED = 4, SAVED = 8 };
-
 /* Besides the flags that are returned: what the thread's last call found. */
 static _Thread_local struct {
     double problem, bad_value, scale;
 } details;
+
+int64_t losskit_size_of_loss(void) { return (int64_t)sizeof(Loss); }
 
 void losskit_details(double *out) { out[0] = details.problem, out[1] = details.bad_value, out[2] = details.scale; }
 
@@ -19,7 +20,7 @@ void losskit_details(double *out) { out[0] = details.problem, out[1] = details.b
 static void set_addresses(Call *call, void *input, void *target, void *weight, void *mask, const float *logit_bias,
                           void *gradient, int64_t threads) {
     call->input.data = input, call->target.data = target, call->weight.data = weight, call->mask.data = mask;
-    call->shift = logit_bias, call->gradient.data = gradient, call->threads = threads;
+    call->logit_bias = logit_bias, call->gradient.data = gradient, call->threads = threads;
 }
 
 static float weighted(const Part *part, float value) { return part->weight == 1 ? value : (float)part->weight * value; }
@@ -46,7 +47,7 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
         call->coefficients = coefficients;
     }
     call->totals = totals;
-    call->parts = mode == GRADIENT_LATER && call->gradient.data ? WRITE_PARTS : NO_PARTS;
+    call->activations = mode == GRADIENT_LATER && call->gradient.data ? SAVE_ACTIVATIONS : NO_ACTIVATIONS;
     if (losskit_run(call)) return OUT_OF_MEMORY;
     if (call->problem) {
         details.problem = (double)call->problem, details.bad_value = call->bad_value;
@@ -80,7 +81,8 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
     for (int64_t p = 0; p < loss->parts; p++)
         losskit_finish_gradient(loss, loss->part + p, totals, rows, finished[p].slope * upstream_of(loss, loss->part + p),
                                 coefficients);
-    if (mode == GRADIENT_LATER) return call->parts == WRITE_PARTS && !call->without_parts ? SAVED : DONE;
+    if (mode == GRADIENT_LATER)
+        return call->activations == SAVE_ACTIVATIONS && !call->activations_not_saved ? SAVED : DONE;
     call->coefficients = coefficients, call->totals = 0;
     return losskit_run(call) ? OUT_OF_MEMORY : DONE;
 }
@@ -100,7 +102,7 @@ int64_t losskit_loss(const Loss *given, void *input, void *target, void *weight,
     }
     const int64_t rows = loss.call.pooled ? 1 : loss.call.N, room = rows * loss.call.C * loss.call.K;
     loss.call.coefficients_n = loss.call.pooled ? 0 : loss.call.C * loss.call.K;
-    double few[128], *totals = room <= 64 ? few : malloc((size_t)(2 * room) * sizeof *totals);
+    double few[128], *totals = room <= 64 ? few : losskit_allocate((size_t)(2 * room) * sizeof *totals);
     if (!totals) return OUT_OF_MEMORY;
     int64_t flags = run_loss(&loss, totals, coefficients ? coefficients : totals + room, rows, normalizer, value,
                              part_values, mode);
@@ -116,11 +118,11 @@ int64_t losskit_loss_gradient(const Loss *given, void *input, void *target, void
     set_addresses(&call, input, target, weight, mask, logit_bias, gradient, threads);
     const int64_t room = (call.pooled ? 1 : call.N) * call.C * call.K;
     call.coefficients_n = call.pooled ? 0 : call.C * call.K;
-    double *scaled = malloc((size_t)room * sizeof *scaled);
+    double *scaled = losskit_allocate((size_t)room * sizeof *scaled);
     if (!scaled) return OUT_OF_MEMORY;
     for (int64_t i = 0; i < room; i++) scaled[i] = coefficients[i] * upstream;
     call.coefficients = scaled, call.totals = 0;
-    call.parts = saved ? READ_PARTS : NO_PARTS;
+    call.activations = saved ? USE_ACTIVATIONS : NO_ACTIVATIONS;
     int64_t failed = losskit_run(&call);
     free(scaled);
     return failed ? OUT_OF_MEMORY : DONE;

@@ -1,12 +1,10 @@
 /* Totals and their gradient in one pass over memory: pieces of fixed size, whose sums are added in their own order,
  * so that the number of threads changes no bit of the result. */
 #include "call.h"
+#include "memory.h"
 #include "parallel.h"
 #include <stdlib.h>
 #include <string.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 extern const Kernels losskit_avx512, losskit_avx2, losskit_plain;
 
@@ -20,6 +18,7 @@ enum { PLAIN, AVX2, AVX512 };
 #define STREAM_BYTES (12ll << 20) /* a gradient that no cache will hold for its reader */
 #endif
 #define LEAST_WORK 16384 /* elements worth a thread */
+#define WORTH_LARGE_PAGES (32ll << 20) /* a gradient that is fresh memory, rather than reused */
 
 static int64_t level = -1;
 
@@ -36,27 +35,19 @@ static int64_t best_level(void) {
     return PLAIN;
 }
 
-/* The instruction set in use: 0 plain, 1 AVX2, 2 AVX-512. A wish of -1 takes the best that the processor has. */
-int64_t losskit_level(int64_t wish) {
+/* The instruction set in use: 0 plain, 1 AVX2, 2 AVX-512. A request of -1 takes the best that the processor has. */
+int64_t losskit_level(int64_t request) {
     int64_t best = best_level();
-    level = wish < 0 || wish > best ? best : wish;
+    level = request < 0 || request > best ? best : request;
     return level;
 }
+
+/* What this library and the Python files that call it have to agree on. */
+int64_t losskit_abi(void) { return FINGERPRINT << 16 | (int64_t)sizeof(Call); }
 
 const Kernels *losskit_kernels(void) {
     if (level < 0) losskit_level(-1);
     return level == AVX512 ? &losskit_avx512 : level == AVX2 ? &losskit_avx2 : &losskit_plain;
-}
-
-/* A fresh buffer of this size comes page by page: pages of 2 MB come ten times as fast. */
-static void prefer_large_pages(const View *v, int64_t bytes) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    uintptr_t from = ((uintptr_t)v->data + 0x1fffff) & ~(uintptr_t)0x1fffff;
-    uintptr_t to = ((uintptr_t)v->data + (uintptr_t)bytes) & ~(uintptr_t)0x1fffff;
-    if (to > from && bytes >= 32 << 20) madvise((void *)from, to - from, MADV_HUGEPAGE);
-#else
-    (void)v, (void)bytes;
-#endif
 }
 
 typedef struct {
@@ -79,7 +70,7 @@ static int64_t tile_of(const Call *call) {
         const int64_t enough = 63 * width / 16 * 16;
         most = TILE_BYTES / 4 / call->C / 16 * 16;
         most = most < 16 ? 16 : most > enough ? enough : most;
-        if (most > 16 && most / 16 % 2 == 0) most -= 16; /* rows an even number of lines apart share cache sets */
+        if (most > 16 && most / 16 % 2 == 0) most -= 16; /* rows an even number of cache lines apart share cache sets */
     } else if (call->C > 1 && call->input.s != 1) {
         most = 65536 / call->C; /* classes side by side: the tile stays in the cache while each class is read */
         most = most < 64 ? 64 : most > 128 * width ? 128 * width : most / 16 * 16;
@@ -98,37 +89,38 @@ int64_t losskit_run_pieces(Call *call, Kernel kernel) {
     int64_t least = LEAST_WORK / (tiling.tile * call->C) + 1;
     int64_t size = (units + most - 1) / most;
     if (size < least) size = least;
-    int64_t each = (units + size - 1) / size, count = each * samples, room = call->C * call->K;
+    int64_t each = (units + size - 1) / size, count = each * samples, columns = call->C * call->K;
     int64_t own = call->totals && each > 1; /* else a piece writes where its sums belong */
-    Piece *pieces = calloc((size_t)count, sizeof *pieces);
-    double *sums = own ? calloc((size_t)(count * room) + 1, sizeof *sums) : 0;
-    if (!pieces || (own && !sums)) {
-        free(pieces), free(sums);
-        return 1;
-    }
-    if (call->totals) memset(call->totals, 0, (size_t)(samples * room) * sizeof(double));
+    int64_t sums_bytes = own ? count * columns * (int64_t)sizeof(double) : 0;
+    Piece *pieces;
+    double *sums;
+    void *memory = ALLOCATE_ARRAYS({&pieces, count * (int64_t)sizeof *pieces}, {&sums, sums_bytes});
+    if (!memory) return 1;
+    memset(sums, 0, (size_t)sums_bytes);
+    if (call->totals) memset(call->totals, 0, (size_t)(samples * columns) * sizeof(double));
     for (int64_t i = 0; i < count; i++) {
         int64_t sample = i / each, at = i % each * size, end = at + size < units ? at + size : units;
         pieces[i] = (Piece){.first = sample * units + at, .last = sample * units + end};
-        if (call->totals) pieces[i].totals = own ? sums + i * room : call->totals + sample * room;
+        if (call->totals) pieces[i].totals = own ? sums + i * columns : call->totals + sample * columns;
     }
     int64_t bytes = call->N * call->C * call->S * (call->input.type == FLOAT32 ? 4 : 2);
-    int writes = call->coefficients || call->parts == WRITE_PARTS;
-    if (writes) prefer_large_pages(&call->gradient, bytes);
+    int writes = call->coefficients || call->activations == SAVE_ACTIVATIONS;
+    if (writes && bytes >= WORTH_LARGE_PAGES) losskit_prefer_large_pages(call->gradient.data, (size_t)bytes);
     call->stream = writes && bytes >= STREAM_BYTES;
     Run run = {call, kernel, tiling, pieces};
     int64_t threads = call->N * call->C * call->S < 2 * LEAST_WORK ? 1 : call->threads;
     losskit_parallel(count, threads, run_piece, &run);
-    call->problem = FINE, call->without_parts = 0;
+    int64_t short_of_memory = 0;
+    call->problem = NO_PROBLEM, call->activations_not_saved = 0;
     for (int64_t i = 0; i < count; i++) {
         if (pieces[i].problem && !call->problem)
             call->problem = pieces[i].problem, call->bad_value = pieces[i].bad_value;
-        call->without_parts |= pieces[i].without_parts;
+        call->activations_not_saved |= pieces[i].activations_not_saved, short_of_memory |= pieces[i].short_of_memory;
         if (own)
-            for (int64_t k = 0; k < room; k++) call->totals[i / each * room + k] += sums[i * room + k];
+            for (int64_t k = 0; k < columns; k++) call->totals[i / each * columns + k] += sums[i * columns + k];
     }
-    free(pieces), free(sums);
-    return 0;
+    free(memory);
+    return short_of_memory;
 }
 
 /* 0, or 1 where memory is short. */

@@ -2,17 +2,11 @@
  * tests/test_native_maths.py: exp 1, expm1, log1p and log 2 (log beside 1 where it is nearly 0), reciprocal 0.6;
  * power 128, for a base as small as 1e-20. */
 #pragma once
+#include "constants.h"
 #include "simd.h"
 
 /* exp(z) - 1 - z, over z^2, for |z| <= log(2) / 2 */
-INLINE vf exp_tail(vf z) {
-    vf r = all(0.000198909809f);
-    r = fma_(r, z, all(0.00139336416f));
-    r = fma_(r, z, all(0.00833331048f));
-    r = fma_(r, z, all(0.0416664667f));
-    r = fma_(r, z, all(0.166666672f));
-    return fma_(r, z, all(0.5f));
-}
+INLINE vf exp_tail(vf z) { return EXP_TAIL(z); }
 
 /* exp(x) for x <= 0; NaN stays NaN, below -104 the answer is 0. */
 INLINE vf exp_below(vf x) {
@@ -30,29 +24,21 @@ INLINE vf exp_(vf x) { return exp_below(min_or_nan(all(89.0f), x)); }
 /* exp(x) - 1 for x <= 0 */
 INLINE vf expm1_(vf x) {
     vf small = fma_(exp_tail(x), x * x, x);
-    return pick(lt(all(-0.34f), x), small, exp_below(x) - 1.0f);
+    return pick(lt(all(EXPM1_SMALL), x), small, exp_below(x) - 1.0f);
 }
 
 /* log(1 + z) for 0 <= z <= 1 */
-INLINE vf log1p_unit(vf z) {
-    vf r = all(-0.00317605701f);
-    r = fma_(r, z, all(0.0195425265f));
-    r = fma_(r, z, all(-0.0563736111f));
-    r = fma_(r, z, all(0.105436236f));
-    r = fma_(r, z, all(-0.152696669f));
-    r = fma_(r, z, all(0.196632743f));
-    r = fma_(r, z, all(-0.249516159f));
-    r = fma_(r, z, all(0.333297104f));
-    r = fma_(r, z, all(-0.499998927f));
-    return fma_(r, z, all(1.0f)) * z;
+INLINE vf log1p_unit(vf z) { return LOG1P_OVER_Z(z) * z; }
+
+/* log(2^exponent) + log_mantissa */
+INLINE vf scaled_log(vf exponent, vf log_mantissa) {
+    return fma_(exponent, all(0.693359375f), fma_(exponent, all(-2.12194440e-4f), log_mantissa));
 }
 
 /* log(a) for a >= 2^-126; NaN stays NaN, infinity is large */
 INLINE vf log_(vf a) {
     vf e = exponent_of(a);
-    vf l = log1p_unit(mantissa_of(a) - 1.0f);
-    vf r = fma_(e, all(0.693359375f), fma_(e, all(-2.12194440e-4f), l));
-    return pick(eq(a, a), r, a);
+    return pick(eq(a, a), scaled_log(e, log1p_unit(mantissa_of(a) - 1.0f)), a);
 }
 
 /* log(1 + u) for u >= 0 */

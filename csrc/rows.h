@@ -1,7 +1,9 @@
 /* Rows of a tile: typed memory to floats and back. */
 #pragma once
 #include "call.h"
+#include "memory.h"
 #include "simd.h"
+#include <stdlib.h>
 
 INLINE float bfloat16_to_float(uint16_t h) {
     uint32_t bits = (uint32_t)h << 16;
@@ -19,7 +21,7 @@ INLINE uint16_t float_to_bfloat16(float f) {
 
 INLINE float half_to_float(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
-    /* shifted into place, an exponent is too small by 112; a multiplication mends denormals too */
+    /* shifted into place, the exponent is too small by 112; the multiplication also normalizes denormals */
     uint32_t bits = rest << 13, wide = 0x77800000;
     float f, scale;
     memcpy(&f, &bits, 4);
@@ -115,9 +117,9 @@ static double number_at(const View *v, int64_t at) {
         const T *from = (const T *)v->data + at;                                                                       \
         for (int64_t i = 0; i < len; i++) {                                                                            \
             int64_t k = (int64_t)from[i * stride];                                                                     \
-            int odd = (uint64_t)k >= (uint64_t)classes;                                                                \
-            wrong |= odd;                                                                                              \
-            out[i] = odd ? -1 : (int32_t)k;                                                                            \
+            int outside = (uint64_t)k >= (uint64_t)classes;                                                            \
+            wrong |= outside;                                                                                          \
+            out[i] = outside ? -1 : (int32_t)k;                                                                        \
         }                                                                                                              \
         return wrong;                                                                                                  \
     }
@@ -134,18 +136,18 @@ static int load_indices(int32_t *restrict out, const View *v, int64_t n, int64_t
         for (; v->type == INT64 && i + 16 <= len; i += 16) {
             const int64_t *from = (const int64_t *)v->data + at + i;
             __m512i low = _mm512_loadu_si512(from), high = _mm512_loadu_si512(from + 8);
-            __mmask16 odd = (__mmask16)(_mm512_cmpge_epu64_mask(low, most) | _mm512_cmpge_epu64_mask(high, most) << 8);
+            __mmask16 outside = (__mmask16)(_mm512_cmpge_epu64_mask(low, most) | _mm512_cmpge_epu64_mask(high, most) << 8);
             __m512i both_ = _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(low)),
                                                _mm512_cvtepi64_epi32(high), 1);
-            _mm512_storeu_si512(out + i, _mm512_mask_mov_epi32(both_, odd, minus));
-            wrong |= odd;
+            _mm512_storeu_si512(out + i, _mm512_mask_mov_epi32(both_, outside, minus));
+            wrong |= outside;
         }
         for (; v->type == UINT8 && i + 16 <= len; i += 16) {
             const uint8_t *from = (const uint8_t *)v->data + at + i;
             __m512i k = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
-            __mmask16 odd = _mm512_cmpge_epu32_mask(k, few);
-            _mm512_storeu_si512(out + i, _mm512_mask_mov_epi32(k, odd, minus));
-            wrong |= odd;
+            __mmask16 outside = _mm512_cmpge_epu32_mask(k, few);
+            _mm512_storeu_si512(out + i, _mm512_mask_mov_epi32(k, outside, minus));
+            wrong |= outside;
         }
         at += i, out += i, len -= i;
     }
@@ -200,7 +202,7 @@ static void load_mask(uint8_t *restrict out, const View *v, int64_t n, int64_t c
 
 INLINE int is_plain(const View *v) { return v->type == FLOAT32 && v->s == 1; }
 
-/* Soft labels are right to rounding. */
+/* How far beyond 0 and 1 a soft label may lie. */
 INLINE float rounding_of(const View *v) {
     switch (v->type) {
     case FLOAT16: return 3.90625e-3f;
@@ -211,8 +213,39 @@ INLINE float rounding_of(const View *v) {
     }
 }
 
-INLINE void complain(Piece *piece, int64_t problem, double value) {
-    if (piece->problem != FINE) return;
+/* The first value that no label can have is kept. */
+INLINE void report_problem(Piece *piece, int64_t problem, double value) {
+    if (piece->problem != NO_PROBLEM) return;
     piece->problem = problem;
     piece->bad_value = value;
+}
+
+/* The positions of a tile: len of sample n, from s on, in rows of `padded` floats. */
+typedef struct {
+    int64_t n, s, len, padded;
+} Span;
+
+INLINE int64_t padded_to_vectors(int64_t len) { return (len + W - 1) / W * W; }
+
+INLINE Span span_of(const Call *call, Tiling tiling, int64_t unit) {
+    int64_t s = unit % tiling.per_sample * tiling.tile, left = call->S - s;
+    int64_t len = left < tiling.tile ? left : tiling.tile;
+    return (Span){unit / tiling.per_sample, s, len, padded_to_vectors(len)};
+}
+
+/* Rows of a tile, in memory of the thread's own. */
+typedef struct {
+    float *x, *t, *w, *g;
+    uint8_t *counts;
+    void *memory;
+} Rows;
+
+/* Null memory where it is short. */
+static Rows allocate_rows(Tiling tiling, Piece *piece) {
+    int64_t count = padded_to_vectors(tiling.tile), bytes = count * 4;
+    Rows rows;
+    rows.memory =
+        ALLOCATE_ARRAYS({&rows.x, bytes}, {&rows.t, bytes}, {&rows.w, bytes}, {&rows.g, bytes}, {&rows.counts, count});
+    piece->short_of_memory |= !rows.memory;
+    return rows;
 }

@@ -1,39 +1,27 @@
-/* Each element is a yes or no of its own: rows of x and t, one class at a time. */
+/* Each element is a binary label of its own: rows of x and t, one class at a time. */
 #pragma once
 #include "sigmoid_hard.h"
 
-/* Rows of a tile, in memory of the thread's own. */
-typedef struct {
-    float *x, *t, *w, *g;
-    uint8_t *counts;
-} Rows;
-
-static Rows rows_for(Tiling tiling) {
-    int64_t wide = (tiling.tile + W - 1) / W * W;
-    float *x = aligned_alloc(64, (size_t)(wide * 4 * 4 + ((wide + 63) & ~63)));
-    return (Rows){x, x + wide, x + 2 * wide, x + 3 * wide, (uint8_t *)(x + 4 * wide)};
-}
-
-/* len floats of a row, a multiple of W: the memory itself where it can be. */
-INLINE const float *row_of(float *room, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
+/* len floats of a row, a multiple of W: the tensor's own memory if it is contiguous float32, else a copy. */
+INLINE const float *row_of(float *copy, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
     if (is_plain(v)) return (const float *)v->data + offset_of(v, n, c, s);
-    load_row(room, v, n, c, s, len);
-    return room;
+    load_row(copy, v, n, c, s, len);
+    return copy;
 }
 
 typedef struct {
-    int missing, soft; /* whether an element does not count; whether a label is neither 0 nor 1 */
+    int ignored, soft; /* whether an element does not count; whether a label is neither 0 nor 1 */
     int64_t counted;
-} Found;
+} RowContent;
 
-/* A row where what does not count is a 0 that is certainly told: it adds nothing to any sum, whatever its weight, and
- * its slope is 0. Remembers the first bad label. */
-static Found sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c, int64_t s, int64_t len, int64_t padded,
-                           const Rows *rows) {
+/* A row in which an element that does not count has the label 0 and the logit -infinity: it adds 0 to every sum,
+ * whatever its weight, and has no slope. Reports the first bad label. */
+static RowContent load_valid_row(const Call *call, Piece *piece, Span span, int64_t c, const Rows *rows) {
+    const int64_t n = span.n, s = span.s, len = span.len, padded = span.padded;
     float *x = rows->x, *t = rows->t, *w = rows->w;
     uint8_t *counts = rows->counts;
     const float rounding = rounding_of(&call->target);
-    const vf ignore = all((float)call->ignore), certainly = all(-INFINITY);
+    const vf ignore = all((float)call->ignore), no_chance = all(-INFINITY);
     const float *xs = x, *ts = t;
     if (len == padded)
         xs = row_of(x, &call->input, n, c, s, len), ts = row_of(t, &call->target, n, c, s, len);
@@ -45,8 +33,8 @@ static Found sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c,
     else
         memset(counts, 1, (size_t)len);
     memset(counts + len, 0, (size_t)(padded - len));
-    Found found = {0};
-    vi odd = {0};
+    RowContent content = {0};
+    vi not_binary = {0};
     for (int64_t i = 0; i < padded; i += W) {
         vm count = from_bytes(counts + i);
         vf ti = load(ts + i);
@@ -55,25 +43,26 @@ static Found sigmoid_clean(const Call *call, Piece *piece, int64_t n, int64_t c,
             to_bytes(counts + i, count);
         }
         ti = keep(count, ti);
-        ones(ti, &odd);
-        store(x + i, pick(count, load(xs + i), certainly));
+        ones(ti, &not_binary);
+        store(x + i, pick(count, load(xs + i), no_chance));
         store(t + i, ti);
         if (call->weight.data) store(w + i, keep(count, load(w + i)));
-        found.counted += count_of(count);
+        content.counted += count_of(count);
     }
-    found.missing = found.counted < len;
-    if (!any_bit(odd)) return found;
+    content.ignored = content.counted < len;
+    if (!any_bit(not_binary)) return content;
     for (int64_t i = 0; i < len; i++) {
-        found.soft |= t[i] != 0.0f && t[i] != 1.0f;
+        content.soft |= t[i] != 0.0f && t[i] != 1.0f;
         if (!(t[i] >= -rounding && t[i] <= 1.0f + rounding))
-            complain(piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, n, c, s + i)));
+            report_problem(piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, n, c, s + i)));
         t[i] = t[i] > 1.0f ? 1.0f : t[i] > 0.0f ? t[i] : 0.0f; /* -0 too is 0 */
     }
-    return found;
+    return content;
 }
 
-/* The same for sums that look at both sides: what does not count has no weight, and no infinite price. */
-static void neutral(const Rows *rows, int64_t padded, int weighted) {
+/* For sums that look at both labels: an element that does not count has the logit 0 and the weight 0, so that no
+ * infinite term is multiplied by its weight. */
+static void weigh_by_counts(const Rows *rows, int64_t padded, int weighted) {
     for (int64_t i = 0; i < padded; i += W) {
         vm count = from_bytes(rows->counts + i);
         store(rows->x + i, keep(count, load(rows->x + i)));
@@ -82,76 +71,81 @@ static void neutral(const Rows *rows, int64_t padded, int weighted) {
 }
 
 static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
-    const Rows rows = rows_for(tiling);
+    const Rows rows = allocate_rows(tiling, piece);
+    if (!rows.memory) return;
     const int64_t *region = call->region;
-    Ask ask = {
+    Request request = {
         .sum = call->totals != 0,
         .grad = call->coefficients != 0,
-        .parts = call->parts == WRITE_PARTS,
+        .save_activations = call->activations == SAVE_ACTIVATIONS,
         .region = region[TP] >= 0 || region[PRED] >= 0,
-        .rare = region[PRED_SQ] >= 0 || region[TARGET_SQ] >= 0 || region[ABS_DIFF] >= 0,
+        .squares = region[PRED_SQ] >= 0 || region[TARGET_SQ] >= 0 || region[ABS_DIFF] >= 0,
         .log = call->terms > 0 && is_log(call->term),
     };
-    ask.terms = call->terms > ask.log;
-    const Term *last = call->term + ask.log;
-    ask.squared = call->terms == ask.log + 1 && last->gamma == 2 && last->rest == 0;
-    int hard = !ask.rare;
+    request.terms = call->terms > request.log;
+    const Term *last = call->term + request.log;
+    request.squared = call->terms == request.log + 1 && last->gamma == 2 && last->rest == 0;
+    int hard = !request.squares;
     for (int64_t j = 0; j < call->terms; j++) hard &= call->term[j].every[0] < 0 && call->term[j].every[1] < 0;
     const int may_be_hard = hard;
-    piece->without_parts = ask.parts && (!hard || ask.terms || call->weight.data);
-    ask.parts &= !piece->without_parts;
-    int inside = call->has_ignore && (call->ignore == 0 || call->ignore == 1);
-    int careful = call->mask.data || inside;
+    piece->activations_not_saved = request.save_activations && (!hard || request.terms || call->weight.data);
+    request.save_activations &= !piece->activations_not_saved;
+    int ignore_is_label = call->has_ignore && (call->ignore == 0 || call->ignore == 1);
+    int some_ignored = call->mask.data || ignore_is_label;
     for (int64_t unit = piece->first; unit < piece->last; unit++) {
-        int64_t n = unit / tiling.per_sample, s = unit % tiling.per_sample * tiling.tile;
-        int64_t len = call->S - s < tiling.tile ? call->S - s : tiling.tile, padded = (len + W - 1) / W * W;
+        const Span span = span_of(call, tiling, unit);
+        int64_t n = span.n, s = span.s, len = span.len, padded = span.padded;
         for (int64_t c = 0; c < call->C; c++) {
             const double *coefficients = call->coefficients ? call->coefficients + n * call->coefficients_n + c * call->K : 0;
             double *sums = piece->totals ? piece->totals + c * call->K : 0;
-            float shift = call->shift ? call->shift[c] : 0.0f;
-            int sound = 1; /* coefficients are finite */
-            for (int64_t k = 0; coefficients && k < call->K; k++) sound &= isfinite(coefficients[k]) != 0;
+            float bias = call->logit_bias ? call->logit_bias[c] : 0.0f;
+            int finite_coefficients = 1;
+            for (int64_t k = 0; coefficients && k < call->K; k++) finite_coefficients &= isfinite(coefficients[k]) != 0;
             int direct = is_plain(&call->gradient) && len == padded;
-            float *out = (ask.grad || call->parts) && direct ? (float *)call->gradient.data + offset_of(&call->gradient, n, c, s) : rows.g;
-            if (call->parts == READ_PARTS) {
+            float *out = (request.grad || call->activations) && direct
+                             ? (float *)call->gradient.data + offset_of(&call->gradient, n, c, s)
+                             : rows.g;
+            if (call->activations == USE_ACTIVATIONS) {
                 if (!direct) load_row(out, &call->gradient, n, c, s, len);
-                join_parts(call, padded, coefficients, out);
+                gradient_from_activations(call, padded, coefficients, out);
                 if (!direct) store_row(&call->gradient, n, c, s, out, len);
                 continue;
             }
             int done = 0;
-            if (!careful && len == padded && (hard || !call->has_ignore)) {
+            if (!some_ignored && len == padded && (hard || !call->has_ignore)) {
                 const float *x = row_of(rows.x, &call->input, n, c, s, len), *w = rows.w;
                 const float *t = row_of(rows.t, &call->target, n, c, s, len);
-                if (call->shift) {
-                    for (int64_t i = 0; i < len; i++) rows.x[i] = x[i] + shift;
+                if (call->logit_bias) {
+                    for (int64_t i = 0; i < len; i++) rows.x[i] = x[i] + bias;
                     x = rows.x;
                 }
-                ask.weighted = call->weight.data != 0;
-                if (ask.weighted) w = row_of(rows.w, &call->weight, n, c, s, len);
-                done = hard && !hard_blocks(call, x, t, w, len, sums, coefficients, out, ask);
-                if (!done && !call->has_ignore && !ask.parts) {
+                request.weighted = call->weight.data != 0;
+                if (request.weighted) w = row_of(rows.w, &call->weight, n, c, s, len);
+                done = hard && !hard_blocks(call, x, t, w, len, sums, coefficients, out, request);
+                if (!done && !call->has_ignore && !request.save_activations) {
                     hard = 0;
-                    done = !soft_block(call, x, t, w, len, sums, coefficients, out, ask);
+                    done = !soft_block(call, x, t, w, len, sums, coefficients, out, request);
                 }
             }
             if (!done) {
-                Found found = sigmoid_clean(call, piece, n, c, s, len, padded, &rows);
-                careful |= found.missing; /* where one is ignored, others will be */
-                hard = may_be_hard && !found.soft;
-                if (call->shift)
-                    for (int64_t i = 0; i < len; i++) rows.x[i] += shift;
-                if (found.soft && ask.parts) piece->without_parts = 1, ask.parts = 0;
-                if (!hard) neutral(&rows, padded, call->weight.data != 0);
-                ask.weighted = !hard || call->weight.data;
-                (hard ? hard_blocks : soft_block)(call, rows.x, rows.t, rows.w, padded, sums, coefficients, out, ask);
-                if (hard && sums && !call->weight.data) add_to(sums, region[COUNT], (double)(found.counted - padded));
-                if (ask.grad && !sound) /* what does not count has no gradient, even of a loss that is NaN */
+                RowContent content = load_valid_row(call, piece, span, c, &rows);
+                some_ignored |= content.ignored; /* where one is ignored, others will be */
+                hard = may_be_hard && !content.soft;
+                if (call->logit_bias)
+                    for (int64_t i = 0; i < len; i++) rows.x[i] += bias;
+                if (content.soft && request.save_activations)
+                    piece->activations_not_saved = 1, request.save_activations = 0;
+                if (!hard) weigh_by_counts(&rows, padded, call->weight.data != 0);
+                request.weighted = !hard || call->weight.data;
+                (hard ? hard_blocks : soft_block)(call, rows.x, rows.t, rows.w, padded, sums, coefficients, out, request);
+                if (hard && sums && !call->weight.data) add_to(sums, region[COUNT], (double)(content.counted - padded));
+                if (request.grad && !finite_coefficients) /* what does not count has no gradient, even of a NaN loss */
                     for (int64_t i = 0; i < padded; i += W)
                         store(out + i, keep(from_bytes(rows.counts + i), load(out + i)));
             }
-            if ((ask.grad || ask.parts) && out == rows.g) store_row(&call->gradient, n, c, s, out, len);
+            if ((request.grad || request.save_activations) && out == rows.g)
+                store_row(&call->gradient, n, c, s, out, len);
         }
     }
-    free(rows.x);
+    free(rows.memory);
 }

@@ -49,10 +49,10 @@ INLINE vf negate_where(vm m, vf a) { return _mm512_mask_xor_ps(a, m, a, all(-0.0
 INLINE vf fma_where(vm m, vf a, vf b, vf c) { return _mm512_mask3_fmadd_ps(a, b, c, m); }
 /* by the sign bit */
 INLINE vm negative(vf a) { return _mm512_movepi32_mask((__m512i)a); }
-/* Where t is 1, given that it is 0 or 1 unless `odd` ends with a bit set. */
-INLINE vm ones(vf t, vi *odd) {
+/* Where t is 1, given that it is 0 or 1 unless `not_binary` ends with a bit set. */
+INLINE vm ones(vf t, vi *not_binary) {
     vm set = _mm512_test_epi32_mask((__m512i)t, (__m512i)t);
-    *odd = (vi)_mm512_mask_ternarylogic_epi32((__m512i)*odd, set, (__m512i)t, (__m512i)all(1.0f), 0xf6); /* odd | (t ^ 1) */
+    *not_binary = (vi)_mm512_mask_ternarylogic_epi32((__m512i)*not_binary, set, (__m512i)t, (__m512i)all(1.0f), 0xf6); /* a | (b ^ c) */
     return set;
 }
 INLINE int any_bit(vi a) { return _mm512_test_epi32_mask((__m512i)a, (__m512i)a) != 0; }
@@ -88,9 +88,9 @@ INLINE vf keep(vm m, vf yes) { return (vf)((vi)yes & m); }
 INLINE vf add_where(vm m, vf a, vf b) { return a + keep(m, b); }
 INLINE vf negate_where(vm m, vf a) { return (vf)((vi)a ^ (m & (int32_t)0x80000000)); }
 INLINE vm negative(vf a) { return (vi)a >> 31; }
-INLINE vm ones(vf t, vi *odd) {
+INLINE vm ones(vf t, vi *not_binary) {
     vm one = t == all(1.0f);
-    *odd |= (vi)t & ~one;
+    *not_binary |= (vi)t & ~one;
     return one;
 }
 INLINE vf absolute(vf a) { return (vf)((vi)a & 0x7fffffff); }
@@ -160,7 +160,7 @@ INLINE float sum_of(vf a) {
 }
 #endif
 
-/* W rows of W floats to columns: every stage deals the two halves of the rows into one another. */
+/* W rows of W floats to columns: every stage interleaves the two halves of the rows. */
 #if W == 16
 #define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
@@ -174,14 +174,14 @@ INLINE float sum_of(vf a) {
 INLINE void transpose_square(vf *rows) {
 #pragma GCC unroll 4
     for (int stage = 1; stage < W; stage *= 2) {
-        vf dealt[W];
+        vf interleaved[W];
 #pragma GCC unroll 8
         for (int k = 0; k < W / 2; k++) {
-            dealt[2 * k] = __builtin_shufflevector(rows[k], rows[k + W / 2], LOW);
-            dealt[2 * k + 1] = __builtin_shufflevector(rows[k], rows[k + W / 2], HIGH);
+            interleaved[2 * k] = __builtin_shufflevector(rows[k], rows[k + W / 2], LOW);
+            interleaved[2 * k + 1] = __builtin_shufflevector(rows[k], rows[k + W / 2], HIGH);
         }
 #pragma GCC unroll 16
-        for (int k = 0; k < W; k++) rows[k] = dealt[k];
+        for (int k = 0; k < W; k++) rows[k] = interleaved[k];
     }
 }
 #undef LOW

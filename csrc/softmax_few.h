@@ -2,23 +2,21 @@
 #pragma once
 #include "softmax_gradient.h"
 
-#define FEW 8
-
 /* Where each class is read and written: W floats at a time. */
 typedef struct {
-    const float *in[FEW];
-    float *out[FEW];
+    const float *in[FEW_CLASSES];
+    float *out[FEW_CLASSES];
     int direct; /* out is the gradient itself */
 } FewRows;
 
 static FewRows few_rows(Tile *tile) {
     const Call *call = tile->call;
     const int64_t P = tile->P, C = call->C;
-    FewRows rows = {.direct = written_at_once(tile)};
-    int plain = !call->shift && (tile->transposed || (tile->raw && is_plain(&call->input)));
+    FewRows rows = {.direct = written_in_place(tile)};
+    int plain = !call->logit_bias && (tile->transpose_input || (tile->raw && is_plain(&call->input)));
     for (int64_t c = 0; c < C; c++) {
         rows.out[c] = rows.direct ? gradient_row(tile, c) : tile->r + c * P;
-        if (call->parts == READ_PARTS) {
+        if (call->activations == USE_ACTIVATIONS) {
             rows.in[c] = rows.out[c];
             if (rows.direct) continue;
             load_row(rows.out[c], &call->gradient, tile->n, c, tile->s, tile->len);
@@ -26,9 +24,9 @@ static FewRows few_rows(Tile *tile) {
         } else {
             rows.in[c] = logits(tile, c);
             if (plain) continue;
-            const float shift = shift_of(call, c);
+            const float bias = logit_bias_of(call, c);
             float *own = tile->e + c * P;
-            for (int64_t i = 0; i < P; i++) own[i] = rows.in[c][i] + shift;
+            for (int64_t i = 0; i < P; i++) own[i] = rows.in[c][i] + bias;
             rows.in[c] = own;
         }
     }
@@ -45,10 +43,11 @@ INLINE void sum_up(vf e, int c, vf *sum, vf *m) {
 }
 
 /* exp(x - base) of each class at W positions, their sum and the largest. */
-INLINE void few_exponentials(const FewRows *rows, int64_t i, const int C, int shifted, vf base, vm absent, vf *e, vf *sum, vf *m) {
+INLINE void few_exponentials(const FewRows *rows, int64_t i, const int C, int subtract_base, vf base, vm absent, vf *e,
+                             vf *sum, vf *m) {
     for (int c = 0; c < C; c++) {
         vf x = load(rows->in[c] + i);
-        e[c] = shifted ? exp_below(or_zero(absent, x) - base) : exp_(x);
+        e[c] = subtract_base ? exp_below(or_zero(absent, x) - base) : exp_(x);
         sum_up(e[c], c, sum, m);
     }
 }
@@ -58,26 +57,28 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
     const FewRows rows = few_rows(tile);
     const vf zero = {0}, one = all(1.0f);
     const int64_t *region = call->region;
-    const int terms = (int)call->terms, grad = tile->coefficients != 0, known_parts = call->parts == READ_PARTS;
+    const int terms = (int)call->terms, grad = tile->coefficients != 0;
+    const int use_activations = call->activations == USE_ACTIVATIONS;
     const int by_pred = grad && region[PRED] >= 0, by_tp = grad && region[TP] >= 0;
     const float *factors = tile->factors;
-    int streaming = call->stream && !known_parts && rows.direct;
+    int streaming = call->stream && !use_activations && rows.direct;
     for (int c = 0; c < C; c++) streaming &= (uintptr_t)rows.out[c] % (W * 4) == 0;
-    vf fp[FEW], tp[FEW], fn[FEW], target[FEW], count = zero, priced_sums[MOST_TERMS][FEW];
+    vf fp[FEW_CLASSES], tp[FEW_CLASSES], fn[FEW_CLASSES], target[FEW_CLASSES], count = zero;
+    vf term_sums[MOST_TERMS][FEW_CLASSES];
     for (int c = 0; c < C; c++) fp[c] = tp[c] = fn[c] = target[c] = zero;
     for (int j = 0; j < terms; j++)
-        for (int c = 0; c < C; c++) priced_sums[j][c] = zero;
+        for (int c = 0; c < C; c++) term_sums[j][c] = zero;
     for (int64_t i = 0; i < tile->P; i += W) {
-        vf e[FEW], sum = zero, m = zero, base = zero, w = load(tile->w + i);
+        vf e[FEW_CLASSES], sum = zero, m = zero, base = zero, w = load(tile->w + i);
         vi at = load_int(tile->index + i);
-        if (known_parts)
+        if (use_activations)
             for (int c = 0; c < C; c++) {
                 e[c] = load(rows.in[c] + i);
                 sum_up(e[c], c, &sum, &m);
             }
         else {
             few_exponentials(&rows, i, C, 0, base, (vm){0}, e, &sum, &m);
-            if (any(not(both(lt(all(1e-20f), m), lt(sum, all(1e20f)))))) { /* large logits, or NaN: less the largest */
+            if (any(not(both(lt(all(1e-20f), m), lt(sum, all(1e20f)))))) { /* large logits, or NaN: minus the largest */
                 vm absent = not(le_int(all_int(0), at));
                 base = all(-INFINITY);
                 for (int c = 0; c < C; c++) base = max_or_nan(or_zero(absent, load(rows.in[c] + i)), base);
@@ -101,7 +102,7 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
         if (tile->logs) {
             l = log_share(both(largest, le(others, m)), p, others * reciprocal(m));
             vm tiny = lt(min_or_nan(truth, p), all(TINY));
-            if (!known_parts && any(tiny)) {
+            if (!use_activations && any(tiny)) {
                 vf x = zero;
                 for (int c = 0; c < C; c++) x = pick(eq_int(at, all_int(c)), load(rows.in[c] + i), x);
                 l = pick(tiny, x - base - log_(sum), l);
@@ -109,11 +110,11 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
         }
         if (by_tp) added = lookup(factors + TP * C, C, at) * p;
         for (int j = 0; j < terms; j++) {
-            Priced priced = price(call->term + j, l, p, q);
-            if (grad) added = fma_(lookup(factors + (REGION_COLUMNS + 2 * j) * C, C, at), priced.slope, added);
+            TermValue evaluated = term_value(call->term + j, l, p, q);
+            if (grad) added = fma_(lookup(factors + (REGION_COLUMNS + 2 * j) * C, C, at), evaluated.slope, added);
             if (sums)
                 for (int c = 0; c < C; c++)
-                    priced_sums[j][c] = fma_where(eq_int(at, all_int(c)), priced.value, w, priced_sums[j][c]);
+                    term_sums[j][c] = fma_where(eq_int(at, all_int(c)), evaluated.value, w, term_sums[j][c]);
         }
         if (sums) {
             count += w;
@@ -126,7 +127,7 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
                 fn[c] = fma_where(own, q, w, fn[c]);
             }
         }
-        if (call->parts == WRITE_PARTS)
+        if (call->activations == SAVE_ACTIVATIONS)
             for (int c = 0; c < C; c++) store(rows.out[c] + i, e[c]);
         if (!grad) continue;
         added = keep(le_int(all_int(0), at), added);
@@ -157,16 +158,16 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
                 store(rows.out[c] + i, g);
         }
     }
-    for (int c = 0; grad && tile->odd && c < C; c++) leave_out(tile, rows.out[c]);
-    for (int c = 0; (grad || call->parts == WRITE_PARTS) && !rows.direct && c < C; c++)
+    for (int c = 0; grad && tile->nonfinite_coefficients && c < C; c++) leave_out(tile, rows.out[c]);
+    for (int c = 0; (grad || call->activations == SAVE_ACTIVATIONS) && !rows.direct && c < C; c++)
         store_row(&call->gradient, tile->n, c, tile->s, rows.out[c], tile->len);
     if (!sums) return;
-    const int64_t stride = 4 * (1 + (terms + 2) / 4);
+    const int64_t stride = 4 * groups_of(terms);
     const double counted = sum_of(count);
     for (int c = 0; c < C; c++) {
         double *by_class = tile->histogram + c * stride;
         by_class[0] += sum_of(target[c]), by_class[1] += sum_of(tp[c]), by_class[2] += sum_of(fn[c]);
-        for (int j = 0; j < terms; j++) by_class[3 + j] += sum_of(priced_sums[j][c]);
+        for (int j = 0; j < terms; j++) by_class[3 + j] += sum_of(term_sums[j][c]);
         if (region[PRED] >= 0) sums[c * call->K + region[PRED]] += sum_of(fp[c]);
         if (region[COUNT] >= 0) sums[c * call->K + region[COUNT]] += counted;
     }

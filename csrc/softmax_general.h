@@ -1,4 +1,4 @@
-/* Every element of a tile priced by itself: soft targets, smoothed terms, squares and absolute differences. */
+/* Columns that look at every element of a tile: soft targets, smoothed terms, squares and absolute differences. */
 #pragma once
 #include "softmax_gradient.h"
 
@@ -17,21 +17,21 @@ static void read_labels(Tile *tile, int64_t c) {
         if (!tile->counts[i])
             tile->labels[i] = 0.0f;
         else if (!(t >= -rounding && t <= 1.0f + rounding))
-            complain(tile->piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, tile->n, c, tile->s + i)));
+            report_problem(tile->piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, tile->n, c, tile->s + i)));
         tile->row_sum[i] += tile->labels[i];
     }
 }
 
 /* A distribution over classes sums to 1. */
 static void check_rows(Tile *tile) {
-    float allowed = 1e-3f + (float)tile->call->C * rounding_of(&tile->call->target);
+    float allowed = ROW_TOLERANCE + (float)tile->call->C * rounding_of(&tile->call->target);
     for (int64_t i = 0; i < tile->len; i++)
         if (tile->counts[i] && !(fabsf(tile->row_sum[i] - 1.0f) <= allowed))
-            complain(tile->piece, BAD_ROW, tile->row_sum[i]);
+            report_problem(tile->piece, BAD_ROW, tile->row_sum[i]);
 }
 
 /* Sums of every column, and the slopes r by each log probability, with their sums over the classes. */
-static void price_elements(Tile *tile, double *sums) {
+static void sum_elements(Tile *tile, double *sums) {
     const Call *call = tile->call;
     const int64_t *region = call->region;
     int64_t P = tile->P, C = call->C, K = call->K;
@@ -44,7 +44,7 @@ static void price_elements(Tile *tile, double *sums) {
     for (int64_t i = 0; i < P; i += W) store(log_sum + i, log_(load(tile->sum + i)));
     for (int64_t c = 0; c < C; c++) {
         const float *x = logits(tile, c), *factor = tile->factors;
-        float shift = shift_of(call, c);
+        float bias = logit_bias_of(call, c);
         read_labels(tile, c);
         vf columns[REGION_COLUMNS], fp = zero, fn = zero, truth[MOST_TERMS], every[MOST_TERMS];
         for (int k = 0; k < REGION_COLUMNS; k++) columns[k] = zero;
@@ -74,17 +74,17 @@ static void price_elements(Tile *tile, double *sums) {
                 r = r * p;
             }
             if (call->terms) {
-                vf l = load(x + i) + shift - load(tile->base + i) - load(log_sum + i);
+                vf l = load(x + i) + bias - load(tile->base + i) - load(log_sum + i);
                 vf near = zero - log1p_unit(min_or_nan(one, others * reciprocal(m)));
                 l = pick(both(top, le(others, m)), near, l);
                 for (int64_t j = 0; j < call->terms; j++) {
-                    Priced priced = price(call->term + j, l, p, q);
-                    truth[j] += or_zero(eq(t, zero), priced.value * t * w);
-                    every[j] = fma_(priced.value, w, every[j]);
+                    TermValue evaluated = term_value(call->term + j, l, p, q);
+                    truth[j] += or_zero(eq(t, zero), evaluated.value * t * w);
+                    every[j] = fma_(evaluated.value, w, every[j]);
                     if (!grad) continue;
                     const float *by = factor + (REGION_COLUMNS + 2 * j) * C + c;
                     vf share = fma_(all(by[0]), t, all(by[C]));
-                    r += or_zero(eq(share, zero), share * priced.slope);
+                    r += or_zero(eq(share, zero), share * evaluated.slope);
                 }
             }
             if (!grad) continue;
@@ -122,5 +122,5 @@ static void gradient_elements(Tile *tile) {
         }
         gradient_done(tile, c, out);
     }
-    if (tile->across) transpose_out(tile, &call->gradient, tile->e, tile->r);
+    if (tile->transpose_gradient) transpose_out(tile, &call->gradient, tile->e, tile->r);
 }

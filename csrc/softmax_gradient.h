@@ -1,31 +1,31 @@
 /* The gradient of a softmax tile: the rows that are written, and what is written where labels are class indices. */
 #pragma once
-#include "softmax.h"
+#include "softmax_sums.h"
 
-INLINE int written_at_once(const Tile *tile) { return tile->len == tile->P && is_plain(&tile->call->gradient); }
+INLINE int written_in_place(const Tile *tile) { return tile->len == tile->P && is_plain(&tile->call->gradient); }
 
-/* The row of a class where its gradient can be written at once, else one to be copied out: over the exponentials where
- * all classes are, at the end. */
+/* The row of a class where its gradient can be written in place, else one to be copied out: over its exponentials where
+ * all classes are transposed at the end. */
 static float *gradient_row(const Tile *tile, int64_t c) {
     const View *v = &tile->call->gradient;
-    if (written_at_once(tile)) return (float *)v->data + offset_of(v, tile->n, c, tile->s);
-    return tile->across ? tile->e + c * tile->P : own_row(tile, c);
+    if (written_in_place(tile)) return (float *)v->data + offset_of(v, tile->n, c, tile->s);
+    return tile->transpose_gradient ? tile->e + c * tile->P : own_row(tile, c);
 }
 
 /* What does not count has no gradient, even of a loss that is NaN. */
 static void leave_out(const Tile *tile, float *row) {
-    if (tile->ready) return;
+    if (tile->complete) return;
     for (int64_t i = 0; i < tile->len; i++) row[i] = tile->counts[i] ? row[i] : 0.0f;
 }
 
 static void gradient_done(const Tile *tile, int64_t c, float *row) {
-    if (tile->odd) leave_out(tile, row);
-    if (written_at_once(tile) || tile->across) return;
+    if (tile->nonfinite_coefficients) leave_out(tile, row);
+    if (written_in_place(tile) || tile->transpose_gradient) return;
     store_row(&tile->call->gradient, tile->n, c, tile->s, row, tile->len);
 }
 
 INLINE int streams(const Tile *tile, const float *row) {
-    return tile->call->stream && written_at_once(tile) && (uintptr_t)row % (W * 4) == 0;
+    return tile->call->stream && written_in_place(tile) && (uintptr_t)row % (W * 4) == 0;
 }
 
 /* The gradient rows of a class, or of four at once. */
@@ -109,5 +109,5 @@ static void gradient_indices(Tile *tile) {
     int64_t c = 0;
     for (; c + 4 <= C; c += 4) write_gradients(tile, c, 4, region, tile->certain);
     for (; c < C; c++) write_gradients(tile, c, 1, region, tile->certain);
-    if (tile->across) transpose_out(tile, &call->gradient, tile->e, tile->r);
+    if (tile->transpose_gradient) transpose_out(tile, &call->gradient, tile->e, tile->r);
 }

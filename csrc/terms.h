@@ -5,14 +5,14 @@
 
 typedef struct {
     vf value, slope; /* f, and df / d log p */
-} Priced;
+} TermValue;
 
-/* TP, also where it is nearly all of the target and what is missing would be lost. */
+/* TP: from what is missing of the target where that is less, so that it is not lost to rounding. */
 INLINE double true_positives(double tp, double fn, double target) { return fn < tp ? target - fn : tp; }
 
 INLINE int is_log(const Term *term) { return term->gamma == 0 && term->rest == 0; }
 
-INLINE Priced price(const Term *term, vf l, vf p, vf q) {
+INLINE TermValue term_value(const Term *term, vf l, vf p, vf q) {
     float a = (float)term->log, gamma = (float)term->gamma, b = (float)term->rest, e = (float)term->q;
     vf value = {0}, slope = {0};
     if (a != 0 && gamma == 0) {
@@ -20,12 +20,12 @@ INLINE Priced price(const Term *term, vf l, vf p, vf q) {
         slope = all(-a);
     } else if (a != 0) {
         vf power_ = power(q, gamma);
-        vf steeper = gamma == 1.0f   ? all(1.0f)
-                     : gamma == 2.0f ? q
-                                     : pick(lt(q, all(1.17549435e-38f)), all(0.0f), power_ * reciprocal(q));
+        vf power_slope = gamma == 1.0f   ? all(1.0f)
+                         : gamma == 2.0f ? q
+                                         : pick(lt(q, all(1.17549435e-38f)), all(0.0f), power_ * reciprocal(q));
         value = power_ * l * -a;
         /* where p is 0 and log p infinite, p log p is 0 */
-        slope = fma_(steeper * gamma, or_zero(le(p, all(0.0f)), p * l), all(0.0f) - power_) * a;
+        slope = fma_(power_slope * gamma, or_zero(le(p, all(0.0f)), p * l), all(0.0f) - power_) * a;
     }
     if (b != 0 && e == 1.0f) {
         value += q * b;
@@ -34,5 +34,5 @@ INLINE Priced price(const Term *term, vf l, vf p, vf q) {
         value += expm1_(l * e) * (-b / e);
         slope -= exp_below(l * e) * b;
     }
-    return (Priced){value, slope};
+    return (TermValue){value, slope};
 }

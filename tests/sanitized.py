@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import torch
 
 import operators
+import test_memory_shortage
 from losskit.ops import differences, native, reference
 from operators import (
     COLUMNS,
@@ -97,9 +98,13 @@ def check_differences(case, g):
 
 
 CHECKS = {"sums": check_sums, "ranks": check_ranks, "differences": check_differences}
+SHORTAGES = list(test_memory_shortage.COMPUTED)
 
 
 def check(kind, seed):
+    if kind == "shortage":
+        assert test_memory_shortage.failures(SHORTAGES[seed]) < test_memory_shortage.MOST
+        return
     case = drawn(seed)
     if kind == "ranks":  # errors of one size, and of sizes that two digits sort, or three
         case = case._replace(columns="targets", scale=(0.0, 1e-3, 3.0, 1e4)[seed % 4])

@@ -1,11 +1,14 @@
-"""Where there is no C compiler losskit installs and works all the same, and says what is missing."""
+"""Without a C compiler losskit installs, works and says what is missing; with stale kernels it refuses."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from losskit.ops import constants, native
 
 ROOT = Path(__file__).parent.parent
 REASON = "not native: the C kernels were not built when losskit was installed"
@@ -42,3 +45,19 @@ def test_without_a_compiler_the_package_builds_and_the_plain_operators_serve(tmp
     assert sum(line.startswith(str(built)) for line in said) == 2
     assert [line.strip() for line in said].count(REASON) == 2
     assert finite == "True"
+
+
+@pytest.mark.parametrize("stale", ["constants", "structure", "without a version"])
+def test_kernels_of_another_version_are_refused(monkeypatch, stale):
+    if stale == "constants":
+        monkeypatch.setattr(constants, "FINGERPRINT", constants.FINGERPRINT + 1)
+    elif stale == "structure":
+        monkeypatch.setattr(native, "_Call", native._View)
+    else:
+        monkeypatch.setattr(native, "_PATH", importlib.util.find_spec("_ctypes").origin)
+    native.library.cache_clear()
+    try:
+        with pytest.raises(ImportError, match="are of another version than the Python files"):
+            native.library()
+    finally:
+        native.library.cache_clear()

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from losskit.ops import constants
+
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("gcc") or shutil.which("cc")
 FLAGS = ("-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror")
@@ -51,8 +53,11 @@ def shim(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     assert COMPILER, "the kernels' functions are tested by themselves: install gcc"
     (folder / "shim.c").write_text(SETS[request.param][0] + SHIM)
+    (folder / "constants.h").write_text(constants.HEADER)
     made = folder / "shim.so"
-    subprocess.run([COMPILER, *FLAGS, f"-I{ROOT / 'csrc'}", folder / "shim.c", "-o", made, "-lm"], check=True)
+    subprocess.run(
+        [COMPILER, *FLAGS, f"-I{ROOT / 'csrc'}", f"-I{folder}", folder / "shim.c", "-o", made, "-lm"], check=True
+    )
     found = ctypes.CDLL(str(made))
     assert found.width() == {"plain": 4, "avx2": 8, "avx512": 16}[request.param]
     return found

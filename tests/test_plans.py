@@ -433,8 +433,8 @@ def unsmoothed(self, inputs):
 FINISH_PLAN = losskit.ClassificationLoss.finish_plan
 PLANTED = [
     ("no smoothing", losskit.ClassificationLoss, "finish_plan", unsmoothed, {"label_smoothing": 0.1}),
-    ("absent classes by the formula", finish, "_ABSENT", {"formula": 0, "skip": 0, "penalize": 0}, {}),
-    ("a loss of the sum", finish, "_REDUCTIONS", {"mean": 1, "sum": 1}, {}),
+    ("absent classes by the formula", finish, "ABSENT", ("penalize", "skip", "formula"), {}),
+    ("a loss of the sum", finish, "REDUCTIONS", ("sum", "mean"), {}),
 ]
 
 

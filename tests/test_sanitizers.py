@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from losskit.ops import constants
+from test_memory_shortage import COMPUTED
+
 ROOT = Path(__file__).parent.parent
 SANITIZE = "-fsanitize=address,undefined"
 FLAGS = f"-std=gnu11 -O1 -g1 -fno-math-errno -fno-trapping-math -fPIC -fno-omit-frame-pointer {SANITIZE}".split()
@@ -30,9 +33,10 @@ def library(tmp_path_factory):
     """The kernels with sanitizers."""
     folder = tmp_path_factory.mktemp("sanitized")
     sources = sorted((ROOT / "csrc").glob("*.c"))
+    (folder / "constants.h").write_text(constants.HEADER)
 
     def compile(path):
-        subprocess.run([COMPILER, *FLAGS, "-c", path, "-o", folder / f"{path.stem}.o"], check=True)
+        subprocess.run([COMPILER, *FLAGS, f"-I{folder}", "-c", path, "-o", folder / f"{path.stem}.o"], check=True)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(compile, sources))
@@ -57,7 +61,9 @@ def watched(library, kind, seeds=()):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "count"), [("sums", 120), ("ranks", 60), ("differences", 40)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("sums", 120), ("ranks", 60), ("differences", 40), ("shortage", len(COMPUTED))]
+)
 def test_nothing_is_read_or_written_that_is_not_the_kernels_own(library, kind, count):
     done = watched(library, kind, range(count))
     assert done.returncode == 0, done.stdout + done.stderr[-6000:]

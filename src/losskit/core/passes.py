@@ -17,7 +17,8 @@ from losskit.core.contract import InputSpec
 from losskit.core.totals import Sums
 from losskit.ops import choice
 from losskit.ops.columns import Column, kernel_columns
-from losskit.ops.finish import MOST_PARTS, Finish
+from losskit.ops.constants import MOST_PARTS
+from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link
 from losskit.ops.plan import Call, Plan, PlannedPart, Plans, layout_of, layout_of_option, serves_plain_code
 

@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
+from losskit.ops.constants import REGION_COLUMNS as REGION_COLUMNS
+from losskit.ops.constants import RegionColumn as RegionColumn
 from losskit.ops.maths import one_minus_exp, safe_power
 
-RegionColumn = Literal["tp", "pred", "target", "count", "pred_sq", "target_sq", "abs_diff"]
-REGION_COLUMNS: tuple[RegionColumn, ...] = ("tp", "pred", "target", "count", "pred_sq", "target_sq", "abs_diff")
 OF_REGIONS = 4  # of the columns, which sum neither squares nor differences
 OF_TARGETS = ("target", "count", "target_sq")  # columns that no score enters
 

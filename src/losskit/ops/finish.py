@@ -10,14 +10,9 @@ from typing import Any, Literal
 from torch import Tensor
 
 from losskit.ops.columns import REGION_COLUMNS
+from losskit.ops.constants import ABSENT, EMPTY, FINISHES, MOST_PARTS, OPERATIONS, REDUCTIONS
 from losskit.ops.native import TYPES, _Call, _View
-from losskit.ops.tape import OPERATIONS, Tape
-
-MOST_PARTS = 8
-_REDUCTIONS = {"mean": 0, "sum": 1}
-_EMPTY = {"zero": 0, "nan": 1}
-_ABSENT = {"formula": 0, "skip": 1, "penalize": 2}
-_CODES = {name: code for code, name in enumerate(OPERATIONS)}
+from losskit.ops.tape import Tape
 
 
 @dataclass(frozen=True)
@@ -117,7 +112,7 @@ class LossStruct(ctypes.Structure):
 
 @lru_cache(maxsize=256)
 def _operations(tape: Tape) -> Any:
-    each = [_Operation(_CODES[o.name], o.a, o.b, o.c, o.constant) for o in tape.operations]
+    each = [_Operation(OPERATIONS.index(o.name), o.a, o.b, o.c, o.constant) for o in tape.operations]
     return (_Operation * len(each))(*each)
 
 
@@ -136,11 +131,12 @@ def _of_classes(option: Any) -> _View:
 
 def set_part(part: _Part, finish: Finish, weight: float, places: list[int], names: list[str], held: list[Any]) -> None:
     """Fill the structure of a part, whose columns have these names and these places in the pass."""
-    part.reduction, part.empty, part.weight = _REDUCTIONS[finish.reduction], _EMPTY[finish.empty], weight
+    part.reduction, part.empty, part.weight = REDUCTIONS.index(finish.reduction), EMPTY.index(finish.empty), weight
     part.class_weight = _of_classes(finish.class_weight)
     at = dict(zip(names, places, strict=True))
     if isinstance(finish, RegionsFinish):
-        part.kind, part.absent, part.over_batch = 1, _ABSENT[finish.absent], finish.over_batch
+        part.kind, part.absent = FINISHES.index("region_formula"), ABSENT.index(finish.absent)
+        part.over_batch = finish.over_batch
         part.column = type(part.column)(*[at.get(name, -1) for name in REGION_COLUMNS])
         part.formula, part.penalty = _tape(finish.formula, held), _tape(finish.penalty, held)
         if finish.scored is not None:
@@ -148,7 +144,8 @@ def set_part(part: _Part, finish: Finish, weight: float, places: list[int], name
             held.append(scored)
             part.scored = ctypes.addressof(scored)
         return
-    part.kind, part.smoothing, part.spread, part.divisor = 0, finish.smoothing, finish.spread, finish.divisor
+    part.kind = FINISHES.index("mean_of_terms")
+    part.smoothing, part.spread, part.divisor = finish.smoothing, finish.spread, finish.divisor
     sides = range(finish.sides)
     part.truth = _Sides(*[places[k] if k in sides else -1 for k in range(2)])
     smoothed = finish.smoothing != 0

@@ -12,19 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.ops import constants
 from losskit.ops.columns import KernelColumns
 from losskit.ops.inputs import Inputs, can_hold
 
-TYPES = {
-    torch.float32: 0, torch.float16: 1, torch.bfloat16: 2, torch.float64: 3, torch.bool: 4,
-    torch.uint8: 5, torch.int8: 6, torch.int16: 7, torch.int32: 8, torch.int64: 9,
-}  # fmt: skip
+TYPES: dict[torch.dtype, int] = {getattr(torch, name): code for code, name in enumerate(constants.DTYPES)}
 INPUTS = (torch.float32, torch.float16, torch.bfloat16)
-LINKS = ("sigmoid", "softmax", "difference")
-MOST_TERMS = 8
-FEW_CLASSES = 8  # whose softmax is kept for the gradient
-_REGION = 7
-_WRITE_PARTS, _READ_PARTS = 1, 2
+LINKS, MOST_TERMS, FEW_CLASSES = constants.LINKS, constants.MOST_TERMS, constants.FEW_CLASSES
+_REGION = len(constants.REGION_COLUMNS)
+_SAVE_ACTIVATIONS = constants.ACTIVATIONS.index("save_activations")
+_USE_ACTIVATIONS = constants.ACTIVATIONS.index("use_activations")
 
 
 class _View(ctypes.Structure):
@@ -58,10 +55,10 @@ class _Call(ctypes.Structure):
         ("term", _Term * MOST_TERMS),
         ("problem", ctypes.c_int64),
         ("bad_value", ctypes.c_double),
-        ("words", ctypes.c_void_p),
-        ("priced", ctypes.c_int64),
-        ("parts", ctypes.c_int64),
-        ("without_parts", ctypes.c_int64),
+        ("keys", ctypes.c_void_p),
+        ("keep_increments", ctypes.c_int64),
+        ("activations", ctypes.c_int64),
+        ("activations_not_saved", ctypes.c_int64),
     ]
 
 
@@ -78,19 +75,37 @@ MISSING = (
 )
 
 
+OTHER_VERSION = (
+    f"losskit: the compiled kernels, {_PATH}, are of another version than the Python files that call them. Run "
+    "`pip install .` again where losskit was installed from."
+)
+NO_MEMORY = "losskit: the kernels found no memory for a tile or for partial sums; nothing was computed."
+
+
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL:
     """The compiled kernels, with PyTorch's own threads."""
     assert _PATH is not None
     kernels = ctypes.CDLL(_PATH)
+    _compare_versions(kernels)
     kernels.losskit_use_threads_of.argtypes = [ctypes.c_void_p]
     for entry in (kernels.losskit_run, kernels.losskit_rank, kernels.losskit_rank_gradient):
         entry.argtypes, entry.restype = [ctypes.POINTER(_Call)], ctypes.c_int64
     kernels.losskit_level.restype = ctypes.c_int64
-    kernels.losskit_level.argtypes = [ctypes.c_int64]
+    kernels.losskit_level.argtypes = kernels.losskit_fail_allocation.argtypes = [ctypes.c_int64]
     kernels.losskit_level(-1)
     kernels.losskit_use_threads_of(_openmp())
     return kernels
+
+
+def _compare_versions(kernels: ctypes.CDLL) -> None:
+    try:
+        kernels.losskit_abi.restype = ctypes.c_int64
+        same = kernels.losskit_abi() == constants.FINGERPRINT << 16 | ctypes.sizeof(_Call)
+    except AttributeError:  # compiled before there was such a number
+        same = False
+    if not same:
+        raise ImportError(OTHER_VERSION)
 
 
 def _openmp() -> int | None:
@@ -136,11 +151,12 @@ def run(
         gradient = request_gradient(call, held, coefficients, input, pooled=pooled)
     elif saved is not None:
         assert saved.memory is not None
-        call.gradient, _ = view_of(saved.memory, flat=pooled and input.dim() == 2)
-        call.parts = _WRITE_PARTS
+        call.gradient, written = view_of(saved.memory, flat=pooled and input.dim() == 2)
+        assert written is saved.memory  # a copy would be lost
+        call.activations = _SAVE_ACTIVATIONS
     invoke("losskit_run", call)
     if saved is not None:
-        if call.without_parts:
+        if call.activations_not_saved:
             saved.memory = None
         else:
             saved.call, saved.held = call, held[1:]
@@ -148,8 +164,13 @@ def run(
 
 
 @lru_cache(maxsize=2)
-def entries(*, locked: bool) -> tuple[Any, Any]:
-    """The calls of a whole loss and of its gradient; locked, other Python threads wait, which takes less time."""
+def entries(size: int, *, locked: bool) -> tuple[Any, Any]:
+    """The calls of a whole loss and of its gradient; locked, other Python threads wait, which takes less time.
+
+    `size` is that of the structure which describes a loss.
+    """
+    if library().losskit_size_of_loss() != size:
+        raise ImportError(OTHER_VERSION)
     kernels = ctypes.PyDLL(_PATH) if locked else library()
     run, gradient = kernels.losskit_loss, kernels.losskit_loss_gradient
     pointers, number, whole = [ctypes.c_void_p] * 6, ctypes.c_double, ctypes.c_int64
@@ -216,7 +237,7 @@ class SavedActivations:
         assert gradient is not None
         self.call = self.memory = None
         held = set_coefficients(call, coefficients)
-        call.totals, call.parts = None, _READ_PARTS
+        call.totals, call.activations = None, _USE_ACTIVATIONS
         invoke("losskit_run", call)
         del held
         self.held = ()
@@ -237,7 +258,7 @@ def rank(
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
     totals = torch.empty((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64, device="cpu")
     words = torch.empty(input.shape, dtype=torch.float32, device="cpu")
-    call.K, call.totals, call.words, call.priced = 3, totals.data_ptr(), words.data_ptr(), keep_increments
+    call.K, call.totals, call.keys, call.keep_increments = 3, totals.data_ptr(), words.data_ptr(), keep_increments
     invoke("losskit_rank", call)
     del held
     return totals, words, (call.problem, call.bad_value) if call.problem else None
@@ -256,7 +277,7 @@ def rank_gradient(
 ) -> Tensor:
     """The gradient by the input from the increments, whose memory it takes where both have the same layout."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
-    call.K, call.words = 3, increments.data_ptr()
+    call.K, call.keys = 3, increments.data_ptr()
     alike = input.dtype == increments.dtype and input.is_contiguous() and not (pooled and input.dim() == 2)
     gradient = request_gradient(call, held, coefficients, input, pooled=pooled, into=increments if alike else None)
     invoke("losskit_rank_gradient", call)
@@ -325,7 +346,7 @@ def request_gradient(
 
 def invoke(entry: str, call: _Call) -> None:
     if getattr(library(), entry)(ctypes.byref(call)):
-        raise MemoryError("losskit: no memory for the partial sums of a loss.")
+        raise MemoryError(NO_MEMORY)
 
 
 def expand_to(tensor: Tensor, input: Tensor) -> Tensor:

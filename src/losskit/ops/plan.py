@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from losskit.ops import choice, native, values
 from losskit.ops.columns import Column, columns_of, kernel_columns
+from losskit.ops.constants import GRADIENTS, RESULTS
 from losskit.ops.finish import Finish, LossStruct, TermsFinish, set_part
 from losskit.ops.inputs import Inputs
 from losskit.ops.passes import can_save
@@ -23,8 +24,7 @@ from losskit.ops.passes import can_save
 MOST_PLANS = 64
 WITHOUT_LOCK = 8192  # elements, from which on other Python threads run meanwhile
 BOTH_PASSES = 65536  # elements, up to which the gradient of regions is made in the forward pass
-_VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(4)
-_OUT_OF_MEMORY, _BAD_VALUE, _TO_BE_SCALED, _SAVED = 1, 2, 4, 8
+_VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(len(GRADIENTS))
 _NOT_A_NUMBER = float("nan")
 _PLAIN = (Tensor, nn.Parameter)
 _NUMBER = torch.empty((), dtype=torch.float32, device="cpu")  # like which a value is made
@@ -138,7 +138,7 @@ class Plan:
         differentiable = inputs.input.requires_grad and torch.is_grad_enabled()
         self.mode = _mode(inputs, parts) if differentiable else _VALUE_ONLY
         self.saves = self.mode == _LATER and can_save(inputs, planned)
-        entries = native.entries(locked=inputs.input.numel() < WITHOUT_LOCK)
+        entries = native.entries(ctypes.sizeof(LossStruct), locked=inputs.input.numel() < WITHOUT_LOCK)
         self.run, self.run_gradient = entries
 
     @property
@@ -167,14 +167,14 @@ class Plan:
         return value
 
     def _report(self, flags: int, call: Call) -> None:
-        if flags & _OUT_OF_MEMORY:
-            raise MemoryError("losskit: no memory for the partial sums of a loss.")
+        if flags & RESULTS["out_of_memory"]:
+            raise MemoryError(native.NO_MEMORY)
         problem, value, scale = native.details()
-        if flags & _BAD_VALUE:
+        if flags & RESULTS["bad_value"]:
             values.raise_problem(self.owner, self.classes, int(problem), value)
-        if flags & _TO_BE_SCALED:
+        if flags & RESULTS["to_be_scaled"]:
             call.scale = scale
-        call.saved = bool(flags & _SAVED)
+        call.saved = bool(flags & RESULTS["saved"])
 
     def gradient(self, call: Call, coefficients: Tensor, upstream: float, into: Tensor | None) -> Tensor:
         """`upstream` times the gradient by the input, given the derivative by the totals, and what a pass saved."""

@@ -13,13 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# In the order of csrc/finish.h.
-OPERATIONS = (
-    "constant", "add", "subtract", "multiply", "divide", "negate", "absolute", "exp", "expm1", "log", "log1p", "sqrt",
-    "power", "minimum", "maximum", "tanh", "cosh", "less", "less_equal", "equal", "not_equal", "and", "or", "not",
-    "where",
-)  # fmt: skip
-MOST_REGISTERS = 96
+from losskit.ops.constants import MOST_REGISTERS
 
 
 class Operation(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from losskit.ops.constants import PROBLEMS, ROW_TOLERANCE
 from losskit.ops.inputs import Inputs, can_branch, can_hold
 from losskit.ops.reference import Elements
 
@@ -188,7 +189,11 @@ def report_problem(
 
 def _messages(owner: str, classes: int) -> tuple[str, ...]:
     """By the kind of a problem, from 1 on."""
-    return _index_message(owner, classes), _label_message(owner), _row_message(owner), _hard_message(owner)
+    by_problem = {
+        "bad_index": _index_message(owner, classes), "bad_label": _label_message(owner),
+        "bad_row": _row_message(owner), "bad_soft": _hard_message(owner),
+    }  # fmt: skip
+    return tuple(by_problem[name] for name in PROBLEMS[1:])
 
 
 def raise_problem(owner: str, classes: int, kind: int, value: float) -> NoReturn:
@@ -228,7 +233,7 @@ def _soft_labels(inputs: Inputs) -> Tensor | None:
     if inputs.link == "sigmoid":
         return out_of_range
     total = target.sum(1, keepdim=True, dtype=torch.float32)
-    bad = ~((total - 1).abs() <= 1e-3 + target.shape[1] * rounding)
+    bad = ~((total - 1).abs() <= ROW_TOLERANCE + target.shape[1] * rounding)
     rows = verdict(
         bad if counts is None else bad & counts,
         total,

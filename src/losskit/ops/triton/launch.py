@@ -83,12 +83,13 @@ class Work:
         sigmoid[(programs,)](
             self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks, blocks,
-            self.ignore or 0, self.rounding, **self._asked(positions), **self._kind(), CB=block, P=positions,
+            self.ignore or 0, self.rounding, **self._column_options(positions), **self._target_options(),
+            CB=block, P=positions,
         )  # fmt: skip
         return chunks, partials, keys
 
     def _softmax(self) -> tuple[int, Tensor | None, Tensor | None]:
-        line = min(LINE, _power_of_two(self.s)) if self._side_by_side() else 1
+        line = min(LINE, _power_of_two(self.s)) if self._positions_adjacent() else 1
         block = _power_of_two(self.c)
         if block * line > LARGEST_TILE:
             return self._softmax_loop()
@@ -98,7 +99,8 @@ class Work:
         softmax_tile[(self.n * chunks,)](
             self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks,
-            self.ignore or 0, self.rounding, **self._asked(positions), **self._kind(), **self._softmax_kind(),
+            self.ignore or 0, self.rounding,
+            **self._column_options(positions), **self._target_options(), **self._softmax_options(),
             CB=block, P=positions, num_warps=8 if block * positions > WHOLE_TILE else 4,
         )  # fmt: skip
         return chunks, partials, keys
@@ -111,16 +113,16 @@ class Work:
         known = torch.empty((self.n, rows, self.s), dtype=torch.float32, device=self.device)
         truths = torch.empty((self.n, self.s), dtype=torch.int32, device=self.device)
         partials, keys = self._partials(chunks), self._keys(self.n * tiles)
-        asked, shape = self._asked(positions), {**self._softmax_kind(), "CB": block, "P": positions}
+        options, shape = self._column_options(positions), {**self._softmax_options(), "CB": block, "P": positions}
         softmax_positions[(self.n * tiles,)](
             self.input, self.target, self.mask, self.logit_bias, self.coefficients, known, truths, keys, self.constants,
-            self.c, self.s, tiles, self.ignore or 0, self.rounding, **asked, **self._kind(), **shape,
+            self.c, self.s, tiles, self.ignore or 0, self.rounding, **options, **self._target_options(), **shape,
         )  # fmt: skip
         if self.totals or self.made is not None:
             softmax_classes[(self.n * blocks * chunks,)](
                 self.input, self.target, self.weight, self.gradient, self.logit_bias, self.coefficients,
                 known, truths, partials, self.constants, self.c, self.s, tiles, size, chunks, blocks,
-                self.rounding, **asked, DENSE=self.dense, **shape,
+                self.rounding, **options, DENSE=self.dense, **shape,
             )  # fmt: skip
         return chunks, partials, keys
 
@@ -155,14 +157,14 @@ class Work:
             strides, step = tensor.stride(), 1
         return tensor, strides[0], strides[1], step
 
-    def _side_by_side(self) -> bool:
+    def _positions_adjacent(self) -> bool:
         """Whether neighbouring positions, rather than classes, are neighbours in memory."""
         return (self.s > 1 and self.input[3] <= self.input[2]) or self.c == 1
 
     def _tile(self) -> tuple[int, int]:
         """Classes and positions of a tile that need not hold all classes, longest along memory."""
         c, s = _power_of_two(self.c), _power_of_two(self.s)
-        if not self._side_by_side():
+        if not self._positions_adjacent():
             block = min(c, TILE)
             return block, min(s, TILE // block)
         positions = min(s, TILE if self.link == "sigmoid" else LINE)
@@ -184,7 +186,7 @@ class Work:
     def _keys(self, programs: int) -> Tensor | None:
         return torch.empty(programs, dtype=torch.int64, device=self.device) if self.totals else None
 
-    def _asked(self, positions: int) -> dict[str, Any]:
+    def _column_options(self, positions: int) -> dict[str, Any]:
         """What the kernels are compiled for, of the columns and the tensors' size."""
         sides = (self.input, self.target, self.weight, self.mask, self.gradient)
         reach = max((2 * self.c) * abs(c) + positions * abs(s) for _, _, c, s in sides)
@@ -201,11 +203,11 @@ class Work:
             "WIDE": max(reach, 2 * self.c * len(self.columns)) >= 2**31,
         }
 
-    def _kind(self) -> dict[str, Any]:
+    def _target_options(self) -> dict[str, Any]:
         """What the kernels are compiled for, of the target."""
         return {"DENSE": self.dense, "SOFT": self.soft, "HAS_IGNORE": self.ignore is not None}
 
-    def _softmax_kind(self) -> dict[str, Any]:
+    def _softmax_options(self) -> dict[str, Any]:
         """What the softmax kernels are compiled for, of how far columns look.
 
         SPREAD: a term is wanted of every class, not of the truth alone. PLAIN: no column but `pred` looks at other

@@ -3,6 +3,14 @@
 import triton
 import triton.language as tl
 
+from losskit.ops import constants
+
+EXP_TAIL: tl.constexpr = tl.constexpr(constants.EXP_TAIL)
+EXP_TAIL_SIZE: tl.constexpr = tl.constexpr(len(constants.EXP_TAIL))
+LOG1P_OVER_Z: tl.constexpr = tl.constexpr(constants.LOG1P_OVER_Z)
+LOG1P_OVER_Z_SIZE: tl.constexpr = tl.constexpr(len(constants.LOG1P_OVER_Z))
+EXPM1_SMALL: tl.constexpr = tl.constexpr(constants.EXPM1_SMALL)
+
 # How a term's two parts are written: KIND is that of its logarithm plus five times that of its rest.
 NO_LOG: tl.constexpr = tl.constexpr(0)
 PLAIN_LOG: tl.constexpr = tl.constexpr(1)  # gamma is 0
@@ -15,33 +23,30 @@ POWER_REST: tl.constexpr = tl.constexpr(2)
 
 
 @triton.jit
+def polynomial(z, COEFFICIENTS: tl.constexpr, SIZE: tl.constexpr):
+    """By Horner's rule, the coefficient of the highest power first."""
+    r = z * COEFFICIENTS[0] + COEFFICIENTS[1]
+    for k in tl.static_range(2, SIZE):
+        r = r * z + COEFFICIENTS[k]
+    return r
+
+
+@triton.jit
 def exp_tail(z):
     """exp(z) - 1 - z, over z^2, for |z| <= log(2) / 2."""
-    r = z * 0.000198909809 + 0.00139336416
-    r = r * z + 0.00833331048
-    r = r * z + 0.0416664667
-    r = r * z + 0.166666672
-    return r * z + 0.5
+    return polynomial(z, EXP_TAIL, EXP_TAIL_SIZE)
 
 
 @triton.jit
 def expm1(x):
     """exp(x) - 1 for x <= 0."""
-    return tl.where(x > -0.34, exp_tail(x) * (x * x) + x, tl.exp(x) - 1.0)
+    return tl.where(x > EXPM1_SMALL, exp_tail(x) * (x * x) + x, tl.exp(x) - 1.0)
 
 
 @triton.jit
 def log1p_unit(z):
     """log(1 + z) for 0 <= z <= 1."""
-    r = z * -0.00317605701 + 0.0195425265
-    r = r * z - 0.0563736111
-    r = r * z + 0.105436236
-    r = r * z - 0.152696669
-    r = r * z + 0.196632743
-    r = r * z - 0.249516159
-    r = r * z + 0.333297104
-    r = r * z - 0.499998927
-    return (r * z + 1.0) * z
+    return polynomial(z, LOG1P_OVER_Z, LOG1P_OVER_Z_SIZE) * z
 
 
 @triton.jit
@@ -51,7 +56,7 @@ def log1p(u):
 
 
 @triton.jit
-def price(l, p, q, log, gamma, rest, exponent, KIND: tl.constexpr):  # noqa: E741 - l is log p
+def term_value(l, p, q, log, gamma, rest, exponent, KIND: tl.constexpr):  # noqa: E741 - l is log p
     """f(log p) and df / d log p of `log q^gamma (-log p) + rest (1 - p^exponent) / exponent`, where q is 1 - p."""
     form: tl.constexpr = KIND % 5
     rests: tl.constexpr = KIND // 5
@@ -63,17 +68,17 @@ def price(l, p, q, log, gamma, rest, exponent, KIND: tl.constexpr):  # noqa: E74
     elif form != NO_LOG:
         if form == LINEAR_LOG:
             power = q
-            steeper = tl.zeros_like(q) + 1.0
+            power_slope = tl.zeros_like(q) + 1.0
         elif form == SQUARE_LOG:
             power = q * q
-            steeper = q
+            power_slope = q
         else:
             none = q <= 0.0
             positive = tl.where(none, 1.0, q)
             power = tl.where(none, 0.0, tl.exp(tl.log(positive) * gamma))
-            steeper = tl.where(none, 0.0, power / positive)
+            power_slope = tl.where(none, 0.0, power / positive)
         value = power * l * -log
-        slope = (steeper * gamma * tl.where(p <= 0.0, 0.0, p * l) - power) * log
+        slope = (power_slope * gamma * tl.where(p <= 0.0, 0.0, p * l) - power) * log
     if rests == LINEAR_REST:
         value += q * rest
         slope -= p * rest

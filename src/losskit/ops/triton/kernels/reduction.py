@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from losskit.ops.triton.kernels.tiles import BAD_INDEX, BAD_ROW, FINE, KINDS
+from losskit.ops.triton.kernels.tiles import BAD_INDEX, BAD_ROW, KINDS, NO_PROBLEM
 
 
 @triton.jit
@@ -14,10 +14,10 @@ def reduce(
 ):  # fmt: skip
     """Rows of partial sums to one row of totals: `rows` each, of which a program adds a block of columns."""
     pid = tl.program_id(0)
-    key = tl.full((), FINE, tl.int64)
+    key = tl.full((), NO_PROBLEM, tl.int64)
     for start in range(0, count, KEYS):
         at = start + tl.arange(0, KEYS)
-        key = tl.minimum(key, tl.min(tl.load(keys + at, mask=at < count, other=FINE), 0))
+        key = tl.minimum(key, tl.min(tl.load(keys + at, mask=at < count, other=NO_PROBLEM), 0))
     row = (pid // blocks).to(tl.int64)
     column = pid % blocks * BLOCK + tl.arange(0, BLOCK)
     sums = tl.zeros((ROWS, BLOCK), tl.float64)
@@ -26,10 +26,10 @@ def reduce(
         at = (row * rows + r[:, None]) * room + column[None, :]
         sums += tl.load(partials + at, mask=(r < rows)[:, None] & (column < room)[None, :], other=0.0)
     total = tl.sum(sums, 0)
-    total = tl.where(key == FINE, total, float("nan"))
+    total = tl.where(key == NO_PROBLEM, total, float("nan"))
     tl.store(totals + row * room + column, total, mask=column < room)
     if pid == 0:
-        kind = tl.where(key == FINE, 0, key // KINDS)
+        kind = tl.where(key == NO_PROBLEM, 0, key // KINDS)
         value = tl.zeros((), tl.float64)
         if kind > 0:
             element = key % KINDS

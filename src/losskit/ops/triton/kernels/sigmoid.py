@@ -1,4 +1,4 @@
-"""Each element is a yes or no of its own."""
+"""Each element is a binary label of its own."""
 
 import triton
 import triton.language as tl
@@ -6,16 +6,15 @@ import triton.language as tl
 from losskit.ops.triton.kernels.maths import log1p_unit
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
-    FINE,
+    NO_PROBLEM,
     add_sums,
     columns_of,
     first_label,
     first_position,
     load_factors,
-    load_shift,
+    load_logit_bias,
     load_tile,
     no_sums,
-    price_all,
     read_indices,
     read_labels,
     region_slope,
@@ -23,6 +22,7 @@ from losskit.ops.triton.kernels.tiles import (
     store_gradient,
     store_sums,
     term_slope,
+    term_values,
 )
 
 
@@ -41,8 +41,8 @@ def _read(
         counts = counts & (bad == 0)
         t = tl.where(counts, t, 0.0)
     else:
-        index, kept, odd = read_indices(target, n, s, i, C, i < S - s, ignore, HAS_IGNORE)
-        bad = counts & odd[None, :]
+        index, kept, outside = read_indices(target, n, s, i, C, i < S - s, ignore, HAS_IGNORE)
+        bad = counts & outside[None, :]
         counts = counts & kept[None, :]
         t = ((index[None, :] == c[:, None]) & counts).to(tl.float32)
     return t, counts, bad
@@ -53,7 +53,7 @@ def _first_bad(
     target, mask, n, c, i, C, S, first, last, ignore, rounding,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
-    key = tl.full((), FINE, tl.int64)
+    key = tl.full((), NO_PROBLEM, tl.int64)
     for tile in range(first, last):
         s = tile * tl.full((), P, tl.int64)
         _, _, bad = _read(target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE)
@@ -66,7 +66,7 @@ def _first_bad(
 
 @triton.jit
 def sigmoid(
-    input, target, weight, mask, gradient, shift, coefficients, partials, keys, constants,
+    input, target, weight, mask, gradient, logit_bias, coefficients, partials, keys, constants,
     C, S, tiles, size, chunks, blocks, ignore, rounding,
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
@@ -74,7 +74,7 @@ def sigmoid(
 ):  # fmt: skip
     """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
     chunk, n, c, i, first, last = share_of_work(chunks, blocks, size, tiles, CB, P, WIDE)
-    added = load_shift(shift, c[:, None], (c < C)[:, None])
+    added = load_logit_bias(logit_bias, c[:, None], (c < C)[:, None])
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)
     if TOTALS:
@@ -96,8 +96,8 @@ def sigmoid(
         q = tl.where(up, z * d, d)
         difference = tl.where(t == 1.0, -q, p - t)
         curve = log1p_unit(z)
-        yes, yes_slopes = price_all(-(tl.where(up, 0.0, -x) + curve), p, q, constants, FORMS, J)
-        no, no_slopes = price_all(-(tl.where(up, x, 0.0) + curve), q, p, constants, FORMS, J)
+        yes, yes_slopes = term_values(-(tl.where(up, 0.0, -x) + curve), p, q, constants, FORMS, J)
+        no, no_slopes = term_values(-(tl.where(up, x, 0.0) + curve), q, p, constants, FORMS, J)
         if TOTALS:
             seen = seen | bad.to(tl.int32)
             sums = add_sums(sums, columns_of(p, p * w, t, w, difference, yes, no, COLUMNS, K), K)
@@ -110,7 +110,7 @@ def sigmoid(
             store_gradient(gradient, n, c, s, i, g, inside)
     if TOTALS:
         store_sums(partials, n * chunks + chunk, c, C, sums, K)
-        key = tl.full((), FINE, tl.int64)
+        key = tl.full((), NO_PROBLEM, tl.int64)
         if tl.max(tl.max(seen, 1), 0) > 0:
             key = _first_bad(target, mask, n, c, i, C, S, first, last, ignore, rounding, DENSE, SOFT, HAS_IGNORE, P)
         tl.store(keys + tl.program_id(0), key)

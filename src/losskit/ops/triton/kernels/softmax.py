@@ -19,24 +19,24 @@ from losskit.ops.triton.kernels.tiles import (
     columns_of,
     load_row,
     load_tile,
-    price_all,
     region_slope,
     term_slope,
+    term_values,
 )
 
 
 @triton.jit
-def read_logits(input, shift, n, c, s, i, C, inside, counts):
+def read_logits(input, logit_bias, n, c, s, i, C, inside, counts):
     """(C, P) logits: -infinity for a class that there is not, 0 where a position does not count."""
     real = (c < C)[:, None]
     x = load_tile(input, n, c, s, i, real & inside[None, :]).to(tl.float32)
-    if shift is not None:
-        x += tl.load(shift + c[:, None], mask=real, other=0.0)
+    if logit_bias is not None:
+        x += tl.load(logit_bias + c[:, None], mask=real, other=0.0)
     return tl.where(real, tl.where(counts[None, :], x, 0.0), float("-inf"))
 
 
 @triton.jit
-def read_truth(input, shift, n, s, i, truth, base, SPREAD: tl.constexpr):
+def read_truth(input, logit_bias, n, s, i, truth, base, SPREAD: tl.constexpr):
     """(1, P) logits of the truth, or any where (SPREAD) no term asks for them."""
     x = base
     if not SPREAD:
@@ -44,8 +44,8 @@ def read_truth(input, shift, n, s, i, truth, base, SPREAD: tl.constexpr):
         c = tl.where(known, truth, 0).to(i.dtype)
         at = input[0] + n * input[1] + s * input[3] + c * input[2] + i * input[3]
         x = tl.load(at, mask=known, other=0).to(tl.float32)[None, :]
-        if shift is not None:
-            x += tl.where(known, tl.load(shift + c, mask=known, other=0.0), 0.0)[None, :]
+        if logit_bias is not None:
+            x += tl.where(known, tl.load(logit_bias + c, mask=known, other=0.0), 0.0)[None, :]
     return x
 
 
@@ -60,16 +60,16 @@ def share(x, base, others):
 
 
 @triton.jit
-def price_elements(
+def element_terms(
     x, truth_x, base, others, constants, FORMS: tl.constexpr, J: tl.constexpr, SPREAD: tl.constexpr
 ):  # fmt: skip
     """p, 1 - p and top of each element, p and top of the truth; the terms, of the truth or (SPREAD) each element."""
     l, p, q, top = share(x, base, others)  # noqa: E741
     truth_l, truth_p, truth_q, truth_top = share(truth_x, base, others)
     if SPREAD:
-        values, slopes = price_all(l, p, q, constants, FORMS, J)
+        values, slopes = term_values(l, p, q, constants, FORMS, J)
     else:
-        values, slopes = price_all(truth_l, truth_p, truth_q, constants, FORMS, J)
+        values, slopes = term_values(truth_l, truth_p, truth_q, constants, FORMS, J)
     return p, q, top, truth_p, truth_top, values, slopes
 
 

@@ -5,10 +5,10 @@ import triton.language as tl
 
 from losskit.ops.triton.kernels.softmax import (
     element_sums,
+    element_terms,
     gradient_of,
     ignored_rows,
     other_slopes,
-    price_elements,
     read_logits,
     read_row_weights,
     read_soft,
@@ -19,19 +19,20 @@ from losskit.ops.triton.kernels.softmax import (
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
     BAD_ROW,
-    FINE,
+    NO_PROBLEM,
+    ROW_TOLERANCE,
     add_sums,
     first_label,
     first_position,
     load_factors,
     no_sums,
     numbers,
-    price_all,
     read_indices,
     read_mask,
     share_of_work,
     store_gradient,
     store_sums,
+    term_values,
 )
 
 
@@ -50,14 +51,15 @@ def _truth_slopes(
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr, PLAIN: tl.constexpr,
 ):  # fmt: skip
     l, p, q, top = share(truth_x, base, others)  # noqa: E741
-    _, slopes = price_all(l, p, q, constants, FORMS, J)
+    _, slopes = term_values(l, p, q, constants, FORMS, J)
     _, below, on_top = truth_part(coefficients, n, truth, p, top, slopes, PLAIN, COLUMNS, K)
     return below, on_top
 
 
 @triton.jit
 def _slopes(
-    input, target, shift, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x, base, others, rounding,
+    input, target, logit_bias, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x, base, others,
+    rounding,
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
     DENSE: tl.constexpr, HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr,
     WIDE: tl.constexpr, CB: tl.constexpr,
@@ -68,11 +70,11 @@ def _slopes(
         for start in range(0, C, CB):
             c = numbers(start, CB, WIDE)
             factors = load_factors(coefficients, n, c, C, K)
-            x = read_logits(input, shift, n, c, s, i, C, inside, counts)
+            x = read_logits(input, logit_bias, n, c, s, i, C, inside, counts)
             t = (truth[None, :] == c[:, None]).to(tl.float32)
             if DENSE:
                 t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
-            p, q, top, _, _, _, slopes = price_elements(x, truth_x, base, others, constants, FORMS, J, SPREAD)
+            p, q, top, _, _, _, slopes = element_terms(x, truth_x, base, others, constants, FORMS, J, SPREAD)
             r = other_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION, HAS_PRED, PLAIN)
             below += tl.sum(tl.where(top, 0.0, r), 0)[None, :]
             on_top += tl.sum(tl.where(top, r, 0.0), 0)[None, :]
@@ -81,7 +83,7 @@ def _slopes(
 
 @triton.jit
 def softmax_positions(
-    input, target, mask, shift, coefficients, known, truths, keys, constants,
+    input, target, mask, logit_bias, coefficients, known, truths, keys, constants,
     C, S, tiles, ignore, rounding,
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
@@ -96,22 +98,22 @@ def softmax_positions(
     inside = i < S - s
     counts = read_mask(mask, n, s, i, inside)
     truth = tl.zeros_like(i).to(tl.int32) - 1
-    key = tl.full((), FINE, tl.int64)
+    key = tl.full((), NO_PROBLEM, tl.int64)
     if DENSE:
         if HAS_IGNORE:
             for start in range(0, C, CB):
                 c = numbers(start, CB, WIDE)
                 counts = counts & (ignored_rows(target, n, c, s, i, C, inside, ignore, SOFT) == 0)
     else:
-        truth, counts, odd = read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE)
-        key = first_position(odd, n, s, i, S, BAD_INDEX)
+        truth, counts, outside = read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE)
+        key = first_position(outside, n, s, i, S, BAD_INDEX)
     base = tl.full((P,), float("-inf"), tl.float32)
     less = tl.zeros((P,), tl.float32)
     most = tl.zeros((P,), tl.float32)
     total = tl.zeros((P,), tl.float32)
     for start in range(0, C, CB):
         c = numbers(start, CB, WIDE)
-        x = read_logits(input, shift, n, c, s, i, C, inside, counts)
+        x = read_logits(input, logit_bias, n, c, s, i, C, inside, counts)
         higher = tl.maximum(base, tl.max(x, 0))
         finite = tl.where(higher == float("-inf"), 0.0, higher)
         e = tl.exp(x - finite[None, :])
@@ -127,8 +129,8 @@ def softmax_positions(
             total += tl.sum(t, 0)
             key = tl.minimum(key, first_label(bad, n, c, s, i, C, S))
     if DENSE and TOTALS:
-        odd = counts & ((tl.abs(total - 1.0) <= 1e-3 + C * rounding) == 0)
-        key = tl.minimum(key, first_position(odd, n, s, i, S, BAD_ROW))
+        bad_row = counts & ((tl.abs(total - 1.0) <= C * rounding + ROW_TOLERANCE) == 0)
+        key = tl.minimum(key, first_position(bad_row, n, s, i, S, BAD_ROW))
     others = less + (most - 1.0)
     ROWS: tl.constexpr = 4 if GRAD else 2
     at = known + n * ROWS * S + s + i
@@ -138,9 +140,9 @@ def softmax_positions(
     if TOTALS:
         tl.store(keys + pid, key)
     if GRAD:
-        truth_x = read_truth(input, shift, n, s, i, truth, base[None, :], SPREAD)
+        truth_x = read_truth(input, logit_bias, n, s, i, truth, base[None, :], SPREAD)
         below, on_top = _slopes(
-            input, target, shift, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x,
+            input, target, logit_bias, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x,
             base[None, :], others[None, :], rounding,
             COLUMNS, FORMS, K, J, DENSE, HAS_REGION, HAS_PRED, PLAIN, SPREAD, WIDE, CB,
         )  # fmt: skip
@@ -150,7 +152,7 @@ def softmax_positions(
 
 @triton.jit
 def softmax_classes(
-    input, target, weight, gradient, shift, coefficients, known, truths, partials, constants,
+    input, target, weight, gradient, logit_bias, coefficients, known, truths, partials, constants,
     C, S, tiles, size, chunks, blocks, rounding,
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
     DENSE: tl.constexpr, HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr,
@@ -170,12 +172,12 @@ def softmax_classes(
         truth = tl.load(truths + n * S + s + i, mask=inside, other=-2)
         counts = truth > -2
         w = read_row_weights(weight, n, s, i, inside, counts)
-        x = read_logits(input, shift, n, c, s, i, C, inside, counts)
+        x = read_logits(input, logit_bias, n, c, s, i, C, inside, counts)
         t = (truth[None, :] == c[:, None]).to(tl.float32)
         if DENSE:
             t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
-        truth_x = read_truth(input, shift, n, s, i, truth, row[0], SPREAD)
-        p, q, top, truth_p, truth_top, values, slopes = price_elements(
+        truth_x = read_truth(input, logit_bias, n, s, i, truth, row[0], SPREAD)
+        p, q, top, truth_p, truth_top, values, slopes = element_terms(
             x, truth_x, row[0], row[1], constants, FORMS, J, SPREAD
         )
         if TOTALS:

@@ -5,10 +5,10 @@ import triton.language as tl
 
 from losskit.ops.triton.kernels.softmax import (
     element_sums,
+    element_terms,
     gradient_of,
     ignored_rows,
     other_slopes,
-    price_elements,
     read_logits,
     read_row_weights,
     read_soft,
@@ -18,7 +18,8 @@ from losskit.ops.triton.kernels.softmax import (
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
     BAD_ROW,
-    FINE,
+    NO_PROBLEM,
+    ROW_TOLERANCE,
     add_sums,
     first_label,
     first_position,
@@ -37,7 +38,7 @@ def read_target(
     target, mask, n, c, s, i, C, S, ignore, rounding,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr,
 ):  # fmt: skip
-    """Labels (C, P), the class of the truth (P,) or -1, what counts (P,), bad labels (C, P) and bad rows (P,)."""
+    """Labels (C, P), the class of the truth (P,) or -1, what counts (P,), bad labels (C, P) and bad positions (P,)."""
     inside = i < S - s
     counts = read_mask(mask, n, s, i, inside)
     truth = tl.zeros_like(i).to(tl.int32) - 1
@@ -46,12 +47,12 @@ def read_target(
             counts = counts & (ignored_rows(target, n, c, s, i, C, inside, ignore, SOFT) == 0)
         t, bad = read_soft(target, n, c, s, i, C, counts, rounding)
         total = tl.sum(t, 0)
-        odd = counts & ((tl.abs(total - 1.0) <= 1e-3 + C * rounding) == 0)
+        bad_position = counts & ((tl.abs(total - 1.0) <= C * rounding + ROW_TOLERANCE) == 0)
     else:
-        truth, counts, odd = read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE)
+        truth, counts, bad_position = read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE)
         t = (truth[None, :] == c[:, None]).to(tl.float32)
-        bad = (truth[None, :] == c[:, None]) & odd[None, :]
-    return t, truth, counts, bad, odd
+        bad = (truth[None, :] == c[:, None]) & bad_position[None, :]
+    return t, truth, counts, bad, bad_position
 
 
 @triton.jit
@@ -59,21 +60,23 @@ def _first_bad(
     target, mask, n, c, i, C, S, first, last, ignore, rounding,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
-    key = tl.full((), FINE, tl.int64)
+    key = tl.full((), NO_PROBLEM, tl.int64)
     for tile in range(first, last):
         s = tile * tl.full((), P, tl.int64)
-        _, _, _, bad, odd = read_target(target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE)
+        _, _, _, bad, bad_position = read_target(
+            target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE
+        )
         if DENSE:
             key = tl.minimum(key, first_label(bad, n, c, s, i, C, S))
-            key = tl.minimum(key, first_position(odd, n, s, i, S, BAD_ROW))
+            key = tl.minimum(key, first_position(bad_position, n, s, i, S, BAD_ROW))
         else:
-            key = tl.minimum(key, first_position(odd, n, s, i, S, BAD_INDEX))
+            key = tl.minimum(key, first_position(bad_position, n, s, i, S, BAD_INDEX))
     return key
 
 
 @triton.jit
 def softmax_tile(
-    input, target, weight, mask, gradient, shift, coefficients, partials, keys, constants,
+    input, target, weight, mask, gradient, logit_bias, coefficients, partials, keys, constants,
     C, S, tiles, size, chunks, ignore, rounding,
     COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
@@ -89,21 +92,21 @@ def softmax_tile(
         seen = tl.zeros((P,), tl.int32)
     for tile in range(first, last):
         s = tile * tl.full((), P, tl.int64)
-        t, truth, counts, bad, odd = read_target(
+        t, truth, counts, bad, bad_position = read_target(
             target, mask, n, c, s, i, C, S, ignore, rounding, DENSE, SOFT, HAS_IGNORE
         )
         w = read_row_weights(weight, n, s, i, i < S - s, counts)
-        x = read_logits(input, shift, n, c, s, i, C, i < S - s, counts)
+        x = read_logits(input, logit_bias, n, c, s, i, C, i < S - s, counts)
         base = tl.max(x, 0)[None, :]
         e = tl.exp(x - base)
         largest = x >= base
         others = (tl.sum(tl.where(largest, 0.0, e), 0) + (tl.sum(tl.where(largest, e, 0.0), 0) - 1.0))[None, :]
-        truth_x = read_truth(input, shift, n, s, i, truth, base, SPREAD)
-        p, q, top, truth_p, truth_top, values, slopes = price_elements(
+        truth_x = read_truth(input, logit_bias, n, s, i, truth, base, SPREAD)
+        p, q, top, truth_p, truth_top, values, slopes = element_terms(
             x, truth_x, base, others, constants, FORMS, J, SPREAD
         )
         if TOTALS:
-            seen = seen | odd.to(tl.int32)
+            seen = seen | bad_position.to(tl.int32)
             if DENSE:
                 seen = seen | tl.max(bad.to(tl.int32), 0)
             sums = add_sums(sums, element_sums(p, p * w, q, t, w, values, COLUMNS, K), K)
@@ -117,7 +120,7 @@ def softmax_tile(
             store_gradient(gradient, n, c, s, i, g, (c < C)[:, None] & (i < S - s)[None, :])
     if TOTALS:
         store_sums(partials, n * chunks + chunk, c, C, sums, K)
-        key = tl.full((), FINE, tl.int64)
+        key = tl.full((), NO_PROBLEM, tl.int64)
         if tl.max(seen, 0) > 0:
             key = _first_bad(target, mask, n, c, i, C, S, first, last, ignore, rounding, DENSE, SOFT, HAS_IGNORE, P)
         tl.store(keys + tl.program_id(0), key)

@@ -6,24 +6,27 @@ A tensor comes as (pointer, n, c, s): its strides, 0 where it repeats. A pointer
 import triton
 import triton.language as tl
 
-from losskit.ops.triton.kernels.maths import price
+from losskit.ops.constants import PROBLEMS, REGION_COLUMNS
+from losskit.ops.constants import ROW_TOLERANCE as _ROW_TOLERANCE
+from losskit.ops.triton.kernels.maths import term_value
 
 # A column's code: its place among the region columns, or TERMS plus four times its term plus its slot.
-TP: tl.constexpr = tl.constexpr(0)
-PRED: tl.constexpr = tl.constexpr(1)
-TARGET: tl.constexpr = tl.constexpr(2)
-COUNT: tl.constexpr = tl.constexpr(3)
-PRED_SQ: tl.constexpr = tl.constexpr(4)
-TARGET_SQ: tl.constexpr = tl.constexpr(5)
-ABS_DIFF: tl.constexpr = tl.constexpr(6)
-TERMS: tl.constexpr = tl.constexpr(7)
+TP: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("tp"))
+PRED: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("pred"))
+TARGET: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("target"))
+COUNT: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("count"))
+PRED_SQ: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("pred_sq"))
+TARGET_SQ: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("target_sq"))
+ABS_DIFF: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("abs_diff"))
+TERMS: tl.constexpr = tl.constexpr(len(REGION_COLUMNS))
 
-# What no label can have is reported as kind * KINDS + the element's number; FINE is none.
-BAD_INDEX: tl.constexpr = tl.constexpr(1)
-BAD_LABEL: tl.constexpr = tl.constexpr(2)
-BAD_ROW: tl.constexpr = tl.constexpr(3)
+# A value that no label can have is reported as kind * KINDS + the element's number; NO_PROBLEM is above all of them.
+BAD_INDEX: tl.constexpr = tl.constexpr(PROBLEMS.index("bad_index"))
+BAD_LABEL: tl.constexpr = tl.constexpr(PROBLEMS.index("bad_label"))
+BAD_ROW: tl.constexpr = tl.constexpr(PROBLEMS.index("bad_row"))
+ROW_TOLERANCE: tl.constexpr = tl.constexpr(_ROW_TOLERANCE)
 KINDS: tl.constexpr = tl.constexpr(1 << 60)
-FINE: tl.constexpr = tl.constexpr((1 << 63) - 1)
+NO_PROBLEM: tl.constexpr = tl.constexpr((1 << 63) - 1)
 
 
 @triton.jit
@@ -58,8 +61,8 @@ def load_row(tensor, n, s, i, inside):
 
 
 @triton.jit
-def load_shift(shift, c, inside):
-    return 0.0 if shift is None else tl.load(shift + c, mask=inside, other=0.0)
+def load_logit_bias(logit_bias, c, inside):
+    return 0.0 if logit_bias is None else tl.load(logit_bias + c, mask=inside, other=0.0)
 
 
 @triton.jit
@@ -82,7 +85,7 @@ def no_sums(CB: tl.constexpr, P: tl.constexpr, K: tl.constexpr):
 
 @triton.jit
 def add_sums(sums, columns, K: tl.constexpr):
-    """The sums of a program's tiles, place by place: threads have nothing to tell each other until the last."""
+    """The sums of a program's tiles, place by place: threads exchange nothing until the last."""
     added = ()
     for k in tl.static_range(K):
         added = added + (sums[k] + columns[k],)
@@ -106,16 +109,16 @@ def store_gradient(gradient, n, c, s, i, g, inside):
 
 @triton.jit
 def first_label(bad, n, c, s, i, C, S):
-    """The first of a tile's bad labels (C, P), or FINE."""
+    """The first of a tile's bad labels (C, P), or NO_PROBLEM."""
     number = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
-    return tl.min(tl.min(tl.where(bad, number, FINE), 1), 0)
+    return tl.min(tl.min(tl.where(bad, number, NO_PROBLEM), 1), 0)
 
 
 @triton.jit
 def first_position(bad, n, s, i, S, KIND: tl.constexpr):
-    """The first of a tile's positions (P,) where the index or the sum of a row is bad, or FINE."""
+    """The first of a tile's positions (P,) where the index or the sum of a row is bad, or NO_PROBLEM."""
     number = KIND * KINDS + (n * S + s + i).to(tl.int64)
-    return tl.min(tl.where(bad, number, FINE), 0)
+    return tl.min(tl.where(bad, number, NO_PROBLEM), 0)
 
 
 @triton.jit
@@ -149,12 +152,12 @@ def read_mask(mask, n, s, i, inside):
 
 
 @triton.jit
-def price_all(l, p, q, constants, FORMS_: tl.constexpr, J: tl.constexpr):  # noqa: E741
+def term_values(l, p, q, constants, FORMS_: tl.constexpr, J: tl.constexpr):  # noqa: E741
     """The value and the slope of each of J terms."""
     values = ()
     slopes = ()
     for j in tl.static_range(J):
-        value, slope = price(
+        value, slope = term_value(
             l, p, q, constants[4 * j], constants[4 * j + 1], constants[4 * j + 2], constants[4 * j + 3], FORMS_[j]
         )
         values = values + (value,)

@@ -1,0 +1,81 @@
+"""What C, Triton and Python have in common. setup.py reads this file by its path, so it imports no torch."""
+
+import zlib
+from typing import Literal, get_args
+
+STRUCTURES = 1  # raise it when a structure of csrc/call.h changes in a way that its size does not show
+
+DTYPES = ("float32", "float16", "bfloat16", "float64", "bool", "uint8", "int8", "int16", "int32", "int64")
+LINKS = ("sigmoid", "softmax", "difference")
+RegionColumn = Literal["tp", "pred", "target", "count", "pred_sq", "target_sq", "abs_diff"]
+REGION_COLUMNS: tuple[RegionColumn, ...] = get_args(RegionColumn)
+PROBLEMS = ("no_problem", "bad_index", "bad_label", "bad_row", "bad_soft")
+ACTIVATIONS = ("no_activations", "save_activations", "use_activations")
+
+# Of a formula on numbers; the operations of csrc/tape.c
+OPERATIONS = (
+    "constant", "add", "subtract", "multiply", "divide", "negate", "absolute", "exp", "expm1", "log", "log1p", "sqrt",
+    "power", "minimum", "maximum", "tanh", "cosh", "less", "less_equal", "equal", "not_equal", "and", "or", "not",
+    "where",
+)  # fmt: skip
+MOST_REGISTERS = 96
+
+# Of a whole loss
+FINISHES = ("mean_of_terms", "region_formula")
+REDUCTIONS = ("mean", "sum")
+EMPTY = ("zero", "nan")
+ABSENT = ("formula", "skip", "penalize")
+GRADIENTS = ("value_only", "gradient_with_totals", "gradient_after_totals", "gradient_later")
+RESULTS = {"done": 0, "out_of_memory": 1, "bad_value": 2, "to_be_scaled": 4, "saved": 8}  # flags
+MOST_PARTS = 8
+
+MOST_TERMS = 8
+FEW_CLASSES = 8  # whose exponentials fit in registers, and are saved for the gradient
+ROW_TOLERANCE = 1e-3  # how far from 1 the soft labels of a position may sum, besides rounding
+
+# Polynomials, highest power first
+EXP_TAIL = (0.000198909809, 0.00139336416, 0.00833331048, 0.0416664667, 0.166666672, 0.5)
+LOG1P_OVER_Z = (
+    -0.00317605701, 0.0195425265, -0.0563736111, 0.105436236, -0.152696669, 0.196632743, -0.249516159, 0.333297104,
+    -0.499998927, 1.0,
+)  # fmt: skip
+EXPM1_SMALL = -0.34  # from here to 0 expm1 is its own polynomial
+
+
+def _horner(coefficients: tuple[float, ...]) -> str:
+    """The polynomial in C, for vectors: written out, since a loop over the coefficients costs 3 %."""
+    found = f"all({coefficients[0]!r}f)"
+    for value in coefficients[1:]:
+        found = f"fma_({found}, z, all({value!r}f))"
+    return found
+
+
+def _prefixed(prefix: str, names: tuple[str, ...]) -> list[str]:
+    return [f"{prefix}_{name}" for name in names]
+
+
+def _header() -> str:
+    enumerations = (
+        DTYPES, LINKS, (*REGION_COLUMNS, "region_columns"), PROBLEMS, ACTIVATIONS, FINISHES, GRADIENTS,
+        _prefixed("op", OPERATIONS), _prefixed("reduce", REDUCTIONS), _prefixed("empty", EMPTY),
+        _prefixed("absent", ABSENT), [f"{name} = {flag}" for name, flag in RESULTS.items()],
+    )  # fmt: skip
+    numbers = {
+        "MOST_TERMS": MOST_TERMS, "FEW_CLASSES": FEW_CLASSES, "MOST_PARTS": MOST_PARTS,
+        "MOST_REGISTERS": MOST_REGISTERS,
+    }  # fmt: skip
+    floats = {"ROW_TOLERANCE": ROW_TOLERANCE, "EXPM1_SMALL": EXPM1_SMALL}
+    polynomials = {"EXP_TAIL": EXP_TAIL, "LOG1P_OVER_Z": LOG1P_OVER_Z}
+    lines = [
+        f"/* Written by setup.py from losskit/ops/constants.py; structures {STRUCTURES}. */",
+        "#pragma once",
+        *(f"enum {{ {', '.join(names).upper()} }};" for names in enumerations),
+        *(f"#define {name} {value}" for name, value in numbers.items()),
+        *(f"#define {name} {value!r}f" for name, value in floats.items()),
+        *(f"#define {name}(z) {_horner(values)}" for name, values in polynomials.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+FINGERPRINT = zlib.crc32(_header().encode())  # differs where anything above does
+HEADER = f"{_header()}#define FINGERPRINT {FINGERPRINT}ll\n"  # csrc/constants.h

@@ -1,0 +1,109 @@
+"""Where memory is short a call raises MemoryError, whichever allocation fails, and the next call is right."""
+
+import pytest
+import torch
+
+from losskit import LovaszLoss, functional
+from losskit.ops import choice, differences, native
+from operators import Case, drawn_coefficients, given, run
+
+MOST = 200  # allocations of a call
+CALLS = {
+    "sigmoid, hard": Case("sigmoid", 2, 1, (20_011,), columns="region"),
+    "sigmoid, soft": Case("sigmoid", 2, 2, (10_007,), soft=True, target_dtype="float32", columns="all"),
+    "sigmoid, masked": Case("sigmoid", 3, 2, (7001,), mask=True, columns="log", pooled=True),
+    "sigmoid, weighted": Case("sigmoid", 2, 2, (10_007,), weight="float32", columns="formulas", dtype="bfloat16"),
+    "softmax, few classes": Case("softmax", 2, 4, (5003,), columns="index"),
+    "softmax, many classes": Case("softmax", 2, 40, (503,), weight="float32", columns="index"),
+    "softmax, all elements": Case("softmax", 2, 5, (4001,), soft=True, target_dtype="float32", columns="all"),
+    "softmax, channels last": Case("softmax", 2, 40, (21, 23), layout="channels last", columns="index", pooled=True),
+}
+
+
+def sums(name):
+    case = CALLS[name]
+    g = given(case)
+    coefficients = drawn_coefficients(case)(torch.empty(1 if case.pooled else case.n, case.c, len(g.columns)))
+    return [*run(case, g, coefficients)[:2], run(case, g)[0], run(case, g, coefficients, totals=False)[1]]
+
+
+def difference(name):
+    g = given(Case("sigmoid", 2, 2, (10_007,), soft=True, target_dtype="float32", mask=name == "difference, masked"))
+    tensors, constants = (g.input, g.target, None, g.mask, None), [2.0, 0.7, 0.0, 1.0]
+    coefficients = torch.rand(2, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return native.run(
+        *tensors, "difference", None, differences._PLACES, constants,
+        pooled=False, totals=True, coefficients=coefficients,
+    )[:2]  # fmt: skip
+
+
+def loss(function, c, **options):
+    """The value and its gradient, by way of autograd: activations and increments are kept in between."""
+
+    def of(name):
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(2, c, 20_011, generator=generator).requires_grad_()
+        shape = (2, 1, 20_011) if c == 1 else (2, 20_011)
+        target = torch.randint(0, max(2, c), shape, generator=generator)
+        with choice.forced("native"):
+            value = function(x, target, **options)
+        return value.detach(), *torch.autograd.grad(value, x)
+
+    return of
+
+
+def scattered(name):
+    """Ranks of rows that no tile fills and of classes side by side."""
+    x = torch.randn(2, 21, 23, 17, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    value = LovaszLoss(pool="batch")(x, torch.arange(2 * 23 * 17).reshape(2, 23, 17) % 21)
+    return value.detach(), *torch.autograd.grad(value, x)
+
+
+COMPUTED = {
+    **dict.fromkeys(CALLS, sums),
+    **dict.fromkeys(("difference", "difference, masked"), difference),
+    "activations, sigmoid": loss(functional.dice_loss, 1),
+    "activations, softmax": loss(functional.dice_ce_loss, 4),
+    "ranks, sigmoid": loss(functional.lovasz_loss, 1),
+    "ranks, softmax": loss(functional.lovasz_loss, 3),
+    "ranks, pooled": loss(functional.lovasz_loss, 3, pool="batch"),
+    "ranks, channels last": scattered,
+}
+
+
+def attempt(name, n):
+    """The result, or None where the n-th allocation failed."""
+    fail = native.library().losskit_fail_allocation
+    try:
+        fail(n)
+        return COMPUTED[name](name)
+    except MemoryError:
+        return None
+    finally:
+        fail(-1)
+
+
+def failures(name):
+    """Make each allocation fail in turn; how many there are."""
+    expected = COMPUTED[name](name)
+    for n in range(1, MOST):
+        found = attempt(name, n)
+        for again, first in zip(found or COMPUTED[name](name), expected, strict=True):
+            assert torch.equal(again, first)
+        if found is not None:
+            return n - 1
+    return MOST
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_each_allocation_that_fails_is_reported(name, threads):
+    assert 2 <= failures(name) < MOST
