@@ -33,6 +33,7 @@ from losskit import (
     ops,
 )
 from losskit.compose import linear
+from losskit.core.passes import Pass
 
 CE = CrossEntropyLoss
 Pair = tuple[Tensor, Tensor]
@@ -212,8 +213,7 @@ def test_a_sum_is_one_pass(passes: list[Any], classes: Pair) -> None:
     assert len(passes) == 2  # sigmoid and softmax do not read alike
 
 
-def test_what_one_part_has_read_is_read_alike_by_another(binary: Pair, classes: Pair) -> None:
-    """A part that does without a reading of its own would have found the same, and raised nothing."""
+def test_parts_that_read_alike_share_a_pass_and_the_others_do_not(binary: Pair, classes: Pair) -> None:
     x, indices = classes
     one_hot = F.one_hot(indices, 4).movedim(-1, 1)
     given = [
@@ -228,24 +228,23 @@ def test_what_one_part_has_read_is_read_alike_by_another(binary: Pair, classes: 
     prior = [CE(prior=[1, 2, 3, 4])]
     losses = [FocalLoss(**each) for each in options] + [BCEWithLogitsLoss(), CE(), BCEWithLogitsLoss(from_logits=False)]
     losses.append(MultiLabelSoftMarginLoss())  # which refuses what the others take
-    agreed = 0
-    for (input, target), first in itertools.product(given, losses + prior):
-        for mask in (None, torch.ones(input.shape if first.always == "sigmoid" else target.shape, dtype=torch.bool)):
-            try:
-                known = first.read(input, target, None, mask)
-            except ValueError:
-                continue
-            for second in losses + prior:
-                if second.reads_as(known):
-                    own = second.read(input, target, None, mask)
-                    assert own.equals(known)
-                    assert own.output_shape == known.output_shape
-                    agreed += 1
-                    for a, b in zip(own.tensors, known.tensors, strict=True):
-                        assert (a is None and b is None) or torch.equal(a, b)
-    assert agreed > 50
-    weighted = CE().read(*classes, torch.ones(3, 5, 6))
-    assert not CE().reads_as(weighted)  # what a weight of one dimension means depends on who reads it
+    shared = apart = 0
+    for (input, target), first, second in itertools.product(given, losses + prior, losses + prior):
+        try:
+            known, own = first.parse(input, target), second.parse(input, target)
+        except ValueError:
+            continue
+        groups = Pass([first, second]).inputs([first, second], input, target, None, None)
+        assert (len(groups) == 1) is (own.equals(known) and not {first, second} & set(prior))
+        shared, apart = shared + (len(groups) == 1), apart + (len(groups) == 2)
+        for inputs, members in groups:
+            for index in members:
+                alone = (known, own)[index]
+                assert inputs.output_shape == alone.output_shape
+                for a, b in zip(inputs.tensors, alone.tensors, strict=True):
+                    assert (a is None and b is None) or torch.equal(a, b)
+    assert shared > 50
+    assert apart > 50
 
 
 def test_hooks_of_a_part_run_once(passes: list[Any], classes: Pair) -> None:
@@ -385,7 +384,7 @@ def test_calls_that_fit_no_part(classes: Pair) -> None:
         criterion(x, t, ones, weight=ones)
     with pytest.raises(TypeError, match=r"takes 2 tensors, weight and mask; got 5"):
         criterion(x, t, ones, None, None)
-    with pytest.raises(TypeError, match=r"takes input and target"):
+    with pytest.raises(TypeError, match=r"takes \(input, target\); target is missing"):
         criterion(x)
     with pytest.raises(ValueError, match=r"returns one number; got shape \(3, 5, 6\)"):
         (criterion + nn.CrossEntropyLoss(reduction="none"))(x, t)

@@ -193,8 +193,10 @@ class WeightedSum(Summable):
     def takes_normalizer(self) -> bool:
         return any(part.takes_normalizer for part in self._parts)
 
-    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+    def totals(self, *tensors: Any, **arguments: Any) -> Sums:
         self.require_summable()
+        tensors = bind(self.name, self.tensors, tensors, arguments)
+        weight, mask = arguments.get("weight"), arguments.get("mask")
         sums = self._sums_of_labels(tensors, weight, mask, every=True)
         for index, part in enumerate(self._parts):
             if index not in sums:

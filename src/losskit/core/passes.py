@@ -53,7 +53,7 @@ class Pass:
         self.specs: list[tuple[InputSpec, bool, list[int]]] = []
         for index, part in enumerate(parts):
             spec, biased = part.spec, part.logit_bias() is not None
-            members = next((m for known, _, m in self.specs if known == spec and not biased), None)
+            members = next((m for known, other, m in self.specs if known == spec and not (biased or other)), None)
             if members is None:
                 self.specs.append((spec, biased, [index]))
             else:
@@ -110,6 +110,7 @@ class Part(Readable, Protocol):
     """A loss of labels that C can finish."""
 
     planned: bool
+    is_sum: bool
 
     def finish_plan(self, inputs: Inputs) -> Finish | None: ...
     def option_tensors(self) -> tuple[Tensor | None, Tensor | None]: ...
@@ -120,7 +121,7 @@ class Compiled:
 
     def __init__(self, parts: Sequence[Part], state: Any) -> None:
         self.state = state
-        self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned for part in parts)
+        self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned and not part.is_sum for part in parts)
         self.has_options = self.has_bias = False
         if self.planned:
             self.has_options = any(t is not None for part in parts for t in part.option_tensors())

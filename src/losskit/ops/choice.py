@@ -109,6 +109,8 @@ def refusal(operator: Operator, inputs: Inputs, planned: KernelColumns | None) -
     """Why a fused operator cannot compute these sums, or an empty string."""
     tensors = {"input": inputs.input, "target": inputs.target, "weight": inputs.weight, "logit_bias": inputs.logit_bias}
     tensors["mask"] = inputs.mask
+    if operator == "triton" and inputs.link == "difference":
+        return NO_DIFFERENCES
     reason = unavailable(operator, inputs.input) or unfit(tensors)
     if reason:
         return reason
