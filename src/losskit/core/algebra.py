@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from losskit.core import passes
 from losskit.core.contract import check_tensor
-from losskit.core.domains import Fraction
-from losskit.core.labels import LABEL_SHAPES, LabelLoss, LabelOptions
+from losskit.core.labels import LabelLoss
 from losskit.core.loss import Loss, Part, Parts, Summable, Weight, bind
-from losskit.core.options import Configured, option
+from losskit.core.options import Configured
 from losskit.core.reduction import result_dtype
 from losskit.core.totals import Counts, Sums
 from losskit.core.wrapped import Product, Wrapped, as_loss, has, parameters, split, times
@@ -262,53 +261,6 @@ def weighted_sum(terms: Sequence[tuple[Weight, Any]]) -> WeightedSum:
 
 
 Loss._sum = staticmethod(weighted_sum)
-
-
-class SmoothingOptions(Configured):
-    """Label smoothing, of the part that scores elements."""
-
-    label_smoothing: Fraction = option(
-        default=0.0,
-        doc="the share of the target spread evenly over classes, or yes and no; Dice is not smoothed",
-    )
-
-
-class CombinedLoss(WeightedSum, LabelOptions):
-    """A sum by one name whose parts share the options declared once on it."""
-
-    components: ClassVar[tuple[tuple[str, type[Loss]], ...]] = ()
-    shapes: ClassVar[str] = f"{LABEL_SHAPES}; the value is one number."
-    without: ClassVar[tuple[str, ...]] = ()
-    tensors: ClassVar[tuple[str, ...]] = ("input", "target")
-
-    __init__ = Configured.__init__
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.set_terms(
-            [(self.weight_of(n), self.component(n, cls)) for n, cls in self.components], [n for n, _ in self.components]
-        )
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in self.options and "losses" in self._modules:
-            self.__post_init__()  # an option of the parts changed
-
-    def weight_of(self, component: str) -> float:
-        weight: float = getattr(self, f"{component}_weight")
-        return weight
-
-    def component(self, name: str, cls: type[Loss]) -> Loss:
-        return cls(**{o: getattr(self, o) for o in cls.options if o in self.options})
-
-    def set_option(self, name: str, value: Any) -> None:
-        if isinstance(value, Tensor):  # the parts hold it, so that it moves and is saved once
-            object.__setattr__(self, name, value)
-        else:
-            super().set_option(name, value)
-
-    def extra_repr(self) -> str:
-        return Configured.extra_repr(self)
 
 
 def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:

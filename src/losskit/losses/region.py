@@ -75,15 +75,7 @@ class JaccardLoss(RegionLoss):
 IoULoss = JaccardLoss
 
 
-class TverskyOptions(Configured):
-    """The options that are Tversky's own."""
-
-    alpha: NonNegative = option(default=0.5, doc="price of a false positive")
-    beta: NonNegative = option(default=0.5, doc="price of a false negative")
-    smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
-
-
-class TverskyLoss(TverskyOptions, RegionLoss):
+class TverskyLoss(RegionLoss):
     r"""Dice with separate prices for false positives and false negatives.
 
     .. math:: 1 - \frac{TP + s}{TP + \alpha\,FP + \beta\,FN + s}
@@ -98,11 +90,15 @@ class TverskyLoss(TverskyOptions, RegionLoss):
     authority = "segmentation_models_pytorch.losses.TverskyLoss"
     short_name = "tversky"
 
+    alpha: NonNegative = option(default=0.5, doc="price of a false positive")
+    beta: NonNegative = option(default=0.5, doc="price of a false negative")
+    smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
+
     def per_class(self, total: Totals) -> Tensor:
         return tversky(total, self.alpha, self.beta, self.smooth)
 
 
-class FocalTverskyLoss(TverskyOptions, RegionLoss):
+class FocalTverskyLoss(TverskyLoss):
     r"""Tversky raised to a power, so that classes with little overlap weigh more (gamma < 1) or less (gamma > 1).
 
     .. math:: \left(1 - \frac{TP + s}{TP + \alpha\,FP + \beta\,FN + s}\right)^{\gamma}
