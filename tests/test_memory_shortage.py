@@ -1,10 +1,13 @@
 """Where memory is short a call raises MemoryError, whichever allocation fails, and the next call is right."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from losskit import LovaszLoss, functional
 from losskit.ops import choice, differences, native
+from losskit.ops.columns import Difference, kernel_columns
 from operators import Case, drawn_coefficients, given, run
 
 MOST = 200  # allocations of a call
@@ -29,15 +32,15 @@ def sums(name):
 
 def difference(name):
     g = given(Case("sigmoid", 2, 2, (10_007,), soft=True, target_dtype="float32", mask=name == "difference, masked"))
-    tensors, constants = (g.input, g.target, None, g.mask, None), [2.0, 0.7, 0.0, 1.0]
+    tensors = (g.input, g.target, None, g.mask, None)
     coefficients = torch.rand(2, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     return native.run(
-        *tensors, "difference", None, differences._PLACES, constants,
+        *tensors, "difference", None, *kernel_columns(differences.columns(Difference(2.0, 0.7))),
         pooled=False, totals=True, coefficients=coefficients,
     )[:2]  # fmt: skip
 
 
-def loss(function, c, **options):
+def loss(function, c, *, planned=False, **options):
     """The value and its gradient, by way of autograd: activations and increments are kept in between."""
 
     def of(name):
@@ -45,7 +48,7 @@ def loss(function, c, **options):
         x = torch.randn(2, c, 20_011, generator=generator).requires_grad_()
         shape = (2, 1, 20_011) if c == 1 else (2, 20_011)
         target = torch.randint(0, max(2, c), shape, generator=generator)
-        with choice.forced("native"):
+        with nullcontext() if planned else choice.forced("native"):
             value = function(x, target, **options)
         return value.detach(), *torch.autograd.grad(value, x)
 
@@ -65,6 +68,9 @@ COMPUTED = {
     **dict.fromkeys(("difference", "difference, masked"), difference),
     "activations, sigmoid": loss(functional.dice_loss, 1),
     "activations, softmax": loss(functional.dice_ce_loss, 4),
+    "whole, sigmoid": loss(functional.dice_loss, 1, planned=True),
+    "whole, softmax": loss(functional.dice_ce_loss, 40, planned=True),
+    "whole, mean": loss(functional.cross_entropy, 4, planned=True),
     "ranks, sigmoid": loss(functional.lovasz_loss, 1),
     "ranks, softmax": loss(functional.lovasz_loss, 3),
     "ranks, pooled": loss(functional.lovasz_loss, 3, pool="batch"),
