@@ -10,6 +10,7 @@ import torch
 import operators
 import test_memory_shortage
 from losskit.ops import differences, native, reference
+from losskit.ops.columns import Difference, kernel_columns
 from operators import (
     COLUMNS,
     IGNORED,
@@ -92,7 +93,7 @@ def check_differences(case, g):
         for totals, coefficients in ((True, None), (True, coefficients_of(case, 2)), (False, coefficients_of(case, 2))):
             with instructions(case.level):
                 native.run(
-                    *tensors, None, "difference", None, differences._PLACES, [2.0, limit, 0.0, 1.0],
+                    *tensors, None, "difference", None, *kernel_columns(differences.columns(Difference(2.0, limit))),
                     pooled=case.pooled, totals=totals, coefficients=coefficients,
                 )  # fmt: skip
 

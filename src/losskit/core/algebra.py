@@ -94,13 +94,21 @@ class WeightedSum(Summable):
         assert modules is not None
         return list(modules._modules.values())
 
-    def forward(self, *tensors: Any, **arguments: Any) -> Tensor:
-        tensors = bind(self.name, self.tensors, tensors, arguments)
-        if self.planned and len(tensors) == 2 and arguments.keys() <= passes.BY_NAME:
-            value = passes.planned(self, *tensors, **arguments)
+    def forward(
+        self,
+        *tensors: Any,
+        weight: Any = None,
+        mask: Any = None,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+        **named: Any,
+    ) -> Tensor:
+        if self.planned and len(tensors) == 2 and whole is None and not named:
+            value = passes.planned(self, *tensors, weight, mask, normalizer)
             if value is not None:
                 return value
-        return self.reduced(*tensors, **arguments)
+        arguments = {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole, **named}
+        return self.reduced(*bind(self.name, self.tensors, tensors, arguments), **arguments)
 
     def reduced(self, *tensors: Any, weights: Sequence[float] | None = None, **arguments: Any) -> Tensor:
         """The sum by the registered operators."""
@@ -109,7 +117,7 @@ class WeightedSum(Summable):
 
     def parts(self, *tensors: Any, **arguments: Any) -> tuple[Tensor, Parts]:
         tensors = bind(self.name, self.tensors, tensors, arguments)
-        if self.planned and len(tensors) == 2 and arguments.keys() <= passes.BY_NAME:
+        if self.planned and len(tensors) == 2 and arguments.keys() <= {"weight", "mask", "normalizer"}:
             values = torch.empty(len(self.numbers), dtype=torch.float32, device="cpu")
             loss = passes.planned(self, *tensors, **arguments, values=values)
             if loss is not None:

@@ -22,7 +22,6 @@ from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link
 from losskit.ops.plan import Call, Plan, PlannedPart, Plans, layout_of, layout_of_option, serves_plain_code
 
-BY_NAME = frozenset(("weight", "mask", "normalizer"))  # arguments that a plan takes
 # A user's class that defines one of these is not what its base's plan computes.
 REPLACED = frozenset(
     ("columns", "conclude", "combine", "difference", "elements", "evaluate", "finish", "forward", "formula",

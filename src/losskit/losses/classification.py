@@ -238,7 +238,7 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
         finish = super().finish_plan(inputs)
         if not isinstance(finish, TermsFinish):
             return None
-        tape = trace(lambda numbers: self.of_mean(*numbers), [torch.ones((), dtype=torch.float64)])
+        tape = trace(lambda numbers: self.of_mean(*numbers), [torch.full((), 0.7, dtype=torch.float64)])
         return replace(finish, of_mean=tape, reduction="mean")
 
     def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:

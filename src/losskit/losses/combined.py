@@ -9,7 +9,7 @@ from torch import Tensor
 from losskit.core.algebra import WeightedSum
 from losskit.core.domains import Fraction, NonNegative
 from losskit.core.labels import LABEL_SHAPES, LabelOptions
-from losskit.core.loss import Loss
+from losskit.core.loss import Loss, Summable
 from losskit.core.options import Configured, option
 from losskit.core.region import RegionOptions
 from losskit.losses.classification import (
@@ -42,6 +42,7 @@ class CombinedLoss(WeightedSum, LabelOptions):
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
 
     __init__ = Configured.__init__
+    forward = Summable.forward  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -63,7 +63,7 @@ class _Recorder(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if (kwargs or {}).keys() - _KEYWORDS or (name == "_to_copy" and result.dtype != torch.float64):
             raise Untraceable(f"it calls {name} with {', '.join(kwargs)}")
-        if name in _ALIASES:
+        if name in _ALIASES or (name == "detach" and self.is_constant(args[0])):
             register = self.register(args[0])
         elif name in _CONSTANTS:
             register = self.constant(_only_value(result))
@@ -82,6 +82,10 @@ class _Recorder(TorchDispatchMode):
         if id(operand) not in self.registers:
             raise Untraceable("it uses a tensor from outside")
         return self.registers[id(operand)]
+
+    def is_constant(self, operand: Any) -> bool:
+        position = self.register(operand) - self.inputs
+        return position >= 0 and self.operations[position].name == "constant"
 
     def constant(self, number: float) -> int:
         for position, operation in enumerate(self.operations):
@@ -129,8 +133,7 @@ def _clamp(recorder: _Recorder, a: Any, min: Any = None, max: Any = None) -> int
 
 
 def _power(recorder: _Recorder, base: Any, exponent: Any) -> int:
-    register = recorder.register(exponent) - recorder.inputs
-    if register < 0 or recorder.operations[register].name != "constant":
+    if not recorder.is_constant(exponent):
         raise Untraceable("an exponent is no constant")
     return recorder.write("power", base, exponent)
 
