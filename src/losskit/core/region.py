@@ -146,10 +146,6 @@ class RegionLoss(RegionOptions, LabelLoss):
     def is_mean(self) -> bool:
         return self.pool == "sample"
 
-    @property
-    def takes_normalizer(self) -> bool:
-        return False  # in C; as a tensor it divides the sum over regions
-
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
         value, share = self.pairs(self._columns_of(self.parse(input, target, weight, mask)))
