@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--only", action="append", metavar="WORDS", help="cells that have all these words: 'dice+ce 4x19x256x256'")
     add("--rounds", type=int, default=40, help="turns of each contender (slow ones take fewer)")
-    add("--threads", type=int, default=os.cpu_count() or 1, help="torch's threads")
+    add(
+        "--threads", type=_counts, default=(os.cpu_count() or 1,), metavar="N,N", help="torch's threads: '1,2' for both"
+    )
     add("--compile", choices=["table", "all", "none"], default="table", help="which cells have torch.compile's too")
     add("--no-compile", dest="compile", action="store_const", const="none", help="nothing under torch.compile")
     add("--compile-limit", type=float, default=60.0, metavar="S", help="seconds a contender may take to compile")
@@ -42,7 +44,10 @@ def main(arguments: list[str] | None = None) -> None:
     name = "growth" if asked.growth else "speed"
     chosen = "-chosen" if asked.only else ""  # a few cells must not wipe out the file of a whole run
     csv = asked.csv or _REPOSITORY / "benchmarks" / "results" / f"{name}{chosen}.csv"
-    cells = list(growth(asked.threads) if asked.growth else table(asked.threads, asked.compile))
+    if asked.growth:
+        cells = list(growth(max(asked.threads)))
+    else:
+        cells = [cell for threads in asked.threads for cell in table(threads, asked.compile)]
     if asked.only:
         cells = [cell for cell in cells if any(cell.chosen(words) for words in asked.only)]
     if asked.list:
@@ -58,6 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
     picture = asked.chart or (None if asked.only else _REPOSITORY / "docs" / "_static" / f"{name}.svg")
     if picture is not None and (chart.draw_growth if asked.growth else chart.draw)(lines, title, picture):
         _print(f"{picture}\n")
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    counts = tuple(dict.fromkeys(int(count) for count in text.split(",")))
+    if min(counts) < 1:
+        raise ValueError
+    return counts
 
 
 def _measure(cells: list[Cell], results: store.Store, settings: Settings, minutes: float) -> None:
