@@ -15,6 +15,7 @@ from bench.measure import OK, Outcome, Settings
 from bench.workloads import Cell, growth, table
 
 _REPOSITORY = Path(__file__).parents[2]
+_QUIET = 0.5  # load, above which others are at work
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -77,6 +78,9 @@ def _measure(cells: list[Cell], results: store.Store, settings: Settings, minute
     if missing:
         torch.set_num_threads(1)  # this process computes nothing, so that its children may
         isolation.prepare(compiling=any(cell.compiled for cell in missing))
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        if load > _QUIET:
+            _say(f"Other work runs here (load {load:.1f}): threads that wait for each other wait for that too.")
     start = time.monotonic()
     for number, cell in enumerate(missing):
         if time.monotonic() - start > 60 * minutes:

@@ -60,7 +60,7 @@ def _each(compared: Sequence[Comparison]) -> Iterator[str]:
             (
                 f"| {c.cell}",
                 _time(c.ours),
-                _against(c.times(c.kernels), None, digits=2),
+                _against(c.times(c.kernels), None),
                 _named(c.eager),
                 _against(c.times_faster(c.eager), row.eager if row else None),
                 _named(c.compiled),
@@ -78,20 +78,21 @@ def _varied(compared: Sequence[Comparison]) -> Iterator[str]:
     yield "| work | losskit, plain | this variant | |"
     yield "|---|---|---|---|"
     for c in compared:
-        yield f"| {c.cell} | {_time(c.ours)} | {_time(c.variant)} | {_against(c.varied, None, digits=2)} |"
+        yield f"| {c.cell} | {_time(c.ours)} | {_time(c.variant)} | {_against(c.varied, None)} |"
 
 
 def _row(cell: Cell) -> Row | None:
     return next((row for row in ROWS if cell.loss in row.losses and cell.shape in row.shapes), None)
 
 
-def _against(ratio: float | None, asked: float | None, *, most: bool = False, digits: int = 1) -> str:
+def _against(ratio: float | None, asked: float | None, *, most: bool = False) -> str:
     if ratio is None:
         return MISSING
+    times = f"{ratio:.{2 if ratio < 2 else 1}f}x"
     if asked is None:
-        return f"{ratio:.{digits}f}x"
+        return times
     met = ratio <= asked if most else ratio >= asked
-    return f"{ratio:.{digits}f}x{'' if met else f' **of {asked:g}x**'}"
+    return f"{times}{'' if met else f' **of {asked:g}x**'}"
 
 
 def _time(outcome: Outcome | None) -> str:

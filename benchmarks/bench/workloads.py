@@ -70,7 +70,7 @@ VARIANTS = (
     Variant("soft", "soft binary labels, against labels of 0 and 1", _BINARY_VARIED, (BINARY,)),
     Variant("mask", "binary with a mask, against without", _BINARY_VARIED, (BINARY,)),
 )
-_ONE_THREAD = 8192  # elements, up to which nobody starts a second thread
+_ONE_THREAD = 8192  # elements, up to which losskit starts no second thread; who waits for one does so by spinning
 _SHORT = 2**18  # elements, up to which one call is too short to be timed by itself
 
 
@@ -101,7 +101,7 @@ class Cell:
 
     @property
     def by_cpu_time(self) -> bool:
-        """Whether many calls make a sample, by the time of the one thread that computes."""
+        """Whether many calls make a sample, by the CPU time of the thread that makes them."""
         return self.elements <= (_SHORT if self.threads == 1 else _ONE_THREAD)
 
     @property
