@@ -1,7 +1,7 @@
 """How many instructions a call takes at 64 elements, forward and backward, under callgrind: times here are too noisy.
 
-    python benchmarks/instructions.py            counts, prints, and compares with instructions.json
-    python benchmarks/instructions.py --write    keeps the counts
+    make instructions                   counts, prints, and compares with instructions.json
+    make instructions ARGS=--write      keeps the counts
 
 valgrind must be installed (`apt-get install valgrind`). Counts belong to the versions of Python and torch that the file
 names; with others they are printed and not compared.
@@ -94,6 +94,12 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version().rsplit(".", 1)[0], "torch": torch.__version__.split("+")[0]}
 
 
+def times_torch(name: str, found: dict[str, int]) -> float | None:
+    """How many times the instructions of torch's loss of that name."""
+    torch_s = f"{name.split(',')[0]}, torch"
+    return found[name] / found[torch_s] if torch_s in found and torch_s != name else None
+
+
 def main() -> int:
     if "--inside" in sys.argv:
         counted()
@@ -102,11 +108,12 @@ def main() -> int:
     stored = json.loads(STORED.read_text()) if STORED.exists() else {"versions": {}, "instructions": {}}
     comparable = stored["versions"] == versions()
     known = stored["instructions"]
-    print(f"{'instructions a step, 64 elements':34s} {'now':>9s} {'kept':>9s}")
+    print(f"{'instructions a step, 64 elements':34s} {'now':>9s} {'kept':>9s} {'x torch':>9s}")
     grown = []
     for name, count in found.items():
-        before = known.get(name)
-        print(f"{name:34s} {count:9d} {before if before is not None else '-':>9}")
+        before, times = known.get(name), times_torch(name, found)
+        shown = ["-" if before is None else before, "-" if times is None else f"{times:.2f}"]
+        print(f"{name:34s} {count:9d} {shown[0]:>9} {shown[1]:>9}")
         if comparable and before is not None and count > before * (1 + MARGIN) and "torch" not in name:
             grown.append(name)
     if "--write" in sys.argv:

@@ -15,6 +15,7 @@ from bench.measure import OK, Outcome, Settings
 from bench.workloads import Cell, growth, table
 
 _REPOSITORY = Path(__file__).parents[2]
+_QUIET = 0.5  # load, above which others are at work
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -22,7 +23,9 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--only", action="append", metavar="WORDS", help="cells that have all these words: 'dice+ce 4x19x256x256'")
     add("--rounds", type=int, default=40, help="turns of each contender (slow ones take fewer)")
-    add("--threads", type=int, default=os.cpu_count() or 1, help="torch's threads")
+    add(
+        "--threads", type=_counts, default=(os.cpu_count() or 1,), metavar="N,N", help="torch's threads: '1,2' for both"
+    )
     add("--compile", choices=["table", "all", "none"], default="table", help="which cells have torch.compile's too")
     add("--no-compile", dest="compile", action="store_const", const="none", help="nothing under torch.compile")
     add("--compile-limit", type=float, default=60.0, metavar="S", help="seconds a contender may take to compile")
@@ -42,7 +45,10 @@ def main(arguments: list[str] | None = None) -> None:
     name = "growth" if asked.growth else "speed"
     chosen = "-chosen" if asked.only else ""  # a few cells must not wipe out the file of a whole run
     csv = asked.csv or _REPOSITORY / "benchmarks" / "results" / f"{name}{chosen}.csv"
-    cells = list(growth(asked.threads) if asked.growth else table(asked.threads, asked.compile))
+    if asked.growth:
+        cells = list(growth(max(asked.threads)))
+    else:
+        cells = [cell for threads in asked.threads for cell in table(threads, asked.compile)]
     if asked.only:
         cells = [cell for cell in cells if any(cell.chosen(words) for words in asked.only)]
     if asked.list:
@@ -60,11 +66,21 @@ def main(arguments: list[str] | None = None) -> None:
         _print(f"{picture}\n")
 
 
+def _counts(text: str) -> tuple[int, ...]:
+    counts = tuple(dict.fromkeys(int(count) for count in text.split(",")))
+    if min(counts) < 1:
+        raise ValueError
+    return counts
+
+
 def _measure(cells: list[Cell], results: store.Store, settings: Settings, minutes: float) -> None:
     missing = [cell for cell in cells if cell not in results]
     if missing:
         torch.set_num_threads(1)  # this process computes nothing, so that its children may
         isolation.prepare(compiling=any(cell.compiled for cell in missing))
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        if load > _QUIET:
+            _say(f"Other work runs here (load {load:.1f}): threads that wait for each other wait for that too.")
     start = time.monotonic()
     for number, cell in enumerate(missing):
         if time.monotonic() - start > 60 * minutes:

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report import Comparison, comparisons
+from bench.comparison import Comparison, comparisons
 from bench.store import Line
 from bench.workloads import BINARY, CITY, LARGE, SCENES
 
@@ -31,7 +31,9 @@ _MARKS = (
 
 def draw(lines: Sequence[Line], title: str, path: Path) -> bool:
     """The demanded works on one page; whether there was any."""
+    most = max((line.cell.threads for line in lines), default=0)
     compared = [c for c in comparisons(lines).values() if c.cell.suite == "table" and c.cell.pool != "batch"]
+    compared = [c for c in compared if c.cell.threads == most]
     rows = [(name, c) for name, loss, shape in _SHOWN for c in compared if (c.cell.loss, c.cell.shape) == (loss, shape)]
     if not rows:
         return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,11 +21,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # the peers, impor
 
 import losskit
 from bench import tutorials
-from bench.workloads import Cell
+from bench.workloads import Cell, mask
 from peers import peer
 
 Call = Callable[[Tensor, Tensor], Tensor]
-OURS, TUTORIAL = "losskit", "tutorial"
+OURS, VARIANT, TUTORIAL = "losskit", "variant", "tutorial"
 PEERS = ("monai", "smp", "kornia", "toolbelt", "torchvision")
 
 
@@ -41,7 +42,8 @@ _PRICES = "alpha=0.3, beta=0.7"
 _OURS = {
     "bce": "BCEWithLogitsLoss", "ce": "CrossEntropyLoss", "focal": "FocalLoss", "dice": "DiceLoss",
     "jaccard": "JaccardLoss", "tversky": "TverskyLoss", "dice+bce": "DiceBCELoss", "dice+ce": "DiceCELoss",
-    "dice+focal": "DiceFocalLoss", "lovasz": "LovaszLoss",
+    "dice+focal": "DiceFocalLoss", "lovasz": "LovaszLoss", "mse": "MSELoss", "l1": "L1Loss", "huber": "HuberLoss",
+    "smooth_l1": "SmoothL1Loss",
 }  # fmt: skip
 
 # By (loss, pool).
@@ -87,6 +89,8 @@ _BINARY: dict[tuple[str, str], list[str]] = {
         "toolbelt.BinaryLovaszLoss(per_image=True)", "tutorials.lovasz",
     ],
     ("lovasz", "batch"): ["smp.LovaszLoss('binary')", "toolbelt.BinaryLovaszLoss()"],
+    ("mse", ""): ["F.mse_loss"], ("l1", ""): ["F.l1_loss"], ("huber", ""): ["F.huber_loss"],
+    ("smooth_l1", ""): ["F.smooth_l1_loss"],
 }  # fmt: skip
 
 _CLASSES: dict[tuple[str, str], list[str]] = {
@@ -135,7 +139,9 @@ _CLASSES: dict[tuple[str, str], list[str]] = {
 
 
 def contenders(cell: Cell) -> list[Contender]:
-    """Losskit first, then everyone who has the loss."""
+    """Losskit first, then everyone who has the loss; for a variant losskit with the plain tensors."""
+    if cell.variant:
+        return [ours(replace(cell, variant=""))]
     sources = (_BINARY if cell.binary else _CLASSES)[cell.loss, cell.pool]
     if len(cell.shape) == 2:  # most classes do not occur in the batch: those who leave them out compute another loss
         sources = [s for s in sources if cell.pool == "" or cell.loss == "lovasz" or s.startswith(("monai", TUTORIAL))]
@@ -148,7 +154,10 @@ def ours(cell: Cell) -> Contender:
     options += ["pool='batch'"] if cell.pool == "batch" else []
     options += ["absent='formula'"] if len(cell.shape) == 2 and cell.pool and cell.loss != "lovasz" else []
     source = f"losskit.{_OURS[cell.loss]}({', '.join(options)})"
-    return Contender(OURS, source, call(source, cell.shape[1]))
+    loss = call(source, cell.shape[1])
+    if cell.variant == "mask":
+        return Contender(VARIANT, f"{source}, mask", lambda x, t: loss(x, t, mask=mask(x.shape)))  # type: ignore[call-arg]
+    return Contender(VARIANT if cell.variant else OURS, source, loss)
 
 
 def library(source: str) -> str:

@@ -6,21 +6,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.workloads import DIFFERENCES
+
 ALPHA, BETA = 0.3, 0.7  # of Tversky
 
 
-def loss(name: str, pool: str, logits: Tensor, target: Tensor) -> Tensor:
-    """The loss by its formula."""
-    return torch.stack([_part(part, pool, logits.double(), target) for part in name.split("+")]).sum()
+def loss(name: str, pool: str, logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """The loss by its formula, over the elements that count."""
+    return torch.stack([_part(part, pool, logits.double(), target, mask) for part in name.split("+")]).sum()
 
 
-def _part(name: str, pool: str, x: Tensor, target: Tensor) -> Tensor:
+def _part(name: str, pool: str, x: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
     if name == "lovasz":
         return _lovasz(x, target, pool)
+    if name in DIFFERENCES:
+        return _of_difference(name, (x - target.double()).abs()).mean()
     if name in ("bce", "ce", "focal"):
-        log_p = _log_of_truth(x, target)
-        return -((1 - log_p.exp()) ** 2 * log_p).mean() if name == "focal" else -log_p.mean()
+        values = _of_truth(name, x, target)
+        return (values if mask is None else values[mask]).mean()
     p, t = (x.sigmoid(), target.double()) if x.shape[1] == 1 else (x.softmax(1), one_hot(target, x.shape[1]))
+    if mask is not None:
+        p, t = p * mask, t * mask
     places = [d for d in range(x.dim()) if d > 1 or (d == 0 and pool == "batch")]
     both, predicted, true = ((p * t).sum(places), p.sum(places), t.sum(places))
     if name == "dice":
@@ -30,10 +36,23 @@ def _part(name: str, pool: str, x: Tensor, target: Tensor) -> Tensor:
     return (1 - both / (both + ALPHA * (predicted - both) + BETA * (true - both))).mean()
 
 
-def _log_of_truth(x: Tensor, target: Tensor) -> Tensor:
+def _of_difference(name: str, error: Tensor) -> Tensor:
+    """Huber's at 1, where smooth L1 is the same."""
+    if name == "mse":
+        return error**2
+    return error if name == "l1" else torch.where(error < 1, error**2 / 2, error - 0.5)
+
+
+def _of_truth(name: str, x: Tensor, target: Tensor) -> Tensor:
+    """Minus the log-probability of the truth, or focal of it; a soft label is a mean of yes and no."""
+
+    def value(log_p: Tensor) -> Tensor:
+        return -((1 - log_p.exp()) ** 2 * log_p) if name == "focal" else -log_p
+
     if x.shape[1] == 1:
-        return F.logsigmoid(torch.where(target > 0.5, x, -x))
-    return x.log_softmax(1).gather(1, target.unsqueeze(1))
+        t = target.double()
+        return t * value(F.logsigmoid(x)) + (1 - t) * value(F.logsigmoid(-x))
+    return value(x.log_softmax(1).gather(1, target.unsqueeze(1)))
 
 
 def _lovasz(x: Tensor, target: Tensor, pool: str) -> Tensor:

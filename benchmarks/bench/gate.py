@@ -6,6 +6,7 @@ tensors that are timed, where sums are long and half precision is coarse, and wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from bench import formulas
 from bench.contenders import Call
-from bench.workloads import Cell, data, reduced
+from bench.workloads import Cell, data, mask, reduced
 
 SAME = 1e-4  # the relative difference that rounding explains in float32, of few numbers
 CLOSE = 0.1  # and of many, or of half precision: some peers are that far off; what they are off by is reported
@@ -44,15 +45,17 @@ def result(call: Call, x: Tensor, t: Tensor) -> Result:
 class Gate:
     """The right answers of one cell."""
 
-    def __init__(self, cell: Cell, x: Tensor, t: Tensor) -> None:
-        self.cell, self.x, self.t = cell, x, t
-        self.small = data(reduced(cell.shape))
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.x, self.t = data(cell)
+        self.small = data(replace(cell, shape=reduced(cell.shape), dtype="float32"))
         self.right_small = self._right(*self.small)
-        self.right = self._right(x, t)
+        self.right = self._right(self.x, self.t)
 
     def _right(self, x: Tensor, t: Tensor) -> Result:
         exact = x.detach().double().requires_grad_()
-        return result(lambda x, t: formulas.loss(self.cell.loss, self.cell.pool, x, t), exact, t)
+        counted = mask(x.shape) if self.cell.variant == "mask" else None
+        return result(lambda x, t: formulas.loss(self.cell.loss, self.cell.pool, x, t, counted), exact, t)
 
     def function(self, call: Call) -> None:
         """Raise unless it is the same function."""

@@ -1,8 +1,12 @@
-"""One cell: hold every contender against the right answer, compile the peers, then time and weigh those that passed."""
+"""One cell: hold every contender against the right answer, compile the peers, then time and weigh those that passed.
+
+Losskit's kernels and the floor take their turns with them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
 
@@ -10,10 +14,11 @@ import torch
 from torch import Tensor
 
 from bench import memory, timing
-from bench.contenders import OURS, TUTORIAL, Contender, contenders
+from bench.contenders import OURS, TUTORIAL, Contender, contenders, ours
 from bench.floor import FLOOR, TWICE, floors, read
 from bench.gate import Errors, Gate, Refused
-from bench.workloads import Cell, data
+from bench.kernels import KERNELS, kernels
+from bench.workloads import Cell
 
 OK, REFUSED, SKIPPED, FAILED = "ok", "refused", "skipped", "failed"
 
@@ -48,29 +53,35 @@ class Outcome(NamedTuple):
 class _Entry(NamedTuple):
     contender: Contender
     outcome: Outcome
+    x: Tensor
+    t: Tensor
 
 
 def measure(cell: Cell, settings: Settings, field: Callable[[Cell], list[Contender]] = contenders) -> list[Outcome]:
     """Every contender, with its figures or the reason why it has none."""
     torch.set_num_threads(cell.threads)
-    x, t = data(cell.shape, cell.dtype)
-    gate = Gate(cell, x, t)
+    gate = Gate(replace(cell, variant=""))
+    x, t = gate.x, gate.t
     entries = [_checked(contender, gate) for contender in field(cell)]
+    if cell.variant:
+        entries.append(_checked(ours(cell), Gate(cell)))
     if cell.compiled:
         peers = [e for e in entries if e.outcome.status == OK and e.outcome.library not in (OURS, TUTORIAL)]
         entries += [_compiled(e.contender, gate, settings) for e in peers]
-    timed = [_weighed(e, x, t) for e in entries if e.outcome.status == OK]
-    timed += [_Entry(f, Outcome(f.library, f.how, False, OK)) for f in floors()]
-    return _timed(timed, x, t, settings.rounds) + [e.outcome for e in entries if e.outcome.status != OK]
+    timed = [_weighed(e) for e in entries if e.outcome.status == OK]
+    bare = [kernels(e.contender.call, x, t) for e in timed if e.outcome.library == OURS]
+    timed += [_Entry(f, Outcome(f.library, f.how, False, OK), x, t) for f in (*filter(None, bare), *floors())]
+    return _timed(timed, cell, settings.rounds) + [e.outcome for e in entries if e.outcome.status != OK]
 
 
-def _timed(entries: list[_Entry], x: Tensor, t: Tensor, rounds: int) -> list[Outcome]:
+def _timed(entries: list[_Entry], cell: Cell, rounds: int) -> list[Outcome]:
     """Forward and backward first; then the value alone, for which compiled ones would be compiled again."""
-    steps = [_step(e) for e in entries]
-    alone = [e for e in entries if not e.outcome.compiled and e.outcome.library != TWICE]
-    values = [_value(e) for e in alone]
-    taken = timing.interleaved(steps, x, t, rounds)
-    forward = dict(zip((id(e) for e in alone), timing.interleaved(values, x, t, rounds), strict=True))
+    alone = [e for e in entries if not e.outcome.compiled and e.outcome.library not in (TWICE, KERNELS)]
+    taken, values = (
+        timing.interleaved(actions, rounds, by_cpu_time=cell.by_cpu_time)
+        for actions in ([_step(e) for e in entries], [_value(e) for e in alone])
+    )
+    forward = dict(zip((id(e) for e in alone), values, strict=True))
     found = []
     for entry, step in zip(entries, taken, strict=True):
         value = forward.get(id(entry))
@@ -79,23 +90,24 @@ def _timed(entries: list[_Entry], x: Tensor, t: Tensor, rounds: int) -> list[Out
                 minimum_ms=1e3 * step.minimum, median_ms=1e3 * step.median, runs=step.runs,
                 forward_minimum_ms=1e3 * value.minimum if value else None,
                 forward_median_ms=1e3 * value.median if value else None,
-                logits_bytes=x.untyped_storage().nbytes(),
+                logits_bytes=entry.x.untyped_storage().nbytes(),
             )
         )  # fmt: skip
     return found
 
 
 def _step(entry: _Entry) -> timing.Action:
-    call = entry.contender.call
-    if entry.outcome.library in (FLOOR, TWICE):
-        return call
-    return lambda x, t: torch.autograd.grad(call(x, t), x)
+    call, x, t = entry.contender.call, entry.x, entry.t
+    if entry.outcome.library in (FLOOR, TWICE, KERNELS):
+        return lambda: call(x, t)
+    return lambda: torch.autograd.grad(call(x, t), x)
 
 
 def _value(entry: _Entry) -> timing.Action:
-    call = read if entry.outcome.library == FLOOR else entry.contender.call
+    call, x, t = entry.contender.call, entry.x, entry.t
+    call = read if entry.outcome.library == FLOOR else call
 
-    def value(x: Tensor, t: Tensor) -> Tensor:
+    def value() -> Tensor:
         with torch.no_grad():
             return call(x, t)
 
@@ -106,11 +118,12 @@ def _checked(contender: Contender, gate: Gate) -> _Entry:
     outcome = Outcome(contender.library, contender.how, False, OK)
     try:
         gate.function(contender.call)
-        return _Entry(contender, _with(outcome, gate.numbers(contender.call)))
+        outcome = _with(outcome, gate.numbers(contender.call))
     except Refused as refusal:
-        return _Entry(contender, outcome._replace(status=REFUSED, why=str(refusal)))
+        outcome = outcome._replace(status=REFUSED, why=str(refusal))
     except Exception as error:  # noqa: BLE001 - another library's, of any kind
-        return _Entry(contender, outcome._replace(status=FAILED, why=_said(error)))
+        outcome = outcome._replace(status=FAILED, why=_said(error))
+    return _Entry(contender, outcome, gate.x, gate.t)
 
 
 def _compiled(eager: Contender, gate: Gate, settings: Settings) -> _Entry:
@@ -120,26 +133,24 @@ def _compiled(eager: Contender, gate: Gate, settings: Settings) -> _Entry:
     start = perf_counter()
     try:
         with timing.limited(settings.compile_limit):
-            errors = gate.numbers(contender.call)
+            outcome = _with(outcome, gate.numbers(contender.call))
+        outcome = outcome._replace(compile_s=perf_counter() - start)
     except timing.TooLong:
-        return _Entry(
-            contender,
-            outcome._replace(status=SKIPPED, why=f"compiling took longer than {settings.compile_limit:g} s"),
-        )
+        outcome = outcome._replace(status=SKIPPED, why=f"compiling took longer than {settings.compile_limit:g} s")
     except Refused as refusal:
-        return _Entry(contender, outcome._replace(status=REFUSED, why=str(refusal)))
+        outcome = outcome._replace(status=REFUSED, why=str(refusal))
     except Exception as error:  # noqa: BLE001
-        return _Entry(contender, outcome._replace(status=FAILED, why=_said(error)))
-    return _Entry(contender, _with(outcome, errors)._replace(compile_s=perf_counter() - start))
+        outcome = outcome._replace(status=FAILED, why=_said(error))
+    return _Entry(contender, outcome, gate.x, gate.t)
 
 
 def _with(outcome: Outcome, errors: Errors) -> Outcome:
     return outcome._replace(value_error=errors.value, gradient_error=errors.gradient)
 
 
-def _weighed(entry: _Entry, x: Tensor, t: Tensor) -> _Entry:
-    saved, held, peak = memory.measure(entry.contender.call, x, t)
-    return _Entry(entry.contender, entry.outcome._replace(saved_bytes=saved, held_bytes=held, peak_bytes=peak))
+def _weighed(entry: _Entry) -> _Entry:
+    saved, held, peak = memory.measure(entry.contender.call, entry.x, entry.t)
+    return entry._replace(outcome=entry.outcome._replace(saved_bytes=saved, held_bytes=held, peak_bytes=peak))
 
 
 def _said(error: Exception) -> str:

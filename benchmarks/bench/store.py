@@ -81,10 +81,11 @@ def read(path: Path) -> list[Line]:
 
 def described(path: Path) -> str:
     """What the figures of a file are of."""
-    row = next(iter(_rows(path)), None)
-    return "nothing measured" if row is None else (
-        f"{row['device']}, {row['threads']} threads, torch {row['torch']}, commit {row['commit']}, {row['date']}"
-    )  # fmt: skip
+    rows = _rows(path)
+    if not rows:
+        return "nothing measured"
+    row, threads = rows[0], " and ".join(dict.fromkeys(row["threads"] for row in rows))
+    return f"{row['device']}, {threads} threads, torch {row['torch']}, commit {row['commit']}, {row['date']}"
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -98,7 +99,7 @@ def _line(row: dict[str, str]) -> Line:
     cell = Cell(
         suite=row["suite"], loss=row["loss"], pool=row["pool"], shape=tuple(map(int, row["shape"].split("x"))),
         dtype=row["dtype"], threads=int(row["threads"]),
-        compiled=row["compiled_asked"] == "True",
+        compiled=row["compiled_asked"] == "True", variant=row["variant"],
     )  # fmt: skip
     return Line(cell, Outcome(**{name: _READ[kind](row[name]) for name, kind in get_type_hints(Outcome).items()}))
 

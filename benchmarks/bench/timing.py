@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import random
 import signal
 import statistics
@@ -12,14 +13,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
-from torch import Tensor
-
-Action = Callable[[Tensor, Tensor], object]
+Action = Callable[[], object]
 
 WARM_UP = 2
 SHARE = 1.5  # seconds: who has used them up takes no more turns, but FEWEST it takes
 FEWEST = 5
 FAST = 0.05  # seconds: faster ones run twice a turn, so that half their runs follow their own
+SAMPLE = 0.002  # seconds: what is shorter is timed by samples of many calls
 
 
 class Times(NamedTuple):
@@ -32,14 +32,16 @@ class TooLong(BaseException):
     """Time is up. No `except Exception` on the way may swallow it."""
 
 
-def interleaved(actions: Sequence[Action], x: Tensor, t: Tensor, rounds: int) -> list[Times]:
-    """The times of each, in turns of shuffled order."""
+def interleaved(actions: Sequence[Action], rounds: int, *, by_cpu_time: bool = False) -> list[Times]:
+    """The times of each, in turns of shuffled order: by the clock, or by this thread's CPU time over many calls."""
+    clock = time.thread_time if by_cpu_time else time.perf_counter
     taken: list[list[float]] = [[] for _ in actions]
     used = [0.0] * len(actions)
     turns = [0] * len(actions)
     for action in actions:
         for _ in range(WARM_UP):
-            seconds_of(action, x, t)
+            seconds_of(action, clock)
+    calls = [math.ceil(SAMPLE / seconds_of(action, clock)) if by_cpu_time else 1 for action in actions]
     shuffle = random.Random(0).shuffle
     gc.collect()
     gc.disable()
@@ -50,21 +52,23 @@ def interleaved(actions: Sequence[Action], x: Tensor, t: Tensor, rounds: int) ->
             for i in order:
                 turns[i] += 1
                 for _ in range(2 if used[i] < FAST * turns[i] else 1):
-                    seconds = seconds_of(actions[i], x, t)
+                    seconds = seconds_of(actions[i], clock, calls[i])
                     taken[i].append(seconds)
-                    used[i] += seconds
+                    used[i] += calls[i] * seconds
     finally:
         gc.enable()
     return [Times(min(times), statistics.median(times), len(times)) for times in taken]
 
 
-def seconds_of(action: Action, x: Tensor, t: Tensor) -> float:
-    """What one run takes; letting go of what it made is not part of it."""
-    start = time.perf_counter()
-    result = action(x, t)
-    seconds = time.perf_counter() - start
+def seconds_of(action: Action, clock: Callable[[], float], calls: int = 1) -> float:
+    """What one call takes; letting go of what the last one made is not part of it."""
+    start = clock()
+    for _ in range(calls - 1):
+        action()
+    result = action()
+    seconds = clock() - start
     del result
-    return seconds
+    return seconds / calls
 
 
 @contextmanager

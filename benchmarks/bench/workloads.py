@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,11 +14,15 @@ from torch import Tensor
 BINARY, BINARY_SMALL = (8, 1, 512, 512), (2, 1, 64, 64)
 CITY, SCENES, VOLUME = (4, 19, 256, 256), (2, 150, 128, 128), (1, 4, 96, 96, 96)
 LABELS, LARGE = (256, 1000), (8, 19, 512, 512)
+TINY, TINY_LABELS = (1, 1, 8, 8), (8, 8)
+FEW_CLASSES = (4, 4, 128, 128)
 MULTICLASS = (CITY, SCENES, VOLUME)
 
 POOLED = ("dice", "jaccard", "tversky", "dice+bce", "dice+ce", "dice+focal", "lovasz")  # by sample, or over the batch
 BINARY_LOSSES = ("bce", "dice", "dice+bce", "focal", "jaccard", "tversky", "lovasz", "dice+focal")
 CLASS_LOSSES = ("ce", "dice", "dice+ce", "focal", "jaccard", "tversky", "lovasz", "dice+focal")
+DIFFERENCES = ("mse", "l1", "huber", "smooth_l1")
+ELEMENT_LOSSES = ("bce", "ce", "focal", *DIFFERENCES)
 
 Shape = tuple[int, ...]
 
@@ -47,6 +53,27 @@ ROWS = (
 )
 
 
+class Variant(NamedTuple):
+    """The same losses of other tensors, which losskit is timed with beside the plain ones."""
+
+    name: str
+    work: str
+    losses: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+
+
+_BINARY_VARIED = ("bce", "dice", "dice+bce", "focal", "jaccard")
+VARIANTS = (
+    Variant(
+        "channels-last", "channels last, against contiguous", ("ce", "dice", "dice+ce", "focal"), (FEW_CLASSES, CITY)
+    ),
+    Variant("soft", "soft binary labels, against labels of 0 and 1", _BINARY_VARIED, (BINARY,)),
+    Variant("mask", "binary with a mask, against without", _BINARY_VARIED, (BINARY,)),
+)
+_ONE_THREAD = 8192  # elements, up to which losskit starts no second thread; who waits for one does so by spinning
+_SHORT = 2**18  # elements, up to which one call is too short to be timed by itself
+
+
 @dataclass(frozen=True)
 class Cell:
     """One comparison: contenders that compute the same function of the same tensors, taking turns."""
@@ -58,19 +85,35 @@ class Cell:
     dtype: str
     threads: int
     compiled: bool  # whether the peers run under torch.compile too
+    variant: str = ""  # of tensors, that losskit is timed with beside the plain ones, without peers
 
     @property
     def size(self) -> str:
         return "x".join(map(str, self.shape))
 
     @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
     def binary(self) -> bool:
         return self.shape[1] == 1
 
     @property
+    def by_cpu_time(self) -> bool:
+        """Whether many calls make a sample, by the CPU time of the thread that makes them."""
+        return self.elements <= (_SHORT if self.threads == 1 else _ONE_THREAD)
+
+    @property
+    def work(self) -> str:
+        """What is computed, without the number of threads."""
+        return " ".join(word for word in self.words if not word.startswith("threads="))
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What a cell can be chosen by."""
-        return (self.loss, self.pool or "mean", self.size, self.dtype, f"threads={self.threads}")
+        words = (self.loss, self.pool or "mean", self.size, self.dtype, self.variant, f"threads={self.threads}")
+        return tuple(word for word in words if word)
 
     def chosen(self, only: str) -> bool:
         return all(word in (*self.words, self.suite) for word in only.split())
@@ -97,8 +140,15 @@ def table(threads: int, compile: Literal["table", "all", "none"] = "table") -> I
     for loss in (loss for loss in CLASS_LOSSES if loss != "dice+focal"):
         yield from cells("table", MULTICLASS, (loss,))
     yield from cells("more", (BINARY, *MULTICLASS), ("dice+focal",))
+    yield from cells("more", (TINY,), _BINARY_VARIED)
+    yield from cells("more", (TINY_LABELS,), ("ce", "focal"))
     yield from cells("more", (BINARY_SMALL, LABELS))
+    yield from cells("more", (TINY, BINARY_SMALL, BINARY), DIFFERENCES)
     yield from cells("more", (BINARY, BINARY_SMALL, *MULTICLASS, LABELS), dtype="bfloat16", most=1)
+    for name, _, losses, shapes in VARIANTS:
+        for shape in shapes:
+            for loss in losses:
+                yield Cell("variants", loss, pools(loss, shape)[0], shape, "float32", threads, False, name)
 
 
 def growth(threads: int) -> Iterator[Cell]:
@@ -123,17 +173,30 @@ def pools(loss: str, shape: Shape) -> tuple[str, ...]:
     return ("batch",) if len(shape) == 2 else ("sample", "batch")
 
 
-def data(shape: Shape, dtype: str = "float32") -> tuple[Tensor, Tensor]:
+def data(cell: Cell) -> tuple[Tensor, Tensor]:
     """Logits that want a gradient, and labels with every class in every sample that has room for them."""
+    shape = cell.shape
     make = torch.Generator().manual_seed(0)
-    logits = torch.randn(shape, generator=make).to(getattr(torch, dtype)).requires_grad_()
-    if shape[1] == 1:
-        return logits, (torch.rand(shape, generator=make) < 0.3).float()
+    logits = torch.randn(shape, generator=make).to(getattr(torch, cell.dtype))
+    if cell.variant == "channels-last":
+        logits = logits.contiguous(memory_format=torch.channels_last)
+    logits.requires_grad_()
+    if cell.loss in DIFFERENCES:
+        return logits, torch.randn(shape, generator=make)
+    if cell.binary:
+        chances = torch.rand(shape, generator=make)
+        return logits, chances if cell.variant == "soft" else (chances < 0.3).float()
     target = torch.randint(shape[1], (shape[0], *shape[2:]), generator=make)
     places = target.view(shape[0], -1)
     if places.shape[1] >= shape[1]:
         places[:, : shape[1]] = torch.arange(shape[1])
     return logits, target
+
+
+@lru_cache
+def mask(shape: Shape) -> Tensor:
+    """True where an element counts, as four of five do."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(1)) < 0.8
 
 
 def reduced(shape: Shape) -> Shape:

@@ -1,0 +1,36 @@
+"""The kernels' own time: the C entries of a loss, called with addresses that are known beforehand."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bench.contenders import Call, Contender
+from losskit.ops.constants import GRADIENTS, RESULTS
+from losskit.ops.plan import layout_of
+
+KERNELS = "kernels"
+_LATER = GRADIENTS.index("gradient_later")
+
+
+def kernels(loss: Call, x: Tensor, t: Tensor) -> Contender | None:
+    """A forward and a backward pass into memory that is there; None of a loss that no plan serves, such as of ranks."""
+    plan = getattr(loss, "plans", {}).get(layout_of(x, t, None, None))
+    if plan is None or not plan.serves:
+        return None
+    value, coefficients, gradient = torch.empty(()), plan.room(), torch.empty_like(x)
+    later, threads = plan.mode == _LATER, torch.get_num_threads()
+    given = plan.address, x.data_ptr(), t.data_ptr(), None, None, None
+    room = gradient.data_ptr() if plan.saves or not later else None
+    left = coefficients.data_ptr() if later else None
+
+    def both(_x: Tensor, _t: Tensor) -> Tensor:
+        flags = plan.run(
+            *given, room, left, None, None, float("nan"), value.data_ptr(), None, plan.mode, threads
+        )  # fmt: skip
+        if later:
+            saved = bool(flags & RESULTS["saved"])
+            plan.run_gradient(*given, gradient.data_ptr(), coefficients.data_ptr(), 1.0, saved, threads)
+        return gradient
+
+    return Contender(KERNELS, "losskit_loss, losskit_loss_gradient", both)
