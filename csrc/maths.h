@@ -15,6 +15,9 @@ INLINE vf exp_below(vf x) {
     vf z = fma_(n, all(-0.693145752f), x);
     z = fma_(n, all(-1.42860677e-6f), z);
     vf r = fma_(exp_tail(z), z * z, z) + 1.0f;
+#if !defined(SIMD_AVX512)
+    r = keep(not(le(x, all(-104.0f))), r); /* a product that underflows takes a hundred cycles */
+#endif
     return times_two_to(r, n);
 }
 

@@ -36,13 +36,16 @@ void *losskit_allocate(size_t bytes) {
     return memory;
 }
 
+/* Each array is followed by lines that no array uses: rows a multiple of 4096 bytes apart wait for each other's stores. */
+static size_t spaced(int64_t bytes) { return round_up((size_t)bytes, LINE) + 5 * LINE; }
+
 void *losskit_allocate_arrays(const Array *arrays, size_t count) {
     size_t bytes = 0;
-    for (size_t k = 0; k < count; k++) bytes += round_up((size_t)arrays[k].bytes, LINE);
+    for (size_t k = 0; k < count; k++) bytes += spaced(arrays[k].bytes);
     char *memory = losskit_allocate(bytes), *next = memory;
     for (size_t k = 0; memory && k < count; k++) {
         memcpy(arrays[k].address, &next, sizeof next);
-        next += round_up((size_t)arrays[k].bytes, LINE);
+        next += spaced(arrays[k].bytes);
     }
     return memory;
 }

@@ -51,11 +51,19 @@ static RowContent load_valid_row(const Call *call, Piece *piece, Span span, int6
     }
     content.ignored = content.counted < len;
     if (!any_bit(not_binary)) return content;
-    for (int64_t i = 0; i < len; i++) {
-        content.soft |= t[i] != 0.0f && t[i] != 1.0f;
-        if (!(t[i] >= -rounding && t[i] <= 1.0f + rounding))
-            report_problem(piece, BAD_LABEL, number_at(&call->target, offset_of(&call->target, n, c, s + i)));
-        t[i] = t[i] > 1.0f ? 1.0f : t[i] > 0.0f ? t[i] : 0.0f; /* -0 too is 0 */
+    const vf zero = {0}, one = all(1.0f), least = all(-rounding), most = all(1.0f + rounding);
+    vm soft = lt(one, zero), invalid = soft;
+    for (int64_t i = 0; i < padded; i += W) {
+        vf ti = load(t + i);
+        soft = (vm)(soft | both(not(eq(ti, zero)), not(eq(ti, one))));
+        invalid = (vm)(invalid | not(both(le(least, ti), le(ti, most))));
+        store(t + i, keep(lt(zero, ti), min_or_nan(one, ti))); /* -0 too is 0 */
+    }
+    content.soft = any(soft);
+    for (int64_t i = 0; any(invalid) && i < len; i++) {
+        if (!counts[i]) continue;
+        double label = number_at(&call->target, offset_of(&call->target, n, c, s + i));
+        if (!(label >= -rounding && label <= 1.0 + rounding)) report_problem(piece, BAD_LABEL, label);
     }
     return content;
 }
@@ -112,7 +120,7 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 continue;
             }
             int done = 0;
-            if (!some_ignored && len == padded && (hard || !call->has_ignore)) {
+            if (!some_ignored && len == padded) {
                 const float *x = row_of(rows.x, &call->input, n, c, s, len), *w = rows.w;
                 const float *t = row_of(rows.t, &call->target, n, c, s, len);
                 if (call->logit_bias) {
@@ -122,9 +130,9 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 request.weighted = call->weight.data != 0;
                 if (request.weighted) w = row_of(rows.w, &call->weight, n, c, s, len);
                 done = hard && !hard_blocks(call, x, t, w, len, sums, coefficients, out, request);
-                if (!done && !call->has_ignore && !request.save_activations) {
+                if (!done && !request.save_activations) { /* an ignored label is outside [0, 1] too */
                     hard = 0;
-                    done = !soft_block(call, x, t, w, len, sums, coefficients, out, request);
+                    done = !soft_blocks(call, x, t, w, len, sums, coefficients, out, request, may_be_hard);
                 }
             }
             if (!done) {
@@ -137,7 +145,10 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                     piece->activations_not_saved = 1, request.save_activations = 0;
                 if (!hard) weigh_by_counts(&rows, padded, call->weight.data != 0);
                 request.weighted = !hard || call->weight.data;
-                (hard ? hard_blocks : soft_block)(call, rows.x, rows.t, rows.w, padded, sums, coefficients, out, request);
+                if (hard)
+                    hard_blocks(call, rows.x, rows.t, rows.w, padded, sums, coefficients, out, request);
+                else
+                    soft_blocks(call, rows.x, rows.t, rows.w, padded, sums, coefficients, out, request, may_be_hard);
                 if (hard && sums && !call->weight.data) add_to(sums, region[COUNT], (double)(content.counted - padded));
                 if (request.grad && !finite_coefficients) /* what does not count has no gradient, even of a NaN loss */
                     for (int64_t i = 0; i < padded; i += W)

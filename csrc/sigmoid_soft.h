@@ -38,6 +38,75 @@ INLINE void add_region(const Call *call, double *sums, double tp, double fp, dou
     add_to(sums, call->region[COUNT], count);
 }
 
+/* Sums by the truth alone: regions, -log p, and -(1 - p)^2 log p. As soft_block(), with a request known beforehand. */
+INLINE int soft_block_by_truth(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
+                               const double *coefficients, float *g, const Request request) {
+    const vf zero = {0}, one = all(1.0f);
+    const Term *log = call->term, *squared = call->term + request.log;
+    vf tp = zero, fp = zero, fn = zero, target = zero, count = zero;
+    vf log_yes = zero, log_no = zero, squared_yes = zero, squared_no = zero;
+    vf g_tp = zero, g_pred = zero, by_log_yes = zero, by_log_no = zero, by_squared_yes = zero, by_squared_no = zero;
+    if (request.grad) {
+        if (request.region)
+            g_tp = all(coefficient_of(coefficients, call->region[TP])), g_pred = all(coefficient_of(coefficients, call->region[PRED]));
+        if (request.log) {
+            by_log_yes = all((float)log->log * coefficient_of(coefficients, log->truth[0]));
+            by_log_no = all((float)log->log * coefficient_of(coefficients, log->truth[1]));
+        }
+        if (request.squared) {
+            by_squared_yes = all((float)squared->log * coefficient_of(coefficients, squared->truth[0]));
+            by_squared_no = all((float)squared->log * coefficient_of(coefficients, squared->truth[1]));
+        }
+    }
+    vm invalid = lt(one, zero);
+    for (int64_t i = 0; i < len; i += W) {
+        vf xi = load(x + i), ti = load(t + i), wi = request.weighted ? load(w + i) : one, other = one - ti;
+        invalid = (vm)(invalid | not(both(le(zero, ti), le(ti, one))));
+        vf z = exp_below(minus_absolute(xi)), d = reciprocal(one + z), zd = z * d;
+        vm below_half = negative(xi);
+        vf p = pick(below_half, zd, d), q = pick(below_half, d, zd), slope = zero;
+        vf yes = weigh(ti, wi, request.weighted), no = weigh(other, wi, request.weighted); /* weights of both labels */
+        if (request.sum) {
+            target += yes, count += wi;
+            if (request.region) tp = fma_(p, yes, tp), fn = fma_(q, yes, fn), fp = fma_(p, no, fp);
+        }
+        if (request.region && request.grad) slope = fma_(g_tp, ti, g_pred) * (p * q);
+        if ((request.log && request.sum) || request.squared) {
+            vf curve = log1p_unit(z);
+            vf below = max_or_nan(zero, zero - xi) + curve, above = max_or_nan(zero, xi) + curve; /* -log p, -log q */
+            if (request.log && request.sum) { /* where the loss is infinite and its share 0, their product is 0 */
+                log_yes += or_zero(eq(ti, zero), below * yes);
+                log_no += or_zero(eq(ti, one), above * no);
+            }
+            if (request.squared) {
+                if (request.sum) {
+                    squared_yes += or_zero(eq(ti, zero), q * q * below * yes);
+                    squared_no += or_zero(eq(ti, one), p * p * above * no);
+                }
+                if (request.grad) {
+                    /* where p is 0 and log p infinite, p log p is 0 */
+                    vf bend_yes = or_zero(le(p, zero), p * below), bend_no = or_zero(le(q, zero), q * above);
+                    slope -= by_squared_yes * ti * (q * q) * fma_(all(2.0f), bend_yes, q);
+                    slope += by_squared_no * other * (p * p) * fma_(all(2.0f), bend_no, p);
+                }
+            }
+        }
+        if (request.log && request.grad) slope += by_log_no * other * p - by_log_yes * ti * q;
+        if (request.grad) store(g + i, weigh(slope, wi, request.weighted));
+    }
+    if (!request.sum || any(invalid)) return any(invalid);
+    add_region(call, sums, sum_of(tp), sum_of(fp), sum_of(fn), sum_of(target), sum_of(count));
+    if (request.log) {
+        add_to(sums, log->truth[0], log->log * sum_of(log_yes));
+        add_to(sums, log->truth[1], log->log * sum_of(log_no));
+    }
+    if (request.squared) {
+        add_to(sums, squared->truth[0], squared->log * sum_of(squared_yes));
+        add_to(sums, squared->truth[1], squared->log * sum_of(squared_no));
+    }
+    return 0;
+}
+
 /* The sums of len elements, len a multiple of W; whether a t lies outside [0, 1]. */
 static int soft_block(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
                       const double *coefficients, float *g, const Request request) {
@@ -117,4 +186,31 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
             add_to(sums, terms[j].every[k], sum_of(term_sums[j][2 + k]));
         }
     return 0;
+}
+
+/* The requests that have a copy of the code to themselves; anything else runs in the general one. */
+static int soft_blocks(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
+                       const double *coefficients, float *g, const Request request, int by_truth) {
+#define COPY(R, L, Q, S, G) COPY_OF(R, L, Q, S, G, 0) COPY_OF(R, L, Q, S, G, 1)
+#define COPY_OF(R, L, Q, S, G, WEIGHTED)                                                                               \
+    if (request.region == (R) && request.log == (L) && request.squared == (Q) && request.terms == (Q) &&               \
+        request.sum == (S) && request.grad == (G) && request.weighted == (WEIGHTED))                                   \
+        return soft_block_by_truth(call, x, t, w, len, sums, coefficients, g,                                          \
+                                   (Request){.weighted = WEIGHTED, .region = R, .log = L, .terms = Q, .squared = Q,    \
+                                             .sum = S, .grad = G});
+    if (by_truth) {
+        COPY(1, 0, 0, 1, 0) /* Dice, Jaccard, Tversky */
+        COPY(1, 0, 0, 0, 1)
+        COPY(0, 1, 0, 1, 1) /* cross-entropy */
+        COPY(0, 1, 0, 1, 0)
+        COPY(1, 1, 0, 1, 0) /* Dice and cross-entropy */
+        COPY(1, 1, 0, 0, 1)
+        COPY(0, 0, 1, 1, 1) /* focal */
+        COPY(0, 0, 1, 1, 0)
+        COPY(1, 0, 1, 1, 0) /* Dice and focal */
+        COPY(1, 0, 1, 0, 1)
+    }
+#undef COPY
+#undef COPY_OF
+    return soft_block(call, x, t, w, len, sums, coefficients, g, request);
 }

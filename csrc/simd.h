@@ -144,9 +144,13 @@ INLINE vf multiply_where(vm m, vf a, vf b) { return pick(m, a * b, a); }
 INLINE vf fma_where(vm m, vf a, vf b, vf c) { return pick(m, fma_(a, b, c), c); }
 INLINE int any_bit(vi a) { return any((vm)(a != 0)); }
 INLINE int count_of(vm a) {
+#if defined(SIMD_AVX2)
+    return __builtin_popcount((unsigned)_mm256_movemask_ps((__m256)a));
+#else
     int32_t count = 0;
     for (int i = 0; i < W; i++) count -= a[i];
     return count;
+#endif
 }
 INLINE vf exponent_of(vf a) { return __builtin_convertvector(((vi)a >> 23) - 127, vf); }
 INLINE vf mantissa_of(vf a) { return (vf)(((vi)a & 0x007fffff) | 0x3f800000); }
@@ -212,6 +216,9 @@ INLINE vm from_bytes(const uint8_t *p) {
 #if defined(SIMD_AVX512)
     __m128i bytes = _mm_loadu_si128((const __m128i *)p);
     return _mm_test_epi8_mask(bytes, bytes);
+#elif defined(SIMD_AVX2)
+    __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return (vm)_mm256_cmpgt_epi32(wide, _mm256_setzero_si256());
 #else
     vm m;
     for (int i = 0; i < W; i++) m[i] = -(int32_t)(p[i] != 0);
@@ -222,6 +229,10 @@ INLINE vm from_bytes(const uint8_t *p) {
 INLINE void to_bytes(uint8_t *p, vm m) {
 #if defined(SIMD_AVX512)
     _mm_storeu_si128((__m128i *)p, _mm_maskz_set1_epi8(m, 1));
+#elif defined(SIMD_AVX2)
+    __m128i low = _mm256_castsi256_si128((__m256i)m), high = _mm256_extracti128_si256((__m256i)m, 1);
+    __m128i halves = _mm_packs_epi32(low, high);
+    _mm_storel_epi64((__m128i *)p, _mm_and_si128(_mm_packs_epi16(halves, halves), _mm_set1_epi8(1)));
 #else
     for (int i = 0; i < W; i++) p[i] = (uint8_t)(m[i] & 1);
 #endif
