@@ -88,7 +88,7 @@ class WeightedSum(Summable):
         for part in parts:
             if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks:
                 return None
-        return self.numbers[:], self.offset, [(part, part.generation) for part in parts]
+        return self.generation, self.numbers[:], self.offset, [(part, part.generation) for part in parts]
 
     def planned_parts(self) -> list[Any]:
         modules = self._modules["losses"]

@@ -23,11 +23,12 @@ from losskit.ops.inputs import Inputs, Link
 from losskit.ops.plan import Call, Plan, PlannedPart, Plans, layout_of, layout_of_option, serves_plain_code
 
 BY_NAME = frozenset(("weight", "mask", "normalizer"))  # arguments that a plan takes
-# A user's class that defines one of these is not what its base's plan computes.
+# A user's class or object that has one of these of its own is not what its base's plan computes.
 REPLACED = frozenset(
-    ("columns", "conclude", "combine", "difference", "elements", "evaluate", "finish", "forward", "formula",
-     "logit_bias", "per_class", "per_element", "per_sample", "reduced", "spec", "sums_from_totals", "term", "totals",
-     "truth_weight", "weighed", "weights")
+    ("by_class", "check_classes", "class_weights", "columns", "combine", "conclude", "difference", "elements",
+     "evaluate", "finish", "formula", "forward", "is_mean", "logit_bias", "pairs", "per_class", "per_element",
+     "per_sample", "pools", "reduced", "spec", "sums_from_totals", "term", "totals", "truth_weight", "truth_weights",
+     "weighed", "weights")
 )  # fmt: skip
 
 
@@ -119,9 +120,11 @@ class Part(Readable, Protocol):
 class Compiled:
     """What is settled of a loss until one of its options changes."""
 
-    def __init__(self, parts: Sequence[Part], state: Any) -> None:
+    def __init__(self, loss: Any, state: Any) -> None:
         self.state = state
+        parts: Sequence[Part] = loss.planned_parts()
         self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned and not part.is_sum for part in parts)
+        self.planned = self.planned and all(vars(each).keys().isdisjoint(REPLACED) for each in (loss, *parts))
         self.has_options = self.has_bias = False
         if self.planned:
             self.has_options = any(t is not None for part in parts for t in part.option_tensors())
@@ -151,7 +154,7 @@ def planned(
     plans: Plans = loss.plans
     compiled = plans.compiled
     if compiled is None or compiled.state != state:
-        compiled = plans.renew(Compiled(loss.planned_parts(), state))
+        compiled = plans.renew(Compiled(loss, state))
     if not compiled.planned:
         return None
     options = None
