@@ -42,7 +42,7 @@ class WeightedSum(Summable):
             number, factor = split(weight)
             self._append(number, factor, as_loss(loss), names[index] if names else None)
         _check_parts(self)
-        self.__dict__.update(tensors=_tensors_of(self), varies=bool(self.factors))
+        self.__dict__["tensors"] = _tensors_of(self)
 
     def _append(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
         if not name and isinstance(loss, WeightedSum) and loss.joins(factor):
@@ -69,6 +69,11 @@ class WeightedSum(Summable):
 
     def variable_factors(self) -> list[nn.Module | None]:
         return [self.factors[str(i)] if str(i) in self.factors else None for i in range(len(self.losses))]
+
+    @property
+    def varies(self) -> bool:
+        """Whether the weights of its parts differ between calls."""
+        return bool(self._modules["factors"]._modules)  # type: ignore[union-attr]
 
     @property
     def _parts(self) -> list[Any]:
@@ -98,24 +103,29 @@ class WeightedSum(Summable):
     def forward(self, *tensors: Any, **arguments: Any) -> Tensor:
         tensors = bind(self.name, self.tensors, tensors, arguments)
         if self.planned and len(tensors) == 2 and arguments.keys() <= passes.BY_NAME:
-            value = passes.planned(self, *tensors, **arguments)
+            weights = self.weights() if self.varies else None
+            value = passes.planned(self, *tensors, **arguments, weights=weights)
             if value is not None:
                 return value
+            if weights is not None:
+                arguments["weights"] = weights  # a factor may change each time it is asked
         return self.reduced(*tensors, **arguments)
 
-    def reduced(self, *tensors: Any, weights: Sequence[float] | None = None, **arguments: Any) -> Tensor:
+    def reduced(self, *tensors: Any, weights: Sequence[float | Tensor] | None = None, **arguments: Any) -> Tensor:
         """The sum by the registered operators."""
         values = self.evaluate(tensors, arguments)
         return self.combine(values, self.weights() if weights is None else list(weights))
 
     def parts(self, *tensors: Any, **arguments: Any) -> tuple[Tensor, Parts]:
         tensors = bind(self.name, self.tensors, tensors, arguments)
+        weights = self.weights()
         if self.planned and len(tensors) == 2 and arguments.keys() <= passes.BY_NAME:
-            values = torch.empty(len(self.numbers), dtype=torch.float32, device="cpu")
-            loss = passes.planned(self, *tensors, **arguments, values=values)
+            room = torch.empty(len(self.numbers), dtype=torch.float32, device="cpu")
+            loss = passes.planned(self, *tensors, **arguments, values=room, weights=weights if self.varies else None)
             if loss is not None:
-                return loss, self._named(list(values.unbind()), self.weights())
-        return self.named(self.evaluate(tensors, arguments))
+                return loss, self._named(list(room.unbind()), weights)
+        values = self.evaluate(tensors, arguments)
+        return self.combine(values, weights), self._named(values, weights)
 
     def named(self, values: list[Tensor]) -> tuple[Tensor, Parts]:
         """The whole, and each part's value by name."""

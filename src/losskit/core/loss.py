@@ -248,8 +248,6 @@ class Summable(Loss):
         return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     # What a plan depends on besides the tensors: see losskit.core.passes.
-    varies: ClassVar[bool] = False  # whether the weights of its parts differ between calls
-
     def plan_state(self) -> Any:
         """What changes when an option does; None where no plan serves."""
         return self.generation

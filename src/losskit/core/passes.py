@@ -6,6 +6,7 @@ that several ask for are summed once. The first call of a layout settles which o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -139,11 +140,11 @@ class Unserved:
 
 def planned(
     loss: Any, input: Any, target: Any, weight: Any = None, mask: Any = None, normalizer: Any = None,
-    values: Tensor | None = None,
+    values: Tensor | None = None, weights: Sequence[float | Tensor] | None = None,
 ) -> Tensor | None:  # fmt: skip
     """The loss in one C call, or None where the registered operators serve.
 
-    `values` (parts,) receives the values of the parts of a sum.
+    `values` (parts,) receives the values of the parts of a sum, `weights` are theirs where they vary.
     """
     if not serves_plain_code():
         return None
@@ -164,14 +165,17 @@ def planned(
         if False in layouts:
             return None
         key += tuple(layouts)
-    plan = plans.get(key)
+    plan: Any = plans.get(key)
     if plan is None:
-        plan = plans.keep(key, _made(loss, input, target, weight, mask))
+        plan = _made(loss, input, target, weight, mask, options)
+        if plans.compiled is compiled:  # else another thread has set an option meanwhile
+            plans.keep(key, plan)
     if not plan.serves:
         return None
-    call = Call(plan, loss, input, target, weight, mask)
+    call = Call(plan, loss, state, input, target, weight, mask)
     call.options, call.values = options, values
-    if (compiled.has_bias or loss.varies or normalizer is not None) and not _set_numbers(call, compiled, normalizer):
+    varies = compiled.has_bias or weights is not None or normalizer is not None
+    if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
     if choice.is_recorded():
         choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward)
@@ -179,30 +183,34 @@ def planned(
     return value
 
 
-def _set_numbers(call: Call, compiled: Compiled, normalizer: Any) -> bool:
+def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Sequence[float | Tensor] | None) -> bool:
     """Read what may differ between calls of one layout; whether each is a number without a gradient."""
     loss = call.loss
     if normalizer is not None:
         if isinstance(normalizer, Tensor):
-            plain = normalizer.numel() == 1 and normalizer.is_cpu and not normalizer.requires_grad
+            plain = normalizer.dim() == 0 and normalizer.is_cpu and not normalizer.requires_grad
             normalizer = normalizer.item() if plain else None
         if not call.plan.takes_normalizer or not isinstance(normalizer, (int, float)):
             return False
         call.normalizer = float(normalizer)
-    if loss.varies:
-        weights = loss.weights()
+        if math.isnan(call.normalizer):  # which C takes for none
+            return False
+    if weights is not None:
         if any(isinstance(weight, Tensor) and weight.requires_grad for weight in weights):
             return False
         call.part_weights = [float(weight) for weight in weights]
     if compiled.has_bias:
         bias = loss.planned_parts()[0].logit_bias()  # a part with one shares no pass
-        if bias is None or bias.requires_grad or not bias.is_cpu:
+        if bias is None or bias.requires_grad or not bias.is_cpu or len(bias) != call.plan.classes:
             return False
         call.logit_bias = bias.to(torch.float32).contiguous()
     return True
 
 
-def _made(loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Plan | Unserved:
+def _made(
+    loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None,
+    options: Sequence[Tensor | None] | None,
+) -> Plan | Unserved:  # fmt: skip
     """The plan of a layout, once the inputs are found to keep the contract."""
     parts: Sequence[Part] = loss.planned_parts()
     if input.dim() == 0:
@@ -223,7 +231,8 @@ def _made(loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask:
         if finish is not None
     ]
     made = Plan(
-        (input, target, weight, mask), inputs, columns, each, pooled=all(part.pools for part in parts),
-        is_sum=loss.is_sum, offset=loss.offset if loss.is_sum else 0.0, reasons=reasons,
+        (input, target, weight, mask, *(options or ())), inputs, columns, each,
+        pooled=all(part.pools for part in parts), is_sum=loss.is_sum,
+        offset=loss.offset if loss.is_sum else 0.0, reasons=reasons,
     )  # fmt: skip
     return made if made.fits else Unserved()
