@@ -463,6 +463,21 @@ def test_a_tensor_that_a_transform_left_behind():
     torch.testing.assert_close(losskit.CrossEntropyLoss()(left[0], target), losskit.CrossEntropyLoss()(x * 2, target))
 
 
+@pytest.mark.parametrize("make", [losskit.CrossEntropyLoss, losskit.DiceLoss])
+def test_transforms_over_an_option_alone(make):
+    x, target = torch.randn(2, 4, 5), torch.randint(0, 4, (2, 5))
+    criterion, weights = make(class_weight=torch.ones(4)), torch.rand(3, 4)
+
+    def of_weight(weight):
+        return torch.func.functional_call(criterion, {"class_weight": weight}, (x, target))
+
+    each = torch.stack([of_weight(weight) for weight in weights])
+    torch.testing.assert_close(torch.func.vmap(of_weight)(weights), each)
+    learned = weights[0].clone().requires_grad_()
+    (expected,) = torch.autograd.grad(of_weight(learned), learned)
+    torch.testing.assert_close(torch.func.grad(of_weight)(weights[0]), expected)
+
+
 def test_threads_share_a_graph():
     x, target = torch.randn(2, 4, 5, requires_grad=True), torch.randint(0, 4, (2, 5))
     loss = losskit.DiceCELoss(class_weight=[1.0, 2.0, 3.0, 4.0])(x, target)
