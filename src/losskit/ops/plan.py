@@ -6,7 +6,6 @@ differentiation, tracing, a second derivative) takes the registered operators, w
 
 from __future__ import annotations
 
-import copy
 import ctypes
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -219,9 +218,9 @@ class Call:
 
     def with_tensors(self, tensors: Sequence[Any]) -> Call:
         """The call with its tensors again, which autograd held; one of its own for each thread of a backward pass."""
-        twin = copy.copy(self)
-        twin.input, twin.target, twin.weight, twin.mask, *options = tensors
-        twin.options = options or None
+        twin = Call(self.plan, self.loss, self.state, *tensors[:4])
+        twin.logit_bias, twin.options, twin.part_weights = self.logit_bias, tensors[4:] or None, self.part_weights
+        twin.normalizer, twin.coefficients = self.normalizer, self.coefficients
         return twin
 
     def by_operators(self) -> Tensor:
