@@ -446,6 +446,31 @@ def test_saved_tensors_may_come_back_in_another_layout(size):
     torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-9)
 
 
+def test_batched_half_gradients_are_multiplied_in_float32():
+    x, target = torch.randn(2, 1, 20_000).half().requires_grad_(), torch.rand(2, 1, 20_000) > 0.5
+    loss = losskit.BCEWithLogitsLoss()(x, target)
+    (batched,) = torch.autograd.grad(loss, x, torch.tensor([65536.0]), is_grads_batched=True, retain_graph=True)
+    (one,) = torch.autograd.grad(loss, x, torch.tensor(65536.0))
+    torch.testing.assert_close(batched[0], one, rtol=2e-2, atol=2e-2)
+
+
+def test_an_infinite_gradient_leaves_what_does_not_count_at_zero():
+    x, target = torch.randn(2, 4, 6, requires_grad=True), torch.randint(0, 4, (2, 6))
+    mask = torch.ones(2, 6, dtype=torch.bool)
+    mask[0, 1] = False
+    (gradient,) = torch.autograd.grad(losskit.CrossEntropyLoss()(x, target, mask=mask) * float("inf"), x)
+    assert not gradient[0, :, 1].any()
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-38, 1e-42])
+def test_class_weights_as_small_as_they_can_be(size):
+    x, target = torch.randn(2, 4, 6), torch.randint(0, 4, (2, 6))
+    weight = torch.rand(4) * size
+    _, found = step(losskit.CrossEntropyLoss(class_weight=weight), (x, target))
+    _, expected = step(losskit.CrossEntropyLoss(class_weight=weight.double()), (x.double(), target))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-7)
+
+
 def test_saved_options_may_come_back_in_another_layout():
     x, target = torch.randn(2, 4, 6, requires_grad=True), torch.randint(0, 4, (2, 6))
     criterion = losskit.CrossEntropyLoss(class_weight=torch.tensor([1.0, 9.0, 2.0, 9.0, 3.0, 9.0, 4.0, 9.0])[::2])

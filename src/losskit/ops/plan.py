@@ -7,6 +7,7 @@ differentiation, tracing, a second derivative) takes the registered operators, w
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from losskit.ops.passes import can_save
 MOST_PLANS = 64
 WITHOUT_LOCK = 8192  # elements, from which on other Python threads run meanwhile
 BOTH_PASSES = 65536  # elements, up to which the gradient of regions is made in the forward pass
+MOST_SCALE = 1e15  # on a gradient that is made; beyond it that may have lost its digits below the least float32
 _VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(len(GRADIENTS))
 _NOT_A_NUMBER = float("nan")
 _PLAIN = (Tensor, nn.Parameter)
@@ -287,13 +289,15 @@ class FusedLoss(torch.autograd.Function):
             return _differentiated(tensors, call, grad), None
         gradient: Tensor | None
         if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
-            return _second_pass(tensors, call, 1.0) * grad, None
+            return _second_pass(tensors, call, 1.0).to(grad.dtype) * grad, None
         gradient, call.gradient = call.gradient, None  # autograd may write to what it is given
         upstream = grad.item()
         if gradient is None:
             return _second_pass(tensors, call, upstream), None
         if call.plan.mode == _LATER:
             return _second_pass(tensors, call, upstream, gradient), None
+        if not (math.isfinite(upstream) and (call.scale == 0 or 1 / MOST_SCALE < abs(call.scale) < MOST_SCALE)):
+            return _second_pass(tensors, call, upstream), None
         scale = upstream * call.scale
         return gradient if scale == 1 else gradient.mul_(scale), None
 
