@@ -13,6 +13,7 @@ import torch
 import losskit
 from cases import CASES, Shape, where
 from losskit import functional
+from losskit.core import passes, region
 from losskit.ops import choice, finish, plan
 
 # Losses whose totals have a finish that C knows; the others take the registered operators.
@@ -261,6 +262,95 @@ def test_a_bad_label_is_named_and_the_next_call_is_right():
     assert loss(x, target).item() == good
 
 
+def test_a_normalizer_that_is_no_number_is_not_left_out():
+    x, target = torch.randn(2, 4, 5), torch.randint(0, 4, (2, 5))
+    for normalizer in (float("nan"), torch.tensor(float("nan"))):
+        assert losskit.CrossEntropyLoss()(x, target, normalizer=normalizer).isnan()
+
+
+def test_a_prior_of_another_length_is_an_error_in_the_function_form_too():
+    x, target = torch.randn(2, 4, 5), torch.randint(0, 4, (2, 5))
+    functional.cross_entropy(x, target, prior=torch.ones(4))
+    with pytest.raises(ValueError, match="prior has 3 numbers"):
+        functional.cross_entropy(x, target, prior=torch.ones(3))
+
+
+def test_a_negated_view_as_class_weights():
+    weight = torch.tensor([1 - 1j, 1 - 2j, 1 - 3j, 1 - 4j]).conj().imag
+    assert weight.is_neg()
+    loss = losskit.CrossEntropyLoss(class_weight=weight, reduction="sum")
+    same(loss, (torch.randn(2, 4, 5), torch.randint(0, 4, (2, 5))), planned=False)
+
+
+def test_an_option_that_is_set_to_a_list_is_read():
+    x, target = torch.randn(2, 4, 5), torch.randint(0, 4, (2, 5))
+    loss = losskit.DiceLoss()
+    loss.classes = [1]
+    torch.testing.assert_close(loss(x, target), losskit.DiceLoss(classes=[1])(x, target), rtol=0, atol=0)
+
+
+def test_a_buffer_that_is_registered_as_an_option_is_seen():
+    x, target = torch.randn(2, 4, 5), torch.randint(0, 4, (2, 5))
+    loss = losskit.CrossEntropyLoss()
+    loss(x, target)
+    del loss.class_weight
+    loss.register_buffer("class_weight", torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    same(loss, (x, target))
+    known = losskit.CrossEntropyLoss(class_weight=[1.0, 2.0, 3.0, 4.0])(x, target)
+    torch.testing.assert_close(loss(x, target), known, rtol=0, atol=0)
+
+
+def test_a_factor_that_is_added_to_a_sum_is_seen():
+    x, target = torch.randn(2, 1, 5), (torch.rand(2, 1, 5) > 0.5).float()
+    total = losskit.DiceLoss() + losskit.BCEWithLogitsLoss()
+    total(x, target)
+    total.factors["1"] = losskit.Scheduled(losskit.compose.linear(0.25, 0.0, steps=10))
+    same(total, (x, target))
+    torch.testing.assert_close(
+        total(x, target), losskit.DiceLoss()(x, target) + 0.25 * losskit.BCEWithLogitsLoss()(x, target)
+    )
+
+
+class Counting(torch.nn.Module):
+    """A factor that is another one at each call."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale, self.calls = scale, 0
+
+    def forward(self):
+        self.calls += 1
+        return self.scale / self.calls
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_factor_is_asked_once_a_call(learned):
+    x, target = torch.randn(2, 1, 5), (torch.rand(2, 1, 5) > 0.5).float()
+    factor = Counting(torch.nn.Parameter(torch.ones(())) if learned else torch.ones(()))
+    total = losskit.DiceLoss() + factor * losskit.BCEWithLogitsLoss()
+    loss, parts = total.parts(x, target)
+    assert factor.calls == 1
+    torch.testing.assert_close(loss.detach(), sum(part.weighted for part in parts.values()))
+    total(x, target)
+    assert factor.calls == 2
+
+
+def test_an_option_set_while_another_thread_makes_a_plan_is_seen(monkeypatch):
+    x, target = torch.randn(2, 1, 5), (torch.rand(2, 1, 5) > 0.5).float()
+    loss, made = losskit.DiceLoss(), passes._made
+
+    def slowly(*arguments):
+        plan = made(*arguments)
+        monkeypatch.setattr(passes, "_made", made)
+        loss.smooth = 5.0
+        loss(x.repeat(2, 1, 1), target.repeat(2, 1, 1))  # as the other thread would
+        return plan
+
+    monkeypatch.setattr(passes, "_made", slowly)
+    loss(x, target)
+    torch.testing.assert_close(loss(x, target), losskit.DiceLoss(smooth=5.0)(x, target), rtol=0, atol=0)
+
+
 # What autograd and the rest of PyTorch do with it.
 
 
@@ -285,6 +375,33 @@ def test_an_option_changed_before_a_second_derivative_is_an_error():
     criterion = losskit.DiceLoss()
     loss = criterion(x, target)
     criterion.smooth = 1.0
+    with pytest.raises(RuntimeError, match="option was changed"):
+        torch.autograd.grad(loss, x, create_graph=True)
+
+
+def second(loss, input):
+    (gradient,) = torch.autograd.grad(loss, input, create_graph=True)
+    return gradient, torch.autograd.grad(gradient.pow(2).sum(), input)[0]
+
+
+@pytest.mark.parametrize("make", [losskit.CrossEntropyLoss, losskit.DiceCELoss])
+def test_options_of_a_functional_call_are_those_of_its_second_derivative(make):
+    x, target = torch.randn(2, 4, 5, requires_grad=True), torch.randint(0, 4, (2, 5))
+    weight = torch.tensor([1.0, 5.0, 0.1, 2.0])
+    criterion = make(class_weight=torch.ones(4))
+    swapped = {name: weight for name, _ in criterion.named_buffers()}
+    loss = torch.func.functional_call(criterion, swapped, (x, target))
+    assert is_planned(loss)
+    for found, known in zip(second(loss, x), second(make(class_weight=weight)(x, target), x), strict=True):
+        torch.testing.assert_close(found, known)
+    assert torch.equal(dict(criterion.named_buffers()).popitem()[1], torch.ones(4))
+
+
+def test_a_prior_changed_before_a_second_derivative_is_an_error():
+    x, target = torch.randn(2, 4, 5, requires_grad=True), torch.randint(0, 4, (2, 5))
+    criterion = losskit.CrossEntropyLoss(prior=torch.ones(4))
+    loss = criterion(x, target)
+    criterion.prior.copy_(torch.tensor([1.0, 5.0, 0.1, 2.0]))
     with pytest.raises(RuntimeError, match="option was changed"):
         torch.autograd.grad(loss, x, create_graph=True)
 
@@ -329,6 +446,81 @@ def test_saved_tensors_may_come_back_in_another_layout(size):
     torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-9)
 
 
+def test_batched_half_gradients_are_multiplied_in_float32():
+    x, target = torch.randn(2, 1, 20_000).half().requires_grad_(), torch.rand(2, 1, 20_000) > 0.5
+    loss = losskit.BCEWithLogitsLoss()(x, target)
+    (batched,) = torch.autograd.grad(loss, x, torch.tensor([65536.0]), is_grads_batched=True, retain_graph=True)
+    (one,) = torch.autograd.grad(loss, x, torch.tensor(65536.0))
+    torch.testing.assert_close(batched[0], one, rtol=2e-2, atol=2e-2)
+
+
+def test_an_infinite_gradient_leaves_what_does_not_count_at_zero():
+    x, target = torch.randn(2, 4, 6, requires_grad=True), torch.randint(0, 4, (2, 6))
+    mask = torch.ones(2, 6, dtype=torch.bool)
+    mask[0, 1] = False
+    (gradient,) = torch.autograd.grad(losskit.CrossEntropyLoss()(x, target, mask=mask) * float("inf"), x)
+    assert not gradient[0, :, 1].any()
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-38, 1e-42])
+def test_class_weights_as_small_as_they_can_be(size):
+    x, target = torch.randn(2, 4, 6), torch.randint(0, 4, (2, 6))
+    weight = torch.rand(4) * size
+    _, found = step(losskit.CrossEntropyLoss(class_weight=weight), (x, target))
+    _, expected = step(losskit.CrossEntropyLoss(class_weight=weight.double()), (x.double(), target))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_saved_options_may_come_back_in_another_layout():
+    x, target = torch.randn(2, 4, 6, requires_grad=True), torch.randint(0, 4, (2, 6))
+    criterion = losskit.CrossEntropyLoss(class_weight=torch.tensor([1.0, 9.0, 2.0, 9.0, 3.0, 9.0, 4.0, 9.0])[::2])
+    with torch.autograd.graph.saved_tensors_hooks(torch.Tensor.contiguous, lambda t: t):
+        loss = criterion(x, target)
+    assert is_planned(loss)
+    first, again = (torch.autograd.grad(loss, x, retain_graph=True)[0] for _ in range(2))
+    torch.testing.assert_close(first, again)
+
+
+def test_a_tensor_that_a_transform_left_behind():
+    left, target = [], torch.randint(0, 4, (2, 5))
+    x = torch.randn(2, 4, 5)
+    torch.func.grad(lambda z: left.append(z * 2) or z.sum())(x)
+    torch.testing.assert_close(losskit.CrossEntropyLoss()(left[0], target), losskit.CrossEntropyLoss()(x * 2, target))
+
+
+@pytest.mark.parametrize("make", [losskit.CrossEntropyLoss, losskit.DiceLoss])
+def test_transforms_over_an_option_alone(make):
+    x, target = torch.randn(2, 4, 5), torch.randint(0, 4, (2, 5))
+    criterion, weights = make(class_weight=torch.ones(4)), torch.rand(3, 4)
+
+    def of_weight(weight):
+        return torch.func.functional_call(criterion, {"class_weight": weight}, (x, target))
+
+    each = torch.stack([of_weight(weight) for weight in weights])
+    torch.testing.assert_close(torch.func.vmap(of_weight)(weights), each)
+    learned = weights[0].clone().requires_grad_()
+    (expected,) = torch.autograd.grad(of_weight(learned), learned)
+    torch.testing.assert_close(torch.func.grad(of_weight)(weights[0]), expected)
+
+
+def test_threads_share_a_graph():
+    x, target = torch.randn(2, 4, 5, requires_grad=True), torch.randint(0, 4, (2, 5))
+    loss = losskit.DiceCELoss(class_weight=[1.0, 2.0, 3.0, 4.0])(x, target)
+    expected, found = torch.autograd.grad(loss, x, retain_graph=True)[0], []
+
+    def run():
+        found.extend(torch.autograd.grad(loss, x, retain_graph=True)[0] for _ in range(100))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 400
+    for gradient in found:
+        torch.testing.assert_close(gradient, expected)
+
+
 def test_half_gradients_are_rounded_once():
     """A loss scaled by 65536 has its gradient in float16, where the gradient itself would be lost."""
     x, target = torch.randn(2, 1, 200_000).half().requires_grad_(), torch.rand(2, 1, 200_000) > 0.5
@@ -369,6 +561,23 @@ def test_copies_and_pickles_start_without_plans():
         for twin in (copy.deepcopy(criterion), pickle.loads(pickle.dumps(criterion))):
             assert not twin.plans
             assert twin(x, target) == value
+
+
+def test_a_shallow_copy_has_plans_of_its_own():
+    x, target = torch.randn(2, 1, 6), (torch.rand(2, 1, 6) > 0.5).float()
+    first = losskit.DiceLoss()
+    second = copy.copy(first)
+    first.smooth, second.smooth = 1.0, 20.0
+    for criterion in (first, second):
+        torch.testing.assert_close(criterion(x, target), losskit.DiceLoss(smooth=criterion.smooth)(x, target))
+
+
+def test_a_loss_pickled_before_there_were_plans_is_read():
+    x, target = torch.randn(2, 1, 6), (torch.rand(2, 1, 6) > 0.5).float()
+    old = {name: value for name, value in vars(losskit.DiceLoss(smooth=1.0)).items() if name != "plans"}
+    criterion = losskit.DiceLoss.__new__(losskit.DiceLoss)
+    criterion.__setstate__(old)
+    assert criterion(x, target) == losskit.DiceLoss(smooth=1.0)(x, target)
 
 
 def test_plans_are_few():
@@ -415,6 +624,64 @@ def test_a_class_of_ones_own_is_not_what_its_base_is_planned_for():
     torch.testing.assert_close(Mine()(x, target), 2 * dice)
     torch.testing.assert_close(Renamed()(x, target), dice)
     assert is_planned(Renamed()(x, target))
+
+
+class Tripled:
+    """A mixin, which is no loss itself."""
+
+    def conclude(self, sums):
+        numerator, denominator = super().conclude(sums)
+        return 3 * numerator, denominator
+
+
+class Mixed(Tripled, losskit.CrossEntropyLoss):
+    pass
+
+
+class Weighted(losskit.CrossEntropyLoss):
+    def class_weights(self, like):
+        return torch.tensor([1.0, 2.0, 3.0, 4.0]).to(like)
+
+
+class ByClass(losskit.DiceLoss):
+    def by_class(self, numbers):
+        return numbers * torch.tensor([1.0, 2.0, 3.0, 4.0]).to(numbers)
+
+
+class Pairs(losskit.DiceLoss):
+    def pairs(self, columns):
+        value, share = super().pairs(columns)
+        return 2 * value, share
+
+
+class Truth(losskit.FocalLoss):
+    def truth_weights(self, inputs):
+        return torch.tensor([[1.0], [2.0], [3.0], [4.0]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("cls", [Mixed, Weighted, ByClass, Pairs, Truth])
+def test_methods_of_ones_own_are_used(cls):
+    x, target = torch.randn(2, 4, 6), torch.randint(0, 4, (2, 6))
+    same(cls(), (x, target), planned=False)
+    same(cls() + losskit.CrossEntropyLoss(), (x, target), planned=False)
+
+
+def test_a_method_that_is_replaced_on_an_object_is_its_alone(monkeypatch):
+    x, target = torch.randn(2, 1, 6), (torch.rand(2, 1, 6) > 0.5).float()
+    known = losskit.TverskyLoss(smooth=0.125)(x, target)
+    patched = losskit.TverskyLoss(smooth=0.25)
+    for criterion in (patched, patched + losskit.BCEWithLogitsLoss()):
+        before = criterion(x, target)
+        with monkeypatch.context() as patch:
+            patch.setattr(patched, "per_class", lambda total: 2 * losskit.TverskyLoss.per_class(patched, total))
+            assert criterion(x, target) > before
+            same(criterion, (x, target), planned=False)
+        assert criterion(x, target) == before
+    patched = losskit.TverskyLoss(smooth=0.125, alpha=0.5)
+    patched.per_class = lambda total: 2 * losskit.TverskyLoss.per_class(patched, total)
+    region._known_tapes.clear()
+    torch.testing.assert_close(patched(x, target), 2 * known)
+    assert losskit.TverskyLoss(smooth=0.125)(x, target) == known
 
 
 def test_jit_trace_is_refused():

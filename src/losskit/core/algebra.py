@@ -41,7 +41,7 @@ class WeightedSum(Summable):
             number, factor = split(weight)
             self._append(number, factor, as_loss(loss), names[index] if names else None)
         _check_parts(self)
-        self.__dict__.update(tensors=_tensors_of(self), varies=bool(self.factors))
+        self.__dict__["tensors"] = _tensors_of(self)
 
     def _append(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
         if not name and isinstance(loss, WeightedSum) and loss.joins(factor):
@@ -70,6 +70,11 @@ class WeightedSum(Summable):
         return [self.factors[str(i)] if str(i) in self.factors else None for i in range(len(self.losses))]
 
     @property
+    def varies(self) -> bool:
+        """Whether the weights of its parts differ between calls."""
+        return bool(self._modules["factors"]._modules)  # type: ignore[union-attr]
+
+    @property
     def _parts(self) -> list[Any]:
         return list(self.losses)
 
@@ -87,7 +92,7 @@ class WeightedSum(Summable):
         for part in parts:
             if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks:
                 return None
-        return self.numbers[:], self.offset, [(part, part.generation) for part in parts]
+        return self.generation, self.numbers[:], self.offset, [(part, part.generation) for part in parts]
 
     def planned_parts(self) -> list[Any]:
         modules = self._modules["losses"]
@@ -103,26 +108,29 @@ class WeightedSum(Summable):
         whole: Sums | None = None,
         **named: Any,
     ) -> Tensor:
+        weights = self.weights() if self.varies else None  # a factor may change each time it is called
         if self.planned and len(tensors) == 2 and whole is None and not named:
-            value = passes.planned(self, *tensors, weight, mask, normalizer)
+            value = passes.planned(self, *tensors, weight, mask, normalizer, weights=weights)
             if value is not None:
                 return value
         arguments = {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole, **named}
-        return self.reduced(*bind(self.name, self.tensors, tensors, arguments), **arguments)
+        return self.reduced(*bind(self.name, self.tensors, tensors, arguments), weights=weights, **arguments)
 
-    def reduced(self, *tensors: Any, weights: Sequence[float] | None = None, **arguments: Any) -> Tensor:
+    def reduced(self, *tensors: Any, weights: Sequence[float | Tensor] | None = None, **arguments: Any) -> Tensor:
         """The sum by the registered operators."""
         values = self.evaluate(tensors, arguments)
         return self.combine(values, self.weights() if weights is None else list(weights))
 
     def parts(self, *tensors: Any, **arguments: Any) -> tuple[Tensor, Parts]:
         tensors = bind(self.name, self.tensors, tensors, arguments)
+        weights = self.weights()
         if self.planned and len(tensors) == 2 and arguments.keys() <= {"weight", "mask", "normalizer"}:
-            values = torch.empty(len(self.numbers), dtype=torch.float32, device="cpu")
-            loss = passes.planned(self, *tensors, **arguments, values=values)
+            room = torch.empty(len(self.numbers), dtype=torch.float32, device="cpu")
+            loss = passes.planned(self, *tensors, **arguments, values=room, weights=weights if self.varies else None)
             if loss is not None:
-                return loss, self._named(list(values.unbind()), self.weights())
-        return self.named(self.evaluate(tensors, arguments))
+                return loss, self._named(list(room.unbind()), weights)
+        values = self.evaluate(tensors, arguments)
+        return self.combine(values, weights), self._named(values, weights)
 
     def named(self, values: list[Tensor]) -> tuple[Tensor, Parts]:
         """The whole, and each part's value by name."""

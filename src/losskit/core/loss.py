@@ -112,7 +112,8 @@ class Loss(Configured):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not cls.__module__.startswith("losskit.") and not cls.__dict__.keys().isdisjoint(passes.REPLACED):
+        foreign = (base for base in cls.__mro__ if not base.__module__.startswith(("losskit.", "torch.")))
+        if not all(vars(base).keys().isdisjoint(passes.REPLACED) for base in foreign):
             cls.planned = False
         _name_tensors(cls)
         catalogue.describe(cls)
@@ -247,8 +248,6 @@ class Summable(Loss):
         return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     # What a plan depends on besides the tensors: see losskit.core.passes.
-    varies: ClassVar[bool] = False  # whether the weights of its parts differ between calls
-
     def plan_state(self) -> Any:
         """What changes when an option does; None where no plan serves."""
         return self.generation

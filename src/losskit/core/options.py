@@ -17,6 +17,7 @@ from typing_extensions import Self, dataclass_transform
 from losskit.core.domains import Checker, Domain, domain_of
 from losskit.core.errors import nearest
 from losskit.core.foreign import FOREIGN_NAMES
+from losskit.core.passes import REPLACED
 from losskit.ops.plan import Plans
 
 
@@ -94,13 +95,33 @@ class Configured(nn.Module):
         twin.__dict__.update(self.__dict__, _buffers={}, _parameters={})
         for name, value in tensors.items():
             twin.set_option(name, self.options[name].check(type(self).__name__, name, value))
+        twin.__dict__["generation"] = self.generation  # what is settled does not depend on their numbers
         twin.__post_init__()
         return twin
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name in self.options:
+        self._count_change(name)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._count_change(name)
+
+    def register_buffer(self, name: str, tensor: torch.Tensor | None, persistent: bool = True) -> None:
+        super().register_buffer(name, tensor, persistent)
+        self._count_change(name)
+
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        super().register_parameter(name, param)
+        self._count_change(name)
+
+    def _count_change(self, name: str) -> None:
+        if name in self.options or name in REPLACED:
             self.__dict__["generation"] = self.generation + 1
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.__dict__["plans"] = Plans()  # a shallow copy would share those of the original
 
     def given_options(self) -> dict[str, Any]:
         """The options that differ from their defaults."""

@@ -6,6 +6,7 @@ that several ask for are summed once. The first call of a layout settles which o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -22,11 +23,12 @@ from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link
 from losskit.ops.plan import Call, Plan, PlannedPart, Plans, layout_of, layout_of_option, serves_plain_code
 
-# A user's class that defines one of these is not what its base's plan computes.
+# A user's class or object that has one of these of its own is not what its base's plan computes.
 REPLACED = frozenset(
-    ("columns", "conclude", "combine", "difference", "elements", "evaluate", "finish", "forward", "formula",
-     "logit_bias", "per_class", "per_element", "per_sample", "reduced", "spec", "sums_from_totals", "term", "totals",
-     "truth_weight", "weighed", "weights")
+    ("by_class", "check_classes", "class_weights", "columns", "combine", "conclude", "difference", "elements",
+     "evaluate", "finish", "formula", "forward", "is_mean", "logit_bias", "pairs", "per_class", "per_element",
+     "per_sample", "pools", "reduced", "spec", "sums_from_totals", "term", "totals", "truth_weight", "truth_weights",
+     "weighed", "weights")
 )  # fmt: skip
 
 
@@ -118,9 +120,11 @@ class Part(Readable, Protocol):
 class Compiled:
     """What is settled of a loss until one of its options changes."""
 
-    def __init__(self, parts: Sequence[Part], state: Any) -> None:
+    def __init__(self, loss: Any, state: Any) -> None:
         self.state = state
+        parts: Sequence[Part] = loss.planned_parts()
         self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned and not part.is_sum for part in parts)
+        self.planned = self.planned and all(vars(each).keys().isdisjoint(REPLACED) for each in (loss, *parts))
         self.has_options = self.has_bias = False
         if self.planned:
             self.has_options = any(t is not None for part in parts for t in part.option_tensors())
@@ -135,11 +139,11 @@ class Unserved:
 
 def planned(
     loss: Any, input: Any, target: Any, weight: Any = None, mask: Any = None, normalizer: Any = None,
-    values: Tensor | None = None,
+    values: Tensor | None = None, weights: Sequence[float | Tensor] | None = None,
 ) -> Tensor | None:  # fmt: skip
     """The loss in one C call, or None where the registered operators serve.
 
-    `values` (parts,) receives the values of the parts of a sum.
+    `values` (parts,) receives the values of the parts of a sum, `weights` are theirs where they vary.
     """
     if not serves_plain_code():
         return None
@@ -150,7 +154,7 @@ def planned(
     plans: Plans = loss.plans
     compiled = plans.compiled
     if compiled is None or compiled.state != state:
-        compiled = plans.renew(Compiled(loss.planned_parts(), state))
+        compiled = plans.renew(Compiled(loss, state))
     if not compiled.planned:
         return None
     options = None
@@ -160,14 +164,19 @@ def planned(
         if False in layouts:
             return None
         key += tuple(layouts)
-    plan = plans.get(key)
+    plan: Any = plans.get(key)
     if plan is None:
-        plan = plans.keep(key, _made(loss, input, target, weight, mask))
+        plan = _made(loss, input, target, weight, mask, options)
+        if plans.compiled is compiled:  # else another thread has set an option meanwhile
+            plans.keep(key, plan)
     if not plan.serves:
         return None
-    call = Call(plan, loss, input, target, weight, mask)
+    call = Call(plan, loss, state, input, target, weight, mask)
     call.options, call.values = options, values
-    if (compiled.has_bias or loss.varies or normalizer is not None) and not _set_numbers(call, compiled, normalizer):
+    if weights is None and loss.varies:
+        weights = loss.weights()
+    varies = compiled.has_bias or weights is not None or normalizer is not None
+    if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
     if choice.is_recorded():
         choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward)
@@ -175,30 +184,34 @@ def planned(
     return value
 
 
-def _set_numbers(call: Call, compiled: Compiled, normalizer: Any) -> bool:
+def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Sequence[float | Tensor] | None) -> bool:
     """Read what may differ between calls of one layout; whether each is a number without a gradient."""
     loss = call.loss
     if normalizer is not None:
         if isinstance(normalizer, Tensor):
-            plain = normalizer.numel() == 1 and normalizer.is_cpu and not normalizer.requires_grad
+            plain = normalizer.dim() == 0 and normalizer.is_cpu and not normalizer.requires_grad
             normalizer = normalizer.item() if plain else None
         if not call.plan.takes_normalizer or not isinstance(normalizer, (int, float)):
             return False
         call.normalizer = float(normalizer)
-    if loss.varies:
-        weights = loss.weights()
+        if math.isnan(call.normalizer):  # which C takes for none
+            return False
+    if weights is not None:
         if any(isinstance(weight, Tensor) and weight.requires_grad for weight in weights):
             return False
         call.part_weights = [float(weight) for weight in weights]
     if compiled.has_bias:
         bias = loss.planned_parts()[0].logit_bias()  # a part with one shares no pass
-        if bias is None or bias.requires_grad or not bias.is_cpu:
+        if bias is None or bias.requires_grad or not bias.is_cpu or len(bias) != call.plan.classes:
             return False
         call.logit_bias = bias.to(torch.float32).contiguous()
     return True
 
 
-def _made(loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Plan | Unserved:
+def _made(
+    loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None,
+    options: Sequence[Tensor | None] | None,
+) -> Plan | Unserved:  # fmt: skip
     """The plan of a layout, once the inputs are found to keep the contract."""
     parts: Sequence[Part] = loss.planned_parts()
     if input.dim() == 0:
@@ -219,7 +232,8 @@ def _made(loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask:
         if finish is not None
     ]
     made = Plan(
-        (input, target, weight, mask), inputs, columns, each, pooled=all(part.pools for part in parts),
-        is_sum=loss.is_sum, offset=loss.offset if loss.is_sum else 0.0, reasons=reasons,
+        (input, target, weight, mask, *(options or ())), inputs, columns, each,
+        pooled=all(part.pools for part in parts), is_sum=loss.is_sum,
+        offset=loss.offset if loss.is_sum else 0.0, reasons=reasons,
     )  # fmt: skip
     return made if made.fits else Unserved()

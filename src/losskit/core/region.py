@@ -235,11 +235,15 @@ _known_tapes: dict[Any, tuple[Tape, Tape] | None] = {}
 def _tapes(loss: RegionLoss) -> tuple[Tape, Tape] | None:
     """The formula of a region, and the loss of one whose class is absent, as operations; None where C has none."""
     key = type(loss).per_class, loss.overlap, loss.option_values()
-    if key not in _known_tapes:
+    try:
+        found = _known_tapes.get(key, False)
+    except TypeError:  # an option that was set to a list
+        return _traced(loss)
+    if found is False:
         if len(_known_tapes) >= 256:  # a sweep over options must not grow without end
             _known_tapes.clear()
-        _known_tapes[key] = _traced(loss)
-    return _known_tapes[key]
+        found = _known_tapes[key] = _traced(loss)
+    return found  # type: ignore[return-value]
 
 
 def _traced(loss: RegionLoss) -> tuple[Tape, Tape] | None:

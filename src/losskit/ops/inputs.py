@@ -42,8 +42,8 @@ class Inputs:
 
     @property
     def is_plain(self) -> bool:
-        """Whether no tensor is compiled, wrapped by a transform or fake, so that each has memory."""
-        if torch.compiler.is_compiling():
+        """Whether no tensor is compiled or fake, and no transform is on, so that each has memory."""
+        if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
             return False
         for tensor in self.tensors:
             if tensor is None:

@@ -7,6 +7,7 @@ differentiation, tracing, a second derivative) takes the registered operators, w
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,9 +25,11 @@ from losskit.ops.passes import can_save
 MOST_PLANS = 64
 WITHOUT_LOCK = 8192  # elements, from which on other Python threads run meanwhile
 BOTH_PASSES = 65536  # elements, up to which the gradient of regions is made in the forward pass
+MOST_SCALE = 1e15  # on a gradient that is made; beyond it that may have lost its digits below the least float32
 _VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(len(GRADIENTS))
 _NOT_A_NUMBER = float("nan")
 _PLAIN = (Tensor, nn.Parameter)
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # also one that a transform left behind
 _NUMBER = torch.empty((), dtype=torch.float32, device="cpu")  # like which a value is made
 
 
@@ -71,7 +74,7 @@ def layout_of(input: Any, target: Any, weight: Any, mask: Any) -> tuple[Any, ...
         return None
     if target.requires_grad or input.is_neg() or target.is_neg() or input.layout is not torch.strided:
         return None
-    if target.layout is not torch.strided:
+    if target.layout is not torch.strided or _is_wrapped(input) or _is_wrapped(target):
         return None
     known: tuple[Any, ...] = (
         input.shape, input.stride(), input.dtype, input.requires_grad and torch.is_grad_enabled(),
@@ -85,7 +88,7 @@ def layout_of(input: Any, target: Any, weight: Any, mask: Any) -> tuple[Any, ...
             continue
         if type(tensor) not in _PLAIN or not tensor.is_cpu or tensor.requires_grad or tensor.is_neg():
             return None
-        if tensor.layout is not torch.strided:
+        if tensor.layout is not torch.strided or _is_wrapped(tensor):
             return None
         known += (tensor.shape, tensor.stride(), tensor.dtype)
     return known
@@ -94,7 +97,7 @@ def layout_of(input: Any, target: Any, weight: Any, mask: Any) -> tuple[Any, ...
 def layout_of_option(option: Tensor) -> Any:
     """The same of an option (C,) whose numbers each call reads; False where C cannot."""
     fits = type(option) in _PLAIN and option.is_cpu and not option.requires_grad and option.dim() == 1
-    if not fits or option.dtype not in (torch.float32, torch.float64):
+    if not fits or option.dtype not in (torch.float32, torch.float64) or option.is_neg() or _is_wrapped(option):
         return False
     return option.shape, option.stride(), option.dtype
 
@@ -201,9 +204,10 @@ class Call:
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
-    ) -> None:
-        self.plan, self.loss, self.state = plan, loss, loss.plans.compiled.state
+        self, plan: Plan, loss: Any, state: Any, input: Tensor, target: Tensor, weight: Tensor | None,
+        mask: Tensor | None,
+    ) -> None:  # fmt: skip
+        self.plan, self.loss, self.state = plan, loss, state  # the state of the options
         self.input, self.target, self.weight, self.mask = input, target, weight, mask
         self.logit_bias: Tensor | None = None
         self.options: Sequence[Tensor | None] | None = None
@@ -214,20 +218,43 @@ class Call:
         self.coefficients: Tensor | None = None
         self.scale, self.saved = 1.0, False
 
-    def by_operators(self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor:
+    def with_tensors(self, tensors: Sequence[Any]) -> Call:
+        """The call with its tensors again, which autograd held; one of its own for each thread of a backward pass."""
+        twin = Call(self.plan, self.loss, self.state, *tensors[:4])
+        twin.logit_bias, twin.options, twin.part_weights = self.logit_bias, tensors[4:] or None, self.part_weights
+        twin.normalizer, twin.coefficients = self.normalizer, self.coefficients
+        return twin
+
+    def by_operators(self) -> Tensor:
         """The same loss by the registered operators, which can be differentiated again."""
-        if self.loss.plan_state() != self.state:
+        loss = self._loss_of_options()
+        if loss is None:
             raise RuntimeError(
                 f"{self.plan.owner}: an option was changed between the forward pass and a second derivative. Change "
                 "options after the backward pass."
             )
-        arguments: dict[str, Any] = {"weight": weight, "mask": mask}
+        arguments: dict[str, Any] = {"weight": self.weight, "mask": self.mask}
         if self.normalizer == self.normalizer:
             arguments["normalizer"] = self.normalizer
         if self.part_weights is not None:
             arguments["weights"] = self.part_weights
-        result: Tensor = self.loss.reduced(input, target, **arguments)
+        result: Tensor = loss.reduced(self.input, self.target, **arguments)
         return result
+
+    def _loss_of_options(self) -> Any:
+        """The loss with the tensors that were its options in the forward pass; None where others have changed."""
+        if self.loss.plan_state() != self.state:
+            return None
+        parts = self.loss.planned_parts()
+        if self.logit_bias is not None and not _equal(parts[0].logit_bias(), self.logit_bias):
+            return None
+        own = [tensor for part in parts for tensor in part.option_tensors()]
+        given = [None] * len(own) if self.options is None else self.options
+        changed = [(a, b) for a, b in zip(own, given, strict=True) if not _equal(a, b)]
+        tensors = {id(a): b for a, b in changed}
+        if any(a is None or b is None or not _equal(tensors[id(a)], b) for a, b in changed):
+            return None
+        return _holding(self.loss, tensors) if changed else self.loss
 
 
 class FusedLoss(torch.autograd.Function):
@@ -262,13 +289,15 @@ class FusedLoss(torch.autograd.Function):
             return _differentiated(tensors, call, grad), None
         gradient: Tensor | None
         if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
-            return _second_pass(tensors, call, 1.0) * grad, None
+            return _second_pass(tensors, call, 1.0).to(grad.dtype) * grad, None
         gradient, call.gradient = call.gradient, None  # autograd may write to what it is given
         upstream = grad.item()
         if gradient is None:
             return _second_pass(tensors, call, upstream), None
         if call.plan.mode == _LATER:
             return _second_pass(tensors, call, upstream, gradient), None
+        if not (math.isfinite(upstream) and (call.scale == 0 or 1 / MOST_SCALE < abs(call.scale) < MOST_SCALE)):
+            return _second_pass(tensors, call, upstream), None
         scale = upstream * call.scale
         return gradient if scale == 1 else gradient.mul_(scale), None
 
@@ -277,33 +306,20 @@ class FusedLoss(torch.autograd.Function):
 _apply: Callable[..., Tensor] = super(torch.autograd.Function, FusedLoss).apply
 
 
-def _restore(call: Call, tensors: Sequence[Any]) -> None:
-    call.input, call.target, call.weight, call.mask, *options = tensors
-    call.options = options or None
-
-
-def _release(call: Call) -> None:
-    call.input = call.target = call.weight = call.mask = call.options = None  # type: ignore[assignment]
-
-
 def _second_pass(tensors: Sequence[Any], call: Call, upstream: float, saved: Tensor | None = None) -> Tensor:
     """The gradient by another pass, from what the first one saved where it did."""
-    plan = call.plan
-    _restore(call, tensors)
-    try:
-        if plan.tensors != [_shape(tensor) for tensor in tensors[:4]]:  # a saved-tensor hook gave back another layout
-            with torch.enable_grad():
-                input = call.input.detach().requires_grad_()
-                value = call.by_operators(input, call.target, call.weight, call.mask)
-                (found,) = torch.autograd.grad(value, input)
-            again: Tensor = found * upstream
-            return again
-        if call.coefficients is None:
-            call.coefficients = plan.room()
-            plan.evaluate(call, None, call.coefficients, _LATER)
-        return plan.gradient(call, call.coefficients, upstream, saved)
-    finally:
-        _release(call)
+    plan, again = call.plan, call.with_tensors(tensors)
+    if plan.tensors != [_shape(tensor) for tensor in tensors]:  # a saved-tensor hook gave back another layout
+        with torch.enable_grad():
+            again.input = again.input.detach().requires_grad_()
+            (found,) = torch.autograd.grad(again.by_operators(), again.input)
+        scaled: Tensor = found * upstream
+        return scaled
+    if again.coefficients is None:
+        again.coefficients = plan.room()
+        plan.evaluate(again, None, again.coefficients, _LATER)
+        call.coefficients = again.coefficients
+    return plan.gradient(again, again.coefficients, upstream, saved)
 
 
 def _shape(tensor: Tensor | None) -> Any:
@@ -312,11 +328,30 @@ def _shape(tensor: Tensor | None) -> Any:
 
 def _differentiated(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
     """The gradient with a graph of its own, for a second derivative."""
-    input, target, weight, mask = tensors[:4]
+    again = call.with_tensors(tensors)
     with torch.enable_grad():
-        value = call.by_operators(input, target, weight, mask)
-    gradient: Tensor = torch.autograd.grad(value, input, grad, create_graph=True)[0]
+        value = again.by_operators()
+    gradient: Tensor = torch.autograd.grad(value, again.input, grad, create_graph=True)[0]
     return gradient
+
+
+def _equal(a: Tensor | None, b: Tensor | None) -> bool:
+    """Whether two options hold the same numbers, as C reads them."""
+    if a is None or b is None:
+        return a is b
+    return a is b or torch.equal(a.to(b), b)
+
+
+def _holding(module: Any, tensors: dict[int, Any]) -> Any:
+    """A copy of a loss, or of its parts, with other tensors in place of those of these ids."""
+    twin = object.__new__(type(module))
+    twin.__dict__.update({name: tensors.get(id(value), value) for name, value in vars(module).items()})
+    for kind in ("_buffers", "_parameters"):
+        twin.__dict__[kind] = {name: tensors.get(id(value), value) for name, value in vars(module)[kind].items()}
+    held = module.planned_parts() if getattr(module, "is_sum", False) else ()
+    if held:
+        twin.__dict__["_modules"] = {**module._modules, "losses": nn.ModuleList(_holding(m, tensors) for m in held)}
+    return twin
 
 
 def _divides(finish: Finish) -> bool:
