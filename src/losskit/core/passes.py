@@ -160,10 +160,9 @@ def planned(
     options = None
     if compiled.has_options:
         options = [tensor for part in loss.planned_parts() for tensor in part.option_tensors()]
-        layouts = [None if tensor is None else layout_of_option(tensor) for tensor in options]
-        if False in layouts:
+        key += tuple([None if tensor is None else layout_of_option(tensor) for tensor in options])
+        if False in key[-len(options) :]:
             return None
-        key += tuple(layouts)
     plan: Any = plans.get(key)
     if plan is None:
         plan = _made(loss, input, target, weight, mask, options)
@@ -173,9 +172,7 @@ def planned(
         return None
     call = Call(plan, loss, state, input, target, weight, mask)
     call.options, call.values = options, values
-    if weights is None and loss.varies:
-        weights = loss.weights()
-    varies = compiled.has_bias or weights is not None or normalizer is not None
+    varies = compiled.has_bias or loss.varies or normalizer is not None
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
     if choice.is_recorded():
@@ -196,7 +193,8 @@ def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Seque
         call.normalizer = float(normalizer)
         if math.isnan(call.normalizer):  # which C takes for none
             return False
-    if weights is not None:
+    if loss.varies:
+        weights = loss.weights() if weights is None else weights
         if any(isinstance(weight, Tensor) and weight.requires_grad for weight in weights):
             return False
         call.part_weights = [float(weight) for weight in weights]

@@ -158,13 +158,24 @@ class Plan:
     def evaluate(self, call: Call, gradient: Tensor | None, coefficients: Tensor | None, mode: int) -> Tensor:
         """One C call."""
         value = torch.empty_like(_NUMBER)
+        weight, mask, options, weights = call.weight, call.mask, call.options, call.part_weights
         flags = self.run(
-            self.address, call.input.data_ptr(), call.target.data_ptr(), _address(call.weight), _address(call.mask),
-            _address(call.logit_bias), _address(gradient), _address(coefficients), _addresses(call.options),
-            _numbers(call.part_weights), call.normalizer, value.data_ptr(),
-            _address(call.values), mode, torch.get_num_threads(),
-        )  # fmt: skip
-        call.scale, call.saved = 1.0, False
+            self.address,
+            call.input.data_ptr(),
+            call.target.data_ptr(),
+            None if weight is None else weight.data_ptr(),
+            None if mask is None else mask.data_ptr(),
+            None if call.logit_bias is None else call.logit_bias.data_ptr(),
+            None if gradient is None else gradient.data_ptr(),
+            None if coefficients is None else coefficients.data_ptr(),
+            None if options is None else _addresses(options),
+            None if weights is None else _array(ctypes.c_double, len(weights))(*weights),
+            call.normalizer,
+            value.data_ptr(),
+            None if call.values is None else call.values.data_ptr(),
+            mode,
+            torch.get_num_threads(),
+        )
         if flags:
             self._report(flags, call)
         return value
@@ -198,10 +209,15 @@ class Plan:
 class Call:
     """The tensors and numbers of one call, and what its forward pass leaves for the backward pass."""
 
-    __slots__ = (
-        "coefficients", "gradient", "input", "logit_bias", "loss", "mask", "normalizer", "options", "part_weights",
-        "plan", "saved", "scale", "state", "target", "values", "weight",
-    )  # fmt: skip
+    logit_bias: Tensor | None = None
+    options: Sequence[Tensor | None] | None = None
+    part_weights: Sequence[float] | None = None
+    normalizer = _NOT_A_NUMBER
+    values: Tensor | None = None  # room for the values of the parts
+    gradient: Tensor | None = None
+    coefficients: Tensor | None = None
+    scale = 1.0
+    saved = False
 
     def __init__(
         self, plan: Plan, loss: Any, state: Any, input: Tensor, target: Tensor, weight: Tensor | None,
@@ -209,14 +225,6 @@ class Call:
     ) -> None:  # fmt: skip
         self.plan, self.loss, self.state = plan, loss, state  # the state of the options
         self.input, self.target, self.weight, self.mask = input, target, weight, mask
-        self.logit_bias: Tensor | None = None
-        self.options: Sequence[Tensor | None] | None = None
-        self.part_weights: Sequence[float] | None = None
-        self.normalizer = _NOT_A_NUMBER
-        self.values: Tensor | None = None  # room for the values of the parts
-        self.gradient: Tensor | None = None
-        self.coefficients: Tensor | None = None
-        self.scale, self.saved = 1.0, False
 
     def with_tensors(self, tensors: Sequence[Any]) -> Call:
         """The call with its tensors again, which autograd held; one of its own for each thread of a backward pass."""
@@ -371,14 +379,8 @@ def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _addresses(options: Sequence[Tensor | None] | None) -> Any:
-    if options is None:
-        return None
+def _addresses(options: Sequence[Tensor | None]) -> Any:
     return _array(ctypes.c_void_p, len(options))(*[_address(option) for option in options])
-
-
-def _numbers(numbers: Sequence[float] | None) -> Any:
-    return None if numbers is None else _array(ctypes.c_double, len(numbers))(*numbers)
 
 
 @lru_cache(maxsize=64)
