@@ -103,6 +103,7 @@ class Loss(Configured):
     tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
     planned: ClassVar[bool] = False  # whether one C call can serve it: see losskit.core.passes
     is_sum: ClassVar[bool] = False
+    varies: ClassVar[Any] = False  # whether the weights of its parts differ between calls
     __array_ufunc__ = None  # a numpy number times a loss is a loss
 
     reduction: Reduction = option(
