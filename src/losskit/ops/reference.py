@@ -55,7 +55,7 @@ def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None) -> Te
     value = torch.zeros((), dtype=elements.log_p.dtype, device=inputs.input.device)
     for side in range(truth.shape[1]):
         share = truth[:, side].to(elements.log_p.dtype).view(-1, *space)
-        value = value + share * elements.weighted(elements.truth(side), elements.term(term, side))
+        value = value + share * elements.of_truth(term, side)
         if every is not None:
             share = every[:, side].to(elements.log_p.dtype).view(-1, *space)
             value = value + share * elements.selected_weight * elements.term(term, side)
@@ -190,18 +190,25 @@ class Elements:
         result: Tensor = of_log_p(self.log_p if side == 0 else self.log_q)
         return result
 
-    def weighted(self, share: Tensor, term: Tensor) -> Tensor:
-        """`weight * share * term`, 0 where the share is 0 and the term infinite (a logit of -inf beside the truth)."""
-        if not _known_finite(term):
-            term = torch.where((share == 0) & term.isinf(), 0.0, term)
-        return self.selected_weight * share * term
+    def of_truth(self, term: Term, side: int) -> Tensor:
+        """`weight * share * term`, and 0 where the share is 0, also of an infinite term (a masked class).
+
+        An infinite logarithm is selected away before the term is computed, so that it reaches no derivative either.
+        """
+        share, log = self.truth(side), self.log_p if side == 0 else self.log_q
+        if _known_finite(log):
+            return self.selected_weight * share * self.term(term, side)
+        of_log_p: Any = term
+        value = of_log_p(torch.where((share == 0) & log.isinf(), 0.0, log))
+        value = torch.where((share == 0) & value.isinf(), 0.0, value)
+        result: Tensor = self.selected_weight * share * value
+        return result
 
     def column(self, column: Column) -> Tensor:
         if isinstance(column, TermColumn):
-            term = self.term(column.term, column.side)
             if column.of == "every":
-                return self.selected_weight * term
-            return self.weighted(self.truth(column.side), term)
+                return self.selected_weight * self.term(column.term, column.side)
+            return self.of_truth(column.term, column.side)
         return self.selected_weight * _REGION[column](self)
 
 
