@@ -60,6 +60,8 @@ def usable(case: Case, options: Options) -> bool:
     """Whether options that are valid one by one go together in this case."""
     if options.get("log") and not options.get("smooth"):  # log-Dice is infinite without overlap
         return False
+    if options.get("squared") and options.get("overlap") == "l1":  # refused: no lower bound
+        return False
     return not (case.softmax and case.entry.name in ONE_EACH and isinstance(options.get("alpha"), (int, float)))
 
 

@@ -420,3 +420,9 @@ def test_the_step_is_saved() -> None:
         assert copied() == weight()
         copied.step()
         assert copied().item() == pytest.approx(cosine(0.0, 1.0, steps=10)(8))
+
+
+def test_outputs_with_the_lowest_resolution_first_are_refused():
+    outputs = [torch.randn(2, 3, size, size) for size in (4, 8)]
+    with pytest.raises(ValueError, match=r"highest resolution first; got \(2, 3, 4, 4\) before .*outputs\[::-1\]"):
+        DeepSupervisionLoss(CrossEntropyLoss())(outputs, torch.zeros(2, 8, 8, dtype=torch.long))

@@ -105,3 +105,10 @@ def test_identities_hold_and_name_losses_that_exist() -> None:
     for entry in ENTRIES:
         for identity in identities.of(entry.loss):
             assert identity.difference() < 1e-6
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_what_is_said_of_many_machines_is_what_sync_does(entry):
+    criterion = entry.loss()
+    said = criterion.across_ranks
+    assert criterion.summable is said.startswith("exact")

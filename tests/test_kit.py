@@ -249,3 +249,24 @@ def test_an_overridden_formula_is_used() -> None:
 
     assert Triple()(torch.ones(4), torch.zeros(4)) == 3
     assert Flat()(torch.randn(4, 3), torch.tensor([0, 1, 2, 0])) == 1
+
+
+def test_what_a_mask_leaves_out_of_a_loss_of_ones_own_has_no_gradient():
+    @losskit.loss
+    def pairwise(a, b):
+        return -F.logsigmoid(a - b)
+
+    @losskit.loss
+    def of_rows(a, b):
+        return (a * b).sum(-1)
+
+    a = torch.tensor([1.0, torch.nan, 2.0], requires_grad=True)
+    mask = torch.tensor([True, False, True])
+    value = pairwise(a, torch.zeros(3), mask=mask)
+    torch.testing.assert_close(value, F.softplus(-a.detach())[mask].mean())
+    (gradient,) = torch.autograd.grad(value, a)
+    torch.testing.assert_close(gradient, torch.where(mask, -torch.sigmoid(-a.detach()) / 2, 0.0))
+    rows = torch.tensor([[1.0, 2.0], [torch.inf, torch.nan], [3.0, 4.0]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(of_rows(rows, rows.detach(), mask=mask), rows)
+    assert gradient.isfinite().all()
+    assert not gradient[1].any()

@@ -136,6 +136,12 @@ class DeepSupervisionLoss(Summable):
                 f"{self.name}: outputs must be a list of tensors, the highest resolution first, or one tensor; got "
                 f"{output!r}."
             )
+        sizes = [x.shape[2:].numel() for x in outputs]
+        if sizes[0] < sizes[-1]:
+            raise ValueError(
+                f"{self.name}: outputs come with the highest resolution first; got {shape(outputs[0])} before "
+                f"{shape(outputs[-1])}. Pass them in reverse, outputs[::-1]."
+            )
         if len(outputs) > 1 and not isinstance(self.weights, str) and len(self.weights) != len(outputs):
             raise ValueError(f"{self.name}: there are {len(outputs)} outputs, but {len(self.weights)} weights.")
         targets, weights, masks = (

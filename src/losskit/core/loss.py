@@ -71,6 +71,21 @@ def _forward_of(names: tuple[str, ...]) -> Any:
     return forward
 
 
+def _selected(tensors: Sequence[Tensor], mask: Tensor | None) -> Sequence[Tensor]:
+    """The tensors with 0 where the mask of their elements or samples is False, so that no NaN there has a gradient."""
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool or not mask.dim():
+        return tensors
+    selected = []
+    for tensor in tensors:
+        of_samples = mask.reshape(*mask.shape, *(1,) * max(tensor.dim() - mask.dim(), 0))
+        fits = tensor.dim() == of_samples.dim() and all(
+            m in (1, t) for m, t in zip(of_samples.shape, tensor.shape, strict=True)
+        )
+        counts = fits and (tensor.is_floating_point() or tensor.is_complex())
+        selected.append(tensor.where(of_samples, 0.0) if counts else tensor)
+    return selected
+
+
 def bind(owner: str, names: Sequence[str], given: tuple[Any, ...], arguments: dict[str, Any]) -> tuple[Any, ...]:
     """The tensors of a call in order; tensors by name, and weight and mask by position, are sorted into place."""
     if len(given) == len(names):
@@ -132,7 +147,7 @@ class Loss(Configured):
         """Each element's weighted value, and its weight; both 0 where it does not count."""
         for name, tensor in zip(self.tensors, tensors, strict=False):
             check_tensor(self.name, name, tensor)
-        values = self.values(*tensors)
+        values = self.values(*_selected(tensors, mask))
         if not isinstance(values, Tensor):
             raise TypeError(f"{self.name}: values(...) must return a tensor; got {type(values).__name__}.")
         return self._weigh(values, weight, mask)
@@ -219,6 +234,7 @@ class Summable(Loss):
     """A loss that is a formula on sums: totals add over micro-batches and ranks, and finish into the exact loss."""
 
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
+    across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
 
     @property
     def summable(self) -> bool:

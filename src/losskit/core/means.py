@@ -24,8 +24,6 @@ class MeanLoss(Summable):
     Its sums are the weighted values and their weights, so it adds over ranks and micro-batches.
     """
 
-    across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
-
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         value, share = self.weighed(*tensors, weight=weight, mask=mask)
         return Sums(numerator=total(value), denominator=self.size(share))

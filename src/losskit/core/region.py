@@ -46,7 +46,6 @@ class RegionLoss(RegionOptions, LabelLoss):
     """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` if classes couple."""
 
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, C), or (C,) with pool='batch'."
-    across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
 
     def per_class(self, total: Totals) -> Tensor:
         """The loss of each region, (..., C)."""

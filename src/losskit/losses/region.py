@@ -40,6 +40,14 @@ class DiceLoss(DiceOptions, RegionLoss):
     authority = "monai.losses.DiceLoss"
     short_name = "dice"
 
+    def __post_init__(self) -> None:
+        if self.squared and self.overlap == "l1":
+            raise ValueError(
+                f"{self.name}: overlap='l1' and squared=True both make the loss 0 at p = t for soft targets; together "
+                "they have no lower bound. Pass one of them."
+            )
+        super().__post_init__()
+
     def per_class(self, total: Totals) -> Tensor:
         size = total.pred_sq + total.target_sq if self.squared else total.pred + total.target
         score = ratio(plus(2.0 * total.tp, self.smooth), plus(size, self.smooth))
