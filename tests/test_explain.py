@@ -45,6 +45,13 @@ def test_half_precision_is_served_too(name, dtype):
     assert only.operator == "native"
 
 
+@pytest.mark.parametrize("name", ["mask_bce_loss", "mask_dice_loss"])
+def test_losses_of_masks_are_served(name):
+    masks, target = torch.randn(4, 9, 9, requires_grad=True), (torch.rand(4, 9, 9) > 0.5).float()
+    (only,) = passes_of(getattr(functional, name), masks, target)
+    assert only.operator == "native"
+
+
 X, T = torch.randn(2, 3, 8), torch.randint(0, 3, (2, 8))
 DIFFERENCES = ("mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss")
 
