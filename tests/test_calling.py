@@ -358,3 +358,18 @@ def test_every_loss_of_labels_is_among_the_cases():
     assert {e.name for e in ENTRIES if issubclass(e.loss, losskit.core.labels.LabelOptions)} <= {
         case.entry.name for case in LABELLED
     } | {"multi_margin_loss"}
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        (lambda: losskit.DiceLoss("multiclass"), r"DiceLoss\(mode='multiclass'\)"),
+        (lambda: losskit.FocalLoss(2.0), r"FocalLoss\(gamma=2\.0\)"),
+        (lambda: losskit.CrossEntropyLoss(torch.ones(3)), r"CrossEntropyLoss\(class_weight=\.\.\.\)"),
+        (lambda: losskit.TripletMarginLoss(1.0), r"TripletMarginLoss\(margin=1\.0\)"),
+        (lambda: losskit.MSELoss("average"), r"by name; 'average' is none of reduction"),
+    ],
+)
+def test_a_positional_option_is_answered_with_its_name(call, meant):
+    with pytest.raises(TypeError, match=meant):
+        call()

@@ -67,8 +67,10 @@ class Configured(nn.Module):
     generation: ClassVar[int] = 0  # how often an option was set
     plans: ClassVar[Plans]
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *positional: Any, **options: Any) -> None:
         super().__init__()
+        if positional:
+            _refuse_positional(type(self), positional[0])
         self.__dict__["plans"] = Plans()
         if not options.keys() <= self.options.keys():
             _refuse_unknown(type(self), options)
@@ -184,6 +186,20 @@ def _hints(cls: type) -> dict[str, Any]:
         return inspect.get_annotations(cls, eval_str=True)
     except (NameError, TypeError):  # names local to a function: the options stay unchecked
         return {n: a for n, a in inspect.get_annotations(cls).items() if not isinstance(a, str)}
+
+
+def _refuse_positional(cls: type[Configured], value: Any) -> NoReturn:
+    """Say by which name the value was probably meant: the first option that takes it."""
+    numbers = isinstance(value, (torch.Tensor, list, tuple))  # per class, which other libraries take first
+    first = [o for o in cls.options.values() if numbers and o.name == "class_weight"]
+    for declared in (*first, *cls.options.values()):
+        try:
+            declared.check(cls.__name__, declared.name, value)
+        except (TypeError, ValueError):
+            continue
+        shown = "..." if numbers else repr(value)
+        raise TypeError(f"{cls.__name__} takes its options by name: {cls.__name__}({declared.name}={shown}).")
+    raise TypeError(f"{cls.__name__} takes its options by name; {value!r} is none of {', '.join(cls.options)}.")
 
 
 def _refuse_unknown(cls: type[Configured], options: dict[str, Any]) -> NoReturn:
