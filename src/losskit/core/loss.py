@@ -322,10 +322,14 @@ class Summable(Loss):
         `num_classes` is the number of channels of the input where it is not the target's own shape.
         """
         self._require_mean()
-        given = target.shape if num_classes is None else (target.shape[0], num_classes, *target.shape[1:])
-        input = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(given)
         with torch.no_grad():
-            return Counts(denominator=self.totals(input, target, weight=weight, mask=mask)["denominator"])
+            return Counts(denominator=self.denominator(target, weight, mask, num_classes))
+
+    def denominator(self, target: Tensor, weight: Tensor | None, mask: Tensor | None, classes: int | None) -> Tensor:
+        """The denominator of the mean, from the targets."""
+        given = target.shape if classes is None else (target.shape[0], classes, *target.shape[1:])
+        input = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(given)
+        return self.totals(input, target, weight=weight, mask=mask)["denominator"]
 
     def _require_mean(self) -> None:
         if not self.is_mean:

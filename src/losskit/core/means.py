@@ -11,7 +11,7 @@ from losskit.core.contract import check_equal, check_floating, check_tensor, ele
 from losskit.core.errors import check_returned
 from losskit.core.loss import Summable
 from losskit.core.reduction import total, weighted
-from losskit.core.totals import Counts, Sums
+from losskit.core.totals import Sums
 from losskit.ops import differences
 from losskit.ops.columns import Column, Difference
 from losskit.ops.finish import Finish, TermsFinish
@@ -32,19 +32,11 @@ class MeanLoss(Summable):
         """The denominator of the mean, from the weights of what counts."""
         return total(share)
 
-    def counts(
-        self,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        num_classes: int | None = None,
-    ) -> Counts:
+    def denominator(self, target: Tensor, weight: Tensor | None, mask: Tensor | None, classes: int | None) -> Tensor:
         values = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(self.values_shape(target))
         weight = elementwise(self.name, "weight", weight, values.shape)
         mask = elementwise(self.name, "mask", mask, values.shape)
-        with torch.no_grad():
-            return Counts(denominator=self.size(weighted(values, weight, mask)[1]))
+        return self.size(weighted(values, weight, mask)[1])
 
     def values_shape(self, target: Tensor) -> torch.Size:
         """The shape of reduction="none", from the target."""

@@ -17,7 +17,7 @@ from losskit.core.loss import Summable
 from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
-from losskit.core.totals import Counts, Sums
+from losskit.core.totals import Sums
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs, computing_dtype
@@ -139,15 +139,7 @@ class MultiMarginLoss(MeanLoss):
         value, share = weighted(value + sum(bad) if bad else value, share, counts)
         return value.squeeze(1), share.squeeze(1)
 
-    def counts(
-        self,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        num_classes: int | None = None,
-    ) -> Counts:
-        return Summable.counts(self, target, weight, mask, num_classes=num_classes)
+    denominator = Summable.denominator
 
 
 class MultiLabelMarginLoss(MeanLoss):

@@ -14,7 +14,7 @@ from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import Configured, option
-from losskit.core.totals import Counts, Sums
+from losskit.core.totals import Sums
 from losskit.losses.points import sample_points, uncertain_points
 from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.inputs import Inputs, can_hold
@@ -90,18 +90,10 @@ class MaskLoss(MaskOptions, MeanLoss):
         value = self.per_mask(torch.where(counts.unsqueeze(1), totals, 1.0))
         return torch.where(counts, value, 0.0), counts.to(totals.dtype)
 
-    def counts(
-        self,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        num_classes: int | None = None,
-    ) -> Counts:
+    def denominator(self, target: Tensor, weight: Tensor | None, mask: Tensor | None, classes: int | None) -> Tensor:
         input = torch.zeros((), device=target.device).expand(target.shape)
-        with torch.no_grad():
-            (count,) = ops.totals(self.read(input, target, None, weight, mask), ["count"])
-        return Counts(denominator=(count != 0).sum(dtype=count.dtype))
+        (count,) = ops.totals(self.read(input, target, None, weight, mask), ["count"])
+        return (count != 0).sum(dtype=count.dtype)
 
     def read(
         self, input: Tensor, target: Tensor, points: Tensor | None, weight: Tensor | None, mask: Tensor | None
