@@ -1,4 +1,4 @@
-/* A whole loss in one call: totals, the number that they finish into, and the gradient by the input where it is due. */
+/* A whole loss in one call: totals, the value that they finish into, and the gradient by the input if it is requested. */
 #include "finish.h"
 #include "memory.h"
 #include <math.h>
@@ -87,9 +87,9 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
     return losskit_run(call) ? OUT_OF_MEMORY : DONE;
 }
 
-/* Writes the value of the loss, and those of its parts where they are asked for. `gradient` receives the gradient by the input;
- * where that is made later, `coefficients` (rows, C, K) receive the derivative by each total, and `gradient`, if there is
- * one, what the kernels save for it. `options` are the addresses of class_weight and truth_weight of each part. */
+/* Writes the value of the loss, and those of its parts if part_values is not null. `gradient` receives the gradient by
+ * the input. In GRADIENT_LATER, `coefficients` (rows, C, K) receive the derivative by each total instead, and `gradient`,
+ * if it is not null, the activations that the kernels save for the backward pass. `options` are the addresses of class_weight and truth_weight of each part. */
 int64_t losskit_loss(const Loss *given, void *input, void *target, void *weight, void *mask, const float *logit_bias,
                      void *gradient, double *coefficients, void *const *options, const double *part_weights,
                      double normalizer, float *value, float *part_values, int64_t mode, int64_t threads) {

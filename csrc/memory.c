@@ -36,7 +36,7 @@ void *losskit_allocate(size_t bytes) {
     return memory;
 }
 
-/* Each array is followed by lines that no array uses: rows a multiple of 4096 bytes apart wait for each other's stores. */
+/* Unused lines after each array: a load waits for a store at the same offset within 4096 bytes (4K aliasing). */
 static size_t spaced(int64_t bytes) { return round_up((size_t)bytes, LINE) + 5 * LINE; }
 
 void *losskit_allocate_arrays(const Array *arrays, size_t count) {

@@ -130,7 +130,7 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 request.weighted = call->weight.data != 0;
                 if (request.weighted) w = row_of(rows.w, &call->weight, n, c, s, len);
                 done = hard && !hard_blocks(call, x, t, w, len, sums, coefficients, out, request);
-                if (!done && !request.save_activations) { /* an ignored label is outside [0, 1] too */
+                if (!done && !request.save_activations) { /* fails on an ignored label, which is outside [0, 1] */
                     hard = 0;
                     done = !soft_blocks(call, x, t, w, len, sums, coefficients, out, request, may_be_hard);
                 }

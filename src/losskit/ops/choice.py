@@ -77,14 +77,14 @@ def recorded() -> Iterator[list[PassRecord]]:
         _recorded = before
 
 
-def serving(inputs: Inputs, planned: KernelColumns | None, sums: int, *, gradient_in_forward: bool = False) -> Operator:
+def serving(inputs: Inputs, planned: KernelColumns | None, sums: int) -> Operator:
     """The operator for these sums: the reference wherever no fused one can compute them."""
     if _recorded is None and not _forced:
         device = inputs.input.device.type
         fused: Operator = "native" if device == "cpu" else "triton"
         return "reference" if refusal(fused, inputs, planned) else fused
     reasons = {name: refusal(name, inputs, planned) for name in FUSED}
-    return choose(inputs.owner, sums, reasons, gradient_in_forward=gradient_in_forward)
+    return choose(inputs.owner, sums, reasons)
 
 
 def choose(owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_forward: bool = False) -> Operator:
@@ -127,8 +127,8 @@ def refusal(operator: Operator, inputs: Inputs, planned: KernelColumns | None) -
     return ""
 
 
-def is_traced() -> bool:
-    """False, or an error in torch.jit.trace, which would record the result of a C call as a constant."""
+def refuse_tracing() -> bool:
+    """Raise under torch.jit.trace, which would record the result of a C call as a constant; else return False."""
     if torch._C._get_tracing_state() is None or _forced == "reference":
         return False
     raise RuntimeError(
@@ -142,7 +142,7 @@ def unavailable(operator: Operator, input: Tensor) -> str:
     if operator == "native":
         if input.device.type != "cpu":
             return f"the input is on {input.device.type}"
-        is_traced()
+        refuse_tracing()
         return "" if native.AVAILABLE else "the C kernels were not built when losskit was installed"
     from losskit.ops import triton
 

@@ -97,7 +97,7 @@ class _Part(ctypes.Structure):
 
 
 class LossStruct(ctypes.Structure):
-    """A whole loss for one layout, without addresses; `held` keeps what its pointers need alive."""
+    """A whole loss for one layout, without addresses."""
 
     _fields_ = [
         ("call", _Call),
@@ -107,7 +107,6 @@ class LossStruct(ctypes.Structure):
         ("size", ctypes.c_double),
         ("part", _Part * MOST_PARTS),
     ]
-    held: list[Any]
 
 
 @lru_cache(maxsize=256)

@@ -25,12 +25,12 @@ from losskit.ops.passes import can_save
 MOST_PLANS = 64
 WITHOUT_LOCK = 8192  # elements, from which on other Python threads run meanwhile
 BOTH_PASSES = 65536  # elements, up to which the gradient of regions is made in the forward pass
-MOST_SCALE = 1e15  # on a gradient that is made; beyond it that may have lost its digits below the least float32
+MOST_SCALE = 1e15  # of a finished gradient; beyond it, its small float32 numbers may have lost their digits
 _VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(len(GRADIENTS))
 _NOT_A_NUMBER = float("nan")
 _PLAIN = (Tensor, nn.Parameter)
 _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # also one that a transform left behind
-_NUMBER = torch.empty((), dtype=torch.float32, device="cpu")  # like which a value is made
+_NUMBER = torch.empty((), dtype=torch.float32, device="cpu")  # template of a value
 
 
 class Plans(dict[Any, Any]):
@@ -62,7 +62,7 @@ def serves_plain_code() -> bool:
         or torch._C._len_torch_dispatch_stack()
         or torch._C._len_torch_function_stack()
         or torch.autograd.forward_ad._current_level >= 0
-        or choice.is_traced()
+        or choice.refuse_tracing()
         or values.pending()
         or choice.is_forced()
     )
@@ -132,7 +132,6 @@ class Plan:
             set_part(part, given.finish, given.weight, list(given.places), columns_of(given.columns), self.held)
         self.address = ctypes.byref(self.struct)
         self.columns = len(columns)
-        self.parts = len(parts)
         self.tensors = [_shape(tensor) for tensor in tensors]
         self.owner, self.classes = inputs.owner, inputs.num_classes
         self.totals_room = (1 if pooled else inputs.input.shape[0]) * inputs.num_classes * len(columns)
