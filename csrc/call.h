@@ -1,6 +1,6 @@
 /* What Python hands over: mirrored by the ctypes structures of losskit/ops/native.py, which compares losskit_abi(). */
 #pragma once
-#include "constants.h"
+#include "program_struct.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,10 +10,11 @@ typedef struct {
     int64_t type, n, c, s;
 } View;
 
-/* log (1 - p)^gamma (-log p) + rest (1 - p^q) / q, and the columns it is summed in, or -1 */
+/* log (1 - p)^gamma (-log p) + rest (1 - p^q) / q, or the program of a formula; and the columns it is summed in, or -1 */
 typedef struct {
     double log, gamma, rest, q;
     int64_t truth[2], every[2];
+    const Program *program; /* null: the numbers */
 } Term;
 
 typedef struct {
@@ -27,6 +28,7 @@ typedef struct {
     int64_t region[REGION_COLUMNS];
     int64_t terms;
     Term term[MOST_TERMS];
+    double neutral[2];          /* what stands for input and target where an element does not count, in a formula */
     int64_t problem;            /* out: the first value that no label can have, in the order of the elements */
     double bad_value;
     uint32_t *keys;             /* (N, C, S), of ranks: see rank_errors.h */

@@ -1,7 +1,7 @@
 /* Regression: of each difference d of input and target the Huber loss log near (d - near / 2), where near is d clamped
  * to +-gamma; with a gamma of 0, log |d|. The target is no label, so nothing about it is checked. */
 #pragma once
-#include "rows.h"
+#include "element.h"
 #include "terms.h"
 
 enum { HUBER, ABSOLUTE, SQUARED }; /* the last two: gamma 0 and infinity */
@@ -34,6 +34,10 @@ INLINE void difference_block(const Term *term, const float *x, const float *t, c
 }
 
 static void difference_kernel(const Call *call, Tiling tiling, Piece *piece) {
+    if (call->term->program) {
+        element_kernel(call, tiling, piece);
+        return;
+    }
     const Rows rows = allocate_rows(tiling, piece);
     if (!rows.memory) return;
     float *x = rows.x, *t = rows.t, *w = rows.w, *g = rows.g;

@@ -23,10 +23,13 @@ static void set_addresses(Call *call, void *input, void *target, void *weight, v
     call->logit_bias = logit_bias, call->gradient.data = gradient, call->threads = threads;
 }
 
-static float weighted(const Part *part, float value) { return part->weight == 1 ? value : (float)part->weight * value; }
+/* A number of the loss, rounded to what it is returned in. */
+static double rounded(const Loss *loss, double value) {
+    return loss->call.input.type == FLOAT64 ? value : (double)(float)value;
+}
 
 /* The derivative of the loss by a part. */
-static double upstream_of(const Loss *loss, const Part *part) { return loss->is_sum ? (double)(float)part->weight : 1.0; }
+static double upstream_of(const Loss *loss, const Part *part) { return loss->is_sum ? rounded(loss, part->weight) : 1.0; }
 
 /* The derivative by a part's numerator if every element counts and weighs 1. */
 static double assumed_slope(const Loss *loss, const Part *part, double normalizer) {
@@ -35,7 +38,7 @@ static double assumed_slope(const Loss *loss, const Part *part, double normalize
     return part->reduction == REDUCE_MEAN ? upstream / loss->size : upstream / part->divisor;
 }
 
-static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_t rows, double normalizer, float *value,
+static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_t rows, double normalizer, void *value,
                         float *part_values, int64_t mode) {
     Call *call = &loss->call;
     const int64_t room = rows * call->C * call->K;
@@ -54,15 +57,19 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
         return BAD_VALUE;
     }
     Finished finished[MOST_PARTS];
-    float sum = 0;
+    double sum = 0;
     for (int64_t p = 0; p < loss->parts; p++) {
         const Part *part = loss->part + p;
         finished[p] = losskit_finish(loss, part, totals, rows, normalizer);
-        float own = (float)finished[p].value, term = loss->is_sum ? weighted(part, own) : own;
-        if (part_values) part_values[p] = own;
-        sum = p ? sum + term : term;
+        double own = rounded(loss, finished[p].value), term = rounded(loss, own * upstream_of(loss, part));
+        if (part_values) part_values[p] = (float)own;
+        sum = p ? rounded(loss, sum + term) : term;
     }
-    *value = loss->offset != 0 ? sum + (float)loss->offset : sum;
+    if (loss->offset != 0) sum = rounded(loss, sum + rounded(loss, loss->offset));
+    if (call->input.type == FLOAT64)
+        *(double *)value = sum;
+    else
+        *(float *)value = (float)sum;
     if (mode == VALUE_ONLY) return DONE;
     if (mode == GRADIENT_WITH_TOTALS) {
         int alike = 1;
@@ -92,7 +99,7 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
  * if it is not null, the activations that the kernels save for the backward pass. `options` are the addresses of class_weight and truth_weight of each part. */
 int64_t losskit_loss(const Loss *given, void *input, void *target, void *weight, void *mask, const float *logit_bias,
                      void *gradient, double *coefficients, void *const *options, const double *part_weights,
-                     double normalizer, float *value, float *part_values, int64_t mode, int64_t threads) {
+                     double normalizer, void *value, float *part_values, int64_t mode, int64_t threads) {
     Loss loss;
     memcpy(&loss, given, offsetof(Loss, part) + (size_t)given->parts * sizeof(Part));
     set_addresses(&loss.call, input, target, weight, mask, logit_bias, gradient, threads);

@@ -1,7 +1,6 @@
 /* Labels of any value in [0, 1], and sums over both labels of every element. */
 #pragma once
-#include "rows.h"
-#include "terms.h"
+#include "term_rows.h"
 
 /* What is computed of a block of a row. Constants where a specialized copy of the code is worth it. */
 typedef struct {
@@ -13,6 +12,7 @@ typedef struct {
     int log;              /* the first term is -log p, summed by the truth alone */
     int terms;            /* the others, from position `log` on */
     int squared;          /* the only other one is -(1 - p)^2 log p */
+    const TermRows *rows; /* of terms that are formulas */
 } Request;
 
 INLINE vf weigh(vf v, vf w, int weighted) {
@@ -127,6 +127,7 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
                 c_every[j][k] = all(coefficient_of(coefficients, terms[j].every[k]));
             }
     }
+    if (request.rows->memory) evaluate_terms(call, request.rows, x, t, len);
     vm invalid = lt(one, zero);
     for (int64_t i = 0; i < len; i += W) {
         vf xi = load(x + i), ti = load(t + i), wi = request.weighted ? load(w + i) : one;
@@ -157,7 +158,9 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
             vf curve = log1p_unit(z);
             vf below = max_or_nan(zero, zero - xi) + curve, above = max_or_nan(zero, xi) + curve; /* -log p, -log q */
             for (int j = 0; j < call->terms; j++) {
-                TermValue on = term_value(terms + j, zero - below, p, q), off = term_value(terms + j, zero - above, q, p);
+                const TermRows *rows = request.rows;
+                TermValue on = term_at(terms + j, zero - below, p, q, rows->value[j][0], rows->slope[j][0], i);
+                TermValue off = term_at(terms + j, zero - above, q, p, rows->value[j][1], rows->slope[j][1], i);
                 if (request.sum) {
                     term_sums[j][0] += or_zero(eq(ti, zero), on.value * ti * wi);
                     term_sums[j][1] += or_zero(eq(ti, one), off.value * (one - ti) * wi);

@@ -30,6 +30,27 @@ static void check_rows(Tile *tile) {
             report_problem(tile->piece, BAD_ROW, tile->row_sum[i]);
 }
 
+/* log p of a class: of the largest from what the others have. */
+INLINE vf log_of_class(const Tile *tile, int64_t c, const float *x, float bias, const float *log_sum, int64_t i) {
+    vf e = load(tile->e + c * tile->P + i), m = load(tile->m + i), others = load(tile->others + i);
+    vf l = load(x + i) + bias - load(tile->base + i) - load(log_sum + i);
+    vf near = (vf){0} - log1p_unit(min_or_nan(all(1.0f), others * reciprocal(m)));
+    return pick(both(eq(e, m), le(others, m)), near, l);
+}
+
+/* Values and slopes of a class's terms that are formulas. */
+static void class_formulas(Tile *tile, int64_t c, const float *x, float bias, const float *log_sum) {
+    const Call *call = tile->call;
+    const int64_t P = tile->P;
+    if (!has_programs(call)) return;
+    for (int64_t i = 0; i < P; i += W) store(tile->log_row + i, log_of_class(tile, c, x, bias, log_sum, i));
+    const float *logs = tile->log_row;
+    for (int64_t j = 0; j < call->terms; j++)
+        if (call->term[j].program)
+            evaluate_program(call->term[j].program, &logs, P, tile->term_values + j * P, tile->term_slopes + j * P,
+                             tile->scratch);
+}
+
 /* Sums of every column, and the slopes r by each log probability, with their sums over the classes. */
 static void sum_elements(Tile *tile, double *sums) {
     const Call *call = tile->call;
@@ -46,6 +67,7 @@ static void sum_elements(Tile *tile, double *sums) {
         const float *x = logits(tile, c), *factor = tile->factors;
         float bias = logit_bias_of(call, c);
         read_labels(tile, c);
+        class_formulas(tile, c, x, bias, log_sum);
         vf columns[REGION_COLUMNS], fp = zero, fn = zero, truth[MOST_TERMS], every[MOST_TERMS];
         for (int k = 0; k < REGION_COLUMNS; k++) columns[k] = zero;
         for (int64_t j = 0; j < call->terms; j++) truth[j] = every[j] = zero;
@@ -74,11 +96,9 @@ static void sum_elements(Tile *tile, double *sums) {
                 r = r * p;
             }
             if (call->terms) {
-                vf l = load(x + i) + bias - load(tile->base + i) - load(log_sum + i);
-                vf near = zero - log1p_unit(min_or_nan(one, others * reciprocal(m)));
-                l = pick(both(top, le(others, m)), near, l);
+                vf l = log_of_class(tile, c, x, bias, log_sum, i);
                 for (int64_t j = 0; j < call->terms; j++) {
-                    TermValue evaluated = term_value(call->term + j, l, p, q);
+                    TermValue evaluated = term_at(call->term + j, l, p, q, tile->term_values + j * P, tile->term_slopes + j * P, i);
                     truth[j] += or_zero(eq(t, zero), evaluated.value * t * w);
                     every[j] = fma_(evaluated.value, w, every[j]);
                     if (!grad) continue;

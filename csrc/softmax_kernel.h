@@ -16,6 +16,7 @@ static void truth_terms(Tile *tile) {
         vf w = load(tile->w + i);
         if (region) added = lookup(tile->factors + TP * C, C, at) * p;
         for (int64_t j = 0; j < call->terms; j++) {
+            if (call->term[j].program) continue;
             TermValue evaluated = term_value(call->term + j, l, p, q);
             store(tile->term_values + j * P + i, evaluated.value * w);
             if (grad) added = fma_(lookup(tile->factors + (REGION_COLUMNS + 2 * j) * C, C, at), evaluated.slope, added);
@@ -23,6 +24,26 @@ static void truth_terms(Tile *tile) {
         store(tile->added + i, keep(known, added));
         store(tile->truth_p + i, p * w);
         store(tile->truth_q + i, q * w);
+    }
+}
+
+/* The same of the terms that are formulas. */
+static void truth_formulas(Tile *tile) {
+    const Call *call = tile->call;
+    const int64_t P = tile->P, C = call->C;
+    for (int64_t j = 0; j < call->terms; j++) {
+        if (!call->term[j].program) continue;
+        const float *logs = tile->truth_log;
+        float *value = tile->term_values + j * P, *slope = tile->coefficients ? tile->term_slopes + j * P : 0;
+        evaluate_program(call->term[j].program, &logs, P, value, slope, tile->scratch);
+        for (int64_t i = 0; i < P; i += W) {
+            store(value + i, load(value + i) * load(tile->w + i));
+            if (!slope) continue;
+            vi at = load_int(tile->index + i);
+            vf factor = lookup(tile->factors + (REGION_COLUMNS + 2 * j) * C, C, at);
+            vf more = keep(not(eq_int(at, all_int(-1))), factor * load(slope + i));
+            store(tile->added + i, load(tile->added + i) + more);
+        }
     }
 }
 
@@ -53,7 +74,7 @@ static int softmax_is_general(const Call *call) {
 }
 
 static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
-    const int general = softmax_is_general(call), few = !general && call->C <= FEW_CLASSES;
+    const int general = softmax_is_general(call), few = !general && call->C <= FEW_CLASSES && !has_programs(call);
     const int transposes = side_by_side(call, &call->input) || side_by_side(call, &call->gradient);
     const int64_t positions = general || few ? padded_to_vectors(tiling.tile) : transposes ? W : 0;
     Tile tile = open_tile(call, tiling, piece, call->C * positions);
@@ -84,6 +105,7 @@ static void softmax_kernel(const Call *call, Tiling tiling, Piece *piece) {
         }
         truth_of(&tile);
         truth_terms(&tile);
+        truth_formulas(&tile);
         if (piece->totals) sum_indices(&tile, piece->totals);
         if (call->coefficients) gradient_indices(&tile);
     }

@@ -1,7 +1,7 @@
 /* A tile of softmax: P positions by all classes, so that memory is read once. */
 #pragma once
 #include "rows.h"
-#include "terms.h"
+#include "term_rows.h"
 
 typedef struct {
     const Call *call;
@@ -25,6 +25,8 @@ typedef struct {
     int32_t *index;            /* (P,) class of the truth, -1 for none */
     uint8_t *counts;           /* (P,) */
     float *term_values;        /* (terms, P) */
+    float *term_slopes;        /* (terms, P), of those that are formulas; and log p of a row, and memory to compute in */
+    float *log_row, *scratch;
     float *factors;            /* (7 + 2 terms, C) coefficients of the region columns, then of each term: truth, every */
     double *histogram;         /* (C, groups_of(terms), 4) sums by class of the truth */
     int transpose_input, transpose_gradient; /* whether classes lie side by side in it; see side_by_side() */
@@ -42,12 +44,14 @@ static Tile open_tile(const Call *call, Tiling tiling, Piece *piece, int64_t r_s
     const int64_t P = padded_to_vectors(tiling.tile), C = call->C, row = P * 4, groups = groups_of(call->terms);
     const int transpose_input = side_by_side(call, &call->input);
     const int64_t factors = (REGION_COLUMNS + 2 * call->terms) * C + 32; /* lookup() reads up to 32 floats */
+    const int64_t programs = has_programs(call) ? call->terms : 0;
     Tile tile = {.call = call, .piece = piece, .P = P, .transpose_input = transpose_input,
                  .transpose_gradient = side_by_side(call, &call->gradient)};
     tile.memory = ALLOCATE_ARRAYS(
         {&tile.e, C * row}, {&tile.histogram, C * groups * 32}, {&tile.x, transpose_input ? C * row : 0},
         {&tile.r, r_size * 4}, {&tile.rows, 4 * row}, {&tile.factors, factors * 4},
-        {&tile.term_values, call->terms * row}, {&tile.base, row}, {&tile.m, row}, {&tile.sum, row},
+        {&tile.term_values, call->terms * row}, {&tile.term_slopes, programs * row},
+        {&tile.log_row, programs * row}, {&tile.scratch, most_scratch(call)}, {&tile.base, row}, {&tile.m, row}, {&tile.sum, row},
         {&tile.others, row}, {&tile.inverse, row}, {&tile.w, row}, {&tile.truth_p, row}, {&tile.truth_q, row},
         {&tile.truth_log, row}, {&tile.added, row}, {&tile.total, row}, {&tile.top, row}, {&tile.labels, row},
         {&tile.row_sum, row}, {&tile.truth_top, row}, {&tile.index, row}, {&tile.counts, P});

@@ -1,38 +1,19 @@
 /* Formulas of totals as lists of operations on registers. */
 #include "finish.h"
+#include "operations.h"
 #include <math.h>
 
 double losskit_tape_value(const Tape *tape, double *r) {
     double *out = r + tape->inputs;
     for (int64_t i = 0; i < tape->count; i++) {
         const Operation *o = tape->operation + i;
-        double a = r[o->a], b = r[o->b];
+        const double a = r[o->a], b = r[o->b], c = r[o->c];
         switch (o->operation) {
-        case OP_CONSTANT: out[i] = o->constant; break;
-        case OP_ADD: out[i] = a + b; break;
-        case OP_SUBTRACT: out[i] = a - b; break;
-        case OP_MULTIPLY: out[i] = a * b; break;
-        case OP_DIVIDE: out[i] = a / b; break;
-        case OP_NEGATE: out[i] = -a; break;
-        case OP_ABSOLUTE: out[i] = fabs(a); break;
-        case OP_EXP: out[i] = exp(a); break;
-        case OP_EXPM1: out[i] = expm1(a); break;
-        case OP_LOG: out[i] = log(a); break;
-        case OP_LOG1P: out[i] = log1p(a); break;
-        case OP_SQRT: out[i] = sqrt(a); break;
-        case OP_POWER: out[i] = pow(a, b); break;
-        case OP_MINIMUM: out[i] = a != a || a < b ? a : b; break;
-        case OP_MAXIMUM: out[i] = a != a || a > b ? a : b; break;
-        case OP_TANH: out[i] = tanh(a); break;
-        case OP_COSH: out[i] = cosh(a); break;
-        case OP_LESS: out[i] = a < b; break;
-        case OP_LESS_EQUAL: out[i] = a <= b; break;
-        case OP_EQUAL: out[i] = a == b; break;
-        case OP_NOT_EQUAL: out[i] = a != b; break;
-        case OP_AND: out[i] = a != 0 && b != 0; break;
-        case OP_OR: out[i] = a != 0 || b != 0; break;
-        case OP_NOT: out[i] = a == 0; break;
-        default: out[i] = r[o->a] != 0 ? b : r[o->c]; break;
+#define CASE(NAME, VECTOR, SCALAR)                                                                                     \
+    case OP_##NAME: out[i] = SCALAR; break;
+            EACH_OPERATION(CASE)
+#undef CASE
+        default: out[i] = o->constant; break;
         }
     }
     return out[tape->count - 1];
@@ -51,7 +32,9 @@ void losskit_tape_gradient(const Tape *tape, const double *r, double upstream, d
         case OP_ADD: *by_a += g, *by_b += g; break;
         case OP_SUBTRACT: *by_a += g, *by_b -= g; break;
         case OP_MULTIPLY: *by_a += g * b, *by_b += g * a; break;
+        case OP_MULTIPLY_ADD: *by_a += g * b, *by_b += g * a, d[o->c] += g; break;
         case OP_DIVIDE: *by_a += g / b, *by_b -= g * y / b; break;
+        case OP_COPY: *by_a += g; break;
         case OP_NEGATE: *by_a -= g; break;
         case OP_ABSOLUTE: *by_a += a > 0 ? g : a < 0 ? -g : 0; break;
         case OP_EXP: *by_a += g * y; break;
@@ -75,9 +58,11 @@ void losskit_tape_gradient(const Tape *tape, const double *r, double upstream, d
                 *(a > b ? by_a : by_b) += g;
             break;
         case OP_TANH: *by_a += g * (1 - y * y); break;
+        case OP_SIGMOID: *by_a += g * y * (1 - y); break;
         case OP_COSH: *by_a += g * sinh(a); break;
+        case OP_SINH: *by_a += g * cosh(a); break;
         case OP_WHERE: *(a != 0 ? by_b : d + o->c) += g; break;
-        default: break; /* constants and comparisons */
+        default: break; /* constants, comparisons and steps */
         }
     }
     for (int64_t k = 0; k < tape->inputs; k++) gradient[k] += d[k];

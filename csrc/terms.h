@@ -10,7 +10,7 @@ typedef struct {
 /* TP: from what is missing of the target where that is less, so that it is not lost to rounding. */
 INLINE double true_positives(double tp, double fn, double target) { return fn < tp ? target - fn : tp; }
 
-INLINE int is_log(const Term *term) { return term->gamma == 0 && term->rest == 0; }
+INLINE int is_log(const Term *term) { return !term->program && term->gamma == 0 && term->rest == 0; }
 
 INLINE TermValue term_value(const Term *term, vf l, vf p, vf q) {
     float a = (float)term->log, gamma = (float)term->gamma, b = (float)term->rest, e = (float)term->q;

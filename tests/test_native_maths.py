@@ -1,4 +1,4 @@
-"""The elementary functions of csrc/maths.h against double precision, in units in the last place of float32."""
+"""The functions of csrc/maths.h and csrc/functions.h against double precision, in float32's units in the last place."""
 
 import ctypes
 import shutil
@@ -15,7 +15,7 @@ COMPILER = shutil.which("gcc") or shutil.which("cc")
 FLAGS = ("-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror")
 FLAGS += ("-shared", "-fPIC")
 SHIM = """
-#include "maths.h"
+#include "functions.h"
 #define EACH(name, expression)                                          \\
     void name(const float *x, float *y, long n) {                      \\
         for (long i = 0; i < n; i += W) { vf v = load(x + i); store(y + i, expression); } \\
@@ -27,6 +27,21 @@ EACH(log1p_all, log1p_(v))
 EACH(log_all, log_(v))
 EACH(power_all, power(v, 1.7f))
 EACH(reciprocal_all, reciprocal(v))
+EACH(whole_log_all, log_whole(v))
+EACH(whole_log1p_all, log1p_whole(v))
+EACH(whole_expm1_all, expm1_whole(v))
+EACH(whole_tanh_all, tanh_whole(v))
+EACH(whole_sigmoid_all, sigmoid_whole(v))
+EACH(whole_cosh_all, cosh_whole(v))
+EACH(whole_sinh_all, sinh_whole(v))
+EACH(whole_floor_all, floor_whole(v))
+EACH(whole_round_all, round_whole(v))
+EACH(whole_sign_all, sign_of(v))
+EACH(power_of_1_7_all, power_whole(v, all(1.7f)))
+EACH(power_of_minus_3_all, power_whole(v, all(-3.0f)))
+EACH(power_of_12_all, power_whole(v, all(12.0f)))
+EACH(power_of_0_3_all, power_whole(v, all(0.3f)))
+EACH(power_of_0_all, power_whole(v, (vf){0}))
 int width(void) { return W; }
 """
 # As csrc/kernels_*.c ask for them, and what /proc/cpuinfo calls what they need.
@@ -97,6 +112,49 @@ FUNCTIONS = {
     "power": (by_magnitude(1e-20, 1), lambda x: x ** np.float64(np.float32(1.7)), 128.0),
     "reciprocal": (by_magnitude(2.0**-125, 2.0**125), lambda x: 1 / x, 0.6),
 }
+
+LINE = np.concatenate([by_magnitude(1e-44, 3e38), spread(0.4, 3), spread(0, 100)])
+LINE = np.concatenate([LINE, -LINE])
+AT_THE_ENDS = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 2.0**-149, -(2.0**-149), 3.4e38, -3.4e38]
+
+
+def raised(exponent):
+    return lambda x: np.power(x, np.float64(np.float32(exponent)))
+
+
+WHOLE = {
+    # name: (the exact function on the whole line, the largest error allowed in ULP, and without fused multiply-add)
+    "whole_log": (np.log, 2, 2),
+    "whole_log1p": (np.log1p, 4, 4),
+    "whole_expm1": (np.expm1, 4, 4),
+    "whole_tanh": (np.tanh, 4, 4),
+    "whole_sigmoid": (lambda x: 1 / (1 + np.exp(-x)), 4, 4),
+    "whole_cosh": (np.cosh, 4, 4),
+    "whole_sinh": (np.sinh, 4, 4),
+    "whole_floor": (np.floor, 0, 0),
+    "whole_round": (np.rint, 0, 0),
+    "whole_sign": (lambda x: np.nan_to_num(np.sign(x)), 0, 0),
+    "power_of_1_7": (raised(1.7), 24, 130),
+    "power_of_minus_3": (raised(-3), 24, 130),
+    "power_of_12": (raised(12), 24, 130),
+    "power_of_0_3": (raised(0.3), 24, 130),
+    "power_of_0": (raised(0), 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_functions_of_formulas_are_right_on_the_whole_line(shim, name):
+    exact, fused, apart = WHOLE[name]
+    x = np.concatenate([np.float32(AT_THE_ENDS), LINE])
+    with np.errstate(all="ignore"):
+        expected = exact(x.astype(np.float64)).astype(np.float32)
+    found = call(shim, name, x)
+    usual = np.isfinite(expected) & (np.abs(expected) < 3.3e38)  # beside the largest number, infinity is near
+    apart_from_these = ~np.isfinite(expected)
+    np.testing.assert_array_equal(found[apart_from_these], expected[apart_from_these])
+    with np.errstate(all="ignore"):
+        exact_numbers = exact(x[usual].astype(np.float64))
+    assert ulps(found[usual], exact_numbers) <= (apart if shim.width() == 4 else fused)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

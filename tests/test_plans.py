@@ -693,8 +693,8 @@ def test_jit_trace_is_refused():
 # The tests above can fail.
 
 
-def unsmoothed(self, inputs):
-    return dataclasses.replace(FINISH_PLAN(self, inputs), smoothing=0.0)
+def unsmoothed(self, inputs, watched):
+    return dataclasses.replace(FINISH_PLAN(self, inputs, watched), smoothing=0.0)
 
 
 FINISH_PLAN = losskit.ClassificationLoss.finish_plan

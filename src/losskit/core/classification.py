@@ -10,10 +10,12 @@ from torch import Tensor
 
 from losskit import ops
 from losskit.core.domains import Fraction
+from losskit.core.formulas import program_of
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, over_samples
 from losskit.core.options import option
+from losskit.core.passes import Watching
 from losskit.core.totals import Sums
-from losskit.ops.columns import Column, Formula, TermColumn
+from losskit.ops.columns import Column, Formula, Term, TermColumn
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link
 
@@ -52,8 +54,16 @@ class ClassificationLoss(LabelLoss):
         return None
 
     def columns(self, link: Link) -> list[Column]:
+        return self._columns(link, self.formula() or self.term)
+
+    def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
+        known = self.formula()
+        if known is not None:
+            return self._columns(inputs.link, known)
+        return self._columns(inputs.link, program_of(self, "term", 1, "log_p", inputs.input.shape, watched))
+
+    def _columns(self, link: Link, term: Term) -> list[Column]:
         sides = (0, 1) if link == "sigmoid" else (0,)
-        term = self.formula() or self.term
         columns: list[Column] = [TermColumn(term, "truth", side) for side in sides]
         if self.label_smoothing:
             columns += [TermColumn(term, "every", side) for side in sides]
@@ -69,7 +79,7 @@ class ClassificationLoss(LabelLoss):
         number = None if weight is None else weight.number
         return super().option_tensors()[0], (number if isinstance(number, Tensor) else None)
 
-    def finish_plan(self, inputs: Inputs) -> Finish | None:
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         if self.reduction not in ("mean", "sum") or self.empty == "raise":
             return None
         sides = 2 if inputs.link == "sigmoid" else 1

@@ -163,6 +163,7 @@ def _from_function(function: Callable[..., Tensor], kind: type[Loss], method: st
         "__qualname__": f"{function.__qualname__}.Module",
         "__annotations__": {p.name: hints.get(p.name, Any) for p in options},
         "function_name": name,
+        "of_function": staticmethod(function),
         method: call,
         **{p.name: p.default for p in options},
     }

@@ -11,7 +11,7 @@ from losskit.core.contract import Always, InputSpec, Mode
 from losskit.core.domains import ClassNumbers
 from losskit.core.loss import Summable
 from losskit.core.options import Configured, option
-from losskit.core.passes import Pass
+from losskit.core.passes import Pass, Watching
 from losskit.core.totals import Sums
 from losskit.ops.columns import Column
 from losskit.ops.finish import Finish
@@ -76,11 +76,18 @@ class LabelLoss(LabelOptions, Summable):
         """Whether it needs no totals of each sample, only of the batch."""
         return False
 
+    def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
+        """The columns as C computes them; raises Untraceable where a formula is no program."""
+        return self.columns(inputs.link)
+
+    def neutral_numbers(self) -> Sequence[float]:
+        return 0.0, 0.0
+
     def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
         """From the totals of each column, (N, C), or (C,) where no loss of the pass needs more, to sums that add."""
         raise NotImplementedError
 
-    def finish_plan(self, inputs: Inputs) -> Finish | None:
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         """The finish as C evaluates it, where it can."""
         return None
 

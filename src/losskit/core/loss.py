@@ -129,7 +129,7 @@ class Loss(Configured):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         foreign = (base for base in cls.__mro__ if not base.__module__.startswith(("losskit.", "torch.")))
-        if not all(vars(base).keys().isdisjoint(passes.REPLACED) for base in foreign):
+        if any(passes.replaces(base) for base in foreign):
             cls.planned = False
         _name_tensors(cls)
         catalogue.describe(cls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor
 
 from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
 from losskit.core.errors import check_returned
+from losskit.core.formulas import program_of
 from losskit.core.loss import Summable
+from losskit.core.passes import Watching
 from losskit.core.reduction import total, weighted
 from losskit.core.totals import Sums
-from losskit.ops import differences
+from losskit.ops import choice, differences
 from losskit.ops.columns import Column, Difference
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs, Link, computing_dtype, summing_dtype
@@ -149,6 +152,9 @@ class RegressionLoss(ElementLoss):
             sums = differences.totals(self.name, given, difference)
             if sums is not None:
                 return Sums(numerator=sums[0], denominator=sums[1])
+        elif choice.is_recorded():
+            reason = choice.refused_formula or choice.OWN_FORMULA
+            choice.choose(self.name, 2, {"native": reason, "triton": choice.NO_DIFFERENCES})
         return super().totals(*tensors, weight=weight, mask=mask)
 
     # How one C call serves it: see losskit.core.passes.
@@ -166,11 +172,20 @@ class RegressionLoss(ElementLoss):
     def columns(self, link: Link) -> list[Column]:
         return differences.columns(self.spec.difference)
 
+    def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
+        known = self.difference()
+        if known is not None:
+            return differences.columns(known)
+        return differences.columns(program_of(self, "per_element", 2, "elements", inputs.input.shape, watched))
+
+    def neutral_numbers(self) -> Sequence[float]:
+        return self.neutral(0), self.neutral(1)
+
     def option_tensors(self) -> tuple[Tensor | None, Tensor | None]:
         return None, None
 
-    def finish_plan(self, inputs: Inputs) -> Finish | None:
-        served = self.difference() is not None and self.reduction in ("mean", "sum") and self.empty != "raise"
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
+        served = self.reduction in ("mean", "sum") and self.empty != "raise"
         return TermsFinish(1, reduction=self.reduction, empty=self.empty) if served else None
 
 

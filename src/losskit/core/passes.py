@@ -17,11 +17,13 @@ from losskit import ops
 from losskit.core.contract import InputSpec
 from losskit.core.totals import Sums
 from losskit.ops import choice
-from losskit.ops.columns import Column, kernel_columns
+from losskit.ops.captured import Watched
+from losskit.ops.columns import Column, kernel_columns, programs_of
 from losskit.ops.constants import MOST_PARTS
 from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link
 from losskit.ops.plan import Call, Plan, PlannedPart, Plans, layout_of, layout_of_option, serves_plain_code
+from losskit.ops.tape import Untraceable
 
 # A user's class or object that has one of these of its own is not what its base's plan computes.
 REPLACED = frozenset(
@@ -30,6 +32,18 @@ REPLACED = frozenset(
      "per_sample", "pools", "reduced", "spec", "sums_from_totals", "term", "totals", "truth_weight", "truth_weights",
      "weighed", "weights")
 )  # fmt: skip
+
+
+Watching = dict[Any, Watched]  # values outside a loss that its formulas read
+_TRACED = frozenset(("per_class", "per_element", "term"))  # of these the plan is made from the user's own formula
+
+
+def replaces(cls: type) -> bool:
+    """Whether a class defines what a plan of its base would pass over."""
+    return any(
+        name in REPLACED - _TRACED and not getattr(value, "__module__", "").startswith("losskit.")
+        for name, value in vars(cls).items()
+    )
 
 
 class Readable(Protocol):
@@ -113,7 +127,9 @@ class Part(Readable, Protocol):
     planned: bool
     is_sum: bool
 
-    def finish_plan(self, inputs: Inputs) -> Finish | None: ...
+    def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]: ...
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None: ...
+    def neutral_numbers(self) -> Sequence[float]: ...
     def option_tensors(self) -> tuple[Tensor | None, Tensor | None]: ...
 
 
@@ -126,15 +142,24 @@ class Compiled:
         self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned and not part.is_sum for part in parts)
         self.planned = self.planned and all(vars(each).keys().isdisjoint(REPLACED) for each in (loss, *parts))
         self.has_options = self.has_bias = False
+        self.watched: Watching = {}  # values outside the loss that formulas of its plans read
         if self.planned:
             self.has_options = any(t is not None for part in parts for t in part.option_tensors())
             self.has_bias = any(part.logit_bias() is not None for part in parts)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a value outside the loss has changed."""
+        return any(each.changed for each in self.watched.values())
 
 
 class Unserved:
     """Stands for a plan where the registered operators serve."""
 
     serves = False
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason  # why a formula is no program
 
 
 def planned(
@@ -145,6 +170,7 @@ def planned(
 
     `values` (parts,) receives the values of the parts of a sum, `weights` are theirs where they vary.
     """
+    choice.refused_formula = ""
     if not serves_plain_code():
         return None
     key = layout_of(input, target, weight, mask)
@@ -153,7 +179,7 @@ def planned(
         return None
     plans: Plans = loss.plans
     compiled = plans.compiled
-    if compiled is None or compiled.state != state:
+    if compiled is None or compiled.state != state or (compiled.watched and compiled.is_stale):
         compiled = plans.renew(Compiled(loss, state))
     if not compiled.planned:
         return None
@@ -165,10 +191,11 @@ def planned(
             return None
     plan: Any = plans.get(key)
     if plan is None:
-        plan = _made(loss, input, target, weight, mask, options)
+        plan = _made(loss, input, target, weight, mask, options, compiled.watched)
         if plans.compiled is compiled:  # else another thread has set an option meanwhile
             plans.keep(key, plan)
     if not plan.serves:
+        choice.refused_formula = plan.reason
         return None
     call = Call(plan, loss, state, input, target, weight, mask)
     call.options, call.values = options, values
@@ -208,7 +235,7 @@ def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Seque
 
 def _made(
     loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None,
-    options: Sequence[Tensor | None] | None,
+    options: Sequence[Tensor | None] | None, watched: Watching,
 ) -> Plan | Unserved:  # fmt: skip
     """The plan of a layout, once the inputs are found to keep the contract."""
     parts: Sequence[Part] = loss.planned_parts()
@@ -218,20 +245,25 @@ def _made(
     inputs = groups[0][0]
     if len(groups) > 1 or (len(parts) > 1 and inputs.link == "difference"):
         return Unserved()
-    finishes = [part.finish_plan(inputs) for part in parts]
-    columns, places = shared_columns([part.columns(inputs.link) for part in parts])
-    reasons = {name: choice.refusal(name, inputs, kernel_columns(columns)) for name in choice.FUSED}
+    try:
+        finishes = [part.finish_plan(inputs, watched) for part in parts]
+        of_parts = [part.planned_columns(inputs, watched) for part in parts]
+    except Untraceable as reason:
+        return Unserved(str(reason))
+    columns, places = shared_columns(of_parts)
+    programs = programs_of(columns)
+    reasons = {name: choice.refusal(name, inputs, kernel_columns(columns), programs) for name in choice.FUSED}
     if reasons["native"] or None in finishes:
         return Unserved()
     numbers = loss.numbers if loss.is_sum else [1.0]
     each = [
-        PlannedPart(finish, number, part.columns(inputs.link), at)
-        for finish, number, part, at in zip(finishes, numbers, parts, places, strict=True)
+        PlannedPart(finish, number, of_part, at)
+        for finish, number, of_part, at in zip(finishes, numbers, of_parts, places, strict=True)
         if finish is not None
     ]
     made = Plan(
         (input, target, weight, mask, *(options or ())), inputs, columns, each,
         pooled=all(part.pools for part in parts), is_sum=loss.is_sum,
-        offset=loss.offset if loss.is_sum else 0.0, reasons=reasons,
+        offset=loss.offset if loss.is_sum else 0.0, reasons=reasons, neutral=parts[0].neutral_numbers(),
     )  # fmt: skip
     return made if made.fits else Unserved()

@@ -11,15 +11,19 @@ from torch import Tensor
 
 from losskit import ops
 from losskit.core.errors import check_returned
+from losskit.core.formulas import values_read
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
 from losskit.core.options import option
+from losskit.core.passes import Watching
 from losskit.core.reduction import divide
 from losskit.core.totals import NEUTRAL, Recorder, Sums, Totals
+from losskit.ops.agreement import check_tape
 from losskit.ops.columns import REGION_COLUMNS, Column
 from losskit.ops.finish import Finish, RegionsFinish
 from losskit.ops.inputs import Inputs, Link, can_branch
 from losskit.ops.maths import one_hot
-from losskit.ops.tape import Tape, Untraceable, trace
+from losskit.ops.recorder import trace
+from losskit.ops.tape import Tape, Untraceable
 
 
 class RegionOptions(ModeOptions):
@@ -108,12 +112,10 @@ class RegionLoss(RegionOptions, LabelLoss):
                 f"{inputs.num_classes - 1}."
             )
 
-    def finish_plan(self, inputs: Inputs) -> Finish | None:
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         if self.coupled or self.reduction not in ("mean", "sum") or self.empty == "raise":
             return None
-        tapes = _tapes(self)
-        if tapes is None:
-            return None
+        tapes = _tapes(self, watched)
         chosen = self._chosen(inputs.num_classes)
         every = len(chosen) == inputs.num_classes
         return RegionsFinish(
@@ -228,37 +230,57 @@ class RegionLoss(RegionOptions, LabelLoss):
 
 
 _SAMPLES = {"tp": 1.0, "pred": 3.0, "target": 2.0, "count": 8.0, "pred_sq": 2.5, "target_sq": 1.5, "abs_diff": 2.25}
-_known_tapes: dict[Any, tuple[Tape, Tape] | None] = {}
+_POINTS = {  # regions of several samples and classes, also empty and perfect ones
+    "tp": ((1.0, 0.0, 2.5, 1e-3, 4.0), (0.0, 0.25, 40.0, 3.0, 2.0), (0.5, 7.0, 0.0, 6.0, 1.0)),
+    "pred": ((3.0, 0.0, 2.5, 0.5, 5.5), (1e-6, 1.0, 70.0, 3.0, 4.0), (2.0, 9.0, 4.0, 8.0, 1.5)),
+    "target": ((2.0, 0.0, 2.5, 4.0, 4.0), (0.0, 6.0, 60.0, 3.0, 9.0), (1.0, 8.0, 5.0, 9.0, 1.25)),
+    "count": ((8.0, 8.0, 8.0, 9.0, 16.0), (4.0, 9.0, 100.0, 3.0, 20.0), (6.0, 30.0, 12.0, 25.0, 8.0)),
+    "pred_sq": ((2.5, 0.0, 2.5, 0.25, 5.0), (1e-12, 0.5, 65.0, 3.0, 3.0), (1.5, 8.5, 3.0, 7.0, 1.25)),
+    "target_sq": ((1.5, 0.0, 2.5, 4.0, 4.0), (0.0, 6.0, 60.0, 3.0, 9.0), (1.0, 8.0, 5.0, 9.0, 1.0)),
+    "abs_diff": ((2.25, 0.0, 0.0, 4.0, 1.5), (1e-6, 6.5, 40.0, 0.0, 9.0), (2.0, 3.0, 9.0, 5.0, 0.75)),
+}
+_known_tapes: dict[Any, tuple[Tape, Tape] | str] = {}
 
 
-def _tapes(loss: RegionLoss) -> tuple[Tape, Tape] | None:
-    """The formula of a region, and the loss of one whose class is absent, as operations; None where C has none."""
-    key = type(loss).per_class, loss.overlap, loss.option_values()
+def _tapes(loss: RegionLoss, watched: Watching) -> tuple[Tape, Tape]:
+    """The formula of a region, and the loss of one whose class is absent, as operations; raises Untraceable."""
+    read = values_read(loss)
+    key = type(loss).per_class, loss.overlap, loss.option_values(), tuple([each.value for each in read])
     try:
-        found = _known_tapes.get(key, False)
+        found = _known_tapes.get(key)
     except TypeError:  # an option that was set to a list
-        return _traced(loss)
-    if found is False:
+        raise Untraceable("an option is a list") from None
+    if found is None:
         if len(_known_tapes) >= 256:  # a sweep over options must not grow without end
             _known_tapes.clear()
-        found = _known_tapes[key] = _traced(loss)
-    return found  # type: ignore[return-value]
+        try:
+            found = _traced(loss)
+        except Untraceable as reason:
+            found = str(reason)
+        _known_tapes[key] = found
+    if isinstance(found, str):
+        raise Untraceable(found)
+    watched.update({(id(loss), k): each for k, each in enumerate(read)})
+    return found
 
 
-def _traced(loss: RegionLoss) -> tuple[Tape, Tape] | None:
+def _traced(loss: RegionLoss) -> tuple[Tape, Tape]:
     samples = [torch.full((1, 2), _SAMPLES[name], dtype=torch.float64) for name in REGION_COLUMNS]
 
     def totals(columns: Sequence[Tensor]) -> Totals:
         return Totals(dict(zip(REGION_COLUMNS, columns, strict=True)), loss.overlap)
 
+    def formula(columns: Sequence[Tensor]) -> Tensor:
+        return loss.per_class(totals(columns))
+
     def penalty(columns: Sequence[Tensor]) -> Tensor:
         total = totals(columns)
         return total.fp / total.count
 
-    try:
-        return trace(lambda columns: loss.per_class(totals(columns)), samples), trace(penalty, samples)
-    except Untraceable:
-        return None
+    found = trace(formula, samples)
+    if not type(loss).__module__.startswith("losskit."):
+        check_tape(found, formula, [torch.tensor(_POINTS[name], dtype=torch.float64) for name in REGION_COLUMNS])
+    return found, trace(penalty, samples)
 
 
 def harden(inputs: Inputs) -> Inputs:

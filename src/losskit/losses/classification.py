@@ -14,13 +14,14 @@ from losskit.core.classification import ClassificationLoss
 from losskit.core.domains import ClassNumbers, NonNegative
 from losskit.core.labels import ModeOptions, check_length
 from losskit.core.options import Configured, option
+from losskit.core.passes import Watching
 from losskit.core.reduction import divide
 from losskit.core.totals import Sums
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link, summing_dtype
 from losskit.ops.maths import one_minus_exp, safe_power
-from losskit.ops.tape import trace
+from losskit.ops.recorder import trace
 
 _SOFTMAX_SHAPES = (
     "input (N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; weight "
@@ -234,8 +235,8 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
         """The loss from the mean cross-entropy."""
         return self.alpha * safe_power(one_minus_exp(-mean), self.gamma) * mean
 
-    def finish_plan(self, inputs: Inputs) -> Finish | None:
-        finish = super().finish_plan(inputs)
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
+        finish = super().finish_plan(inputs, watched)
         if not isinstance(finish, TermsFinish):
             return None
         tape = trace(lambda numbers: self.of_mean(*numbers), [torch.full((), 0.7, dtype=torch.float64)])

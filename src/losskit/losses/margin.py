@@ -16,6 +16,7 @@ from losskit.core.labels import check_length
 from losskit.core.loss import Summable
 from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option
+from losskit.core.passes import Watching
 from losskit.core.reduction import weighted
 from losskit.core.totals import Sums
 from losskit.ops.columns import Formula
@@ -220,8 +221,8 @@ class MultiLabelSoftMarginLoss(ClassificationLoss):
     def formula(self) -> Formula:
         return Formula()
 
-    def finish_plan(self, inputs: Inputs) -> Finish | None:
-        finish = super().finish_plan(inputs)
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
+        finish = super().finish_plan(inputs, watched)
         return replace(finish, divisor=inputs.num_classes) if isinstance(finish, TermsFinish) else None
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:

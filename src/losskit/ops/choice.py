@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -14,12 +14,14 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from losskit.ops import native
 from losskit.ops.columns import KernelColumns
+from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs
 
 Operator = Literal["native", "triton", "reference"]
 FUSED: tuple[Operator, ...] = ("native", "triton")
 OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
 NO_DIFFERENCES = "Triton kernels take labels, not differences"
+OWN_FORMULA = "a term is a formula of the loss's own"
 READ = frozenset(native.TYPES)  # the dtypes of targets, weights and masks that the kernels read
 
 
@@ -39,6 +41,7 @@ class PassRecord:
         return f"{self.operator} for {self.owner}: {self.sums} sums a class{gradient}{reasons}"
 
 
+refused_formula = ""  # why the formula of the last call is no program, for `explain`
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
 _recorded: list[PassRecord] | None = None
 if _forced and _forced not in OPERATORS:
@@ -105,13 +108,18 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_f
     return chosen
 
 
-def refusal(operator: Operator, inputs: Inputs, planned: KernelColumns | None) -> str:
+def refusal(
+    operator: Operator, inputs: Inputs, planned: KernelColumns | None, programs: Sequence[Program | None] = ()
+) -> str:
     """Why a fused operator cannot compute these sums, or an empty string."""
     tensors = {"input": inputs.input, "target": inputs.target, "weight": inputs.weight, "logit_bias": inputs.logit_bias}
     tensors["mask"] = inputs.mask
     if operator == "triton" and inputs.link == "difference":
         return NO_DIFFERENCES
-    reason = unavailable(operator, inputs.input) or unfit(tensors)
+    formula = inputs.link == "difference" and any(programs)
+    exact = formula and not any(program is not None and program.single for program in programs)
+    dtypes = (*native.INPUTS, torch.float64) if exact else native.INPUTS
+    reason = unavailable(operator, inputs.input) or unfit(tensors, dtypes)
     if reason:
         return reason
     if not inputs.from_logits:
@@ -121,7 +129,7 @@ def refusal(operator: Operator, inputs: Inputs, planned: KernelColumns | None) -
     if operator == "native" and inputs.link == "sigmoid" and inputs.holds_indices:
         return "the target holds class indices, each class one against the rest"
     if planned is None:
-        return "a term is a formula of the loss's own"
+        return f"{OWN_FORMULA}: {refused_formula}" if refused_formula else OWN_FORMULA
     if len(planned[1]) > 4 * native.MOST_TERMS:
         return f"more than {native.MOST_TERMS} different terms"
     return ""
@@ -149,11 +157,11 @@ def unavailable(operator: Operator, input: Tensor) -> str:
     return triton.unavailable(input)
 
 
-def unfit(tensors: dict[str, Tensor | None]) -> str:
+def unfit(tensors: dict[str, Tensor | None], dtypes: Sequence[torch.dtype] = native.INPUTS) -> str:
     """Why no fused operator takes these tensors, or an empty string. The first is the input."""
     input = next(iter(tensors.values()))
     assert input is not None
-    if input.dtype not in native.INPUTS:
+    if input.dtype not in dtypes:
         return f"the input is {_name(input)}"
     if not input.numel():
         return "the input is empty"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from losskit.ops.constants import REGION_COLUMNS as REGION_COLUMNS
 from losskit.ops.constants import RegionColumn as RegionColumn
+from losskit.ops.formula import Program
 from losskit.ops.maths import one_minus_exp, safe_power
 
 OF_REGIONS = 4  # of the columns, which sum neither squares nor differences
@@ -51,7 +52,7 @@ class Difference(NamedTuple):
         return self.scale * near * (error - near / 2)
 
 
-Known = Formula | Difference
+Known = Formula | Difference | Program  # what the kernels compute
 Term = Known | Callable[[Tensor], Tensor]  # f(log p), element by element
 
 
@@ -96,7 +97,22 @@ def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
         else:
             index = len(found)
             found.append(column.term)
-            constants += (*column.term, 0.0, 1.0)[:4]
+            numbers = (0.0, 0.0) if isinstance(column.term, Program) else column.term
+            constants += (*numbers, 0.0, 1.0)[:4]
             places += [-1] * 4
         places[len(REGION_COLUMNS) + 4 * index + slot] = position
     return places, constants
+
+
+def programs_of(columns: Sequence[Column]) -> list[Program | None]:
+    """The programs among the terms, in the order of their constants in `kernel_columns`."""
+    found: list[Known] = []
+    used: set[tuple[int, str, int]] = set()
+    for column in columns:
+        if isinstance(column, TermColumn) and isinstance(column.term, Known):
+            free = (k for k, term in enumerate(found) if term == column.term and (k, *column[1:]) not in used)
+            index = next(free, len(found))
+            if index == len(found):
+                found.append(column.term)
+            used.add((index, *column[1:]))
+    return [term if isinstance(term, Program) else None for term in found]

@@ -3,7 +3,7 @@
 import zlib
 from typing import Literal, get_args
 
-STRUCTURES = 1  # raise it when a structure of csrc/call.h changes in a way that its size does not show
+STRUCTURES = 2  # raise it when a structure of csrc/call.h changes in a way that its size does not show
 
 DTYPES = ("float32", "float16", "bfloat16", "float64", "bool", "uint8", "int8", "int16", "int32", "int64")
 LINKS = ("sigmoid", "softmax", "difference")
@@ -12,13 +12,14 @@ REGION_COLUMNS: tuple[RegionColumn, ...] = get_args(RegionColumn)
 PROBLEMS = ("no_problem", "bad_index", "bad_label", "bad_row", "bad_soft")
 ACTIVATIONS = ("no_activations", "save_activations", "use_activations")
 
-# Of a formula on numbers; the operations of csrc/tape.c
+# Of a formula on numbers; see csrc/operations.h
 OPERATIONS = (
-    "constant", "add", "subtract", "multiply", "divide", "negate", "absolute", "exp", "expm1", "log", "log1p", "sqrt",
-    "power", "minimum", "maximum", "tanh", "cosh", "less", "less_equal", "equal", "not_equal", "and", "or", "not",
-    "where",
+    "constant", "add", "subtract", "multiply", "multiply_add", "divide", "negate", "copy", "absolute", "sign", "exp",
+    "expm1", "log", "log1p", "sqrt", "power", "minimum", "maximum", "tanh", "sigmoid", "cosh", "sinh", "floor", "round",
+    "less", "less_equal", "equal", "not_equal", "and", "or", "not", "where",
 )  # fmt: skip
-MOST_REGISTERS = 96
+MOST_REGISTERS = 96  # of a formula of totals
+MOST_ROWS = 28  # between the inputs and the results of a formula of elements
 
 # Of a whole loss
 FINISHES = ("mean_of_terms", "region_formula")
@@ -38,6 +39,10 @@ EXP_TAIL = (0.000198909809, 0.00139336416, 0.00833331048, 0.0416664667, 0.166666
 LOG1P_OVER_Z = (
     -0.00317605701, 0.0195425265, -0.0563736111, 0.105436236, -0.152696669, 0.196632743, -0.249516159, 0.333297104,
     -0.499998927, 1.0,
+)  # fmt: skip
+LOG_TAIL = (
+    0.0674647912, -0.11675591, 0.118882045, -0.124056026, 0.142195478, -0.166679949, 0.200021192, -0.250000089,
+    0.333333135,
 )  # fmt: skip
 EXPM1_SMALL = -0.34  # from here to 0 expm1 is its own polynomial
 
@@ -62,10 +67,10 @@ def _header() -> str:
     )  # fmt: skip
     numbers = {
         "MOST_TERMS": MOST_TERMS, "FEW_CLASSES": FEW_CLASSES, "MOST_PARTS": MOST_PARTS,
-        "MOST_REGISTERS": MOST_REGISTERS,
+        "MOST_REGISTERS": MOST_REGISTERS, "MOST_ROWS": MOST_ROWS,
     }  # fmt: skip
     floats = {"ROW_TOLERANCE": ROW_TOLERANCE, "EXPM1_SMALL": EXPM1_SMALL}
-    polynomials = {"EXP_TAIL": EXP_TAIL, "LOG1P_OVER_Z": LOG1P_OVER_Z}
+    polynomials = {"EXP_TAIL": EXP_TAIL, "LOG1P_OVER_Z": LOG1P_OVER_Z, "LOG_TAIL": LOG_TAIL}
     lines = [
         f"/* Written by setup.py from losskit/ops/constants.py; structures {STRUCTURES}. */",
         "#pragma once",

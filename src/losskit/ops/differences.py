@@ -6,12 +6,13 @@ from torch import Tensor
 
 from losskit.ops import choice, passes
 from losskit.ops.columns import Column, Difference, TermColumn, kernel_columns
+from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs
 
 
-def columns(difference: Difference) -> list[Column]:
+def columns(formula: Difference | Program) -> list[Column]:
     """The sums of the weighted values, and of the weights."""
-    return [TermColumn(difference, "truth"), "count"]
+    return [TermColumn(formula, "truth"), "count"]
 
 
 def refusal(tensors: dict[str, Tensor | None]) -> str:

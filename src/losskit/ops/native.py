@@ -38,7 +38,7 @@ _Doubles, _Slots = ctypes.c_double * 4, ctypes.c_int64 * 4
 
 
 class _Term(ctypes.Structure):
-    _fields_ = [("constants", _Doubles), ("places", _Slots)]
+    _fields_ = [("constants", _Doubles), ("places", _Slots), ("program", ctypes.c_void_p)]
 
 
 class _Call(ctypes.Structure):
@@ -53,6 +53,7 @@ class _Call(ctypes.Structure):
         ("region", ctypes.c_int64 * _REGION),
         ("terms", ctypes.c_int64),
         ("term", _Term * MOST_TERMS),
+        ("neutral", ctypes.c_double * 2),
         ("problem", ctypes.c_int64),
         ("bad_value", ctypes.c_double),
         ("keys", ctypes.c_void_p),

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from losskit.ops import choice, native, values
-from losskit.ops.columns import Column, columns_of, kernel_columns
+from losskit.ops.columns import Column, columns_of, kernel_columns, programs_of
 from losskit.ops.constants import GRADIENTS, RESULTS
 from losskit.ops.finish import Finish, LossStruct, TermsFinish, set_part
 from losskit.ops.inputs import Inputs
 from losskit.ops.passes import can_save
+from losskit.ops.programs import structure_of
 
 MOST_PLANS = 64
 WITHOUT_LOCK = 8192  # elements, from which on other Python threads run meanwhile
@@ -30,7 +31,10 @@ _VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(len(GRADIENTS))
 _NOT_A_NUMBER = float("nan")
 _PLAIN = (Tensor, nn.Parameter)
 _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # also one that a transform left behind
-_NUMBER = torch.empty((), dtype=torch.float32, device="cpu")  # template of a value
+_NUMBERS = {  # templates of a value, by the dtype of the input
+    dtype: torch.empty((), dtype=torch.float64 if dtype == torch.float64 else torch.float32, device="cpu")
+    for dtype in (*native.INPUTS, torch.float64)
+}
 
 
 class Plans(dict[Any, Any]):
@@ -119,6 +123,7 @@ class Plan:
     def __init__(
         self, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column],
         parts: Sequence[PlannedPart], *, pooled: bool, is_sum: bool, offset: float, reasons: dict[choice.Operator, str],
+        neutral: Sequence[float] = (0.0, 0.0),
     ) -> None:  # fmt: skip
         planned = kernel_columns(columns)
         assert planned is not None
@@ -130,6 +135,13 @@ class Plan:
         self.struct.size = inputs.input.numel() // (inputs.num_classes if by_class else 1)
         for part, given in zip(self.struct.part, parts, strict=False):
             set_part(part, given.finish, given.weight, list(given.places), columns_of(given.columns), self.held)
+        for term, program in zip(self.struct.call.term, programs_of(columns), strict=False):
+            if program is not None:
+                of_program = structure_of(program)
+                self.held.append(of_program)
+                term.program = ctypes.addressof(of_program)
+        self.struct.call.neutral = type(self.struct.call.neutral)(*neutral)
+        self.number = _NUMBERS[inputs.input.dtype]
         self.address = ctypes.byref(self.struct)
         self.columns = len(columns)
         self.tensors = [_shape(tensor) for tensor in tensors]
@@ -156,7 +168,7 @@ class Plan:
 
     def evaluate(self, call: Call, gradient: Tensor | None, coefficients: Tensor | None, mode: int) -> Tensor:
         """One C call."""
-        value = torch.empty_like(_NUMBER)
+        value = torch.empty_like(self.number)
         weight, mask, options, weights = call.weight, call.mask, call.options, call.part_weights
         flags = self.run(
             self.address,
@@ -367,7 +379,7 @@ def _divides(finish: Finish) -> bool:
 
 
 def _mode(inputs: Inputs, parts: Sequence[PlannedPart]) -> int:
-    if inputs.input.dtype != torch.float32:
+    if inputs.input.dtype not in (torch.float32, torch.float64):
         return _LATER  # rounded once, after the incoming gradient was multiplied in
     if all(isinstance(part.finish, TermsFinish) for part in parts):
         return _WITH_TOTALS

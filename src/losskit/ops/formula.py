@@ -1,0 +1,218 @@
+"""A formula of elements as a program: the operations of its value and of its slope by the first input.
+
+The formula and its derivative are recorded once. What depends on options alone is computed in float64 when they are
+known. Before a program serves, it is evaluated in float64 beside the formula itself, at points where formulas differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from losskit.ops.interpret import evaluate
+from losskit.ops.recorder import Recorder
+from losskit.ops.tape import Operation, Untraceable
+
+Numbers = dict[str, Any]  # options that are numbers, by name; while a formula is recorded, tensors of one number
+Formula = Callable[[Sequence[Tensor], Numbers], Tensor]
+Kind = Literal["elements", "log_p"]
+
+
+class Graph(NamedTuple):
+    """A recorded formula: the inputs of each element and the numbers are the first registers."""
+
+    elements: int
+    numbers: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    value: int
+    slope: int
+    single: bool  # whether it computes in float32, whatever it is given
+    reads_shape: bool
+
+
+class Program(NamedTuple):
+    """A formula without numbers to be filled in."""
+
+    inputs: int
+    operations: tuple[Operation, ...]
+    value: int
+    slope: int
+    single: bool = False
+
+    @property
+    def steps(self) -> int:
+        """How many operations are evaluated for each element."""
+        return sum(operation.name != "constant" for operation in self.operations)
+
+
+def record(formula: Formula, elements: int, numbers: Numbers, kind: Kind) -> Graph:
+    """The graph of a formula; raises Untraceable."""
+    graph, watched = _record(formula, elements, numbers, kind, torch.float64)
+    if watched.reads_dtype:
+        other, _ = _record(formula, elements, numbers, kind, torch.float32)
+        if not _alike(graph, other):
+            raise Untraceable("it computes something else for another dtype")
+    return graph._replace(reads_shape=watched.reads_shape)
+
+
+def _record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, dtype: torch.dtype) -> tuple[Graph, _Watch]:
+    samples = [torch.tensor(_SAMPLES[kind][k], dtype=dtype) for k in range(elements)]
+    samples[0].requires_grad_()
+    unknown = [torch.tensor(float(value), dtype=torch.float64) for value in numbers.values()]
+    recorder = Recorder([*samples, *unknown], len(unknown))
+    watched = _Watch()
+
+    def run() -> tuple[Tensor, Tensor]:
+        with watched:
+            value = formula(samples, dict(zip(numbers, unknown, strict=True)))
+        check_value(value, samples[0])
+        (slope,) = torch.autograd.grad(value, samples[0], torch.ones_like(value))
+        return value, slope
+
+    with torch.enable_grad():
+        value, slope = recorder.run(run)
+    registers = int(recorder.register(value)), int(recorder.register(slope))
+    made = Graph(elements, tuple(numbers), tuple(recorder.operations), *registers, recorder.single, False)
+    return made, watched
+
+
+def check_value(value: Any, sample: Tensor) -> None:
+    if not isinstance(value, Tensor):
+        raise Untraceable(f"it returns {type(value).__name__}")
+    if value.shape != sample.shape:
+        raise Untraceable("its result has another shape than its argument")
+    if not value.requires_grad:
+        raise Untraceable("its result has no gradient")
+
+
+class _Watch(TorchFunctionMode):
+    """Notices what a formula asks of a tensor besides its values, and refuses what takes values out of PyTorch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads_shape = self.reads_dtype = False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in _TAKEN_OUT:
+            raise Untraceable(f"it takes values out of PyTorch: {name}")
+        self.reads_shape |= func in _SHAPES or name in _SHAPE_METHODS
+        self.reads_dtype |= func == Tensor.dtype.__get__  # type: ignore[attr-defined]
+        return func(*args, **(kwargs or {}))
+
+
+_TAKEN_OUT = {"numpy", "tolist", "__array__", "data_ptr", "__dlpack__", "untyped_storage", "storage", "__reduce_ex__"}
+_SHAPES = {getattr(Tensor, name).__get__ for name in ("shape", "ndim")}
+_SHAPE_METHODS = {
+    "size", "dim", "numel", "nelement", "ndimension", "__len__", "stride", "is_contiguous", "element_size", "nbytes",
+}  # fmt: skip
+_SAMPLES = {
+    "elements": ((0.3, -1.2, 2.0, 0.9), (0.75, -1.5, 0.25, 4.0), (1.5, 0.5, 2.5, 0.8), (0.4, 1.1, -0.6, 2.2)),
+    "log_p": ((-0.25, -1.5, -3.0, -0.01),),
+}
+
+
+def _alike(a: Graph, b: Graph) -> bool:
+    same = len(a.operations) == len(b.operations) and a[3:5] == b[3:5]
+    return same and all(
+        x[:4] == y[:4] and (x.constant == y.constant or abs(x.constant - y.constant) <= 1e-6 * abs(x.constant))
+        for x, y in zip(a.operations, b.operations, strict=True)
+    )
+
+
+def specialize(graph: Graph, numbers: Numbers) -> Program:
+    """The program of these numbers: without what depends on them alone, nor what neither result needs."""
+    made = _Builder(graph.elements)
+    registers = list(range(graph.elements))
+    registers += [made.constant(float(numbers[name])) for name in graph.numbers]
+    for operation in graph.operations:
+        if operation.name == "constant":
+            registers.append(made.constant(operation.constant))
+        else:
+            operands = [registers[k] for k in operation.operands]
+            registers.append(made.simplified(operation.name, operands))
+    return made.program(registers[graph.value], registers[graph.slope], graph.single)
+
+
+class _Builder:
+    def __init__(self, inputs: int) -> None:
+        self.inputs = inputs
+        self.operations: list[Operation] = []
+        self.known: dict[Any, int] = {}
+
+    def constant(self, number: float) -> int:
+        return self.append(Operation("constant", constant=number))
+
+    def append(self, operation: Operation) -> int:
+        key = (*operation[:4], repr(operation.constant))
+        if key not in self.known:
+            self.operations.append(operation)
+            self.known[key] = self.inputs + len(self.operations) - 1
+        return self.known[key]
+
+    def number(self, register: int) -> float | None:
+        made = self.operations[register - self.inputs] if register >= self.inputs else None
+        return made.constant if made is not None and made.name == "constant" else None
+
+    def simplified(self, name: str, operands: list[int]) -> int:
+        """An operation, or what gives the same bits for less."""
+        numbers = [self.number(k) for k in operands]
+        if None not in numbers:
+            each = [torch.tensor(number, dtype=torch.float64) for number in numbers]
+            return self.constant(float(evaluate(name, each)))
+        a, b, *_ = *operands, -1
+        if name == "multiply" and 1.0 in numbers:
+            return operands[1 - numbers.index(1.0)]
+        if name == "divide" and numbers[1] is not None and _is_power_of_two(numbers[1]):
+            return self.simplified("multiply", [a, self.constant(1 / numbers[1])])
+        if name == "power" and numbers[1] in _POWERS:
+            return _POWERS[numbers[1]](self, a)
+        if name == "where" and numbers[0] is not None:
+            return operands[1] if numbers[0] else operands[2]
+        if name == "where" and b == operands[2]:
+            return b
+        return self.append(Operation(name, *operands))
+
+    def program(self, value: int, slope: int, single: bool) -> Program:
+        """The operations that the results need, those of the value first."""
+        order: list[int] = []
+        for result in (value, slope):
+            self._visit(result, order)
+        if value < self.inputs or value == slope or self.number(value) is not None:
+            value = self.append(Operation("copy", value))
+            order.append(value)
+        if slope < self.inputs or self.number(slope) is not None:
+            slope = self.append(Operation("copy", slope))
+            order.append(slope)
+        places = {k: k for k in range(self.inputs)} | {old: self.inputs + new for new, old in enumerate(order)}
+        moved = []
+        for old in order:
+            operation = self.operations[old - self.inputs]
+            moved.append(operation.moved([places[k] for k in operation.operands]))
+        return Program(self.inputs, tuple(moved), places[value], places[slope], single)
+
+    def _visit(self, register: int, order: list[int]) -> None:
+        if register < self.inputs or register in order:
+            return
+        operation = self.operations[register - self.inputs]
+        for operand in operation.operands:
+            self._visit(operand, order)
+        order.append(register)
+
+
+def _is_power_of_two(number: float) -> bool:
+    return number != 0 and math.isfinite(number) and abs(math.frexp(number)[0]) == 0.5 and abs(number) < 2.0**100
+
+
+_POWERS: dict[float | None, Callable[[_Builder, int], int]] = {
+    1.0: lambda made, a: a,  # noqa: ARG005
+    2.0: lambda made, a: made.append(Operation("multiply", a, a)),
+    3.0: lambda made, a: made.append(Operation("multiply", made.append(Operation("multiply", a, a)), a)),
+    0.5: lambda made, a: made.append(Operation("sqrt", a)),
+    -1.0: lambda made, a: made.append(Operation("divide", made.constant(1.0), a)),
+}

@@ -1,0 +1,162 @@
+"""Records the operations of PyTorch that a formula, and its derivative, call on sample tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from losskit.ops.constants import MOST_REGISTERS
+from losskit.ops.tape import Operation, Register, Tape, Untraceable
+from losskit.ops.writers import (
+    ALIASES,
+    CONSTANTS,
+    KEYWORDS,
+    NUMBERS,
+    OF_BOOLS,
+    OF_WHOLES,
+    READERS,
+    SAME_SHAPE,
+    WRITERS,
+)  # fmt: skip
+
+
+def trace(formula: Callable[[Sequence[Tensor]], Tensor], samples: Sequence[Tensor]) -> Tape:
+    """The formula of these inputs, without its derivative; raises Untraceable."""
+    recorder = Recorder(samples)
+    with torch.no_grad():
+        value = recorder.run(lambda: formula(samples))
+    last = recorder.register(value)
+    if last != len(samples) + len(recorder.operations) - 1:
+        last = recorder.append(Operation("add", last, recorder.constant(0.0)))
+    if last >= MOST_REGISTERS:
+        raise Untraceable(f"it has more than {MOST_REGISTERS - len(samples)} operations")
+    return Tape(len(samples), tuple(recorder.operations))
+
+
+class Recorder(TorchDispatchMode):
+    """Records what is called on the sample tensors, which are told apart by their memory."""
+
+    def __init__(self, samples: Sequence[Tensor], numbers: int = 0) -> None:
+        """The last `numbers` samples are single numbers, the same for every element."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.inputs = len(samples)
+        self.operations: list[Operation] = []
+        self.known: dict[Any, Register] = {}  # registers by operation
+        self.registers = {_memory(tensor): Register(k) for k, tensor in enumerate(samples)}
+        self.alive: list[Tensor] = list(samples)  # so that no memory is used twice
+        self.uniform = set(range(len(samples) - numbers, len(samples)))  # registers that are one number
+        self.single = False  # whether something was computed in float32
+        self.mistake: Exception | None = None  # of this class, where the formula may have hidden it
+
+    def run(self, formula: Callable[[], Any]) -> Any:
+        """The formula's result; what the formula itself raises is a reason why it is not traced."""
+        try:
+            with self:
+                result = formula()
+        except Untraceable:
+            raise
+        except Exception as error:
+            if self.mistake is not None:
+                raise self.mistake from error
+            raise Untraceable(f"on sample numbers it raises {type(error).__name__}: {error}") from error
+        if self.mistake is not None:
+            raise self.mistake
+        return result
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = func.overloadpacket.__name__
+        writes = name.endswith("_") and not name.endswith("__")
+        if writes and (_memory(args[0]) not in self.registers or self.register(args[0]) < self.inputs):
+            raise Untraceable(f"it calls {name}, which writes into a tensor of the call")
+        result = func(*args, **kwargs)
+        try:
+            self._record(name.removesuffix("_") if writes else name, args, kwargs, result)
+        except Untraceable:
+            raise
+        except Exception as error:
+            self.mistake = error
+            raise
+        return result
+
+    def _record(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
+        if unknown := kwargs.keys() - KEYWORDS:
+            raise Untraceable(f"it calls {name} with {', '.join(sorted(unknown))}")
+        first = result[0] if isinstance(result, tuple) else result
+        if not isinstance(first, Tensor):
+            raise Untraceable(READERS.get(name, f"it calls {name}, which has no operation on numbers"))
+        self._check_type(name, args, first)
+        if name in ALIASES or (name in SAME_SHAPE and self._is_same(args[0], first)):
+            register = self.register(args[0])
+        elif name in CONSTANTS:
+            register = self.constant(_only_value(first))
+        elif name in WRITERS:
+            numbers = {key: value for key, value in kwargs.items() if key in NUMBERS}
+            register = WRITERS[name](self, *args, **numbers)
+        else:
+            raise Untraceable(f"it calls {name}, which has no operation on numbers")
+        for tensor in result if isinstance(result, tuple) else (result,):
+            self.registers[_memory(tensor)] = register
+            self.alive.append(tensor)
+
+    def _check_type(self, name: str, args: Any, result: Tensor) -> None:
+        dtype = result.dtype
+        if dtype == torch.float64 or (dtype == torch.bool and name in OF_BOOLS):
+            return
+        if dtype == torch.float32:
+            self.single |= name not in CONSTANTS | ALIASES or args[0].dtype == torch.float64
+            return
+        whole = not dtype.is_floating_point and not dtype.is_complex and dtype != torch.bool
+        operands = [arg for arg in args if isinstance(arg, Tensor)]
+        if not (whole and name in OF_WHOLES and all(not t.is_floating_point() for t in operands)):
+            raise Untraceable(f"it calls {name} with a result of {str(dtype).removeprefix('torch.')}")
+
+    def _is_same(self, tensor: Tensor, result: Tensor) -> bool:
+        return result.shape == tensor.shape or int(self.register(tensor)) in self.uniform
+
+    def register(self, operand: Any) -> Register:
+        if isinstance(operand, Register):
+            return operand
+        if not isinstance(operand, Tensor):
+            return self.constant(float(operand))
+        if _memory(operand) not in self.registers:
+            raise Untraceable("it uses a tensor from outside")
+        return self.registers[_memory(operand)]
+
+    def number(self, operand: Any) -> float | None:
+        """The number of a constant, or None."""
+        position = self.register(operand) - self.inputs
+        constant = position >= 0 and self.operations[position].name == "constant"
+        return self.operations[position].constant if constant else None
+
+    def constant(self, number: float) -> Register:
+        return self.append(Operation("constant", constant=number))
+
+    def append(self, operation: Operation) -> Register:
+        key = (*operation[:4], repr(operation.constant))  # -0.0 is not 0.0
+        if key not in self.known:
+            self.operations.append(operation)
+            register = self.known[key] = Register(self.inputs + len(self.operations) - 1)
+            if operation.name == "constant" or self.uniform.issuperset(operation.operands):
+                self.uniform.add(register)
+        return self.known[key]
+
+    def write(self, name: str, *operands: Any) -> Register:
+        return self.append(Operation(name, *[self.register(operand) for operand in operands]))
+
+
+def _memory(tensor: Tensor) -> int:
+    address: int = tensor.untyped_storage()._cdata
+    return address
+
+
+def _only_value(tensor: Tensor) -> float:
+    first = tensor.reshape(-1)[:1]
+    same = tensor.numel() and (bool((tensor == first).all()) or bool(tensor.isnan().all()))
+    if not same:
+        raise Untraceable("it makes a tensor of several values")
+    return float(first)
