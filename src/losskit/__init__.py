@@ -22,6 +22,7 @@ from losskit.core.kit import region_loss as region_loss
 from losskit.core.kit import regression_loss as regression_loss
 from losskit.core.loss import Loss as Loss
 from losskit.core.loss import Part as Part
+from losskit.core.means import MeanLoss as MeanLoss
 from losskit.core.means import RegressionLoss as RegressionLoss
 from losskit.core.options import option as option
 from losskit.core.region import RegionLoss as RegionLoss

@@ -74,6 +74,11 @@ class Synchronized(Loss):
         return loss, named or {self.criterion.label: Part(loss.detach(), loss.detach())}
 
     @property
+    def takes_normalizer(self) -> bool:
+        takes: bool = self.criterion.takes_normalizer
+        return takes
+
+    @property
     def processes(self) -> int:
         return dist.get_world_size(self.group) if _initialized() else 1
 
@@ -132,7 +137,7 @@ def _losses(
     averaged: bool,
 ) -> Iterator[Tensor]:
     # Parameters of the criterion have their whole gradient on every process only where the whole is finished there.
-    one_pass = local.is_mean and not (processes > 1 and any(p.requires_grad for p in local.parameters()))
+    one_pass = local.counts_from_targets and not (processes > 1 and any(p.requires_grad for p in local.parameters()))
     whole = None if one_pass else added(_first_pass(local, model, batches), group)
     for number, (x, *others) in enumerate(batches, start=1):
         with _accumulating(model, last=number == len(batches)):

@@ -17,6 +17,7 @@ from losskit.core.totals import Sums
 from losskit.core.wrapped import as_loss
 
 Several = Tensor | Sequence[Tensor]
+Normalizer = float | Tensor | Sequence[float | Tensor]
 
 
 class _Level(NamedTuple):
@@ -70,18 +71,46 @@ class DeepSupervisionLoss(Summable):
         weight: Several | None = None,
         mask: Several | None = None,
         *,
+        normalizer: Normalizer | None = None,
         whole: Sums | None = None,
         **named: Any,
     ) -> Tensor:
         if whole is not None:
             self.require_summable()
         levels = self._levels(output, target, weight, mask)
+        divisors = self._normalizers(normalizer, [level.output.shape[2:].numel() for level in levels])
         return self._mean(
             [
-                call(self.criterion, (x, t), w, m, None, None if whole is None else whole.part(str(i)), named)
+                call(self.criterion, (x, t), w, m, divisors[i], None if whole is None else whole.part(str(i)), named)
                 for i, (x, t, w, m) in enumerate(levels)
             ]
         )
+
+    @property
+    def takes_normalizer(self) -> bool:
+        return self.criterion.takes_normalizer
+
+    def _normalizers(self, given: Normalizer | None, sizes: list[int]) -> list[Any]:
+        """What replaces the denominator of each resolution; one number serves resolutions of one size."""
+        if given is None:
+            return [None] * len(sizes)
+        if not self.takes_normalizer:
+            raise TypeError(
+                f"{self.name}: normalizer= replaces the number of elements that a mean divides by, and "
+                f"{self.criterion.label} is no mean of elements. Leave it out."
+            )
+        if isinstance(given, Sequence):
+            if len(given) < len(sizes):
+                raise ValueError(
+                    f"{self.name}: there are {len(sizes)} outputs, but {len(given)} normalizers; pass one for each."
+                )
+            return list(given)
+        if len(set(sizes)) > 1:
+            raise ValueError(
+                f"{self.name}: the outputs have {len(sizes)} resolutions, each a mean over its own elements, so one "
+                "normalizer cannot serve all. Pass a list with one for each output, normalizer=[...]."
+            )
+        return [given] * len(sizes)
 
     @property
     def summable(self) -> bool:
@@ -100,14 +129,16 @@ class DeepSupervisionLoss(Summable):
         criterion: Any = self.criterion
         return Sums(**{str(i): criterion.totals(x, t, weight=w, mask=m) for i, (x, t, w, m) in enumerate(levels)})
 
-    def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
-        if normalizer is not None:
-            raise TypeError(f"{self.name} has a denominator for each resolution; normalizer= cannot replace them.")
+    def finish(self, sums: Sums, *, normalizer: Normalizer | None = None, whole: Sums | None = None) -> Tensor:
         criterion: Any = self.criterion
+        # Sums do not tell their resolutions: taken as different, so that one number is refused for several.
+        divisors = self._normalizers(normalizer, list(range(len(sums.names()))))
         return self._mean(
             [
-                criterion.finish(sums.part(name), whole=None if whole is None else whole.part(name))
-                for name in sums.names()
+                criterion.finish(
+                    sums.part(name), normalizer=divisors[i], whole=None if whole is None else whole.part(name)
+                )
+                for i, name in enumerate(sums.names())
             ]
         )
 

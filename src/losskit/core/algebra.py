@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from losskit.core import passes
 from losskit.core.contract import check_tensor
 from losskit.core.labels import LabelLoss
-from losskit.core.loss import Loss, Part, Parts, Summable, Weight, bind
+from losskit.core.loss import Loss, Part, Parts, Summable, Weight, bind, check_divisor
 from losskit.core.options import Configured
 from losskit.core.reduction import result_dtype
 from losskit.core.totals import Counts, Sums
@@ -164,13 +164,27 @@ class WeightedSum(Summable):
         return values
 
     def _check_call(self, normalizer: float | Tensor | None, whole: Sums | None, named: dict[str, Any]) -> None:
-        if normalizer is not None and not self.takes_normalizer:
-            raise TypeError(f"{self.name}: normalizer= replaces the denominator of a mean; no part of it is one.")
+        check_divisor(self.name, normalizer, whole)
+        if normalizer is not None:
+            self._check_normalizer()
         if whole is not None:
             self.require_summable()
         for name in named:
             if not _takes(self, name):
                 raise TypeError(f"{self.name}: no part of it, {', '.join(self.names)}, takes {name}=.")
+
+    def _check_normalizer(self) -> None:
+        refusing = [name for name, part in zip(self.names, self._parts, strict=True) if not part.takes_normalizer]
+        if refusing:
+            call = f"({', '.join(self.tensors)})"
+            apart = " + ".join(
+                f"{name}{call[:-1]}, normalizer=...)" if name not in refusing else name + call for name in self.names
+            )
+            raise TypeError(
+                f"{self.name}: normalizer= replaces the number of elements that a mean divides by, and "
+                f"{' and '.join(refusing)} {'are no means' if len(refusing) > 1 else 'is no mean'} of elements. Give "
+                f"each part its own: call the parts one by one, {apart}."
+            )
 
     def _sums_of_labels(
         self, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None, *, every: bool
@@ -205,8 +219,12 @@ class WeightedSum(Summable):
         return not self.offset and all(part.is_mean for part in self._parts)
 
     @property
+    def counts_from_targets(self) -> bool:
+        return self.is_mean and all(part.counts_from_targets for part in self._parts)
+
+    @property
     def takes_normalizer(self) -> bool:
-        return any(part.takes_normalizer for part in self._parts)
+        return all(part.takes_normalizer for part in self._parts)
 
     def totals(self, *tensors: Any, **arguments: Any) -> Sums:
         self.require_summable()
@@ -246,7 +264,7 @@ class WeightedSum(Summable):
             str(index): part.counts(target, weight, mask, num_classes=num_classes)
             for index, part in enumerate(self._parts)
         }
-        self._require_mean()
+        self._require_counts()
         return Counts(**found)
 
     @property
@@ -288,7 +306,7 @@ def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:
 
 
 def _finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums | None) -> Tensor:
-    value: Tensor = part.finish(sums, normalizer=normalizer if part.takes_normalizer else None, whole=whole)
+    value: Tensor = part.finish(sums, normalizer=normalizer, whole=whole)
     return value
 
 
@@ -305,7 +323,7 @@ def call(
     arguments = {
         "weight": weight,
         "mask": mask,
-        "normalizer": normalizer if part.takes_normalizer else None,
+        "normalizer": normalizer,
         "whole": whole,
         **{name: value for name, value in named.items() if _takes(part, name)},
     }

@@ -102,6 +102,11 @@ def bind(owner: str, names: Sequence[str], given: tuple[Any, ...], arguments: di
     return (*given[: len(names)], *(arguments.pop(name) for name in names[len(given) :]))
 
 
+def check_divisor(owner: str, normalizer: object, whole: object) -> None:
+    if whole is not None and normalizer is not None:
+        raise TypeError(f"{owner}: pass normalizer= or whole=, not both; each replaces the denominator.")
+
+
 class Loss(Configured):
     """The base of every loss: give `values(...)`, unreduced, and the rest derives; or override `forward` itself.
 
@@ -169,12 +174,17 @@ class Loss(Configured):
 
     @property
     def is_mean(self) -> bool:
-        """Whether the whole's loss is the sum of its batches' numerators, over a denominator its targets tell."""
+        """Whether the whole's loss is the sum of its batches' numerators, over that of their denominators."""
         return False
 
     @property
+    def counts_from_targets(self) -> bool:
+        """Whether the targets alone tell the denominator of the whole."""
+        return self.is_mean
+
+    @property
     def takes_normalizer(self) -> bool:
-        """Whether `normalizer=` at the call can replace its denominator."""
+        """Whether `normalizer=` of a sum that it is a part of can replace its denominator, a number of elements."""
         return False
 
     def require_summable(self) -> None:
@@ -230,6 +240,11 @@ class Loss(Configured):
         return loss, {self.label: Part(loss.detach(), loss.detach())}
 
 
+_BOTH_PASSES = (
+    "pass whole= the sums of a first pass without gradient (losskit.distributed.micro_batches does both passes)."
+)
+
+
 class Summable(Loss):
     """A loss that is a formula on sums: totals add over micro-batches and ranks, and finish into the exact loss."""
 
@@ -245,8 +260,13 @@ class Summable(Loss):
         return True
 
     @property
+    def is_mean_of_elements(self) -> bool:
+        """Whether its denominator is a number of elements or samples, or their weight."""
+        return self.is_mean
+
+    @property
     def takes_normalizer(self) -> bool:
-        return self.is_mean and self.reduction == "mean"
+        return self.is_mean_of_elements and self.reduction == "mean"
 
     def forward(  # type: ignore[override] # a call names its tensors
         self,
@@ -291,8 +311,7 @@ class Summable(Loss):
         `counts(...)` this gives the share of these sums in its mean, and the shares add up; with sums of
         `totals(...)` its whole value, with the gradient of these sums alone.
         """
-        if whole is not None and normalizer is not None:
-            raise TypeError(f"{self.name}: pass normalizer= or whole=, not both; each replaces the denominator.")
+        check_divisor(self.name, normalizer, whole)
         if isinstance(whole, Counts):
             self._require_mean()
             sums = sums.replaced(denominator=whole["denominator"])
@@ -321,7 +340,7 @@ class Summable(Loss):
 
         `num_classes` is the number of channels of the input where it is not the target's own shape.
         """
-        self._require_mean()
+        self._require_counts()
         with torch.no_grad():
             return Counts(denominator=self.denominator(target, weight, mask, num_classes))
 
@@ -333,10 +352,12 @@ class Summable(Loss):
 
     def _require_mean(self) -> None:
         if not self.is_mean:
-            raise TypeError(
-                f"{self.name} is no mean, so the counts of a whole batch do not divide it: pass whole= the sums of a "
-                "first pass without gradient (losskit.distributed.micro_batches does both passes)."
-            )
+            raise TypeError(f"{self.name} is no mean, so the counts of a whole batch do not divide it: {_BOTH_PASSES}")
+
+    def _require_counts(self) -> None:
+        self._require_mean()
+        if not self.counts_from_targets:
+            raise TypeError(f"{self.name}: its targets alone do not tell how many values it has: {_BOTH_PASSES}")
 
     def reduced(
         self,
