@@ -419,7 +419,7 @@ def test_a_value_from_the_logits_of_soft_and_binary_targets():
     )
 
     @losskit.classification_loss
-    def margin(logits, log_p):
+    def margin(log_p, logits):
         return -log_p * logits.detach().abs()
 
     y = torch.tensor([[1, 0, 1]] * 4)

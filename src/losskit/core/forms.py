@@ -194,6 +194,18 @@ class RegressionForm(Protocol[P]):
     ) -> Tensor: ...
 
 
+class OfLogits(Protocol[P]):
+    """A function of logits: the parameter's name tells it from one of log-probabilities."""
+
+    def __call__(self, logits: Tensor, *args: P.args, **options: P.kwargs) -> Tensor: ...
+
+
+class OfBoth(Protocol[P]):
+    """A function of log-probabilities and logits."""
+
+    def __call__(self, log_p: Tensor, logits: Tensor, *args: P.args, **options: P.kwargs) -> Tensor: ...
+
+
 class LogitsModule(Protocol[P]):
     """The constructor of a loss of a position's logits."""
 

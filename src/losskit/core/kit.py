@@ -23,6 +23,8 @@ from losskit.core.forms import (
     MeanForm2,
     MeanForm3,
     MeanForm4,
+    OfBoth,
+    OfLogits,
     RegionForm,
     RegressionForm,
     TensorsForm,
@@ -117,7 +119,9 @@ def regression_loss(function: Callable[Concatenate[Tensor, Tensor, P], Tensor]) 
 
 
 @overload
-def classification_loss(function: Callable[Concatenate[Tensor, Tensor, P], Tensor]) -> LogitsForm[P]: ...
+def classification_loss(function: OfBoth[P]) -> LogitsForm[P]: ...  # type: ignore[overload-overlap] # told by names
+@overload
+def classification_loss(function: OfLogits[P]) -> LogitsForm[P]: ...  # type: ignore[overload-overlap]
 @overload
 def classification_loss(function: Callable[Concatenate[Tensor, P], Tensor]) -> ClassificationForm[P]: ...
 def classification_loss(function: Callable[..., Tensor]) -> Any:
@@ -126,9 +130,10 @@ def classification_loss(function: Callable[..., Tensor]) -> Any:
     Sigmoid or softmax follows the target. A function of `log_p` alone returns a value for each of its numbers. `logits`
     are (N, C, *), and a function of them returns a value for each position, (N, *), under sigmoid for each logit.
     """
-    tensors = _required(function)
-    if "logits" in tensors:
-        return _from_function(function, LogitsLoss, "per_position", tensors, takes=tuple(tensors))
+    takes = _required(function)
+    if "logits" in takes:
+        leading: list[str] = [name for name in ("log_p", "logits") if name in takes]
+        return _from_function(function, LogitsLoss, "per_position", leading, takes=tuple(leading))
     return _from_function(function, _LabelledTerm, "term", ["log_p"])
 
 

@@ -19,7 +19,7 @@ from losskit.ops.reference import Elements
 
 
 class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
-    """A value for each position from its logits: define `per_position(logits)`, or with `log_p` before or after it.
+    """A value for each position from its logits: define `per_position(logits)`, or `(log_p, logits)`.
 
     `logits` are (N, C, *) and 0 where a position does not count, `log_p` is the log-probability of the truth. Under
     softmax they give (N, *); under sigmoid `log_p` is (N, C, *), and they give that. The loss of a soft target is the
@@ -29,7 +29,7 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, *) under softmax, (N, C, *) under sigmoid."
     without: ClassVar[tuple[str, ...]] = ("from_logits",)
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
-    takes: ClassVar[tuple[str, ...]] = ("logits",)  # the parameters of per_position, in order
+    takes: ClassVar[tuple[str, ...]] = ("logits",)  # the parameters of per_position
 
     denominator = Summable.denominator
 

@@ -140,7 +140,7 @@ class Loss(Configured):
         catalogue.describe(cls)
         catalogue.register(cls)
 
-    def values(self, *tensors: Tensor) -> Tensor:
+    def values(self, *tensors: Any, **_: Any) -> Tensor:  # of any tensors by name, so that a class may say which
         """One number per element or sample, unreduced."""
         raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
 
