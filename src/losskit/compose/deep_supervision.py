@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.algebra import call
+from losskit.core.calls import call, require_normalizer
 from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.loss import Summable
 from losskit.core.options import Configured, option
+from losskit.core.parts import Part, Parts
 from losskit.core.totals import Sums
 from losskit.core.wrapped import as_loss
 
@@ -45,6 +46,7 @@ class DeepSupervisionLoss(Summable):
     shapes: ClassVar[str] = "a list of (N, C, *), the highest resolution first, and the target of the criterion."
     authority: ClassVar[str] = "monai.losses.DeepSupervisionLoss with weights that sum to one"
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
+    has_parts: ClassVar[bool] = True
 
     weights: Literal["halve", "equal"] | Sequence[NonNegative] = option(
         default="halve", doc="of the outputs, before they are made to sum to one: 1, 1/2, 1/4, ..., all 1, or a list"
@@ -75,16 +77,42 @@ class DeepSupervisionLoss(Summable):
         whole: Sums | None = None,
         **named: Any,
     ) -> Tensor:
+        return self._mean(self._values(output, target, weight, mask, normalizer, whole, named))
+
+    def parts(self, output: Several, target: Several, *others: Any, **named: Any) -> tuple[Tensor, Parts]:  # type: ignore[override]
+        """The loss, and the parts of the criterion by output: `0.dice`, `0.ce`, `1.dice`, ..."""
+        arguments = {**dict(zip(("weight", "mask"), others, strict=False)), **named}
+        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
+        inner: dict[int, Parts] = {}
+        values = self._values(output, target, weight, mask, normalizer, whole, arguments, inner)
+        parts = Parts()
+        for index, (value, share) in enumerate(zip(values, self._shares(len(values)), strict=True)):
+            alone = Parts({self.criterion.label: Part(value.detach(), value.detach())})
+            for name, part in inner.get(index, alone).times(share).items():
+                parts[f"{index}.{name}"] = part
+        return self._mean(values), parts
+
+    def _values(
+        self,
+        output: Several,
+        target: Several,
+        weight: Several | None,
+        mask: Several | None,
+        normalizer: Normalizer | None,
+        whole: Sums | None,
+        named: dict[str, Any],
+        inner: dict[int, Parts] | None = None,
+    ) -> list[Tensor]:
+        """The criterion's value on each output; `inner` receives its parts there."""
         if whole is not None:
             self.require_summable()
         levels = self._levels(output, target, weight, mask)
         divisors = self._normalizers(normalizer, [level.output.shape[2:].numel() for level in levels])
-        return self._mean(
-            [
-                call(self.criterion, (x, t), w, m, divisors[i], None if whole is None else whole.part(str(i)), named)
-                for i, (x, t, w, m) in enumerate(levels)
-            ]
-        )
+        wholes = [None if whole is None else whole.part(str(i)) for i in range(len(levels))]
+        return [
+            call(self.criterion, (x, t), w, m, divisors[i], wholes[i], named, i, inner)
+            for i, (x, t, w, m) in enumerate(levels)
+        ]
 
     @property
     def takes_normalizer(self) -> bool:
@@ -94,11 +122,7 @@ class DeepSupervisionLoss(Summable):
         """What replaces the denominator of each resolution; one number serves resolutions of one size."""
         if given is None:
             return [None] * len(sizes)
-        if not self.takes_normalizer:
-            raise TypeError(
-                f"{self.name}: normalizer= replaces the number of elements that a mean divides by, and "
-                f"{self.criterion.label} is no mean of elements. Leave it out."
-            )
+        require_normalizer(self.name, self.criterion, given)
         if isinstance(given, Sequence):
             if len(given) < len(sizes):
                 raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +13,12 @@ from losskit.core import catalogue, passes
 from losskit.core.contract import check_tensor, elementwise
 from losskit.core.domains import Reduction
 from losskit.core.options import Configured, option
+from losskit.core.parts import Part, Parts
 from losskit.core.reduction import Empty, divide, reduce, result_dtype, weighted
 from losskit.core.totals import Counts, Sums
 from losskit.ops.inputs import computing_dtype, summing_dtype
 
 Weight = float | Tensor | nn.Module
-
-
-class Part(NamedTuple):
-    """One component of a composite, detached, for logging."""
-
-    raw: Tensor
-    weighted: Tensor
-
-
-Parts = dict[str, Part]
 
 
 _FORMULAS = ("per_element", "values")  # methods whose parameters are the tensors of a call
@@ -123,6 +114,7 @@ class Loss(Configured):
     tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
     planned: ClassVar[bool] = False  # whether one C call can serve it: see losskit.core.passes
     is_sum: ClassVar[bool] = False
+    has_parts: ClassVar[bool] = False  # whether `parts` names more than the loss itself
     varies: ClassVar[Any] = False  # whether the weights of its parts differ between calls
     __array_ufunc__ = None  # a numpy number times a loss is a loss
 
@@ -237,7 +229,7 @@ class Loss(Configured):
     def parts(self, *tensors: Tensor, **arguments: Any) -> tuple[Tensor, Parts]:
         """The loss to call backward on, and its named components for logging, computed once."""
         loss = self(*tensors, **arguments)
-        return loss, {self.label: Part(loss.detach(), loss.detach())}
+        return loss, Parts({self.label: Part(loss.detach(), loss.detach())})
 
 
 _BOTH_PASSES = (
