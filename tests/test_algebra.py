@@ -312,13 +312,84 @@ def test_normalizer_replaces_the_denominator_of_the_means(classes: Pair) -> None
     x, t = classes
     total = F.cross_entropy(x, t, reduction="sum")
     batch = DiceLoss(pool="batch")
-    criterion = CE() + batch + CE(reduction="sum")
-    expected = total / 10 + batch(x, t) + total
-    close(criterion(x, t, normalizer=10), expected)
-    close(criterion.finish(criterion.totals(x, t), normalizer=10), expected)
-    for no_mean in (batch + CE(reduction="sum"), batch, CE(reduction="sum")):
+    criterion = CE() + 0.5 * FocalLoss(gamma=0.0)
+    close(criterion(x, t, normalizer=10), 1.5 * total / 10)
+    close(criterion.finish(criterion.totals(x, t), normalizer=10), 1.5 * total / 10)
+    for no_mean in (batch, CE(reduction="sum")):
         with pytest.raises(TypeError, match=r"normalizer= replaces the denominator of a mean"):
             no_mean(x, t, normalizer=10)
+
+
+def test_normalizer_reaches_every_part_that_is_a_mean_of_elements(classes: Pair) -> None:
+    x, t = classes
+    every = F.cross_entropy(x, t, reduction="none").flatten()
+    total, hardest = every.sum(), every.topk(9).values.sum()
+
+    @losskit.loss
+    def from_logits(input: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(input, target, reduction="none")
+
+    def taking(input: Tensor, target: Tensor, normalizer: Any = None) -> Tensor:
+        values = F.cross_entropy(input, target, reduction="none")
+        return values.mean() if normalizer is None else values.sum() / normalizer
+
+    raw: Any = nn.CrossEntropyLoss(reduction="none")
+    wrappers: list[tuple[Any, Tensor]] = [
+        (losskit.TopKLoss(CE(), k=0.1), hardest),
+        (losskit.TopKLoss(raw, k=9), hardest),
+        (losskit.DeepSupervisionLoss(CE()), total),
+        (losskit.LearnedWeights(CE(), CE()), 2 * total),
+        (0.5 * (CE() + CE()), total),
+        (losskit.distributed.sync(CE()), total),
+        (from_logits, total),
+        (taking, total),
+    ]
+    for wrapper, numerator in wrappers:
+        both = CE() + wrapper
+        close(both(x, t, normalizer=7).detach(), (total + numerator) / 7)
+        close(sum(part.weighted for part in both.parts(x, t, normalizer=7)[1].values()), (total + numerator) / 7)
+
+
+def test_normalizer_is_refused_by_the_name_of_the_part(classes: Pair) -> None:
+    x, t = classes
+
+    @losskit.loss(batch=True)
+    def whole_batch(input: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(input, target)
+
+    refusing: dict[str, Any] = {
+        "dice": DiceLoss(),
+        "lovasz": LovaszLoss(),
+        "ce_2": CE(reduction="sum"),
+        "mean_focal": losskit.MeanFocalLoss(),
+        "CrossEntropyLoss": nn.CrossEntropyLoss(),
+        "cross_entropy": F.cross_entropy,
+        "whole_batch": whole_batch,
+        "top_k_dice": losskit.TopKLoss(DiceLoss(), k=0.5),
+        "deep_supervision": losskit.DeepSupervisionLoss(DiceLoss()),
+    }
+    for name, part in refusing.items():
+        said = rf"{name} is no mean of elements.*: .*, ce\(input, target, normalizer=...\) \+ {name}\("
+        with pytest.raises(TypeError, match=said):
+            (CE() + part)(x, t, normalizer=7)
+    with pytest.raises(TypeError, match="dice is no mean of elements"):
+        DiceCELoss()(x, t, normalizer=7)
+
+
+def test_normalizers_of_several_resolutions(classes: Pair) -> None:
+    x, t = classes
+    outputs = [x, x[..., :2, :3]]
+    criterion: Any = losskit.DeepSupervisionLoss(CE(), weights="equal")
+    low = criterion.criterion(outputs[1], criterion._resized("target", t, outputs[1]), normalizer=3)
+    expected = (CE()(x, t, normalizer=7) + low) / 2
+    close(criterion(outputs, t, normalizer=[7, 3]), expected)
+    close(criterion.finish(criterion.totals(outputs, t), normalizer=[7, 3]), expected)
+    close(criterion([x, x], t, normalizer=7), CE()(x, t, normalizer=7))  # outputs of one size, as of a transformer
+    for given, said in ((7, "Pass a list with one for each output"), ([7], "2 outputs, but 1 normalizers")):
+        with pytest.raises(ValueError, match=said):
+            criterion(outputs, t, normalizer=given)
+    with pytest.raises(TypeError, match="dice is no mean of elements"):
+        losskit.DeepSupervisionLoss(DiceLoss())(outputs, t, normalizer=[7, 3])
 
 
 def test_sums_of_a_composite_add(classes: Pair) -> None:

@@ -270,3 +270,167 @@ def test_what_a_mask_leaves_out_of_a_loss_of_ones_own_has_no_gradient():
     (gradient,) = torch.autograd.grad(of_rows(rows, rows.detach(), mask=mask), rows)
     assert gradient.isfinite().all()
     assert not gradient[1].any()
+
+
+@losskit.loss
+def paired_boxes(first, second, scale: float = 1.0):
+    """One value a box, from four numbers each."""
+    return scale * (first - second).abs().sum(-1)
+
+
+@losskit.loss(batch=True)
+def spread(first, power: float = 2.0):
+    """One number for the batch."""
+    return first.std(0).pow(power).mean()
+
+
+def test_values_of_samples_are_a_mean_in_every_respect():
+    torch.manual_seed(0)
+    a, b = torch.randn(6, 4, dtype=torch.float64), torch.randn(6, 4, dtype=torch.float64)
+    values = 3 * (a - b).abs().sum(1)
+    weight, mask = torch.rand(6, dtype=torch.float64), torch.tensor([True, False, True, True, False, True])
+    assert issubclass(paired_boxes.Module, losskit.MeanLoss)
+    share = weight * mask
+    close = torch.testing.assert_close
+    close(paired_boxes(a, b, scale=3.0, weight=weight, mask=mask), (values * share).sum() / share.sum())
+    close(paired_boxes(a, b, scale=3.0, normalizer=4), values.sum() / 4)
+    close(paired_boxes(a, b, scale=3.0, reduction="none"), values)
+    module = paired_boxes.Module(scale=3.0)
+    pieces = [slice(0, 1), slice(1, 1), slice(1, 6)]
+    sums = sum(module.totals(a[s], b[s], weight=weight[s]) for s in pieces)
+    close(module.finish(sums), (values * weight).sum() / weight.sum())
+    a.requires_grad_()
+    (whole,) = torch.autograd.grad(module(a, b), a)
+    for loss in losskit.distributed.micro_batches(module, lambda x: x, [(a[s], b[s]) for s in pieces]):
+        loss.backward()
+    close(a.grad, whole)
+    with pytest.raises(TypeError, match=r"its targets alone do not tell how many values it has.*micro_batches"):
+        module.counts(b)
+    both = losskit.MSELoss() + 0.5 * module
+    close(both(a, b, normalizer=2), ((a - b) ** 2).sum() / 2 + 0.25 * values.sum())
+
+
+def test_a_class_of_values_is_the_same():
+    class Boxes(losskit.MeanLoss):
+        """One value a box."""
+
+        scale: float = 1.0
+
+        def values(self, first: Tensor, second: Tensor) -> Tensor:
+            return self.scale * (first - second).abs().sum(-1)
+
+        def values_shape(self, target: Tensor) -> torch.Size:
+            return target.shape[:-1]
+
+    a, b, mask = torch.randn(6, 4), torch.randn(6, 4), torch.arange(6) < 4
+    assert torch.equal(Boxes(scale=3.0)(a, b, mask=mask), paired_boxes(a, b, scale=3.0, mask=mask))
+    assert Boxes().counts(b, mask=mask)["denominator"] == 4  # the targets tell, where the class says how
+    with pytest.raises(TypeError, match=r"Boxes takes \(first, second\); second is missing"):
+        Boxes()(a)
+
+
+def test_values_have_the_batch_first():
+    @losskit.loss
+    def one_number(a, b):
+        return (a - b).abs().mean()
+
+    @losskit.loss
+    def transposed(a, b):
+        return (a - b).abs().T
+
+    a, b = torch.zeros(3, 2), torch.ones(3, 2)
+    with pytest.raises(ValueError, match=r"one_number: .*one number per sample.*got one number.*loss\(batch=True\)"):
+        one_number(a, b)
+    with pytest.raises(ValueError, match=r"transposed: .*\(3, \*\) for a \(3, 2\); got \(2, 3\)\. Make dimension 0"):
+        transposed(a, b)
+
+
+def test_a_loss_of_the_whole_batch_returns_one_number_and_takes_no_weights():
+    x = torch.randn(5, 3)
+    torch.testing.assert_close(spread(x), x.std(0).square().mean())
+    torch.testing.assert_close(spread.Module(power=1.0)(x), spread(x, power=1.0))
+    torch.testing.assert_close(spread.Module()(first=x), spread(x))
+    for name in ("weight", "mask", "normalizer"):
+        for call in (spread, spread.Module()):
+            with pytest.raises(TypeError, match=rf"spread is .* the whole batch .*, so it takes no {name}"):
+                call(x, **{name: torch.ones(5)})
+    with pytest.raises(TypeError, match="averaging over ranks averages these losses"):
+        losskit.distributed.sync(spread)
+
+    @losskit.loss(batch=True)
+    def of_samples(x):
+        return x.abs().sum(1)
+
+    with pytest.raises(TypeError, match=r"must return a tensor of one number; got shape \(5,\).*leave batch=True out"):
+        of_samples(x)
+
+
+@losskit.classification_loss
+def z_loss(logits):
+    return logits.logsumexp(1) ** 2
+
+
+@losskit.classification_loss
+def confident(log_p, logits, scale: float = 1.0):
+    return -scale * log_p * logits.detach().amax(1)
+
+
+def test_a_value_from_the_logits_leaves_padding_out():
+    torch.manual_seed(0)
+    x, t = torch.randn(4, 5, 7, dtype=torch.float64), torch.randint(0, 5, (4, 7))
+    t[:, 4:] = -100
+    x[:, :, 6] = torch.nan  # where nothing counts
+    x.requires_grad_()
+    z, kept = x.logsumexp(1)[:, :4] ** 2, t[:, :4]
+    weights = torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0], dtype=torch.float64)
+    close = torch.testing.assert_close
+    close(z_loss(x, t), z.mean())
+    share = weights[kept]
+    close(z_loss(x, t, class_weight=weights), (z * share).sum() / share.sum())
+    assert z_loss(x, t, reduction="none").shape == (4, 7)
+    mask = torch.rand(4, 7) < 0.7
+    close(z_loss(x, t, mask=mask), z[mask[:, :4]].mean())
+    log_p = F.log_softmax(x[..., :4], 1).gather(1, kept.unsqueeze(1)).squeeze(1)
+    close(confident(x, t, scale=2.0), (-2 * log_p * x[..., :4].detach().amax(1)).mean())
+    both = losskit.CrossEntropyLoss() + 0.01 * z_loss.Module()
+    expected = -log_p.mean() + 0.01 * z.mean()
+    close(both(x, t), expected)
+    (gradient,) = torch.autograd.grad(both(x, t), x)
+    assert gradient.isfinite().all()
+    close(gradient[..., :4], torch.autograd.grad(expected, x)[0][..., :4])
+    pieces = [slice(0, 1), slice(1, 4)]
+    counts = sum(both.counts(t[s], num_classes=5) for s in pieces)
+    close(sum(both(x[s], t[s], whole=counts) for s in pieces), expected)
+    with pytest.raises(ValueError, match="holds the class index 5, but input has 5 classes"):
+        z_loss(x.detach(), t.where(t != 2, 5))
+
+
+def test_a_value_from_the_logits_of_soft_and_binary_targets():
+    torch.manual_seed(0)
+    x, t = torch.randn(4, 3, dtype=torch.float64), torch.rand(4, 3, dtype=torch.float64).softmax(1)
+    close = torch.testing.assert_close
+    highest = x.amax(1, keepdim=True)
+    expected = (-t * x.log_softmax(1) * highest).sum(1)
+    close(confident(x, t, mode="multiclass"), expected.mean())
+    one_hot = F.one_hot(x.argmax(1), 3)
+    close(
+        confident(x, one_hot, mode="multiclass", class_weight=[1, 2, 3]),
+        confident(x, x.argmax(1), class_weight=[1, 2, 3]),
+    )
+
+    @losskit.classification_loss
+    def margin(log_p, logits):
+        return -log_p * logits.detach().abs()
+
+    y = torch.tensor([[1, 0, 1]] * 4)
+    bce = F.binary_cross_entropy_with_logits(x, y.double(), reduction="none") * x.abs()
+    close(margin(x, y, mode="multilabel"), bce.mean())
+    close(margin(x, y, mode="multilabel", reduction="none"), bce)
+    close(margin(x[:, 0], y[:, 0]), bce[:, 0].mean())
+
+    @losskit.classification_loss
+    def kept(logits):
+        return logits.logsumexp(1, keepdim=True)
+
+    with pytest.raises(ValueError, match=r"per_position\(logits\) must return shape \(4,\); got \(4, 1\)"):
+        kept(x, x.argmax(1))

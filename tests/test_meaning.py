@@ -249,13 +249,8 @@ def test_a_normalizer_replaces_the_denominator_of_a_mean(case):
     given = case.given()
     loss = case()
     if case.composite:
-        total, parts = loss.parts(*given.tensors, normalizer=7.0)
-        wanted = sum(
-            w * (part(*given.tensors, normalizer=7.0) if part.is_mean else part(*given.tensors))
-            for w, part in zip(loss.weights(), loss.losses, strict=True)
-        )
-        torch.testing.assert_close(total, wanted)
-        torch.testing.assert_close(sum(p.weighted for p in parts.values()), wanted)
+        with pytest.raises(TypeError, match="dice is no mean of elements"):
+            loss(*given.tensors, normalizer=7.0)
     elif loss.is_mean and case.mean:
         total = case(reduction="sum")(*given.tensors)
         torch.testing.assert_close(loss(*given.tensors, normalizer=7.0), total / 7)
@@ -263,6 +258,21 @@ def test_a_normalizer_replaces_the_denominator_of_a_mean(case):
     elif not loss.is_mean:
         with pytest.raises(TypeError, match="normalizer"):
             loss(*given.tensors, normalizer=7.0)
+
+
+@pytest.mark.parametrize("case", where(lambda c: not c.composite), ids=str)
+def test_a_normalizer_of_a_sum_reaches_the_part_or_is_refused(case):
+    given, loss = case.given(), case()
+    both = 2.0 * loss + 0.5 * case()
+    if (case.mean and loss.is_mean and not case.region) or case.kind == "masks":
+        wanted = 2.5 * loss(*given.tensors, normalizer=7.0)
+        torch.testing.assert_close(both(*given.tensors, normalizer=7.0), wanted)
+        total, parts = both.parts(*given.tensors, normalizer=7.0)
+        torch.testing.assert_close(total, wanted)
+        torch.testing.assert_close(sum(p.weighted for p in parts.values()), wanted)
+    elif case.entry.name != "ctc_loss":
+        with pytest.raises(TypeError, match=f"{loss.label} and {loss.label}_2 are no means of elements"):
+            both(*given.tensors, normalizer=7.0)
 
 
 @pytest.mark.parametrize("case", where(lambda c: c.composite), ids=str)

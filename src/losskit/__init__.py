@@ -8,6 +8,7 @@ from losskit import functional as functional
 from losskit.building.build import build as build
 from losskit.compose import DeepSupervisionLoss as DeepSupervisionLoss
 from losskit.compose import LearnedWeights as LearnedWeights
+from losskit.compose import MultiTaskLoss as MultiTaskLoss
 from losskit.compose import Scheduled as Scheduled
 from losskit.compose import TopKLoss as TopKLoss
 from losskit.core.algebra import WeightedSum as WeightedSum
@@ -21,9 +22,11 @@ from losskit.core.kit import loss as loss
 from losskit.core.kit import region_loss as region_loss
 from losskit.core.kit import regression_loss as regression_loss
 from losskit.core.loss import Loss as Loss
-from losskit.core.loss import Part as Part
+from losskit.core.means import MeanLoss as MeanLoss
 from losskit.core.means import RegressionLoss as RegressionLoss
 from losskit.core.options import option as option
+from losskit.core.parts import Part as Part
+from losskit.core.parts import Parts as Parts
 from losskit.core.region import RegionLoss as RegionLoss
 from losskit.core.totals import Sums as Sums
 from losskit.core.totals import Totals as Totals

@@ -13,8 +13,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from losskit.core.algebra import WeightedSum
-from losskit.core.loss import Loss, Part, Parts, bind
+from losskit.core.loss import Loss, bind
 from losskit.core.options import Configured, option
+from losskit.core.parts import Part, Parts
 from losskit.core.reduction import result_dtype
 from losskit.core.totals import Counts, Sums, replaced_value
 from losskit.core.wrapped import as_loss
@@ -66,12 +67,17 @@ class Synchronized(Loss):
         dtype = result_dtype(_first(tensors))
         if isinstance(self.criterion, WeightedSum):
             values = self.criterion.finish_parts(sums, normalizer=normalizer)
-            loss, named = self.criterion.named([value.to(dtype) for value in values])
+            loss, named = self.criterion.combined([value.to(dtype) for value in values])
         else:
-            loss, named = self.criterion.finish(sums, normalizer=normalizer).to(dtype), {}
+            loss, named = self.criterion.finish(sums, normalizer=normalizer).to(dtype), Parts()
         if self.gradients == "sum":
             loss = replaced_value(loss, loss, 1 / self.processes)
-        return loss, named or {self.criterion.label: Part(loss.detach(), loss.detach())}
+        return loss, named or Parts({self.criterion.label: Part(loss.detach(), loss.detach())})
+
+    @property
+    def takes_normalizer(self) -> bool:
+        takes: bool = self.criterion.takes_normalizer
+        return takes
 
     @property
     def processes(self) -> int:
@@ -132,7 +138,7 @@ def _losses(
     averaged: bool,
 ) -> Iterator[Tensor]:
     # Parameters of the criterion have their whole gradient on every process only where the whole is finished there.
-    one_pass = local.is_mean and not (processes > 1 and any(p.requires_grad for p in local.parameters()))
+    one_pass = local.counts_from_targets and not (processes > 1 and any(p.requires_grad for p in local.parameters()))
     whole = None if one_pass else added(_first_pass(local, model, batches), group)
     for number, (x, *others) in enumerate(batches, start=1):
         with _accumulating(model, last=number == len(batches)):

@@ -1,6 +1,7 @@
 """Losses made of losses: deep supervision, hard-example mining, learned and scheduled weights."""
 
 from losskit.compose.deep_supervision import DeepSupervisionLoss as DeepSupervisionLoss
+from losskit.compose.heads import MultiTaskLoss as MultiTaskLoss
 from losskit.compose.learned import LearnedWeights as LearnedWeights
 from losskit.compose.schedule import Scheduled as Scheduled
 from losskit.compose.schedule import cosine as cosine

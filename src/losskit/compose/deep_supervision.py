@@ -8,15 +8,17 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.algebra import call
+from losskit.core.calls import call, require_normalizer
 from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.loss import Summable
 from losskit.core.options import Configured, option
+from losskit.core.parts import Part, Parts
 from losskit.core.totals import Sums
 from losskit.core.wrapped import as_loss
 
 Several = Tensor | Sequence[Tensor]
+Normalizer = float | Tensor | Sequence[float | Tensor]
 
 
 class _Level(NamedTuple):
@@ -44,6 +46,7 @@ class DeepSupervisionLoss(Summable):
     shapes: ClassVar[str] = "a list of (N, C, *), the highest resolution first, and the target of the criterion."
     authority: ClassVar[str] = "monai.losses.DeepSupervisionLoss with weights that sum to one"
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
+    has_parts: ClassVar[bool] = True
 
     weights: Literal["halve", "equal"] | Sequence[NonNegative] = option(
         default="halve", doc="of the outputs, before they are made to sum to one: 1, 1/2, 1/4, ..., all 1, or a list"
@@ -70,18 +73,68 @@ class DeepSupervisionLoss(Summable):
         weight: Several | None = None,
         mask: Several | None = None,
         *,
+        normalizer: Normalizer | None = None,
         whole: Sums | None = None,
         **named: Any,
     ) -> Tensor:
+        return self._mean(self._values(output, target, weight, mask, normalizer, whole, named))
+
+    def parts(self, output: Several, target: Several, *others: Any, **named: Any) -> tuple[Tensor, Parts]:  # type: ignore[override]
+        """The loss, and the parts of the criterion by output: `0.dice`, `0.ce`, `1.dice`, ..."""
+        arguments = {**dict(zip(("weight", "mask"), others, strict=False)), **named}
+        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
+        inner: dict[int, Parts] = {}
+        values = self._values(output, target, weight, mask, normalizer, whole, arguments, inner)
+        parts = Parts()
+        for index, (value, share) in enumerate(zip(values, self._shares(len(values)), strict=True)):
+            alone = Parts({self.criterion.label: Part(value.detach(), value.detach())})
+            for name, part in inner.get(index, alone).times(share).items():
+                parts[f"{index}.{name}"] = part
+        return self._mean(values), parts
+
+    def _values(
+        self,
+        output: Several,
+        target: Several,
+        weight: Several | None,
+        mask: Several | None,
+        normalizer: Normalizer | None,
+        whole: Sums | None,
+        named: dict[str, Any],
+        inner: dict[int, Parts] | None = None,
+    ) -> list[Tensor]:
+        """The criterion's value on each output; `inner` receives its parts there."""
         if whole is not None:
             self.require_summable()
         levels = self._levels(output, target, weight, mask)
-        return self._mean(
-            [
-                call(self.criterion, (x, t), w, m, None, None if whole is None else whole.part(str(i)), named)
-                for i, (x, t, w, m) in enumerate(levels)
-            ]
-        )
+        divisors = self._normalizers(normalizer, [level.output.shape[2:].numel() for level in levels])
+        wholes = [None if whole is None else whole.part(str(i)) for i in range(len(levels))]
+        return [
+            call(self.criterion, (x, t), w, m, divisors[i], wholes[i], named, i, inner)
+            for i, (x, t, w, m) in enumerate(levels)
+        ]
+
+    @property
+    def takes_normalizer(self) -> bool:
+        return self.criterion.takes_normalizer
+
+    def _normalizers(self, given: Normalizer | None, sizes: list[int]) -> list[Any]:
+        """What replaces the denominator of each resolution; one number serves resolutions of one size."""
+        if given is None:
+            return [None] * len(sizes)
+        require_normalizer(self.name, self.criterion, given)
+        if isinstance(given, Sequence):
+            if len(given) < len(sizes):
+                raise ValueError(
+                    f"{self.name}: there are {len(sizes)} outputs, but {len(given)} normalizers; pass one for each."
+                )
+            return list(given)
+        if len(set(sizes)) > 1:
+            raise ValueError(
+                f"{self.name}: the outputs have {len(sizes)} resolutions, each a mean over its own elements, so one "
+                "normalizer cannot serve all. Pass a list with one for each output, normalizer=[...]."
+            )
+        return [given] * len(sizes)
 
     @property
     def summable(self) -> bool:
@@ -100,14 +153,16 @@ class DeepSupervisionLoss(Summable):
         criterion: Any = self.criterion
         return Sums(**{str(i): criterion.totals(x, t, weight=w, mask=m) for i, (x, t, w, m) in enumerate(levels)})
 
-    def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
-        if normalizer is not None:
-            raise TypeError(f"{self.name} has a denominator for each resolution; normalizer= cannot replace them.")
+    def finish(self, sums: Sums, *, normalizer: Normalizer | None = None, whole: Sums | None = None) -> Tensor:
         criterion: Any = self.criterion
+        # Sums do not tell their resolutions: taken as different, so that one number is refused for several.
+        divisors = self._normalizers(normalizer, list(range(len(sums.names()))))
         return self._mean(
             [
-                criterion.finish(sums.part(name), whole=None if whole is None else whole.part(name))
-                for name in sums.names()
+                criterion.finish(
+                    sums.part(name), normalizer=divisors[i], whole=None if whole is None else whole.part(name)
+                )
+                for i, name in enumerate(sums.names())
             ]
         )
 

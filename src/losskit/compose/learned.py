@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from losskit.core.algebra import WeightedSum, call
+from losskit.compose.heads import HeadsSum
 from losskit.core.options import Configured, option
-from losskit.core.totals import Sums
 from losskit.core.wrapped import as_loss
 
 
-class LearnedWeights(WeightedSum):
+class LearnedWeights(HeadsSum):
     r"""Weighs losses against each other by how uncertain each is, which it learns with the model.
 
     .. math:: \sum_i e^{-s_i} \ell_i + s_i / 2 \qquad
@@ -36,7 +34,6 @@ class LearnedWeights(WeightedSum):
     shapes: ClassVar[str] = "those of the losses; or dicts or lists with one tensor a loss."
     authority: ClassVar[str] = "values worked out by hand"
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
-    planned: ClassVar[bool] = False  # its weights are learned
 
     variant: Literal["kendall", "liebel"] = option(default="kendall", doc="whose weights and penalty")
 
@@ -62,54 +59,3 @@ class LearnedWeights(WeightedSum):
     @property
     def is_mean(self) -> bool:
         return False  # the penalty is added once, not for each batch
-
-    def evaluate(self, tensors: tuple[Any, ...], arguments: dict[str, Any]) -> list[Tensor]:
-        if not _several(tensors):
-            return super().evaluate(tensors, arguments)
-        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
-        self._check_call(normalizer, whole, arguments)
-        return [
-            call(part, *own, normalizer, None if whole is None else whole.part(str(index)), arguments)
-            for index, (part, own) in enumerate(zip(self._parts, self._own(tensors, weight, mask), strict=True))
-        ]
-
-    def totals(self, *tensors: Any, weight: Any = None, mask: Any = None) -> Sums:
-        if not _several(tensors):
-            return super().totals(*tensors, weight=weight, mask=mask)
-        self.require_summable()
-        own = self._own(tensors, weight, mask)
-        return Sums(
-            **{
-                str(index): part.totals(*of_part, weight=w, mask=m)
-                for index, (part, (of_part, w, m)) in enumerate(zip(self._parts, own, strict=True))
-            }
-        )
-
-    def _own(self, tensors: tuple[Any, ...], weight: Any, mask: Any) -> list[tuple[tuple[Tensor, ...], Any, Any]]:
-        """The tensors, weight and mask of each loss."""
-        return [
-            (
-                tuple(self._pick(given, index, name) for given in tensors),
-                *(self._pick(given, index, name, None) for given in (weight, mask)),
-            )
-            for index, name in enumerate(self.names)
-        ]
-
-    def _pick(self, given: Any, index: int, name: str, *otherwise: Any) -> Any:
-        if isinstance(given, Mapping):
-            if name not in given and not otherwise:
-                raise KeyError(f"{self.name}: a dict was given without {name!r}; it has {', '.join(map(str, given))}.")
-            return given.get(name, *otherwise)
-        if isinstance(given, (list, tuple)):
-            if len(given) != len(self.names):
-                raise ValueError(f"{self.name}: a list of {len(given)} was given to {len(self.names)} losses.")
-            return given[index]
-        return given
-
-    def extra_repr(self) -> str:
-        parts = [f"{name}={part!r}" for name, part in zip(self.names, self.losses, strict=True)]
-        return ", ".join([*parts, Configured.extra_repr(self)]).removesuffix(", ")
-
-
-def _several(tensors: tuple[Any, ...]) -> bool:
-    return bool(tensors) and isinstance(tensors[0], (Mapping, list, tuple))

@@ -60,7 +60,18 @@ class TopKLoss(Loss):
                 "without a decimal point."
             )
 
-    def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    @property
+    def takes_normalizer(self) -> bool:
+        of_elements = not isinstance(self.criterion, Summable) or self.criterion.is_mean_of_elements
+        return of_elements and self.reduction == "mean"
+
+    def forward(
+        self,
+        *tensors: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        normalizer: float | Tensor | None = None,
+    ) -> Tensor:
         given = {"weight": weight, "mask": mask}
         tensors = bind(self.name, self.tensors, tensors, given)
         value, share = self.criterion.weighed(*tensors, **given)
@@ -73,7 +84,7 @@ class TopKLoss(Loss):
             raise ValueError(f"{self.name}: {self.criterion.name} has no values for each sample; pass pool='batch'.")
         hardest = self._hardest(value.detach(), share != 0)
         value, share = torch.where(hardest, value, 0.0), torch.where(hardest, share, 0.0)
-        return reduce(value, share, self.reduction, self.empty, self.name).to(result_dtype(tensors[0]))
+        return reduce(value, share, self.reduction, self.empty, self.name, normalizer).to(result_dtype(tensors[0]))
 
     def _hardest(self, value: Tensor, counts: Tensor) -> Tensor:
         """Which elements are kept, in the shape of the values."""

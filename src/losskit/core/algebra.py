@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import numbers
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from losskit.core import passes
+from losskit.core.calls import call, hooked, refuse_normalizer, takes
 from losskit.core.contract import check_tensor
+from losskit.core.errors import nearest
 from losskit.core.labels import LabelLoss
-from losskit.core.loss import Loss, Part, Parts, Summable, Weight, bind
+from losskit.core.loss import Loss, Summable, Weight, bind, check_divisor
 from losskit.core.options import Configured
+from losskit.core.parts import Part, Parts
 from losskit.core.reduction import result_dtype
 from losskit.core.totals import Counts, Sums
-from losskit.core.wrapped import Product, Wrapped, as_loss, has, parameters, split, times
+from losskit.core.wrapped import Product, Wrapped, as_loss, split, times
 
 
 class WeightedSum(Summable):
@@ -25,6 +32,9 @@ class WeightedSum(Summable):
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")  # each part has its own
     planned: ClassVar[bool] = True
     is_sum: ClassVar[bool] = True
+    has_parts: ClassVar[bool] = True
+    shares_tensors: ClassVar[bool] = True  # between its parts, which then must read them alike
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})  # by the name that a part has by itself
 
     def __init__(self, terms: Sequence[tuple[Weight, Any]], names: list[str] | None = None) -> None:
         Configured.__init__(self)
@@ -40,6 +50,7 @@ class WeightedSum(Summable):
         for index, (weight, loss) in enumerate(terms):
             number, factor = split(weight)
             self._append(number, factor, as_loss(loss), names[index] if names else None)
+        self.names = [self.renamed.get(name, name) for name in self.names]
         _check_parts(self)
         self.__dict__["tensors"] = _tensors_of(self)
 
@@ -129,27 +140,52 @@ class WeightedSum(Summable):
             loss = passes.planned(self, *tensors, **arguments, values=room, weights=weights if self.varies else None)
             if loss is not None:
                 return loss, self._named(list(room.unbind()), weights)
-        values = self.evaluate(tensors, arguments)
-        return self.combine(values, weights), self._named(values, weights)
+        inner: dict[int, Parts] = {}
+        values = self.evaluate(tensors, arguments, inner)
+        return self.combine(values, weights), self._named(values, weights, inner)
 
-    def named(self, values: list[Tensor]) -> tuple[Tensor, Parts]:
+    def combined(self, values: list[Tensor]) -> tuple[Tensor, Parts]:
         """The whole, and each part's value by name."""
         weights = self.weights()
         return self.combine(values, weights), self._named(values, weights)
 
-    def _named(self, values: list[Tensor], weights: list[float | Tensor]) -> Parts:
-        return {
-            name: Part(value.detach(), times(weight, value).detach())
-            for name, value, weight in zip(self.names, values, weights, strict=True)
-        }
+    def _named(
+        self, values: list[Tensor], weights: list[float | Tensor], inner: Mapping[int, Parts] = MappingProxyType({})
+    ) -> Parts:
+        parts = Parts()
+        for index, (name, value, weight) in enumerate(zip(self.names, values, weights, strict=True)):
+            own = inner[index].times(weight) if index in inner else Parts()
+            parts[name] = Part(value.detach(), times(weight, value).detach(), own)
+        return parts
+
+    def named(self, **names: str) -> Self:
+        """The same sum, whose parts have these names: `(DiceLoss() + FocalLoss()).named(dice="overlap")`."""
+        for name in names:
+            if name not in self.names:
+                raise TypeError(f"{self.name}: no part is called {name!r}{nearest(name, self.names)}")
+        changed = [names.get(name, name) for name in self.names]
+        if len(set(changed)) < len(changed):
+            raise ValueError(f"{self.name}: parts must have different names; got {', '.join(changed)}.")
+        before = {new: old for old, new in self.renamed.items()}
+        twin = copy.copy(self)
+        # Containers of its own: the parts are shared, what is added to one of the two sums is not.
+        twin.__dict__.update({n: copy.copy(v) for n, v in self.__dict__.items() if type(v) in (dict, OrderedDict)})
+        twin.names = changed
+        twin.__dict__["renamed"] = {**self.renamed, **{before.get(old, old): new for old, new in names.items()}}
+        return twin
 
     def combine(self, values: list[Tensor], weights: list[float | Tensor]) -> Tensor:
         """The whole from the values and weights of its parts."""
         first, *others = [times(weight, value) for weight, value in zip(weights, values, strict=True)]
         return sum(others, start=first) + self.offset if self.offset else sum(others, start=first)
 
-    def evaluate(self, tensors: tuple[Any, ...], arguments: dict[str, Any]) -> list[Tensor]:
-        """The value of each part; those that read logits and labels alike share one pass."""
+    def evaluate(
+        self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
+    ) -> list[Tensor]:
+        """The value of each part; those that read logits and labels alike share one pass.
+
+        `inner` receives the parts of those that have some.
+        """
         weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
         self._check_call(normalizer, whole, arguments)
         sums = self._sums_of_labels(tensors, weight, mask, every=False)
@@ -159,18 +195,24 @@ class WeightedSum(Summable):
             if index in sums:
                 value = _finish(part, sums[index], normalizer, own).to(result_dtype(tensors[0]))
             else:
-                value = call(part, tensors, weight, mask, normalizer, own, arguments)
+                value = call(part, tensors, weight, mask, normalizer, own, arguments, index, inner)
             values.append(value)
         return values
 
     def _check_call(self, normalizer: float | Tensor | None, whole: Sums | None, named: dict[str, Any]) -> None:
-        if normalizer is not None and not self.takes_normalizer:
-            raise TypeError(f"{self.name}: normalizer= replaces the denominator of a mean; no part of it is one.")
+        check_divisor(self.name, normalizer, whole)
+        if normalizer is not None:
+            self._check_normalizer()
         if whole is not None:
             self.require_summable()
         for name in named:
-            if not _takes(self, name):
+            if not takes(self, name):
                 raise TypeError(f"{self.name}: no part of it, {', '.join(self.names)}, takes {name}=.")
+
+    def _check_normalizer(self) -> None:
+        refusing = [name for name, part in zip(self.names, self._parts, strict=True) if not part.takes_normalizer]
+        if refusing:
+            refuse_normalizer(self.name, self.tensors, self.names, refusing)
 
     def _sums_of_labels(
         self, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None, *, every: bool
@@ -179,7 +221,7 @@ class WeightedSum(Summable):
         chosen = {
             index: part
             for index, part in enumerate(self._parts)
-            if isinstance(part, LabelLoss) and part.shares_pass and (every or not _hooked(part))
+            if isinstance(part, LabelLoss) and part.shares_pass and (every or not hooked(part))
         }
         if not chosen:
             return {}
@@ -205,8 +247,12 @@ class WeightedSum(Summable):
         return not self.offset and all(part.is_mean for part in self._parts)
 
     @property
+    def counts_from_targets(self) -> bool:
+        return self.is_mean and all(part.counts_from_targets for part in self._parts)
+
+    @property
     def takes_normalizer(self) -> bool:
-        return any(part.takes_normalizer for part in self._parts)
+        return all(part.takes_normalizer for part in self._parts)
 
     def totals(self, *tensors: Any, **arguments: Any) -> Sums:
         self.require_summable()
@@ -246,7 +292,7 @@ class WeightedSum(Summable):
             str(index): part.counts(target, weight, mask, num_classes=num_classes)
             for index, part in enumerate(self._parts)
         }
-        self._require_mean()
+        self._require_counts()
         return Counts(**found)
 
     @property
@@ -259,11 +305,14 @@ class WeightedSum(Summable):
             return f"{self.name}({self.extra_repr()})"
         text = ""
         for number, factor, part in zip(self.numbers, self.variable_factors(), self.losses, strict=True):
-            sign = " - " if number < 0 else " + "
-            size = f"{abs(number):g}" if float(f"{abs(number):g}") == abs(number) else repr(abs(number))
-            times = "" if size == "1" else f"{size} * "
-            text += f"{sign}{times}{'' if factor is None else f'{factor!r} * '}{part!r}"
+            text += f"{' - ' if number < 0 else ' + '}{shown_term(abs(number), factor, part)}"
         return text[3:] if text.startswith(" + ") else f"-{text[3:]}"
+
+
+def shown_term(number: float, factor: nn.Module | None, part: nn.Module) -> str:
+    """A part and its weight as Python writes them."""
+    size = f"{number:g}" if float(f"{number:g}") == number else repr(number)
+    return f"{'' if size == '1' else f'{size} * '}{'' if factor is None else f'{factor!r} * '}{part!r}"
 
 
 def weighted_sum(terms: Sequence[tuple[Weight, Any]]) -> WeightedSum:
@@ -288,47 +337,14 @@ def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:
 
 
 def _finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums | None) -> Tensor:
-    value: Tensor = part.finish(sums, normalizer=normalizer if part.takes_normalizer else None, whole=whole)
+    value: Tensor = part.finish(sums, normalizer=normalizer, whole=whole)
     return value
-
-
-def call(
-    part: Loss,
-    tensors: tuple[Tensor, ...],
-    weight: Tensor | None,
-    mask: Tensor | None,
-    normalizer: float | Tensor | None,
-    whole: Sums | None,
-    named: dict[str, Any],
-) -> Tensor:
-    """The value of one part of a call of the composite."""
-    arguments = {
-        "weight": weight,
-        "mask": mask,
-        "normalizer": normalizer if part.takes_normalizer else None,
-        "whole": whole,
-        **{name: value for name, value in named.items() if _takes(part, name)},
-    }
-    given = {name: value for name, value in arguments.items() if value is not None}
-    value: Tensor = part(*tensors[: part.arity], **given)
-    if value.dim() != 0:
-        raise ValueError(f"{part.name}: a part of a composite returns one number; got shape {tuple(value.shape)}.")
-    return value
-
-
-def _hooked(part: nn.Module) -> bool:
-    return bool(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks)
-
-
-def _takes(part: Any, name: str) -> bool:
-    """Whether a part takes an argument of this name."""
-    if isinstance(part, WeightedSum):
-        return any(_takes(inner, name) for inner in part._parts)
-    return has(parameters(part), name)
 
 
 def _tensors_of(composite: WeightedSum) -> tuple[str, ...]:
     """The tensors of a call. Parts of fewer take the first ones, so these must mean the same."""
+    if not composite.shares_tensors:
+        return max((part.tensors for part in composite._parts), key=len) or ("input", "target")
     named = {name: part.tensors for name, part in leaves(composite) if not isinstance(part, Wrapped)}
     longest = max(named, key=lambda name: len(named[name]), default="")
     for name, tensors in named.items():
@@ -343,12 +359,16 @@ def _tensors_of(composite: WeightedSum) -> tuple[str, ...]:
 
 
 def _check_parts(composite: WeightedSum) -> None:
-    ignored = {
-        name: module.ignore_index
-        for name, part in leaves(composite)
-        for module in part.modules()
-        if isinstance(getattr(module, "ignore_index", None), int)
-    }
+    ignored = (
+        {}
+        if not composite.shares_tensors
+        else {
+            name: module.ignore_index
+            for name, part in leaves(composite)
+            for module in part.modules()
+            if isinstance(getattr(module, "ignore_index", None), int)
+        }
+    )
     if len(set(ignored.values())) > 1:
         listed = ", ".join(f"{name} {value}" for name, value in ignored.items())
         raise ValueError(f"The parts of a composite must leave out the same label; ignore_index is {listed}.")

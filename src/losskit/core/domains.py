@@ -18,8 +18,17 @@ from losskit.core.errors import nearest
 Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to keep, or an error
 
 
-class PerClass:
-    """Metadata: one non-negative number per class, kept as a 1-D tensor that moves with the module."""
+class Conversion:
+    """Metadata of an annotation that checks a value, and converts it to what is kept."""
+
+    text: str
+
+    def convert(self, owner: str, name: str, value: Any) -> Any:
+        raise NotImplementedError
+
+
+class PerClass(Conversion):
+    """One non-negative number per class, kept as a 1-D tensor that moves with the module."""
 
     text = "one number >= 0 per class"
 
@@ -43,11 +52,26 @@ class PerClass:
         return not learned and not torch.compiler.is_compiling() and bool((value < 0).any())
 
 
+class OneNumber(Conversion):
+    """A reduction to one number."""
+
+    text = "one of 'mean', 'sum'"
+
+    def convert(self, owner: str, name: str, value: Any) -> Any:
+        if value == "none":
+            raise ValueError(
+                f"{owner}: a composite is one number, so {name} must be {self.text}; got 'none'. For the components "
+                "call parts(input, target) on the composite, and for unreduced values each part."
+            )
+        return _literal(str, ("mean", "sum")).check(owner, name, value)
+
+
 NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
 ClassNumbers = Annotated[Union[Tensor, Sequence[float]], PerClass()]  # noqa: UP007 - evaluated at run time on 3.10
 Reduction = Literal["mean", "sum", "none"]
+CompositeReduction = Annotated[Literal["mean", "sum"], OneNumber()]
 
 
 class Domain:
@@ -169,7 +193,7 @@ _BOUNDS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
 
 def _annotated(annotation: Any, inner: Domain, metadata: tuple[Any, ...]) -> Domain:
     for item in metadata:
-        if isinstance(item, PerClass):
+        if isinstance(item, Conversion):
             return Domain(annotation, item.convert, item.text)
     bounds = []
     for item in metadata:

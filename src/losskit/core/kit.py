@@ -4,46 +4,40 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, Protocol, get_type_hints
+from functools import partial
+from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, Protocol, get_type_hints, overload
 
 import torch
 from torch import Tensor
 
 from losskit.core import catalogue
 from losskit.core.classification import ClassificationLoss
+from losskit.core.contract import check_tensor
+from losskit.core.errors import shape
+from losskit.core.forms import (
+    BatchForm,
+    ClassificationForm,
+    FunctionForm,
+    LogitsForm,
+    MeanForm1,
+    MeanForm2,
+    MeanForm3,
+    MeanForm4,
+    OfBoth,
+    OfLogits,
+    RegionForm,
+    RegressionForm,
+    TensorsForm,
+)
 from losskit.core.labels import ModeOptions
-from losskit.core.loss import Loss
-from losskit.core.means import RegressionLoss
+from losskit.core.logits import LogitsLoss
+from losskit.core.loss import Loss, bind
+from losskit.core.means import MeanLoss, RegressionLoss
 from losskit.core.options import signature_of
 from losskit.core.region import RegionLoss
+from losskit.core.totals import Totals
 
 P = ParamSpec("P")
-
-
-class FunctionForm(Protocol[P]):
-    """A loss as a function: its tensors first, then `weight` and `mask`, then its options by keyword."""
-
-    __name__: str
-    Module: type[Loss]
-
-    def __call__(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
-
-
-class TensorsForm(Protocol[P]):
-    """A loss of other tensors than input and target as a function, in PyTorch's order."""
-
-    __name__: str
-    Module: type[Loss]
-
-    def __call__(self, *tensors: Any, **options: Any) -> Tensor: ...
 
 
 def function_form(cls: Callable[P, Loss]) -> FunctionForm[P]:
@@ -62,6 +56,8 @@ def _function(cls: Any) -> Any:
     made: dict[tuple[Any, ...], Loss] = {}
     at_call = _call_parameters(cls)
     names = {p.name for p in at_call}
+    if issubclass(cls, _BatchLoss):
+        names |= {"weight", "mask", "normalizer"}  # which it refuses in its own words
 
     def function(*tensors: Any, **arguments: Any) -> Tensor:
         options = {name: arguments.pop(name) for name in list(arguments) if name not in names}
@@ -112,38 +108,123 @@ def _made(cls: type[Loss], options: dict[str, Any], made: dict[tuple[Any, ...], 
 # The kit: one formula becomes a function, a class and an entry of the catalogue.
 
 
-def regression_loss(function: Callable[..., Tensor]) -> Any:
+def regression_loss(function: Callable[Concatenate[Tensor, Tensor, P], Tensor]) -> RegressionForm[P]:
     """Make a loss from a function of `(input, target)` that returns one value per element.
 
     Parameters with defaults become options. `my_loss(output, target, weight=w, reduction="none")` is the function
     form and `my_loss.Module(...)` the class.
     """
-    return _from_function(function, RegressionLoss, "per_element", ["input", "target"])
+    form: RegressionForm[P] = _from_function(function, RegressionLoss, "per_element", ["input", "target"])
+    return form
 
 
+@overload
+def classification_loss(function: OfBoth[P]) -> LogitsForm[P]: ...  # type: ignore[overload-overlap] # told by names
+@overload
+def classification_loss(function: OfLogits[P]) -> LogitsForm[P]: ...  # type: ignore[overload-overlap]
+@overload
+def classification_loss(function: Callable[Concatenate[Tensor, P], Tensor]) -> ClassificationForm[P]: ...
 def classification_loss(function: Callable[..., Tensor]) -> Any:
-    """Make a loss from a function of `log_p`, the log-probability of the truth; sigmoid or softmax by the target."""
+    """Make a loss from a function of `log_p`, the log-probability of the truth, of `logits`, or of both.
+
+    Sigmoid or softmax follows the target. A function of `log_p` alone returns a value for each of its numbers. `logits`
+    are (N, C, *), and a function of them returns a value for each position, (N, *), under sigmoid for each logit.
+    """
+    takes = _required(function)
+    if "logits" in takes:
+        leading: list[str] = [name for name in ("log_p", "logits") if name in takes]
+        return _from_function(function, LogitsLoss, "per_position", leading, takes=tuple(leading))
     return _from_function(function, _LabelledTerm, "term", ["log_p"])
 
 
-def region_loss(function: Callable[..., Tensor]) -> Any:
+def region_loss(function: Callable[Concatenate[Totals, P], Tensor]) -> RegionForm[P]:
     """Make a loss from a formula on the totals of each class: `total.tp`, `total.pred`, `total.target` and so on."""
-    return _from_function(function, RegionLoss, "per_class", ["total"])
+    form: RegionForm[P] = _from_function(function, RegionLoss, "per_class", ["total"])
+    return form
 
 
-def loss(function: Callable[..., Tensor]) -> Any:
-    """Make a loss from any function of tensors that returns a tensor of values, or one number."""
-    tensors = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+class _Decorator(Protocol):
+    """`loss` without options."""
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Tensor, Tensor, Tensor, Tensor, P], Tensor]) -> MeanForm4[P]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Tensor, Tensor, Tensor, P], Tensor]) -> MeanForm3[P]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Tensor, Tensor, P], Tensor]) -> MeanForm2[P]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Tensor, P], Tensor]) -> MeanForm1[P]: ...
+
+
+class _BatchDecorator(Protocol):
+    def __call__(self, function: Callable[P, Tensor]) -> BatchForm[P]: ...
+
+
+@overload
+def loss(function: Callable[Concatenate[Tensor, Tensor, Tensor, Tensor, P], Tensor]) -> MeanForm4[P]: ...
+@overload
+def loss(function: Callable[Concatenate[Tensor, Tensor, Tensor, P], Tensor]) -> MeanForm3[P]: ...
+@overload
+def loss(function: Callable[Concatenate[Tensor, Tensor, P], Tensor]) -> MeanForm2[P]: ...
+@overload
+def loss(function: Callable[Concatenate[Tensor, P], Tensor]) -> MeanForm1[P]: ...
+@overload
+def loss(*, batch: Literal[True]) -> _BatchDecorator: ...
+@overload
+def loss(*, batch: Literal[False] = False) -> _Decorator: ...
+def loss(function: Callable[..., Tensor] | None = None, *, batch: bool = False) -> Any:
+    """Make a loss from any function of tensors that returns one value per sample, with the batch first.
+
+    Its mean takes `weight`, `mask` and `normalizer`, and adds over ranks and micro-batches. With `batch=True` the
+    function returns one number, a loss of the whole batch, which takes none of them.
+    """
+    if function is None:
+        return partial(loss, batch=batch)
+    tensors = _required(function)
     if not tensors:
         raise TypeError(f"{function.__name__}: a loss takes at least one tensor, as a parameter without a default.")
-    return _from_function(function, Loss, "values", tensors)
+    return _from_function(function, _BatchLoss if batch else MeanLoss, "values", tensors)
+
+
+def _required(function: Callable[..., Any]) -> list[str]:
+    """The parameters without a default."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 class _LabelledTerm(ModeOptions, ClassificationLoss):
     """A classification loss whose link follows the target."""
 
 
-def _from_function(function: Callable[..., Tensor], kind: type[Loss], method: str, leading: list[str]) -> Any:
+class _BatchLoss(Loss):
+    """One number for the whole batch."""
+
+    without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
+    shapes: ClassVar[str] = "the tensors of the call; the value is one number."
+
+    def forward(self, *tensors: Any, **arguments: Any) -> Tensor:
+        tensors = bind(self.name, self.tensors, tensors, arguments)
+        given = [name for name, value in arguments.items() if value is not None]
+        if given:
+            raise TypeError(
+                f"{self.name} is a loss of the whole batch (batch=True), so it takes no {given[0]}. Leave it out, or "
+                "return one value per sample from a function declared with @losskit.loss."
+            )
+        for name, tensor in zip(self.tensors, tensors, strict=True):
+            check_tensor(self.name, name, tensor)
+        value = self.values(*tensors)
+        if not isinstance(value, Tensor) or value.dim():
+            got = f"shape {shape(value)}" if isinstance(value, Tensor) else type(value).__name__
+            raise TypeError(
+                f"{self.name} is a loss of the whole batch (batch=True), so it must return a tensor of one number; got "
+                f"{got}. Return the mean, or leave batch=True out, which takes one value per sample and reduces them."
+            )
+        return value
+
+
+def _from_function(
+    function: Callable[..., Tensor], kind: type[Loss], method: str, leading: list[str], **settings: Any
+) -> Any:
     name = function.__name__
     parameters = list(inspect.signature(function).parameters.values())
     _check_signature(name, parameters, leading, kind)
@@ -165,6 +246,7 @@ def _from_function(function: Callable[..., Tensor], kind: type[Loss], method: st
         "function_name": name,
         "of_function": staticmethod(function),
         method: call,
+        **settings,
         **{p.name: p.default for p in options},
     }
     made = _function(type(name, (kind,), namespace))
@@ -192,6 +274,7 @@ def _check_signature(name: str, parameters: list[inspect.Parameter], leading: li
 _KINDS: dict[type[Loss], str] = {
     RegressionLoss: "regression loss",
     _LabelledTerm: "classification loss",
+    LogitsLoss: "classification loss",
     RegionLoss: "region loss",
 }
 

@@ -31,6 +31,15 @@ class LabelOptions(Configured):
     class_weight: ClassNumbers | None = option(default=None, doc="one weight per class, always as many as classes")
     from_logits: bool = option(default=True, doc="False when the input holds probabilities in [0, 1]")
 
+    def by_class(self, numbers: Tensor) -> Tensor:
+        """Numbers per class, (..., C), times the class weights."""
+        weights = self.class_weights(numbers)
+        return numbers if weights is None else numbers * weights
+
+    def class_weights(self, like: Tensor) -> Tensor | None:
+        """The weight of each class, (C,), for numbers per class, (..., C)."""
+        return None if self.class_weight is None else self.class_weight.to(like)  # type: ignore[union-attr]
+
 
 class ModeOptions(Configured):
     """The option of losses whose link follows the target."""
@@ -103,14 +112,6 @@ class LabelLoss(LabelOptions, Summable):
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         input, target = tensors
         return Pass([self]).sums([self], input, target, weight, mask)[0]
-
-    def by_class(self, numbers: Tensor) -> Tensor:
-        """Numbers per class, (..., C), times the class weights."""
-        weights = self.class_weights(numbers)
-        return numbers if weights is None else numbers * weights
-
-    def class_weights(self, like: Tensor) -> Tensor | None:
-        return None if self.class_weight is None else self.class_weight.to(like)  # type: ignore[union-attr]
 
 
 def check_length(owner: str, name: str, numbers: Any, inputs: Inputs) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +13,12 @@ from losskit.core import catalogue, passes
 from losskit.core.contract import check_tensor, elementwise
 from losskit.core.domains import Reduction
 from losskit.core.options import Configured, option
+from losskit.core.parts import Part, Parts
 from losskit.core.reduction import Empty, divide, reduce, result_dtype, weighted
 from losskit.core.totals import Counts, Sums
 from losskit.ops.inputs import computing_dtype, summing_dtype
 
 Weight = float | Tensor | nn.Module
-
-
-class Part(NamedTuple):
-    """One component of a composite, detached, for logging."""
-
-    raw: Tensor
-    weighted: Tensor
-
-
-Parts = dict[str, Part]
 
 
 _FORMULAS = ("per_element", "values")  # methods whose parameters are the tensors of a call
@@ -102,6 +93,11 @@ def bind(owner: str, names: Sequence[str], given: tuple[Any, ...], arguments: di
     return (*given[: len(names)], *(arguments.pop(name) for name in names[len(given) :]))
 
 
+def check_divisor(owner: str, normalizer: object, whole: object) -> None:
+    if whole is not None and normalizer is not None:
+        raise TypeError(f"{owner}: pass normalizer= or whole=, not both; each replaces the denominator.")
+
+
 class Loss(Configured):
     """The base of every loss: give `values(...)`, unreduced, and the rest derives; or override `forward` itself.
 
@@ -118,6 +114,7 @@ class Loss(Configured):
     tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
     planned: ClassVar[bool] = False  # whether one C call can serve it: see losskit.core.passes
     is_sum: ClassVar[bool] = False
+    has_parts: ClassVar[bool] = False  # whether `parts` names more than the loss itself
     varies: ClassVar[Any] = False  # whether the weights of its parts differ between calls
     __array_ufunc__ = None  # a numpy number times a loss is a loss
 
@@ -135,7 +132,7 @@ class Loss(Configured):
         catalogue.describe(cls)
         catalogue.register(cls)
 
-    def values(self, *tensors: Tensor) -> Tensor:
+    def values(self, *tensors: Any, **_: Any) -> Tensor:  # of any tensors by name, so that a class may say which
         """One number per element or sample, unreduced."""
         raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
 
@@ -169,12 +166,17 @@ class Loss(Configured):
 
     @property
     def is_mean(self) -> bool:
-        """Whether the whole's loss is the sum of its batches' numerators, over a denominator its targets tell."""
+        """Whether the whole's loss is the sum of its batches' numerators, over that of their denominators."""
         return False
 
     @property
+    def counts_from_targets(self) -> bool:
+        """Whether the targets alone tell the denominator of the whole."""
+        return self.is_mean
+
+    @property
     def takes_normalizer(self) -> bool:
-        """Whether `normalizer=` at the call can replace its denominator."""
+        """Whether `normalizer=` of a sum that it is a part of can replace its denominator, a number of elements."""
         return False
 
     def require_summable(self) -> None:
@@ -227,7 +229,12 @@ class Loss(Configured):
     def parts(self, *tensors: Tensor, **arguments: Any) -> tuple[Tensor, Parts]:
         """The loss to call backward on, and its named components for logging, computed once."""
         loss = self(*tensors, **arguments)
-        return loss, {self.label: Part(loss.detach(), loss.detach())}
+        return loss, Parts({self.label: Part(loss.detach(), loss.detach())})
+
+
+_BOTH_PASSES = (
+    "pass whole= the sums of a first pass without gradient (losskit.distributed.micro_batches does both passes)."
+)
 
 
 class Summable(Loss):
@@ -245,8 +252,13 @@ class Summable(Loss):
         return True
 
     @property
+    def is_mean_of_elements(self) -> bool:
+        """Whether its denominator is a number of elements or samples, or their weight."""
+        return self.is_mean
+
+    @property
     def takes_normalizer(self) -> bool:
-        return self.is_mean and self.reduction == "mean"
+        return self.is_mean_of_elements and self.reduction == "mean"
 
     def forward(  # type: ignore[override] # a call names its tensors
         self,
@@ -291,8 +303,7 @@ class Summable(Loss):
         `counts(...)` this gives the share of these sums in its mean, and the shares add up; with sums of
         `totals(...)` its whole value, with the gradient of these sums alone.
         """
-        if whole is not None and normalizer is not None:
-            raise TypeError(f"{self.name}: pass normalizer= or whole=, not both; each replaces the denominator.")
+        check_divisor(self.name, normalizer, whole)
         if isinstance(whole, Counts):
             self._require_mean()
             sums = sums.replaced(denominator=whole["denominator"])
@@ -321,7 +332,7 @@ class Summable(Loss):
 
         `num_classes` is the number of channels of the input where it is not the target's own shape.
         """
-        self._require_mean()
+        self._require_counts()
         with torch.no_grad():
             return Counts(denominator=self.denominator(target, weight, mask, num_classes))
 
@@ -333,10 +344,12 @@ class Summable(Loss):
 
     def _require_mean(self) -> None:
         if not self.is_mean:
-            raise TypeError(
-                f"{self.name} is no mean, so the counts of a whole batch do not divide it: pass whole= the sums of a "
-                "first pass without gradient (losskit.distributed.micro_batches does both passes)."
-            )
+            raise TypeError(f"{self.name} is no mean, so the counts of a whole batch do not divide it: {_BOTH_PASSES}")
+
+    def _require_counts(self) -> None:
+        self._require_mean()
+        if not self.counts_from_targets:
+            raise TypeError(f"{self.name}: its targets alone do not tell how many values it has: {_BOTH_PASSES}")
 
     def reduced(
         self,

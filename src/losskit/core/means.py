@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
-from losskit.core.errors import check_returned
+from losskit.core.errors import check_returned, shape
 from losskit.core.formulas import program_of
 from losskit.core.loss import Summable
 from losskit.core.passes import Watching
@@ -22,10 +22,38 @@ from losskit.ops.inputs import Inputs, Link, computing_dtype, summing_dtype
 
 
 class MeanLoss(Summable):
-    """A weighted mean of values, each of its own element or sample: define `weighed(...)`.
+    """A weighted mean of values, each of its own element or sample: define `values(...)`.
 
-    Its sums are the weighted values and their weights, so it adds over ranks and micro-batches.
+    `values(self, *tensors)` returns one number per sample or element, with the batch in dimension 0 as in the first
+    tensor. `weight`, `mask` and `normalizer` at the call and every reduction follow, and its sums, the weighted values
+    and their weights, add over ranks and micro-batches. The tensors hold 0 where the mask is False, so that NaN there
+    has no gradient.
     """
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        value, share = super().weighed(*tensors, weight=weight, mask=mask)
+        first, name = tensors[0], self.tensors[0]
+        if value.dim() == 0:
+            raise ValueError(
+                f"{self.name}: values(...) must return one number per sample, with the batch first; got one number. "
+                "Leave out .mean() and .sum(), since reduction= does that, or declare a loss of the whole batch: "
+                "@losskit.loss(batch=True), or a class that derives from losskit.Loss."
+            )
+        if first.dim() and value.shape[0] != first.shape[0]:
+            raise ValueError(
+                f"{self.name}: values(...) must return one number per sample, with the batch first, ({first.shape[0]}, "
+                f"*) for {name} {shape(first)}; got {shape(value)}. Make dimension 0 the batch, or declare a loss of "
+                "the whole batch: @losskit.loss(batch=True), or a class that derives from losskit.Loss."
+            )
+        return value, share
+
+    @property
+    def counts_from_targets(self) -> bool:
+        cls = type(self)
+        from_values = cls.weighed is MeanLoss.weighed and cls.values_shape is MeanLoss.values_shape
+        return self.is_mean and not from_values
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         value, share = self.weighed(*tensors, weight=weight, mask=mask)

@@ -34,13 +34,27 @@ def never_zero(tensor: Tensor) -> bool:
     return tensor.item() != 0 if tensor.numel() == 1 else bool(tensor.detach().all())
 
 
-def reduce(value: Tensor, share: Tensor, reduction: Reduction, empty: Empty, owner: str) -> Tensor:
+def reduce(
+    value: Tensor,
+    share: Tensor,
+    reduction: Reduction,
+    empty: Empty,
+    owner: str,
+    normalizer: float | Tensor | None = None,
+) -> Tensor:
     """Weighted values and their weights, as `weighted` gives them, to the reduction asked for."""
+    if normalizer is not None and reduction != "mean":
+        raise TypeError(
+            f"{owner}: normalizer= replaces the denominator of a mean, and reduction={reduction!r} has none. Leave one "
+            "of them out."
+        )
     if reduction == "none":
         return value
     if reduction == "sum":
         return total(value).to(value.dtype)
-    return divide(total(value), total(share), empty, owner).to(value.dtype)
+    numerator = total(value)
+    denominator = total(share) if normalizer is None else torch.as_tensor(normalizer).to(numerator)
+    return divide(numerator, denominator, empty, owner).to(value.dtype)
 
 
 def result_dtype(input: Tensor) -> torch.dtype:

@@ -25,22 +25,26 @@ from losskit.ops.maths import one_hot
 from losskit.ops.recorder import trace
 from losskit.ops.tape import Tape, Untraceable
 
+Pool = Literal["sample", "batch"]
+Overlap = Literal["product", "l1"]
+Absent = Literal["penalize", "formula", "skip"]
+
 
 class RegionOptions(ModeOptions):
     """The options of every region loss."""
 
-    pool: Literal["sample", "batch"] = option(
+    pool: Pool = option(
         default="sample", doc="whether a region is one sample's, or the whole batch's (then batches do not average)"
     )
     classes: Sequence[int] | None = option(
         default=None, doc="the classes that are scored; the others keep their pixels"
     )
     include_background: bool = option(default=True, doc="False leaves class 0 out of the score")
-    overlap: Literal["product", "l1"] = option(
+    overlap: Overlap = option(
         default="product",
         doc="the soft intersection: p t, or (p + t - |p - t|) / 2, which is exact for soft targets too",
     )
-    absent: Literal["penalize", "formula", "skip"] = option(
+    absent: Absent = option(
         default="penalize",
         doc="a class that the target lacks costs its mean predicted probability, what the formula says, or nothing",
     )
@@ -146,6 +150,10 @@ class RegionLoss(RegionOptions, LabelLoss):
     @property
     def is_mean(self) -> bool:
         return self.pool == "sample"
+
+    @property
+    def is_mean_of_elements(self) -> bool:
+        return False  # its denominator is a number of regions
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors

@@ -23,7 +23,7 @@ class Wrapped(Loss):
         Configured.__init__(self)
         self.function = function
         known = parameters(function)
-        self.takes = [name for name in ("weight", "mask") if has(known, name)]
+        self.takes = [name for name in ("weight", "mask", "normalizer") if has(known, name)]
         if origin(function).startswith("torch."):
             self.takes = []  # what torch calls weight is per class, or leaves the denominator alone
         required = [p for p in known if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
@@ -33,8 +33,9 @@ class Wrapped(Loss):
     def values(self, *tensors: Tensor) -> Tensor:
         return self.function(*tensors)
 
-    def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        given = {name: value for name, value in (("weight", weight), ("mask", mask)) if value is not None}
+    def forward(self, *tensors: Tensor, weight: Any = None, mask: Any = None, normalizer: Any = None) -> Tensor:
+        arguments = {"weight": weight, "mask": mask, "normalizer": normalizer}
+        given = {name: value for name, value in arguments.items() if value is not None}
         missing = [name for name in given if name not in self.takes]
         if missing:
             raise TypeError(
@@ -46,6 +47,10 @@ class Wrapped(Loss):
     def __repr__(self) -> str:
         shown = repr(self.function) if isinstance(self.function, nn.Module) else self.label
         return f"{origin(self.function)}:{shown}"
+
+    @property
+    def takes_normalizer(self) -> bool:
+        return "normalizer" in self.takes
 
     @property
     def name(self) -> str:

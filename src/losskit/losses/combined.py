@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from losskit.core.algebra import WeightedSum
-from losskit.core.domains import Fraction, NonNegative
+from losskit.core.domains import CompositeReduction, Fraction, NonNegative
 from losskit.core.labels import LABEL_SHAPES, LabelOptions
 from losskit.core.loss import Loss, Summable
 from losskit.core.options import Configured, option
@@ -40,6 +40,10 @@ class CombinedLoss(WeightedSum, LabelOptions):
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; the value is one number."
     without: ClassVar[tuple[str, ...]] = ()
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
+
+    reduction: CompositeReduction = option(
+        default="mean", doc="of every part: the weighted mean over what counts, or its numerator"
+    )
 
     __init__ = Configured.__init__
     forward = Summable.forward  # type: ignore[assignment]

@@ -181,7 +181,7 @@ class MultiLabelMarginLoss(MeanLoss):
             scores, target = scores.where(mask.unsqueeze(-1), 0.0), target.where(mask.unsqueeze(-1), -1)
         return weighted(self.values(scores, target), weight, mask)
 
-    def values(self, input: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+    def values(self, input: Tensor, target: Tensor) -> Tensor:
         classes = input.shape[-1]
         listed = (target >= 0).cumprod(-1).bool()  # (N, L), before the first -1
         label = target.clamp(0, max(classes - 1, 0))

@@ -54,6 +54,10 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
     def is_mean(self) -> bool:
         return self.pool == "sample"
 
+    @property
+    def is_mean_of_elements(self) -> bool:
+        return False  # its denominator is a number of images
+
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         value, share = self.weighed(*tensors, weight=weight, mask=mask)
         return Sums(numerator=value.sum(), denominator=share.sum())

@@ -60,7 +60,7 @@ class CosineEmbeddingLoss(MeanLoss):
         y = y if mask is None else y.where(mask, 1.0)
         return weighted(self.values(x1, x2, y), weight, mask)
 
-    def values(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+    def values(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         lengths = ((x * x).sum(-1).add(_EPS).sqrt() for x in (input1, input2))
         cosine = (input1 * input2).sum(-1)
         for length in lengths:
@@ -120,7 +120,7 @@ class TripletMarginLoss(MeanLoss):
         mask = elementwise(self.name, "mask", mask, values.shape)
         return weighted(values, weight, mask)
 
-    def values(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:  # type: ignore[override]
+    def values(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         near, far = self.distance(anchor, positive), self.distance(anchor, negative)
         if self.swap:
             far = torch.minimum(far, self.distance(positive, negative))

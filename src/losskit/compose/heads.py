@@ -1,0 +1,129 @@
+"""Sums whose parts each have tensors of their own, from dicts or lists: MultiTaskLoss, and its base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from losskit.core.algebra import WeightedSum, shown_term
+from losskit.core.calls import call, require_normalizer
+from losskit.core.options import Configured
+from losskit.core.parts import Parts
+from losskit.core.totals import Sums
+from losskit.core.wrapped import as_loss
+
+
+class HeadsSum(WeightedSum):
+    """A sum that takes dicts of tensors by the names of its parts, or lists in their order."""
+
+    planned: ClassVar[bool] = False  # a call may hold several tensors for one
+
+    def evaluate(
+        self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
+    ) -> list[Tensor]:
+        if not _several(tensors):
+            return super().evaluate(tensors, arguments, inner)
+        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
+        self._check_call(None if _several((normalizer,)) else normalizer, whole, arguments)
+        values = []
+        for index, (own, w, m, n) in enumerate(self._own(tensors, weight, mask, normalizer)):
+            part = self.losses[index]
+            require_normalizer(self.name, part, n)  # type: ignore[arg-type]
+            of_whole = None if whole is None else whole.part(str(index))
+            values.append(call(part, own, w, m, n, of_whole, arguments, index, inner))  # type: ignore[arg-type]
+        return values
+
+    def totals(self, *tensors: Any, weight: Any = None, mask: Any = None) -> Sums:
+        if not _several(tensors):
+            return super().totals(*tensors, weight=weight, mask=mask)
+        self.require_summable()
+        parts: Any = self.losses
+        own = self._own(tensors, weight, mask)
+        return Sums(**{str(i): parts[i].totals(*of_part, weight=w, mask=m) for i, (of_part, w, m) in enumerate(own)})
+
+    def _own(self, tensors: tuple[Any, ...], *others: Any) -> list[tuple[Any, ...]]:
+        """The tensors of each part, and its own of what else was given."""
+        arities: list[Any] = [part.arity for part in self.losses]
+        return [
+            (
+                tuple(self._pick(given, index, name) for given in tensors[:arity]),
+                *(self._pick(given, index, name, None) for given in others),
+            )
+            for index, (name, arity) in enumerate(zip(self.names, arities, strict=True))
+        ]
+
+    def _pick(self, given: Any, index: int, name: str, *otherwise: Any) -> Any:
+        if isinstance(given, Mapping):
+            if name not in given and not otherwise:
+                raise KeyError(f"{self.name}: a dict was given without {name!r}; it has {', '.join(map(str, given))}.")
+            return given.get(name, *otherwise)
+        if isinstance(given, (list, tuple)):
+            if len(given) != len(self.names):
+                raise ValueError(f"{self.name}: a list of {len(given)} was given to {len(self.names)} losses.")
+            return given[index]
+        return given
+
+    def extra_repr(self) -> str:
+        terms = zip(self.names, self.numbers, self.variable_factors(), self.losses, strict=True)
+        parts = [f"{name}={shown_term(number, factor, part)}" for name, number, factor, part in terms]
+        return ", ".join([*parts, Configured.extra_repr(self)]).removesuffix(", ")
+
+
+class MultiTaskLoss(HeadsSum):
+    r"""Adds one loss for each head of a model with several outputs, each with a fixed weight.
+
+    .. math:: \sum_h w_h\,\ell_h(x_h, y_h)
+
+    `MultiTaskLoss(heads={"classes": CrossEntropyLoss(), "depth": 0.5 * L1Loss()})` takes the model's output and the
+    targets as dicts with these names, or as lists in this order. One tensor as the target serves every head, and what
+    has other names is not looked at. `weight`, `mask` and `normalizer` may be dicts too, without some of the heads.
+    `DeepSupervisionLoss` is for one loss on outputs of several resolutions; `LearnedWeights` learns the weights.
+
+    Source: Caruana 1997, "Multitask Learning", Machine Learning 28.
+    """
+
+    shapes: ClassVar[str] = "dicts or lists with the tensors of each head's loss."
+    authority: ClassVar[str] = "the heads' losses, called one by one"
+    without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
+    shares_tensors: ClassVar[bool] = False
+
+    def __init__(self, heads: Mapping[str, Any]) -> None:
+        if not isinstance(heads, Mapping) or not heads:
+            raise TypeError(
+                f"MultiTaskLoss: heads must be a dict of a loss for each output; got {heads!r}. Pass "
+                'heads={"classes": CrossEntropyLoss(), "depth": 0.5 * L1Loss()}.'
+            )
+        Configured.__init__(self)
+        self.set_terms([_weighted(loss) for loss in heads.values()], [str(name) for name in heads])
+
+    @property
+    def counts_from_targets(self) -> bool:
+        return False
+
+    def evaluate(
+        self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
+    ) -> list[Tensor]:
+        if not _several(tensors):
+            raise TypeError(
+                f"{self.name}: output must be a dict or a list with a tensor for each head, {', '.join(self.names)}; "
+                f'got {type(tensors[0]).__name__}. Pass {{"{self.names[0]}": output, ...}}.'
+            )
+        return super().evaluate(tensors, arguments, inner)
+
+
+def _weighted(loss: Any) -> tuple[Any, Any]:
+    """A loss and its weight; those of a sum of one part."""
+    loss = as_loss(loss)
+    if type(loss) is WeightedSum and len(loss.losses) == 1 and not loss.offset:
+        (factor,), (part,) = loss.variable_factors(), loss.losses
+        if factor is None:
+            return loss.numbers[0], part
+        if loss.numbers[0] == 1:
+            return factor, part
+    return 1.0, loss
+
+
+def _several(tensors: tuple[Any, ...]) -> bool:
+    return bool(tensors) and isinstance(tensors[0], (Mapping, list, tuple))

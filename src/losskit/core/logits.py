@@ -1,0 +1,93 @@
+"""LogitsLoss: a function of the logits of each position, and of the log-probability of its truth."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from losskit.core.contract import InputSpec
+from losskit.core.errors import check_returned
+from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length
+from losskit.core.loss import Summable
+from losskit.core.means import MeanLoss
+from losskit.core.reduction import weighted
+from losskit.ops import values
+from losskit.ops.inputs import Inputs
+from losskit.ops.reference import Elements
+
+
+class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
+    """A value for each position from its logits: define `per_position(logits)`, or `(log_p, logits)`.
+
+    `logits` are (N, C, *) and 0 where a position does not count, `log_p` is the log-probability of the truth. Under
+    softmax they give (N, *); under sigmoid `log_p` is (N, C, *), and they give that. The loss of a soft target is the
+    sum over classes of their share times the loss of their log-probability.
+    """
+
+    shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, *) under softmax, (N, C, *) under sigmoid."
+    without: ClassVar[tuple[str, ...]] = ("from_logits",)
+    tensors: ClassVar[tuple[str, ...]] = ("input", "target")
+    takes: ClassVar[tuple[str, ...]] = ("logits",)  # the parameters of per_position
+
+    denominator = Summable.denominator
+
+    def per_position(self, *tensors: Any) -> Tensor:
+        """The loss of each position."""
+        raise TypeError(f"{self.name} must define per_position({', '.join(self.takes)}).")
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        spec = InputSpec(None, self.mode, self.ignore_index)
+        inputs = spec.parse(self.name, tensors[0], tensors[1], weight, mask)
+        check_length(self.name, "class_weight", self.class_weight, inputs)
+        bad = values.check(inputs)
+        elements = Elements(inputs)
+        by_class = inputs.link == "softmax"
+        value = self._softmax(inputs, elements) if by_class else self._sigmoid(inputs, elements)
+        positions = inputs.input[:, :1].shape if by_class else inputs.input.shape
+        share = self._share(inputs, elements).expand(positions).reshape(value.shape)
+        counts = None if elements.counts is None else elements.counts.expand(positions).reshape(value.shape)
+        value, share = weighted(value, share, counts)
+        for found in bad:
+            value = value + found
+        return value.reshape(inputs.output_shape), share.reshape(inputs.output_shape)
+
+    def _share(self, inputs: Inputs, elements: Elements) -> Tensor:
+        """The weight of each position, broadcasting to (N, 1, *), or to (N, C, *) under sigmoid."""
+        if self.class_weight is None:
+            return elements.selected_weight
+        classes = self.by_class(elements.input.new_ones(inputs.num_classes))
+        of_class = classes.view(-1, *(1,) * (inputs.input.dim() - 2))
+        if inputs.link != "sigmoid":
+            of_class = (elements.target * of_class).sum(1, keepdim=True)
+        return elements.selected_weight * of_class
+
+    def _sigmoid(self, inputs: Inputs, elements: Elements) -> Tensor:
+        if "log_p" not in self.takes:
+            return self._value(inputs, elements, None)
+        yes, no = self._value(inputs, elements, elements.log_p), self._value(inputs, elements, elements.log_q)
+        target = elements.target
+        return torch.where(target == 0, 0.0, target * yes) + torch.where(target == 1, 0.0, (1 - target) * no)
+
+    def _softmax(self, inputs: Inputs, elements: Elements) -> Tensor:
+        if "log_p" not in self.takes:
+            return self._value(inputs, elements, None)
+        if inputs.holds_indices:
+            index = inputs.target.long().clamp(0, inputs.num_classes - 1).unsqueeze(1)  # what is outside is an error
+            return self._value(inputs, elements, elements.log_p.gather(1, index).squeeze(1))
+        total = torch.zeros((), dtype=elements.dtype, device=inputs.input.device)
+        for target, log_p in zip(elements.target.unbind(1), elements.log_p.unbind(1), strict=True):
+            absent = target == 0
+            value = self._value(inputs, elements, torch.where(absent, 0.0, log_p))
+            total = total + torch.where(absent, 0.0, target * value)
+        return total
+
+    def _value(self, inputs: Inputs, elements: Elements, log_p: Tensor | None) -> Tensor:
+        given = {"logits": elements.input, "log_p": log_p}
+        value = self.per_position(*(given[name] for name in self.takes))
+        shape = tuple(inputs.input.shape)
+        expected = shape if inputs.link == "sigmoid" else (shape[0], *shape[2:])
+        return check_returned(self.name, f"per_position({', '.join(self.takes)})", value, expected)
