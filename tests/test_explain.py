@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import losskit
-from cases import LABELS, Shape, where
+from cases import where
+from inputs import LABELS, Shape
 from losskit import functional
 from losskit.core.algebra import WeightedSum
 from losskit.core.classification import ClassificationLoss

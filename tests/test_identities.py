@@ -6,7 +6,8 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 
 import losskit
-from cases import CASES, LABELLED, Shape, where
+from cases import CASES, LABELLED, where
+from inputs import Shape
 from losskit import functional as F
 from losskit.core.region import RegionLoss
 
