@@ -1,334 +1,26 @@
-"""For each loss of the catalogue: how to make valid inputs for it.
+"""Every way of calling every loss of the catalogue.
 
-Losses of the first three kinds are covered by what they declare; a loss of the fourth kind needs an entry in `OTHERS`.
+A loss's declaration tells how it is called, or the INPUTS of its family's module in tests/authorities/ do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
-import torch
-from torch import Generator, Tensor
-
-import losskit
-from losskit import functional
-from losskit.core.algebra import WeightedSum
+from authorities import INPUTS
+from inputs import Case, declared
 from losskit.core.catalogue import Entry, entries
-from losskit.core.labels import LabelLoss, LabelOptions
-from losskit.core.loss import Loss, Summable
-
-
-class Shape(NamedTuple):
-    """How large the inputs are: samples, classes, and the sizes of the spatial dimensions."""
-
-    n: int = 2
-    c: int = 3
-    spatial: tuple[int, ...] = (4,)
-
-
-SMALL = Shape()
-
-
-class Given(NamedTuple):
-    """The tensors of a call, and the shape that a weight or mask has there."""
-
-    tensors: tuple[Tensor, ...]
-    positions: tuple[int, ...]
-
-    def to(self, dtype: torch.dtype) -> Given:
-        """The floating-point tensors in this precision."""
-        return self._replace(tensors=tuple(t.to(dtype) if t.is_floating_point() else t for t in self.tensors))
-
-
-Make = Callable[[Shape, Generator], Given]
-FAMILY_KINDS = {
-    "sigmoid": ("binary", "multilabel"),
-    "softmax": ("indices", "soft"),
-    None: ("binary", "multilabel", "indices", "soft"),
-}
-LABELS = ("binary", "multilabel", "indices", "soft")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One way of calling one loss."""
-
-    entry: Entry
-    kind: str  # what the target is: one of LABELS, or "pair", or a name of its own
-    make: Make = field(repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    along: int = -1  # the dimension in which one element, or sample, follows the other
-    own_along: Mapping[int, int] = field(default_factory=dict)  # of tensors in which it is another one
-    size: int | None = None  # how many values an element or sample has, where its position alone does not tell
-    differentiable: tuple[int, ...] = (0,)  # which tensors take a gradient
-    weight: bool = True
-    mask: bool = True
-    twice: bool = True  # differentiable twice
-    smooth: bool = True  # without kinks that a finite difference could step over
-
-    def __str__(self) -> str:
-        return f"{self.entry.name}-{self.kind}"
-
-    @property
-    def loss(self) -> type[Loss]:
-        return self.entry.loss
-
-    @property
-    def composite(self) -> bool:
-        return issubclass(self.loss, WeightedSum)
-
-    @property
-    def labels(self) -> bool:
-        return issubclass(self.loss, LabelOptions)
-
-    @property
-    def region(self) -> bool:
-        """Whether elements share a region, so that no element has a value of its own."""
-        return "pool" in self.loss.options or self.kind == "masks"
-
-    @property
-    def mean(self) -> bool:
-        """Whether the loss is one weighted mean of values that add."""
-        return not self.composite and self.entry.name not in NOT_MEANS
-
-    @property
-    def softmax(self) -> bool:
-        return self.kind in ("indices", "soft")
-
-    def has(self, *options: str) -> bool:
-        return all(option in self.loss.options for option in options)
-
-    def __call__(self, **options: Any) -> Loss:
-        """The loss as a module."""
-        return self.loss(**{**self.options, **options})
-
-    @property
-    def function(self) -> Callable[..., Tensor]:
-        return getattr(functional, self.entry.name)
-
-    def given(self, shape: Shape = SMALL, seed: int = 0, dtype: torch.dtype = torch.float64) -> Given:
-        return self.make(shape, torch.Generator().manual_seed(seed)).to(dtype)
-
-    def line(self, units: int, seed: int = 0, dtype: torch.dtype = torch.float64, c: int = 3) -> Given:
-        """Inputs of which `units` elements or samples lie along the dimension `along`, and nothing else repeats."""
-        shape = Shape(1, c, (units,)) if self.along == -1 else Shape(units, c, ())
-        return self.given(shape, seed, dtype)
-
-    def dim(self, position: int) -> int:
-        """The dimension in which units follow each other in the tensor at this position."""
-        return self.own_along.get(position, self.along)
-
-    def pick(self, given: Given, index: Tensor) -> Given:
-        """The units of a line at these positions, in this order."""
-        kept = tuple(t.index_select(self.dim(i), index) for i, t in enumerate(given.tensors))
-        positions = list(given.positions)
-        positions[self.along] = len(index)
-        return Given(kept, tuple(positions))
-
-
-# No mean of the values of reduction="none": a function of the mean, and CTC, whose mean alone is divided by the
-# number of labels.
-NOT_MEANS = {"mean_focal_loss", "ctc_loss"}
-
-
-def numbers(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-def binary(shape: Shape, generator: Generator) -> Given:
-    size = (shape.n, 1, *shape.spatial)
-    target = (torch.rand(size, generator=generator) < 0.4).double()
-    return Given((numbers(size, generator), target), size)
-
-
-def multilabel(shape: Shape, generator: Generator) -> Given:
-    size = (shape.n, shape.c, *shape.spatial)
-    target = (torch.rand(size, generator=generator) < 0.4).double()
-    return Given((numbers(size, generator), target), (shape.n, 1, *shape.spatial))
-
-
-def indices(shape: Shape, generator: Generator) -> Given:
-    size = (shape.n, shape.c, *shape.spatial)
-    target = torch.randint(0, shape.c, (shape.n, *shape.spatial), generator=generator)
-    return Given((numbers(size, generator), target), (shape.n, 1, *shape.spatial))
-
-
-def soft(shape: Shape, generator: Generator) -> Given:
-    size = (shape.n, shape.c, *shape.spatial)
-    target = numbers(size, generator).softmax(1)
-    return Given((numbers(size, generator), target), (shape.n, 1, *shape.spatial))
-
-
-def one_hot(shape: Shape, generator: Generator) -> Given:
-    (input, target), positions = indices(shape, generator)
-    return Given((input, torch.nn.functional.one_hot(target, shape.c).movedim(-1, 1).double()), positions)
-
-
-def pair(shape: Shape, generator: Generator) -> Given:
-    size = (shape.n, shape.c, *shape.spatial)
-    return Given((numbers(size, generator), numbers(size, generator)), size)
-
-
-def pair_with_variance(shape: Shape, generator: Generator) -> Given:
-    (input, target), size = pair(shape, generator)
-    return Given((input, target, numbers(size, generator).abs() + 0.2), size)
-
-
-def counts(shape: Shape, generator: Generator) -> Given:
-    (input, target), size = pair(shape, generator)
-    return Given((input, (target.abs() * 3).floor()), size)
-
-
-def rates(shape: Shape, generator: Generator) -> Given:
-    (input, target), size = counts(shape, generator)
-    return Given((input.abs() + 0.1, target), size)
-
-
-def signs(shape: Shape, generator: Generator) -> Given:
-    (input, target), size = pair(shape, generator)
-    return Given((input, torch.where(target > 0, 1.0, -1.0).double()), size)
-
-
-def rankings(shape: Shape, generator: Generator) -> Given:
-    (input, target), size = signs(shape, generator)
-    return Given((input, numbers(size, generator), target), size)
-
-
-def label_lists(shape: Shape, generator: Generator) -> Given:
-    """(N, C) scores; labels of each sample in order, closed by -1."""
-    size = (shape.n, shape.c)
-    first = torch.randint(0, shape.c, (shape.n, 1), generator=generator)
-    return Given((numbers(size, generator), torch.cat([first, torch.full((shape.n, shape.c - 1), -1)], 1)), (shape.n,))
-
-
-def embeddings(shape: Shape, generator: Generator) -> Given:
-    size = (shape.n, shape.c)
-    target = torch.where(numbers((shape.n,), generator) > 0, 1.0, -1.0).double()
-    return Given((numbers(size, generator), numbers(size, generator), target), (shape.n,))
-
-
-def triplets(shape: Shape, generator: Generator) -> Given:
-    size = (shape.n, shape.c)
-    return Given(tuple(numbers(size, generator) for _ in range(3)), (shape.n,))
-
-
-def distributions(shape: Shape, generator: Generator) -> Given:
-    (input, target), _ = soft(shape, generator)
-    return Given((input.log_softmax(1), target), tuple(input.shape))
-
-
-def log_distributions(shape: Shape, generator: Generator) -> Given:
-    (input, target), positions = distributions(shape, generator)
-    return Given((input, target.log()), positions)
-
-
-def sequences(shape: Shape, generator: Generator) -> Given:
-    """(T, N, C) log-probabilities of seven steps, and two labels a sample."""
-    scores = numbers((7, shape.n, shape.c), generator).log_softmax(2)
-    targets = torch.randint(1, shape.c, (shape.n, 2), generator=generator)
-    lengths = torch.randint(5, 8, (shape.n,), generator=generator), torch.randint(1, 3, (shape.n,), generator=generator)
-    return Given((scores, targets, *lengths), (shape.n,))
-
-
-def masks(shape: Shape, generator: Generator) -> Given:
-    (input, target), _ = binary(shape, generator)
-    return Given((input.squeeze(1), target.squeeze(1)), (shape.n, *shape.spatial))
-
-
-def fields(shape: Shape, generator: Generator) -> Given:
-    return pair(shape._replace(spatial=shape.spatial or (3,)), generator)
-
-
-def log_probabilities(make: Make) -> Make:
-    """The same with log-probabilities for input."""
-
-    def made(shape: Shape, generator: Generator) -> Given:
-        (input, *others), positions = make(shape, generator)
-        return Given((input.log_softmax(1), *others), positions)
-
-    return made
-
-
-MAKE: dict[str, Make] = {"binary": binary, "multilabel": multilabel, "indices": indices, "soft": soft, "pair": pair}
-MODES = {"multilabel": "multilabel", "soft": "multiclass"}
-
-
-def _labelled(entry: Entry) -> list[Case]:
-    cls = entry.loss
-    always = "softmax" if cls.always == "log_softmax" else cls.always
-    made = []
-    for kind in FAMILY_KINDS[always]:
-        make = log_probabilities(MAKE[kind]) if cls.always == "log_softmax" else MAKE[kind]
-        options = {"mode": MODES[kind]} if kind in MODES and "mode" in cls.options else {}
-        made.append(Case(entry, kind, make, options))
-    return made
-
-
-def _combined(*kinds: str) -> Callable[[Entry], list[Case]]:
-    def build(entry: Entry) -> list[Case]:
-        return [Case(entry, k, MAKE[k], {"mode": MODES[k]} if k in MODES else {}) for k in kinds]
-
-    return build
-
-
-def _lovasz(entry: Entry) -> list[Case]:
-    make = {**MAKE, "soft": one_hot}
-    return [
-        Case(entry, k, make[k], {"mode": MODES[k]} if k in MODES else {}, weight=False, smooth=False) for k in LABELS
-    ]
-
-
-def _single(kind: str, make: Make, **fields: Any) -> Callable[[Entry], list[Case]]:
-    return lambda entry: [Case(entry, kind, make, **fields)]
-
-
-ALL_PIXELS = {"num_points": None, "oversample_ratio": 3.0, "importance_sample_ratio": 0.75}
-OTHERS: dict[str, Callable[[Entry], list[Case]]] = {
-    "dice_bce_loss": _combined("binary", "multilabel"),
-    "dice_ce_loss": _combined("indices", "soft"),
-    "dice_focal_loss": _combined(*LABELS),
-    "combo_loss": _combined("binary", "multilabel"),
-    "lovasz_loss": _lovasz,
-    "gaussian_nll_loss": _single("pair", pair_with_variance, options={"eps": 1e-6}, along=0, differentiable=(0, 1, 2)),
-    "poisson_nll_loss": lambda entry: [
-        Case(entry, "pair", counts, {"log_input": True}, along=0),
-        Case(entry, "rates", rates, {"log_input": False}, along=0),
-    ],
-    "kl_div": lambda entry: [
-        Case(entry, "pair", distributions, {"log_target": False}, along=0),
-        Case(entry, "logs", log_distributions, {"log_target": True}, along=0),
-    ],
-    "hinge_embedding_loss": _single("pair", signs, along=0, smooth=False),
-    "soft_margin_loss": _single("pair", signs, along=0),
-    "margin_ranking_loss": _single("pair", rankings, along=0, differentiable=(0, 1), smooth=False),
-    "multi_margin_loss": _single("indices", indices, smooth=False),
-    "multilabel_margin_loss": _single("samples", label_lists, along=0, smooth=False),
-    "multilabel_soft_margin_loss": _single("multilabel", multilabel, size=1),
-    "cosine_embedding_loss": _single("samples", embeddings, along=0, differentiable=(0, 1), smooth=False),
-    "triplet_margin_loss": _single("samples", triplets, along=0, differentiable=(0, 1, 2), smooth=False),
-    "mask_dice_loss": _single("masks", masks, options=ALL_PIXELS),
-    "mask_bce_loss": _single("masks", masks, options=ALL_PIXELS),
-    "grid_sobolev_loss": _single("fields", fields, along=0),
-    "ctc_loss": _single("sequences", sequences, options={"blank": 0}, along=0, own_along={0: 1}, twice=False),
-}
-
-
-# Their inputs are no plain tensors: test_sobolev.py holds the loss whose output must come from its inputs.
-ELSEWHERE = {"sobolev_loss"}
+from losskit.core.loss import Summable
 
 
 def cases_of(entry: Entry) -> list[Case]:
-    if entry.name in ELSEWHERE:
-        return []
-    if entry.name in OTHERS:
-        return OTHERS[entry.name](entry)
-    if issubclass(entry.loss, LabelLoss):
-        return _labelled(entry)
-    if issubclass(entry.loss, losskit.RegressionLoss) and entry.loss.tensors == ("input", "target"):
-        return [Case(entry, "pair", pair, along=0)]
-    raise LookupError(f"{entry.name} has no inputs to be tested with: add it to OTHERS in tests/cases.py.")
+    rows = INPUTS.get(entry.name, declared(entry))
+    if rows is None:
+        raise LookupError(
+            f"{entry.name} has no inputs to be tested with: its declaration does not tell them. Add a row "
+            f'"{entry.name}": [row(...)] to INPUTS in tests/authorities/{entry.family}.py.'
+        )
+    return [row(entry) for row in rows]
 
 
 ENTRIES = [e for e in entries() if e.family != "your own"]
@@ -344,6 +36,8 @@ def one_each() -> list[Case]:
     return list({case.entry.name: case for case in reversed(CASES)}.values())[::-1]
 
 
+# Losses whose inputs are no plain tensors: an INPUTS row of no cases, and tests of their own.
+ELSEWHERE = {entry.name for entry in ENTRIES} - {case.entry.name for case in CASES}
 LABELLED = where(lambda case: case.labels)
 ADDITIVE = where(lambda case: issubclass(case.loss, Summable))
 ELEMENTWISE = where(lambda case: case.mean and not case.region)

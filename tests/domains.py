@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from hypothesis import strategies as st
 
-from cases import Case
+from inputs import Case
 from losskit.core.domains import PerClass
 
 APART = {"reduction", "empty", "mode", "ignore_index", "from_logits"}  # tested each for itself
@@ -17,33 +18,42 @@ Options = dict[str, Any]
 
 
 def value_of(annotation: Any, classes: int) -> st.SearchStrategy[Any]:
+    known = values_of(annotation, classes)
+    return st.sampled_from(known) if known else st.nothing()
+
+
+def values_of(annotation: Any, classes: int) -> list[Any]:
+    """Values of a domain, its ends among them, for losses of so many classes."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         if any(isinstance(item, PerClass) for item in arguments[1:]):
-            return st.lists(st.sampled_from([0.25, 0.5, 1.0, 3.0]), min_size=classes, max_size=classes)
-        return _bounded(arguments[1:])
+            numbers = [0.25, 3.0, 1.0, 0.5]
+            return [(numbers[i:] + numbers[:i] + numbers * classes)[:classes] for i in range(len(numbers))]
+        numbers = _bounded(arguments[1:])
+        return sorted({max(1, round(v)) for v in numbers}) if arguments[0] is int else numbers
     if origin is Literal:
-        return st.sampled_from(arguments)
+        return list(arguments)
     if origin in (Union, UnionType):
-        return st.one_of(*(value_of(a, classes) for a in arguments))
+        return [value for argument in arguments for value in values_of(argument, classes)]
     if annotation in (None, type(None)):
-        return st.none()
+        return [None]
     if annotation is bool:
-        return st.booleans()
+        return [False, True]
     if annotation is float:
-        return st.sampled_from([-1.5, 0.0, 0.5, 2.0])
+        return [-1.5, 0.0, 0.5, 2.0]
     if annotation is int:
-        return st.integers(0, 3)
+        return [0, 1, 2, 3]
     if origin in (Sequence, get_origin(Sequence[int]), list, tuple) and arguments[0] is int:
-        return st.lists(st.integers(0, classes - 1), min_size=1, max_size=classes, unique=True)
+        several = range(1, classes + 1)
+        return [list(chosen) for size in several for chosen in combinations(range(classes), size)]
     if origin is get_origin(Sequence[int]):
-        return st.nothing()  # as long as the input has spatial dimensions: the loss's own tests
+        return []  # as long as the input has spatial dimensions: the loss's own tests
     if origin is get_origin(Callable[..., Any]):
-        return st.nothing()
-    raise LookupError(f"no values are known for an option of {annotation}")
+        return []
+    raise LookupError(f"no values are known for an option of {annotation}: add them to values_of in tests/domains.py")
 
 
-def _bounded(metadata: tuple[Any, ...]) -> st.SearchStrategy[float]:
+def _bounded(metadata: tuple[Any, ...]) -> list[float]:
     low, high, open_low, open_high = 0.0, 3.0, False, False
     for item in metadata:
         ge, gt, le, lt = (getattr(item, name, None) for name in ("ge", "gt", "le", "lt"))
@@ -53,7 +63,7 @@ def _bounded(metadata: tuple[Any, ...]) -> st.SearchStrategy[float]:
         open_low, open_high = open_low or gt is not None, open_high or lt is not None
     inner = [low + (high - low) * share for share in (0.2, 0.5, 0.9)]
     ends = ([] if open_low else [low]) + ([] if open_high else [high])
-    return st.sampled_from([*inner, *ends])
+    return [*inner, *ends]
 
 
 def usable(case: Case, options: Options) -> bool:
@@ -76,3 +86,10 @@ def options_of(case: Case, classes: int) -> st.SearchStrategy[Options]:
         if name not in {*APART, *case.options}
     }
     return st.fixed_dictionaries({}, optional=known).filter(lambda options: usable(case, options))
+
+
+def alternatives(case: Case, name: str, classes: int) -> list[Any]:
+    """Values of one option that are not its default, from its domain, as far as the case takes them alone."""
+    declared = case.loss.options[name]
+    found = [v for v in values_of(declared.domain.annotation, classes) if v != declared.default]
+    return [v for v in found if usable(case, {name: v})]

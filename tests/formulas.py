@@ -1,8 +1,12 @@
-"""The losses of labels once more, element by element in mpmath at 50 digits: the reference of values and gradients."""
+"""Formulas of losses of labels in mpmath, element by element at 50 digits: the reference of values and gradients.
+
+`term`, `region`, `weighted_sum` and `LabelFormula` make the authorities of these losses. Weights, masks, smoothing,
+pooling, absent classes and the choice of classes are here once for all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +15,9 @@ import torch
 from mpmath import mpf
 from torch import Tensor
 
-from cases import Case
+from inputs import Case
+from references import STEP, Chosen, Mpmath, Numbers, Options, Setting, directions
 
-mp.mp.dps = 50
-Options = Mapping[str, Any]
 Grid = list[list[list[mpf]]]  # [sample][class][position]
 
 
@@ -43,7 +46,8 @@ class Problem:
 
 
 def grid(tensor: Tensor, number: Callable[[Any], Any] = mpf) -> Any:
-    return [[[number(v) for v in row] for row in sample] for sample in tensor.flatten(2).tolist()]
+    spatial = tensor.flatten(2) if tensor.dim() > 2 else tensor.unsqueeze(2)
+    return [[[number(v) for v in row] for row in sample] for sample in spatial.tolist()]
 
 
 def problem(case: Case, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None) -> Problem:
@@ -75,73 +79,114 @@ def _log_p_and_q(problem: Problem, n: int, s: int, shift: list[mpf] | None) -> t
     return log_p, [mp.fsum(p[k] for k in problem.classes if k != c) for c in problem.classes]
 
 
-def option(case_or_loss: Any, options: Options, name: str) -> Any:
-    return options.get(name, case_or_loss.options[name].default)
+@dataclass(frozen=True)
+class LabelFormula(Mpmath):
+    """The mean of a loss of labels, as a function of the options and of what is given at every element."""
+
+    mean: Callable[[Chosen, Problem], mpf]
+    reductions: tuple[str, ...] = field(default=("mean",), kw_only=True)  # test_meaning.py has what the others are
+
+    def covers(self, case: Case) -> bool:
+        return case.labels and super().covers(case)
+
+    def value(
+        self,
+        case: Case,
+        options: Options,
+        tensors: tuple[Tensor, ...],
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> mpf:
+        return self.mean(Chosen(case.loss, {**case.options, **options}), problem(case, tensors, weight, mask))
+
+    def gradient(self, case: Case, options: Options, tensors: tuple[Tensor, ...]) -> Tensor:
+        """The derivative of the mean by the input, by central differences."""
+        given, chosen = problem(case, tensors, None, None), Chosen(case.loss, {**case.options, **options})
+        result = []
+        for n in given.samples:
+            for c in given.classes:
+                for s in given.positions:
+                    at, around = given.x[n][c][s], []
+                    for shifted in (at + STEP, at - STEP):
+                        given.x[n][c][s] = shifted
+                        given.known.clear()
+                        around.append(self.mean(chosen, given))
+                    given.x[n][c][s] = at
+                    result.append(float((around[0] - around[1]) / (2 * STEP)))
+        return torch.tensor(result, dtype=torch.float64).reshape(tensors[0].shape)
+
+    def expected(self, case: Case, setting: Setting, tensors: tuple[Tensor, ...], reduction: str) -> Numbers:
+        value = torch.tensor(float(self.value(case, setting.ours, tensors)), dtype=torch.float64)
+        along = directions(tensors, (0,))
+        given, chosen = problem(case, tensors, None, None), Chosen(case.loss, {**case.options, **setting.ours})
+        at, steps, around = given.x, grid(along[0]), []
+        for step in (STEP, -STEP):
+            given.x = [
+                [[x + step * by for x, by in zip(*rows, strict=True)] for rows in zip(*sample, strict=True)]
+                for sample in zip(at, steps, strict=True)
+            ]
+            given.known.clear()
+            around.append(self.mean(chosen, given))
+        return Numbers(value, (torch.tensor(float((around[0] - around[1]) / (2 * STEP)), dtype=torch.float64),), along)
 
 
 # Losses of elements: the loss of a truth with log-probability log, probability p, and q = 1 - p.
 
-Term = Callable[[mpf, mpf, mpf, Callable[[str], Any]], mpf]
-TERMS: dict[str, Term] = {
-    "binary_cross_entropy_with_logits": lambda log, p, q, o: -log,
-    "cross_entropy": lambda log, p, q, o: -log,
-    "nll_loss": lambda log, p, q, o: -log,
-    "mean_focal_loss": lambda log, p, q, o: -log,
-    "multilabel_soft_margin_loss": lambda log, p, q, o: -log,
-    "focal_loss": lambda log, p, q, o: -log * (q ** mpf(o("gamma")) if o("gamma") else 1),
-    "generalized_cross_entropy_loss": lambda log, p, q, o: (1 - p ** mpf(o("q"))) / mpf(o("q")),
-    "symmetric_cross_entropy_loss": lambda log, p, q, o: -o("alpha") * log - o("beta") * q * mp.log(mpf(o("floor"))),
-}
+Term = Callable[[mpf, mpf, mpf, Chosen], mpf]
+Sides = Callable[[Chosen, int], tuple[list[mpf], list[mpf]]]
 
 
-def elementwise(loss: Any, name: str, options: Options, given: Problem) -> tuple[mpf, mpf]:
-    """The numerator and denominator of the mean."""
+def even(o: Chosen, classes: int) -> tuple[list[mpf], list[mpf]]:
+    return [mpf(1)] * classes, [mpf(1)] * classes
 
-    def of(key: str) -> Any:
-        return option(loss, options, key)
 
-    classes, e = given.classes, mpf(of("label_smoothing"))
-    class_weight = [mpf(v) for v in of("class_weight") or [1] * len(classes)]
-    yes, no = _sides(name, of, given)
-    prior = of("prior") if "prior" in loss.options else None
+def each(value: Any, classes: int) -> list[mpf]:
+    """One number for each class."""
+    if value is None:
+        return [mpf(1)] * classes
+    return [mpf(v) for v in value] if isinstance(value, list) else [mpf(value)] * classes
+
+
+def term(
+    of: Term,
+    sides: Sides = even,
+    of_mean: Callable[[mpf, Chosen], mpf] = lambda mean, o: mean,
+    logs: bool = False,
+    settings: tuple[Options, ...] = (),
+) -> LabelFormula:
+    """The mean of `of(log, p, q, o)` over the truth of every element.
+
+    `sides` are the factors of yes and of no for each class; `logs` says that the input holds log-probabilities.
+    """
+    return LabelFormula(lambda o, given: of_mean(_mean_of_elements(of, sides, logs, o, given), o), settings=settings)
+
+
+def _mean_of_elements(of: Term, sides: Sides, logs: bool, o: Chosen, given: Problem) -> mpf:
+    classes, e = given.classes, mpf(o("label_smoothing", 0.0))
+    class_weight = each(o("class_weight"), len(classes))
+    yes, no = sides(o, len(classes))
+    prior = o("prior")
     shift = [mp.log(mpf(v) / mp.fsum(prior)) for v in prior] if prior else None
     numerator = denominator = mpf(0)
     for n in given.samples:
         for s in given.positions:
             log_p, q = log_p_and_q(given, n, s, shift)
-            if name == "nll_loss":
+            if logs:
                 log_p = [given.x[n][c][s] for c in classes]
             for c in classes:
                 if not given.counts[n][c][s]:
                     continue
                 t, w = given.t[n][c][s], given.w[n][c][s] * class_weight[c]
-                value = TERMS[name](log_p[c], mp.exp(log_p[c]), q[c], of)
+                value = of(log_p[c], mp.exp(log_p[c]), q[c], o)
                 if given.softmax:
                     numerator += w * yes[c] * (t * (1 - e) + e / len(classes)) * value
                     denominator += w * t
                 else:
-                    other = TERMS[name](log_p[c] - given.x[n][c][s], q[c], 1 - q[c], of)
+                    other = of(log_p[c] - given.x[n][c][s], q[c], 1 - q[c], o)
                     t_smooth = t * (1 - e) + e / 2
                     numerator += w * (yes[c] * t_smooth * value + no[c] * (1 - t_smooth) * other)
                     denominator += w
-    return numerator, denominator
-
-
-def _sides(name: str, of: Callable[[str], Any], given: Problem) -> tuple[list[mpf], list[mpf]]:
-    """The factors of yes and no for each class."""
-    ones = [mpf(1)] * len(given.classes)
-    if name == "binary_cross_entropy_with_logits":
-        return _each(of("pos_weight"), ones), ones
-    if name == "focal_loss" and of("alpha") is not None:
-        alpha = _each(of("alpha"), ones)
-        return alpha, [1 - a for a in alpha]
-    return ones, ones
-
-
-def _each(value: Any, ones: list[mpf]) -> list[mpf]:
-    if value is None:
-        return ones
-    return [mpf(v) for v in value] if isinstance(value, list) else [mpf(value)] * len(ones)
+    return divided(numerator, denominator)
 
 
 # Losses of regions: a formula on the totals of one class of one sample, or of the batch.
@@ -158,46 +203,32 @@ class Region:
     count: mpf
 
 
-def dice(r: Region, o: Callable[[str], Any]) -> mpf:
-    size = r.pp + r.tt if o("squared") else r.p + r.t
-    score = (2 * r.pt + o("smooth")) / (size + o("smooth"))
-    return -mp.log(score) if o("log") else 1 - score
+RegionFormula = Callable[[Region, Chosen], mpf]
 
 
-def jaccard(r: Region, o: Callable[[str], Any]) -> mpf:
-    return 1 - (r.pt + o("smooth")) / (r.p + r.t - r.pt + o("smooth"))
+def region(of: RegionFormula, settings: tuple[Options, ...] = ()) -> LabelFormula:
+    """The mean of `of(totals, o)` over classes and samples."""
+    return LabelFormula(lambda o, given: _mean_of_regions(of, o, given), settings=settings)
 
 
-def tversky(r: Region, o: Callable[[str], Any]) -> mpf:
-    s = mpf(o("smooth"))
-    return 1 - (r.pt + s) / (r.pt + o("alpha") * (r.p - r.pt) + o("beta") * (r.t - r.pt) + s)
-
-
-REGIONS: dict[str, Callable[[Region, Callable[[str], Any]], mpf]] = {
-    "dice_loss": dice,
-    "jaccard_loss": jaccard,
-    "tversky_loss": tversky,
-    "focal_tversky_loss": lambda r, o: max(tversky(r, o), mpf(0)) ** mpf(o("gamma")),
-}
-
-
-def region(loss: Any, name: str, options: Options, given: Problem) -> tuple[mpf, mpf]:
-    def of(key: str) -> Any:
-        return option(loss, options, key)
-
-    chosen = [c for c in given.classes if of("classes") is None or c in of("classes")]
-    if not of("include_background") and len(given.classes) > 1:
+def _mean_of_regions(of: RegionFormula, o: Chosen, given: Problem) -> mpf:
+    chosen = [c for c in given.classes if o("classes") is None or c in o("classes")]
+    if not o("include_background") and len(given.classes) > 1:
         chosen = [c for c in chosen if c != 0]
-    class_weight = [mpf(v) for v in of("class_weight") or [1] * len(given.classes)]
-    pools = [[n] for n in given.samples] if of("pool") == "sample" else [list(given.samples)]
+    class_weight = each(o("class_weight"), len(given.classes))
     numerator = denominator = mpf(0)
-    for pool in pools:
+    for pool in pools(o, given):
         for c in chosen:
-            value = _pair(REGIONS[name], of, _totals(given, pool, c))
+            value = _pair(of, o, _totals(given, pool, c))
             if value is not None:
                 numerator += class_weight[c] * value
                 denominator += class_weight[c]
-    return numerator, denominator
+    return divided(numerator, denominator)
+
+
+def pools(o: Chosen, given: Problem) -> list[list[int]]:
+    """The samples that are scored together."""
+    return [[n] for n in given.samples] if o("pool") == "sample" else [list(given.samples)]
 
 
 def _totals(given: Problem, pool: list[int], c: int) -> Region:
@@ -211,134 +242,23 @@ def _totals(given: Problem, pool: list[int], c: int) -> Region:
     return Region(*(mp.fsum(column) for column in zip(*rows, strict=True))) if rows else Region(*[mpf(0)] * 7)
 
 
-def _pair(formula: Callable[..., mpf], of: Callable[[str], Any], r: Region) -> mpf | None:
-    if of("overlap") == "l1":
+def _pair(of: RegionFormula, o: Chosen, r: Region) -> mpf | None:
+    if o("overlap") == "l1":
         r.pt = (r.p + r.t - r.apart) / 2
-    if r.count == 0 or (r.t == 0 and of("absent") == "skip"):
+    if r.count == 0 or (r.t == 0 and o("absent") == "skip"):
         return None
-    if r.t == 0 and of("absent") == "penalize":
+    if r.t == 0 and o("absent") == "penalize":
         return (r.p - r.pt) / r.count
-    return formula(r, of)
+    return of(r, o)
 
 
-def lovasz(loss: Any, options: Options, given: Problem) -> tuple[mpf, mpf]:
-    """Errors in falling order, each times what it adds to the Jaccard loss of mistaking those before it."""
-
-    def of(key: str) -> Any:
-        return option(loss, options, key)
-
-    pools = [[n] for n in given.samples] if of("pool") == "sample" else [list(given.samples)]
-    class_weight = [mpf(v) for v in of("class_weight") or [1] * len(given.classes)]
-    values = []
-    for pool in pools:
-        numerator = denominator = mpf(0)
-        for c in given.classes:
-            elements = []
-            for n in pool:
-                for s in given.positions:
-                    if given.counts[n][c][s]:
-                        t = given.t[n][c][s]
-                        p = mp.exp(log_p_and_q(given, n, s)[0][c])
-                        error = abs(t - p) if given.softmax else max(1 - given.x[n][c][s] * (2 * t - 1), mpf(0))
-                        elements.append((error, t))
-            present = any(t == 1 for _, t in elements)
-            wanted = present if of("classes") == "present" else of("classes") == "all" or c in of("classes")
-            if not elements or (given.softmax and not wanted):
-                continue
-            numerator += class_weight[c] * _extension(elements)
-            denominator += class_weight[c]
-        if denominator:
-            values.append(numerator / denominator)
-    return mp.fsum(values), mpf(len(values))
+def weighted_sum(settings: tuple[Options, ...] = (), **parts: LabelFormula) -> LabelFormula:
+    """The sum of other formulas, each times the option of its name."""
+    return LabelFormula(
+        lambda o, given: mp.fsum(mpf(o(weight)) * part.mean(o, given) for weight, part in parts.items()),
+        settings=settings,
+    )
 
 
-def _extension(elements: list[tuple[mpf, mpf]]) -> mpf:
-    elements = sorted(elements, key=lambda e: -e[0])
-    total, before = mpf(0), mpf(0)
-    positives = sum(t == 1 for _, t in elements)
-    for i, (error, _) in enumerate(elements, 1):
-        missed = sum(t == 1 for _, t in elements[:i])
-        union = positives + (i - missed)
-        jaccard = 1 - mpf(positives - missed) / union
-        total += error * (jaccard - before)
-        before = jaccard
-    return total
-
-
-COMBINED = {
-    "dice_bce_loss": ("bce_weight", "binary_cross_entropy_with_logits"),
-    "dice_ce_loss": ("ce_weight", "cross_entropy"),
-    "dice_focal_loss": ("focal_weight", "focal_loss"),
-}
-KNOWN = {*TERMS, *REGIONS, *COMBINED, "combo_loss", "lovasz_loss"}
-
-
-def mean(case: Case, options: Options, given: Problem) -> mpf:
-    name, loss = case.entry.name, case.loss
-    if name in COMBINED:
-        weight, other = COMBINED[name]
-        first = mpf(option(loss, options, "dice_weight")) * divided(region(loss, "dice_loss", options, given))
-        return first + mpf(option(loss, options, weight)) * divided(elementwise(loss, other, options, given))
-    if name == "combo_loss":
-        return combo(loss, options, given)
-    if name in REGIONS:
-        return divided(region(loss, name, options, given))
-    if name == "lovasz_loss":
-        return divided(lovasz(loss, options, given))
-    value = divided(elementwise(loss, name, options, given))
-    if name == "mean_focal_loss":
-        gamma = mpf(option(loss, options, "gamma"))
-        return option(loss, options, "alpha") * (1 - mp.exp(-value)) ** gamma * value
-    return value
-
-
-def combo(loss: Any, options: Options, given: Problem) -> mpf:
-    r, alpha = (mpf(option(loss, options, key)) for key in ("ce_ratio", "alpha"))
-    class_weight = [mpf(v) for v in option(loss, options, "class_weight") or [1] * len(given.classes)]
-    tutorial = option(loss, options, "variant") == "tutorial"
-    no = alpha * (1 - alpha) if tutorial else 1 - alpha
-    numerator = denominator = mpf(0)
-    for n in given.samples:
-        for s in given.positions:
-            log_p, _ = log_p_and_q(given, n, s)
-            for c in given.classes:
-                if given.counts[n][c][s]:
-                    t, w = given.t[n][c][s], given.w[n][c][s] * class_weight[c]
-                    numerator -= w * (alpha * t * log_p[c] + no * (1 - t) * (log_p[c] - given.x[n][c][s]))
-                    denominator += w
-    overlap = divided(region(loss, "dice_loss", options, given)) - (1 if tutorial else 0)
-    return r * divided((numerator, denominator)) + (1 - r) * overlap
-
-
-def divided(fraction: tuple[mpf, mpf]) -> mpf:
-    numerator, denominator = fraction
+def divided(numerator: mpf, denominator: mpf) -> mpf:
     return numerator / denominator if denominator else mpf(0)
-
-
-def value(
-    case: Case,
-    options: Options,
-    tensors: tuple[Tensor, ...],
-    weight: Tensor | None = None,
-    mask: Tensor | None = None,
-) -> mpf:
-    """The mean."""
-    return mean(case, options, problem(case, tensors, weight, mask))
-
-
-def gradient(case: Case, options: Options, tensors: tuple[Tensor, ...]) -> Tensor:
-    """The derivative of the mean by the input, by central differences of 1e-20."""
-    given = problem(case, tensors, None, None)
-    step = mpf(10) ** -20
-    result = []
-    for n in given.samples:
-        for c in given.classes:
-            for s in given.positions:
-                at, around = given.x[n][c][s], []
-                for shifted in (at + step, at - step):
-                    given.x[n][c][s] = shifted
-                    given.known.clear()
-                    around.append(mean(case, options, given))
-                given.x[n][c][s] = at
-                result.append(float((around[0] - around[1]) / (2 * step)))
-    return torch.tensor(result, dtype=torch.float64).reshape(tensors[0].shape)

@@ -48,6 +48,15 @@ def peer(name: str) -> Any:
         ) from error
 
 
+def load(path: str) -> Any:
+    """The function or class of this dotted path, from a library that is installed."""
+    place, _, name = path.rpartition(".")
+    for library, module in MODULES.items():
+        if place == module:
+            return getattr(peer(library), name)
+    return getattr(importlib.import_module(place), name)
+
+
 def _import_torchvision() -> None:
     """Import torchvision, also beside a torch of another build, whose compiled operators do not load.
 

@@ -10,8 +10,9 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 
 import losskit
-from cases import CASES, ENTRIES, LABELLED, LABELS, MAKE, Shape, where
+from cases import CASES, ENTRIES, LABELLED, where
 from domains import options_of
+from inputs import LABELS, MAKE, Shape
 from losskit import functional
 
 KINDED = where(lambda case: case.kind in LABELS)

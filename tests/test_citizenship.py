@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch.func import grad, jacrev, jvp, vmap
 
-from cases import CASES, Shape, one_each, where
+from cases import CASES, one_each, where
+from inputs import Shape
 
 DIFFERENT = {"class_weight": [0.5, 2.0, 1.0], "smooth": 0.5, "gamma": 1.5, "label_smoothing": 0.1}
 

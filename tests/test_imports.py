@@ -121,8 +121,19 @@ def test_importing_losskit_brings_nothing_but_itself():
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_loss_is_public_in_both_forms(entry):
-    assert getattr(losskit, entry.loss.__name__) is entry.loss
-    function = getattr(functional, entry.name)
+    name = entry.loss.__name__
+    public = f"from losskit.losses.{entry.family} import {name} as {name}"
+    assert getattr(losskit, name, None) is entry.loss, (
+        f"{name} is not public: add `{public}` to src/losskit/__init__.py"
+    )
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_loss_has_a_function_form(entry):
+    name = entry.loss.__name__
+    function = getattr(functional, entry.name, None)
+    form = f"{entry.name} = function_form({entry.family}.{name})"
+    assert function is not None, f"{name} has no function form: add `{form}` to src/losskit/functional.py"
     assert function.Module is entry.loss
     assert function.__name__ == entry.name
     assert losskit.core.catalogue.find(entry.name).loss is entry.loss

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import losskit
-from cases import LABELLED, Case, Shape
+from cases import LABELLED
+from inputs import Case, Shape
 from losskit.ops import choice
 
 SHAPE = Shape(2, 4, (5,))

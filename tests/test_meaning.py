@@ -7,8 +7,9 @@ import torch
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-from cases import ADDITIVE, CASES, ELEMENTWISE, ELSEWHERE, ENTRIES, LABELLED, Case, Given, Shape, where
+from cases import ADDITIVE, CASES, ELEMENTWISE, ELSEWHERE, ENTRIES, LABELLED, where
 from domains import options_of
+from inputs import Case, Given, Shape
 from losskit.core.region import RegionLoss
 
 UNITS = 6

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import losskit
-from cases import CASES, Shape, where
+from cases import CASES, where
+from inputs import Shape
 
 ADVICE = ("pass ", "use ", "make ", "give ", "leave ", "write ", "multiply ", "divide ", "correct ", "check ")
 

@@ -8,13 +8,14 @@ from hypothesis import assume, settings
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-import formulas
-from cases import CASES, Shape, where
+from authorities import formula_of
+from cases import CASES, where
 from domains import options_of
+from inputs import Shape
 
 HALVES = [torch.float16, torch.bfloat16]
 UNBOUNDED = {"poisson_nll_loss"}  # grows exponentially by definition
-FORMULAS = where(lambda case: case.entry.name in formulas.KNOWN and case.entry.name != "nll_loss")
+FORMULAS = where(lambda case: formula_of(case) is not None and case.entry.name != "nll_loss")
 
 
 def leaves(case, given):
@@ -47,13 +48,13 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
     value = case(**options)(input, target)
     assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     near_zero = torch.finfo(value.dtype).eps if case.region or case.composite else 1e-30  # 1 - score, from p itself
-    wanted = float(formulas.value(case, options, (input, target)))
+    wanted = float(formula_of(case).value(case, options, (input, target)))
     assert value.item() == pytest.approx(wanted, rel=2e-6, abs=near_zero)
     value.backward()
     assert input.grad.isfinite().all()
     kinked = case.entry.name == "lovasz_loss" or options.get("overlap") == "l1"
     if not kinked and scale < 1e3:
-        wanted = formulas.gradient(case, options, (input, target))
+        wanted = formula_of(case).gradient(case, options, (input, target))
         rounding = torch.finfo(dtype).eps
         smallest = max(torch.finfo(dtype).smallest_normal, 1e-27)  # as far as the differences in mpmath go
         if case.entry.name == "focal_tversky_loss":  # a root of 1 - index, which is below the rounding of p itself

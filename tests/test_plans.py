@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import losskit
-from cases import CASES, Shape, where
+from cases import CASES, where
+from inputs import Shape
 from losskit import functional
 from losskit.core import passes, region
 from losskit.ops import choice, finish, plan

@@ -5,11 +5,12 @@ import dataclasses
 import pytest
 import torch
 
-import formulas
 import losskit
 import losskit.losses.classification
 import losskit.losses.region
-from cases import CASES, Shape
+from authorities import formula_of
+from cases import CASES
+from inputs import Shape
 from losskit.core import means, reduction, region
 from losskit.core.contract import InputSpec
 from losskit.ops import reference
@@ -28,7 +29,9 @@ def value_check(name, kind, **options):
     weight = torch.rand(given.positions, generator=generator, dtype=torch.float64) + 0.1
     mask = torch.rand(given.positions, generator=generator) < 0.7
     found = chosen(**options)(*given.tensors, weight=weight, mask=mask).item()
-    assert found == pytest.approx(float(formulas.value(chosen, options, given.tensors, weight, mask)), rel=1e-9)
+    assert found == pytest.approx(
+        float(formula_of(chosen).value(chosen, options, given.tensors, weight, mask)), rel=1e-9
+    )
 
 
 def removal_check(name, kind, **options):
@@ -129,7 +132,9 @@ def gradient_check(name, kind):
     input.requires_grad_()
     value = chosen()(input, target)
     assert value.requires_grad
-    torch.testing.assert_close(torch.autograd.grad(value, input)[0], formulas.gradient(chosen, {}, (input, target)))
+    torch.testing.assert_close(
+        torch.autograd.grad(value, input)[0], formula_of(chosen).gradient(chosen, {}, (input, target))
+    )
 
 
 @pytest.mark.parametrize(("place", "name", "wrong", "check"), [p[1:] for p in PLANTED], ids=[p[0] for p in PLANTED])

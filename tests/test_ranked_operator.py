@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,12 +11,22 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loops import jaccard_extension
 from losskit import LovaszLoss, explain
 from losskit.ops import choice, native, reference
 from operators import INDICES, INPUTS, LABELS, LAYOUTS, LEVELS, LINKS, Case, instructions, reading_of
 from operators import given as given_of
 from triton_cases import guarded, guarded_outputs, outside_of
+
+
+def jaccard_extension(errors: np.ndarray, truth: np.ndarray) -> float:
+    """The Lovász extension of the Jaccard loss by its definition: the loss of the set of errors above each level."""
+    levels = np.sort(np.unique(np.append(errors, 0.0)))[::-1]
+    total = 0.0
+    for above, below in pairwise(levels):
+        wrong = errors >= above
+        union = (truth | wrong).sum()
+        total += (above - below) * (1 - (truth & ~wrong).sum() / union)
+    return total
 
 
 @st.composite

@@ -94,8 +94,8 @@ def page(entry: Entry, drawings: Path) -> str:
             "The largest difference in value, relative, on random data in float64, measured when this page was built:",
             _table(["identity", "difference"], rows, "80 20"),
         ]
-    parts += [_title("Across ranks and micro-batches", 1), _across(cls), _title("Held against", 1)]
-    parts.append(f"Its numbers are held in the tests against {entry.authority}.")
+    parts += [_title("Across ranks and micro-batches", 1), _across(cls), _title("Tested against", 1)]
+    parts.append(f"Its numbers are tested against {entry.authority}.")
     parts += [_title("Names", 1), _names(entry)]
     return "\n\n".join(parts) + "\n"
 

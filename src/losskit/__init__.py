@@ -61,9 +61,11 @@ from losskit.losses.region import FocalTverskyLoss as FocalTverskyLoss
 from losskit.losses.region import IoULoss as IoULoss
 from losskit.losses.region import JaccardLoss as JaccardLoss
 from losskit.losses.region import TverskyLoss as TverskyLoss
+from losskit.losses.regression import CharbonnierLoss as CharbonnierLoss
 from losskit.losses.regression import GaussianNLLLoss as GaussianNLLLoss
 from losskit.losses.regression import HuberLoss as HuberLoss
 from losskit.losses.regression import L1Loss as L1Loss
+from losskit.losses.regression import LogCoshLoss as LogCoshLoss
 from losskit.losses.regression import MSELoss as MSELoss
 from losskit.losses.regression import PoissonNLLLoss as PoissonNLLLoss
 from losskit.losses.regression import SmoothL1Loss as SmoothL1Loss

@@ -19,6 +19,8 @@ mse_loss = function_form(regression.MSELoss)
 l1_loss = function_form(regression.L1Loss)
 smooth_l1_loss = function_form(regression.SmoothL1Loss)
 huber_loss = function_form(regression.HuberLoss)
+log_cosh_loss = function_form(regression.LogCoshLoss)
+charbonnier_loss = function_form(regression.CharbonnierLoss)
 gaussian_nll_loss = tensors_form(regression.GaussianNLLLoss)
 poisson_nll_loss = function_form(regression.PoissonNLLLoss)
 

@@ -150,13 +150,13 @@ def show(
         table.add_row(*map(Text, (f"  {option.name}", repr(option.default), option.domain.text, prose(option.doc))))
     console.print(table)
     facts = [f"Shapes: {cls.shapes}", f"Many machines: {cls.across_ranks}"]
-    facts.append(f"Held in the tests against: {cls.authority}." if cls.authority else _UNHELD)
+    facts.append(f"Tested against: {cls.authority}." if cls.authority else _UNHELD)
     for fact in facts:
         console.print()
         console.print(_led(prose(" ".join(fact.split()))))
 
 
-_UNHELD = "Held in the tests against: nothing; it has no outside authority."
+_UNHELD = "Tested against: nothing; it has no outside authority."
 
 
 def _declared(name: str) -> tuple[type[Loss], str]:

@@ -33,7 +33,7 @@ class Entry:
 
     @property
     def authority(self) -> str:
-        """The outside source that the tests hold the numbers against; empty for a user's own losses."""
+        """What the tests compare the numbers with; empty for a user's own losses."""
         return self.loss.authority
 
     @property
@@ -110,7 +110,7 @@ def describe(cls: type[Loss]) -> None:
         return
     sections = [inspect.cleandoc(written), textwrap.fill(f"Shapes: {cls.shapes}", 116), "Options:", options_text(cls)]
     if cls.authority:
-        sections.append(f"Held in the tests against: {cls.authority}.")
+        sections.append(f"Tested against: {cls.authority}.")
     cls.__doc__ = "\n\n".join(sections)
     cls.written_doc = inspect.cleandoc(written)
 

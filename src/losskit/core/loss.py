@@ -107,7 +107,7 @@ class Loss(Configured):
 
     written_doc: ClassVar[str] = ""  # the docstring as its author wrote it
     shapes: ClassVar[str] = "the tensors of the call; values have one number per element or sample."
-    authority: ClassVar[str] = ""  # the outside source that the tests hold its numbers against
+    authority: ClassVar[str] = ""  # what its numbers are tested against: tests/authorities/
     across_ranks: ClassVar[str] = (
         "it is computed from each rank's own batch, and averaging over ranks averages these losses."
     )

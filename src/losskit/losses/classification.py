@@ -51,7 +51,7 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
     """
 
     always = "sigmoid"
-    authority = "torch.nn.functional.binary_cross_entropy_with_logits"
+    authority = "torch.nn.functional.binary_cross_entropy_with_logits and its formula in mpmath"
     function_name = "binary_cross_entropy_with_logits"
     short_name = "bce"
     shapes = (
@@ -94,7 +94,7 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
     """
 
     always = "softmax"
-    authority = "torch.nn.functional.cross_entropy"
+    authority = "torch.nn.functional.cross_entropy and its formula in mpmath"
     function_name = "cross_entropy"
     short_name = "ce"
     also_called = ("cross_entropy_loss",)
@@ -136,7 +136,7 @@ class NLLLoss(ClassificationLoss):
     """
 
     always = "log_softmax"
-    authority = "torch.nn.functional.nll_loss"
+    authority = "torch.nn.functional.nll_loss and its formula in mpmath"
     function_name = "nll_loss"
     short_name = "nll"
     shapes = _SOFTMAX_SHAPES
@@ -178,7 +178,7 @@ class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
     (MeanFocalLoss); torchvision's default alpha is 0.25; Keras leaves alpha unused unless told otherwise.
     """
 
-    authority = "torchvision.ops.sigmoid_focal_loss"
+    authority = "torchvision.ops.sigmoid_focal_loss and its formula in mpmath"
     short_name = "focal"
 
     def formula(self) -> Formula:
@@ -213,7 +213,7 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
     Elsewhere: every library's focal loss modulates each element.
     """
 
-    authority = "values worked out by hand"
+    authority = "its formula in mpmath"
     short_name = "mean_focal"
 
     alpha: NonNegative = option(default=0.8, doc="a factor on the whole loss")
@@ -256,7 +256,7 @@ class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):
     Source: Zhang and Sabuncu 2018, arXiv:1805.07836.
     """
 
-    authority = "values worked out by hand"
+    authority = "its formula in mpmath"
     short_name = "gce"
 
     q: Annotated[float, Interval(gt=0, le=1)] = option(default=0.7, doc="1 for absolute error, towards 0 cross-entropy")
@@ -277,7 +277,7 @@ class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
     Elsewhere: the paper writes the logarithm of the floor as A; released code clamps the target at 1e-4.
     """
 
-    authority = "values worked out by hand"
+    authority = "its formula in mpmath"
     short_name = "sce"
 
     alpha: NonNegative = option(default=0.1, doc="weight of cross-entropy")

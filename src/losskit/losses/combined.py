@@ -87,7 +87,7 @@ class DiceBCELoss(SmoothingOptions, DiceOptions, BCEOptions, CombinedLoss, Regio
     """
 
     components = (("dice", DiceLoss), ("bce", BCEWithLogitsLoss))
-    authority = "monai.losses.DiceCELoss for one channel"
+    authority = "monai.losses.DiceCELoss of one channel and its formula in mpmath"
     function_name = "dice_bce_loss"
     short_name = "dice_bce"
     mode: Literal["multilabel"] = "multilabel"  # both parts are of yes and no
@@ -109,7 +109,7 @@ class DiceCELoss(SmoothingOptions, DiceOptions, CEOptions, CombinedLoss, RegionO
     """
 
     components = (("dice", DiceLoss), ("ce", CrossEntropyLoss))
-    authority = "monai.losses.DiceCELoss"
+    authority = "monai.losses.DiceCELoss and its formula in mpmath"
     function_name = "dice_ce_loss"
     short_name = "dice_ce"
     mode: Literal["multiclass"] = "multiclass"  # both parts are of exclusive classes
@@ -129,7 +129,7 @@ class DiceFocalLoss(SmoothingOptions, DiceOptions, FocalOptions, CombinedLoss, R
     """
 
     components = (("dice", DiceLoss), ("focal", FocalLoss))
-    authority = "monai.losses.DiceFocalLoss for one channel"
+    authority = "monai.losses.DiceFocalLoss of one channel and its formula in mpmath"
     short_name = "dice_focal"
 
     dice_weight: NonNegative = option(default=1.0, doc="weight of Dice")
@@ -148,7 +148,7 @@ class ComboLoss(DiceOptions, CombinedLoss, RegionOptions):
     """
 
     components = (("ce", FocalLoss), ("dice", DiceLoss))
-    authority = "values worked out by hand"
+    authority = "its formula in mpmath"
     short_name = "combo"
     mode: Literal["multilabel"] = "multilabel"  # both parts are of yes and no
 

@@ -40,7 +40,7 @@ class SobolevLoss(MeanLoss):
     Elsewhere: in force fields the derivative is the force, with its sign turned, and each part has a weight.
     """
 
-    authority = "closed-form functions, worked out by hand"
+    authority = "values worked by hand"
     shapes = (
         "output and target (N, *); inputs (N, D...); target_grad (N, *, D...), or (N, D...) for one output a sample; "
         "weight and mask as the output."
@@ -167,7 +167,7 @@ class GridSobolevLoss(MeanLoss):
     target.
     """
 
-    authority = "values worked out by hand, and SobolevLoss on a fine grid"
+    authority = "its formula in mpmath"
     shapes = (
         "input and target (N, C, *) with at least one spatial dimension; weight and mask of their shape, or size 1."
     )

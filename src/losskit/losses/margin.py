@@ -212,7 +212,7 @@ class MultiLabelSoftMarginLoss(ClassificationLoss):
     weights.
     """
 
-    authority = "torch.nn.functional.multilabel_soft_margin_loss"
+    authority = "torch.nn.functional.multilabel_soft_margin_loss and its formula in mpmath"
     function_name = "multilabel_soft_margin_loss"
     always: ClassVar[Always | None] = "sigmoid"
     same_shape = True

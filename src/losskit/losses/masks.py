@@ -152,7 +152,7 @@ class MaskDiceLoss(MaskLoss):
     classes.
     """
 
-    authority = "the formula of MaskFormer and Mask2Former, written independently"
+    authority = "its formula in mpmath"
 
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator, in units of the scale")
     eps: NonNegative = option(default=0.0, doc="added besides, under the name it has elsewhere")
@@ -181,7 +181,7 @@ class MaskBCELoss(MaskLoss):
     Elsewhere: BCEWithLogitsLoss takes one mean over all elements, the same where masks are of one size and all count.
     """
 
-    authority = "the formula of MaskFormer and Mask2Former, written independently"
+    authority = "its formula in mpmath"
     short_name = "mask_bce"
 
     columns: ClassVar[list[Column]] = [TermColumn(Formula(), "truth", 0), TermColumn(Formula(), "truth", 1), "count"]

@@ -32,7 +32,7 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
     classes, absent ones too; toolbelt's multi-class form takes probabilities.
     """
 
-    authority = "kornia.losses.LovaszHingeLoss and segmentation_models_pytorch.losses.LovaszLoss(per_image=True)"
+    authority = "kornia.losses.LovaszHingeLoss, kornia.losses.LovaszSoftmaxLoss and its formula in mpmath"
     short_name = "lovasz"
     shapes = f"{LABEL_SHAPES}, but no weight; values (N,), or one number with pool='batch'."
     across_ranks: ClassVar[str] = (

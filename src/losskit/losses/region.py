@@ -37,7 +37,7 @@ class DiceLoss(DiceOptions, RegionLoss):
     (MaskDiceLoss); nnU-Net returns minus Dice.
     """
 
-    authority = "monai.losses.DiceLoss"
+    authority = "monai.losses.DiceLoss and its formula in mpmath"
     short_name = "dice"
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class JaccardLoss(RegionLoss):
     segmentation_models_pytorch pools the batch; detection's IoU losses take boxes, not masks.
     """
 
-    authority = "monai.losses.DiceLoss(jaccard=True)"
+    authority = "monai.losses.DiceLoss and its formula in mpmath"
     short_name = "iou"
     also_called = ("IoULoss", "iou_loss", "jaccard")
 
@@ -95,7 +95,7 @@ class TverskyLoss(RegionLoss):
     Elsewhere: Keras's Tversky weighs false negatives with alpha, whatever its documentation says.
     """
 
-    authority = "segmentation_models_pytorch.losses.TverskyLoss"
+    authority = "monai.losses.TverskyLoss and its formula in mpmath"
     short_name = "tversky"
 
     alpha: NonNegative = option(default=0.5, doc="price of a false positive")
@@ -119,7 +119,7 @@ class FocalTverskyLoss(TverskyLoss):
     tutorials.
     """
 
-    authority = "segmentation_models_pytorch.losses.TverskyLoss(gamma=...) for one class"
+    authority = "segmentation_models_pytorch.losses.TverskyLoss of one class and its formula in mpmath"
     short_name = "focal_tversky"
 
     gamma: Positive = option(default=0.75, doc="the power")

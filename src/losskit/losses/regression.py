@@ -88,6 +88,53 @@ class HuberLoss(RegressionLoss):
         return Difference(limit=self.delta)
 
 
+class LogCoshLoss(RegressionLoss):
+    r"""Squares small errors and takes large ones linearly, with derivatives of every order; the slope is tanh.
+
+    .. math:: \log \cosh (x - y)
+
+    Near 0 it is half the squared error; far from it, the absolute error less log 2. No unit fits every target: scale
+    them first, as errors turn linear around 1.
+
+    Source: Green 1990, "Bayesian reconstructions from emission tomography data using a modified EM algorithm", IEEE
+    Transactions on Medical Imaging 9.
+
+    Elsewhere: Keras's `log_cosh` is the same.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("logcosh",)
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        error = input - target
+        size = error.abs()
+        near = size < 1  # where the difference of large terms would lose what is small
+        half = error.where(near, 0.0) / 2
+        return torch.where(near, torch.log1p(2 * half.sinh() ** 2), size + torch.log1p((-2 * size).exp()) - math.log(2))
+
+
+class CharbonnierLoss(RegressionLoss):
+    r"""Takes errors as they are, but rounds the corner at 0, so that the gradient goes to 0 with the error.
+
+    .. math:: \sqrt{(x - y)^2 + \epsilon^2}
+
+    The least value is eps, not 0. Errors, eps and the value have one unit.
+
+    Source: Charbonnier, Blanc-Feraud, Aubert, Barlaud 1994, "Two deterministic half-quadratic regularization algorithms
+    for computed imaging", ICIP.
+
+    Elsewhere: others subtract eps, add eps where this adds its square, or raise to another power than 1/2; pseudo-Huber
+    is delta times this with eps = delta, less the square of delta.
+    """
+
+    authority = "its formula in mpmath"
+
+    eps: Positive = option(default=1e-3, doc="the error below which the corner is rounded")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return ((input - target) ** 2 + self.eps**2).sqrt()
+
+
 class GaussianNLLLoss(ElementLoss):
     r"""Learns a mean and a variance: errors count by the variance predicted for them, and variance has its price.
 

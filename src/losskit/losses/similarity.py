@@ -82,7 +82,7 @@ class TripletMarginLoss(MeanLoss):
     triplets from labels.
     """
 
-    authority = "torch.nn.functional.triplet_margin_loss"
+    authority = "torch.nn.functional.triplet_margin_loss and torch.nn.TripletMarginWithDistanceLoss"
     shapes = "anchor, positive and negative of one shape (*, D); weight and mask (*), one value a triplet."
 
     margin: Positive = option(default=1.0, doc="how much nearer the positive should be")
