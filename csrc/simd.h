@@ -65,8 +65,6 @@ INLINE vf absolute(vf a) { return _mm512_abs_ps(a); }
 INLINE vf square_root(vf a) { return _mm512_sqrt_ps(a); }
 INLINE vf round_(vf a) { return _mm512_roundscale_ps(a, 0); }
 INLINE vf times_two_to(vf a, vf n) { return _mm512_scalef_ps(a, n); }
-INLINE vf exponent_of(vf a) { return _mm512_getexp_ps(a); }
-INLINE vf mantissa_of(vf a) { return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src); }
 /* of 2^-126 to 2^126, NaN stays NaN */
 INLINE vf reciprocal(vf a) {
     vf r = _mm512_rcp14_ps(a);
@@ -152,8 +150,6 @@ INLINE int count_of(vm a) {
     return count;
 #endif
 }
-INLINE vf exponent_of(vf a) { return __builtin_convertvector(((vi)a >> 23) - 127, vf); }
-INLINE vf mantissa_of(vf a) { return (vf)(((vi)a & 0x007fffff) | 0x3f800000); }
 INLINE vf reciprocal(vf a) { return 1.0f / a; }
 INLINE float sum_of(vf a) {
     float s[W];
@@ -163,6 +159,10 @@ INLINE float sum_of(vf a) {
     return s[0];
 }
 #endif
+
+/* By the bits, whichever instructions there are: AVX-512's own exponent of 0 is -infinity, which gives a NaN later on. */
+INLINE vf exponent_of(vf a) { return __builtin_convertvector(((vi)a >> 23) - 127, vf); }
+INLINE vf mantissa_of(vf a) { return (vf)(((vi)a & 0x007fffff) | 0x3f800000); }
 
 /* W rows of W floats to columns: every stage interleaves the two halves of the rows. */
 #if W == 16

@@ -61,6 +61,8 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
     const int use_activations = call->activations == USE_ACTIVATIONS;
     const int by_pred = grad && region[PRED] >= 0, by_tp = grad && region[TP] >= 0;
     const float *factors = tile->factors;
+    int saves_logs = 0; /* activations leave out the logarithm of a tiny probability, which some slope takes */
+    for (int j = 0; j < terms; j++) saves_logs |= call->activations == SAVE_ACTIVATIONS && slope_takes_log(call->term + j);
     int streaming = call->stream && !use_activations && rows.direct;
     for (int c = 0; c < C; c++) streaming &= (uintptr_t)rows.out[c] % (W * 4) == 0;
     vf fp[FEW_CLASSES], tp[FEW_CLASSES], fn[FEW_CLASSES], target[FEW_CLASSES], count = zero;
@@ -102,6 +104,7 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
         if (tile->logs) {
             l = log_share(both(largest, le(others, m)), p, others * reciprocal(m));
             vm tiny = lt(min_or_nan(truth, p), all(TINY));
+            if (saves_logs && any(both(tiny, le_int(all_int(0), at)))) tile->piece->activations_not_saved = 1;
             if (!use_activations && any(tiny)) {
                 vf x = zero;
                 for (int c = 0; c < C; c++) x = pick(eq_int(at, all_int(c)), load(rows.in[c] + i), x);

@@ -12,6 +12,9 @@ INLINE double true_positives(double tp, double fn, double target) { return fn < 
 
 INLINE int is_log(const Term *term) { return !term->program && term->gamma == 0 && term->rest == 0; }
 
+/* Whether the slope takes a logarithm that p does not tell where it is nearly 0. */
+INLINE int slope_takes_log(const Term *term) { return term->rest != 0 && term->q != 1; }
+
 INLINE TermValue term_value(const Term *term, vf l, vf p, vf q) {
     float a = (float)term->log, gamma = (float)term->gamma, b = (float)term->rest, e = (float)term->q;
     vf value = {0}, slope = {0};
