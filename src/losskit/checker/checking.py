@@ -11,7 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from losskit.checker.finding import Finding, Outcome, Report, report_of
-from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork, forked, spawned
+from losskit.checker import worker
+from losskit.checker.children import Child, forked, spawned
+from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork
 from losskit.checker.origin import origin_of
 from losskit.checker.probe import Said, conclude
 from losskit.checker.registry import Check
@@ -95,16 +97,19 @@ def _runner(
     seconds: float,
     memory: int | None,
 ) -> Isolated:
-    def request() -> dict[str, Any]:
-        spec = None if runner.spec is None else runner.spec.to_dict()
-        own = {"loss": criterion, "options": repr(dict(options or {}))} if isinstance(criterion, str) else {}
-        return {**own, "said": dict(said), "spec": spec, "batch": batch, "memory": memory}
+    def request(ids: Sequence[str]) -> dict[str, Any]:
+        return {"checks": list(ids), "said": dict(said), "spec": runner.spec, "batch": batch, "memory": memory}
 
     if isinstance(criterion, str) and (batch is None or isinstance(batch, str)):
-        runner = Isolated(spawned(request), seconds, name=criterion)
+        own = {"loss": criterion, "options": dict(options or {})}
+        runner = Isolated(lambda ids: spawned(worker.__name__, {**request(ids), **own}), seconds, name=criterion)
     else:
         origin = origin_of(criterion, options)
-        runner = Isolated(forked(origin, request), seconds, name=origin.name)
+
+        def start(ids: Sequence[str]) -> Child:
+            return forked(lambda reply: worker.begin(reply, request(ids), lambda: origin))
+
+        runner = Isolated(start, seconds, name=origin.name)
     return runner
 
 

@@ -109,11 +109,14 @@ class Finding:
             "consequences": [each.to_dict() for each in self.consequences],
         }
 
-    @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> Finding:
-        inner = tuple(cls.from_dict(each) for each in said["consequences"])
-        changed = {"severity": Severity(said["severity"]), "causes": tuple(said["causes"]), "consequences": inner}
-        return cls(**{**said, **changed})
+
+def plain(evidence: Any) -> Any:
+    """Evidence as numbers, text, and lists and dicts of them."""
+    if isinstance(evidence, Mapping):
+        return {str(name): plain(value) for name, value in evidence.items()}
+    if isinstance(evidence, (list, tuple)):
+        return [plain(each) for each in evidence]
+    return evidence if isinstance(evidence, (bool, int, float, str)) else str(evidence)
 
 
 @dataclass(frozen=True)
