@@ -228,8 +228,10 @@ def under_causes(findings: list[Finding], order: list[str]) -> tuple[Finding, ..
     left = [replace(f, causes=tuple(c for c in f.causes if c in found and c != f.check)) for f in findings]
     places = {check: n for n, check in enumerate(order)}
 
-    def place(finding: Finding) -> tuple[int, int]:
-        return min(each.severity.rank for each in _flat(finding)), places.get(finding.check, len(places))
+    def place(finding: Finding) -> tuple[int, int, int]:
+        worst = min(each.severity for each in _flat(finding))
+        explained = sum(each.severity in FAULTS for each in _flat(finding))
+        return (0 if worst in FAULTS else worst.rank), -explained, places.get(finding.check, len(places))
 
     def grown(finding: Finding) -> Finding:
         left.remove(finding)
@@ -259,13 +261,26 @@ def report_of(
     waived = tuple(
         Waived(id, why, tuple(f for f in found if f.check == id)) for id, why in waive.items() if id in asked
     )
-    left = [finding for finding in _once(found) if finding.check not in waive]
+    left = [_under_root(finding, found) for finding in _once(found) if finding.check not in waive]
     shown = [
         replace(o, status="waived", reason=waive[o.check]) if o.check in waive and o.status == "found" else o
         for o in outcomes
     ]
     order = [*ENDINGS, *dict.fromkeys(outcome.check for outcome in outcomes)]
     return Report(name, spec, under_causes(left, order), tuple(shown), waived, tuple(notes), seconds, versions())
+
+
+# Faults that explain others, the deepest first: whatever is wrong besides may come of them.
+ROOTS = ("no-graph", "misused-function", "rewards-errors", "wrong-dimension", "activated-twice")
+
+
+def _under_root(finding: Finding, found: Sequence[Finding]) -> Finding:
+    """A fault with the root that was found before its other causes."""
+    if finding.severity not in FAULTS:
+        return finding
+    there = {each.check for each in found}
+    above = ROOTS[: ROOTS.index(finding.check)] if finding.check in ROOTS else ROOTS
+    return replace(finding, causes=(*(root for root in above if root in there), *finding.causes))
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:

@@ -7,6 +7,7 @@ which calls are refused, and whether lower loss follows the right answer.
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,7 +27,7 @@ _TARGETS = {"target", "targets", "label", "labels", "y_true", "true", "truth", "
 _INPUTS = {
     *("input", "inputs", "pred", "preds", "prediction", "predictions", "y_pred", "output", "outputs", "logits", "x"),
 }
-_OVERLAPS = ("dice", "iou", "jaccard", "tversky", "overlap", "prob", "mask")  # names of losses of probabilities
+_OVERLAPS = ("dice", "iou", "jaccard", "tversky", "overlap", "prob", "mask", "lovasz")  # names of losses of probabilities
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses that look through a window
@@ -304,19 +305,19 @@ class _Probe:
         return form, spatial, trial, also, [f"lower loss follows the right answer with {' '.join(form.key)}"]
 
     def _overlap(self, form: Form, trial: Trial) -> Chosen | None:
-        """The overlap of probabilities that a loss of numbers may be, as its names have it."""
+        """The overlap of masks that a loss of numbers may be, as its names have it."""
         if form.scores not in ("values", "rates") or self.said.anything or form.layout not in ("same", "counts"):
             return None
         if not any(word in self.hints for word in _OVERLAPS):
             return None
         call = Call(2, trial.way)
-        for spatial in _SPATIAL:
-            rival, other = Form("binary", "probabilities", "same"), self.trial(call, spatial)
+        for scores, spatial in itertools.product(("logits", "probabilities"), _SPATIAL):
+            rival, other = Form("binary", scores, "same"), self.trial(call, spatial)
             try:
                 fits.fits_labels(other, rival)
             except DoesNotFit:
                 continue
-            return rival, spatial, other, [], ["its names tell an overlap of probabilities from a loss of numbers"]
+            return rival, spatial, other, [], ["its names tell an overlap of masks from a loss of numbers"]
         return None
 
     def _unambiguous(self, fitting: Fitting) -> Fitting:
