@@ -1,4 +1,4 @@
-"""python benchmarks/check [NAME ...]: run the collection, or the losses of these names, and print truth against verdict."""
+"""python benchmarks/check [NAME ...]: run the collection, or the losses of these names, and print what came of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from check.run import ASIDE, FAMILIES, cases, row  # noqa: E402
+from check.run import ASIDE, FAMILIES, cases, row
 
 
 def main(arguments: list[str]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-CASES: list["Case"] = []
+CASES: list[Case] = []
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Row:
     case: Case
     verdict: str  # sound, faulty, unsure
     first: str  # the check that is named first
+    named: tuple[str, ...]  # the checks of all findings
     seconds: float  # of CPU
     said: str
 
@@ -38,7 +39,9 @@ class Row:
         """Whether the verdict is the truth, and a fault is named first by a check that means it."""
         if self.case.sound:
             return self.verdict == "sound"
-        return self.first in self.case.faults and self.verdict == ("faulty" if self.case.fails else "sound")
+        if not self.case.fails:  # what is no fault does not come first, but is said
+            return self.verdict == "sound" and any(each in self.named for each in self.case.faults)
+        return self.first in self.case.faults and self.verdict == "faulty"
 
     @property
     def outcome(self) -> str:
@@ -56,14 +59,15 @@ def row(case: Case) -> Row:
     try:
         report = losskit.check(case.loss)
     except Unsure as error:
-        verdict, first, said = "unsure", "", str(error)
+        verdict, first, named, said = "unsure", "", (), str(error)
     else:
         verdict = "faulty" if report.exit_code() else "sound"
         first = report.findings[0].check if report.findings else ""
+        named = tuple(finding.check for finding in report)
         said = str(report)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Row(case, verdict, first, seconds, said)
+    return Row(case, verdict, first, named, seconds, said)
 
 
 def rows(given: Iterable[Case]) -> Iterator[Row]:

@@ -29,7 +29,7 @@ def macro_f1(logits, labels):
 def under_no_grad(pred, target):
     with torch.no_grad():
         loss = F.smooth_l1_loss(pred, target)
-    return loss
+    return loss  # noqa: RET504 - as people write it
 
 
 @faulty("no-graph", thread="question: loss from lists, tolist()", aside=True)
@@ -56,7 +56,9 @@ def plus_log(logits, mask):
     return (mask * F.logsigmoid(logits) + (1 - mask) * F.logsigmoid(-logits)).mean()
 
 
-@faulty("activated-twice", "misused-function", thread="issue: softmax inside a focal loss of softmax outputs", aside=True)
+@faulty(
+    "activated-twice", "misused-function", thread="issue: softmax inside a focal loss of softmax outputs", aside=True
+)
 class FocalAfterSoftmax(nn.Module):
     def forward(self, inputs, targets):
         p = inputs.softmax(1)

@@ -256,7 +256,7 @@ def kl_of_probabilities(x, target):
     return F.kl_div(x.softmax(1), target, reduction="batchmean")
 
 
-@faulty("batch-of-one", thread="question: standardised over the batch, NaN in the last batch")
+@faulty("batch-of-one", "not-finite", thread="question: standardised over the batch, NaN in the last batch")
 def standardised(logits, labels):
     z = (logits - logits.mean(0)) / logits.std(0)
     return F.cross_entropy(z, labels)

@@ -1,4 +1,4 @@
-"""How a loss is called: the order of its tensors, the masks and weights it needs besides, and which result is the loss."""
+"""How a loss is called: the order of its tensors, what it needs besides, and which result is the loss."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def loss_of(result: Any) -> tuple[Tensor, str]:
     named = [name for name in tensors if isinstance(name, str) and "loss" in name.lower()]
     single = [name for name, value in tensors.items() if value.dim() == 0]
     for name in (*named, *single, *tensors):
-        return tensors[name], f"result.{name}" if not isinstance(result, (Mapping, tuple, list)) else f"result[{name!r}]"
+        return tensors[name], f"result.{name}" if not isinstance(
+            result, (Mapping, tuple, list)
+        ) else f"result[{name!r}]"
     raise TypeError(f"it returned {type(result).__name__}, which holds no tensor of numbers")
 
 

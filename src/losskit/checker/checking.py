@@ -10,14 +10,14 @@ from typing import Any
 
 from torch import Tensor
 
-from losskit.checker.finding import Finding, Outcome, Report, report_of
 from losskit.checker import worker
 from losskit.checker.children import Child, forked, spawned
+from losskit.checker.finding import FAULTS, Finding, Outcome, Report, report_of
 from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork
 from losskit.checker.origin import origin_of
 from losskit.checker.probe import Said, conclude
 from losskit.checker.registry import Check
-from losskit.checker.spec import Spec
+from losskit.checker.spec import Spec, Unsure
 from losskit.checker.subject import Subject
 from losskit.checker.user_batch import load
 
@@ -85,6 +85,11 @@ def check(
             outcomes = list(runner(asked, started))
         except Ended as error:
             outcomes = _never_began(error.finding, asked)
+        except Unsure as error:
+            outcomes = list(runner.seen)
+            if not any(finding.severity in FAULTS for outcome in outcomes for finding in outcome.findings):
+                raise
+            notes.append(f"Unsure what it takes, so only the checks ran that hold whatever it takes. {error}")
         name, taken = runner.name, runner.spec
     return report_of(name, taken, outcomes, waive, time.monotonic() - began, notes)
 

@@ -1,6 +1,6 @@
 """Child processes: started with one thread, listened to, asked where they are, and ended.
 
-A child sends dicts, pickled, one after another; what it prints goes to its stderr. It ends when whoever started it does.
+A child sends dicts, pickled; what it prints goes to its stderr. It ends when whoever started it does.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def spawned(module: str, request: Any) -> Child:
     path = os.pathsep.join(entry or os.curdir for entry in sys.path)
     fixed = {**dict.fromkeys(THREADS, "1"), "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
     complaints = _complaints()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - a module of ours
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

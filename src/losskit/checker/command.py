@@ -96,6 +96,8 @@ def check(
                 **said,
             )
     except Unsure as error:
+        if as_json:
+            typer.echo(json.dumps({"loss": loss, "verdict": "unsure", "reason": str(error)}, indent=2))
         _stop(f"unsure. {error}")
     except (ValueError, TypeError, ImportError) as error:
         _stop(str(error))

@@ -250,20 +250,20 @@ def _quantiles(draw: Draw) -> Tensors:
     return (draw.scale * draw.normal(*answer.shape) if draw.correct is None else _near(draw, answer)), target
 
 
-def _corners(draw: Draw, centre: Tensor, size: Tensor) -> Tensor:
+def _corners(centre: Tensor, size: Tensor) -> Tensor:
     return torch.cat([centre - size / 2, centre + size / 2], 1)
 
 
 def _boxes(draw: Draw) -> Tensors:
     """Boxes that overlap their targets for small scales, and lie apart from them where the answer is wrong."""
     centre, size = 3 * draw.normal(draw.samples, 2), draw.normal(draw.samples, 2).abs() + 1.0
-    target = _corners(draw, centre, size)
+    target = _corners(centre, size)
     if draw.correct:
         return target.clone(), target
     away = draw.normal(draw.samples, 2)
     if draw.correct is False:
         away = away + 4 * torch.where(away < 0, -1.0, 1.0).to(away)
-    moved = _corners(draw, centre + 0.5 * draw.scale * away, size * (0.3 * draw.normal(draw.samples, 2)).exp())
+    moved = _corners(centre + 0.5 * draw.scale * away, size * (0.3 * draw.normal(draw.samples, 2)).exp())
     return moved, target
 
 

@@ -182,10 +182,12 @@ class Report:
         ran = len(self.outcomes) - len(self.with_status("not applicable")) - len(self.with_status("not run"))
         checks = f"{ran} {'check' if ran == 1 else 'checks'} ran"
         found = ", ".join(_count(severity, n) for severity, n in counts.items() if n)
+        waived = sum(bool(each.findings) for each in self.waived)
+        checks += f", {waived} waived" if waived else ""
         if any(counts[severity] for severity in FAULTS):
             return f"{self.loss}: FAULTY. {found} ({checks})."
         if counts[Severity.TRAP]:
-            return f"{self.loss}: no fault, but it has traps. {found} ({checks})."
+            return f"{self.loss}: right on right input; {found} ({checks})."
         return f"{self.loss}: no fault found{'; ' + found if found else ''} ({checks})."
 
     def to_dict(self) -> dict[str, Any]:
@@ -271,7 +273,10 @@ def report_of(
 
 
 # Faults that explain others, the deepest first: whatever is wrong besides may come of them.
-ROOTS = ("no-graph", "misused-function", "rewards-errors", "wrong-dimension", "activated-twice")
+ROOTS = (
+    *("no-graph", "misused-function", "rewards-errors", "wrong-dimension", "activated-twice"),
+    *("has-memory", "changes-inputs"),
+)
 
 
 def _under_root(finding: Finding, found: Sequence[Finding]) -> Finding:

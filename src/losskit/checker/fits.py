@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from losskit.checker import examples
-from losskit.checker.trial import DoesNotFit, Form, Trial, require
+from losskit.checker.trial import Form, Trial, require
 
 _SEEDS = (0, 1, 2)
 _EXACT = ("values", "boxes", "images", "logits")  # a right answer is the target itself
@@ -281,7 +281,9 @@ def fits_teacher_and_labels(trial: Trial, form: Form) -> None:
     fits_order(trial, form)
     student, *others = examples.make(*form.key, trial.draw(form, None, 1.0, 5))
     shifts = 3 * _noise(student[:, :1], 6)
-    require(math.isclose(trial.value(student, *others), trial.value(student + shifts, *others), rel_tol=1e-6), "no softmax")
+    require(
+        math.isclose(trial.value(student, *others), trial.value(student + shifts, *others), rel_tol=1e-6), "no softmax"
+    )
 
 
 def fits_teacher(trial: Trial, form: Form) -> None:

@@ -45,6 +45,7 @@ class Isolated:
     seconds: float = DEFAULT_SECONDS
     spec: Spec | None = None
     name: str = ""
+    seen: Sequence[Outcome] = ()  # of a loss of which it cannot be told what it takes
 
     def __call__(self, checks: Sequence[Check], started: Callable[[str], None]) -> Iterator[Outcome]:
         left, endings = list(checks), 0
@@ -83,32 +84,47 @@ class Isolated:
                 return
             if "done" in said:
                 return
-            if "loaded" in said:
-                self.name, step.loaded = said["loaded"], True
-                step.begin(child)
-                deadline = step.began + self.seconds
-            elif "spec" in said:
-                self.spec = said["spec"]
-                deadline = time.monotonic() + LOADING
-            elif "check" in said:
-                step.current, step.call = by_id[said["check"]], None
-                step.begin(child)
-                deadline = step.began + self.seconds
-                started(step.current.id)
-            elif "call" in said:
-                step.call = said
-            elif "outcome" in said:
-                outcome = said["outcome"]
-                deadline = time.monotonic() + LOADING
-                if outcome.status == "memory":
-                    yield _with_call(outcome, step.call or {})
-                    return
-                yield outcome
-            else:
-                _refused(said, step.call or {})
+            outcome = said.get("outcome")
+            if outcome is None:
+                deadline = self._heard(said, child, step, by_id, started) or deadline
+                continue
+            deadline = time.monotonic() + LOADING
+            if outcome.status == "memory":
+                yield _with_call(outcome, step.call or {})
+                return
+            yield outcome
+
+    def _heard(
+        self,
+        said: Mapping[str, Any],
+        child: Child,
+        step: _Step,
+        by_id: Mapping[str, Check],
+        started: Callable[[str], None],
+    ) -> float | None:
+        """What a child says of itself; when it is to say something again, where that changes."""
+        if "loaded" in said:
+            self.name, step.loaded = said["loaded"], True
+            step.begin(child)
+            return step.began + self.seconds
+        if "spec" in said:
+            self.spec = said["spec"]
+            return time.monotonic() + LOADING
+        if "check" in said:
+            step.current, step.call = by_id[said["check"]], None
+            step.begin(child)
+            started(step.current.id)
+            return step.began + self.seconds
+        if "call" in said:
+            step.call = said
+        elif "seen" in said:
+            self.seen = said["seen"]
+        else:
+            _refused(said, step.call or {})
+        return None
 
     def _hangs_at(self, child: Child, step: _Step) -> str | None:
-        """Where a child hangs that has said nothing for long; None where it is slow for another reason than the loss."""
+        """Where a child hangs that has said nothing for long; None where it is slow for another reason."""
         where, busy = child.where(), child.busy()
         if busy is None or time.monotonic() - step.began > LOADING or not step.loaded:
             return where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,28 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from losskit.checker.subject import Subject
+from losskit.checker.subject import LossRaised, Subject
 
 # Operations whose derivative is 0 or that leave the graph, those that a person looks for first.
 _FLAT = ("round", "floor", "ceil", "trunc", "sign", "heaviside", "frac")
 _ENDS = (
     *("argmax", "argmin", "item", "tolist", "numpy", "detach", "detach_", "data", "long", "int", "bool", "__array__"),
-    *("gt", "ge", "lt", "le", "eq", "ne", "__gt__", "__ge__", "__lt__", "__le__", "__eq__", "__ne__", "topk", "argsort"),
+    *(
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "eq",
+        "ne",
+        "__gt__",
+        "__ge__",
+        "__lt__",
+        "__le__",
+        "__eq__",
+        "__ne__",
+        "topk",
+        "argsort",
+    ),
 )
 _COMPARISONS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 
@@ -50,7 +66,9 @@ class Listening(TorchFunctionMode):
         made = func(*args, **(kwargs or {}))
         owner = getattr(func, "__self__", None)  # a property, such as Tensor.data
         name = getattr(func, "__name__", str(func))
-        self.calls.append(Called(getattr(owner, "__name__", name) if name == "__get__" else name, args, kwargs or {}, made))
+        self.calls.append(
+            Called(getattr(owner, "__name__", name) if name == "__get__" else name, args, kwargs or {}, made)
+        )
         return made
 
 
@@ -60,11 +78,8 @@ def heard(subject: Subject, *tensors: Tensor) -> list[Called]:
     listening = Listening()
     torch.manual_seed(0)
     criterion = subject.build()
-    try:
-        with listening:
-            subject.call(criterion, x.clone(), *(t.clone() for t in tensors[1:]))
-    except Exception:  # noqa: BLE001 - whatever it raises, what was heard before tells
-        pass
+    with contextlib.suppress(LossRaised), listening:  # what was heard before tells
+        subject.call(criterion, x.clone(), *(t.clone() for t in tensors[1:]))
     return listening.calls
 
 

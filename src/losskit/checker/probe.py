@@ -27,7 +27,16 @@ _TARGETS = {"target", "targets", "label", "labels", "y_true", "true", "truth", "
 _INPUTS = {
     *("input", "inputs", "pred", "preds", "prediction", "predictions", "y_pred", "output", "outputs", "logits", "x"),
 }
-_OVERLAPS = ("dice", "iou", "jaccard", "tversky", "overlap", "prob", "mask", "lovasz")  # names of losses of probabilities
+_OVERLAPS = (
+    "dice",
+    "iou",
+    "jaccard",
+    "tversky",
+    "overlap",
+    "prob",
+    "mask",
+    "lovasz",
+)  # in names
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses that look through a window
@@ -366,7 +375,11 @@ class _Probe:
             input, *others = examples.make(*form.key, trial.draw(form, None, 0.5, 0))
             if bool(trial.slope(input, *others).ne(0).any()):
                 return None
-        readings = [(form, spatial, trial.negated() if flip else trial) for flip in (0, 1) for form, spatial, trial, _ in running]
+        readings = [
+            (form, spatial, trial.negated() if flip else trial)
+            for flip in (0, 1)
+            for form, spatial, trial, _ in running
+        ]
         form, spatial, trial = next((each for each in readings if fits.roughly(each[2], each[0])), readings[0])
         return form, spatial, _plain(trial), [], ["no reading of it gives a gradient"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from losskit.checker.calling import Way
@@ -72,7 +72,7 @@ class Spec:
     spatial: tuple[int, ...]  # sizes of the spatial dimensions that examples have
     spatials: tuple[tuple[int, ...], ...] = ()  # every one that it takes, of those tried
     softmax: bool = False  # adding a number to all scores of a position changes nothing
-    way: Way = Way()  # how its tensors become the arguments of a call
+    way: Way = field(default_factory=Way)  # how its tensors become the arguments of a call
     part: str = ""  # where in the result the loss is; empty where the result is the loss
     scalar: bool = True  # returns one number
     options: tuple[str, ...] = ()  # of the constructor, or bound by name

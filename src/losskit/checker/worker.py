@@ -108,8 +108,10 @@ def begin(reply: BinaryIO, request: Mapping[str, Any], origin: Callable[[], Orig
     """Find out what the loss of a request takes, and serve the checks that it names; or say why that cannot be."""
     torch.set_num_threads(1)
     try:
-        subject = _subject(reply, request, origin)
+        made = origin()
+        subject = _subject(reply, request, made)
     except Unsure as error:
+        _say_what_is_seen(reply, made, error)
         send(reply, unsure=str(error))
     except MemoryError as error:
         send(reply, memory=str(error))
@@ -124,8 +126,16 @@ def begin(reply: BinaryIO, request: Mapping[str, Any], origin: Callable[[], Orig
     reply.flush()
 
 
-def _subject(reply: BinaryIO, request: Mapping[str, Any], origin: Callable[[], Origin]) -> Subject:
-    made = origin()
+def _say_what_is_seen(reply: BinaryIO, origin: Origin, error: Unsure) -> None:
+    """The outcomes of the checks that hold whatever a loss takes, in a call that it ran with."""
+    from losskit.checker.battery import checks  # brings every check, which `losskit --help` does without
+
+    if error.nearest is not None:
+        outcomes = [_sendable(each(Subject(origin, error.nearest))) for each in checks().values() if each.anyhow]
+        send(reply, seen=outcomes)
+
+
+def _subject(reply: BinaryIO, request: Mapping[str, Any], made: Origin) -> Subject:
     send(reply, loaded=made.name)
     limit_memory(request["memory"])
     made.on_trial = _trial_teller(made, reply)

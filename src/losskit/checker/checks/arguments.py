@@ -176,11 +176,9 @@ def masked_counts(subject: Subject) -> Iterator[Found]:
             return
 
 
-def _blind(
-    subject: Subject, one: tuple[Tensor, ...], other: tuple[Tensor, ...], mask: dict[str, Tensor]
-) -> bool:
+def _blind(subject: Subject, one: tuple[Tensor, ...], other: tuple[Tensor, ...], mask: dict[str, Tensor]) -> bool:
     """Whether what is masked out does not matter, so that only the denominator counts it."""
-    return close(value(subject, *one, **mask), value(subject, *other, **mask))
+    return close(value(subject, *one, options=None, **mask), value(subject, *other, options=None, **mask))
 
 
 @check(
@@ -398,4 +396,8 @@ def prices_swapped(subject: Subject) -> Iterator[Found]:
 
 def _powers(small: float, large: float) -> bool:
     """Whether two costs are powers of one number, by 0.1 and by 0.9."""
-    return 0 < small < 1.2 and 0 < large < 1.2 and math.isclose(math.log(large), 9 * math.log(small), rel_tol=0.05, abs_tol=1e-3)
+    return (
+        0 < small < 1.2
+        and 0 < large < 1.2
+        and math.isclose(math.log(large), 9 * math.log(small), rel_tol=0.05, abs_tol=1e-3)
+    )

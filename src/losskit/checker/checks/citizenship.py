@@ -26,6 +26,7 @@ from losskit.checker.subject import LossRaised, Subject
     Severity.WRONG,
     why="The metric that is computed next sees other scores or labels than the model and the data gave.",
     fix="Replace operations that end in _ and assignments into input[...] or target[...] by new tensors.",
+    anyhow=True,
 )
 def changes_inputs(subject: Subject) -> Iterator[Found]:
     """Are input and target the same after the call?"""
@@ -61,6 +62,7 @@ def _sorts(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
     why="The loss of a batch depends on the batches before: validation and resumed runs give other numbers.",
     fix="Keep nothing on self in forward, or only in training mode and in a buffer.",
     consequence_of=("changes-inputs",),
+    anyhow=True,
 )
 def has_memory(subject: Subject) -> Iterator[Found]:
     """Does a call leave the next one as it was?"""

@@ -69,7 +69,11 @@ def mask_of_255(subject: Subject) -> Iterator[Found]:
 def one_label_only(subject: Subject) -> Iterator[Found]:
     """Are value and gradient finite where every position has the same label?"""
     labels, spec = subject.labels(), subject.spec
-    few = {f"where every label is {label}": torch.full_like(labels, label) for label in (0, 1) if label != spec.ignore_index}
+    few = {
+        f"where every label is {label}": torch.full_like(labels, label)
+        for label in (0, 1)
+        if label != spec.ignore_index
+    }
     if spec.kind == "multiclass" and spec.classes > 2:
         few["where the last class is absent"] = labels.clamp_max(spec.classes - 2)
     for what, same in few.items():

@@ -22,6 +22,7 @@ from losskit.checker.subject import Subject
     Severity.WRONG,
     why="The function computes something else than its name says: its least value is not at the right answer.",
     fix="Give it what it takes: log_softmax before nll_loss and kl_div, logits to cross_entropy and the _with_logits.",
+    anyhow=True,
 )
 def misused_function(subject: Subject) -> Iterator[Found]:
     """Are functions of PyTorch given what they take: logits, probabilities, or log-probabilities?"""
@@ -37,7 +38,12 @@ def misused_function(subject: Subject) -> Iterator[Found]:
 def _misuse(call: Called, outside: bool) -> str:
     """What is wrong with the first argument of a call; `outside` where the loss itself got no probabilities."""
     first = call.given(0, "input")
-    if not isinstance(first, Tensor) or not first.is_floating_point() or first.numel() == 0 or call.made is NotImplemented:
+    if (
+        not isinstance(first, Tensor)
+        or not first.is_floating_point()
+        or first.numel() == 0
+        or call.made is NotImplemented
+    ):
         return ""
     inside = bool((first >= 0).all() and (first <= 1).all()) and bool((first != 0).any()) and first.numel() > 1
     sums = first.detach().sum(1) if first.dim() > 1 and first.shape[1] > 1 else None
@@ -71,13 +77,16 @@ def wrong_dimension(subject: Subject) -> Iterator[Found]:
     """Does a softmax run over the classes rather than over samples or positions?"""
     input, target = subject.example(batch=4)
     before = value(subject, input, target)
-    if _unmoved(subject, input, target, 1, before):
+    if _unmoved(subject, input, target, 1, before) or close(value(subject, 2 * input, target), before):
         return
     for dim in (d for d in range(input.dim()) if d != 1 and input.shape[d] > 1):
         if _unmoved(subject, input, target, dim, before):
             what = "samples" if dim == 0 else "positions"
             dim_said = f"dimension {dim} of {tuple(input.shape)}"
-            lines = (f"shift = torch.randn_like({{input}}.narrow({dim}, 0, 1))", "print({call}, " + _plus(subject) + ")")
+            lines = (
+                f"shift = torch.randn_like({{input}}.narrow({dim}, 0, 1))",
+                "print({call}, " + _plus(subject) + ")",
+            )
             yield Found(
                 f"a softmax runs over {dim_said}: {what} compete, not classes",
                 {"value": before, f"with one number added along dimension {dim}": before},
@@ -116,6 +125,8 @@ def labels_left_out(subject: Subject) -> Iterator[Found]:
     if not (math.isfinite(span) and span > 0):
         return
     for what, input in _mistakes(subject, labels, right):
+        if torch.equal(input, right):
+            continue  # a class that no sample has
         cost = value(subject, input, target) - best
         slope = pull(subject, input, target).gradient
         if abs(cost) < 1e-5 * span and not slope[input != right].any():
@@ -208,7 +219,7 @@ def focal_of_mean(subject: Subject) -> Iterator[Found]:
     target, others = subject.target_of(labels), subject.spec.classes - 1
     cost, back = _entropy(max(others, 1), subject.spec.kind == "multiclass")
     even = 1.0
-    harder = 0.4
+    harder = 0.9
     easier = back(2 * cost(even) - cost(harder))
 
     def at(first: float, second: float) -> float:
@@ -250,16 +261,15 @@ def weight_in_factor(subject: Subject) -> Iterator[Found]:
     for option in CLASS_WEIGHTS:
         if option not in subject.spec.options:
             continue
-        costs = []
-        for n in (1.0, 2.0, 3.0):
-            costs.append(tried(value, subject, *tensors, options={option: torch.full((subject.spec.classes,), n)}))
+        weights = [torch.full((subject.spec.classes,), n) for n in (1.0, 2.0, 3.0)]
+        costs = [tried(value, subject, *tensors, options={option: each}) for each in weights]
         if None in costs:
             continue
         first, second, third = (each or 0.0 for each in costs)
         if not close(third - second, second - first, 1e-3, 1e-4 * abs(first)):
             options = {option: torch.full((subject.spec.classes,), 2.0)}
             yield Found(
-                f"doubling every {option} makes the loss {second / first:.3g} times as large, and tripling {third / first:.3g}",
+                f"{option} of 2 makes the loss {second / first:.3g} times that of 1, and of 3 {third / first:.3g} times",
                 {"of ones": first, "of twos": second, "of threes": third},
                 code(subject, *tensors, options=options),
             )

@@ -39,7 +39,7 @@ def saturated(spec: Spec) -> tuple[float, ...]:
     return (1.0, 10.0)
 
 
-def exact(subject: Subject) -> Iterator[tuple[str, torch.dtype, tuple[Tensor, ...]]]:
+def exact(subject: Subject) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
     """Answers to a target of one number everywhere, where differences and variances are 0."""
     spec = subject.spec
     if spec.kind != "regression" or spec.layout not in ("same", "bare", "quantiles") or spec.scores != "values":
@@ -47,8 +47,11 @@ def exact(subject: Subject) -> Iterator[tuple[str, torch.dtype, tuple[Tensor, ..
     input, *others = subject.example()
     for what, number in (("0", 0.0), ("one number", 0.5)):
         constant = [torch.full_like(others[0], number), *others[1:]]
-        yield f"a prediction beside a target of {what} everywhere", torch.float32, (input, *constant)
-        yield f"a right answer to a target of {what} everywhere", torch.float32, (torch.full_like(input, number), *constant)
+        yield f"a prediction beside a target of {what} everywhere", (input, *constant)
+        yield (
+            f"a right answer to a target of {what} everywhere",
+            (torch.full_like(input, number), *constant),
+        )
 
 
 @check(
@@ -74,7 +77,7 @@ def not_finite(subject: Subject) -> Iterator[Found]:
                     code(subject, *tensors, lines=BACKWARD),
                 )
                 return
-    for what, _, tensors in exact(subject):
+    for what, tensors in exact(subject):
         found = tried(pull, subject, *tensors)
         if found is not None and not found.finite:
             what = f"the {'gradient' if found.value.isfinite().all() else 'value'} is not finite for {what}"
@@ -144,8 +147,8 @@ def half_disagrees(subject: Subject) -> Iterator[Found]:
     seen = set()
     for dtype in HALVES:
         for scale, answer in ((1.0, None), (12.0, None), (12.0, False), (12.0, True)):
-            if not subject.spec.labels and scale > 1:
-                continue
+            if scale > 1 and (not subject.spec.labels or subject.spec.scores == "probabilities"):
+                continue  # probabilities round to 0 and 1
             tensors = subject.example(dtype=dtype, scale=scale, correct=answer)
             found = in_half(subject, tensors)
             if found is not None and found.severity not in seen:

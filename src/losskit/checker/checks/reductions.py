@@ -94,7 +94,7 @@ def none_misplaced(subject: Subject) -> Iterator[Found]:
             return
         moved = (after.detach() - before.detach()).reshape(4, -1).abs().amax(1) > 1e-6
         others = [k for k in range(4) if k != n and bool(moved[k])]
-        if others and not bool(moved[n]):
+        if others:
             options = {"reduction": "none"}
             yield Found(
                 f"a change of sample {n} shows at sample {others[0]} of the values of reduction='none'",

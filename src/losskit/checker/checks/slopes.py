@@ -22,6 +22,7 @@ from losskit.checker.subject import LossRaised, Subject
     Severity.NO_GRADIENT,
     why="backward() raises, or leaves the model as it is.",
     fix="Keep to tensors from the input to the result: no .item(), .detach(), .data, numpy or rounding.",
+    anyhow=True,
 )
 def no_graph(subject: Subject) -> Iterator[Found]:
     """Does autograd see that the loss depends on its input?"""
@@ -167,9 +168,10 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
         found = pull(subject, one, target)
         least = 1e-5 * _usual(subject, at) if scale < 12 and spec.labels and spec.scores != "probabilities" else 0.0
         if found.finite and float(found.gradient[at].abs().max()) <= least:
+            how = "hardly a" if found.gradient[at].any() else "no"
             size = "" if subject.spec.scores == "probabilities" else f" of size {scale:g}"
             yield Found(
-                f"a wrong answer{size} among right ones gets {'no' if not found.gradient[at].any() else 'hardly a'} gradient",
+                f"a wrong answer{size} among right ones gets {how} gradient",
                 {"gradient there": float(found.gradient[at].abs().max()), "value": float(found.value)},
                 code(subject, one, target, lines=BACKWARD),
             )

@@ -164,7 +164,12 @@ def code(
 ) -> str:
     """A repro; `{call}`, `{input}` and `{target}` in its lines are the loss of these tensors and their names."""
     names = subject.spec.tensors
-    known = {"call": subject.spoken(**(arguments or {})), "input": names[0], "target": names[min(1, len(names) - 1)], "last": names[-1]}
+    known = {
+        "call": subject.spoken(**(arguments or {})),
+        "input": names[0],
+        "target": names[min(1, len(names) - 1)],
+        "last": names[-1],
+    }
     given = list(tensors)
     if any("backward" in line for line in lines):
         lines = (f"{names[0]}.requires_grad_()", *lines)
