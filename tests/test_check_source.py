@@ -124,7 +124,7 @@ def test_a_module_kept_on_self_is_known_by_its_class(tmp_path):
 
 
 def test_every_reading_has_a_pair():
-    assert set(PAIRS) | {"source-unused"} == set(READINGS)
+    assert set(PAIRS) | {"source-unused", "source-default-tensor"} == set(READINGS)
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path):

@@ -21,8 +21,11 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / 
 from torch import nn  # noqa: E402
 
 import losskit  # noqa: E402
-from losskit.checker import Severity, Unsure  # noqa: E402
-from losskit.checker import battery  # noqa: E402
+from losskit.checker import (  # noqa: E402
+    Severity,
+    Unsure,
+    battery,
+)
 
 MODULES = {
     "monai": "monai.losses",

@@ -19,7 +19,7 @@ from losskit.checker.probe import Said, conclude
 from losskit.checker.registry import Check
 from losskit.checker.spec import Spec, Unsure
 from losskit.checker.subject import Subject
-from losskit.checker.user_batch import load
+from losskit.checker.user_batch import learnt, load
 
 Progress = Callable[[str, int, int], None]  # the check that begins, its number, and how many there are
 
@@ -40,6 +40,7 @@ def check(
     classes: int | None = None,
     shape: Sequence[int] | None = None,
     batch: str | None = None,
+    example: str | None = None,
     isolate: bool | None = None,
     time_limit: float = DEFAULT_SECONDS,
     memory_limit: int | None = DEFAULT_MEMORY,
@@ -51,10 +52,11 @@ def check(
     `options` go to the constructor of one that is named by its place. With `input` and `target` (or the path of a
     file that holds them, `batch`) the questions are about this batch: why does my loss not go down?
 
-    What the loss takes is found out by trial calls; `kind`, `scores`, `layout`, `classes` and `shape` (the spatial
-    sizes) say it instead. `select` names checks to run, `waive` maps checks that are not held against this loss to the
-    reasons. Checks run in another process, so that a loss that hangs, crashes or eats memory ends its own check with a
-    finding; `isolate=False` runs them here.
+    What the loss takes is found out by trial calls, with the classes and sizes of the batch, or of `example`, the
+    function of a file that makes the tensors of one call (`my.py:make_batch`); `kind`, `scores`, `layout`, `classes`
+    and `shape` (the spatial sizes) say it instead. `select` names checks to run, `waive` maps checks that are not held
+    against this loss to the reasons. Checks run in another process, so that a loss that hangs, crashes or eats memory
+    ends its own check with a finding; `isolate=False` runs them here.
 
     Raises `Unsure` where it cannot be told what the loss takes.
     """
@@ -72,15 +74,18 @@ def check(
     text = isinstance(criterion, str)
     notes: list[str] = []
     if isolate is False or (not text and not can_fork()):
-        subject = Subject(made := origin_of(criterion, options), conclude(made, **said))
-        subject.batch = _loaded(given)
+        made, tensors = origin_of(criterion, options), _loaded(given)
+        shown = tensors if example is None else _loaded(example)
+        subject = Subject(made, conclude(made, **(said if shown is None else learnt(shown, said))))
+        subject.batch = tensors
         subject.batch_file = given if isinstance(given, str) else subject.batch_file
         outcomes = list(battery.here(subject)(asked, started))
         taken: Spec | None = subject.spec
         name = subject.name
         notes += [] if isolate is False else [_NOT_ISOLATED]
     else:
-        runner = _runner(criterion, options, said, given, time_limit, memory_limit)
+        request = {"said": dict(said), "batch": given, "example": example, "memory": memory_limit}
+        runner = _runner(criterion, options, request, time_limit)
         try:
             outcomes = list(runner(asked, started))
         except Ended as error:
@@ -94,18 +99,11 @@ def check(
     return report_of(name, taken, outcomes, waive, time.monotonic() - began, notes)
 
 
-def _runner(
-    criterion: Any,
-    options: Mapping[str, Any] | None,
-    said: Mapping[str, Any],
-    batch: Any,
-    seconds: float,
-    memory: int | None,
-) -> Isolated:
+def _runner(criterion: Any, options: Mapping[str, Any] | None, asked: Mapping[str, Any], seconds: float) -> Isolated:
     def request(ids: Sequence[str]) -> dict[str, Any]:
-        return {"checks": list(ids), "said": dict(said), "spec": runner.spec, "batch": batch, "memory": memory}
+        return {**asked, "checks": list(ids), "spec": runner.spec}
 
-    if isinstance(criterion, str) and (batch is None or isinstance(batch, str)):
+    if isinstance(criterion, str) and (asked["batch"] is None or isinstance(asked["batch"], str)):
         own = {"loss": criterion, "options": dict(options or {})}
         runner = Isolated(lambda ids: spawned(worker.__name__, {**request(ids), **own}), seconds, name=criterion)
     else:

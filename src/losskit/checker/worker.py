@@ -18,7 +18,7 @@ from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
-from losskit.checker.user_batch import load
+from losskit.checker.user_batch import learnt, load
 
 _SHOWN = 48  # numbers of a tensor that are worth writing down before every call
 
@@ -139,12 +139,14 @@ def _subject(reply: BinaryIO, request: Mapping[str, Any], made: Origin) -> Subje
     send(reply, loaded=made.name)
     limit_memory(request["memory"])
     made.on_trial = _trial_teller(made, reply)
-    given = request["spec"]
-    subject = Subject(made, conclude(made, **request["said"]) if given is None else given)
+    given, batch, example = request["spec"], request["batch"], request["example"]
+    tensors = None if batch is None else load(Path(batch)) if isinstance(batch, str) else tuple(batch)
+    shown = tensors if example is None else load(Path(example))
+    said = request["said"] if shown is None else learnt(shown, request["said"])
+    subject = Subject(made, conclude(made, **said) if given is None else given)
     send(reply, spec=subject.spec)
-    batch = request["batch"]
     if batch is not None:
-        subject.batch = load(Path(batch)) if isinstance(batch, str) else tuple(batch)
+        subject.batch = tensors
         subject.batch_file = batch if isinstance(batch, str) else subject.batch_file
     return subject
 

@@ -269,7 +269,7 @@ def weight_in_factor(subject: Subject) -> Iterator[Found]:
         if not close(third - second, second - first, 1e-3, 1e-4 * abs(first)):
             options = {option: torch.full((subject.spec.classes,), 2.0)}
             yield Found(
-                f"{option} of 2 makes the loss {second / first:.3g} times that of 1, and of 3 {third / first:.3g} times",
+                f"{option} of 2 makes the loss {second / first:.3g} times that of 1, of 3 {third / first:.3g} times",
                 {"of ones": first, "of twos": second, "of threes": third},
                 code(subject, *tensors, options=options),
             )
