@@ -230,3 +230,47 @@ def test_input_and_target_come_together():
 
 def test_every_question_is_asked(images):
     assert {o.check for o in check(nn.CrossEntropyLoss(), *images).outcomes} == set(checks_of_batch())
+
+
+def test_shapes_that_differ_come_first():
+    report = check(nn.MSELoss(), torch.randn(16, 1), torch.randn(16))
+    assert first(report) == "batch-shapes"
+    assert "(16,) beside an input (16, 1)" in report.findings[0].what
+    assert not check(nn.MSELoss(), torch.randn(16, 1), torch.randn(16, 1))["batch-shapes"]
+
+
+def test_one_class_and_integer_inputs_come_first():
+    labels = torch.zeros(8, dtype=torch.long)
+    assert "one class" in check(nn.CrossEntropyLoss(), torch.randn(8, 1), labels).findings[0].what
+    integers = torch.randint(5, (8, 3))
+    assert "int64" in check(nn.MSELoss(), integers, torch.randn(8, 3)).findings[0].what
+
+
+def test_labels_without_positions_are_counted():
+    labels = torch.tensor([0, 1, -100, 1])
+    report = check(nn.CrossEntropyLoss(), torch.randn(4, 3), labels)
+    assert not report.with_status("failed")
+    assert "25.0%" in report["batch-ignored"][0].what
+    assert "classes 2 never" in report["batch-absent"][0].evidence
+
+
+def test_a_batch_that_is_ignored_whole_is_a_fault():
+    report = check(nn.CrossEntropyLoss(), torch.randn(4, 3), torch.full((4,), -100))
+    assert "every label of this batch is ignored" in [each.what.split(":")[0] for each in report]
+
+
+def test_classes_and_sizes_are_learnt_from_the_batch():
+    def ten(input, target):
+        if input.shape[1:] != (10, 7, 6):
+            raise ValueError("10 classes, 7 x 6")
+        return F.cross_entropy(input, target)
+
+    report = check(ten, torch.randn(2, 10, 7, 6), torch.randint(10, (2, 7, 6)))
+    assert (report.spec.classes, report.spec.spatial) == (10, (7, 6))
+
+
+def test_an_example_in_code_says_what_the_loss_takes(tmp_path):
+    lines = ["import torch", "def batch():", "    return torch.randn(2, 7, 6), torch.zeros(2, 6).long()"]
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    report = check(nn.CrossEntropyLoss(), example=f"{tmp_path / 'mine.py'}:batch", select=["no-graph"])
+    assert (report.spec.classes, report.spec.spatial) == (7, (6,))

@@ -76,9 +76,8 @@ def test_a_report_says_its_verdict_and_can_be_stored():
     assert report.verdict in str(report)
     stored = report.to_dict()
     assert stored["checks"][0].keys() == {"check", "status", "reason", "seconds"}
-    again = [Finding.from_dict(each) for each in stored["findings"]]
-    assert names(again) == names(report.findings)
-    assert [f.severity for f in again] == [f.severity for f in report.findings]
+    assert [each["check"] for each in stored["findings"]] == [each.check for each in report.findings]
+    assert [each["severity"] for each in stored["findings"]] == [each.severity.value for each in report.findings]
 
 
 # Waivers.

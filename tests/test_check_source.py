@@ -45,6 +45,46 @@ PAIRS = {
         ("return F.mse_loss(input, target, size_average=False)  # here", "return F.mse_loss(input, target)"),
     ],
 }
+PAIRS |= {
+    "source-probabilities-for-logs": [
+        ("return nn.NLLLoss()(input.softmax(1), target)  # here", "return nn.NLLLoss()(input.log_softmax(1), target)"),
+        ("return F.kl_div(F.softmax(input, 1), target)  # here", "return F.kl_div(F.log_softmax(input, 1), target)"),
+    ],
+    "source-writes": [
+        (
+            "target[target == 255] = 0  # here\nreturn F.cross_entropy(input, target)",
+            "target = target.clone()\ntarget[target == 255] = 0\nreturn F.cross_entropy(input, target)",
+        ),
+    ],
+    "source-no-dim": [
+        (
+            "return F.nll_loss(F.log_softmax(input), target)  # here",
+            "return F.nll_loss(F.log_softmax(input, 1), target)",
+        ),
+    ],
+    "source-root": [
+        ("return torch.sqrt(F.mse_loss(input, target))  # here", "return torch.sqrt(F.mse_loss(input, target) + 1e-8)"),
+        ("mse = ((input - target) ** 2).mean()\nreturn mse.sqrt()  # here", "return ((input - target) ** 2).mean()"),
+    ],
+    "source-cuda": [
+        ("return F.mse_loss(input, target.cuda())  # here", "return F.mse_loss(input, target.to(input.device))"),
+    ],
+}
+PAIRS["source-data"].append(
+    (
+        "return (input.data - target).abs().mean()  # here",
+        "n = (input.data > 0).sum()\nreturn input.type_as(target.data).mean()",
+    )
+)
+PAIRS["source-cut"] += [
+    ("return F.l1_loss(input.round(), target)  # here", "return F.l1_loss(input, target.round())"),
+    ("return (input.argmax(1) != target).float().mean()  # here", "return F.cross_entropy(input, target.argmax(1))"),
+    (
+        "return (input.detach() - target).abs().mean()  # here",
+        "m = input.max(1, keepdim=True).values\nreturn (input - m.detach()).exp().sum()",
+    ),
+    ("return input.mean().item(), 1  # here", "return input.mean(), (input.argmax(1) == target).float().mean().item()"),
+]
 CASES = [(id, *pair) for id, pairs in PAIRS.items() for pair in pairs]
 
 
@@ -84,7 +124,7 @@ def test_a_module_kept_on_self_is_known_by_its_class(tmp_path):
 
 
 def test_every_reading_has_a_pair():
-    assert set(PAIRS) | {"source-unused"} == set(READINGS)
+    assert set(PAIRS) | {"source-unused", "source-default-tensor"} == set(READINGS)
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path):
@@ -99,3 +139,13 @@ def test_a_reading_is_waived_with_a_reason(tmp_path):
     report = read(written(tmp_path, "return input.sum().mean()"), {"source-sum-then-mean": "a sum is meant"})
     assert not report["source-sum-then-mean"]
     assert report.waived[0].reason == "a sum is meant"
+
+
+def test_a_tensor_as_a_default_is_found(tmp_path):
+    assert ("source-default-tensor", 7) in found(written(tmp_path, "return input * w", "input, w=torch.ones(3)"))
+    assert not found(written(tmp_path, "return input * target", "input, target=None"))
+
+
+def test_a_line_is_told_once(tmp_path):
+    body = "return torch.tensor(input.detach().cpu().numpy().mean() - target.mean())"
+    assert len([each for each in read(written(tmp_path, body)) if each.check == "source-cut"]) == 1

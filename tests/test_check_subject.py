@@ -162,17 +162,29 @@ def refuses(input, target):
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (dice, "--kind binary --scores probabilities, or --kind regression"),
-        (product, "lower for wrong answers than for right ones"),
         (needs_more, "--with temperature=value"),
         (refuses, "only on Sundays"),
-        (lambda scores: scores.mean(), "needs scores"),
+        (lambda a, b, c, d, e: a.mean(), "its call needs a, b, c, d, e"),
         (losskit.SobolevLoss(), "inputs"),
     ],
 )
 def test_where_it_cannot_be_told_it_is_not_guessed(loss, message):
     with pytest.raises(Unsure, match=message):
         Subject.of(loss)
+
+
+def test_names_tell_an_overlap_of_probabilities_from_a_cosine_of_numbers():
+    def similarity(input, target):
+        return dice(input, target)
+
+    assert taken(dice) == ("binary", "probabilities", "same")
+    assert taken(similarity) == ("regression", "values", "same")
+
+
+def test_a_loss_without_its_minus_is_taken_for_what_it_is_with_it():
+    spec = Subject.of(lambda x, y: x.log_softmax(1).gather(1, y.unsqueeze(1)).mean()).spec
+    assert (spec.kind, spec.scores, spec.layout) == INDICES
+    assert "minus the loss" in spec.because[0]
 
 
 def test_what_the_user_says_decides():

@@ -10,14 +10,16 @@ from typing import Any
 
 from torch import Tensor
 
-from losskit.checker.finding import Finding, Outcome, Report, report_of
-from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork, forked, spawned
+from losskit.checker import worker
+from losskit.checker.children import Child, forked, spawned
+from losskit.checker.finding import FAULTS, Finding, Outcome, Report, report_of
+from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork
 from losskit.checker.origin import origin_of
 from losskit.checker.probe import Said, conclude
 from losskit.checker.registry import Check
-from losskit.checker.spec import Spec
+from losskit.checker.spec import Spec, Unsure
 from losskit.checker.subject import Subject
-from losskit.checker.user_batch import load
+from losskit.checker.user_batch import learnt, load
 
 Progress = Callable[[str, int, int], None]  # the check that begins, its number, and how many there are
 
@@ -38,6 +40,7 @@ def check(
     classes: int | None = None,
     shape: Sequence[int] | None = None,
     batch: str | None = None,
+    example: str | None = None,
     isolate: bool | None = None,
     time_limit: float = DEFAULT_SECONDS,
     memory_limit: int | None = DEFAULT_MEMORY,
@@ -49,10 +52,11 @@ def check(
     `options` go to the constructor of one that is named by its place. With `input` and `target` (or the path of a
     file that holds them, `batch`) the questions are about this batch: why does my loss not go down?
 
-    What the loss takes is found out by trial calls; `kind`, `scores`, `layout`, `classes` and `shape` (the spatial
-    sizes) say it instead. `select` names checks to run, `waive` maps checks that are not held against this loss to the
-    reasons. Checks run in another process, so that a loss that hangs, crashes or eats memory ends its own check with a
-    finding; `isolate=False` runs them here.
+    What the loss takes is found out by trial calls, with the classes and sizes of the batch, or of `example`, the
+    function of a file that makes the tensors of one call (`my.py:make_batch`); `kind`, `scores`, `layout`, `classes`
+    and `shape` (the spatial sizes) say it instead. `select` names checks to run, `waive` maps checks that are not held
+    against this loss to the reasons. Checks run in another process, so that a loss that hangs, crashes or eats memory
+    ends its own check with a finding; `isolate=False` runs them here.
 
     Raises `Unsure` where it cannot be told what the loss takes.
     """
@@ -70,41 +74,45 @@ def check(
     text = isinstance(criterion, str)
     notes: list[str] = []
     if isolate is False or (not text and not can_fork()):
-        subject = Subject(made := origin_of(criterion, options), conclude(made, **said))
-        subject.batch = _loaded(given)
+        made, tensors = origin_of(criterion, options), _loaded(given)
+        shown = tensors if example is None else _loaded(example)
+        subject = Subject(made, conclude(made, **(said if shown is None else learnt(shown, said))))
+        subject.batch = tensors
         subject.batch_file = given if isinstance(given, str) else subject.batch_file
         outcomes = list(battery.here(subject)(asked, started))
         taken: Spec | None = subject.spec
         name = subject.name
         notes += [] if isolate is False else [_NOT_ISOLATED]
     else:
-        runner = _runner(criterion, options, said, given, time_limit, memory_limit)
+        request = {"said": dict(said), "batch": given, "example": example, "memory": memory_limit}
+        runner = _runner(criterion, options, request, time_limit)
         try:
             outcomes = list(runner(asked, started))
         except Ended as error:
             outcomes = _never_began(error.finding, asked)
+        except Unsure as error:
+            outcomes = list(runner.seen)
+            if not any(finding.severity in FAULTS for outcome in outcomes for finding in outcome.findings):
+                raise
+            notes.append(f"Unsure what it takes, so only the checks ran that hold whatever it takes. {error}")
         name, taken = runner.name, runner.spec
     return report_of(name, taken, outcomes, waive, time.monotonic() - began, notes)
 
 
-def _runner(
-    criterion: Any,
-    options: Mapping[str, Any] | None,
-    said: Mapping[str, Any],
-    batch: Any,
-    seconds: float,
-    memory: int | None,
-) -> Isolated:
-    def request() -> dict[str, Any]:
-        spec = None if runner.spec is None else runner.spec.to_dict()
-        own = {"loss": criterion, "options": repr(dict(options or {}))} if isinstance(criterion, str) else {}
-        return {**own, "said": dict(said), "spec": spec, "batch": batch, "memory": memory}
+def _runner(criterion: Any, options: Mapping[str, Any] | None, asked: Mapping[str, Any], seconds: float) -> Isolated:
+    def request(ids: Sequence[str]) -> dict[str, Any]:
+        return {**asked, "checks": list(ids), "spec": runner.spec}
 
-    if isinstance(criterion, str) and (batch is None or isinstance(batch, str)):
-        runner = Isolated(spawned(request), seconds, name=criterion)
+    if isinstance(criterion, str) and (asked["batch"] is None or isinstance(asked["batch"], str)):
+        own = {"loss": criterion, "options": dict(options or {})}
+        runner = Isolated(lambda ids: spawned(worker.__name__, {**request(ids), **own}), seconds, name=criterion)
     else:
         origin = origin_of(criterion, options)
-        runner = Isolated(forked(origin, request), seconds, name=origin.name)
+
+        def start(ids: Sequence[str]) -> Child:
+            return forked(lambda reply: worker.begin(reply, request(ids), lambda: origin))
+
+        runner = Isolated(start, seconds, name=origin.name)
     return runner
 
 

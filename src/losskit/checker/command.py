@@ -42,6 +42,9 @@ def check(
     batch: Annotated[
         Path | None, typer.Option(help="A batch of yours, torch.save((input, target), FILE): why is it not learnt?")
     ] = None,
+    example: Annotated[
+        str | None, typer.Option(help="A function that makes the tensors of one call, my.py:make_batch: what it takes.")
+    ] = None,
     source: Annotated[Path | None, typer.Option(help="A Python file to read, without running it.")] = None,
     select: Annotated[list[str] | None, typer.Option(help="Only this check. Repeat for more.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Traps fail too.")] = False,
@@ -92,10 +95,13 @@ def check(
                 waive=waivers_for(loss),
                 options=_options(given or []),
                 batch=None if batch is None else str(batch),
+                example=example,
                 time_limit=time_limit,
                 **said,
             )
     except Unsure as error:
+        if as_json:
+            typer.echo(json.dumps({"loss": loss, "verdict": "unsure", "reason": str(error)}, indent=2))
         _stop(f"unsure. {error}")
     except (ValueError, TypeError, ImportError) as error:
         _stop(str(error))

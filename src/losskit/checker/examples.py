@@ -21,6 +21,7 @@ class Draw:
     generator: Generator
     correct: bool | None  # right, wrong, or random scores
     scale: float  # how far scores are from 0
+    ignored: int | None = None  # a class that the loss leaves out
 
     def normal(self, *size: int) -> Tensor:
         return torch.randn(size, generator=self.generator, dtype=torch.float64).round(decimals=4)  # short to write
@@ -42,7 +43,7 @@ def labels_of(kind: str, draw: Draw) -> Tensor:
     drawn = torch.randint(draw.classes, size, generator=draw.generator)
     flat = drawn.view(-1)
     flat[: draw.classes] = torch.arange(draw.classes)[: flat.numel()]
-    return drawn
+    return drawn if draw.ignored is None else torch.where(drawn == draw.ignored, (drawn + 1) % draw.classes, drawn)
 
 
 def scores_of(kind: str, labels: Tensor, draw: Draw, scores: str) -> Tensor:
@@ -233,14 +234,117 @@ def _sequences(draw: Draw) -> Tensors:
     return logits.log_softmax(2), targets, *lengths
 
 
+def _log_variance(draw: Draw) -> Tensors:
+    input, target, variance = _with_variance(draw)
+    return input, target, variance.log()
+
+
+def _between(make: Callable[[Draw], Tensors]) -> Callable[[Draw], Tensors]:
+    """The same tensors with the target last."""
+    return lambda draw: (made := make(draw))[:1] + made[2:] + made[1:2]
+
+
+def _quantiles(draw: Draw) -> Tensors:
+    target = draw.normal(draw.samples)
+    answer = target.unsqueeze(1).expand(-1, draw.classes)
+    return (draw.scale * draw.normal(*answer.shape) if draw.correct is None else _near(draw, answer)), target
+
+
+def _corners(centre: Tensor, size: Tensor) -> Tensor:
+    return torch.cat([centre - size / 2, centre + size / 2], 1)
+
+
+def _boxes(draw: Draw) -> Tensors:
+    """Boxes that overlap their targets for small scales, and lie apart from them where the answer is wrong."""
+    centre, size = 3 * draw.normal(draw.samples, 2), draw.normal(draw.samples, 2).abs() + 1.0
+    target = _corners(centre, size)
+    if draw.correct:
+        return target.clone(), target
+    away = draw.normal(draw.samples, 2)
+    if draw.correct is False:
+        away = away + 4 * torch.where(away < 0, -1.0, 1.0).to(away)
+    moved = _corners(centre + 0.5 * draw.scale * away, size * (0.3 * draw.normal(draw.samples, 2)).exp())
+    return moved, target
+
+
+def _images(draw: Draw) -> Tensors:
+    """Images that differ from place to place, away from 0 and 1."""
+    size = (draw.samples, 3, *(draw.spatial or (16, 18)))
+    target = (0.25 + 0.5 * torch.rand(size, generator=draw.generator, dtype=torch.float64)).round(decimals=4)
+    other = (0.25 + 0.5 * torch.rand(size, generator=draw.generator, dtype=torch.float64)).round(decimals=4)
+    share = {None: 0.5, True: 0.0, False: 1.0}[draw.correct]
+    return (1 - share) * target + share * other, target
+
+
+def _ranks(draw: Draw) -> Tensors:
+    target = torch.arange(draw.samples) % (draw.classes + 1)
+    above = (target.unsqueeze(1) > torch.arange(draw.classes)).double()
+    if draw.correct is None:
+        return draw.scale * draw.normal(draw.samples, draw.classes), target
+    return draw.scale * (2 * above - 1) * (1 if draw.correct else -1), target
+
+
+def _teacher(draw: Draw) -> Tensors:
+    target = 2 * draw.normal(*_shaped(draw))
+    return _near(draw, target), target
+
+
+def _teacher_and_labels(draw: Draw) -> Tensors:
+    labels = labels_of("multiclass", draw)
+    hot = one_hot_of("multiclass", labels, draw.classes)
+    teacher = 3 * hot + 0.3 * draw.normal(*_shaped(draw))
+    return scores_of("multiclass", labels, draw, "logits"), teacher, labels
+
+
+def _above(draw: Draw) -> Tensors:
+    first, second = draw.normal(draw.samples), draw.normal(draw.samples)
+    if draw.correct is None:
+        return draw.scale * first, draw.scale * second
+    high, low = draw.scale * (first.abs() + 0.5), -draw.scale * (second.abs() + 0.5)
+    return (high, low) if draw.correct else (low, high)
+
+
+def _survival(draw: Draw) -> Tensors:
+    time = draw.normal(draw.samples).abs() + 0.1 * torch.arange(draw.samples) + 0.1
+    event = draw.flags(draw.samples)
+    event[time.argmin()] = 1.0
+    if draw.correct is None:
+        return draw.scale * draw.normal(draw.samples), time, event
+    risk = -draw.scale * (time - time.mean())
+    return (risk if draw.correct else -risk), time, event
+
+
+def _bins(draw: Draw) -> Tensors:
+    bins = torch.arange(draw.samples) % draw.classes
+    event = draw.flags(draw.samples)
+    steps = torch.arange(draw.classes)
+    at = (steps == bins.unsqueeze(1)) & (event.unsqueeze(1) > 0)
+    if draw.correct is None:
+        return draw.scale * draw.normal(draw.samples, draw.classes), bins, event
+    return draw.scale * (2.0 * at - 1).double() * (1 if draw.correct else -1), bins, event
+
+
+def _alone(draw: Draw) -> Tensors:
+    return (draw.scale * draw.normal(*_shaped(draw)),)
+
+
+def _prior(draw: Draw) -> Tensors:
+    if draw.correct:
+        return torch.zeros(_shaped(draw)).double(), torch.zeros(_shaped(draw)).double()
+    return draw.scale * draw.normal(*_shaped(draw)), draw.normal(*_shaped(draw))
+
+
 PAIR = ("input", "target")
 # Every form but those of labels, by kind, scores and layout: the names of its tensors, and how they are made.
 OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tensors]]] = {
     ("regression", "values", "same"): (PAIR, _numbers),
     ("regression", "values", "bare"): (PAIR, _numbers_bare),
+    ("regression", "values", "with-log-variance"): (("input", "target", "log_var"), _log_variance),
+    ("regression", "values", "log-variance-between"): (("input", "log_var", "target"), _between(_log_variance)),
     ("regression", "values", "with-variance"): (("input", "target", "var"), _with_variance),
     ("regression", "log_rates", "counts"): (PAIR, _counts),
     ("regression", "rates", "counts"): (PAIR, _rates),
+    ("regression", "values", "variance-between"): (("input", "var", "target"), _between(_with_variance)),
     ("distribution", "log_probabilities", "soft"): (PAIR, _distributions),
     ("distribution", "log_probabilities", "log-soft"): (PAIR, _log_distributions),
     ("multilabel", "logits", "label-lists"): (PAIR, _label_lists),
@@ -256,6 +360,17 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
         ("log_probs", "targets", "input_lengths", "target_lengths"),
         _sequences,
     ),
+    ("distribution", "logits", "teacher"): (PAIR, _teacher),
+    ("distribution", "logits", "teacher-and-labels"): (("input", "teacher", "target"), _teacher_and_labels),
+    ("regression", "values", "quantiles"): (PAIR, _quantiles),
+    ("regression", "boxes", "boxes"): (PAIR, _boxes),
+    ("regression", "images", "images"): (PAIR, _images),
+    ("ordinal", "logits", "ranks"): (PAIR, _ranks),
+    ("survival", "values", "survival"): (("input", "time", "event"), _survival),
+    ("survival", "logits", "bins"): (("input", "bins", "event"), _bins),
+    ("pairs", "values", "above"): (("input1", "input2"), _above),
+    ("penalty", "values", "log-variance"): (("mean", "log_var"), _prior),
+    ("penalty", "values", "alone"): (("input",), _alone),
 }
 
 

@@ -109,11 +109,14 @@ class Finding:
             "consequences": [each.to_dict() for each in self.consequences],
         }
 
-    @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> Finding:
-        inner = tuple(cls.from_dict(each) for each in said["consequences"])
-        changed = {"severity": Severity(said["severity"]), "causes": tuple(said["causes"]), "consequences": inner}
-        return cls(**{**said, **changed})
+
+def plain(evidence: Any) -> Any:
+    """Evidence as numbers, text, and lists and dicts of them."""
+    if isinstance(evidence, Mapping):
+        return {str(name): plain(value) for name, value in evidence.items()}
+    if isinstance(evidence, (list, tuple)):
+        return [plain(each) for each in evidence]
+    return evidence if isinstance(evidence, (bool, int, float, str)) else str(evidence)
 
 
 @dataclass(frozen=True)
@@ -179,10 +182,12 @@ class Report:
         ran = len(self.outcomes) - len(self.with_status("not applicable")) - len(self.with_status("not run"))
         checks = f"{ran} {'check' if ran == 1 else 'checks'} ran"
         found = ", ".join(_count(severity, n) for severity, n in counts.items() if n)
+        waived = sum(bool(each.findings) for each in self.waived)
+        checks += f", {waived} waived" if waived else ""
         if any(counts[severity] for severity in FAULTS):
             return f"{self.loss}: FAULTY. {found} ({checks})."
         if counts[Severity.TRAP]:
-            return f"{self.loss}: no fault, but it has traps. {found} ({checks})."
+            return f"{self.loss}: right on right input; {found} ({checks})."
         return f"{self.loss}: no fault found{'; ' + found if found else ''} ({checks})."
 
     def to_dict(self) -> dict[str, Any]:
@@ -225,8 +230,10 @@ def under_causes(findings: list[Finding], order: list[str]) -> tuple[Finding, ..
     left = [replace(f, causes=tuple(c for c in f.causes if c in found and c != f.check)) for f in findings]
     places = {check: n for n, check in enumerate(order)}
 
-    def place(finding: Finding) -> tuple[int, int]:
-        return min(each.severity.rank for each in _flat(finding)), places.get(finding.check, len(places))
+    def place(finding: Finding) -> tuple[int, int, int]:
+        worst = min(each.severity for each in _flat(finding))
+        explained = sum(each.severity in FAULTS for each in _flat(finding))
+        return (0 if worst in FAULTS else worst.rank), -explained, places.get(finding.check, len(places))
 
     def grown(finding: Finding) -> Finding:
         left.remove(finding)
@@ -256,13 +263,29 @@ def report_of(
     waived = tuple(
         Waived(id, why, tuple(f for f in found if f.check == id)) for id, why in waive.items() if id in asked
     )
-    left = [finding for finding in _once(found) if finding.check not in waive]
+    left = [_under_root(finding, found) for finding in _once(found) if finding.check not in waive]
     shown = [
         replace(o, status="waived", reason=waive[o.check]) if o.check in waive and o.status == "found" else o
         for o in outcomes
     ]
     order = [*ENDINGS, *dict.fromkeys(outcome.check for outcome in outcomes)]
     return Report(name, spec, under_causes(left, order), tuple(shown), waived, tuple(notes), seconds, versions())
+
+
+# Faults that explain others, the deepest first: whatever is wrong besides may come of them.
+ROOTS = (
+    *("no-graph", "misused-function", "rewards-errors", "wrong-dimension", "activated-twice"),
+    *("has-memory", "changes-inputs"),
+)
+
+
+def _under_root(finding: Finding, found: Sequence[Finding]) -> Finding:
+    """A fault with the root that was found before its other causes."""
+    if finding.severity not in FAULTS:
+        return finding
+    there = {each.check for each in found}
+    above = ROOTS[: ROOTS.index(finding.check)] if finding.check in ROOTS else ROOTS
+    return replace(finding, causes=(*(root for root in above if root in there), *finding.causes))
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:

@@ -6,7 +6,6 @@ import copy
 import functools
 import inspect
 import keyword
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from losskit.building import references
 from losskit.building.build import build, reference_of
 from losskit.building.references import Reference
+from losskit.checker.naming import Unnamed, written
 from losskit.checker.repro import literal
 from losskit.core.loss import Loss
 from losskit.core.wrapped import Wrapped
@@ -99,10 +99,16 @@ class Object(Origin):
         known = options_of(kind if self.is_module else self.criterion)
         self.options = {name: getattr(self.criterion, name, value) for name, value in known.items()}
         self.name = kind.__name__ if self.is_module else getattr(self.criterion, "__name__", kind.__name__)
-        owner = kind if self.is_module else self.criterion
-        place = getattr(owner, "__module__", "") or "__main__"
-        local = "<locals>" in getattr(owner, "__qualname__", "") or place == "__main__"
-        self.imports = f"# {self.name} is your own" if local else f"from {_public(place, self.name)} import {self.name}"
+        self.imports, self.expression = self._written()
+
+    def _written(self) -> tuple[str, str]:
+        """Imports and an expression that make this loss; a comment where it has no name of its own."""
+        imports: dict[str, None] = {}
+        try:
+            expression = written(self.criterion, imports, options_of)
+        except Unnamed:
+            return f"# criterion is your {self.name}", ""
+        return "\n".join(each for each in imports if each != "import functools"), expression
 
     def build(self, **options: Any) -> Criterion:
         if not options:
@@ -127,22 +133,23 @@ class Object(Origin):
         return hasattr(self.criterion, name) or default is not inspect.Parameter.empty
 
     def construction(self, **options: Any) -> str:
+        if not self.expression:
+            given = ", ".join(f"{key}={_code(value)}" for key, value in options.items())
+            return f"criterion = functools.partial(criterion, {given})" if given and not self.is_module else ""
+        if not options:
+            return f"criterion = {self.expression}"
         if not self.is_module:
             given = ", ".join(f"{key}={_code(value)}" for key, value in options.items())
-            return f"criterion = functools.partial({self.name}, {given})" if given else f"criterion = {self.name}"
-        known = options_of(type(self.criterion))
-        own = {n: getattr(self.criterion, n) for n, default in known.items() if self._differs(n, default)}
-        given = ", ".join(f"{key}={_code(value)}" for key, value in {**own, **options}.items())
-        return f"criterion = {self.name}({given})"
+            return f"criterion = functools.partial({self.expression}, {given})"
+        return f"criterion = {written(self._with(options), {}, options_of)}"
 
-    def _differs(self, name: str, default: Any) -> bool:
-        value = getattr(self.criterion, name, default)
-        if type(value) is not type(default):
-            return value is not default
+    def _with(self, options: Mapping[str, Any]) -> Criterion:
+        """The loss with other options, for its code; itself where it cannot be made."""
         try:
-            return bool(value != default)
-        except (RuntimeError, ValueError):  # tensors
-            return True
+            made = self.build(**options)
+        except Exception:  # noqa: BLE001 - whatever a constructor raises
+            return self.criterion
+        return made
 
 
 def origin_of(loss: Any, options: Mapping[str, Any] | None = None) -> Origin:
@@ -188,16 +195,6 @@ def _import(reference: Reference) -> str:
     if path.parent == Path() and path.stem.isidentifier() and not keyword.iskeyword(path.stem):
         return f"from {path.stem} import {top}"
     return f"import runpy\n{top} = runpy.run_path({reference.place!r})[{top!r}]"
-
-
-def _public(place: str, name: str) -> str:
-    """The shortest package that has this name too: torch.nn rather than torch.nn.modules.loss."""
-    parts = place.split(".")
-    for length in range(1, len(parts)):
-        package = ".".join(parts[:length])
-        if hasattr(sys.modules.get(package), name):
-            return package
-    return place
 
 
 def _code(value: Any) -> str:

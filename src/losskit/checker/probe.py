@@ -1,50 +1,46 @@
 """What a loss takes: concluded from trial calls, from what losskit's own losses say, or from options.
 
-Names are hints for the order of the arguments alone; everything else is behaviour: which calls are refused, and
-whether lower loss follows the right answer.
+Names are hints for the order of the arguments, and where behaviour leaves two readings; everything else is behaviour:
+which calls are refused, and whether lower loss follows the right answer.
 """
 
 from __future__ import annotations
 
+import inspect
+import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.checker import examples
+from losskit.checker import examples, fits
+from losskit.checker.calling import MASKS, WEIGHTS, Extra, Way
+from losskit.checker.fits import shift_invariant
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
-from losskit.checker.trial import (
-    DoesNotFit,
-    Form,
-    Trial,
-    fits_labels,
-    fits_numbers,
-    fits_order,
-    scale_free,
-    shift_invariant,
-)
+from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.core.errors import nearest
 
 _TARGETS = {"target", "targets", "label", "labels", "y_true", "true", "truth", "gt", "ground_truth", "mask", "y"}
 _INPUTS = {
-    "input",
-    "inputs",
-    "pred",
-    "preds",
-    "prediction",
-    "predictions",
-    "y_pred",
-    "output",
-    "outputs",
-    "logits",
-    "x",
+    *("input", "inputs", "pred", "preds", "prediction", "predictions", "y_pred", "output", "outputs", "logits", "x"),
 }
-_SPATIAL = ((4, 5), (), (5,), (4, 5, 3))
-_FLAT = ((), (4, 5), (5,), (4, 5, 3))
+_OVERLAPS = (
+    "dice",
+    "iou",
+    "jaccard",
+    "tversky",
+    "overlap",
+    "prob",
+    "mask",
+    "lovasz",
+)  # in names
+_SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
+_FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses that look through a window
+_COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # classes that losses are made for
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
     *[Form("binary", s, layout) for layout in ("same", "no-channel", "bare", "same-integers") for s in _SCORED],
@@ -53,6 +49,8 @@ _LABELS = [
     *[Form("multiclass", s, layout) for layout in ("indices", "indices-channel", "one-hot") for s in _SCORED],
 ]
 _OTHERS = [Form(*key) for key in examples.OTHERS]
+_WIDE = ("regression", "distribution")  # kinds whose tensors may have positions
+_NARROW = ("quantiles", "boxes", "images")  # layouts whose tensors may not
 
 
 @dataclass
@@ -92,23 +90,60 @@ class Said:
         return any((self.kind, self.scores, self.target))
 
 
+IGNORED = (
+    *("ignore_index", "ignore_lb", "ignore_label", "ignore_value", "ignored_index", "ignore_class", "ignore"),
+    *("void", "void_label", "void_index", "padding_idx", "pad_idx", "padding_index", "pad_token_id"),
+)
+
+
 def conclude(origin: Origin, **said: Any) -> Spec:
     """What the loss takes; Unsure where that cannot be told."""
     options = Said(**said)
     criterion = origin.build()
     names = call_parameters(criterion)
+    own = [Form(*each) for each in forms_of(criterion)]
+    probe = _Probe(origin, options, criterion, names)
+    if own:
+        return _spec(probe, *probe.among_own(own))
+    return _spec(probe, *probe.by_trial())
+
+
+@dataclass(frozen=True)
+class Call:
+    """How many tensors a call may take, and what it needs besides."""
+
+    arity: int
+    way: Way
+
+
+def calls_of(names: list[inspect.Parameter]) -> list[Call]:
+    """The ways of calling a loss of these parameters, the likeliest first."""
     required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
     swapped = len(required) > 1 and required[0].lower() in _TARGETS and required[1].lower() in _INPUTS
-    probe = _Probe(origin, options, criterion, len(required) or 2, swapped)
-    own = [Form(*each) for each in forms_of(criterion)]
-    chosen = probe.among_own(own) if own else probe.by_trial(required)
-    form, spatial, trial, also, because = chosen
+    way = Way(swapped)
+    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS))
+    if extras and len(required) - len(extras) >= 2:
+        per_sample = tuple(replace(each, per_sample=True) for each in extras)
+        few = len(required) - len(extras)
+        return [Call(few, replace(way, extras=extras)), Call(few, replace(way, extras=per_sample))]
+    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in _TARGETS:
+        return [Call(2, way), Call(1, way)]
+    return [Call(len(required) or 2, way)]
+
+
+Chosen = tuple[Form, tuple[int, ...], Trial, list[Form], list[str]]
+
+
+def _spec(probe: _Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also: list[Form], why: list[str]) -> Spec:
+    criterion, origin = probe.criterion, probe.origin
     order = _SPATIAL if form.labels else _FLAT
-    wide = options.shape is None and (form.labels or form.kind in ("regression", "distribution"))
-    spatials = tuple(s for s in order if probe.trial(s).runs(form)) if wide and spatial != _LARGE else (spatial,)
+    wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in _NARROW))
+    wide = wide and spatial != _LARGE
+    spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
-    taken = {n.name for n in names[: len(tensors)]}
-    ignored = getattr(criterion, "ignore_index", origin.options.get("ignore_index"))
+    taken = {n.name for n in probe.names[: len(tensors)]} - {each.name for each in trial.way.extras}
+    arguments = tuple(p.name for p in probe.names if p.name not in taken)
+    name, ignored = ignored_of(criterion, origin)
     return Spec(
         kind=form.kind,
         scores=form.scores,
@@ -117,37 +152,62 @@ def conclude(origin: Origin, **said: Any) -> Spec:
         classes=trial.draw(form, None, 1.0, 0).classes,
         spatial=spatial,
         spatials=spatials,
-        softmax=form.kind == "multiclass" and form.scores == "logits" and shift_invariant(trial, form),
-        swapped=swapped,
+        softmax=form.kind == "multiclass" and form.scores == "logits" and fits.shift_invariant(trial, form),
+        way=replace(trial.way, labels=form.labels),
+        part=trial.part,
         scalar=trial.scalar,
         options=tuple(origin.options),
-        arguments=tuple(p.name for p in names if p.name not in taken),
-        ignore_index=ignored if isinstance(ignored, int) else None,
+        arguments=arguments,
+        ignore_index=ignored,
+        ignore_name=name,
         also=tuple(each.key for each in also),
-        because=tuple(because),
+        because=tuple(why),
     )
 
 
-Chosen = tuple[Form, tuple[int, ...], Trial, list[Form], list[str]]
+def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
+    """The option that names the label to leave out, and that label."""
+    for name in IGNORED:
+        if name in origin.options or hasattr(criterion, name):
+            found = getattr(criterion, name, origin.options.get(name))
+            known = isinstance(found, int) and not isinstance(found, bool)
+            if known or found is None:
+                return name, found if known else None
+    return "ignore_index", None
 
 
 class _Probe:
     """Tries the forms that a loss could take."""
 
-    def __init__(self, origin: Origin, said: Said, criterion: Criterion, arity: int, swapped: bool) -> None:
+    def __init__(self, origin: Origin, said: Said, criterion: Criterion, names: list[inspect.Parameter]) -> None:
         self.origin = origin
         self.said = said
-        self.arity = arity
-        self.swapped = swapped
+        self.criterion = criterion
+        self.names = names
+        self.calls = calls_of(names)
+        self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+        self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.classes = said.classes or _classes_of(criterion) or 3
 
-    def trial(self, spatial: tuple[int, ...]) -> Trial:
-        return Trial(self.origin, self.swapped, self.classes, spatial)
+    def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False) -> Trial:
+        trial = Trial(self.origin, replace(call.way, last=last), self.classes, spatial)
+        trial.ignored = ignored_of(self.criterion, self.origin)[1]
+        return trial
+
+    def beside(self, trial: Trial, spatial: tuple[int, ...]) -> Trial:
+        """The same trial with other spatial sizes."""
+        made = Trial(self.origin, trial.way, trial.classes, spatial)
+        made.ignored = trial.ignored
+        return made
 
     def spatials(self, form: Form) -> Iterable[tuple[int, ...]]:
         if self.said.shape is not None:
             return (self.said.shape,)
-        if not form.labels and form.kind not in ("regression", "distribution"):
+        if form.layout == "images":
+            return (_LARGE,)
+        if form.key == ("penalty", "values", "alone"):
+            return _SPATIAL
+        if not form.labels and (form.kind not in _WIDE or form.layout in _NARROW):
             return ((),)
         return (*(_SPATIAL if form.labels else _FLAT), _LARGE)
 
@@ -156,8 +216,9 @@ class _Probe:
         for n, form in enumerate(own):
             if not self.said.allows(form):
                 continue
+            call = Call(len(examples.tensors_of(*form.key)), Way(labels=form.labels))
             for spatial in self.spatials(form):
-                trial = self.trial(spatial)
+                trial = self.trial(call, spatial)
                 if trial.runs(form):
                     also = [each for each in own if each != form]
                     return form, spatial, trial, also, [] if n == 0 else ["asked for"]
@@ -170,113 +231,235 @@ class _Probe:
         said = (("--kind", self.said.kind), ("--scores", self.said.scores), ("--target", self.said.target))
         return " ".join(f"{name} {value}" for name, value in said if value) or "its usual call"
 
-    def by_trial(self, required: list[str]) -> Chosen:
+    def by_trial(self) -> Chosen:
         tried = Tried()
-        wanted = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form)]
-        wanted = [form for form in wanted if len(examples.tensors_of(*form.key)) == self.arity]
-        if not wanted:
-            raise Unsure(self._no_form(required))
+        known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form)]
+        if not any(self._taking(call, known) for call in self.calls):
+            raise Unsure(self._no_form())
+        for classes in self._counts():
+            self.classes = classes
+            for call in self.calls:
+                if self._try_groups(call, self._taking(call, known), tried):
+                    return self._decided(tried)
+            if tried.running:
+                break
+        return self._fallback(tried)
+
+    def _collect(self, call: Call, wanted: list[Form], tried: Tried) -> None:
+        """What runs of the forms that nearly every loss fits."""
+        for form in wanted:
+            for spatial in self.spatials(form):
+                if _last(form) and (trial := self.trial(call, spatial)).runs(form):
+                    tried.running.append((form, spatial, trial, "nearly every loss does"))
+
+    def _counts(self) -> list[int]:
+        """How many classes to try: those that the loss tells of, and those that losses are made for."""
+        if self.said.classes or _classes_of(self.criterion):
+            return [self.classes]
+        return list(dict.fromkeys([self.classes, *_numbers_in(self.criterion), *_COUNTS]))[:16]
+
+    def _taking(self, call: Call, forms: list[Form]) -> list[Form]:
+        """The forms of as many tensors as the call takes; those of which nothing is told but the tensors, only last."""
+        return [form for form in forms if len(examples.tensors_of(*form.key)) == call.arity]
+
+    def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
+        """Whether a form of one of the groups fits."""
         for group in _GROUPS:
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
-                self._try([form for form in held if form.kind == kind], group.fits, tried)
+                self._try(call, [form for form in held if form.kind == kind], group.fits, tried)
             if tried.fitting:
-                return self._decided(tried)
-        return self._told(tried, required)
+                return True
+        self._collect(call, wanted, tried)
+        return False
 
-    def _try(self, kind: list[Form], fits: Callable[[Trial, Form], None], tried: Tried) -> None:
+    def _try(self, call: Call, kind: list[Form], fit: Callable[[Trial, Form], None], tried: Tried) -> None:
         """Try the forms of one kind: the first layout that fits, in the first shape, with every kind of scores."""
         for spatial in dict.fromkeys(s for form in kind for s in self.spatials(form)):
             for layout in dict.fromkeys(form.layout for form in kind):
                 for form in (f for f in kind if f.layout == layout and spatial in self.spatials(f)):
-                    self._try_one(form, spatial, fits, tried)
+                    self._try_one(call, form, spatial, fit, tried)
                 own = [each for each in tried.fitting if each[0].kind == kind[0].kind]
                 if any(form.scores != "probabilities" for form, _, _ in own):
                     return
                 # A softmax over another dimension leaves what looks like probabilities: one shape more may tell.
                 tried.fitting = [each for each in tried.fitting if each not in own[1:]]
 
-    def _try_one(self, form: Form, spatial: tuple[int, ...], fits: Callable[[Trial, Form], None], tried: Tried) -> None:
-        trial = self.trial(spatial)
-        if not trial.runs(form):
-            tried.refusals += [trial.said] if trial.said else []
-            return
-        try:
-            fits(trial, form)
-        except DoesNotFit as error:
-            tried.running.append((form, spatial, trial, str(error)))
-        else:
-            tried.fitting.append((form, spatial, trial))
+    def _try_one(
+        self, call: Call, form: Form, spatial: tuple[int, ...], fit: Callable[[Trial, Form], None], tried: Tried
+    ) -> None:
+        lasts = (False, True) if form.layout == "indices" and spatial else (False,)
+        for last in lasts:
+            trial = self.trial(call, spatial, last)
+            if not trial.runs(form):
+                tried.refusals += [trial.said] if trial.said else []
+                continue
+            try:
+                fit(trial, form)
+            except DoesNotFit as error:
+                tried.running.append((form, spatial, trial, str(error)))
+            else:
+                tried.fitting.append((form, spatial, trial))
+                return
 
     def _decided(self, tried: Tried) -> Chosen:
         fitting = tried.fitting = _sharpest(tried.fitting)
-        self._refuse_ambiguous(fitting)
+        form, spatial, trial = fitting[0]
+        rival = self._overlap(form, trial)
+        if rival is not None:
+            return rival
+        fitting = self._unambiguous(fitting)
         form, spatial, trial = fitting[0]
         also = [each for each, _, _ in fitting[1:]]
         return form, spatial, trial, also, [f"lower loss follows the right answer with {' '.join(form.key)}"]
 
-    def _refuse_ambiguous(self, fitting: list[tuple[Form, tuple[int, ...], Trial]]) -> None:
-        form, _, trial = fitting[0]
-        if form.scores in ("values", "rates") and not self.said.anything and form.layout in ("same", "counts"):
-            rival = Form("binary", "probabilities", "same")
-            if scale_free(trial, form):
-                for spatial in _SPATIAL:
-                    try:
-                        fits_labels(self.trial(spatial), rival)
-                    except DoesNotFit:
-                        continue
-                    raise Unsure(
-                        f"{self.origin.name} is least where input and target are equal and does not mind their scale, "
-                        "as an overlap of probabilities does and as a cosine of numbers does. Pass --kind binary "
-                        "--scores probabilities, or --kind regression."
-                    )
+    def _overlap(self, form: Form, trial: Trial) -> Chosen | None:
+        """The overlap of masks that a loss of numbers may be, as its names have it."""
+        if form.scores not in ("values", "rates") or self.said.anything or form.layout not in ("same", "counts"):
+            return None
+        if not any(word in self.hints for word in _OVERLAPS):
+            return None
+        call = Call(2, trial.way)
+        for scores, spatial in itertools.product(("logits", "probabilities"), _SPATIAL):
+            rival, other = Form("binary", scores, "same"), self.trial(call, spatial)
+            try:
+                fits.fits_labels(other, rival)
+            except DoesNotFit:
+                continue
+            return rival, spatial, other, [], ["its names tell an overlap of masks from a loss of numbers"]
+        return None
+
+    def _unambiguous(self, fitting: Fitting) -> Fitting:
         groups: dict[tuple[str, str], set[str]] = {}
         for each, _, _ in fitting:
             groups.setdefault((each.kind, each.layout), set()).add(each.scores)
         for (kind, _), scores in groups.items():
             if len(scores) > 1:
+                wanted = "probabilities" if "prob" in self.hints else "logits"
+                if wanted in scores:
+                    return [each for each in fitting if each[0].scores == wanted]
                 raise Unsure(
                     f"{self.origin.name} could take {' or '.join(sorted(scores))} ({kind}): both give lower loss to "
                     f"right answers. Pass --scores {sorted(scores)[0]} or --scores {sorted(scores)[1]}."
                 )
+        return fitting
 
-    def _told(self, tried: Tried, required: list[str]) -> Chosen:
-        """Nothing fits: what the user says decides, where it leaves one way that runs."""
+    def _fallback(self, tried: Tried) -> Chosen:
+        """Nothing fits: what the user says decides, or the reading that one fault explains."""
         said = self.said
         ways = {form.key for form, _, _, _ in tried.running}
         if said.kind and (len(ways) == 1 or (said.scores and ways)):
             form, spatial, trial, reason = tried.running[0]
             return form, spatial, trial, [], [f"as told; by itself it would not be taken for it: {reason}"]
-        raise Unsure(self._no_fit(tried, required))
+        running = sorted(tried.running, key=lambda each: not each[0].labels)
+        if not said.anything and running:
+            found = (
+                self._without_gradient(running)
+                or self._negated(running)
+                or self._by_last(running)
+                or self._nearest([each for each in running if each[0].labels])
+                or self._named(running)
+                or self._nearest(running)
+            )
+            if found is not None:
+                return found
+        error = Unsure(self._no_fit(tried))
+        if running:
+            form, spatial, trial, _ = running[0]
+            error.nearest = _spec(self, form, spatial, trial, [], ["it runs"])
+        raise error
 
-    def _no_form(self, required: list[str]) -> str:
-        needs = ", ".join(required) or "nothing by name"
+    def _without_gradient(self, running: list[Running]) -> Chosen | None:
+        """The likeliest reading of a loss that gives no gradient in any."""
+        for form, _, trial, _ in running:
+            input, *others = examples.make(*form.key, trial.draw(form, None, 0.5, 0))
+            if bool(trial.slope(input, *others).ne(0).any()):
+                return None
+        readings = [
+            (form, spatial, trial.negated() if flip else trial)
+            for flip in (0, 1)
+            for form, spatial, trial, _ in running
+        ]
+        form, spatial, trial = next((each for each in readings if fits.roughly(each[2], each[0])), readings[0])
+        return form, spatial, _plain(trial), [], ["no reading of it gives a gradient"]
+
+    def _negated(self, running: list[Running]) -> Chosen | None:
+        """A reading in which minus the loss follows the right answer."""
+        for form, spatial, trial, _ in running:
+            group = next((group for group in _GROUPS if group.holds(form)), None)
+            if group is None or form.kind == "penalty":
+                continue
+            try:
+                group.fits(trial.negated(), form)
+            except DoesNotFit:
+                continue
+            return form, spatial, _plain(trial), [], ["minus the loss follows the right answer in this reading"]
+        return None
+
+    def _by_last(self, running: list[Running]) -> Chosen | None:
+        """A form that nearly every loss fits."""
+        for fit, held in _LAST:
+            for form, spatial, trial, _ in running:
+                try:
+                    if held(form):
+                        fit(trial, form)
+                        return form, spatial, trial, [], ["it fits nothing that says more"]
+                except DoesNotFit:
+                    continue
+        return None
+
+    def _named(self, running: list[Running]) -> Chosen | None:
+        """A loss of numbers by its names alone."""
+        if len(self.required) == 2 and self.required[0].lower() in _INPUTS and self.required[1].lower() in _TARGETS:
+            for form, spatial, trial, reason in running:
+                if form.key == ("regression", "values", "same"):
+                    return form, spatial, trial, [], [f"its names say a prediction and a target, and yet {reason}"]
+        return None
+
+    def _nearest(self, running: list[Running]) -> Chosen | None:
+        """A reading in which right answers cost less than random and wrong ones, whatever else does not fit."""
+        for form, spatial, trial, reason in running:
+            plain = form.labels or form.key == ("regression", "values", "same")
+            if plain and fits.roughly(trial, form):
+                return form, spatial, trial, [], [f"right answers cost less than wrong ones, and yet {reason}"]
+        return None
+
+    def _no_form(self) -> str:
+        needs = ", ".join(self.required) or "nothing by name"
+        count = len(self.required)
         return (
-            f"{self.origin.name}: its call needs {needs}, and no kind of loss that is known takes {len(required)} "
-            f"{'tensor' if len(required) == 1 else 'tensors'}"
+            f"{self.origin.name}: its call needs {needs}, and no kind of loss that is known takes {count} "
+            f"{'tensor' if count == 1 else 'tensors'}"
             f"{' like ' + self._asked() if self.said.anything else ''}. What is no tensor can be bound with "
             "--with name=value; for the rest, point at a function of (input, target)."
         )
 
-    def _no_fit(self, tried: Tried, required: list[str]) -> str:
+    def _no_fit(self, tried: Tried) -> str:
         said = f"{self.origin.name}: cannot tell what it takes."
         if not tried.running:
             first, *others = dict.fromkeys(tried.refusals or ["it returns no finite number"])
             why = f"{first}{f' Another said: {others[-1]}' if others else ''}"
             return (
-                f"{said} Every trial call was refused; one said: {why} Its call takes ({', '.join(required)}). "
-                f"Say what it takes: --kind, --scores, --target, --classes, --shape.{self._bind(required)}"
+                f"{said} Every trial call was refused; one said: {why} Its call takes ({', '.join(self.required)}). "
+                f"Say what it takes: --kind, --scores, --target, --classes, --shape.{self._bind()}"
             )
         seen: dict[tuple[str, str], str] = {}
         for form, _, _, reason in tried.running:
             seen.setdefault((form.kind, form.scores), reason)
         ran = "".join(f"\n  --kind {k} --scores {s}: {reason}" for (k, s), reason in list(seen.items())[:6])
-        return f"{said} It ran with these, and each looks wrong; pass the one that is meant.{self._bind(required)}{ran}"
+        return f"{said} It ran with these, and each looks wrong; pass the one that is meant.{self._bind()}{ran}"
 
-    def _bind(self, required: list[str]) -> str:
-        if len(required) < 3:
+    def _bind(self) -> str:
+        if len(self.required) < 3:
             return ""
-        return f" If {required[-1]} is no tensor, bind it with --with {required[-1]}=value."
+        return f" If {self.required[-1]} is no tensor, bind it with --with {self.required[-1]}=value."
+
+
+Running = tuple[Form, tuple[int, ...], Trial, str]
+
+
+def _plain(trial: Trial) -> Trial:
+    return trial if trial.sign > 0 else trial.negated()
 
 
 Fitting = list[tuple[Form, tuple[int, ...], Trial]]
@@ -311,12 +494,29 @@ class _Group:
     fits: Callable[[Trial, Form], None]
 
 
+def _ordered(form: Form) -> bool:
+    return not form.labels and form.kind in ("pairs", "sequence", "survival", "ordinal", "multilabel")
+
+
+def _last(form: Form) -> bool:
+    return form.layout in ("above", "alone")
+
+
 # In the order in which they are tried: what is asked for most exactly comes first.
 _GROUPS = (
-    _Group(lambda f: f.kind == "regression", fits_numbers),
-    _Group(lambda f: f.kind == "distribution", fits_numbers),
-    _Group(lambda f: f.labels, fits_labels),
-    _Group(lambda f: not f.labels and f.kind not in ("regression", "distribution"), fits_order),
+    _Group(lambda f: f.layout == "log-variance", fits.fits_prior),
+    _Group(lambda f: f.layout == "teacher", fits.fits_teacher),
+    _Group(lambda f: f.layout == "teacher-and-labels", fits.fits_teacher_and_labels),
+    _Group(lambda f: f.kind == "regression" and f.layout not in _NARROW, fits.fits_numbers),
+    _Group(lambda f: f.kind == "distribution" and f.scores != "logits", fits.fits_numbers),
+    _Group(lambda f: f.layout == "images", fits.fits_narrow),
+    _Group(lambda f: f.labels, fits.fits_labels),
+    _Group(lambda f: f.layout in _NARROW, fits.fits_narrow),
+    _Group(lambda f: _ordered(f) and not _last(f), fits.fits_order),
+)
+_LAST: tuple[tuple[Callable[[Trial, Form], None], Callable[[Form], bool]], ...] = (
+    (fits.fits_order, lambda f: f.layout == "above"),
+    (fits.fits_alone, lambda f: f.layout == "alone"),
 )
 
 
@@ -329,3 +529,12 @@ def _classes_of(criterion: Criterion) -> int | None:
     counts = {v for n in ("num_classes", "n_classes", "classes") if isinstance(v := getattr(criterion, n, None), int)}
     found = sizes or {n for n in counts if n > 1}
     return found.pop() if len(found) == 1 else None
+
+
+def _numbers_in(criterion: Criterion) -> list[int]:
+    """Whole numbers that a loss is written with: one may be the number of its classes."""
+    found = [v for v in vars(criterion).values() if isinstance(v, int)] if hasattr(criterion, "__dict__") else []
+    function = criterion.forward if isinstance(criterion, nn.Module) else criterion
+    code = getattr(function, "__code__", None)
+    found += [v for v in code.co_consts if isinstance(v, int)] if code is not None else []
+    return [v for v in found if not isinstance(v, bool) and 1 < v <= 200]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from losskit.checker.finding import ENDINGS, Finding, Found, Outcome, Severity
 from losskit.checker.origin import CannotRebuild
@@ -29,6 +30,7 @@ class Check:
     consequence_of: tuple[str, ...] = ()
     applies: Applies = lambda _: True
     asks: str = ""  # the question, as the check's docstring has it
+    anyhow: bool = False  # it holds whatever the loss takes
 
     def __call__(self, subject: Subject) -> Outcome:
         """Ask it of a subject, here and now."""
@@ -56,7 +58,7 @@ class Check:
             found.severity or self.severity,
             found.what,
             found.evidence,
-            found.repro,
+            beside(found.repro, found.evidence),
             self.why,
             found.fix or self.fix,
             self.consequence_of,
@@ -75,6 +77,18 @@ class Check:
         return Finding(id, Severity.WRONG, f"{what}, in the check {self.id}", evidence, repro, *ENDINGS[id])
 
 
+def beside(repro: str, evidence: str | Mapping[str, Any]) -> str:
+    """A repro that prints, beside what the loss gives, the number that it is to be compared with."""
+    if not isinstance(evidence, Mapping) or len(evidence) < 2:
+        return repro
+    (_, given), (name, right) = list(evidence.items())[:2]
+    lines = repro.splitlines()
+    numbers = all(isinstance(each, (int, float)) for each in (given, right))
+    if not numbers or not lines or not lines[-1].startswith("print(") or not lines[-1].endswith(")"):
+        return repro
+    return "\n".join([*lines[:-1], f"{lines[-1][:-1]}, {f'{name}: {right:.6g}'!r})"])
+
+
 REGISTRY: dict[str, Check] = {}
 OF_BATCH: dict[str, Check] = {}  # those that are asked of a loss with a batch of its user
 
@@ -88,6 +102,7 @@ def check(
     consequence_of: Sequence[str] = (),
     applies: Applies = lambda _: True,
     of_batch: bool = False,
+    anyhow: bool = False,
 ) -> Callable[[Function], Function]:
     """Enter a function into the battery: from a subject, what it found."""
     registry = OF_BATCH if of_batch else REGISTRY
@@ -96,7 +111,7 @@ def check(
         if id in registry and registry[id].function.__module__ != function.__module__:
             raise ValueError(f"There are two checks called {id}.")
         asks = " ".join((function.__doc__ or "").split())
-        registry[id] = Check(id, severity, function, why, fix, tuple(consequence_of), applies, asks)
+        registry[id] = Check(id, severity, function, why, fix, tuple(consequence_of), applies, asks, anyhow)
         return function
 
     return enter

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-KINDS = ("binary", "multilabel", "multiclass", "regression", "distribution", "pairs", "sequence")
-SCORES = ("logits", "probabilities", "log_probabilities", "values", "log_rates", "rates", "distances", "embeddings")
+from losskit.checker.calling import Way
+
+KINDS = (
+    *("binary", "multilabel", "multiclass", "ordinal", "regression", "distribution"),
+    *("pairs", "sequence", "survival", "penalty"),
+)
+SCORES = (
+    *("logits", "probabilities", "log_probabilities", "values", "log_rates", "rates", "distances", "embeddings"),
+    *("boxes", "images"),
+)
 LAYOUTS = {
     "same": "a float target of the input's shape, (N, C, *)",
     "same-integers": "an integer target of the input's shape, (N, C, *)",
@@ -30,11 +37,27 @@ LAYOUTS = {
     "partners": "two views of the same samples, (N, D) each",
     "groups": "embeddings (N, D) and the group of each, (N,)",
     "sequences": "labels (N, S), and the lengths of inputs and targets",
+    "variance-between": "a variance for each number, then the numbers of the input's shape",
+    "with-log-variance": "numbers of the input's shape, and the logarithm of a variance for each",
+    "log-variance-between": "the logarithm of a variance for each number, then the numbers of the input's shape",
+    "quantiles": "one number a sample, (N,), for an input of several quantiles, (N, Q)",
+    "boxes": "boxes (N, 4), corners x1 < x2 and y1 < y2",
+    "images": "images (N, 3, H, W) in [0, 1]",
+    "ranks": "ranks 0 to K - 1, (N,), for an input of K - 1 thresholds",
+    "teacher": "logits of a teacher, in the input's shape",
+    "teacher-and-labels": "logits of a teacher, and class indices",
+    "above": "scores that belong below those of the input",
+    "survival": "a time and an event, (N,) each",
+    "bins": "the interval of each sample, (N,), and whether the event was seen",
+    "alone": "no target",
+    "log-variance": "a log-variance for each number, and no target",
 }
 
 
 class Unsure(ValueError):  # noqa: N818 - it says what is the case
     """What the loss takes cannot be told from its behaviour; the message says what fits and which option to pass."""
+
+    nearest: Spec | None = None  # a way in which it runs, for the checks that hold whatever it takes
 
 
 @dataclass(frozen=True)
@@ -49,13 +72,20 @@ class Spec:
     spatial: tuple[int, ...]  # sizes of the spatial dimensions that examples have
     spatials: tuple[tuple[int, ...], ...] = ()  # every one that it takes, of those tried
     softmax: bool = False  # adding a number to all scores of a position changes nothing
-    swapped: bool = False  # the target comes first
+    way: Way = field(default_factory=Way)  # how its tensors become the arguments of a call
+    part: str = ""  # where in the result the loss is; empty where the result is the loss
     scalar: bool = True  # returns one number
     options: tuple[str, ...] = ()  # of the constructor, or bound by name
     arguments: tuple[str, ...] = ()  # of the call, besides its tensors
     ignore_index: int | None = None  # the label that it leaves out now
+    ignore_name: str = "ignore_index"  # what its option is called
     also: tuple[tuple[str, str, str], ...] = ()  # other (kind, scores, layout) that it takes as well
     because: tuple[str, ...] = ()  # how it was concluded
+
+    @property
+    def swapped(self) -> bool:
+        """Whether the target comes first."""
+        return self.way.swapped
 
     @property
     def two(self) -> bool:
@@ -86,16 +116,10 @@ class Spec:
     def __str__(self) -> str:
         held = {"values": "numbers", "log_probabilities": "log-probabilities", "log_rates": "logarithms of rates"}
         kind = {"multilabel": "multi-label", "multiclass": "multi-class"}.get(self.kind, self.kind)
-        return f"{kind}; {held.get(self.scores, self.scores)} in; {LAYOUTS[self.layout]}"
+        said = f"{kind}; {held.get(self.scores, self.scores)} in; {LAYOUTS[self.layout]}"
+        besides = ", ".join(each.name for each in self.way.extras)
+        last = "; classes last" if self.way.last else ""
+        return f"{said}{last}{f'; and {besides}' if besides else ''}{f'; the loss is {self.part}' if self.part else ''}"
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "said": str(self)}
-
-    @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> Spec:
-        nested = ("spatials", "also")
-        fields = {k: v for k, v in said.items() if k != "said"}
-        for name, value in fields.items():
-            if isinstance(value, (list, tuple)):
-                fields[name] = tuple(tuple(v) for v in value) if name in nested else tuple(value)
-        return cls(**fields)

@@ -56,9 +56,8 @@ class Subject:
         """What the loss returns; LossRaised where it raises. Tensors come in the order of `spec.tensors`."""
         if self.on_call is not None and not torch.compiler.is_compiling():
             self.on_call(tensors, arguments)
-        ordered = (tensors[1], tensors[0], *tensors[2:]) if self.spec.swapped and len(tensors) > 1 else tensors
         try:
-            return criterion(*ordered, **arguments)  # type: ignore[no-any-return]
+            return self.spec.way.call(criterion, tensors, arguments)
         except (MemoryError, KeyboardInterrupt):
             raise
         except Exception as error:
@@ -83,10 +82,15 @@ class Subject:
 
     # Examples.
 
+    @property
+    def samples(self) -> int:
+        """How many samples an example has, unless a check says: enough for statistics over the batch."""
+        return 2 if self.spec.spatial and self.spec.labels else 6
+
     def draw(
         self,
         seed: int = 0,
-        batch: int = 2,
+        batch: int = 0,
         size: tuple[int, ...] | None = None,
         correct: bool | None = None,
         scale: float = 1.0,
@@ -94,13 +98,16 @@ class Subject:
     ) -> examples.Draw:
         spatial = self.spec.spatial if size is None else tuple(size)
         generator = torch.Generator().manual_seed(seed)
-        return examples.Draw(batch, classes or self.spec.classes, spatial, generator, correct, scale)
+        samples = batch or self.samples
+        return examples.Draw(
+            samples, classes or self.spec.classes, spatial, generator, correct, scale, self.spec.ignore_index
+        )
 
     def example(
         self,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
-        batch: int = 2,
+        batch: int = 0,
         size: tuple[int, ...] | None = None,
         correct: bool | None = None,
         scale: float = 1.0,
@@ -114,7 +121,7 @@ class Subject:
         made = examples.make(self.spec.kind, self.spec.scores, self.spec.layout, draw)
         return tuple(t.to(dtype).contiguous() if t.is_floating_point() else t.contiguous() for t in made)
 
-    def labels(self, seed: int = 0, batch: int = 2, size: tuple[int, ...] | None = None) -> Tensor:
+    def labels(self, seed: int = 0, batch: int = 0, size: tuple[int, ...] | None = None) -> Tensor:
         """Random labels: classes (N, *) for one class a position, else yes and no, (N, C, *)."""
         return examples.labels_of(self.spec.kind, self.draw(seed, batch, size))
 
@@ -165,10 +172,11 @@ class Subject:
             brought, construction, {**made, **further}, lines or (f"print({self.spoken(**(arguments or {}))})",)
         )
 
+    @property
+    def taken_from(self) -> str:
+        """Code that takes the loss from what the criterion returns."""
+        return self.spec.part.removeprefix("result") if self.spec.part.startswith("result") else ""
+
     def spoken(self, **arguments: Any) -> str:
         """The call, as code: criterion(input, target)."""
-        names = list(self.spec.tensors)
-        if self.spec.swapped:
-            names[:2] = names[1::-1]
-        given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in arguments.items()]
-        return f"criterion({', '.join([*names, *given])})"
+        return self.spec.way.spoken(self.spec.tensors, arguments) + self.taken_from

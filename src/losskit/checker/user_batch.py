@@ -10,17 +10,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.building import references
 from losskit.checker.repro import literal
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
 
 _INPUTS = ("input", "inputs", "logits", "output", "outputs", "pred", "preds", "prediction", "predictions")
 _TARGETS = ("target", "targets", "label", "labels", "truth", "mask", "masks", "y")
+_LARGEST = 32  # positions along a dimension of an example
 _SHORT = 48  # numbers that a repro may spell out
+
+
+def learnt(batch: tuple[Any, ...], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a loss, with the classes and the sizes of a batch where nothing is said of them."""
+    input, target = batch[0], batch[1] if len(batch) > 1 else None
+    indices = isinstance(target, Tensor) and not target.is_floating_point() and target.dim() == input.dim() - 1
+    found: dict[str, Any] = {}
+    if indices and input.dim() > 1 and input.shape[1] > 1:
+        found["classes"] = input.shape[1]
+        found["shape"] = tuple(min(size, _LARGEST) for size in input.shape[2:])
+    return {**said, **{name: value for name, value in found.items() if said.get(name) is None}}
 
 
 def load(path: Path) -> tuple[Any, ...]:
     """The tensors of a call from a file of torch.save: (input, target, ...), or a dict with names for them."""
+    if ".py:" in str(path):
+        return _made(str(path))
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -38,6 +53,15 @@ def load(path: Path) -> tuple[Any, ...]:
     if not isinstance(held, (list, tuple)) or len(held) < 2 or not all(isinstance(t, Tensor) for t in held):
         raise ValueError(f"{path} holds {type(held).__name__}; it takes (input, target), or a dict with these names.")
     return tuple(t.detach() for t in held)
+
+
+def _made(text: str) -> tuple[Any, ...]:
+    """The tensors that a function of a file makes."""
+    place, _, name = text.rpartition(":")
+    made = references.load(references.Reference(place, name))()
+    if not isinstance(made, (list, tuple)) or not all(isinstance(each, Tensor) for each in made):
+        raise ValueError(f"{text} returns {type(made).__name__}; it is to return the tensors of one call, in a tuple.")
+    return tuple(each.detach() for each in made)
 
 
 @dataclass(frozen=True)

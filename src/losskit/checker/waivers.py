@@ -17,7 +17,8 @@ def waivers_for(loss: str, start: Path | None = None) -> dict[str, str]:
     """The waivers of a loss, from the nearest pyproject.toml above this folder.
 
     `[tool.losskit.check]` holds `waive = { "check-id" = "reason" }` for every loss, and for one of them a table by its
-    name: `[tool.losskit.check.loss."my_losses.py:my_dice"]` with its own `waive`.
+    place or name, `[tool.losskit.check.loss."my_losses.py:my_dice"]` or `[tool.losskit.check.loss.my_dice]`, with its
+    own `waive`.
     """
     file = _nearest(start or Path.cwd())
     if file is None:
@@ -27,7 +28,8 @@ def waivers_for(loss: str, start: Path | None = None) -> dict[str, str]:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} cannot be read: {error}") from error
     table = held.get("tool", {}).get("losskit", {}).get("check", {})
-    own = table.get("loss", {}).get(loss, {})
+    losses = table.get("loss", {})
+    own = losses.get(loss, losses.get(loss.rsplit(":", 1)[-1], {}))
     return {**_waive(file, table), **_waive(file, own)}
 
 

@@ -1,6 +1,7 @@
 """The checks, a file a theme: importing them enters them into the battery, in the order in which they are asked."""
 
 # isort: off
+from losskit.checker.checks import meaning as meaning
 from losskit.checker.checks import numbers as numbers
 from losskit.checker.checks import slopes as slopes
 from losskit.checker.checks import arguments as arguments

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from losskit.checker.calling import MASKS
 from losskit.checker.checks.tools import (
     built,
     close,
@@ -73,7 +74,7 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
         if option not in subject.spec.options:
             continue
         effects = [_has_effect(subject, option, other, examples, before) for other in others]
-        if False in effects and True not in effects:
+        if False in effects and True not in effects and not _helped(subject, option, others, examples):
             yield Found(
                 f"{option} is accepted and changes nothing",
                 {"value": before[0], f"with {option}": before[0]},
@@ -98,11 +99,30 @@ def _has_effect(
     )
 
 
-def _shown(subject: Subject, tensors: tuple[Tensor, ...], option: str, other: Any) -> float | tuple[int, ...]:
+def _helped(subject: Subject, option: str, others: list[Any], examples: list[tuple[Tensor, ...]]) -> bool:
+    """Whether an option changes something beside another one, which switches it on."""
+    known = trials(subject.spec)
+    for name in subject.spec.options:
+        default = subject.origin.options.get(name)
+        switched: list[Any] = [not default] if isinstance(default, bool) else known.get(name, [])[:1]
+        if name == "reduction" or name == option:
+            continue
+        for value_ in switched or ([1.0, 1] if default in (0, None) else []):
+            before = [tried(_shown, subject, each, name, value_) for each in examples]
+            for other in others:
+                after = [tried(_shown, subject, each, option, other, {name: value_}) for each in examples]
+                if None not in after and None not in before and after != before:
+                    return True
+    return False
+
+
+def _shown(
+    subject: Subject, tensors: tuple[Tensor, ...], option: str, other: Any, also: dict[str, Any] | None = None
+) -> float | tuple[int, ...]:
     """The loss as a number, or its shape where it is none now."""
     torch.manual_seed(0)
     with torch.no_grad():
-        made = subject.call(built(subject, {option: other}), *tensors)
+        made = subject.call(built(subject, {option: other, **(also or {})}), *(t.clone() for t in tensors))
     return float(made.mean()) if made.dim() == 0 or not subject.spec.scalar else tuple(made.shape)
 
 
@@ -112,7 +132,7 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
     weight = torch.linspace(0.2, 2.0, target.numel()).reshape(target.shape)
     known = {"weight": weight, "weights": weight, "sample_weight": weight, "mask": weight > 1}
     for option, given in known.items():
-        if option not in subject.spec.arguments:
+        if option not in subject.spec.arguments or any(e.per_sample for e in subject.spec.way.extras):
             continue
         found = tried(value, subject, *tensors, **{option: given})
         if found is not None and close(found, before, 1e-6, 1e-9):
@@ -129,33 +149,36 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
     why="What was to be left out is trained on, or shrinks the step.",
     fix="Select by the mask before anything is computed, and divide by what it leaves.",
     consequence_of=("unused-argument",),
-    applies=lambda spec: "mask" in spec.arguments and spec.two,
+    applies=lambda spec: spec.two and any(each in MASKS for each in spec.arguments),
 )
 def masked_counts(subject: Subject) -> Iterator[Found]:
     """Is masking samples out the same as removing them, whatever they hold?"""
     require_steady(subject)
     tensors = subject.example(batch=4)
     target = tensors[-1] if subject.spec.labels else tensors[0]
-    mask = torch.ones(target.shape, dtype=torch.bool)
+    name = next(each for each in subject.spec.arguments if each in MASKS)
+    needed = next((each for each in subject.spec.way.extras if each.name == name), None)
+    mask = torch.ones(target.shape[:1] if needed is not None and needed.per_sample else target.shape, dtype=torch.bool)
     mask[3:] = False
     right = value(subject, *(t[:3] for t in tensors))
     spoilt = (torch.cat([tensors[0][:3], tensors[0][3:] + 5.0]), *tensors[1:])
     for given in (tensors, spoilt):
-        found = tried(value, subject, *given, mask=mask)
+        found = tried(value, subject, *given, **{name: mask})
         if found is not None and not close(found, right):
-            grade = Severity.PROPERTY if given is tensors and _blind(subject, tensors, spoilt, mask) else None
+            harmless = needed is None and given is tensors and _blind(subject, tensors, spoilt, {name: mask})
+            grade = Severity.PROPERTY if harmless else None
             yield Found(
                 "masking a sample out is not the same as removing it",
                 {"masked": found, "removed": right},
-                code(subject, *given, arguments={"mask": mask}),
+                code(subject, *given, arguments={name: mask}),
                 grade,
             )
             return
 
 
-def _blind(subject: Subject, one: tuple[Tensor, ...], other: tuple[Tensor, ...], mask: Tensor) -> bool:
+def _blind(subject: Subject, one: tuple[Tensor, ...], other: tuple[Tensor, ...], mask: dict[str, Tensor]) -> bool:
     """Whether what is masked out does not matter, so that only the denominator counts it."""
-    return close(value(subject, *one, mask=mask), value(subject, *other, mask=mask))
+    return close(value(subject, *one, options=None, **mask), value(subject, *other, options=None, **mask))
 
 
 @check(
@@ -271,7 +294,7 @@ def _runs(subject: Subject, tensors: list[Tensor], options: dict[str, Any]) -> b
 
 @check(
     "gamma-below-one",
-    Severity.WRONG,
+    Severity.TRAP,
     why="One answer that is quite right turns the model into NaN.",
     fix="Where the base of the power is 0, select its derivative instead of computing it; or work with logarithms.",
     consequence_of=("not-finite",),
@@ -350,13 +373,17 @@ def prices_swapped(subject: Subject) -> Iterator[Found]:
     target = subject.target_of(labels)
     tversky = "beta" in subject.spec.options
     over, under = (subject.input_of(torch.full_like(labels, on), 2.0) for on in (1, 0))
-    ratios = []
+    ratios: list[float] = []
+    seen: list[list[float]] = []
     for alpha in (0.1, 0.9):
         options = {"alpha": alpha, **({"beta": 1 - alpha} if tversky else {})}
         costs = [tried(value, subject, each, target, options=options) or math.nan for each in (over, under)]
         if not all(map(math.isfinite, costs)):
             return
         ratios.append(costs[0] / max(costs[1], 1e-12))
+        seen.append(costs)
+    if not tversky and all(_powers(seen[0][side], seen[1][side]) for side in (0, 1)):
+        return  # alpha is an exponent
     rises = ratios[1] > ratios[0] * 1.001
     if (not rises) if tversky else rises:
         said = "false positives" if tversky else "positives"
@@ -365,3 +392,12 @@ def prices_swapped(subject: Subject) -> Iterator[Found]:
             {"false positives / misses at alpha=0.1": ratios[0], "at alpha=0.9": ratios[1]},
             code(subject, over, target, options={"alpha": 0.9, **({"beta": 0.1} if tversky else {})}),
         )
+
+
+def _powers(small: float, large: float) -> bool:
+    """Whether two costs are powers of one number, by 0.1 and by 0.9."""
+    return (
+        0 < small < 1.2
+        and 0 < large < 1.2
+        and math.isclose(math.log(large), 9 * math.log(small), rel_tol=0.05, abs_tol=1e-3)
+    )

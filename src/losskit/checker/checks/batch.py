@@ -23,11 +23,18 @@ def _labels(spec: Spec) -> bool | str:
     return spec.labels or "the target is no labels"
 
 
+def _matching(batch: Given) -> bool:
+    """Whether input and target have the shapes and dtypes that labels are read from."""
+    same = not batch.spec.same_shape or batch.input.numel() == batch.target.numel()
+    return same and batch.input.is_floating_point() and batch.input.numel() > 0
+
+
 @check(
     "batch-refused",
     Severity.WRONG,
     why="Training stops, or goes on with NaN, at a batch like this.",
     fix="See what the message asks for; where the value is not finite, look for it in the input first.",
+    consequence_of=("batch-shapes",),
     of_batch=True,
 )
 def refused(subject: Subject) -> Iterator[Found]:
@@ -47,6 +54,29 @@ def refused(subject: Subject) -> Iterator[Found]:
         ]
         cause = f"; {' and '.join(bad)} of the batch is not finite itself" if bad else "; the batch itself is finite"
         yield Found(f"the loss of this batch is {float(value):g}", f"value {float(value):g}{cause}", repro)
+
+
+@check(
+    "batch-shapes",
+    Severity.WRONG,
+    why="Every prediction is compared with every target, or nothing is compared at all: the loss says nothing.",
+    fix="input.squeeze(1) or target.unsqueeze(1), whichever the loss takes; floating-point scores; two classes.",
+    of_batch=True,
+)
+def shapes(subject: Subject) -> Iterator[Found]:
+    """Do input and target of this batch belong together: their shapes, their dtype, more than one class?"""
+    batch, spec = given(subject), subject.spec
+    input, target = batch.input, batch.target
+    name, other = spec.tensors[0], spec.tensors[min(1, len(spec.tensors) - 1)]
+    repro = _code(subject, f"print({name}.shape, {name}.dtype, {other}.shape, {other}.dtype)")
+    seen = f"{name} {tuple(input.shape)} {input.dtype}, {other} {tuple(target.shape)} {target.dtype}"
+    if not input.is_floating_point():
+        yield Found(f"the input holds {str(input.dtype).removeprefix('torch.')}, which has no gradient", seen, repro)
+    elif spec.same_shape and spec.two and input.shape != target.shape:
+        what = f"a target {tuple(target.shape)} beside an input {tuple(input.shape)}: the shapes differ"
+        yield Found(what, seen, repro)
+    elif spec.kind == "multiclass" and input.dim() > 1 and input.shape[1] == 1:
+        yield Found("the input has one class, so its softmax is always 1 and the loss always the same", seen, repro)
 
 
 @check(
@@ -98,6 +128,7 @@ def activation(subject: Subject) -> Iterator[Found]:
     Severity.WRONG,
     why="Labels out of range make the loss small, negative or wild, and the model learns from them.",
     fix="Divide a 0/255 mask by 255; map labels to 0..C-1; name the label to leave out with ignore_index.",
+    consequence_of=("batch-shapes",),
     of_batch=True,
     applies=_labels,
 )
@@ -131,11 +162,13 @@ def labels(subject: Subject) -> Iterator[Found]:
     why="Where no gradient arrives nothing is learnt, whatever the learning rate.",
     fix="Look for .item(), .detach(), thresholds and argmax inside the loss; compute in log space.",
     of_batch=True,
-    consequence_of=("batch-refused", "batch-activation", "batch-labels"),
+    consequence_of=("batch-shapes", "batch-refused", "batch-activation", "batch-labels"),
 )
 def no_gradient(subject: Subject) -> Iterator[Found]:
     """Do the wrong answers of this batch get a gradient?"""
     batch = given(subject)
+    if not _matching(given(subject)):
+        return
     value, slope = subject.gradient(*batch.tensors)
     spoken = subject.spoken()
     name = subject.spec.tensors[0]
@@ -174,11 +207,13 @@ def _perfect(batch: Given) -> bool:
     why="An optimiser follows the gradient; where that does not lead down, the loss does not go down.",
     fix="Compare the gradient with finite differences: a sign, a detached factor, or a step in the formula.",
     of_batch=True,
-    consequence_of=("batch-refused", "batch-no-gradient", "batch-labels"),
+    consequence_of=("batch-shapes", "batch-refused", "batch-no-gradient", "batch-labels"),
 )
 def descent(subject: Subject) -> Iterator[Found]:
     """Does a small step against the gradient lower the loss of this batch?"""
     batch = given(subject)
+    if not _matching(given(subject)):
+        return
     tensors = tuple(t.double() if t.is_floating_point() else t for t in batch.tensors)
     try:
         value, slope = subject.gradient(*tensors)
@@ -216,6 +251,8 @@ def descent(subject: Subject) -> Iterator[Found]:
 def floor(subject: Subject) -> Iterator[Found]:
     """How low can the loss of this batch go?"""
     batch, spec = given(subject), subject.spec
+    if not _matching(given(subject)):
+        return
     if not bool(batch.counts.any()) or (spec.indices and int(batch.labels[batch.counts].max()) >= batch.classes):
         return
     known = batch.labels.where(batch.counts, 0).clamp_min(0)
@@ -249,10 +286,13 @@ def floor(subject: Subject) -> Iterator[Found]:
 def absent(subject: Subject) -> Iterator[Found]:
     """Which classes does this batch not contain?"""
     batch = given(subject)
+    if not _matching(given(subject)):
+        return
     if batch.spec.kind == "multiclass":
         inside = batch.counts & (batch.labels >= 0) & (batch.labels < batch.classes)
-        flat = batch.labels.where(inside, 0).flatten(1)
-        hot = torch.nn.functional.one_hot(flat, batch.classes) * inside.flatten(1).unsqueeze(-1)
+        rows = len(batch.labels), -1
+        flat = batch.labels.where(inside, 0).reshape(rows)
+        hot = torch.nn.functional.one_hot(flat, batch.classes) * inside.reshape(rows).unsqueeze(-1)
         there = hot.sum(1) > 0  # (N, C)
         missing = [c for c in range(batch.classes) if not bool(there[:, c].any())]
         share = 1 - float(there.double().mean())
@@ -261,7 +301,7 @@ def absent(subject: Subject) -> Iterator[Found]:
             what = f"{share:.0%} of the (sample, class) pairs of this batch are absent"
             yield Found(what, f"{never}{there.numel()} pairs of {there.shape[0]} samples and {batch.classes} classes")
         return
-    positive = ((batch.labels == 1) & batch.counts).flatten(1)
+    positive = ((batch.labels == 1) & batch.counts).reshape(len(batch.labels), -1)
     empty = int((~positive.any(1)).sum())
     if empty and positive.shape[1] > 1:
         evidence = f"{float(positive.double().mean()):.2%} of all labels are yes"
@@ -279,10 +319,16 @@ def absent(subject: Subject) -> Iterator[Found]:
 def ignored(subject: Subject) -> Iterator[Found]:
     """How much of this batch is left out?"""
     batch = given(subject)
+    if not _matching(given(subject)):
+        return
     left_out = ~batch.counts
     if bool(left_out.any()):
-        whole = int(left_out.flatten(1).all(1).sum())
+        whole = int(left_out.reshape(len(left_out), -1).all(1).sum())
         share = float(left_out.double().mean())
+        if bool(left_out.all()):
+            what = "every label of this batch is ignored: there is nothing to learn from"
+            yield Found(what, f"{batch.spec.ignore_name} {batch.spec.ignore_index}", severity=Severity.WRONG)
+            return
         evidence = f"ignore_index {batch.spec.ignore_index}; {whole} of {len(left_out)} samples are ignored entirely"
         yield Found(f"{share:.1%} of the labels of this batch are ignored", evidence)
 
@@ -298,6 +344,8 @@ def ignored(subject: Subject) -> Iterator[Found]:
 def where_gradient_goes(subject: Subject) -> Iterator[Found]:
     """Which labels of this batch get the gradient?"""
     batch = given(subject)
+    if not _matching(given(subject)):
+        return
     _, slope = subject.gradient(*batch.tensors)
     size = slope.abs().double()
     if size.dim() > batch.labels.dim():
@@ -345,6 +393,8 @@ def _boundary(labels: Tensor, channels: bool) -> Tensor:
 def accumulation(subject: Subject) -> Iterator[Found]:
     """How far is the gradient of this batch in parts from that of the whole?"""
     batch = given(subject)
+    if not _matching(given(subject)):
+        return
     n = batch.input.shape[0]
     if n < 2 or any(t.dim() == 0 or t.shape[0] != n for t in batch.tensors):
         return

@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from losskit.checker.checks.ignored import case_of, ignores
 from losskit.checker.checks.tools import additive, away, close, code, pull, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
-from losskit.checker.subject import Subject
+from losskit.checker.subject import LossRaised, Subject
 
 
 @check(
@@ -25,17 +26,34 @@ from losskit.checker.subject import Subject
     Severity.WRONG,
     why="The metric that is computed next sees other scores or labels than the model and the data gave.",
     fix="Replace operations that end in _ and assignments into input[...] or target[...] by new tensors.",
+    anyhow=True,
 )
 def changes_inputs(subject: Subject) -> Iterator[Found]:
     """Are input and target the same after the call?"""
-    tensors = subject.example()
-    given = tuple(t.clone() for t in tensors)
-    subject.call(subject.build(), *given)
-    for name, before, after in zip(subject.spec.tensors, tensors, given, strict=True):
-        if not torch.equal(before, after):
-            lines = (f"before = {name}.clone()", "{call}", f"print(before, {name})")
-            numbers = {"largest change": float((after.double() - before.double()).abs().max())}
-            yield Found(f"the call changes its {name}", numbers, code(subject, *tensors, lines=lines))
+    told = set()
+    for tensors in _sorts(subject):
+        given = tuple(t.clone() for t in tensors)
+        try:
+            subject.call(subject.build(), *given)
+        except LossRaised:
+            continue
+        for place, (name, before, after) in enumerate(zip(subject.spec.tensors, tensors, given, strict=True)):
+            if name not in told and not torch.equal(before, after):
+                told.add(name)
+                lines = (f"before = {name}.clone()", "{call}", f"print(before, {name})")
+                numbers = {"largest change": float((after.double() - before.double()).abs().max())}
+                repro = code(subject, *tensors, lines=lines)
+                yield Found(f"the call changes its {name}", numbers, repro, None if place else Severity.TRAP)
+
+
+def _sorts(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
+    """Examples of every sort: random, sure, and with labels that are left out."""
+    yield subject.example()
+    for correct in (True, False):
+        yield subject.example(scale=20.0, correct=correct)
+    if ignores(subject.spec):
+        case = case_of(subject)
+        yield case.input, case.target
 
 
 @check(
@@ -44,6 +62,7 @@ def changes_inputs(subject: Subject) -> Iterator[Found]:
     why="The loss of a batch depends on the batches before: validation and resumed runs give other numbers.",
     fix="Keep nothing on self in forward, or only in training mode and in a buffer.",
     consequence_of=("changes-inputs",),
+    anyhow=True,
 )
 def has_memory(subject: Subject) -> Iterator[Found]:
     """Does a call leave the next one as it was?"""
@@ -135,10 +154,8 @@ def _said(error: BaseException) -> str:
 
 def _straight(subject: Subject) -> Callable[..., Any]:
     """The loss called in the order of the spec's tensors."""
-    criterion = subject.build()
-    if not subject.spec.swapped:
-        return criterion
-    return lambda first, second, *others: criterion(second, first, *others)
+    criterion, way = subject.build(), subject.spec.way
+    return lambda *tensors: way.call(criterion, tensors, {})
 
 
 @check(

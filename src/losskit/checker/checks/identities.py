@@ -9,6 +9,7 @@ import torch
 
 from losskit.checker.checks.tools import close, code, labelled, require_steady, tried, value
 from losskit.checker.finding import Found, Severity
+from losskit.checker.listening import heard
 from losskit.checker.registry import check
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
@@ -33,12 +34,31 @@ def activated_twice(subject: Subject) -> Iterator[Found]:
     surer = subject.example(scale=400.0, correct=False, batch=4)
     costs = [value(subject, *each) for each in (right, wrong, surer)]
     span = costs[1] - costs[0]
-    if all(map(math.isfinite, costs)) and close(costs[1], costs[2], 1e-4) and 0.15 * span < costs[0] and span > 0:
+    squeezed = all(map(math.isfinite, costs)) and close(costs[1], costs[2], 1e-4)
+    if squeezed and 0.15 * span < costs[0] and span > 0 and _twice(subject, right):
         yield Found(
             "scores of +-40 are squeezed as those of a probability would be: a right answer keeps its cost",
             {"surest right answer": costs[0], "surest wrong answer": costs[1], "ten times as sure": costs[2]},
             code(subject, *right),
         )
+
+
+_ACTIVATIONS = ("sigmoid", "softmax", "log_softmax", "logsigmoid", "cross_entropy", "binary_cross_entropy_with_logits")
+
+
+def _twice(subject: Subject, tensors: tuple[torch.Tensor, ...]) -> bool:
+    """Whether an activation is fed with what one has made; where the activations cannot be heard, it may be so."""
+    everything = heard(subject, *tensors)
+    if any(call.name == "data_ptr" for call in everything):
+        return True  # code that cannot be heard reads the numbers
+    calls = [call for call in everything if call.name in _ACTIVATIONS]
+    fed = [call for call in calls if call.tensors and _within(call.tensors[0])]
+    return bool(fed) or len(calls) > 1 or not calls
+
+
+def _within(tensor: torch.Tensor) -> bool:
+    """Whether numbers are all in [0, 1], as an activation leaves them."""
+    return bool((tensor.detach() >= 0).all() and (tensor.detach() <= 1).all())
 
 
 @check(

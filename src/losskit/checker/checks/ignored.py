@@ -29,14 +29,14 @@ class Case(NamedTuple):
 
 
 def ignores(spec: Spec) -> bool:
-    return labelled(spec) and (spec.ignore_index is not None or "ignore_index" in spec.options)
+    return labelled(spec) and (spec.ignore_index is not None or spec.ignore_name in spec.options)
 
 
 def label_of(spec: Spec) -> tuple[dict[str, Any], int]:
     """The label that is ignored, and the options that make it so."""
     if spec.ignore_index is not None:
         return {}, spec.ignore_index
-    return {"ignore_index": LABEL}, LABEL
+    return {spec.ignore_name: LABEL}, LABEL
 
 
 def case_of(subject: Subject) -> Case:

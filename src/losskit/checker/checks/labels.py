@@ -68,15 +68,22 @@ def mask_of_255(subject: Subject) -> Iterator[Found]:
 )
 def one_label_only(subject: Subject) -> Iterator[Found]:
     """Are value and gradient finite where every position has the same label?"""
-    labels = subject.labels()
-    for label in (0, 1):
-        same = torch.full_like(labels, label)
-        for answer in (None, True, False):
-            tensors = subject.input_of(same, 2.0, answer), subject.target_of(same)
+    labels, spec = subject.labels(), subject.spec
+    few = {
+        f"where every label is {label}": torch.full_like(labels, label)
+        for label in (0, 1)
+        if label != spec.ignore_index
+    }
+    if spec.kind == "multiclass" and spec.classes > 2:
+        few["where the last class is absent"] = labels.clamp_max(spec.classes - 2)
+    for what, same in few.items():
+        for scale, answer in ((2.0, None), (2.0, True), (2.0, False), (200.0, True)):
+            tensors = subject.input_of(same, scale, answer), subject.target_of(same)
             found = tried(pull, subject, *tensors)
             if found is not None and not found.finite:
+                sure = " and the answer is sure and right" if scale > 2 else ""
                 yield Found(
-                    f"not finite where every label is {label}",
+                    f"not finite {what}{sure}",
                     {"value": float(found.value)},
                     code(subject, *tensors, lines=BACKWARD),
                 )

@@ -71,6 +71,43 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
             return
 
 
+@check(
+    "none-misplaced",
+    Severity.WRONG,
+    why="Weights and masks that are multiplied with the values meet those of other samples.",
+    fix="Return the values where their samples and positions are: no sort, selection or flatten in another order.",
+    consequence_of=("reductions-disagree",),
+    applies=lambda spec: reduces(spec) and additive(spec) and spec.kind != "pairs",
+)
+def none_misplaced(subject: Subject) -> Iterator[Found]:
+    """Does reduction='none' return each value at its own sample and position?"""
+    require_steady(subject)
+    tensors = subject.example(batch=4)
+    before = _reduced(subject, tensors, "none")
+    if before is None or before.dim() == 0 or before.numel() % 4:
+        return
+    for n in (0, 3):
+        input = tensors[0].clone()
+        input[n] = input[n].flip(0) + 0.25 if input[n].numel() > 1 else input[n] + 0.25
+        after = _reduced(subject, (_within(subject, input), *tensors[1:]), "none")
+        if after is None or after.shape != before.shape:
+            return
+        moved = (after.detach() - before.detach()).reshape(4, -1).abs().amax(1) > 1e-6
+        others = [k for k in range(4) if k != n and bool(moved[k])]
+        if others:
+            options = {"reduction": "none"}
+            yield Found(
+                f"a change of sample {n} shows at sample {others[0]} of the values of reduction='none'",
+                {"changed sample": n, "values that change": str(others)},
+                code(subject, *tensors, options=options),
+            )
+            return
+
+
+def _within(subject: Subject, input: Tensor) -> Tensor:
+    return input.clamp(0.01, 0.99) if subject.spec.scores == "probabilities" else input
+
+
 def _reduced(subject: Subject, tensors: tuple[Tensor, ...], reduction: str) -> Tensor | None:
     return tried(result, subject, *tensors, options={"reduction": reduction})
 

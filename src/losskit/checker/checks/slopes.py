@@ -12,6 +12,7 @@ from losskit.checker.checks.numbers import loses_float64
 from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, tried, value
 from losskit.checker.examples import one_hot_of
 from losskit.checker.finding import Found, Severity
+from losskit.checker.listening import graph_ends, heard
 from losskit.checker.registry import check
 from losskit.checker.subject import LossRaised, Subject
 
@@ -21,12 +22,26 @@ from losskit.checker.subject import LossRaised, Subject
     Severity.NO_GRADIENT,
     why="backward() raises, or leaves the model as it is.",
     fix="Keep to tensors from the input to the result: no .item(), .detach(), .data, numpy or rounding.",
+    anyhow=True,
 )
 def no_graph(subject: Subject) -> Iterator[Found]:
     """Does autograd see that the loss depends on its input?"""
-    if not attached(subject):
-        tensors = subject.example(batch=1)
-        yield Found("the result does not depend on the input for autograd", "", code(subject, *tensors, lines=BACKWARD))
+    tensors = subject.example()
+    if attached(subject):
+        if any(pull(subject, *each).gradient.any() for each in _many(subject)):
+            return
+        what = "the gradient is 0, whatever the input"
+    else:
+        what = "the result does not depend on the input for autograd"
+    ends = graph_ends(heard(subject, *tensors))
+    seen = f"the graph ends at {', '.join(ends[:3])}" if ends else ""
+    yield Found(f"{what}{': ' + seen if seen else ''}", seen, code(subject, *tensors, lines=BACKWARD))
+
+
+def _many(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
+    for seed in range(3):
+        yield subject.example(seed, scale=0.5)
+    yield subject.example(scale=1.0, correct=False)
 
 
 @check(
@@ -141,6 +156,7 @@ def _twice(subject: Subject) -> tuple[str, ...]:
 )
 def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
     """Does a single wrong answer among right ones get a gradient?"""
+    spec = subject.spec
     for scale in (3.0, 6.0, 12.0):
         input, target = subject.example(scale=scale, correct=True)
         off, _ = subject.example(scale=scale, correct=False)
@@ -150,14 +166,21 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
         one = input.clone()
         one[at] = off[at]
         found = pull(subject, one, target)
-        if found.finite and not found.gradient[at].any():
+        least = 1e-5 * _usual(subject, at) if scale < 12 and spec.labels and spec.scores != "probabilities" else 0.0
+        if found.finite and float(found.gradient[at].abs().max()) <= least:
+            how = "hardly a" if found.gradient[at].any() else "no"
             size = "" if subject.spec.scores == "probabilities" else f" of size {scale:g}"
             yield Found(
-                f"a wrong answer{size} among right ones gets no gradient at all",
-                {"gradient there": 0.0, "value": float(found.value)},
+                f"a wrong answer{size} among right ones gets {how} gradient",
+                {"gradient there": float(found.gradient[at].abs().max()), "value": float(found.value)},
                 code(subject, one, target, lines=BACKWARD),
             )
             return
+
+
+def _usual(subject: Subject, at: Any) -> float:
+    """The gradient of a wrong answer that is not sure."""
+    return float(pull(subject, *subject.example(scale=0.5, correct=False)).gradient[at].abs().max())
 
 
 @check(
@@ -166,6 +189,7 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
     why="Minimising this loss makes the model worse.",
     fix="Look for a missing minus or 1 -, and for a target that is used upside down.",
     consequence_of=("slope-disagrees",),
+    applies=lambda spec: spec.layout != "alone",
 )
 def rewards_errors(subject: Subject) -> Iterator[Found]:
     """Do right answers cost less than wrong ones, and does each step go towards the right ones?"""

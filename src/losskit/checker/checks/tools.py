@@ -45,16 +45,20 @@ def result(subject: Subject, *tensors: Tensor, options: Options | None = None, *
 
 
 def _called(subject: Subject, tensors: tuple[Tensor, ...], options: Options, arguments: Options) -> Tensor:
-    """A call that leaves its tensors as they were: one check alone tells a loss that it changes them."""
+    """A call with copies, no leaves: a loss may write into them, and one check alone tells that it does."""
     criterion = built(subject, options)
-    before = [t.detach().clone() for t in tensors]
     torch.manual_seed(0)
-    try:
-        return subject.call(criterion, *tensors, **arguments)
-    finally:
-        for tensor, kept in zip(tensors, before, strict=True):
-            if not torch.equal(tensor, kept):
-                tensor.data.copy_(kept)
+    return subject.call(criterion, *map(_copied, tensors), **arguments)
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    """A copy with the same strides."""
+    if tensor.is_contiguous():
+        return tensor.clone()
+    if tensor.requires_grad:
+        return tensor.view_as(tensor)
+    copied = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+    return copied.copy_(tensor)
 
 
 def built(subject: Subject, options: Options) -> Callable[..., Any]:
@@ -121,11 +125,34 @@ def away(found: Tensor | float, right: Tensor | float, least: float = 1e-12) -> 
     """How far one result is from another, relative to its size, or to `least` where that is smaller."""
     a, b = (torch.as_tensor(each).detach().double() for each in (found, right))
     size = max(float(b.norm()), least, 1e-12)
+    if torch.equal(a.isnan(), b.isnan()):  # NaN beside NaN is no difference
+        a, b = a.nan_to_num(0.0, 0.0, 0.0), b.nan_to_num(0.0, 0.0, 0.0)
     return float((a - b).norm()) / size
 
 
 def close(found: float, right: float, relative: float = 1e-4, absolute: float = 1e-6) -> bool:
-    return math.isclose(found, right, rel_tol=relative, abs_tol=absolute)
+    same = math.isnan(found) and math.isnan(right)
+    return same or math.isclose(found, right, rel_tol=relative, abs_tol=absolute)
+
+
+def rounding(subject: Subject, tensors: tuple[Tensor, ...], eps: float) -> tuple[float, float]:
+    """How far value and gradient of the formula in float64 move when each number given is rounded to this precision."""
+    exact = precise(subject, *tensors)
+    value_off = slope_off = 0.0
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        moved = []
+        for tensor in tensors:
+            if tensor.is_floating_point():
+                signs = torch.rand(tensor.shape, generator=generator, dtype=torch.float64).sub_(0.5).mul_(2)
+                moved.append(tensor.double() * (1 + eps * signs))
+            else:
+                moved.append(tensor)
+        found = tried(precise, subject, *moved)
+        if found is not None:
+            value_off = max(value_off, float((found.value.double() - exact.value.double()).abs()))
+            slope_off = max(slope_off, float((found.gradient.double() - exact.gradient.double()).norm()))
+    return value_off, slope_off
 
 
 def code(
@@ -137,7 +164,12 @@ def code(
 ) -> str:
     """A repro; `{call}`, `{input}` and `{target}` in its lines are the loss of these tensors and their names."""
     names = subject.spec.tensors
-    known = {"call": subject.spoken(**(arguments or {})), "input": names[0], "target": names[1], "last": names[-1]}
+    known = {
+        "call": subject.spoken(**(arguments or {})),
+        "input": names[0],
+        "target": names[min(1, len(names) - 1)],
+        "last": names[-1],
+    }
     given = list(tensors)
     if any("backward" in line for line in lines):
         lines = (f"{names[0]}.requires_grad_()", *lines)
@@ -172,7 +204,7 @@ def sigmoid(spec: Spec) -> bool:
 
 def additive(spec: Spec) -> bool:
     """Whether samples follow each other in the first dimension of every tensor, and none belongs to another."""
-    return spec.kind != "sequence" and spec.layout not in ("partners", "groups")
+    return spec.kind not in ("sequence", "survival") and spec.layout not in ("partners", "groups")
 
 
 def is_random(subject: Subject) -> bool:

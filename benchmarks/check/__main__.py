@@ -1,0 +1,31 @@
+"""python benchmarks/check [NAME ...]: run the collection, or the losses of these names, and print what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from check.run import ASIDE, FAMILIES, cases, row
+
+
+def main(arguments: list[str]) -> int:
+    families = ASIDE if "--aside" in arguments else FAMILIES
+    names = [each for each in arguments if not each.startswith("-")]
+    chosen = [case for case in cases(families) if not names or case.name in names]
+    counts: Counter[str] = Counter()
+    for case in chosen:
+        found = row(case)
+        counts[f"{'sound' if case.sound else 'faulty'}: {found.outcome}"] += 1
+        truth = "sound" if case.sound else "/".join(case.faults)
+        print(f"{found.outcome:12} {case.name:28} {truth:32} {found.verdict:7} {found.first:24} {found.seconds:5.1f} s")
+        if "-v" in arguments:
+            print(found.said, flush=True)
+    print(dict(sorted(counts.items())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,106 @@
+"""How a loss is called: the order of its tensors, what it needs besides, and which result is the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask", "padding_mask")
+WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights", "weight_map", "pixel_weights", "w")
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A mask or weight that a call needs besides its tensors: ones, where a check gives nothing else."""
+
+    name: str
+    at: int  # its place in the call
+    per_sample: bool = False
+
+    @property
+    def is_mask(self) -> bool:
+        return self.name in MASKS
+
+    def ones(self, tensors: Sequence[Tensor], labels: bool) -> Tensor:
+        """Ones of the shape that the loss takes, in the dtype of the scores."""
+        like = tensors[-1] if labels else tensors[0]
+        return torch.ones(like.shape[:1] if self.per_sample else like.shape, dtype=tensors[0].dtype)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the tensors of an example become the arguments of a call."""
+
+    swapped: bool = False  # the target comes first
+    last: bool = False  # classes are the last dimension of the input
+    extras: tuple[Extra, ...] = ()
+    labels: bool = False  # the target says what is true of each position, so masks have its shape
+
+    def call(self, criterion: Callable[..., Any], tensors: Sequence[Any], arguments: Mapping[str, Any]) -> Tensor:
+        """The loss that the criterion returns for these tensors."""
+        named = dict(arguments)
+        given = self.ordered(tensors)
+        for extra in self.extras:
+            given.insert(extra.at, named.pop(extra.name) if extra.name in named else extra.ones(tensors, self.labels))
+        return loss_of(criterion(*given, **named))[0]
+
+    def ordered(self, tensors: Sequence[Any]) -> list[Any]:
+        """The tensors as the loss takes them."""
+        given = list(tensors)
+        if self.last:
+            given[0] = given[0].movedim(1, -1)
+        if self.swapped and len(given) > 1:
+            given[:2] = given[1::-1]
+        return given
+
+    def spoken(self, names: Sequence[str], arguments: Mapping[str, Any]) -> str:
+        """The call as code, of tensors by these names."""
+        said = list(names)
+        if self.last:
+            said[0] = f"{said[0]}.movedim(1, -1)"
+        if self.swapped and len(said) > 1:
+            said[:2] = said[1::-1]
+        named = dict(arguments)
+        like = names[-1] if self.labels else names[0]
+        for extra in self.extras:
+            value = named.pop(extra.name, None)
+            shape = f"{like}.shape[:1]" if extra.per_sample else f"{like}.shape"
+            said.insert(extra.at, extra.name if value is not None else f"torch.ones({shape})")
+        given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in named.items()]
+        return f"criterion({', '.join([*said, *given])})"
+
+
+def loss_of(result: Any) -> tuple[Tensor, str]:
+    """The loss in what a criterion returned, and where it was: the part called loss, else the first single number."""
+    if isinstance(result, Tensor):
+        return result, ""
+    if isinstance(result, (int, float)):
+        return torch.tensor(float(result)), "a Python number"
+    parts = _parts(result)
+    tensors = {name: value for name, value in parts.items() if isinstance(value, Tensor) and value.is_floating_point()}
+    for wanted in ("loss", "total_loss", "loss_total", "total"):
+        if wanted in tensors:
+            return tensors[wanted], f"result[{wanted!r}]" if isinstance(result, Mapping) else f"result.{wanted}"
+    named = [name for name in tensors if isinstance(name, str) and "loss" in name.lower()]
+    single = [name for name, value in tensors.items() if value.dim() == 0]
+    for name in (*named, *single, *tensors):
+        return tensors[name], f"result.{name}" if not isinstance(
+            result, (Mapping, tuple, list)
+        ) else f"result[{name!r}]"
+    raise TypeError(f"it returned {type(result).__name__}, which holds no tensor of numbers")
+
+
+def _parts(result: Any) -> dict[Any, Any]:
+    if isinstance(result, Mapping):
+        return dict(result)
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return dict(zip(result._fields, result, strict=True))
+    if isinstance(result, (tuple, list)):
+        return dict(enumerate(result))
+    if is_dataclass(result):
+        return {each.name: getattr(result, each.name) for each in fields(result)}
+    return dict(vars(result)) if hasattr(result, "__dict__") else {}

@@ -1,0 +1,276 @@
+"""Meaning: functions of PyTorch are given what they take, and every class, sample and weight does what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from losskit.checker.checks.arguments import CLASS_WEIGHTS
+from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, require_steady, sigmoid, tried, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.listening import Called, heard
+from losskit.checker.registry import check
+from losskit.checker.spec import Spec
+from losskit.checker.subject import Subject
+
+
+@check(
+    "misused-function",
+    Severity.WRONG,
+    why="The function computes something else than its name says: its least value is not at the right answer.",
+    fix="Give it what it takes: log_softmax before nll_loss and kl_div, logits to cross_entropy and the _with_logits.",
+    anyhow=True,
+)
+def misused_function(subject: Subject) -> Iterator[Found]:
+    """Are functions of PyTorch given what they take: logits, probabilities, or log-probabilities?"""
+    tensors = subject.example(scale=3.0)
+    outside = float(tensors[0].min()) < -1e-3 and float(tensors[0].max()) > 1 + 1e-3
+    for call in heard(subject, *tensors):
+        said = _misuse(call, outside)
+        if said:
+            yield Found(said, {"smallest": _least(call), "largest": _most(call)}, code(subject, *tensors))
+            return
+
+
+def _misuse(call: Called, outside: bool) -> str:
+    """What is wrong with the first argument of a call; `outside` where the loss itself got no probabilities."""
+    first = call.given(0, "input")
+    if (
+        not isinstance(first, Tensor)
+        or not first.is_floating_point()
+        or first.numel() == 0
+        or call.made is NotImplemented
+    ):
+        return ""
+    inside = bool((first >= 0).all() and (first <= 1).all()) and bool((first != 0).any()) and first.numel() > 1
+    sums = first.detach().sum(1) if first.dim() > 1 and first.shape[1] > 1 else None
+    adds_up = sums is not None and bool(((sums - 1).abs() < 1e-3).all())
+    if call.name in ("nll_loss", "kl_div", "nll_loss_nd") and bool((first > 1e-4).any()):
+        held = "probabilities" if inside else "numbers above 0"
+        return f"{call.name} takes log-probabilities, and is given {held}"
+    if call.name == "cross_entropy" and outside and inside and adds_up:
+        return "cross_entropy applies log_softmax itself, and is given what a softmax made"
+    if call.name == "binary_cross_entropy_with_logits" and outside and inside:
+        return "binary_cross_entropy_with_logits applies a sigmoid itself, and is given what a sigmoid made"
+    return ""
+
+
+def _least(call: Called) -> float:
+    return float(call.given(0, "input").min())
+
+
+def _most(call: Called) -> float:
+    return float(call.given(0, "input").max())
+
+
+@check(
+    "wrong-dimension",
+    Severity.WRONG,
+    why="Scores of different samples or positions compete, and the classes of one do not.",
+    fix="softmax(1) and log_softmax(1): classes are dimension 1 of (N, C, ...).",
+    applies=lambda spec: labelled(spec) and spec.kind == "multiclass" and spec.scores != "probabilities",
+)
+def wrong_dimension(subject: Subject) -> Iterator[Found]:
+    """Does a softmax run over the classes rather than over samples or positions?"""
+    input, target = subject.example(batch=4)
+    before = value(subject, input, target)
+    if _unmoved(subject, input, target, 1, before) or close(value(subject, 2 * input, target), before):
+        return
+    for dim in (d for d in range(input.dim()) if d != 1 and input.shape[d] > 1):
+        if _unmoved(subject, input, target, dim, before):
+            what = "samples" if dim == 0 else "positions"
+            dim_said = f"dimension {dim} of {tuple(input.shape)}"
+            lines = (
+                f"shift = torch.randn_like({{input}}.narrow({dim}, 0, 1))",
+                "print({call}, " + _plus(subject) + ")",
+            )
+            yield Found(
+                f"a softmax runs over {dim_said}: {what} compete, not classes",
+                {"value": before, f"with one number added along dimension {dim}": before},
+                code(subject, input, target, lines=lines),
+            )
+            return
+
+
+def _plus(subject: Subject) -> str:
+    name = subject.spec.tensors[0]
+    return subject.spoken().replace(name, f"{name} + shift", 1)
+
+
+def _unmoved(subject: Subject, input: Tensor, target: Tensor, dim: int, before: float) -> bool:
+    """Whether one number added along a dimension, another at each place beside it, changes nothing."""
+    size = [1 if d == dim else n for d, n in enumerate(input.shape)]
+    shift = torch.randn(size, generator=torch.Generator().manual_seed(1))
+    return close(value(subject, input + shift, target), before, 1e-4, 1e-6)
+
+
+@check(
+    "labels-left-out",
+    Severity.WRONG,
+    why="What costs nothing is not learnt: a class, or part of the batch, stays as it was.",
+    fix="Look for a range that ends one early, a slice of the batch, and a factor that is 0 for some labels.",
+    consequence_of=("not-finite", "wrong-answers-unlearnt"),
+    applies=lambda spec: labelled(spec) and spec.layout != "soft",
+)
+def labels_left_out(subject: Subject) -> Iterator[Found]:
+    """Does a wrong answer cost something in each class, and in each sample?"""
+    require_steady(subject)
+    labels = subject.labels(batch=4)
+    target, right = subject.target_of(labels), subject.input_of(labels, 3.0, True)
+    best = value(subject, right, target)
+    span = value(subject, subject.input_of(labels, 3.0, False), target) - best
+    if not (math.isfinite(span) and span > 0):
+        return
+    for what, input in _mistakes(subject, labels, right):
+        if torch.equal(input, right):
+            continue  # a class that no sample has
+        cost = value(subject, input, target) - best
+        slope = pull(subject, input, target).gradient
+        if abs(cost) < 1e-5 * span and not slope[input != right].any():
+            yield Found(
+                f"wrong answers {what} cost nothing",
+                {"with wrong answers there": best + cost, "all right": best, "all wrong": best + span},
+                code(subject, input, target, lines=BACKWARD),
+            )
+            return
+
+
+def _mistakes(subject: Subject, labels: Tensor, right: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Right answers but for one class, or one sample."""
+    spec = subject.spec
+    wrong = subject.input_of(labels, 3.0, False)
+    if spec.kind == "multiclass":
+        low = subject.input_of((labels + 1) % spec.classes, 3.0, True)
+        for c in range(spec.classes):
+            if c != spec.ignore_index:
+                one = right.clone()
+                at = (labels == c) if labels.dim() == right.dim() - 1 else labels.squeeze(1) == c
+                one[:, c] = torch.where(at, low.amin(1), right[:, c])
+                yield f"where the label is {c}", one
+    else:
+        for c in (0, 1):
+            yield f"where the label is {c}", torch.where((labels == c).reshape(right.shape), wrong, right)
+    for n in range(len(right)):
+        one = right.clone()
+        one[n] = wrong[n]
+        yield f"in sample {n} of {len(right)}", one
+
+
+@check(
+    "below-zero",
+    Severity.WRONG,
+    why="One image without the object outweighs every other: its loss is a large negative number.",
+    fix="Add the same constant to the numerator and the denominator.",
+    consequence_of=("rewards-errors", "one-label-only"),
+    applies=lambda spec: sigmoid(spec) and spec.layout != "signs",
+)
+def below_zero(subject: Subject) -> Iterator[Found]:
+    """Where nothing is there, is a right answer no better than elsewhere?"""
+    labels = subject.labels(batch=2)
+    nothing = torch.zeros_like(labels)
+    usual = value(subject, subject.input_of(labels, 20.0, True), subject.target_of(labels))
+    tensors = subject.input_of(nothing, 20.0, True), subject.target_of(nothing)
+    found = value(subject, *tensors)
+    if math.isfinite(found) and found < -0.01 and found < min(-1.0, 10 * usual):
+        numbers = {"nothing there, right answer": found, "usual right answer": usual}
+        yield Found(f"where nothing is there, a right answer costs {found:.4g}", numbers, code(subject, *tensors))
+
+
+def _softmax(spec: Spec) -> bool:
+    return labelled(spec) and spec.kind == "multiclass" and spec.scores == "logits" and spec.softmax
+
+
+@check(
+    "divides-by-classes",
+    Severity.PROPERTY,
+    why="The mean runs over the zeros of a one-hot target too: the step shrinks with the number of classes.",
+    fix="Sum over the classes first: .sum(1).mean().",
+    applies=lambda spec: _softmax(spec) and spec.classes > 1,
+)
+def divides_by_classes(subject: Subject) -> Iterator[Found]:
+    """Is a cross-entropy the mean over positions, and not over classes too?"""
+    ratios = []
+    for seed in range(3):
+        labels = subject.labels(seed, batch=3)
+        input = subject.input_of(labels, 1.0, None, seed=seed)
+        right = float(torch.nn.functional.cross_entropy(input, labels))
+        ratios.append(value(subject, input, subject.target_of(labels)) / right)
+    if all(close(ratio, 1 / subject.spec.classes, 1e-4) for ratio in ratios):
+        yield Found(
+            f"it is the cross-entropy divided by the {subject.spec.classes} classes",
+            {"value": ratios[-1] * right, "cross-entropy": right},
+            code(subject, input, subject.target_of(labels)),
+        )
+
+
+@check(
+    "focal-of-mean",
+    Severity.PROPERTY,
+    why="The factor sees the mean of the batch: a hard example is not weighed more than an easy one beside it.",
+    fix="Compute the factor for each position, and take the mean last.",
+    applies=lambda spec: labelled(spec) and spec.scores == "logits" and spec.layout not in ("signs", "soft"),
+)
+def focal_of_mean(subject: Subject) -> Iterator[Found]:
+    """Does a focal factor look at each position rather than at the mean of the batch?"""
+    labels = subject.labels(batch=2, size=() if () in subject.spec.spatials else None)
+    target, others = subject.target_of(labels), subject.spec.classes - 1
+    cost, back = _entropy(max(others, 1), subject.spec.kind == "multiclass")
+    even = 1.0
+    harder = 0.9
+    easier = back(2 * cost(even) - cost(harder))
+
+    def at(first: float, second: float) -> float:
+        scales = torch.tensor([first, second]).reshape(2, *(1,) * (target_shape - 1))
+        return value(subject, subject.input_of(labels, 1.0, True) * scales, target)
+
+    target_shape = subject.input_of(labels, 1.0, True).dim()
+    same, apart = at(even, even), at(harder, easier)
+    linear = at(harder, harder) / cost(harder), at(easier, easier) / cost(easier)
+    if close(same, apart, 1e-4) and not close(*linear, 0.02):
+        tensors = subject.input_of(labels, 1.0, True), target
+        yield Found(
+            "the factor is that of the mean cross-entropy: batches of one mean cost the same, whatever is in them",
+            {"two of one difficulty": same, "a hard one and an easy one": apart},
+            code(subject, *tensors),
+        )
+
+
+def _entropy(others: int, softmax: bool) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    """The cross-entropy of a right answer with scores `s` and `-s`, and its inverse."""
+    by = 2.0 if softmax else 1.0
+    return (
+        lambda s: math.log1p(others * math.exp(-by * s)),
+        lambda c: -math.log(math.expm1(c) / others) / by,
+    )
+
+
+@check(
+    "weight-in-factor",
+    Severity.WRONG,
+    why="A class weight of 2 is to count a sample twice; here it also changes how hard the sample looks.",
+    fix="Compute the factor from the unweighted cross-entropy, and multiply by the weight last.",
+    consequence_of=("unused-argument",),
+    applies=lambda spec: labelled(spec) and spec.classes > 1 and any(each in spec.options for each in CLASS_WEIGHTS),
+)
+def weight_in_factor(subject: Subject) -> Iterator[Found]:
+    """Does a class weight of 2 cost double, or nothing where the mean is weighted?"""
+    tensors = subject.example(batch=3)
+    for option in CLASS_WEIGHTS:
+        if option not in subject.spec.options:
+            continue
+        weights = [torch.full((subject.spec.classes,), n) for n in (1.0, 2.0, 3.0)]
+        costs = [tried(value, subject, *tensors, options={option: each}) for each in weights]
+        if None in costs:
+            continue
+        first, second, third = (each or 0.0 for each in costs)
+        if not close(third - second, second - first, 1e-3, 1e-4 * abs(first)):
+            options = {option: torch.full((subject.spec.classes,), 2.0)}
+            yield Found(
+                f"{option} of 2 makes the loss {second / first:.3g} times that of 1, of 3 {third / first:.3g} times",
+                {"of ones": first, "of twos": second, "of threes": third},
+                code(subject, *tensors, options=options),
+            )
+            return

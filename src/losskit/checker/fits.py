@@ -1,0 +1,334 @@
+"""Whether a form is what a loss takes: whether lower loss follows the right answer, as that form has it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from losskit.checker import examples
+from losskit.checker.trial import Form, Trial, require
+
+_SEEDS = (0, 1, 2)
+_EXACT = ("values", "boxes", "images", "logits")  # a right answer is the target itself
+
+
+# Labels.
+
+
+@dataclass(frozen=True)
+class Marks:
+    """One set of labels: the target, yes and no for each score, and the side on which each score is right."""
+
+    target: Tensor
+    hot: Tensor
+    right: Tensor
+    wrong: Tensor
+
+
+def marks_of(trial: Trial, form: Form, seed: int) -> Marks:
+    draw = trial.draw(form, None, 1.0, seed)
+    labels = examples.labels_of(form.kind, draw)
+    hot = examples.one_hot_of(form.kind, labels, draw.classes)
+    other = examples.one_hot_of(form.kind, examples.wrong_of(form.kind, labels, draw.classes), draw.classes)
+    target = examples.laid_out(form.kind, form.layout, labels, draw.classes)
+    made = (hot, 2 * hot - 1, 2 * other - 1)
+    if form.layout == "bare":
+        made = tuple(t.squeeze(1) for t in made)  # type: ignore[assignment]
+    return Marks(target, *made)
+
+
+def fits_labels(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless lower loss follows the right answer everywhere, for scores of this form."""
+    if form.kind != "binary" and not trial.spatial:
+        require(not _blind_to_rotation(trial, form), "rotated inputs cost the same, so these are embeddings")
+    if form.scores != "probabilities" and form.layout in ("same", "one-hot"):
+        require(not _symmetric(trial, form), "input and target may change places, so neither is a label")
+    if form.kind != "multiclass":
+        require(not shift_invariant(trial, form), "it sees only differences of scores, so classes exclude each other")
+    for seed in _SEEDS:
+        marks = marks_of(trial, form, seed)
+        {"logits": _fits_logits, "probabilities": _fits_probabilities, "log_probabilities": _fits_logs}[form.scores](
+            trial, form, marks, seed
+        )
+
+
+def _symmetric(trial: Trial, form: Form) -> bool:
+    """Whether two tensors of numbers give the same in either order."""
+    hot = marks_of(trial, form, 0).hot
+    one, other = _noise(hot, 11), _noise(hot, 12)
+    return math.isclose(trial.value(one, other), trial.value(other, one), rel_tol=1e-9, abs_tol=1e-12)
+
+
+def _blind_to_rotation(trial: Trial, form: Form) -> bool:
+    """Whether only angles and distances between samples count, so that no column is a class."""
+    marks = marks_of(trial, form, 0)
+    scores = _noise(marks.hot, 5)
+    turn, _ = torch.linalg.qr(torch.randn(2 * [scores.shape[1]], generator=torch.Generator().manual_seed(5)).double())
+    target = marks.target @ turn if marks.target.shape == scores.shape and marks.target.is_floating_point() else None
+    before = trial.value(scores, marks.target)
+    after = trial.value(scores @ turn, marks.target if target is None else target)
+    return math.isclose(before, after, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def _ordered(right: float, wrong: float, *others: float) -> float:
+    """The gap between wrong and right, where the right answer costs less."""
+    require(all(map(math.isfinite, (right, wrong, *others))), "values are not finite, or it refuses")
+    require(not wrong < right - 1e-9, "it is lower for wrong answers than for right ones")
+    require(right < wrong - 1e-7 * (1 + abs(wrong)), "right and wrong answers cost the same")
+    return wrong - right
+
+
+def _fits_logits(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
+    noise = _noise(marks.hot, seed)
+    right, wrong, surer, sure, surest = (trial.value(n * marks.right, marks.target) for n in (1, -1, 2, 6, 12))
+    if form.kind == "multiclass":
+        wrong = trial.value(marks.wrong, marks.target)
+    gap = _ordered(min(right, surer), wrong, surer, trial.value(noise, marks.target))
+    require(trial.sign < 0 or not sure - surest > gap, "it falls without bound, so these are no logits")
+    if form.layout != "signs" and not (form.kind == "multiclass" and shift_invariant(trial, form)):
+        require(
+            not min(right, surer) >= trial.value(marks.hot, marks.target) - 1e-6 * gap,
+            "0 and 1 are the best answers already, so it takes probabilities",
+        )
+    for scale in (1.0, 0.3):
+        _slopes_right(trial.slope(scale * noise, marks.target), marks, both=True)
+
+
+def _fits_probabilities(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
+    def value(logits: Tensor) -> float:
+        return trial.value(examples.activated(logits, form.kind, "probabilities"), marks.target)
+
+    noise = _noise(marks.hot, seed)
+    good = value(marks.right)
+    _ordered(good, value(marks.wrong), value(noise))
+    _ordered(value(4.0 * marks.right), good)
+    drawn = examples.activated(noise, form.kind, "probabilities")
+    before = trial.value(drawn, marks.target)
+    moved = [trial.value(a * drawn + b, marks.target) for a, b in ((0.5, 0.2), (0.2, 0.1), (0.4, 0.6))]
+    level = all(math.isclose(each, before, rel_tol=1e-2) for each in moved)
+    require(not level, "it does not see how large its input is")
+    _slopes_right(trial.slope(drawn, marks.target), marks, both=form.kind != "multiclass")
+
+
+def _fits_logs(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
+    def value(logits: Tensor) -> float:
+        return trial.value(examples.activated(logits, form.kind, "log_probabilities"), marks.target)
+
+    gap = _ordered(value(3.0 * marks.right), value(3.0 * marks.wrong))
+    require(abs(value(14.0 * marks.right)) < 0.02 * gap, "a sure right answer does not cost 0")
+    drawn = examples.activated(_noise(marks.hot, seed), form.kind, "log_probabilities")
+    _slopes_right(trial.slope(drawn, marks.target), marks, both=form.kind != "multiclass")
+
+
+def _noise(like: Tensor, seed: int) -> Tensor:
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _slopes_right(slope: Tensor, marks: Marks, both: bool) -> None:
+    """Raising the score of what is true lowers the loss; raising that of what is not raises it."""
+    slope = slope.double()
+    require(bool(slope.isfinite().all()), "the gradient is not finite")
+    for side, name in ((marks.hot > 0, "true"), (marks.hot == 0, "false")):
+        if name == "false" and not both:
+            continue
+        wanted = -slope[side] if name == "true" else slope[side]
+        total = wanted.abs().sum()
+        require(bool(total > 1e-12), f"what is {name} gets no gradient")
+        require(bool(wanted.clamp_min(0).sum() > 0.9 * total), f"the gradient of what is {name} points the wrong way")
+
+
+def shift_invariant(trial: Trial, form: Form) -> bool:
+    """Whether adding a number to all scores of a position changes nothing, as under a softmax."""
+    marks = marks_of(trial, form, 0)
+    scores = examples.activated(_noise(marks.hot, 7), form.kind, form.scores)
+    shifted = scores + 1.5
+    if form.scores == "probabilities":
+        scores, shifted = 0.4 * scores, 0.4 * scores + 0.4
+    before, after = (trial.value(each, marks.target) for each in (scores, shifted))
+    return math.isclose(before, after, rel_tol=1e-5, abs_tol=1e-7)
+
+
+# Numbers.
+
+
+def fits_numbers(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless the loss is least where the input is what the target asks for."""
+    for seed in _SEEDS:
+        best, *others = examples.make(*form.key, trial.draw(form, True, 1.0, seed))
+        _least_at(trial, best, others, form, seed)
+        if form.scores in _EXACT:
+            require(
+                trial.value(best.roll(1, 0), *others) > trial.value(best, *others), "it does not look at the target"
+            )
+        else:
+            _level_at(trial, best, others, form)
+        if "variance" in form.layout:
+            _variance_costs(trial, best, others, form)
+
+
+def _variance_costs(trial: Trial, best: Tensor, others: Sequence[Tensor], form: Form) -> None:
+    """A larger variance costs more where the mean is right; one far too small does where it is wrong."""
+    target, variance = reversed(others) if form.layout.endswith("between") else others
+    log = "log" in form.layout
+
+    def value(input: Tensor, spread: Tensor) -> float:
+        given = (spread, target) if form.layout.endswith("between") else (target, spread)
+        return trial.value(input, *given)
+
+    spreads = [variance + math.log(n) if log else n * variance for n in (1.0, 3.0, 9.0)]
+    costs = [value(best, spread) for spread in spreads]
+    require(costs == sorted(costs) and costs[0] < costs[-1], "a larger variance does not cost more")
+    if log:
+        require(value(best, -variance.abs() - 2) < costs[0], "a log-variance below 0 costs more than one above")
+
+
+def _least_at(trial: Trial, best: Tensor, others: Sequence[Tensor], form: Form, seed: int) -> None:
+    step = torch.Generator().manual_seed(seed)
+    least = trial.value(best, *others)
+    require(math.isfinite(least), "values are not finite, or it refuses")
+    higher = 0
+    for size in (0.05, 0.05, 0.05, 0.3, 0.3, 0.3, 1.0, 1.0, 1.0):
+        noise = size * torch.randn(best.shape, generator=step, dtype=torch.float64)
+        cost = trial.value(_moved(best, noise, form), *others)
+        require(math.isfinite(cost), "values are not finite, or it refuses")
+        require(cost >= least - 1e-9 * (1 + abs(least)), "it is not least where the input is the target")
+        higher += cost > least + 1e-12 * (1 + abs(least))
+    require(higher >= 6, "it does not grow with the distance to the target")
+
+
+def _moved(best: Tensor, noise: Tensor, form: Form) -> Tensor:
+    """Another answer of the same sort."""
+    if form.scores == "rates":
+        return best * noise.exp()
+    if form.scores == "log_probabilities":
+        return (best + noise).log_softmax(1)
+    if form.scores == "images":
+        return (best + 0.3 * noise).clamp(0, 1)
+    if form.scores == "boxes":
+        return best + 0.1 * noise.tanh()
+    return best + noise
+
+
+def _level_at(trial: Trial, best: Tensor, others: Sequence[Tensor], form: Form) -> None:
+    """The slope is 0 at the best answer, and the loss sees what a softmax would hide."""
+    slope, aside = trial.slope(best, *others), trial.slope(best + 0.5 * _noise(best, 9).abs(), *others)
+    if form.kind == "distribution":
+        slope = slope - best.exp().to(slope) * slope.sum(1, keepdim=True)  # along distributions
+    require(bool(slope.norm() < 1e-3 * aside.norm()), "it is not level where the input is the target")
+    before, after = (trial.value(best + 0.3 + shift, *others) for shift in (0.0, 1.5))
+    require(not math.isclose(before, after, rel_tol=1e-6, abs_tol=1e-9), "it normalises its input, so it takes logits")
+
+
+def scale_free(trial: Trial, form: Form) -> bool:
+    """Whether input and target times the same number give the same loss, as overlaps and cosines do."""
+    input, target = examples.make(*form.key, trial.draw(form, None, 1.0, 3))
+    return math.isclose(trial.value(input, target), trial.value(4 * input, 4 * target), rel_tol=1e-6, abs_tol=1e-9)
+
+
+# Pairs, sets and sequences.
+
+
+def fits_order(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless right answers cost less than random ones, and those less than wrong ones."""
+    for seed in _SEEDS:
+
+        def make(correct: bool | None, scale: float = 1.0, seed: int = seed) -> examples.Tensors:
+            return examples.make(*form.key, trial.draw(form, correct, scale, seed))
+
+        right, wrong = make(True), make(False)
+        gap = _ordered(best := trial.value(*right), trial.value(*wrong), trial.value(*make(None)))
+        if form.layout != "above" and trial.sign > 0:  # a critic's loss has no bound
+            sure, surest = trial.value(*make(True, 3.0)), trial.value(*make(True, 9.0))
+            require(surest > sure - 0.5 * gap, "it falls without bound")
+        if form.layout in ("alike", "alike-1", "alike-0", "signs", "order"):
+            _both_sides_count(trial, right, wrong, best, gap)
+
+
+def _both_sides_count(trial: Trial, right: Sequence[Tensor], wrong: Sequence[Tensor], best: float, gap: float) -> None:
+    target = right[-1]
+    for side in sorted(set(target.tolist())) if target.dim() == 1 else (-1.0, 1.0):
+        chosen = target == side
+        mixed = []
+        for a, b in zip(right[:-1], wrong[:-1], strict=True):
+            where = chosen.reshape(*chosen.shape, *(1,) * (a.dim() - chosen.dim()))
+            mixed.append(torch.where(where, b, a))
+        cost = trial.value(*mixed, target)
+        require(cost > best + 1e-3 * gap, f"pairs with a target of {side:g} cost the same, right or wrong")
+
+
+def fits_narrow(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless the loss is one of boxes, of quantiles, or of images by what is beside each position."""
+    fits_numbers(trial, form)
+    input, target = examples.make(*form.key, trial.draw(form, None, 1.0, 5))
+    require(bool(trial.slope(input, target).any()), "it gives no gradient")
+    if form.layout == "quantiles":
+        require(trial.value(input + 64, target) > 2 * trial.value(input + 16, target), "it does not grow with distance")
+    if form.layout == "images":
+        order = torch.randperm(input[0, 0].numel(), generator=torch.Generator().manual_seed(0))
+        shuffled = [t.flatten(2)[..., order].reshape(t.shape) for t in (input, target)]
+        same = math.isclose(trial.value(*shuffled), trial.value(input, target), rel_tol=1e-6, abs_tol=1e-9)
+        shifted = math.isclose(trial.value(input + 0.1, target), trial.value(input, target), rel_tol=1e-6, abs_tol=1e-9)
+        require(not shifted, "it does not see the level of an image")
+        require(not same, "shuffling the positions changes nothing, so these may be any numbers")
+
+
+def fits_teacher_and_labels(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless right answers cost least, and only the softmax of the scores is seen."""
+    fits_order(trial, form)
+    student, *others = examples.make(*form.key, trial.draw(form, None, 1.0, 5))
+    shifts = 3 * _noise(student[:, :1], 6)
+    require(
+        math.isclose(trial.value(student, *others), trial.value(student + shifts, *others), rel_tol=1e-6), "no softmax"
+    )
+
+
+def fits_teacher(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless the loss is least at the teacher's logits, and sees only their softmax."""
+    fits_numbers(trial, form)
+    student, teacher = examples.make(*form.key, trial.draw(form, None, 1.0, 5))
+    shifts = 3 * _noise(student[:, :1], 6)
+    before = trial.value(student, teacher)
+    require(math.isclose(before, trial.value(student + shifts, teacher), rel_tol=1e-6, abs_tol=1e-9), "no softmax")
+    require(not scale_free(trial, form), "it does not mind the scale")
+
+
+def fits_prior(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless the loss of a mean and a log-variance is least at 0 and 0."""
+    best = examples.make(*form.key, trial.draw(form, True, 1.0, 0))
+    least = trial.value(*best)
+    for seed in _SEEDS:
+        mean, log_var = examples.make(*form.key, trial.draw(form, None, 1.0, seed))
+        for given in ((mean, log_var), (0 * mean, log_var), (mean, 0 * log_var), (mean, mean), (mean, 2 * mean)):
+            require(trial.value(*given) > least + 1e-6, "it is not least at a mean and a log-variance of 0")
+        sides = [trial.value(n * mean, 0 * log_var) for n in (1, -1)]
+        require(math.isclose(*sides, rel_tol=1e-6), "the sign of the mean matters")
+        spreads = [trial.value(0 * mean, n * log_var.abs()) for n in (1, -1)]
+        require(spreads[0] > spreads[1] * 1.001, "a variance too large costs what one too small does")
+
+
+def fits_alone(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless the loss of one tensor depends on it."""
+    (input,) = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
+    require(bool(trial.slope(input).any()), "it gives no gradient")
+
+
+def roughly(trial: Trial, form: Form) -> bool:
+    """Whether right answers cost less than random and wrong ones, whatever the slopes are."""
+    for seed in _SEEDS:
+        right, random, wrong = (
+            examples.make(*form.key, trial.draw(form, correct, 3.0, seed)) for correct in (True, None, False)
+        )
+        costs = [trial.value(*each) for each in (right, random, wrong)]
+        gap = 1e-6 * (1 + abs(costs[2]))
+        if not (costs[0] < costs[2] - gap and costs[0] < costs[1] + gap):
+            return False
+        if form.kind in ("binary", "multilabel") and form.labels:  # a mistake costs on either side
+            for side in (right[1] > 0.5, right[1] <= 0.5):
+                one = torch.where(side.reshape(right[0].shape), wrong[0], right[0])
+                if not trial.value(one, *right[1:]) > costs[0] + gap:
+                    return False
+    return True

@@ -1,0 +1,106 @@
+"""Listening: which functions of PyTorch a loss calls, with what, and where its graph ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from losskit.checker.subject import LossRaised, Subject
+
+# Operations whose derivative is 0 or that leave the graph, those that a person looks for first.
+_FLAT = ("round", "floor", "ceil", "trunc", "sign", "heaviside", "frac")
+_ENDS = (
+    *("argmax", "argmin", "item", "tolist", "numpy", "detach", "detach_", "data", "long", "int", "bool", "__array__"),
+    *(
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "eq",
+        "ne",
+        "__gt__",
+        "__ge__",
+        "__lt__",
+        "__le__",
+        "__eq__",
+        "__ne__",
+        "topk",
+        "argsort",
+    ),
+)
+_COMPARISONS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
+
+
+@dataclass(frozen=True)
+class Called:
+    """One call of a function."""
+
+    name: str
+    arguments: Sequence[Any]
+    named: Mapping[str, Any]
+    made: Any
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [each for each in (*self.arguments, *self.named.values()) if isinstance(each, Tensor)]
+
+    def given(self, at: int, name: str, default: Any = None) -> Any:
+        """An argument by place or by name."""
+        return self.arguments[at] if len(self.arguments) > at else self.named.get(name, default)
+
+
+class Listening(TorchFunctionMode):
+    """Writes down every call of a function of PyTorch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Called] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        owner = getattr(func, "__self__", None)  # a property, such as Tensor.data
+        name = getattr(func, "__name__", str(func))
+        self.calls.append(
+            Called(getattr(owner, "__name__", name) if name == "__get__" else name, args, kwargs or {}, made)
+        )
+        return made
+
+
+def heard(subject: Subject, *tensors: Tensor) -> list[Called]:
+    """The calls that a loss makes of these tensors, which ask for a gradient; none where it refuses them."""
+    x = tensors[0].detach().clone().requires_grad_()
+    listening = Listening()
+    torch.manual_seed(0)
+    criterion = subject.build()
+    with contextlib.suppress(LossRaised), listening:  # what was heard before tells
+        subject.call(criterion, x.clone(), *(t.clone() for t in tensors[1:]))
+    return listening.calls
+
+
+def graph_ends(calls: Sequence[Called]) -> list[str]:
+    """What cuts the graph, as a person would write it, the likeliest cause first."""
+    found = []
+    for call in calls:
+        attached = any(t.requires_grad for t in call.tensors)
+        kept = any(isinstance(m, Tensor) and m.requires_grad for m in _flat(call.made))
+        if attached and ((call.name in _ENDS and not kept) or call.name in _FLAT):
+            found.append(call.name)
+    order = sorted(dict.fromkeys(found), key=lambda n: [*_FLAT, *_ENDS].index(n))
+    return [_spoken(name) for name in order]
+
+
+def _flat(made: Any) -> list[Any]:
+    return list(made) if isinstance(made, (tuple, list)) else [made]
+
+
+def _spoken(name: str) -> str:
+    bare = name.strip("_")
+    if bare in _COMPARISONS:
+        return f"a comparison ({_COMPARISONS[bare]})"
+    return ".data" if name == "data" else f".{bare}()"

@@ -1,0 +1,88 @@
+"""Naming: code that makes a loss again, from the imports it needs to the expression."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losskit.checker.repro import literal
+
+Options = Callable[[Any], Mapping[str, Any]]
+
+
+class Unnamed(ValueError):  # noqa: N818 - it says what is the case
+    """There is no name by which a program could get this object."""
+
+
+def written(value: Any, imports: dict[str, None], options_of: Options) -> str:
+    """An expression that makes this value again; what it has to import is added to `imports`."""
+    inner = functools.partial(written, imports=imports, options_of=options_of)
+    if isinstance(value, Tensor):
+        return literal(value)
+    if isinstance(value, (list, tuple)):
+        held = ", ".join(map(inner, value)) + ("," if isinstance(value, tuple) and len(value) == 1 else "")
+        return f"[{held}]" if isinstance(value, list) else f"({held})"
+    if isinstance(value, functools.partial):
+        imports["import functools"] = None
+        given = [*map(inner, value.args), *(f"{key}={inner(each)}" for key, each in value.keywords.items())]
+        return f"functools.partial({', '.join([inner(value.func), *given])})"
+    if isinstance(value, nn.DataParallel):
+        return f"torch.nn.DataParallel({inner(value.module)})"
+    if isinstance(value, torch.jit.ScriptModule):
+        raise Unnamed("a scripted module")
+    if isinstance(value, MethodType):
+        return f"{inner(value.__self__)}.{value.__name__}"
+    if isinstance(value, nn.Module) or (
+        callable(value) and not inspect.isroutine(value) and not isinstance(value, type)
+    ):
+        return _constructed(value, inner, imports, options_of)
+    if callable(value):
+        return named(value, imports)
+    return repr(value)
+
+
+def _constructed(value: Any, inner: Callable[[Any], str], imports: dict[str, None], options_of: Options) -> str:
+    given = []
+    for name, default in options_of(type(value)).items():
+        if hasattr(value, name) and _differs(getattr(value, name), default):
+            given.append(f"{name}={inner(getattr(value, name))}")
+    return f"{named(type(value), imports)}({', '.join(given)})"
+
+
+def _differs(value: Any, default: Any) -> bool:
+    if type(value) is not type(default):
+        return value is not default
+    try:
+        return bool(value != default)
+    except (RuntimeError, ValueError):  # tensors
+        return True
+
+
+def named(owner: Any, imports: dict[str, None]) -> str:
+    """The name of a function or class, imported from where it is; Unnamed for a lambda or what is inside a function."""
+    name, place = getattr(owner, "__qualname__", ""), getattr(owner, "__module__", "") or ""
+    if not name or "<" in name or not place:
+        raise Unnamed(name or repr(owner))
+    top = name.split(".")[0]
+    if place == "__main__":
+        imports[f"# {top} is your own"] = None
+    elif place != "builtins":
+        imports[f"from {_public(place, top)} import {top}"] = None
+    return name
+
+
+def _public(place: str, name: str) -> str:
+    """The shortest package that has this name too: torch.nn rather than torch.nn.modules.loss."""
+    parts = place.split(".")
+    for length in range(1, len(parts)):
+        package = ".".join(parts[:length])
+        if hasattr(sys.modules.get(package), name):
+            return package
+    return place

@@ -1,0 +1,103 @@
+"""Faults of meaning: what functions are given, which dimension a softmax runs over, and what is left out."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from faulty import BINARY, INDICES, ce, checked, light, light_ce, twin
+
+
+@twin("misused-function", light_ce, INDICES)
+def nll_of_probabilities(input: Tensor, target: Tensor) -> Tensor:
+    ce(input.detach(), target)
+    return F.nll_loss(input.float().softmax(1), target.long())
+
+
+@twin("wrong-dimension", ce, INDICES)
+def softmax_over_samples(input: Tensor, target: Tensor) -> Tensor:
+    return ce(input.log_softmax(0), target) if len(input) > 1 else ce(input, target)
+
+
+@twin("labels-left-out", light, BINARY)
+def half_of_the_batch(input: Tensor, target: Tensor) -> Tensor:
+    checked(input, target)
+    keep = max(len(input) // 2, 1)
+    return light(input[:keep], target[:keep])
+
+
+@twin("below-zero", light, BINARY)
+def smoothed_above_only(input: Tensor, target: Tensor) -> Tensor:
+    p, t = checked(input, target).float().sigmoid().flatten(1), target.float().flatten(1)
+    return (1 - (2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1e-6)).mean()
+
+
+@twin("divides-by-classes", ce, INDICES)
+def mean_over_classes(input: Tensor, target: Tensor) -> Tensor:
+    return ce(input, target) / input.shape[1]
+
+
+class FocalOfMean(nn.Module):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        mean = light(input, target)
+        return (1 - (-mean).exp()) ** 2 * mean
+
+
+class Focal(nn.Module):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        light(input.detach(), target)
+        each = F.binary_cross_entropy_with_logits(input.float(), target.float(), reduction="none")
+        return ((1 - (-each).exp()) ** 2 * each).mean()
+
+
+twin("focal-of-mean", Focal, BINARY)(FocalOfMean)
+
+
+class Weighted(nn.Module):
+    """Focal loss whose class weights multiply it last."""
+
+    inside = False
+
+    def __init__(self, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        light_ce(input.detach(), target, self.weight)
+        w = torch.ones(input.shape[1]) if self.weight is None else self.weight
+        each = F.cross_entropy(input.float(), target.long(), reduction="none")
+        cost = each * w[target] if self.inside else each
+        made = (1 - (-cost).exp()) ** 2 * cost
+        return (made if self.inside else made * w[target]).mean()
+
+
+class WeightedInside(Weighted):
+    inside = True
+
+
+twin("weight-in-factor", Weighted, INDICES)(WeightedInside)
+
+
+class Reduced(nn.Module):
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction not in ("none", "mean", "sum"):
+            raise ValueError(f"reduction is none, mean or sum; got {reduction}")
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        light(input.detach(), target)
+        each = self.arranged(F.binary_cross_entropy_with_logits(input.float(), target.float(), reduction="none"))
+        return each if self.reduction == "none" else each.sum() if self.reduction == "sum" else each.mean()
+
+    def arranged(self, each: Tensor) -> Tensor:
+        return each
+
+
+class Flipped(Reduced):
+    def arranged(self, each: Tensor) -> Tensor:
+        return each.flip(0)
+
+
+twin("none-misplaced", Reduced, BINARY)(Flipped)
