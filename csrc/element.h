@@ -1,7 +1,17 @@
-/* Regression by a formula of input and target: the value of each element and its slope by the input, from a program. */
+/* Regression by formulas of input and target: values of each element and slopes by the input, from programs. */
 #pragma once
 #include "program.h"
 #include "rows.h"
+
+/* Memory to evaluate any of the terms in. */
+static int64_t most_scratch(const Call *call) {
+    int64_t most = 0;
+    for (int64_t j = 0; j < call->terms; j++) {
+        const int64_t bytes = scratch_of(call->term[j].program);
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
 
 /* As load_row(), of doubles. */
 static void load_row_double(double *out, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
@@ -21,20 +31,18 @@ static void load_counts(const Call *call, const Span *span, int64_t c, uint8_t *
     memset(counts + span->len, 0, (size_t)(span->padded - span->len));
 }
 
-typedef struct {
-    double sum, count;
-} ElementSums;
-
 /* Rows of a tile, of floats or of doubles. */
 typedef struct {
-    void *x, *t, *w, *value, *slope, *scratch;
+    void *x, *t, *w, *value, *slope, *out, *scratch;
     uint8_t *counts;
 } ElementRows;
 
-static ElementSums element_row(const Call *call, const Span *span, int64_t c, const ElementRows *rows, double coefficient) {
+/* Adds to the sums of a class, and writes its gradient if coefficients are not null. */
+static void element_row(const Call *call, const Span *span, int64_t c, const ElementRows *rows, const double *coefficients,
+                        double *sums) {
     const int64_t n = span->n, s = span->s, len = span->len, padded = span->padded;
-    const int grad = call->coefficients != 0, selects = call->mask.data || len != padded, weighted = call->weight.data != 0;
-    float *x = rows->x, *t = rows->t, *w = rows->w, *value = rows->value, *slope = rows->slope;
+    const int grad = coefficients != 0, selects = call->mask.data || len != padded, weighted = call->weight.data != 0;
+    float *x = rows->x, *t = rows->t, *w = rows->w, *value = rows->value, *slope = grad ? rows->slope : 0, *out = rows->out;
     const float *inputs[2] = {x, t};
     const View *views[2] = {&call->input, &call->target};
     if (selects) load_counts(call, span, c, rows->counts);
@@ -55,32 +63,45 @@ static ElementSums element_row(const Call *call, const Span *span, int64_t c, co
         for (int64_t i = len; i < padded; i++) w[i] = 0.0f;
     }
     const int direct = grad && len == padded && is_plain(&call->gradient);
-    if (direct) slope = (float *)call->gradient.data + offset_of(&call->gradient, n, c, s);
-    evaluate_program(call->term->program, inputs, padded, value, grad ? slope : 0, rows->scratch);
-    vf sum = {0}, count = {0};
-    const vf scale = all((float)coefficient);
-    for (int64_t i = 0; i < padded; i += W) {
-        vf v = load(value + i), g = v, wi = all(1.0f);
-        if (grad) g = load(slope + i) * scale;
-        if (weighted) wi = load(w + i);
-        if (weighted) v = v * wi, g = g * wi;
-        if (selects) {
-            const vm counts = from_bytes(rows->counts + i);
-            v = keep(counts, v), g = keep(counts, g), wi = keep(counts, wi);
+    if (direct) out = (float *)call->gradient.data + offset_of(&call->gradient, n, c, s);
+    for (int64_t j = 0; j < call->terms; j++) {
+        const Term *term = call->term + j;
+        if (j == 0 && grad) slope = out;
+        evaluate_program(term->program, inputs, padded, value, slope, rows->scratch);
+        vf sum = {0};
+        const vf scale = all(grad ? (float)coefficients[term->truth[0]] : 0.0f);
+        for (int64_t i = 0; i < padded; i += W) {
+            vf v = load(value + i), g = v, wi = scale;
+            if (grad) g = load(slope + i) * scale;
+            if (weighted) wi = load(w + i), v = v * wi, g = g * wi;
+            if (selects) {
+                const vm counts = from_bytes(rows->counts + i);
+                v = keep(counts, v), g = keep(counts, g);
+            }
+            sum += v;
+            if (grad && j) g += load(out + i);
+            if (grad) store(out + i, g);
         }
-        sum += v;
-        if (selects || weighted) count += wi;
-        if (grad) store(slope + i, g);
+        slope = grad ? rows->slope : 0;
+        if (sums) sums[term->truth[0]] += sum_of(sum);
     }
-    if (grad && !direct) store_row(&call->gradient, n, c, s, slope, len);
-    return (ElementSums){sum_of(sum), selects || weighted ? sum_of(count) : (double)len};
+    if (grad && !direct) store_row(&call->gradient, n, c, s, out, len);
+    if (!sums) return;
+    vf count = {0};
+    for (int64_t i = 0; (selects || weighted) && i < padded; i += W) {
+        vf wi = all(1.0f);
+        if (weighted) wi = load(w + i);
+        if (selects) wi = keep(from_bytes(rows->counts + i), wi);
+        count += wi;
+    }
+    sums[call->region[COUNT]] += selects || weighted ? sum_of(count) : (double)len;
 }
 
-static ElementSums element_row_double(const Call *call, const Span *span, int64_t c, const ElementRows *rows,
-                                      double coefficient) {
+static void element_row_double(const Call *call, const Span *span, int64_t c, const ElementRows *rows,
+                               const double *coefficients, double *sums) {
     const int64_t n = span->n, s = span->s, len = span->len;
-    const int grad = call->coefficients != 0, weighted = call->weight.data != 0;
-    double *w = rows->w, *value = rows->value, *slope = rows->slope;
+    const int grad = coefficients != 0, weighted = call->weight.data != 0;
+    double *w = rows->w, *value = rows->value, *slope = grad ? rows->slope : 0, *out = rows->out;
     double *inputs[2] = {rows->x, rows->t};
     const View *views[2] = {&call->input, &call->target};
     load_counts(call, span, c, rows->counts);
@@ -89,38 +110,37 @@ static ElementSums element_row_double(const Call *call, const Span *span, int64_
         for (int64_t i = 0; i < len; i++) inputs[k][i] = rows->counts[i] ? inputs[k][i] : call->neutral[k];
     }
     if (weighted) load_row_double(w, &call->weight, n, c, s, len);
-    evaluate_program_double(call->term->program, (const double *const *)inputs, len, value, grad ? slope : 0, rows->scratch);
-    ElementSums sums = {0};
-    double *to = grad ? (double *)call->gradient.data + offset_of(&call->gradient, n, c, s) : 0;
-    for (int64_t i = 0; i < len; i++) {
-        const double wi = weighted ? w[i] : 1.0;
-        sums.sum += rows->counts[i] ? value[i] * wi : 0.0;
-        sums.count += rows->counts[i] ? wi : 0.0;
-        if (grad) to[i * call->gradient.s] = rows->counts[i] ? slope[i] * coefficient * wi : 0.0;
+    for (int64_t i = 0; i < len; i++) w[i] = !rows->counts[i] ? 0.0 : weighted ? w[i] : 1.0;
+    for (int64_t i = 0; i < len; i++) out[i] = 0.0;
+    for (int64_t j = 0; j < call->terms; j++) {
+        const Term *term = call->term + j;
+        evaluate_program_double(term->program, (const double *const *)inputs, len, value, slope, rows->scratch);
+        for (int64_t i = 0; sums && i < len; i++) sums[term->truth[0]] += rows->counts[i] ? value[i] * w[i] : 0.0;
+        for (int64_t i = 0; grad && i < len; i++)
+            out[i] += rows->counts[i] ? slope[i] * coefficients[term->truth[0]] * w[i] : 0.0;
     }
-    return sums;
+    for (int64_t i = 0; sums && i < len; i++) sums[call->region[COUNT]] += w[i];
+    double *to = grad ? (double *)call->gradient.data + offset_of(&call->gradient, n, c, s) : 0;
+    for (int64_t i = 0; grad && i < len; i++) to[i * call->gradient.s] = out[i];
 }
 
 static void element_kernel(const Call *call, Tiling tiling, Piece *piece) {
     const int64_t bytes = padded_to_vectors(tiling.tile) * 8;
     ElementRows rows;
     void *memory = ALLOCATE_ARRAYS({&rows.x, bytes}, {&rows.t, bytes}, {&rows.w, bytes}, {&rows.value, bytes},
-                                   {&rows.slope, bytes}, {&rows.counts, bytes},
-                                   {&rows.scratch, scratch_of(call->term->program)});
+                                   {&rows.slope, bytes}, {&rows.out, bytes}, {&rows.counts, bytes},
+                                   {&rows.scratch, most_scratch(call)});
     piece->short_of_memory |= !memory;
     if (!memory) return;
-    const Term *term = call->term;
     for (int64_t unit = piece->first; unit < piece->last; unit++) {
         const Span span = span_of(call, tiling, unit);
         for (int64_t c = 0; c < call->C; c++) {
-            const double *coefficients = call->coefficients + span.n * call->coefficients_n + c * call->K;
-            const double coefficient = call->coefficients ? coefficients[term->truth[0]] : 0.0;
-            const ElementSums sums = call->input.type == FLOAT64
-                                         ? element_row_double(call, &span, c, &rows, coefficient)
-                                         : element_row(call, &span, c, &rows, coefficient);
-            if (!piece->totals) continue;
-            piece->totals[c * call->K + term->truth[0]] += sums.sum;
-            piece->totals[c * call->K + call->region[COUNT]] += sums.count;
+            const double *coefficients = call->coefficients ? call->coefficients + span.n * call->coefficients_n + c * call->K : 0;
+            double *sums = piece->totals ? piece->totals + c * call->K : 0;
+            if (call->input.type == FLOAT64)
+                element_row_double(call, &span, c, &rows, coefficients, sums);
+            else
+                element_row(call, &span, c, &rows, coefficients, sums);
         }
     }
     free(memory);

@@ -81,7 +81,7 @@ static void weigh_by_counts(const Rows *rows, int64_t padded, int weighted) {
 static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
     const Rows rows = allocate_rows(tiling, piece);
     if (!rows.memory) return;
-    const TermRows term_rows = allocate_term_rows(call, tiling, piece);
+    TermRows term_rows = allocate_term_rows(call, tiling, piece);
     if (piece->short_of_memory) {
         free(rows.memory);
         return;
@@ -95,11 +95,14 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
         .squares = region[PRED_SQ] >= 0 || region[TARGET_SQ] >= 0 || region[ABS_DIFF] >= 0,
         .log = call->terms > 0 && is_log(call->term),
         .rows = &term_rows,
+        .formulas = term_rows.memory != 0,
     };
     request.terms = call->terms > request.log;
     const Term *last = call->term + request.log;
     request.squared = call->terms == request.log + 1 && last->gamma == 2 && last->rest == 0;
     int hard = !request.squares && !term_rows.memory;
+    request.formulas &= !request.region && !request.squares;
+    for (int64_t j = 0; j < call->terms; j++) request.formulas &= call->term[j].program != 0;
     for (int64_t j = 0; j < call->terms; j++) hard &= call->term[j].every[0] < 0 && call->term[j].every[1] < 0;
     const int may_be_hard = hard;
     piece->activations_not_saved = request.save_activations && (!hard || request.terms || call->weight.data);

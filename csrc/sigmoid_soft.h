@@ -12,7 +12,8 @@ typedef struct {
     int log;              /* the first term is -log p, summed by the truth alone */
     int terms;            /* the others, from position `log` on */
     int squared;          /* the only other one is -(1 - p)^2 log p */
-    const TermRows *rows; /* of terms that are formulas */
+    TermRows *rows;       /* of terms that are formulas */
+    int formulas;         /* whether these are all that is computed */
 } Request;
 
 INLINE vf weigh(vf v, vf w, int weighted) {
@@ -127,7 +128,7 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
                 c_every[j][k] = all(coefficient_of(coefficients, terms[j].every[k]));
             }
     }
-    if (request.rows->memory) evaluate_terms(call, request.rows, x, t, len);
+    const int by_truth = request.rows->memory && evaluate_terms(call, request.rows, x, t, len, request.grad);
     vm invalid = lt(one, zero);
     for (int64_t i = 0; i < len; i += W) {
         vf xi = load(x + i), ti = load(t + i), wi = request.weighted ? load(w + i) : one;
@@ -159,8 +160,9 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
             vf below = max_or_nan(zero, zero - xi) + curve, above = max_or_nan(zero, xi) + curve; /* -log p, -log q */
             for (int j = 0; j < call->terms; j++) {
                 const TermRows *rows = request.rows;
+                const int no = !by_truth; /* where its rows are */
                 TermValue on = term_at(terms + j, zero - below, p, q, rows->value[j][0], rows->slope[j][0], i);
-                TermValue off = term_at(terms + j, zero - above, q, p, rows->value[j][1], rows->slope[j][1], i);
+                TermValue off = term_at(terms + j, zero - above, q, p, rows->value[j][no], rows->slope[j][no], i);
                 if (request.sum) {
                     term_sums[j][0] += or_zero(eq(ti, zero), on.value * ti * wi);
                     term_sums[j][1] += or_zero(eq(ti, one), off.value * (one - ti) * wi);
@@ -191,6 +193,67 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
     return 0;
 }
 
+/* Sums and gradient of one term that is a formula, over rows of both labels; `no` is where those of no are. */
+INLINE void formula_sums(const Term *term, const TermRows *rows, int64_t j, int no, const float *t, const float *w, int64_t len,
+                         double *sums, const double *coefficients, float *g, int sum, int grad, int weighted, int adds) {
+    const vf zero = {0}, one = all(1.0f);
+    const float *on = rows->value[j][0], *off = rows->value[j][no], *on_slope = rows->slope[j][0], *off_slope = rows->slope[j][no];
+    vf total[4] = {zero, zero, zero, zero}, by_truth[2] = {zero, zero}, by_every[2] = {zero, zero};
+    for (int k = 0; k < 2 && grad; k++) {
+        by_truth[k] = all(coefficient_of(coefficients, term->truth[k]));
+        by_every[k] = all(coefficient_of(coefficients, term->every[k]));
+    }
+    for (int64_t i = 0; i < len; i += W) {
+        vf ti = load(t + i), other = one - ti, wi = one;
+        vm never = eq(ti, zero), always = eq(ti, one);
+        if (weighted) wi = load(w + i);
+        if (sum) {
+            vf yes = weigh(load(on + i), wi, weighted), wrong = weigh(load(off + i), wi, weighted);
+            total[0] += or_zero(never, yes * ti);
+            total[1] += or_zero(always, wrong * other);
+            if (no) total[2] += yes, total[3] += wrong;
+        }
+        if (grad) {
+            vf c_on = fma_(by_truth[0], ti, by_every[0]), c_off = fma_(by_truth[1], other, by_every[1]);
+            vf slope = or_zero(eq(c_on, zero), c_on * load(on_slope + i) * load(rows->rest[0] + i));
+            slope = weigh(slope - or_zero(eq(c_off, zero), c_off * load(off_slope + i) * load(rows->rest[no] + i)), wi, weighted);
+            if (adds) slope += load(g + i);
+            store(g + i, slope);
+        }
+    }
+    for (int k = 0; k < 2 && sum; k++)
+        add_to(sums, term->truth[k], sum_of(total[k])), add_to(sums, term->every[k], sum_of(total[2 + k]));
+}
+
+/* The same of terms that are all formulas, without regions. */
+static int formula_block(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
+                         const double *coefficients, float *g, const Request request) {
+    const vf zero = {0}, one = all(1.0f);
+    TermRows *rows = request.rows;
+    vm invalid = lt(one, zero);
+    vf target = zero, count = zero;
+    for (int64_t i = 0; i < len; i += W) {
+        vf ti = load(t + i), wi = one;
+        if (request.weighted) wi = load(w + i);
+        invalid = (vm)(invalid | not(both(le(zero, ti), le(ti, one))));
+        target = fma_(ti, wi, target), count += wi;
+    }
+    if (any(invalid)) return 1;
+    const int no = !evaluate_terms(call, rows, x, t, len, request.grad);
+    if (request.sum) add_region(call, sums, 0, 0, 0, sum_of(target), sum_of(count));
+    for (int64_t j = 0; j < call->terms; j++)
+#define COPY(S, G)                                                                                                     \
+    if (request.sum == (S) && request.grad == (G))                                                                     \
+        formula_sums(call->term + j, rows, j, no, t, w, len, sums, coefficients, g, S, G, request.weighted, j > 0);
+    {
+        COPY(1, 1)
+        COPY(1, 0)
+        COPY(0, 1)
+    }
+#undef COPY
+    return 0;
+}
+
 /* The requests that have a copy of the code to themselves; anything else runs in the general one. */
 static int soft_blocks(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
                        const double *coefficients, float *g, const Request request, int by_truth) {
@@ -215,5 +278,6 @@ static int soft_blocks(const Call *call, const float *x, const float *t, const f
     }
 #undef COPY
 #undef COPY_OF
+    if (request.formulas) return formula_block(call, x, t, w, len, sums, coefficients, g, request);
     return soft_block(call, x, t, w, len, sums, coefficients, g, request);
 }

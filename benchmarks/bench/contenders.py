@@ -20,7 +20,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # the peers, imported as the tests import them
 
 import losskit
-from bench import tutorials
+from bench import own, tutorials
 from bench.workloads import Cell, mask
 from peers import peer
 
@@ -142,6 +142,8 @@ def contenders(cell: Cell) -> list[Contender]:
     """Losskit first, then everyone who has the loss; for a variant losskit with the plain tensors."""
     if cell.variant:
         return [ours(replace(cell, variant=""))]
+    if cell.suite == "own":
+        return [ours(cell), Contender("torch", "the formula", partial(own.plain, cell.loss))]
     sources = (_BINARY if cell.binary else _CLASSES)[cell.loss, cell.pool]
     if len(cell.shape) == 2:  # most classes do not occur in the batch: those who leave them out compute another loss
         sources = [s for s in sources if cell.pool == "" or cell.loss == "lovasz" or s.startswith(("monai", TUTORIAL))]
@@ -150,6 +152,8 @@ def contenders(cell: Cell) -> list[Contender]:
 
 def ours(cell: Cell) -> Contender:
     """Losskit's loss as a user writes it."""
+    if cell.suite == "own":
+        return Contender(OURS, "the formula, decorated", own.loss(cell.loss))
     options = [_PRICES] if cell.loss == "tversky" else []
     options += ["pool='batch'"] if cell.pool == "batch" else []
     options += ["absent='formula'"] if len(cell.shape) == 2 and cell.pool and cell.loss != "lovasz" else []

@@ -8,10 +8,11 @@ from functools import partial
 from typing import NamedTuple
 
 from bench.comparison import Comparison
-from bench.workloads import BINARY, ELEMENT_LOSSES, ROWS, TINY, VARIANTS, Cell, Row, Variant, table
+from bench.workloads import BINARY, ELEMENT_LOSSES, OWN_TERMS, ROWS, TINY, VARIANTS, Cell, Row, Variant, table
 
 AHEAD, AHEAD_TINY = 1.03, 1.35  # times the fastest eager peer
 KERNELS_ALONE = {1: 1.3, 2: 1.7}  # times the kernels' own time, by threads; from 2 on the last
+OWN_LARGE, OWN_LARGE_TERM, OWN_COMPILED, OWN_TINY = 2.0, 5.0, 1.6, 1.05
 NO_LIMIT = math.inf  # measured, and nothing asked
 
 
@@ -35,6 +36,13 @@ def demands() -> Iterator[Demand]:
         f"no eager peer ahead by more than {AHEAD - 1:.0%}; at 64 elements, losses of elements within {AHEAD_TINY:g}x",
         lambda c: c.times(c.eager),
         _of_peers,
+    )
+    yield Demand(
+        f"formulas of one's own, 2 million elements: {OWN_LARGE:g}x as fast as the same formula in PyTorch, terms of "
+        f"log_p {OWN_LARGE_TERM:g}x", lambda c: c.times_faster(c.eager), _of_own, at_least=True,
+    )  # fmt: skip
+    yield Demand(
+        f"the same under torch.compile, ours at most {OWN_COMPILED:g}x", lambda c: c.times(c.compiled), _of_own_compiled
     )
     for row in ROWS:
         of = partial(_of_row, row)
@@ -61,9 +69,21 @@ def demands() -> Iterator[Demand]:
 
 
 def _of_peers(cell: Cell) -> float | None:
+    if cell.suite == "own":
+        return OWN_TINY
     if cell.suite not in ("table", "more"):
         return None
     return AHEAD_TINY if cell.elements == math.prod(TINY) and cell.loss in ELEMENT_LOSSES else AHEAD
+
+
+def _of_own(cell: Cell) -> float | None:
+    if cell.suite != "own" or cell.elements < math.prod(BINARY):
+        return None
+    return OWN_LARGE_TERM if cell.loss in OWN_TERMS else OWN_LARGE
+
+
+def _of_own_compiled(cell: Cell) -> float | None:
+    return None if _of_own(cell) is None else OWN_COMPILED
 
 
 def _of_row(row: Row, limit: float, cell: Cell) -> float | None:

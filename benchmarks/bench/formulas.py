@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench import own
 from bench.workloads import DIFFERENCES
 
 ALPHA, BETA = 0.3, 0.7  # of Tversky
@@ -13,6 +14,8 @@ ALPHA, BETA = 0.3, 0.7  # of Tversky
 
 def loss(name: str, pool: str, logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
     """The loss by its formula, over the elements that count."""
+    if name in (*own.ELEMENTS, *own.TERMS):
+        return own.plain(name, logits.double(), target.double() if target.is_floating_point() else target)
     return torch.stack([_part(part, pool, logits.double(), target, mask) for part in name.split("+")]).sum()
 
 

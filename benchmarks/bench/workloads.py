@@ -22,6 +22,10 @@ POOLED = ("dice", "jaccard", "tversky", "dice+bce", "dice+ce", "dice+focal", "lo
 BINARY_LOSSES = ("bce", "dice", "dice+bce", "focal", "jaccard", "tversky", "lovasz", "dice+focal")
 CLASS_LOSSES = ("ce", "dice", "dice+ce", "focal", "jaccard", "tversky", "lovasz", "dice+focal")
 DIFFERENCES = ("mse", "l1", "huber", "smooth_l1")
+_OF_ELEMENTS = ("mse", "huber", "log_cosh", "charbonnier", "wing", "tukey", "quantile", "barron", "smape")
+OWN_ELEMENTS = tuple(f"own-{name}" for name in _OF_ELEMENTS)  # formulas of a user's own: see bench.own
+OWN_TERMS = ("own-focal", "own-gce", "own-odd")
+OWN_SHAPES = ((1, 1, 8, 8), (2, 1, 64, 64), BINARY)
 ELEMENT_LOSSES = ("bce", "ce", "focal", *DIFFERENCES)
 
 Shape = tuple[int, ...]
@@ -128,7 +132,7 @@ def table(threads: int, compile: Literal["table", "all", "none"] = "table") -> I
     def cells(
         suite: str, shapes: tuple[Shape, ...], losses: tuple[str, ...] = (), dtype: str = "float32", most: int = 2
     ) -> Iterator[Cell]:
-        compiled = compile == "all" or (compile == "table" and suite == "table")
+        compiled = compile == "all" or (compile == "table" and suite in ("table", "own"))
         for shape in shapes:
             for loss in losses or (BINARY_LOSSES if shape[1] == 1 else CLASS_LOSSES):
                 for pool in pools(loss, shape)[:most]:
@@ -145,6 +149,8 @@ def table(threads: int, compile: Literal["table", "all", "none"] = "table") -> I
     yield from cells("more", (BINARY_SMALL, LABELS))
     yield from cells("more", (TINY, BINARY_SMALL, BINARY), DIFFERENCES)
     yield from cells("more", (BINARY, BINARY_SMALL, *MULTICLASS, LABELS), dtype="bfloat16", most=1)
+    yield from cells("own", OWN_SHAPES, (*OWN_ELEMENTS, *OWN_TERMS))
+    yield from cells("own", (FEW_CLASSES, CITY), OWN_TERMS)
     for name, _, losses, shapes in VARIANTS:
         for shape in shapes:
             for loss in losses:
@@ -181,7 +187,7 @@ def data(cell: Cell) -> tuple[Tensor, Tensor]:
     if cell.variant == "channels-last":
         logits = logits.contiguous(memory_format=torch.channels_last)
     logits.requires_grad_()
-    if cell.loss in DIFFERENCES:
+    if cell.loss in (*DIFFERENCES, *OWN_ELEMENTS):
         return logits, torch.randn(shape, generator=make)
     if cell.binary:
         chances = torch.rand(shape, generator=make)

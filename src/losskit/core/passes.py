@@ -16,7 +16,7 @@ from torch import Tensor
 from losskit import ops
 from losskit.core.contract import InputSpec
 from losskit.core.totals import Sums
-from losskit.ops import choice
+from losskit.ops import choice, differences
 from losskit.ops.captured import Watched
 from losskit.ops.columns import Column, kernel_columns, programs_of
 from losskit.ops.constants import MOST_PARTS
@@ -243,13 +243,16 @@ def _made(
         return Unserved()
     groups = Pass(parts).inputs(parts, input, target, weight, mask)
     inputs = groups[0][0]
-    if len(groups) > 1 or (len(parts) > 1 and inputs.link == "difference"):
+    neutral = {tuple(part.neutral_numbers()) for part in parts}
+    if len(groups) > 1 or len(neutral) > 1:
         return Unserved()
     try:
         finishes = [part.finish_plan(inputs, watched) for part in parts]
         of_parts = [part.planned_columns(inputs, watched) for part in parts]
     except Untraceable as reason:
         return Unserved(str(reason))
+    if inputs.link == "difference" and len(parts) > 1:
+        of_parts = [differences.as_programs(each) for each in of_parts]
     columns, places = shared_columns(of_parts)
     programs = programs_of(columns)
     reasons = {name: choice.refusal(name, inputs, kernel_columns(columns), programs) for name in choice.FUSED}
@@ -264,6 +267,6 @@ def _made(
     made = Plan(
         (input, target, weight, mask, *(options or ())), inputs, columns, each,
         pooled=all(part.pools for part in parts), is_sum=loss.is_sum,
-        offset=loss.offset if loss.is_sum else 0.0, reasons=reasons, neutral=parts[0].neutral_numbers(),
+        offset=loss.offset if loss.is_sum else 0.0, reasons=reasons, neutral=neutral.pop(),
     )  # fmt: skip
     return made if made.fits else Unserved()

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from losskit.ops import choice, passes
 from losskit.ops.columns import Column, Difference, TermColumn, kernel_columns
-from losskit.ops.formula import Program
+from losskit.ops.formula import Program, of_difference
 from losskit.ops.inputs import Inputs
 
 
 def columns(formula: Difference | Program) -> list[Column]:
     """The sums of the weighted values, and of the weights."""
     return [TermColumn(formula, "truth"), "count"]
+
+
+def as_programs(columns: Sequence[Column]) -> list[Column]:
+    """The columns of one loss of several that the kernel of formulas sums in one pass."""
+    return [
+        column._replace(term=of_difference(*column.term))
+        if isinstance(column, TermColumn) and isinstance(column.term, Difference)
+        else column
+        for column in columns
+    ]
 
 
 def refusal(tensors: dict[str, Tensor | None]) -> str:

@@ -205,6 +205,27 @@ class _Builder:
         order.append(register)
 
 
+def of_difference(scale: float, limit: float) -> Program:
+    """The program of `losskit.ops.columns.Difference`, beside other formulas of the same elements."""
+    made = _Builder(2)
+
+    def write(name: str, *operands: int) -> int:
+        return made.simplified(name, list(operands))
+
+    error = write("subtract", 0, 1)
+    if limit == 0:
+        factor = made.constant(scale)
+        return made.program(
+            write("multiply", write("absolute", error), factor), write("multiply", write("sign", error), factor), False
+        )
+    near = error
+    if not math.isinf(limit):
+        near = write("maximum", write("minimum", error, made.constant(limit)), made.constant(-limit))
+    slope = write("multiply", near, made.constant(scale))
+    beyond = write("subtract", error, write("multiply", near, made.constant(0.5)))
+    return made.program(write("multiply", slope, beyond), slope, False)
+
+
 def _is_power_of_two(number: float) -> bool:
     return number != 0 and math.isfinite(number) and abs(math.frexp(number)[0]) == 0.5 and abs(number) < 2.0**100
 
