@@ -13,7 +13,7 @@ from losskit.core.errors import check_returned, shape
 from losskit.core.formulas import program_of
 from losskit.core.loss import Summable
 from losskit.core.passes import Watching
-from losskit.core.reduction import total, weighted
+from losskit.core.reduction import size_of, total, weighted
 from losskit.core.totals import Sums
 from losskit.ops import choice, differences
 from losskit.ops.columns import Column, Difference
@@ -61,7 +61,7 @@ class MeanLoss(Summable):
 
     def size(self, share: Tensor) -> Tensor:
         """The denominator of the mean, from the weights of what counts."""
-        return total(share)
+        return size_of(share)
 
     def denominator(self, target: Tensor, weight: Tensor | None, mask: Tensor | None, classes: int | None) -> Tensor:
         values = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(self.values_shape(target))

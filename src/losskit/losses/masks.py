@@ -14,6 +14,7 @@ from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import Configured, option
+from losskit.core.reduction import check_size
 from losskit.core.totals import Sums
 from losskit.losses.points import sample_points, uncertain_points
 from losskit.ops.columns import Column, Formula, TermColumn
@@ -86,7 +87,9 @@ class MaskLoss(MaskOptions, MeanLoss):
         input, target, *given = tensors
         points = given[0] if given else self.points(input)
         totals = torch.cat(ops.totals(self.read(input, target, points, weight, mask), self.columns), 1)  # (M, K)
-        counts = totals[:, self.columns.index("count")] != 0
+        size = totals[:, self.columns.index("count")]
+        check_size(size, self.name)
+        counts = size != 0
         value = self.per_mask(torch.where(counts.unsqueeze(1), totals, 1.0))
         return torch.where(counts, value, 0.0), counts.to(totals.dtype)
 
