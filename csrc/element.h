@@ -69,7 +69,7 @@ static ElementSums element_row(const Call *call, const Span *span, int64_t c, co
             v = keep(counts, v), g = keep(counts, g), wi = keep(counts, wi);
         }
         sum += v;
-        if (selects || weighted) count += wi;
+        if (selects || weighted) count += as_size(wi);
         if (grad) store(slope + i, g);
     }
     if (grad && !direct) store_row(&call->gradient, n, c, s, slope, len);
@@ -95,7 +95,8 @@ static ElementSums element_row_double(const Call *call, const Span *span, int64_
     for (int64_t i = 0; i < len; i++) {
         const double wi = weighted ? w[i] : 1.0;
         sums.sum += rows->counts[i] ? value[i] * wi : 0.0;
-        sums.count += rows->counts[i] ? wi : 0.0;
+        const double size = wi >= 0 && wi <= MOST_WEIGHT ? wi : NAN;
+        sums.count += rows->counts[i] ? size : 0.0;
         if (grad) to[i * call->gradient.s] = rows->counts[i] ? slope[i] * coefficient * wi : 0.0;
     }
     return sums;

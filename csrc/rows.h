@@ -217,6 +217,9 @@ INLINE float rounding_of(const View *v) {
     }
 }
 
+/* A weight as part of a size: NaN where no mean can have it. */
+INLINE vf as_size(vf w) { return pick(both(le((vf){0}, w), le(w, all(MOST_WEIGHT))), w, all(NAN)); }
+
 /* Notes weights that no mean can have, where sums are computed. */
 INLINE void check_weights(Piece *piece, const float *w, int64_t len) {
     int fit = 1;

@@ -104,6 +104,14 @@ class Sums:
         return f"{type(self).__name__}({', '.join(f'{name}={part!r}' for name, part in self._parts.items())})"
 
 
+def anything_counts(sums: Sums) -> Tensor:
+    """Whether an element, or a region, counts in any of these sums."""
+    size = next((sums[name] for name in ("denominator", "count") if name in sums), None)
+    if size is not None:
+        return (size.detach() != 0).any()
+    return torch.stack([anything_counts(sums.part(name)) for name in sums.names()]).any()
+
+
 class Counts(Sums):
     """The denominators of a batch's means alone, which its targets tell before any output is computed."""
 
