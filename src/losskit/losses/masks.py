@@ -9,7 +9,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.contract import InputSpec, check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
@@ -102,7 +102,7 @@ class MaskLoss(MaskOptions, MeanLoss):
         self, input: Tensor, target: Tensor, points: Tensor | None, weight: Tensor | None, mask: Tensor | None
     ) -> Inputs:
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         if input.dim() < 2:
             raise ValueError(
                 f"{self.name}: input must have shape (M, *), masks with their pixels; got {shape(input)}. For a single "
