@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import losskit
-from cases import CASES, Shape
+from cases import CASES
+from inputs import Shape
 
 KNOWN = {
     "mse_loss": lambda d: d.real**2 + d.imag**2,

@@ -6,8 +6,9 @@ from typing import Literal, get_args, get_origin
 import pytest
 import torch
 
-from cases import LABELLED, Shape
+from cases import LABELLED
 from domains import APART
+from inputs import Shape
 
 SHAPE = Shape(3, 3, (4,))
 ELSE = {"lovasz_loss", "nll_loss"}  # of hard labels, and of log-probabilities

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import losskit
-from cases import Shape, where
+from cases import where
+from inputs import Shape
 from losskit.ops import choice
 
 WEIGHTED = where(lambda case: case.weight)
