@@ -23,6 +23,7 @@ from losskit.core.loss import Loss
 from losskit.core.wrapped import as_loss
 
 M = TypeVar("M", bound=nn.Module)
+T = TypeVar("T")
 Value = Any  # of an option: numbers, strings, True, False, None and lists of them
 
 _REFERENCE = re.compile(
@@ -53,7 +54,7 @@ def build(loss: Any, *, references: bool = False) -> nn.Module:
         losskit.build("dice + 0.5 * focal(gamma=2)")
 
     With `references=True` text also names a class or a function in a file or a module. Building it imports and runs
-    that code, so pass `references=True` only for text that you trust as you trust code::
+    that code, so pass it only for text that you trust as you trust code::
 
         losskit.build("bce + my_losses.py:my_dice(smooth=0.5)", references=True)
         losskit.build("torch.nn:HuberLoss(delta=2.0) / 2", references=True)
@@ -270,11 +271,7 @@ class _Text:
         """The loss of this name with these options; errors point at the option they speak of."""
         reference = self.references.get(self.span(head)[0])
         if reference and not self.may_refer:
-            raise self.error(
-                head,
-                f"{quoted(str(reference))} refers to code, which building a loss from it would run. If you trust this "
-                "text as you trust code, pass references=True.",
-            )
+            raise self.error(head, f"{quoted(str(reference))} {_REFUSED}")
         cls = None if reference else self._find(head)
         try:
             if reference is not None:
@@ -322,6 +319,7 @@ class _Text:
 
 
 _WIDEST = 100  # characters of the text in a message
+_REFUSED = "refers to code, which this would run. If you trust the text as you trust code, pass references=True."
 _LONGEST = 10_000  # characters of a text
 _TOO_DEEP = "it is nested too deeply"
 _EVALUATED = (ast.BinOp, ast.UnaryOp, ast.Name, ast.Call)
@@ -346,18 +344,16 @@ def _from_config(config: Any, place: str, references: bool) -> Loss:
         raise ValueError(f"{place or 'config'}: {known} do not say which loss this is. {_FORMS}")
     ((name, options),) = rest.items()
     if options is not None and not isinstance(options, Mapping):
-        raise ValueError(
-            f"{place or 'config'}: {quoted(name)} takes a mapping of its options; got {quoted(options)}. {_FORMS}"
-        )
+        said = f"{quoted(name)} takes a mapping of its options; got {quoted(options)}"
+        raise ValueError(f"{place or 'config'}: {said}. {_FORMS}")
     return _one(name, dict(options or {}), place, references)
 
 
 def _sum(config: dict[str, Any], place: str, references: bool) -> Loss:
     items = config.pop("sum")
     if config:
-        raise ValueError(
-            f"{place or 'config'}: a sum has no {quoted(next(iter(config)))}; options belong to its losses."
-        )
+        name = quoted(next(iter(config)))
+        raise ValueError(f"{place or 'config'}: a sum has no {name}; options belong to its losses.")
     if isinstance(items, (str, Mapping)) or not isinstance(items, Sequence) or not items:
         raise ValueError(f"{place or 'config'}: sum takes a list of losses; got {quoted(items)}. {_FORMS}")
     terms = [
@@ -373,8 +369,8 @@ def _one(name: Any, options: dict[str, Any], place: str, references: bool) -> Lo
         raise ValueError(
             f"{place or 'config'}: the options {', '.join(options)} want the name of a loss; got {quoted(name)}."
         )
-    text = [key for key, value in options.items() if isinstance(value, str) and _is_number(value)]
-    advice = f" {quoted(text[0])} is text here: YAML wants a point in 1.0e-3." if text else ""
+    text = [key for key, value in options.items() if isinstance(value, str) and _is_number(value)][:1]
+    advice = "".join(f" {quoted(key)} is text here: YAML wants a point in 1.0e-3." for key in text)
     return _located(place, lambda: _Text(name, references).named(options), advice)
 
 
@@ -385,9 +381,6 @@ def _weight(weight: Any, place: str) -> float:
             f"{place or 'config'}: weight multiplies the loss, so it is one number; got {quoted(weight)}. ({advice}.)"
         )
     return weight
-
-
-T = TypeVar("T")
 
 
 def _located(place: str, make_loss: Callable[[], T], advice: str = "") -> T:
