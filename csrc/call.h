@@ -43,7 +43,7 @@ typedef struct {
     int64_t problem;
     double bad_value;
     double *totals; /* (C, K) of its own */
-    int64_t activations_not_saved, short_of_memory;
+    int64_t activations_not_saved, bad_weight, short_of_memory;
 } Piece;
 
 typedef struct {

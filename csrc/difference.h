@@ -72,6 +72,7 @@ static void difference_kernel(const Call *call, Tiling tiling, Piece *piece) {
                     }
                 }
             }
+            if (call->weight.data) check_weights(piece, w, len);
             double sum = 0, count = 0;
             const double *coefficients = grad ? call->coefficients + n * call->coefficients_n + c * call->K : 0;
             float coefficient = grad ? (float)coefficients[term->truth[0]] : 0.0f;

@@ -92,7 +92,7 @@ static void element_row(const Call *call, const Span *span, int64_t c, const Ele
         vf wi = all(1.0f);
         if (weighted) wi = load(w + i);
         if (selects) wi = keep(from_bytes(rows->counts + i), wi);
-        count += wi;
+        count += as_size(wi);
     }
     sums[call->region[COUNT]] += selects || weighted ? sum_of(count) : (double)len;
 }
@@ -119,7 +119,7 @@ static void element_row_double(const Call *call, const Span *span, int64_t c, co
         for (int64_t i = 0; grad && i < len; i++)
             out[i] += rows->counts[i] ? slope[i] * coefficients[term->truth[0]] * w[i] : 0.0;
     }
-    for (int64_t i = 0; sums && i < len; i++) sums[call->region[COUNT]] += w[i];
+    for (int64_t i = 0; sums && i < len; i++) sums[call->region[COUNT]] += w[i] >= 0 && w[i] <= MOST_WEIGHT ? w[i] : NAN;
     double *to = grad ? (double *)call->gradient.data + offset_of(&call->gradient, n, c, s) : 0;
     for (int64_t i = 0; grad && i < len; i++) to[i * call->gradient.s] = out[i];
 }

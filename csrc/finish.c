@@ -11,13 +11,13 @@ static double number_of(const View *v, int64_t c) {
 }
 
 static Finished divide(const Part *part, double numerator, double denominator) {
-    if (denominator != 0) return (Finished){numerator / denominator, 1 / denominator};
-    return (Finished){part->empty == EMPTY_NAN ? NAN : numerator * 0.0, 0.0};
+    if (denominator != 0) return (Finished){numerator / denominator, 1 / denominator, 0};
+    return (Finished){part->empty == EMPTY_NAN ? NAN : numerator * 0.0, 0.0, 0};
 }
 
 static Finished reduced(const Part *part, double numerator, double denominator, double normalizer) {
     if (normalizer == normalizer) return divide(part, numerator, normalizer);
-    return part->reduction == REDUCE_MEAN ? divide(part, numerator, denominator) : (Finished){numerator, 1.0};
+    return part->reduction == REDUCE_MEAN ? divide(part, numerator, denominator) : (Finished){numerator, 1.0, 0};
 }
 
 /* Mean of terms */
@@ -36,6 +36,7 @@ static double sum_over_rows(const Loss *loss, const double *totals, int64_t rows
 static Finished finish_terms(const Loss *loss, const Part *part, const double *totals, int64_t rows, double normalizer) {
     const double smoothing = part->smoothing;
     double numerator = 0, denominator = 0;
+    int no_size = 0;
     for (int64_t c = 0; c < loss->call.C; c++) {
         double value = 0, class_weight = number_of(&part->class_weight, c);
         for (int side = 0; side < 2 && part->truth[side] >= 0; side++) {
@@ -46,7 +47,8 @@ static Finished finish_terms(const Loss *loss, const Part *part, const double *t
             value += sum * truth_weight_of(part, c, side);
         }
         numerator += value * class_weight;
-        denominator += sum_over_rows(loss, totals, rows, c, part->count) * class_weight;
+        double size = sum_over_rows(loss, totals, rows, c, part->count);
+        denominator += size * class_weight, no_size |= isnan(size);
     }
     Finished mean = reduced(part, numerator / part->divisor, denominator / part->divisor, normalizer);
     if (part->of_mean.count) {
@@ -57,6 +59,7 @@ static Finished finish_terms(const Loss *loss, const Part *part, const double *t
         mean.slope *= slope;
     }
     mean.slope /= part->divisor;
+    mean.no_size = no_size && part->reduction == REDUCE_MEAN && isnan(normalizer);
     return mean;
 }
 
@@ -100,18 +103,21 @@ static int read_region(const Loss *loss, const Part *part, const double *totals,
 static Finished finish_regions(const Loss *loss, const Part *part, const double *totals, int64_t rows) {
     const int64_t regions = part->over_batch ? 1 : rows;
     double numerator = 0, denominator = 0, registers[MOST_REGISTERS];
+    int no_size = 0;
     for (int64_t c = 0; c < loss->call.C; c++) {
         double sum = 0, count = 0;
         for (int64_t n = 0; n < regions; n++) {
             int rule = read_region(loss, part, totals, rows, n, c, registers);
-            count += rule != LEFT_OUT;
+            count += rule != LEFT_OUT, no_size |= isnan(registers[COUNT]);
             if (rule == BY_FORMULA) sum += losskit_tape_value(&part->formula, registers);
             if (rule == BY_PENALTY) sum += losskit_tape_value(&part->penalty, registers);
         }
         double class_weight = number_of(&part->class_weight, c);
         numerator += sum * class_weight, denominator += count * class_weight;
     }
-    return reduced(part, numerator, denominator, NAN);
+    Finished mean = reduced(part, numerator, denominator, NAN);
+    mean.no_size = no_size;
+    return mean;
 }
 
 static void gradient_of_regions(const Loss *loss, const Part *part, const double *totals, int64_t rows, double slope,

@@ -49,6 +49,7 @@ typedef struct {
 /* The value of a part, and its derivative by the numerator of its mean. */
 typedef struct {
     double value, slope;
+    int no_size; /* of a mean, or of a region: its weights are not those of a mean */
 } Finished;
 
 /* From totals (rows, C, K). A normalizer that is not NaN replaces the denominator of a mean. */

@@ -61,6 +61,10 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
     for (int64_t p = 0; p < loss->parts; p++) {
         const Part *part = loss->part + p;
         finished[p] = losskit_finish(loss, part, totals, rows, normalizer);
+        if (finished[p].no_size) {
+            details.problem = BAD_WEIGHT;
+            return BAD_VALUE;
+        }
         double own = rounded(loss, finished[p].value), term = rounded(loss, own * upstream_of(loss, part));
         if (part_values) part_values[p] = (float)own;
         sum = p ? rounded(loss, sum + term) : term;

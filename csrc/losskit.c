@@ -3,6 +3,7 @@
 #include "call.h"
 #include "memory.h"
 #include "parallel.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,13 @@ int64_t losskit_abi(void) { return FINGERPRINT << 16 | (int64_t)sizeof(Call); }
 const Kernels *losskit_kernels(void) {
     if (level < 0) losskit_level(-1);
     return level == AVX512 ? &losskit_avx512 : level == AVX2 ? &losskit_avx2 : &losskit_plain;
+}
+
+/* Sums over weights that no mean can have are no sizes. Those of terms stay, for a loss that divides by another number. */
+static void invalidate_sizes(const Call *call, int64_t rows) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int k = 0; k < REGION_COLUMNS; k++)
+            if (call->region[k] >= 0) call->totals[i * call->K + call->region[k]] = NAN;
 }
 
 typedef struct {
@@ -110,15 +118,17 @@ int64_t losskit_run_pieces(Call *call, Kernel kernel) {
     Run run = {call, kernel, tiling, pieces};
     int64_t threads = call->N * call->C * call->S < 2 * LEAST_WORK ? 1 : call->threads;
     losskit_parallel(count, threads, run_piece, &run);
-    int64_t short_of_memory = 0;
+    int64_t short_of_memory = 0, bad_weight = 0;
     call->problem = NO_PROBLEM, call->activations_not_saved = 0;
     for (int64_t i = 0; i < count; i++) {
         if (pieces[i].problem && !call->problem)
             call->problem = pieces[i].problem, call->bad_value = pieces[i].bad_value;
         call->activations_not_saved |= pieces[i].activations_not_saved, short_of_memory |= pieces[i].short_of_memory;
+        bad_weight |= pieces[i].bad_weight;
         if (own)
             for (int64_t k = 0; k < columns; k++) call->totals[i / each * columns + k] += sums[i * columns + k];
     }
+    if (bad_weight) invalidate_sizes(call, samples * call->C);
     free(memory);
     return short_of_memory;
 }

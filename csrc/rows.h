@@ -202,6 +202,10 @@ static void load_mask(uint8_t *restrict out, const View *v, int64_t n, int64_t c
 
 INLINE int is_plain(const View *v) { return v->type == FLOAT32 && v->s == 1; }
 
+INLINE int has_l1(const Call *call) {
+    return call->region[TP_L1] >= 0 || call->region[FP_L1] >= 0 || call->region[FN_L1] >= 0;
+}
+
 /* How far beyond 0 and 1 a soft label may lie. */
 INLINE float rounding_of(const View *v) {
     switch (v->type) {
@@ -211,6 +215,16 @@ INLINE float rounding_of(const View *v) {
     case FLOAT64: return 8.8817842e-16f;
     default: return 0.0f;
     }
+}
+
+/* A weight as part of a size: NaN where no mean can have it. */
+INLINE vf as_size(vf w) { return pick(both(le((vf){0}, w), le(w, all(MOST_WEIGHT))), w, all(NAN)); }
+
+/* Notes weights that no mean can have, where sums are computed. */
+INLINE void check_weights(Piece *piece, const float *w, int64_t len) {
+    int fit = 1;
+    for (int64_t i = 0; piece->totals && i < len; i++) fit &= w[i] >= 0 && w[i] <= MOST_WEIGHT;
+    piece->bad_weight |= !fit;
 }
 
 /* The first value that no label can have is kept. */

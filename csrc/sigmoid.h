@@ -92,7 +92,7 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
         .grad = call->coefficients != 0,
         .save_activations = call->activations == SAVE_ACTIVATIONS,
         .region = region[TP] >= 0 || region[PRED] >= 0,
-        .squares = region[PRED_SQ] >= 0 || region[TARGET_SQ] >= 0 || region[ABS_DIFF] >= 0,
+        .squares = region[PRED_SQ] >= 0 || region[TARGET_SQ] >= 0 || has_l1(call),
         .log = call->terms > 0 && is_log(call->term),
         .rows = &term_rows,
         .formulas = term_rows.memory != 0,
@@ -143,9 +143,11 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                     hard = 0;
                     done = !soft_blocks(call, x, t, w, len, sums, coefficients, out, request, may_be_hard);
                 }
+                if (done && request.weighted) check_weights(piece, w, len);
             }
             if (!done) {
                 RowContent content = load_valid_row(call, piece, span, c, &rows);
+                if (call->weight.data) check_weights(piece, rows.w, len);
                 some_ignored |= content.ignored; /* where one is ignored, others will be */
                 hard = may_be_hard && !content.soft;
                 if (call->logit_bias)

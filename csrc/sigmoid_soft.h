@@ -8,7 +8,7 @@ typedef struct {
     int sum, grad;        /* totals; the gradient, given that of the totals */
     int save_activations; /* instead of the gradient, what it is computed from once that of the totals is known */
     int region;           /* tp, pred, target */
-    int squares;          /* pred_sq, target_sq, abs_diff */
+    int squares;          /* pred_sq, target_sq, tp_l1, fp_l1, fn_l1 */
     int log;              /* the first term is -log p, summed by the truth alone */
     int terms;            /* the others, from position `log` on */
     int squared;          /* the only other one is -(1 - p)^2 log p */
@@ -113,15 +113,19 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
                       const double *coefficients, float *g, const Request request) {
     const vf zero = {0}, one = all(1.0f);
     const Term *terms = call->term;
-    vf tp = zero, fp = zero, fn = zero, target = zero, count = zero, pred_sq = zero, target_sq = zero, abs_diff = zero;
+    vf tp = zero, fp = zero, fn = zero, target = zero, count = zero, pred_sq = zero, target_sq = zero;
+    vf tp_l1 = zero, fp_l1 = zero, fn_l1 = zero;
     vf term_sums[MOST_TERMS][4], c_truth[MOST_TERMS][2], c_every[MOST_TERMS][2];
-    vf g_tp = zero, g_pred = zero, g_sq = zero, g_abs = zero;
+    vf g_tp = zero, g_pred = zero, g_sq = zero;
+    float g_tp_l1 = 0, g_fp_l1 = 0, g_fn_l1 = 0;
     for (int j = 0; j < call->terms; j++)
         for (int k = 0; k < 4; k++) term_sums[j][k] = zero;
     if (request.grad) {
         g_tp = all(coefficient_of(coefficients, call->region[TP])), g_pred = all(coefficient_of(coefficients, call->region[PRED]));
         g_sq = all(2 * coefficient_of(coefficients, call->region[PRED_SQ]));
-        g_abs = all(coefficient_of(coefficients, call->region[ABS_DIFF]));
+        g_tp_l1 = coefficient_of(coefficients, call->region[TP_L1]);
+        g_fp_l1 = coefficient_of(coefficients, call->region[FP_L1]);
+        g_fn_l1 = coefficient_of(coefficients, call->region[FN_L1]);
         for (int j = 0; j < call->terms; j++)
             for (int k = 0; k < 2; k++) {
                 c_truth[j][k] = all(coefficient_of(coefficients, terms[j].truth[k]));
@@ -148,11 +152,13 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
         if (request.squares && request.sum) {
             pred_sq = fma_(p * p, wi, pred_sq);
             target_sq = fma_(ti * ti, wi, target_sq);
-            abs_diff = fma_(absolute(difference), wi, abs_diff);
+            tp_l1 = fma_(pick(lt(difference, zero), p, ti), wi, tp_l1);
+            fp_l1 = fma_(max_or_nan(zero, difference), wi, fp_l1);
+            fn_l1 = fma_(max_or_nan(zero, zero - difference), wi, fn_l1);
         }
         if (request.grad) {
             slope = fma_(g_sq, p, fma_(g_tp, ti, g_pred));
-            slope += pick(lt(zero, difference), g_abs, keep(lt(difference, zero), zero - g_abs));
+            slope += l1_slope(difference, g_tp_l1, g_fp_l1, g_fn_l1);
             slope = slope * (p * q);
         }
         if (call->terms) {
@@ -183,7 +189,10 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
     if (request.squares) {
         add_to(sums, call->region[PRED_SQ], sum_of(pred_sq));
         add_to(sums, call->region[TARGET_SQ], sum_of(target_sq));
-        add_to(sums, call->region[ABS_DIFF], sum_of(abs_diff));
+        double missing = sum_of(fn_l1);
+        add_to(sums, call->region[TP_L1], true_positives(sum_of(tp_l1), missing, sum_of(target)));
+        add_to(sums, call->region[FP_L1], sum_of(fp_l1));
+        add_to(sums, call->region[FN_L1], missing);
     }
     for (int j = 0; j < call->terms; j++)
         for (int k = 0; k < 2; k++) {

@@ -87,12 +87,13 @@ static void sum_elements(Tile *tile, double *sums) {
             columns[COUNT] += w;
             columns[PRED_SQ] = fma_(p * p, w, columns[PRED_SQ]);
             columns[TARGET_SQ] = fma_(t * t, w, columns[TARGET_SQ]);
-            columns[ABS_DIFF] = fma_(absolute(difference), w, columns[ABS_DIFF]);
+            columns[TP_L1] = fma_(pick(lt(difference, zero), p, t), w, columns[TP_L1]);
+            columns[FP_L1] = fma_(max_or_nan(zero, difference), w, columns[FP_L1]);
+            columns[FN_L1] = fma_(max_or_nan(zero, zero - difference), w, columns[FN_L1]);
             vf r = zero;
             if (grad) {
                 r = fma_(all(f[TP]), t, fma_(all(2 * f[PRED_SQ]), p, all(f[PRED])));
-                vf by_abs = all(f[ABS_DIFF]);
-                r += pick(lt(zero, difference), by_abs, keep(lt(difference, zero), zero - by_abs));
+                r += l1_slope(difference, f[TP_L1], f[FP_L1], f[FN_L1]);
                 r = r * p;
             }
             if (call->terms) {
@@ -116,8 +117,11 @@ static void sum_elements(Tile *tile, double *sums) {
         double right = true_positives(sum_of(columns[TP]), sum_of(fn), sum_of(columns[TARGET]));
         if (region[TP] >= 0) sums[c * K + region[TP]] += right;
         if (region[PRED] >= 0) sums[c * K + region[PRED]] += right + sum_of(fp);
+        if (region[TP_L1] >= 0)
+            sums[c * K + region[TP_L1]] +=
+                true_positives(sum_of(columns[TP_L1]), sum_of(columns[FN_L1]), sum_of(columns[TARGET]));
         for (int k = TARGET; k < REGION_COLUMNS; k++)
-            if (region[k] >= 0) sums[c * K + region[k]] += sum_of(columns[k]);
+            if (region[k] >= 0 && k != TP_L1) sums[c * K + region[k]] += sum_of(columns[k]);
         for (int64_t j = 0; j < call->terms; j++) {
             const Term *term = call->term + j;
             if (term->truth[0] >= 0) sums[c * K + term->truth[0]] += sum_of(truth[j]);

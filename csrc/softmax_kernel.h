@@ -68,7 +68,7 @@ static void read_factors(Tile *tile) {
 
 static int softmax_is_general(const Call *call) {
     const int64_t *region = call->region;
-    int general = call->dense || region[PRED_SQ] >= 0 || region[TARGET_SQ] >= 0 || region[ABS_DIFF] >= 0;
+    int general = call->dense || region[PRED_SQ] >= 0 || region[TARGET_SQ] >= 0 || has_l1(call);
     for (int64_t j = 0; j < call->terms; j++) general |= call->term[j].every[0] >= 0;
     return general;
 }

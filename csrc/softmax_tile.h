@@ -187,5 +187,6 @@ static void read_positions(Tile *tile) {
             tile->w[i] = tile->counts[i] ? tile->w[i] : 0.0f;
             tile->index[i] = tile->counts[i] ? tile->index[i] : -1;
         }
+    if (call->weight.data) check_weights(tile->piece, tile->w, len);
     tile->complete = !incomplete, tile->raw = len == P;
 }

@@ -10,10 +10,16 @@ typedef struct {
 /* TP: from what is missing of the target where that is less, so that it is not lost to rounding. */
 INLINE double true_positives(double tp, double fn, double target) { return fn < tp ? target - fn : tp; }
 
+/* The slope by p of the columns tp_l1, fp_l1 and fn_l1, from p - t: where p is t, halfway between both sides. */
+INLINE vf l1_slope(vf difference, float tp, float fp, float fn) {
+    vf below = all(tp - fn), above = all(fp), zero = {0};
+    return pick(lt(difference, zero), below, pick(lt(zero, difference), above, (below + above) * 0.5f));
+}
+
 INLINE int is_log(const Term *term) { return !term->program && term->gamma == 0 && term->rest == 0; }
 
 /* Whether the slope takes a logarithm that p does not tell where it is nearly 0. */
-INLINE int slope_takes_log(const Term *term) { return term->rest != 0 && term->q != 1; }
+INLINE int slope_takes_log(const Term *term) { return term->program || (term->rest != 0 && term->q != 1); }
 
 INLINE TermValue term_value(const Term *term, vf l, vf p, vf q) {
     float a = (float)term->log, gamma = (float)term->gamma, b = (float)term->rest, e = (float)term->q;

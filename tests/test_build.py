@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import cProfile
 import inspect
 import math
 import os
@@ -71,7 +73,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def value(text: Any) -> float:
-    return float(losskit.build(text)(ZEROS, ONES))
+    return float(losskit.build(text, references=True)(ZEROS, ONES))
 
 
 # What text says
@@ -129,7 +131,7 @@ def test_option_values(text: str, options: dict[str, Any]) -> None:
 def test_options_that_are_tensors() -> None:
     weighted = losskit.build("ce(class_weight=[1, 2.5])")
     assert torch.as_tensor(weighted.class_weight).tolist() == [1.0, 2.5]
-    theirs = losskit.build("torch.nn:BCEWithLogitsLoss(pos_weight=tensor([3.0]))")
+    theirs = losskit.build("torch.nn:BCEWithLogitsLoss(pos_weight=tensor([3.0]))", references=True)
     assert theirs(ZEROS, ONES).item() == pytest.approx(3 * math.log(2))
 
 
@@ -146,8 +148,8 @@ def test_options_that_are_tensors() -> None:
     ],
 )
 def test_a_loss_prints_as_text_that_builds_it(text: str) -> None:
-    built = losskit.build(text)
-    again = losskit.build(repr(built))
+    built = losskit.build(text, references=True)
+    again = losskit.build(repr(built), references=True)
     assert repr(again) == repr(built)
     assert getattr(again, "numbers", None) == getattr(built, "numbers", None)
     assert "\n" not in repr(built)
@@ -201,7 +203,7 @@ def test_references(file: Path, text: str, expected: float) -> None:
 def test_a_file_by_its_full_path_and_a_function_of_the_kit(file: Path) -> None:
     # one sure and right element of two: p = 1/2 at logit 0, so TP = 1, P = 1, T = 2 and 1 - (2 + 3) / (3 + 3) = 1/6
     input, target = torch.zeros(1, 1, 2, dtype=torch.float64), torch.ones(1, 1, 2, dtype=torch.float64)
-    assert losskit.build(f"{file}:my_dice(smooth=3)")(input, target).item() == pytest.approx(1 / 6)
+    assert losskit.build(f"{file}:my_dice(smooth=3)", references=True)(input, target).item() == pytest.approx(1 / 6)
 
 
 def test_an_edited_file_is_read_again(file: Path) -> None:
@@ -238,7 +240,8 @@ def test_an_edited_file_is_read_again(file: Path) -> None:
 )  # fmt: skip
 def test_configs(config: dict[str, Any], text: str) -> None:
     given = repr(config)
-    assert repr(losskit.build(config)) == repr(losskit.build(text))
+    built = losskit.build(config, references=True)
+    assert repr(built) == repr(losskit.build(text, references=True))
     assert repr(config) == given  # a config is read, not used up
 
 
@@ -252,7 +255,7 @@ def test_losses_within_a_config() -> None:
 def refusal(spec: Any) -> tuple[str, str]:
     """The message, and the part of the text that it points at."""
     with pytest.raises(ValueError) as caught:
-        losskit.build(spec)
+        losskit.build(spec, references=True)
     lines = str(caught.value).split("\n")
     if len(lines) == 1:
         return lines[0], ""
@@ -351,6 +354,98 @@ def test_text_is_never_evaluated(text: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     refusal(text)
     assert not Path("evaluated").exists()
+
+
+REFERENCES = (
+    "os:system('touch evaluated')",
+    "my_losses.py:my_dice",
+    {"loss": "os:system", "command": "touch evaluated"},
+    {"os:system": {"command": "touch evaluated"}},
+    {"sum": ["dice", {"weight": 2, "loss": "os:system('touch evaluated')"}]},
+    {"loss": {"loss": "torch.nn:MSELoss"}},
+)
+
+
+@pytest.mark.parametrize("spec", REFERENCES, ids=repr)
+def test_references_are_off_unless_requested(spec: Any, file: Path) -> None:
+    file.write_text("open('evaluated', 'w')")
+    with pytest.raises(ValueError, match=r"refers to code.*references=True"):
+        losskit.build(spec)
+    assert not Path("evaluated").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "os:system('touch evaluated')",
+        "os:system(command='touch evaluated')",
+        "subprocess:Popen('touch evaluated', shell=True)",
+        "subprocess:Popen(args='touch evaluated', shell=True)",
+        "subprocess:getoutput(cmd='touch evaluated')",
+        "pathlib:Path.touch('evaluated')",
+        "builtins:open('evaluated', 'w')",
+        "builtins:exec",
+        "my_losses.py:Writer('evaluated')",
+    ],
+)
+def test_only_losses_modules_and_functions_of_tensors_are_called(text: str, file: Path) -> None:
+    file.write_text("class Writer:\n    def __init__(self, name):\n        open(name, 'w')\n")
+    message, _ = refusal(text)
+    assert re.search("not called|takes its tensors first", message)
+    assert not Path("evaluated").exists()
+
+
+@pytest.mark.parametrize("text", ["1e999 * dice", "dice / 1e-400", "-1e999 * dice + bce", "dice * (1e999 - 1e999)"])
+def test_weights_are_finite(text: str) -> None:
+    assert re.search("finite number|divided by zero", refusal(text)[0])
+    for weight in (math.inf, -math.inf, math.nan):
+        with pytest.raises(ValueError, match="finite number"):
+            losskit.build({"loss": "dice", "weight": weight})
+        with pytest.raises(ValueError, match="finite number"):
+            losskit.DiceLoss() * weight
+
+
+def test_a_text_has_a_limit() -> None:
+    with pytest.raises(ValueError, match="10011 characters"):
+        losskit.build("dice + " * 1430 + "x")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "d" * 9000,
+        "dice(smooth='" + "x" * 9000 + "')",
+        "dice(" + "x" * 9000 + "=1)",
+        "ce(class_weight=[" + "1, " * 2500 + "-1])",
+        "a" * 4000 + ".py:" + "b" * 4000,
+        {"loss": "dice", "weight": "1" * 9000},
+        {"loss": "dice", "smooth": "1" * 9000},
+        {"x" * 9000: 1.0},
+        {"x" * 9000: 1, "y" * 9000: 2},
+        {"loss": ["x" * 9000]},
+        {"sum": {"x" * 9000: 1}},
+    ],
+    ids=range(11),
+)
+def test_messages_quote_at_most_a_line(spec: Any) -> None:
+    for references in (False, True):
+        with pytest.raises(ValueError) as caught:
+            losskit.build(spec, references=references)
+        assert len(str(caught.value)) < 800
+
+
+def test_building_takes_time_in_proportion_to_the_text() -> None:
+    """Calls of Python functions are counted, which no load on the machine changes."""
+
+    def calls(text: str) -> int:
+        profile = cProfile.Profile()
+        with contextlib.suppress(ValueError):
+            profile.runcall(losskit.build, text)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    for text in ("dice + ", "ce - 2 * ", "dice(smooth=1) / 2 - "):
+        few, many = (calls(text * count + "bce") for count in (40, 160))
+        assert many < 5 * few
 
 
 @settings(max_examples=300)

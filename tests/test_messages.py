@@ -96,9 +96,8 @@ def test_arguments_that_are_no_tensors(case):
     assert "float" in message
 
 
-@pytest.mark.parametrize(("dtype", "repair"), [(torch.uint16, r"target\.long\(\)"), (torch.complex64, r"target\.real")])
-def test_labels_of_a_type_without_arithmetic(dtype, repair):
-    labels = torch.zeros(2, 3, dtype=torch.int32).to(dtype)
+def test_labels_of_a_type_without_arithmetic():
+    labels = torch.zeros(2, 3, dtype=torch.int32).to(torch.uint16)
     for loss in (losskit.CrossEntropyLoss(), losskit.DiceLoss()):
-        with pytest.raises(TypeError, match=f"got {dtype}. Pass {repair}"):
+        with pytest.raises(TypeError, match=r"got torch\.uint16. Pass target\.long\(\)"):
             loss(torch.randn(2, 4, 3), labels)

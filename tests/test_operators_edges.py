@@ -217,7 +217,7 @@ def test_a_logit_that_is_no_number_shows_and_stays_where_it_is(level, link, colu
     assert ours.isnan().any()
     assert (ours.isnan() <= totals.isnan()).all()
     for k, column in enumerate(g.columns):
-        if column in ("pred", "pred_sq", "abs_diff"):
+        if column in ("pred", "pred_sq", "fp_l1", "fn_l1"):
             assert torch.equal(ours[..., k].isnan(), totals[..., k].isnan())
     at = gradient[0, :, 5] if link == "softmax" else gradient[0, 1, 5]
     assert at.isnan().all()

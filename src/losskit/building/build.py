@@ -18,16 +18,18 @@ from torch import nn
 from losskit.building.references import Reference, make
 from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import find, short_name
+from losskit.core.errors import quoted
 from losskit.core.loss import Loss
 from losskit.core.wrapped import as_loss
 
 M = TypeVar("M", bound=nn.Module)
+T = TypeVar("T")
 Value = Any  # of an option: numbers, strings, True, False, None and lists of them
 
 _REFERENCE = re.compile(
     r"""(?: (?P<quoted> "[^"]+\.py" | '[^']+\.py' )
-          | (?P<place> (?:[A-Za-z]:)? [\w.~/\\] [\w.~/\\-]* \.py | [A-Za-z_][\w.]* ) )
-        : (?P<name> [A-Za-z_]\w* (?:\.[A-Za-z_]\w*)* )
+          | (?P<place> (?:[A-Za-z]:)? [\w.~/\\] [\w.~/\\-]{0,255}? \.py | [A-Za-z_][\w.]{0,255} ) )
+        : (?P<name> [A-Za-z_]\w{0,255} (?:\.[A-Za-z_]\w*)* )
       | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*'   # strings, which hold no references""",
     re.VERBOSE,
 )
@@ -41,17 +43,21 @@ _WORDS = {"true": "True", "false": "False", "none": "None", "null": "None", "yes
 
 
 @overload
-def build(loss: M) -> M: ...  # type: ignore[overload-overlap]
+def build(loss: M, *, references: bool = False) -> M: ...  # type: ignore[overload-overlap]
 @overload
-def build(loss: str | Mapping[str, Any] | Callable[..., Any]) -> Loss: ...
-def build(loss: Any) -> nn.Module:
+def build(loss: str | Mapping[str, Any] | Callable[..., Any], *, references: bool = False) -> Loss: ...
+def build(loss: Any, *, references: bool = False) -> nn.Module:
     """Build a loss from text or from a config; a loss or a module is returned as it is.
 
     Text names losses by class, function or short name, with options, and adds and scales them::
 
         losskit.build("dice + 0.5 * focal(gamma=2)")
-        losskit.build("bce + my_losses.py:my_dice(smooth=0.5)")     # a file of yours
-        losskit.build("torch.nn:HuberLoss(delta=2.0) / 2")          # anything that can be imported
+
+    With `references=True` text also names a class or a function in a file or a module. Building it imports and runs
+    that code, so pass it only for text that you trust as you trust code::
+
+        losskit.build("bce + my_losses.py:my_dice(smooth=0.5)", references=True)
+        losskit.build("torch.nn:HuberLoss(delta=2.0) / 2", references=True)
 
     A config is a mapping, as JSON, YAML or TOML give it. It names a loss and its options, or a sum::
 
@@ -60,20 +66,20 @@ def build(loss: Any) -> nn.Module:
         {"sum": [{"loss": "dice"}, {"weight": 0.5, "loss": "focal", "gamma": 2}]}
 
     Wherever a config names a loss, text will do: `{"sum": ["dice", "0.5 * focal"]}`. What does not describe a loss
-    is a ValueError that points at the place.
+    is a ValueError that points at the place; so is text of more than 10 000 characters.
     """
     if isinstance(loss, nn.Module):
         return loss
     if isinstance(loss, str):
-        return _Text(loss).loss()
+        return _Text(loss, references).loss()
     if isinstance(loss, Mapping):
-        return _from_config(loss, "")
+        return _from_config(loss, "", references)
     if isinstance(loss, type) and issubclass(loss, nn.Module):
         raise TypeError(f"build takes a loss; got the class {loss.__name__}. Pass {loss.__name__}().")
     if callable(loss):
         return as_loss(loss)
     advice = ' For a sum pass {"sum": [...]}.' if isinstance(loss, Sequence) else ""
-    raise TypeError(f"build takes text, a config or a loss; got {loss!r}.{advice}")
+    raise TypeError(f"build takes text, a config or a loss; got {quoted(loss)}.{advice}")
 
 
 def split(text: str) -> list[str]:
@@ -95,10 +101,14 @@ def reference_of(text: str) -> Reference | None:
 class _Text:
     """One line of text, and the places in it that errors point at."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, may_refer: bool = False) -> None:
+        if len(text) > _LONGEST:
+            raise ValueError(f"This text has {len(text)} characters, and a loss is written in at most {_LONGEST}.")
+        self.may_refer = may_refer  # whether references may be imported, which runs their code
         self.text = re.sub(r"\s", " ", text.strip())
         self.references: dict[int, Reference] = {}  # by position
         self.code = _REFERENCE.sub(self._mark, self.text)
+        self.bytes = None if self.code.isascii() else self.code.encode()
 
     def _mark(self, match: re.Match[str]) -> str:
         """A name of the same length in place of a reference, so that positions stay."""
@@ -126,9 +136,10 @@ class _Text:
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Where a node begins and ends, in characters."""
-        encoded = self.code.encode()  # ast counts bytes
-        start, end = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", len(encoded))
-        return len(encoded[:start].decode()), len(encoded[:end].decode())
+        start, end = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None)
+        if self.bytes is None:
+            return start, len(self.code) if end is None else end
+        return len(self.bytes[:start].decode()), len(self.bytes[:end].decode())  # ast counts bytes
 
     def error(self, place: ast.AST | tuple[int, int], message: str) -> ValueError:
         """The error that says this of this place."""
@@ -162,6 +173,8 @@ class _Text:
 
     def evaluate(self, node: ast.expr) -> Loss | float:
         """A sum, a product, a number or a loss."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            return self._summed(node)
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             return self._combined(node, self.evaluate(node.left), self.evaluate(node.right))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
@@ -179,6 +192,27 @@ class _Text:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             raise self.error(node, "A loss is named without quotes.")
         raise self.error(node, f"This is not part of a loss. {_GRAMMAR}")
+
+    def _summed(self, node: ast.BinOp) -> Loss | float:
+        """A chain of sums at once: added one by one, a long one would be copied as often as it has parts."""
+        chain: list[ast.BinOp] = []
+        first: ast.expr = node
+        while isinstance(first, ast.BinOp) and isinstance(first.op, (ast.Add, ast.Sub)):
+            chain.append(first)
+            first = first.left
+        result = self.evaluate(first)
+        terms: list[tuple[float, Any]] = [(1.0, result)]
+        for each in reversed(chain):
+            right = self.evaluate(each.right)
+            if isinstance(result, Loss) and isinstance(right, Loss):
+                terms.append((1.0 if isinstance(each.op, ast.Add) else -1.0, right))
+            else:
+                result = self._combined(each, result, right)
+                terms = [(1.0, result)]
+        try:
+            return result if len(terms) == 1 else WeightedSum(terms)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self.error(node, str(error)) from error
 
     def _combined(self, node: ast.BinOp, left: Loss | float, right: Loss | float) -> Loss | float:
         if isinstance(node.op, ast.Div) and isinstance(right, Loss):
@@ -236,6 +270,8 @@ class _Text:
     ) -> Loss:
         """The loss of this name with these options; errors point at the option they speak of."""
         reference = self.references.get(self.span(head)[0])
+        if reference and not self.may_refer:
+            raise self.error(head, f"{quoted(str(reference))} {_REFUSED}")
         cls = None if reference else self._find(head)
         try:
             if reference is not None:
@@ -283,65 +319,68 @@ class _Text:
 
 
 _WIDEST = 100  # characters of the text in a message
+_REFUSED = "refers to code, which this would run. If you trust the text as you trust code, pass references=True."
+_LONGEST = 10_000  # characters of a text
 _TOO_DEEP = "it is nested too deeply"
 _EVALUATED = (ast.BinOp, ast.UnaryOp, ast.Name, ast.Call)
 _GRAMMAR = 'Write names, numbers, + - * / and parentheses, as in "dice + 0.5 * focal(gamma=2)".'
 
 
-def _from_config(config: Any, place: str) -> Loss:
+def _from_config(config: Any, place: str, references: bool) -> Loss:
     """The loss of one node of a config; `place` says where it is, as `sum[1].`."""
     if isinstance(config, (nn.Module, str)) or (callable(config) and not isinstance(config, (type, Mapping))):
-        return as_loss(_located(place, lambda: build(config)))
+        return as_loss(_located(place, lambda: build(config, references=references)))
     if not isinstance(config, Mapping):
-        raise ValueError(f"{place or 'config'}: expected text or a mapping; got {config!r}. {_FORMS}")
+        raise ValueError(f"{place or 'config'}: expected text or a mapping; got {quoted(config)}. {_FORMS}")
     if not config:
         raise ValueError(f"{place or 'config'}: expected a loss; the mapping is empty. {_FORMS}")
     rest = dict(config)
     if "sum" in rest or "loss" in rest:
         weight = _weight(rest.pop("weight", 1), place)
-        loss = _sum(rest, place) if "sum" in rest else _one(rest.pop("loss"), rest, place)
+        loss = _sum(rest, place, references) if "sum" in rest else _one(rest.pop("loss"), rest, place, references)
         return loss if weight == 1 else weight * loss
     if len(rest) > 1:
-        known = " and ".join(repr(key) for key in rest)
+        known = " and ".join(map(quoted, list(rest)[:8]))
         raise ValueError(f"{place or 'config'}: {known} do not say which loss this is. {_FORMS}")
     ((name, options),) = rest.items()
     if options is not None and not isinstance(options, Mapping):
-        raise ValueError(f"{place or 'config'}: {name!r} takes a mapping of its options; got {options!r}. {_FORMS}")
-    return _one(name, dict(options or {}), place)
+        said = f"{quoted(name)} takes a mapping of its options; got {quoted(options)}"
+        raise ValueError(f"{place or 'config'}: {said}. {_FORMS}")
+    return _one(name, dict(options or {}), place, references)
 
 
-def _sum(config: dict[str, Any], place: str) -> Loss:
+def _sum(config: dict[str, Any], place: str, references: bool) -> Loss:
     items = config.pop("sum")
     if config:
-        raise ValueError(f"{place or 'config'}: a sum has no {next(iter(config))!r}; options belong to its losses.")
+        name = quoted(next(iter(config)))
+        raise ValueError(f"{place or 'config'}: a sum has no {name}; options belong to its losses.")
     if isinstance(items, (str, Mapping)) or not isinstance(items, Sequence) or not items:
-        raise ValueError(f"{place or 'config'}: sum takes a list of losses; got {items!r}. {_FORMS}")
-    terms = [(1.0, _from_config(item, f"{place}{'.' if place else ''}sum[{i}]")) for i, item in enumerate(items)]
+        raise ValueError(f"{place or 'config'}: sum takes a list of losses; got {quoted(items)}. {_FORMS}")
+    terms = [
+        (1.0, _from_config(item, f"{place}{'.' if place else ''}sum[{i}]", references)) for i, item in enumerate(items)
+    ]
     return _located(place, lambda: WeightedSum(list(terms)))
 
 
-def _one(name: Any, options: dict[str, Any], place: str) -> Loss:
+def _one(name: Any, options: dict[str, Any], place: str, references: bool) -> Loss:
     if not options:
-        return _from_config(name, place)
+        return _from_config(name, place, references)
     if not isinstance(name, str):
         raise ValueError(
-            f"{place or 'config'}: the options {', '.join(options)} want the name of a loss; got {name!r}."
+            f"{place or 'config'}: the options {', '.join(options)} want the name of a loss; got {quoted(name)}."
         )
-    text = [key for key, value in options.items() if isinstance(value, str) and _is_number(value)]
-    advice = f" {text[0]} is text here: YAML wants a point in 1.0e-3." if text else ""
-    return _located(place, lambda: _Text(name).named(options), advice)
+    text = [key for key, value in options.items() if isinstance(value, str) and _is_number(value)][:1]
+    advice = "".join(f" {quoted(key)} is text here: YAML wants a point in 1.0e-3." for key in text)
+    return _located(place, lambda: _Text(name, references).named(options), advice)
 
 
 def _weight(weight: Any, place: str) -> float:
     if isinstance(weight, bool) or not isinstance(weight, (int, float)):
         advice = "YAML wants a point in 1.0e-3" if isinstance(weight, str) else "per-class weights are class_weight"
         raise ValueError(
-            f"{place or 'config'}: weight multiplies the loss, so it is one number; got {weight!r}. ({advice}.)"
+            f"{place or 'config'}: weight multiplies the loss, so it is one number; got {quoted(weight)}. ({advice}.)"
         )
     return weight
-
-
-T = TypeVar("T")
 
 
 def _located(place: str, make_loss: Callable[[], T], advice: str = "") -> T:

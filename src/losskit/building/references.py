@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from losskit.core.errors import nearest
+from losskit.core.errors import nearest, quoted
 from losskit.core.loss import Loss
 from losskit.core.wrapped import as_loss
 
@@ -65,6 +65,8 @@ def criterion(
     if isinstance(module, type) and issubclass(module, Loss):
         found = module
     if isinstance(found, type):
+        if not issubclass(found, nn.Module):
+            raise TypeError(f"{quoted(str(reference))} is no class of losses or modules, so it is not called. {_KINDS}")
         return _made(reference, _call(found, arguments, options))
     loss: Callable[..., Any] = found
     if isinstance(found, nn.Module) or not callable(found):
@@ -73,17 +75,29 @@ def criterion(
         raise TypeError(
             f"{reference} is a module made already ({type(found).__name__}), so it takes no options."
             if callable(found)
-            else f"{reference} is no loss but {found!r:.80}. Name a function, a class or a module there."
+            else f"{reference} is no loss but {quoted(found)}. {_KINDS}"
         )
+    if not _is_function(found):
+        raise TypeError(f"{quoted(str(reference))} is no function of tensors, so it is not called. {_KINDS}")
     if _misses_tensors(found, arguments, options):
         return _bound(reference, loss, arguments, options) if arguments or options else loss
+    if not reference.place.endswith(".py"):  # a user's file, whose code has run already, may have one that makes a loss
+        raise TypeError(f"{quoted(str(reference))} takes no tensors with these options, so it is not called. {_KINDS}")
     return _made(reference, _call(loss, arguments, options))
+
+
+_KINDS = "A reference names a loss or module class, or a function of tensors."
+
+
+def _is_function(found: Any) -> bool:
+    """Whether it may be a function of tensors: one written in Python, or PyTorch's own."""
+    return not inspect.isbuiltin(found) or str(found.__module__).split(".")[0] in ("torch", "None")
 
 
 def _made(reference: Reference, made: Any) -> Callable[..., Any]:
     if isinstance(made, type) or not callable(made):
         raise TypeError(
-            f"{reference} made {made!r}, which is no loss. Make a module, or a function of (input, target)."
+            f"{reference} made {quoted(made)}, which is no loss. Make a module, or a function of (input, target)."
         )
     return made  # type: ignore[no-any-return]
 

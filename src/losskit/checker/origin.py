@@ -162,7 +162,7 @@ def origin_of(loss: Any, options: Mapping[str, Any] | None = None) -> Origin:
         return Referred(loss, options)
     if options:
         raise ValueError(f"{loss!r} is text of its own: write its options inside, as in focal(gamma=2).")
-    return Object(build(loss))
+    return Object(build(loss, references=True))
 
 
 def options_of(owner: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -209,7 +210,7 @@ def plot(
     from losskit.figures.plots import figure, save  # here, so that `losskit --help` does without
 
     texts = [text for given in losses for text in _checked(split, given)]
-    criteria = {text: _checked(build, text) for text in texts}
+    criteria = {text: _checked(partial(build, references=True), text) for text in texts}
     picture = _checked(figure, criteria, over)
     try:
         path = _checked(save, picture, out)

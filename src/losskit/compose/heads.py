@@ -23,10 +23,10 @@ class HeadsSum(WeightedSum):
     def evaluate(
         self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
     ) -> list[Tensor]:
-        if not _several(tensors):
+        if not several(tensors):
             return super().evaluate(tensors, arguments, inner)
         weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
-        self._check_call(None if _several((normalizer,)) else normalizer, whole, arguments)
+        self._check_call(None if several((normalizer,)) else normalizer, whole, arguments)
         values = []
         for index, (own, w, m, n) in enumerate(self._own(tensors, weight, mask, normalizer)):
             part = self.losses[index]
@@ -36,7 +36,7 @@ class HeadsSum(WeightedSum):
         return values
 
     def totals(self, *tensors: Any, weight: Any = None, mask: Any = None) -> Sums:
-        if not _several(tensors):
+        if not several(tensors):
             return super().totals(*tensors, weight=weight, mask=mask)
         self.require_summable()
         parts: Any = self.losses
@@ -105,7 +105,7 @@ class MultiTaskLoss(HeadsSum):
     def evaluate(
         self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
     ) -> list[Tensor]:
-        if not _several(tensors):
+        if not several(tensors):
             raise TypeError(
                 f"{self.name}: output must be a dict or a list with a tensor for each head, {', '.join(self.names)}; "
                 f'got {type(tensors[0]).__name__}. Pass {{"{self.names[0]}": output, ...}}.'
@@ -125,5 +125,6 @@ def _weighted(loss: Any) -> tuple[Any, Any]:
     return 1.0, loss
 
 
-def _several(tensors: tuple[Any, ...]) -> bool:
+def several(tensors: tuple[Any, ...]) -> bool:
+    """Whether each part has tensors of its own."""
     return bool(tensors) and isinstance(tensors[0], (Mapping, list, tuple))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from losskit.compose.heads import HeadsSum
+from losskit.compose.heads import HeadsSum, several
+from losskit.core.algebra import WeightedSum, finish
+from losskit.core.calls import call, hooked, require_normalizer
 from losskit.core.options import Configured, option
+from losskit.core.parts import Parts
+from losskit.core.reduction import result_dtype
+from losskit.core.totals import Sums, anything_counts
 from losskit.core.wrapped import as_loss
 
 
@@ -26,6 +33,9 @@ class LearnedWeights(HeadsSum):
 
     Source: Kendall, Gal, Cipolla 2018, arXiv:1705.07115; Liebel and Koerner 2018, arXiv:1805.06334, whose penalty
     keeps the loss positive.
+
+    A task of which nothing counts in a batch (all its labels are ignored) is left out, with its penalty, so that its
+    weight stays. Of a loss without sums that add, such as TopKLoss, this is not known.
 
     Elsewhere: Kendall et al. halve the weight of regression losses, for which pass `0.5 * loss`; Liebel and Koerner
     learn sigma itself.
@@ -52,10 +62,45 @@ class LearnedWeights(HeadsSum):
         return list((weights / 2 if self.variant == "liebel" else weights).unbind())
 
     def combine(self, values: list[Tensor], weights: list[float | Tensor]) -> Tensor:
+        *values, counts = values
         s = self.log_variance
         penalty = F.softplus(s) if self.variant == "liebel" else s / 2
-        return super().combine(values, weights) + penalty.sum().to(values[0].dtype)
+        left = torch.where(counts.to(s.device) != 0, penalty, 0.0)
+        return super().combine(values, weights) + left.sum().to(values[0].dtype)
+
+    def _named(
+        self, values: list[Tensor], weights: list[float | Tensor], inner: Mapping[int, Parts] = MappingProxyType({})
+    ) -> Parts:
+        return super()._named(values[:-1], weights, inner)
 
     @property
     def is_mean(self) -> bool:
         return False  # the penalty is added once, not for each batch
+
+    def evaluate(
+        self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
+    ) -> list[Tensor]:
+        """The value of each part, and at the end whether anything of each counts, (parts,)."""
+        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
+        self._check_call(None if several((normalizer,)) else normalizer, whole, arguments)
+        known = {} if several(tensors) else self._sums_of_labels(tensors, weight, mask, every=False)
+        values, counts = [], []
+        for index, (own, w, m, n) in enumerate(self._own(tensors, weight, mask, normalizer)):
+            part: Any = self.losses[index]
+            require_normalizer(self.name, part, n)
+            of_whole = None if whole is None else whole.part(str(index))
+            sums = known.get(index)
+            if sums is None and part.summable and not arguments and not hooked(part):
+                sums = part.totals(*own, weight=w, mask=m)
+            counts.append(own[0].new_ones((), dtype=torch.bool) if sums is None else anything_counts(sums))
+            if sums is None or (inner is not None and isinstance(part, WeightedSum)):
+                values.append(call(part, own, w, m, n, of_whole, arguments, index, inner))
+            else:
+                values.append(finish(part, sums, n, of_whole).to(result_dtype(own[0])))
+        return [*values, torch.stack(counts)]
+
+    def finish_parts(
+        self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None
+    ) -> list[Tensor]:
+        values = super().finish_parts(sums, normalizer=normalizer, whole=whole)
+        return [*values, torch.stack([anything_counts(sums.part(str(i))) for i in range(len(self.losses))])]

@@ -193,7 +193,7 @@ class WeightedSum(Summable):
         for index, part in enumerate(self._parts):
             own = None if whole is None else whole.part(str(index))
             if index in sums:
-                value = _finish(part, sums[index], normalizer, own).to(result_dtype(tensors[0]))
+                value = finish(part, sums[index], normalizer, own).to(result_dtype(tensors[0]))
             else:
                 value = call(part, tensors, weight, mask, normalizer, own, arguments, index, inner)
             values.append(value)
@@ -275,7 +275,7 @@ class WeightedSum(Summable):
         if isinstance(whole, Counts):
             self._require_mean()
         return [
-            _finish(part, sums.part(str(index)), normalizer, None if whole is None else whole.part(str(index)))
+            finish(part, sums.part(str(index)), normalizer, None if whole is None else whole.part(str(index)))
             for index, part in enumerate(self._parts)
         ]
 
@@ -336,7 +336,7 @@ def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:
         yield loss.label, loss
 
 
-def _finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums | None) -> Tensor:
+def finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums | None) -> Tensor:
     value: Tensor = part.finish(sums, normalizer=normalizer, whole=whole)
     return value
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from losskit.core.errors import nearest
+from losskit.core.errors import nearest, quoted
 
 if TYPE_CHECKING:
     from losskit.core.loss import Loss
@@ -96,7 +96,7 @@ def find(name: str) -> Entry:
         lower = {alias.lower(): alias for alias in known}
         if name.lower() in lower:
             return known[lower[name.lower()]]
-        raise ValueError(f"There is no loss called {name!r}{nearest(name, known)} `losskit list` names them all.")
+        raise ValueError(f"There is no loss called {quoted(name)}{nearest(name, known)} `losskit list` names them all.")
     return known[name]
 
 

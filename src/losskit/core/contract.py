@@ -44,10 +44,10 @@ class InputSpec(NamedTuple):
         check_floating(owner, "input", input)
         check_tensor(owner, "target", target)
         if not target.is_floating_point() and target.dtype not in _LABELS:
-            repair = "target.real" if target.is_complex() else "target.long()"
+            check_real(owner, "target", target)
             raise TypeError(
                 f"{owner}: target must hold booleans, integers of 8 to 64 bits that PyTorch computes with, or floating "
-                f"point numbers; got {target.dtype}. Pass {repair}."
+                f"point numbers; got {target.dtype}. Pass target.long()."
             )
         given = input
         if self.same_shape:
@@ -96,7 +96,7 @@ def elementwise(owner: str, name: str, tensor: Tensor | None, wanted: Sequence[i
     """A weight or mask with as many dimensions as the elements, each of their size or 1."""
     if tensor is None:
         return None
-    check_tensor(owner, name, tensor)
+    check_real(owner, name, tensor)
     if name == "mask":
         check_mask(owner, tensor)
     if not _fits(tensor, wanted):
@@ -123,8 +123,29 @@ def check_tensor(owner: str, name: str, value: object) -> None:
         raise TypeError(f"{owner}: {name} must be a tensor; got {type(value).__name__}. Pass torch.as_tensor({name}).")
 
 
-def check_floating(owner: str, name: str, value: object) -> None:
+def check_real(owner: str, name: str, value: object) -> None:
+    """A tensor of numbers that are not complex."""
     check_tensor(owner, name, value)
+    assert isinstance(value, Tensor)
+    if value.is_complex():
+        raise TypeError(
+            f"{owner}: {name} is complex, {value.dtype}, and only MSELoss, L1Loss, SmoothL1Loss and HuberLoss take "
+            f"complex input and target, whose difference they measure by its modulus. Pass {name}.abs() if the modulus "
+            "is meant."
+        )
+
+
+def modulus(owner: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """A complex input and target as the modulus of their difference, and 0."""
+    if not (input.is_complex() or target.is_complex()):
+        return input, target
+    check_equal(owner, {"input": input, "target": target})
+    error = (input - target).abs()
+    return error, torch.zeros_like(error)
+
+
+def check_floating(owner: str, name: str, value: object) -> None:
+    check_real(owner, name, value)
     assert isinstance(value, Tensor)
     if not value.is_floating_point():
         raise TypeError(f"{owner}: {name} must be floating point; got {value.dtype}. Pass {name}.float().")
@@ -216,7 +237,7 @@ def _per_position(
     """A weight or mask as a view that broadcasts to (N, C, *): by position, or by element under sigmoid."""
     if tensor is None:
         return None
-    check_tensor(owner, name, tensor)
+    check_real(owner, name, tensor)
     n, c = input.shape[0], input.shape[1]
     by_class = link != "sigmoid"
     if name == "weight" and tensor.dim() == 1 and (refuse_1d or spatial or (c > 1 and not by_class)):

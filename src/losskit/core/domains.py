@@ -13,7 +13,7 @@ import torch
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from torch import Tensor, nn
 
-from losskit.core.errors import nearest
+from losskit.core.errors import nearest, quoted
 
 Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to keep, or an error
 
@@ -34,14 +34,14 @@ class PerClass(Conversion):
 
     def convert(self, owner: str, name: str, value: Any) -> Any:
         if isinstance(value, (str, numbers.Number)):
-            raise TypeError(f"{owner}: {name} takes {self.text}, as a list or a 1-D tensor; got {value!r}")
+            raise TypeError(f"{owner}: {name} takes {self.text}, as a list or a 1-D tensor; got {quoted(value)}")
         tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.get_default_dtype())
         if tensor.dim() != 1:
             raise ValueError(
                 f"{owner}: {name} takes {self.text}, as a list or a 1-D tensor; got shape {tuple(tensor.shape)}"
             )
         if self._negative(value):
-            raise ValueError(f"{owner}: {name} takes {self.text}; got {tensor.tolist()}")
+            raise ValueError(f"{owner}: {name} takes {self.text}; got {quoted(tensor.tolist())}")
         return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
 
     @staticmethod
@@ -108,7 +108,7 @@ def domain_of(annotation: Any) -> Domain:
 
 
 def _fail(owner: str, name: str, text: str, value: object) -> ValueError:
-    return ValueError(f"{owner}: {name} must be {text}; got {value!r}")
+    return ValueError(f"{owner}: {name} must be {text}; got {quoted(value)}")
 
 
 def _check_none(owner: str, name: str, value: Any) -> Any:
@@ -123,7 +123,7 @@ def _number(kind: type) -> Domain:
 
     def check(owner: str, name: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, wanted):
-            raise TypeError(f"{owner}: {name} must be {text}; got {value!r} ({type(value).__name__})")
+            raise TypeError(f"{owner}: {name} must be {text}; got {quoted(value)} ({type(value).__name__})")
         if math.isnan(value):
             raise _fail(owner, name, text, value)
         return kind(value)
@@ -134,7 +134,7 @@ def _number(kind: type) -> Domain:
 def _instance(annotation: Any, kind: type, text: str) -> Domain:
     def check(owner: str, name: str, value: Any) -> Any:
         if not isinstance(value, kind):
-            raise TypeError(f"{owner}: {name} must be {text}; got {value!r} ({type(value).__name__})")
+            raise TypeError(f"{owner}: {name} must be {text}; got {quoted(value)} ({type(value).__name__})")
         return value
 
     return Domain(annotation, check, {"bool": "True or False", "str": "a string"}.get(text, text))
@@ -145,7 +145,7 @@ def _sequence(annotation: Any, element: Domain) -> Domain:
 
     def check(owner: str, name: str, value: Any) -> Any:
         if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, Tensor)):
-            raise TypeError(f"{owner}: {name} must be {text}; got {value!r}")
+            raise TypeError(f"{owner}: {name} must be {text}; got {quoted(value)}")
         return tuple(element.check(owner, name, v) for v in (value.tolist() if isinstance(value, Tensor) else value))
 
     return Domain(annotation, check, text)
@@ -157,7 +157,7 @@ def _literal(annotation: Any, allowed: tuple[Any, ...]) -> Domain:
     def check(owner: str, name: str, value: Any) -> Any:
         if not any(type(value) is type(a) and value == a for a in allowed):
             hint = nearest(value, [str(a) for a in allowed]) if isinstance(value, str) else ""
-            raise ValueError(f"{owner}: {name} must be {text}; got {value!r}{hint}")
+            raise ValueError(f"{owner}: {name} must be {text}; got {quoted(value)}{hint}")
         return value
 
     return Domain(annotation, check, text)

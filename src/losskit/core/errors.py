@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+_WIDEST = 100  # characters of a value in a message
+
 
 class LosskitWarning(UserWarning):
     """Something losskit does that its caller may not expect."""
@@ -14,8 +16,16 @@ class LosskitWarning(UserWarning):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of a sentence: `; did you mean "smooth"?`, or a full stop where no known name is close."""
+    if len(word) > _WIDEST:
+        return "."
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.55)
     return f'; did you mean "{matches[0]}"?' if matches else "."
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it: on one line, and of a long one its beginning."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 4]} ..."
 
 
 def shape(tensor: object) -> str:

@@ -14,7 +14,7 @@ from losskit.core.contract import check_tensor, elementwise
 from losskit.core.domains import Reduction
 from losskit.core.options import Configured, option
 from losskit.core.parts import Part, Parts
-from losskit.core.reduction import Empty, divide, reduce, result_dtype, weighted
+from losskit.core.reduction import Empty, check_size, divide, reduce, result_dtype, weighted
 from losskit.core.totals import Counts, Sums
 from losskit.ops.inputs import computing_dtype, summing_dtype
 
@@ -318,6 +318,8 @@ class Summable(Loss):
                     f"{self.name}: normalizer= replaces the denominator of a mean, and this loss is no mean."
                 )
             denominator = torch.as_tensor(normalizer, dtype=numerator.dtype, device=numerator.device)
+        elif denominator is not None:
+            check_size(denominator, self.name)
         return numerator if denominator is None else divide(numerator, denominator, self.empty, self.name)
 
     def counts(

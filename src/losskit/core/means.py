@@ -8,12 +8,12 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, check_tensor, elementwise, modulus
 from losskit.core.errors import check_returned, shape
 from losskit.core.formulas import program_of
 from losskit.core.loss import Summable
 from losskit.core.passes import Watching
-from losskit.core.reduction import total, weighted
+from losskit.core.reduction import size_of, total, weighted
 from losskit.core.totals import Sums
 from losskit.ops import choice, differences
 from losskit.ops.columns import Column, Difference
@@ -61,7 +61,7 @@ class MeanLoss(Summable):
 
     def size(self, share: Tensor) -> Tensor:
         """The denominator of the mean, from the weights of what counts."""
-        return total(share)
+        return size_of(share)
 
     def denominator(self, target: Tensor, weight: Tensor | None, mask: Tensor | None, classes: int | None) -> Tensor:
         values = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(self.values_shape(target))
@@ -98,7 +98,7 @@ class ElementLoss(MeanLoss):
         names = self.tensors
         check_floating(self.name, names[0], tensors[0])
         for name, tensor in zip(names[1:], tensors[1:], strict=True):
-            check_tensor(self.name, name, tensor)
+            check_real(self.name, name, tensor)
             check_equal(self.name, {names[0]: tensors[0], name: tensor})
 
     def weighed(
@@ -138,8 +138,10 @@ class DifferenceSpec(NamedTuple):
     def checked(
         owner: str, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
     ) -> dict[str, Tensor | None]:
-        check_floating(owner, "input", input)
+        check_tensor(owner, "input", input)
         check_tensor(owner, "target", target)
+        input, target = modulus(owner, input, target)
+        check_floating(owner, "input", input)
         check_equal(owner, {"input": input, "target": target})
         weight = elementwise(owner, "weight", weight, input.shape)
         mask = elementwise(owner, "mask", mask, input.shape)
@@ -184,6 +186,13 @@ class RegressionLoss(ElementLoss):
             reason = choice.refused_formula or choice.OWN_FORMULA
             choice.choose(self.name, 2, {"native": reason, "triton": choice.NO_DIFFERENCES})
         return super().totals(*tensors, weight=weight, mask=mask)
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        if self.difference() is not None and all(isinstance(t, Tensor) for t in tensors):
+            tensors = modulus(self.name, *tensors)
+        return super().weighed(*tensors, weight=weight, mask=mask)
 
     # How one C call serves it: see losskit.core.passes.
 

@@ -15,7 +15,7 @@ from torch import nn
 from typing_extensions import Self, dataclass_transform
 
 from losskit.core.domains import Checker, Domain, domain_of
-from losskit.core.errors import nearest
+from losskit.core.errors import nearest, quoted
 from losskit.core.foreign import FOREIGN_NAMES
 from losskit.core.passes import REPLACED
 from losskit.ops.plan import Plans
@@ -199,16 +199,18 @@ def _refuse_positional(cls: type[Configured], value: Any) -> NoReturn:
             continue
         shown = "..." if numbers else repr(value)
         raise TypeError(f"{cls.__name__} takes its options by name: {cls.__name__}({declared.name}={shown}).")
-    raise TypeError(f"{cls.__name__} takes its options by name; {value!r} is none of {', '.join(cls.options)}.")
+    raise TypeError(f"{cls.__name__} takes its options by name; {quoted(value)} is none of {', '.join(cls.options)}.")
 
 
 def _refuse_unknown(cls: type[Configured], options: dict[str, Any]) -> NoReturn:
     name = next(n for n in options if n not in cls.options)
     advice = FOREIGN_NAMES.get(name)
     if advice is not None:
-        raise TypeError(f"{cls.__name__} has no option {name!r}: {advice}")
+        raise TypeError(f"{cls.__name__} has no option {quoted(name)}: {advice}")
     known = ", ".join(cls.options)
-    raise TypeError(f"{cls.__name__} has no option {name!r}{nearest(name, cls.options)} Its options are: {known}.")
+    raise TypeError(
+        f"{cls.__name__} has no option {quoted(name)}{nearest(name, cls.options)} Its options are: {known}."
+    )
 
 
 def _equal(a: object, b: object) -> bool:

@@ -239,7 +239,7 @@ def _made(
 ) -> Plan | Unserved:  # fmt: skip
     """The plan of a layout, once the inputs are found to keep the contract."""
     parts: Sequence[Part] = loss.planned_parts()
-    if input.dim() == 0:
+    if input.dim() == 0 or input.is_complex() or target.is_complex():
         return Unserved()
     groups = Pass(parts).inputs(parts, input, target, weight, mask)
     inputs = groups[0][0]

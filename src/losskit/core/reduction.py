@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.domains import Reduction
+from losskit.ops import reference, values
 from losskit.ops.inputs import can_branch, computing_dtype, summing_dtype
 
 Empty = Literal["zero", "nan", "raise"]
@@ -25,6 +26,12 @@ def divide(numerator: Tensor, denominator: Tensor, empty: Empty, owner: str) -> 
         )
     quotient = numerator / torch.where(nothing, 1.0, denominator)
     return torch.where(nothing, torch.nan if empty == "nan" else numerator * 0.0, quotient)
+
+
+def check_size(size: Tensor, owner: str) -> None:
+    """Raise, where Python may look, that the weights are not those of a mean; elsewhere the mean is NaN."""
+    if can_branch(size) and bool(size.detach().isnan().any()):
+        raise ValueError(values.weight_message(owner))
 
 
 def never_zero(tensor: Tensor) -> bool:
@@ -53,7 +60,11 @@ def reduce(
     if reduction == "sum":
         return total(value).to(value.dtype)
     numerator = total(value)
-    denominator = total(share) if normalizer is None else torch.as_tensor(normalizer).to(numerator)
+    if normalizer is None:
+        denominator = size_of(share)
+        check_size(denominator, owner)
+    else:
+        denominator = torch.as_tensor(normalizer).to(numerator)
     return divide(numerator, denominator, empty, owner).to(value.dtype)
 
 
@@ -73,3 +84,9 @@ def weighted(values: Tensor, weight: Tensor | None, counts: Tensor | None) -> tu
 
 def total(tensor: Tensor) -> Tensor:
     return tensor.sum(dtype=summing_dtype(tensor))
+
+
+def size_of(share: Tensor) -> Tensor:
+    """What a mean divides by: the sum of the weights, NaN where no mean can have them."""
+    equal = not any(share.stride())  # no weight was given
+    return reference.sized(total(share), None if equal else share, share)

@@ -15,7 +15,7 @@ from losskit.core.formulas import values_read
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
 from losskit.core.options import option
 from losskit.core.passes import Watching
-from losskit.core.reduction import divide
+from losskit.core.reduction import check_size, divide
 from losskit.core.totals import NEUTRAL, Recorder, Sums, Totals
 from losskit.ops.agreement import check_tape
 from losskit.ops.columns import REGION_COLUMNS, Column
@@ -80,9 +80,9 @@ class RegionLoss(RegionOptions, LabelLoss):
         check_returned(self.name, method, value, (1,) if self.coupled else (1, 2))
         if self.coupled and self.class_weight is not None:
             raise TypeError(f"{self.name}: classes are coupled in one formula, so class_weight has no meaning here.")
-        asked = {*recorder.asked, "pred", "target", "count", *(["abs_diff"] if self.overlap == "l1" else [])}
-        if self.absent == "penalize" and self.overlap != "l1":
-            asked.add("tp")
+        asked = {*recorder.asked, "pred", "target", "count"}
+        if self.absent == "penalize":
+            asked.add("fp_l1" if self.overlap == "l1" else "tp")
         return [c for c in REGION_COLUMNS if c in asked]
 
     @property
@@ -166,6 +166,7 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def pairs(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The loss of each (sample, class) pair, and 1 where it counts; both 0 elsewhere."""
+        check_size(columns["count"], self.name)
         if self.coupled:
             return self._samples(columns)
         if self._all_formula(columns):
@@ -237,7 +238,8 @@ class RegionLoss(RegionOptions, LabelLoss):
         return 1 - self.per_class(total)
 
 
-_SAMPLES = {"tp": 1.0, "pred": 3.0, "target": 2.0, "count": 8.0, "pred_sq": 2.5, "target_sq": 1.5, "abs_diff": 2.25}
+_SAMPLES = {"tp": 1.0, "pred": 3.0, "target": 2.0, "count": 8.0, "pred_sq": 2.5, "target_sq": 1.5}
+_SAMPLES |= {"tp_l1": 1.375, "fp_l1": 1.625, "fn_l1": 0.625}
 _POINTS = {  # regions of several samples and classes, also empty and perfect ones
     "tp": ((1.0, 0.0, 2.5, 1e-3, 4.0), (0.0, 0.25, 40.0, 3.0, 2.0), (0.5, 7.0, 0.0, 6.0, 1.0)),
     "pred": ((3.0, 0.0, 2.5, 0.5, 5.5), (1e-6, 1.0, 70.0, 3.0, 4.0), (2.0, 9.0, 4.0, 8.0, 1.5)),
@@ -245,7 +247,9 @@ _POINTS = {  # regions of several samples and classes, also empty and perfect on
     "count": ((8.0, 8.0, 8.0, 9.0, 16.0), (4.0, 9.0, 100.0, 3.0, 20.0), (6.0, 30.0, 12.0, 25.0, 8.0)),
     "pred_sq": ((2.5, 0.0, 2.5, 0.25, 5.0), (1e-12, 0.5, 65.0, 3.0, 3.0), (1.5, 8.5, 3.0, 7.0, 1.25)),
     "target_sq": ((1.5, 0.0, 2.5, 4.0, 4.0), (0.0, 6.0, 60.0, 3.0, 9.0), (1.0, 8.0, 5.0, 9.0, 1.0)),
-    "abs_diff": ((2.25, 0.0, 0.0, 4.0, 1.5), (1e-6, 6.5, 40.0, 0.0, 9.0), (2.0, 3.0, 9.0, 5.0, 0.75)),
+    "tp_l1": ((1.375, 0.0, 2.5, 0.25, 4.0), (0.0, 0.25, 45.0, 3.0, 2.0), (0.5, 7.0, 0.0, 6.0, 1.0)),
+    "fp_l1": ((1.625, 0.0, 0.0, 0.25, 1.5), (1e-06, 0.75, 25.0, 0.0, 2.0), (1.5, 2.0, 4.0, 2.0, 0.5)),
+    "fn_l1": ((0.625, 0.0, 0.0, 3.75, 0.0), (0.0, 5.75, 15.0, 0.0, 7.0), (0.5, 1.0, 5.0, 3.0, 0.25)),
 }
 _known_tapes: dict[Any, tuple[Tape, Tape] | str] = {}
 

@@ -104,12 +104,24 @@ class Sums:
         return f"{type(self).__name__}({', '.join(f'{name}={part!r}' for name, part in self._parts.items())})"
 
 
+def anything_counts(sums: Sums) -> Tensor:
+    """Whether an element, or a region, counts in any of these sums."""
+    size = next((sums[name] for name in ("denominator", "count") if name in sums), None)
+    if size is not None:
+        return (size.detach() != 0).any()
+    return torch.stack([anything_counts(sums.part(name)) for name in sums.names()]).any()
+
+
 class Counts(Sums):
     """The denominators of a batch's means alone, which its targets tell before any output is computed."""
 
 
 class Totals:
-    """The totals of each class, (N, C): sums of p t, p, t, 1, p², t² and abs(p - t), and what follows from them."""
+    """The totals of each class, (N, C): sums of p t, p, t, 1, p² and t², and what follows from them.
+
+    With overlap="l1", p t is min(p, t). What p and t have beyond it is summed by itself: a difference of totals would
+    lose a small sum to the rounding of large ones.
+    """
 
     def __init__(self, columns: dict[str, Tensor], overlap: str = "product") -> None:
         self._columns = columns
@@ -120,25 +132,23 @@ class Totals:
 
     @property
     def tp(self) -> Tensor:
-        if self._overlap == "l1":
-            return (self.column("pred") + self.column("target") - self.column("abs_diff")) / 2
-        return self.column("tp")
+        return self.column("tp_l1" if self._overlap == "l1" else "tp")
 
     @property
     def fp(self) -> Tensor:
-        return self.pred - self.tp
+        return self.column("fp_l1") if self._overlap == "l1" else self.pred - self.tp
 
     @property
     def fn(self) -> Tensor:
-        return self.target - self.tp
+        return self.column("fn_l1") if self._overlap == "l1" else self.target - self.tp
 
     @property
     def tn(self) -> Tensor:
-        return self.count - self.pred - self.target + self.tp
+        return self.count - self.target - self.fp
 
     @property
     def pred(self) -> Tensor:
-        return self.column("pred")
+        return self.tp + self.fp if self._overlap == "l1" else self.column("pred")
 
     @property
     def target(self) -> Tensor:
@@ -158,11 +168,12 @@ class Totals:
 
     @property
     def abs_diff(self) -> Tensor:
-        return self.column("abs_diff")
+        return self.column("fp_l1") + self.column("fn_l1")
 
 
 # One of each of tp, fp, fn and tn: totals on which every formula has a value and a slope.
-NEUTRAL = {"tp": 1.0, "pred": 2.0, "target": 2.0, "count": 4.0, "pred_sq": 2.0, "target_sq": 2.0, "abs_diff": 2.0}
+NEUTRAL = {"tp": 1.0, "pred": 2.0, "target": 2.0, "count": 4.0, "pred_sq": 2.0, "target_sq": 2.0}
+NEUTRAL |= {"tp_l1": 1.0, "fp_l1": 1.0, "fn_l1": 1.0}
 
 
 class Recorder(Totals):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from losskit.core.errors import quoted
 from losskit.core.loss import Loss
 from losskit.core.loss import Weight as Weight
 from losskit.core.options import Configured
@@ -67,7 +69,7 @@ def as_loss(loss: Any) -> Loss:
     if isinstance(loss, Loss):
         return loss
     if isinstance(loss, type) or not callable(loss):
-        raise TypeError(f"A loss, a module or a callable can be added to a loss; got {loss!r}.")
+        raise TypeError(f"A loss, a module or a callable can be added to a loss; got {quoted(loss)}.")
     module = getattr(loss, "Module", None)  # a function made by the kit stands for its module with default options
     if isinstance(module, type) and issubclass(module, Loss):
         return module()
@@ -134,9 +136,12 @@ def split(weight: Any) -> tuple[float, nn.Module | None]:
     if not hasattr(weight, "__float__"):
         raise TypeError(
             f"A loss is multiplied by a number, a tensor or a module that gives one (losskit.Scheduled for a "
-            f"schedule); got {weight!r}."
+            f"schedule); got {quoted(weight)}."
         )
-    return float(weight), None
+    number = float(weight)
+    if not math.isfinite(number):
+        raise ValueError(f"A loss is multiplied by a finite number; got {number}.")
+    return number, None
 
 
 def times(weight: float | Tensor, value: Tensor) -> Tensor:

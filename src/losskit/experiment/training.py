@@ -69,7 +69,9 @@ class Parts:
         make = shipped.get("model")
         if run.model is not None:
             make = load(Reference(*run.model.rsplit(":", 1)))
-        return cls(build(shipped.get("losses", {}).get(run.loss, run.loss)), make, shipped.get("metric"))
+        return cls(
+            build(shipped.get("losses", {}).get(run.loss, run.loss), references=True), make, shipped.get("metric")
+        )
 
 
 class Evaluator:

@@ -92,7 +92,7 @@ def read_losses(losses: str | Sequence[Any] | Mapping[str, Any]) -> tuple[list[s
     problems = []
     for name, loss in named:
         try:
-            build(loss)
+            build(loss, references=True)
         except (TypeError, ValueError) as error:
             problems.append(f"{name!r}: {error}")
         if not (isinstance(loss, str) and loss == name):

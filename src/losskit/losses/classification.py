@@ -15,7 +15,7 @@ from losskit.core.domains import ClassNumbers, NonNegative
 from losskit.core.labels import ModeOptions, check_length
 from losskit.core.options import Configured, option
 from losskit.core.passes import Watching
-from losskit.core.reduction import divide
+from losskit.core.reduction import check_size, divide
 from losskit.core.totals import Sums
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
@@ -229,6 +229,7 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         numerator, denominator = super().conclude(sums)
         assert denominator is not None
+        check_size(denominator, self.name)
         return self.of_mean(divide(numerator, denominator, self.empty, self.name)), None
 
     def of_mean(self, mean: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
@@ -66,7 +66,7 @@ class SobolevLoss(MeanLoss):
     ) -> Tensor:
         tensors = [output, target, inputs, target_grad]
         if generator is not None and self.directions is not None:
-            check_tensor(self.name, "inputs", inputs)
+            check_real(self.name, "inputs", inputs)
             tensors.append(_unit_vectors(self.directions, inputs, generator))
         return self.reduced(*tensors, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
@@ -122,10 +122,10 @@ class SobolevLoss(MeanLoss):
 
     def _check(self, output: Tensor, target: Tensor, inputs: Tensor, target_grad: Tensor) -> None:
         check_floating(self.name, "output", output)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"output": output, "target": target})
         check_floating(self.name, "inputs", inputs)
-        check_tensor(self.name, "target_grad", target_grad)
+        check_real(self.name, "target_grad", target_grad)
         if output.dim() == 0 or inputs.dim() == 0 or inputs.shape[0] != output.shape[0]:
             raise ValueError(
                 f"{self.name}: output {shape(output)} and inputs {shape(inputs)} must begin with the same number of "
@@ -182,7 +182,7 @@ class GridSobolevLoss(MeanLoss):
     ) -> tuple[Tensor, Tensor]:
         input, target = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
         spacing = self._spacing(input)
         weight = elementwise(self.name, "weight", weight, input.shape)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from losskit.core.means import ElementLoss
 from losskit.core.options import option
-from losskit.core.reduction import total
+from losskit.core.reduction import size_of
 from losskit.ops.values import mark
 
 
@@ -39,8 +39,8 @@ class KLDivLoss(ElementLoss):
 
     def size(self, share: Tensor) -> Tensor:
         if self.reduction != "batchmean" or share.numel() == 0 or share.dim() < 2:
-            return total(share)
-        return total(share.flatten(1).amax(1))
+            return size_of(share)
+        return size_of(share.flatten(1).amax(1))
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         p = target.exp() if self.log_target else target

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
-from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import ClassNumbers
 from losskit.core.errors import shape
 from losskit.core.labels import check_length
@@ -165,7 +165,7 @@ class MultiLabelMarginLoss(MeanLoss):
     ) -> tuple[Tensor, Tensor]:
         input, target = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
         if input.dim() not in (1, 2):
             raise ValueError(f"{self.name}: input must have shape (N, C) or (C,); got {shape(input)}.")

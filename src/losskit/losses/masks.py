@@ -9,11 +9,12 @@ from annotated_types import Ge
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.contract import InputSpec, check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import Configured, option
+from losskit.core.reduction import check_size
 from losskit.core.totals import Sums
 from losskit.losses.points import sample_points, uncertain_points
 from losskit.ops.columns import Column, Formula, TermColumn
@@ -86,7 +87,9 @@ class MaskLoss(MaskOptions, MeanLoss):
         input, target, *given = tensors
         points = given[0] if given else self.points(input)
         totals = torch.cat(ops.totals(self.read(input, target, points, weight, mask), self.columns), 1)  # (M, K)
-        counts = totals[:, self.columns.index("count")] != 0
+        size = totals[:, self.columns.index("count")]
+        check_size(size, self.name)
+        counts = size != 0
         value = self.per_mask(torch.where(counts.unsqueeze(1), totals, 1.0))
         return torch.where(counts, value, 0.0), counts.to(totals.dtype)
 
@@ -99,7 +102,7 @@ class MaskLoss(MaskOptions, MeanLoss):
         self, input: Tensor, target: Tensor, points: Tensor | None, weight: Tensor | None, mask: Tensor | None
     ) -> Inputs:
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         if input.dim() < 2:
             raise ValueError(
                 f"{self.name}: input must have shape (M, *), masks with their pixels; got {shape(input)}. For a single "

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.means import ElementLoss, RegressionLoss
 from losskit.core.options import option
@@ -158,7 +158,7 @@ class GaussianNLLLoss(ElementLoss):
     def check(self, *tensors: Tensor) -> None:
         input, target, var = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
         elementwise(self.name, "var", var, input.shape)
 

@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_tensor, elementwise
+from losskit.core.contract import check_floating, check_real, elementwise
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
@@ -111,7 +111,7 @@ class CTCLoss(MeanLoss):
     def _check_shapes(self, *tensors: Tensor) -> None:
         log_probs, targets, input_lengths, target_lengths = tensors
         check_floating(self.name, "log_probs", log_probs)
-        check_tensor(self.name, "targets", targets)
+        check_real(self.name, "targets", targets)
         if log_probs.dim() not in (2, 3) or 0 in (log_probs.shape[0], log_probs.shape[-1]):
             raise ValueError(
                 f"{self.name}: log_probs must have shape (T, N, C) or (T, C), steps first; got {shape(log_probs)}. For "
@@ -134,6 +134,7 @@ class CTCLoss(MeanLoss):
                 f"in one row, for log_probs {shape(log_probs)}; got {shape(targets)} of {targets.dtype}."
             )
         for name, lengths in (("input_lengths", input_lengths), ("target_lengths", target_lengths)):
+            check_real(self.name, name, lengths)
             if lengths.is_floating_point() or lengths.numel() != samples:
                 raise ValueError(
                     f"{self.name}: {name} holds one whole number a sample, ({samples},) for log_probs "

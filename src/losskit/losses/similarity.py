@@ -9,7 +9,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
@@ -45,7 +45,7 @@ class CosineEmbeddingLoss(MeanLoss):
         input1, input2, target = tensors
         check_floating(self.name, "input1", input1)
         check_floating(self.name, "input2", input2)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"input1": input1, "input2": input2})
         if input1.dim() not in (1, 2) or target.shape != input1.shape[:-1]:
             raise ValueError(

@@ -7,9 +7,12 @@ STRUCTURES = 2  # raise it when a structure of csrc/call.h changes in a way that
 
 DTYPES = ("float32", "float16", "bfloat16", "float64", "bool", "uint8", "int8", "int16", "int32", "int64")
 LINKS = ("sigmoid", "softmax", "difference")
-RegionColumn = Literal["tp", "pred", "target", "count", "pred_sq", "target_sq", "abs_diff"]
+RegionColumn = Literal[
+    "tp", "pred", "target", "count", "pred_sq", "target_sq",
+    "tp_l1", "fp_l1", "fn_l1",  # min(p, t), and what p and t have beyond it
+]  # fmt: skip
 REGION_COLUMNS: tuple[RegionColumn, ...] = get_args(RegionColumn)
-PROBLEMS = ("no_problem", "bad_index", "bad_label", "bad_row", "bad_soft")
+PROBLEMS = ("no_problem", "bad_index", "bad_label", "bad_row", "bad_soft", "bad_weight")
 ACTIVATIONS = ("no_activations", "save_activations", "use_activations")
 
 # Of a formula on numbers; see csrc/operations.h
@@ -31,6 +34,7 @@ RESULTS = {"done": 0, "out_of_memory": 1, "bad_value": 2, "to_be_scaled": 4, "sa
 MOST_PARTS = 8
 
 MOST_TERMS = 8
+MOST_WEIGHT = 1e30  # of an element: float32 holds the sum of as many as there is memory for
 FEW_CLASSES = 8  # whose exponentials fit in registers, and are saved for the gradient
 ROW_TOLERANCE = 1e-3  # how far from 1 the soft labels of a position may sum, besides rounding
 
@@ -69,7 +73,7 @@ def _header() -> str:
         "MOST_TERMS": MOST_TERMS, "FEW_CLASSES": FEW_CLASSES, "MOST_PARTS": MOST_PARTS,
         "MOST_REGISTERS": MOST_REGISTERS, "MOST_ROWS": MOST_ROWS,
     }  # fmt: skip
-    floats = {"ROW_TOLERANCE": ROW_TOLERANCE, "EXPM1_SMALL": EXPM1_SMALL}
+    floats = {"ROW_TOLERANCE": ROW_TOLERANCE, "EXPM1_SMALL": EXPM1_SMALL, "MOST_WEIGHT": MOST_WEIGHT}
     polynomials = {"EXP_TAIL": EXP_TAIL, "LOG1P_OVER_Z": LOG1P_OVER_Z, "LOG_TAIL": LOG_TAIL}
     lines = [
         f"/* Written by setup.py from losskit/ops/constants.py; structures {STRUCTURES}. */",

@@ -63,8 +63,9 @@ class Inputs:
 
 
 def computing_dtype(tensor: Tensor) -> torch.dtype:
-    """Half precision is computed in float32, everything else as it is."""
-    return torch.float32 if tensor.dtype in (torch.float16, torch.bfloat16) else tensor.dtype
+    """Half precision is computed in float32, everything else as it is, and a modulus as the parts are."""
+    dtype = tensor.real.dtype if tensor.is_complex() else tensor.dtype
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def summing_dtype(tensor: Tensor) -> torch.dtype:

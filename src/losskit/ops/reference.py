@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from losskit.ops.columns import Column, Difference, Term, TermColumn
+from losskit.ops.constants import MOST_WEIGHT
 from losskit.ops.inputs import Inputs, can_branch, can_hold, computing_dtype, summing_dtype
-from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot
+from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot, one_minus_exp
 
 T = TypeVar("T")
 
@@ -40,8 +41,17 @@ def totals(inputs: Inputs, columns: Sequence[Column]) -> Tensor:
     sums = []
     for column in columns:
         term = elements.column(column).expand(shape).reshape(shape[0], shape[1], shape[2:].numel())
-        sums.append(term.sum(-1, dtype=summing_dtype(inputs.input)))
+        total = term.sum(-1, dtype=summing_dtype(inputs.input))
+        sums.append(total if isinstance(column, TermColumn) else sized(total, inputs.weight, elements.selected_weight))
     return torch.stack(sums, -1)
+
+
+def sized(size: Tensor, given: Tensor | None, weight: Tensor) -> Tensor:
+    """A sum over weights, NaN where one of them is such that the sum is no size: below 0, huge or NaN."""
+    if given is None:
+        return size
+    fits = (weight >= 0) & (weight <= MOST_WEIGHT)
+    return torch.where(fits.all(), size, torch.nan)
 
 
 def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None) -> Tensor:
@@ -70,10 +80,10 @@ def differences(inputs: Inputs, difference: Difference) -> Tensor:
         input, target = input.where(mask, 0.0), target.where(mask, 0.0)
     value, share = difference(input, target), input.new_ones(()) if weight is None else weight.to(dtype)
     share = share if mask is None else share.where(mask, 0.0)
-    apart = [
+    total, size = (
         t.expand(input.shape).transpose(0, 1).flatten(1).sum(1, dtype=torch.float64) for t in (value * share, share)
-    ]
-    return torch.stack(apart, -1).unsqueeze(0)
+    )
+    return torch.stack([total, sized(size, weight, share)], -1).unsqueeze(0)
 
 
 def ranks(inputs: Inputs, *, pooled: bool) -> Tensor:
@@ -182,6 +192,10 @@ class Elements:
     def p(self) -> Tensor:
         return self.log_p.exp() if self.inputs.from_logits else self.input
 
+    @once
+    def q(self) -> Tensor:
+        return one_minus_exp(self.log_p) if self.inputs.from_logits else 1 - self.input
+
     def truth(self, side: int) -> Tensor:
         return self.target if side == 0 else 1 - self.target
 
@@ -212,6 +226,11 @@ class Elements:
         return self.selected_weight * _REGION[column](self)
 
 
+def _positive_part(tensor: Tensor) -> Tensor:
+    """With the slope 1/2 at 0."""
+    return torch.maximum(tensor, torch.zeros_like(tensor))
+
+
 _REGION: dict[str, Callable[[Elements], Tensor]] = {
     "tp": lambda e: e.p * e.target,
     "pred": lambda e: e.p,
@@ -219,7 +238,10 @@ _REGION: dict[str, Callable[[Elements], Tensor]] = {
     "count": lambda e: torch.ones_like(e.selected_weight),
     "pred_sq": lambda e: e.p * e.p,
     "target_sq": lambda e: e.target * e.target,
-    "abs_diff": lambda e: (e.p - e.target).abs(),
+    # of a certain label from p and q, so that nothing is lost to rounding, nor does min(p, 1) halve the slope at p = 1
+    "tp_l1": lambda e: torch.where(e.target == 1, e.p, torch.minimum(e.p, e.target)),
+    "fp_l1": lambda e: torch.where(e.target == 1, 0.0 * e.p, _positive_part(e.p - e.target)),
+    "fn_l1": lambda e: torch.where(e.target == 1, e.q, _positive_part(e.target - e.p)),
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from losskit.ops.constants import PROBLEMS, ROW_TOLERANCE
+from losskit.ops.constants import MOST_WEIGHT, PROBLEMS, ROW_TOLERANCE
 from losskit.ops.inputs import Inputs, can_branch, can_hold
 from losskit.ops.reference import Elements
 
@@ -151,6 +151,15 @@ def _hard_message(owner: str) -> str:
     return f"{owner}: target holds {{value}}, but ranks need hard labels, 0 or 1. Pass (target > 0.5)."
 
 
+def weight_message(owner: str) -> str:
+    """That the weights of a call are not those of a mean."""
+    return (
+        f"{owner}: weight holds a number below 0, above {MOST_WEIGHT:g} or NaN, and no mean over such weights exists. "
+        "For weights of either sign, pass normalizer= the number to divide by, or reduction='sum'; losses of regions "
+        "divide by sums of weights, so they take none below 0."
+    )
+
+
 def check_hard(inputs: Inputs) -> list[Tensor]:
     """Labels are 0 or 1, given that they lie in [0, 1]; as `check`, which it follows."""
     target = inputs.target
@@ -191,7 +200,7 @@ def _messages(owner: str, classes: int) -> tuple[str, ...]:
     """By the kind of a problem, from 1 on."""
     by_problem = {
         "bad_index": _index_message(owner, classes), "bad_label": _label_message(owner),
-        "bad_row": _row_message(owner), "bad_soft": _hard_message(owner),
+        "bad_row": _row_message(owner), "bad_soft": _hard_message(owner), "bad_weight": weight_message(owner),
     }  # fmt: skip
     return tuple(by_problem[name] for name in PROBLEMS[1:])
 

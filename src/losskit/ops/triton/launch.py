@@ -191,7 +191,7 @@ class Work:
         sides = (self.input, self.target, self.weight, self.mask, self.gradient)
         reach = max((2 * self.c) * abs(c) + positions * abs(s) for _, _, c, s in sides)
         forms = tuple(_form(*self.constants[k : k + 4]) for k in range(0, len(self.constants), 4))
-        scored = {REGION_COLUMNS.index(name) for name in ("tp", "pred", "pred_sq", "abs_diff")}
+        scored = {REGION_COLUMNS.index(name) for name in ("tp", "pred", "pred_sq", "tp_l1", "fp_l1", "fn_l1")}
         return {
             "COLUMNS": self.columns,
             "K": len(self.columns),
@@ -215,7 +215,7 @@ class Work:
         """
         first = len(REGION_COLUMNS)
         spread = self.dense or any(code >= first and (code - first) % 4 == 2 for code in self.columns)
-        wide = {REGION_COLUMNS.index(name) for name in ("pred_sq", "abs_diff")}
+        wide = {REGION_COLUMNS.index(name) for name in ("pred_sq", "tp_l1", "fp_l1", "fn_l1")}
         return {
             "SPREAD": spread,
             "PLAIN": not spread and wide.isdisjoint(self.columns),

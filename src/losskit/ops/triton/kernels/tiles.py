@@ -6,6 +6,7 @@ A tensor comes as (pointer, n, c, s): its strides, 0 where it repeats. A pointer
 import triton
 import triton.language as tl
 
+from losskit.ops.constants import MOST_WEIGHT as _MOST_WEIGHT
 from losskit.ops.constants import PROBLEMS, REGION_COLUMNS
 from losskit.ops.constants import ROW_TOLERANCE as _ROW_TOLERANCE
 from losskit.ops.triton.kernels.maths import term_value
@@ -17,7 +18,10 @@ TARGET: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("target"))
 COUNT: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("count"))
 PRED_SQ: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("pred_sq"))
 TARGET_SQ: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("target_sq"))
-ABS_DIFF: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("abs_diff"))
+TP_L1: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("tp_l1"))
+FP_L1: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("fp_l1"))
+FN_L1: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("fn_l1"))
+MOST_WEIGHT: tl.constexpr = tl.constexpr(_MOST_WEIGHT)
 TERMS: tl.constexpr = tl.constexpr(len(REGION_COLUMNS))
 
 # A value that no label can have is reported as kind * KINDS + the element's number; NO_PROBLEM is above all of them.
@@ -166,6 +170,30 @@ def term_values(l, p, q, constants, FORMS_: tl.constexpr, J: tl.constexpr):  # n
 
 
 @triton.jit
+def size_of(w):
+    """A weight as part of a size: NaN where no mean can have it."""
+    return tl.where((w >= 0.0) & (w <= MOST_WEIGHT), w, float("nan"))
+
+
+@triton.jit
+def share_below(difference):
+    """1 where p < t, 0 where p > t and 1/2 where both are equal."""
+    return 0.5 * (1.0 + (difference < 0.0).to(tl.float32) - (difference > 0.0).to(tl.float32))
+
+
+@triton.jit
+def l1_column(p, t, difference, CODE: tl.constexpr):
+    """min(p, t), or what p or t has beyond it; NaN where p is."""
+    if CODE == TP_L1:
+        value = tl.where(difference >= 0.0, t, p)
+    elif CODE == FP_L1:
+        value = tl.where(difference <= 0.0, 0.0, difference)
+    else:
+        value = tl.where(difference >= 0.0, 0.0, -difference)
+    return value
+
+
+@triton.jit
 def column_of(p, pw, t, w, difference, yes, no, CODE: tl.constexpr):
     """What each element adds to a column; pw is p times w. `yes` and `no` are the terms' values on either side."""
     if CODE == TP:
@@ -173,15 +201,15 @@ def column_of(p, pw, t, w, difference, yes, no, CODE: tl.constexpr):
     elif CODE == PRED:
         value = pw
     elif CODE == TARGET:
-        value = t * w
+        value = t * size_of(w)
     elif CODE == COUNT:
-        value = w
+        value = size_of(w)
     elif CODE == PRED_SQ:
         value = p * pw
     elif CODE == TARGET_SQ:
         value = t * t * w
-    elif CODE == ABS_DIFF:
-        value = tl.abs(difference) * w
+    elif CODE >= TP_L1 and CODE <= FN_L1:
+        value = l1_column(p, t, difference, CODE) * w
     elif (CODE - TERMS) % 4 == 0:
         value = tl.where(t == 0.0, 0.0, yes[(CODE - TERMS) // 4] * t * w)
     elif (CODE - TERMS) % 4 == 1:
@@ -209,8 +237,12 @@ def add_region_slope(slope, p, t, difference, factor, CODE: tl.constexpr):
         slope += factor
     elif CODE == PRED_SQ:
         slope += 2.0 * factor * p
-    elif CODE == ABS_DIFF:
-        slope += factor * ((difference > 0.0).to(tl.float32) - (difference < 0.0).to(tl.float32))
+    elif CODE == TP_L1:
+        slope += factor * share_below(difference)
+    elif CODE == FP_L1:
+        slope += factor * (1.0 - share_below(difference))
+    elif CODE == FN_L1:
+        slope -= factor * share_below(difference)
     return slope
 
 
