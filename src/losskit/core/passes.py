@@ -203,7 +203,8 @@ def planned(
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
     if choice.is_recorded():
-        choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward)
+        choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
+                      operations=plan.operations)  # fmt: skip
     value: Tensor = plan(call)
     return value
 

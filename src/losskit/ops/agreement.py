@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from losskit.ops.formula import Formula, Kind, Numbers, Program, check_value
+from losskit.ops.formula import Formula, Kind, Numbers, Program, check_value, gradients
 from losskit.ops.interpret import registers_of
 from losskit.ops.tape import Tape, Untraceable
 
@@ -34,9 +34,9 @@ def check(
         except Exception as error:
             raise Untraceable(f"with {rank} dimensions it raises {type(error).__name__}: {error}") from error
         check_value(value, first)
-        (slope,) = torch.autograd.grad(value, first, torch.ones_like(value), retain_graph=True)
+        (slope,) = gradients(value, [first], torch.ones_like(value), retain_graph=True)
         upstream = _filled(torch.tensor(_UPSTREAM, dtype=torch.float64), shape)
-        (scaled,) = torch.autograd.grad(value, first, upstream)
+        (scaled,) = gradients(value, [first], upstream)
         if not _equal(scaled, slope * upstream, 1e-12, of_finite=True):
             raise Untraceable("its gradient is not proportional to the gradient of its result")
         for name, found, exact in zip(("value", "slope"), (value.detach(), slope), expected, strict=True):
@@ -97,8 +97,8 @@ def check_tape(tape: Tape, formula: Callable[[Sequence[Tensor]], Tensor], points
         with torch.enable_grad():
             value = evaluate(inputs)
             check_value(value, inputs[0])
-            gradients = torch.autograd.grad(value, inputs, torch.ones_like(value), allow_unused=True)
-        found.append([value.detach(), *(torch.zeros_like(value) if g is None else g for g in gradients)])
+            by_inputs = gradients(value, inputs, torch.ones_like(value), allow_unused=True)
+        found.append([value.detach(), *(torch.zeros_like(value) if g is None else g for g in by_inputs)])
     for exact, own in zip(*found, strict=True):
         if not _equal(own, exact, 1e-12):
             raise Untraceable("its operations give another value or gradient at some points")

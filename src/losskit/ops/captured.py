@@ -200,7 +200,7 @@ def _is_known(value: Any) -> bool:
         return _is_of_known(value.__module__) and "__wrapped__" not in vars(value)
     if not isinstance(value, (types.BuiltinFunctionType, types.MethodDescriptorType)):
         return False
-    places = (torch, F, torch._C._nn, getattr(torch._C, "_special"), math, Tensor)
+    places = (torch, F, torch._C._nn, _of_special, math, Tensor)
     return value in _BUILTINS or any(value is getattr(place, value.__name__, None) for place in places)
 
 
@@ -233,6 +233,7 @@ def _described(value: Any) -> str:
 
 
 _MISSING = object()
+_of_special = vars(torch._C)["_special"]
 _PLAIN = frozenset((bool, int, float, complex, str, bytes, torch.dtype, torch.device))
 _MODULES = frozenset(("torch", "math", "losskit", "typing", "operator", "__future__", "collections"))
 _BUILTINS = frozenset((

@@ -69,13 +69,31 @@ def _record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, dtype
         with watched:
             value = formula(samples, dict(zip(numbers, unknown, strict=True)))
         check_value(value, samples[0])
-        (slope,) = torch.autograd.grad(value, samples[0], torch.ones_like(value))
+        (slope,) = gradients(value, samples[:1], torch.ones_like(value))
         return value, slope
 
     with torch.enable_grad():
         value, slope = recorder.run(run)
     registers = int(recorder.register(value)), int(recorder.register(slope))
     return Graph(elements, tuple(numbers), tuple(recorder.operations), *registers, recorder.single, watched.reads_shape)
+
+
+def gradients(value: Tensor, inputs: Sequence[Tensor], upstream: Tensor, **arguments: Any) -> tuple[Any, ...]:
+    """The gradients by these inputs, given that of the value."""
+    return torch.autograd.grad(_Seed.apply(value, upstream), inputs, **arguments)
+
+
+class _Seed(torch.autograd.Function):
+    """A number of this gradient: torch.autograd.grad imports sympy, for a second, where it is given gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, upstream: Tensor) -> Tensor:
+        ctx.save_for_backward(upstream)
+        return value.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004
+        return ctx.saved_tensors[0], None
 
 
 def check_value(value: Any, sample: Tensor) -> None:

@@ -54,6 +54,10 @@ class Recorder(TorchDispatchMode):
         self.single = False  # whether something was computed in float32
         self.mistake: Exception | None = None  # of this class, where the formula may have hidden it
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first operation imports torch._dynamo, which takes a second and more
+
     def run(self, formula: Callable[[], Any]) -> Any:
         """The formula's result; what the formula itself raises is a reason why it is not traced."""
         try:

@@ -202,7 +202,7 @@ _COMPARISONS: dict[str, _Writer] = {
     "isfinite": lambda r, a: r.write("less", r.write("absolute", a), math.inf),
     **{f"{kind}_{name}": _plain(name) for kind in ("logical", "bitwise") for name in ("and", "or", "not")},
 }
-OF_BOOLS = {*_COMPARISONS, *CONSTANTS, *ALIASES, *CASTS, "fill", "where", "expand"}
+OF_BOOLS = {"mul", *_COMPARISONS, *CONSTANTS, *ALIASES, *CASTS, "fill", "where", "expand"}
 OF_WHOLES = {*CONSTANTS, "clone", "_to_copy", "detach", "fill", "add", "sub", "rsub", "mul", "neg"}
 READERS = {"_local_scalar_dense": "it reads a number out of a tensor, as a branch, float() or .item() does"}
 WRITERS: dict[str, _Writer] = {
@@ -210,7 +210,7 @@ WRITERS: dict[str, _Writer] = {
     "add": lambda r, a, b, alpha=1: r.write("add", a, _scaled(r, b, alpha)),
     "sub": lambda r, a, b, alpha=1: r.write("subtract", a, _scaled(r, b, alpha)),
     "rsub": lambda r, a, b, alpha=1: r.write("subtract", b, _scaled(r, a, alpha)),
-    "mul": _plain("multiply"),
+    "mul": _plain("multiply"),  # of conditions too, which are 1 or 0
     "div": _divide,
     "reciprocal": lambda r, a: r.write("divide", 1.0, a),
     "rsqrt": lambda r, a: r.write("divide", 1.0, r.write("sqrt", a)),
