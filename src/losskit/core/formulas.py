@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from losskit.ops import agreement, formula
-from losskit.ops.captured import Uses, Watched
+from losskit.ops.captured import Watched, exact, values_read
 from losskit.ops.formula import Graph, Kind, Numbers, Program
 from losskit.ops.programs import structure_of
 from losskit.ops.tape import Untraceable
 
-_MOST_KEPT = 64  # of a class, for a sweep over options must not grow without end
-_OWN = ("losskit.", "torch.", "builtins", "typing", "abc")
+_MOST_GRAPHS = 64  # of a class: what changes at each call is not recorded at each call
+_MOST_PROGRAMS = 64  # of a class: a sweep over options must not grow without end
+_Made = TypeVar("_Made")
 
 
-class _Class:
-    """What is kept of the formula of a class."""
+class _Kept:
+    """What is kept of the formula of a class, or why it could not be made."""
 
     def __init__(self) -> None:
         self.graphs: dict[Any, Graph | str] = {}
         self.programs: dict[Any, Program | str] = {}
-
-
-_classes: WeakKeyDictionary[type, _Class] = WeakKeyDictionary()
 
 
 def program_of(
@@ -36,74 +34,87 @@ def program_of(
 
     `watched` receives the values outside the loss that the formula reads. Raises Untraceable.
     """
-    read = values_read(loss)
+    read = values_read(loss, method)
     numbers, fixed = _options(loss)
-    kept = _classes.setdefault(type(loss), _Class())
-    key = method, tuple([(type(each.value), each.value) for each in read]), fixed
-    try:
-        hash(key)
-    except TypeError:
-        raise Untraceable("an option is a list") from None
+    kept = _kept_of(type(loss))
+    key = method, tuple([exact(each.value) for each in read]), fixed
 
     def run(tensors: Sequence[Tensor], given: Numbers) -> Tensor:
         result: Tensor = getattr(_with_numbers(loss, given), method)(*tensors)
         return result
 
-    graph = _kept(kept.graphs, (key, tuple(numbers)), lambda: formula.record(run, elements, numbers, kind))
-    if isinstance(graph, str):  # Python needs the numbers themselves
-        by_value = (key, tuple(numbers.items()))
-        graph = _kept(kept.graphs, by_value, lambda: formula.record(_fixed(run, numbers), elements, {}, kind))
-        if isinstance(graph, str):
-            raise Untraceable(graph)
-        given: Numbers = {}
-        form = _fixed(run, numbers)
-    else:
-        given, form = numbers, run
-    sizes = tuple(shape) if graph.reads_shape else len(shape)
+    def run_fixed(tensors: Sequence[Tensor], given: Numbers) -> Tensor:  # noqa: ARG001
+        return run(tensors, numbers)
 
-    def checked() -> Program:
-        made = formula.specialize(graph, given)
-        structure_of(made)
-        agreement.check(made, form, given, kind, [shape] if graph.reads_shape else [], len(shape))
-        return made
+    def program(form: formula.Formula, given: Numbers, of_graph: Any) -> Program:
+        graph = _kept(kept.graphs, of_graph, lambda: formula.record(form, elements, given, kind), _MOST_GRAPHS)
+        sizes = tuple(shape) if graph.reads_shape else len(shape)
 
-    program = _kept(kept.programs, (key, tuple(numbers.items()), sizes), checked)
-    if isinstance(program, str):
-        raise Untraceable(program)
+        def checked() -> Program:
+            made = formula.specialize(graph, given)
+            structure_of(made)
+            try:
+                agreement.check(made, form, given, kind, [shape] if graph.reads_shape else [], len(shape))
+            except Untraceable as reason:
+                raise Untraceable(f"{reason} (it reads its shape)" if graph.reads_shape else str(reason)) from None
+            return made
+
+        of_program = of_graph, exact(tuple(given.values())), sizes
+        if len(kept.programs) >= _MOST_PROGRAMS:
+            kept.programs = {}
+        return _kept(kept.programs, of_program, checked, _MOST_PROGRAMS + 1)
+
+    try:
+        found = program(run, numbers, (key, tuple(numbers)))
+    except Untraceable:
+        if not numbers:
+            raise
+        found = program(run_fixed, {}, (key, exact(tuple(numbers.items()))))  # Python may need the numbers themselves
     watched.update({(id(loss), k): each for k, each in enumerate(read)})
-    found: Program = program
     return found
 
 
-def _kept(places: dict[Any, Any], key: Any, make: Any) -> Any:
-    """What was made under a key, or the reason why it could not be."""
-    if key not in places:
-        if len(places) >= _MOST_KEPT:
-            places.clear()
+def _kept_of(cls: type) -> _Kept:
+    """Kept in the class itself, so that both go together."""
+    if "_formulas_kept" not in cls.__dict__:
+        cls._formulas_kept = _Kept()  # type: ignore[attr-defined]
+    found: _Kept = cls.__dict__["_formulas_kept"]
+    return found
+
+
+def _kept(places: dict[Any, _Made | str], key: Any, make: Callable[[], _Made], most: int) -> _Made:
+    """What was made under a key; raises Untraceable where it could not be."""
+    found = places.get(key)
+    if found is None:
+        if len(places) >= most:
+            raise Untraceable(f"what Python reads in it had more than {most} different values")
         try:
-            places[key] = make()
+            with torch.inference_mode(False):
+                found = make()
         except Untraceable as reason:
-            places[key] = str(reason)
-    return places[key]
+            found = str(reason)
+        places[key] = found
+    if isinstance(found, str):
+        raise Untraceable(found)
+    return found
 
 
-def _fixed(run: Any, numbers: Numbers) -> Any:
-    return lambda tensors, given: run(tensors, numbers)  # noqa: ARG005
-
-
-def _options(loss: Any) -> tuple[Numbers, tuple[Any, ...]]:
-    """The options that are numbers, by name, and the values of all others; raises Untraceable for tensors."""
+def _options(loss: Any) -> tuple[Numbers, Any]:
+    """The options that are numbers, by name, and what tells all others from others; raises Untraceable for tensors."""
     numbers: Numbers = {}
-    fixed = []
+    fixed: list[tuple[Any, ...]] = []
     for name in loss.options:
         value = getattr(loss, name)
         if isinstance(value, Tensor):
             if name not in ("class_weight", "pos_weight", "alpha"):  # which act on sums
                 raise Untraceable(f"its option {name} is a tensor")
+            fixed.append((name, value.shape, value.dtype))
+        elif isinstance(value, list):
+            raise Untraceable(f"its option {name} is a list: make it a tuple")
         elif type(value) is float:
             numbers[name] = value
         else:
-            fixed.append((name, type(value), value))
+            fixed.append((name, exact(value)))
     return numbers, tuple(fixed)
 
 
@@ -111,28 +122,3 @@ def _with_numbers(loss: Any, numbers: Numbers) -> Any:
     twin = object.__new__(type(loss))
     twin.__dict__.update(loss.__dict__, **numbers)
     return twin
-
-
-def values_read(loss: Any) -> tuple[Watched, ...]:
-    """The plain values that the formula of a user's loss depends on; raises Untraceable where others are used."""
-    uses = Uses()
-    written = getattr(type(loss), "of_function", None)
-    if written is not None:
-        uses.add_function(written)
-        return tuple(uses.watched)
-    foreign = [base for base in type(loss).__mro__ if not f"{base.__module__}.".startswith(_OWN)]
-    for base in foreign:
-        if base is not object:
-            uses.add_class(base)
-    if len(foreign) > 1:
-        own = uses.attributes - set(loss.options)
-        for base in foreign:
-            uses.add_attributes(own - _SET_BY_LOSSKIT, vars(base))
-        uses.add_attributes(own - _SET_BY_LOSSKIT, vars(loss))
-        for held in ("_buffers", "_parameters", "_modules"):
-            if found := own & set(vars(loss)[held]):
-                raise Untraceable(f"it uses self.{sorted(found)[0]}, a tensor or a module of its own")
-    return tuple(uses.watched)
-
-
-_SET_BY_LOSSKIT = frozenset(("options", "tensors", "plans", "generation", "training"))

@@ -235,6 +235,7 @@ def _from_function(
     def call(self: Loss, *tensors: Any) -> Tensor:
         return function(*tensors, **{option: getattr(self, option) for option in names})
 
+    call.__wrapped__ = function  # type: ignore[attr-defined]
     call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("self", *leading)]
     )
@@ -244,7 +245,6 @@ def _from_function(
         "__qualname__": f"{function.__qualname__}.Module",
         "__annotations__": {p.name: hints.get(p.name, Any) for p in options},
         "function_name": name,
-        "of_function": staticmethod(function),
         method: call,
         **settings,
         **{p.name: p.default for p in options},

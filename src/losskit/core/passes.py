@@ -27,10 +27,10 @@ from losskit.ops.tape import Untraceable
 
 # A user's class or object that has one of these of its own is not what its base's plan computes.
 REPLACED = frozenset(
-    ("by_class", "check_classes", "class_weights", "columns", "combine", "conclude", "difference", "elements",
+    ("by_class", "check", "check_classes", "class_weights", "columns", "combine", "conclude", "difference", "elements",
      "evaluate", "finish", "formula", "forward", "is_mean", "logit_bias", "pairs", "per_class", "per_element",
-     "per_sample", "pools", "reduced", "spec", "sums_from_totals", "term", "totals", "truth_weight", "truth_weights",
-     "weighed", "weights")
+     "per_sample", "pools", "reduced", "size", "spec", "sums_from_totals", "term", "totals", "truth_weight",
+     "truth_weights", "weighed", "weights")
 )  # fmt: skip
 
 
@@ -203,7 +203,8 @@ def planned(
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
     if choice.is_recorded():
-        choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward)
+        choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
+                      operations=plan.operations)  # fmt: skip
     value: Tensor = plan(call)
     return value
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from losskit import ops
 from losskit.core.errors import check_returned
-from losskit.core.formulas import values_read
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
 from losskit.core.options import option
 from losskit.core.passes import Watching
 from losskit.core.reduction import check_size, divide
 from losskit.core.totals import NEUTRAL, Recorder, Sums, Totals
 from losskit.ops.agreement import check_tape
+from losskit.ops.captured import exact, values_read
 from losskit.ops.columns import REGION_COLUMNS, Column
 from losskit.ops.finish import Finish, RegionsFinish
 from losskit.ops.inputs import Inputs, Link, can_branch
@@ -256,8 +256,9 @@ _known_tapes: dict[Any, tuple[Tape, Tape] | str] = {}
 
 def _tapes(loss: RegionLoss, watched: Watching) -> tuple[Tape, Tape]:
     """The formula of a region, and the loss of one whose class is absent, as operations; raises Untraceable."""
-    read = values_read(loss)
-    key = type(loss).per_class, loss.overlap, loss.option_values(), tuple([each.value for each in read])
+    read = values_read(loss, "per_class")
+    values = [*loss.option_values(), *(each.value for each in read)]
+    key = type(loss).per_class, loss.overlap, tuple([exact(value) for value in values])
     try:
         found = _known_tapes.get(key)
     except TypeError:  # an option that was set to a list
@@ -266,7 +267,8 @@ def _tapes(loss: RegionLoss, watched: Watching) -> tuple[Tape, Tape]:
         if len(_known_tapes) >= 256:  # a sweep over options must not grow without end
             _known_tapes.clear()
         try:
-            found = _traced(loss)
+            with torch.inference_mode(False):
+                found = _traced(loss)
         except Untraceable as reason:
             found = str(reason)
         _known_tapes[key] = found

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from losskit.ops.formula import Formula, Kind, Numbers, Program, check_value
+from losskit.ops.formula import Formula, Kind, Numbers, Program, check_value, gradients
 from losskit.ops.interpret import registers_of
 from losskit.ops.tape import Tape, Untraceable
 
@@ -34,7 +34,11 @@ def check(
         except Exception as error:
             raise Untraceable(f"with {rank} dimensions it raises {type(error).__name__}: {error}") from error
         check_value(value, first)
-        (slope,) = torch.autograd.grad(value, first, torch.ones_like(value))
+        (slope,) = gradients(value, [first], torch.ones_like(value), retain_graph=True)
+        upstream = _filled(torch.tensor(_UPSTREAM, dtype=torch.float64), shape)
+        (scaled,) = gradients(value, [first], upstream)
+        if not _equal(scaled, slope * upstream, 1e-12, of_finite=True):
+            raise Untraceable("its gradient is not proportional to the gradient of its result")
         for name, found, exact in zip(("value", "slope"), (value.detach(), slope), expected, strict=True):
             if not _equal(found, _filled(exact, shape), 1e-6 if program.single else 1e-12):
                 raise Untraceable(f"its {name} is not what its operations give, at some points")
@@ -46,9 +50,11 @@ def _filled(points: Tensor, shape: Sequence[int]) -> Tensor:
     return points.repeat(-(-count // points.numel()))[:count].reshape(tuple(shape))
 
 
-def _equal(a: Tensor, b: Tensor, tolerance: float) -> bool:
-    """Whether numbers agree, infinities and NaN at the same places."""
+def _equal(a: Tensor, b: Tensor, tolerance: float, *, of_finite: bool = False) -> bool:
+    """Whether numbers agree, infinities and NaN at the same places, or where the second are finite alone."""
     close = (a == b) | (a.isnan() & b.isnan()) | ((a - b).abs() <= tolerance * b.abs())
+    if of_finite:
+        close |= ~b.isfinite() | ((a - b).abs() < _TINY)
     return bool(close.all())
 
 
@@ -71,6 +77,8 @@ def _points(program: Program, kind: Kind) -> list[Tensor]:
     return [first, *others]
 
 
+_UPSTREAM = (2.0**20, -(2.0**-10), 1.0)
+_TINY = 1e-300  # where products lose digits
 _LINE = (
     0.0, -0.0, 1e-310, -1e-310, 1e-30, -1e-30, 1e-5, -1e-5, 0.1, -0.3, 0.5, -0.5, 0.9, 1.0, -1.0, 1.5, -2.0, 3.7, 20.0,
     -20.0, 1e4, -1e4, math.inf, -math.inf, math.nan,
@@ -89,8 +97,8 @@ def check_tape(tape: Tape, formula: Callable[[Sequence[Tensor]], Tensor], points
         with torch.enable_grad():
             value = evaluate(inputs)
             check_value(value, inputs[0])
-            gradients = torch.autograd.grad(value, inputs, torch.ones_like(value), allow_unused=True)
-        found.append([value.detach(), *(torch.zeros_like(value) if g is None else g for g in gradients)])
+            by_inputs = gradients(value, inputs, torch.ones_like(value), allow_unused=True)
+        found.append([value.detach(), *(torch.zeros_like(value) if g is None else g for g in by_inputs)])
     for exact, own in zip(*found, strict=True):
         if not _equal(own, exact, 1e-12):
             raise Untraceable("its operations give another value or gradient at some points")

@@ -34,11 +34,15 @@ class PassRecord:
     sums: int  # how many for each class
     refused: dict[str, str]  # operator: reason
     gradient_in_forward: bool = False  # whether backward takes no pass of its own
+    operations: tuple[int, ...] = ()  # of each formula that is evaluated inside the pass
+    plain: str = ""  # why the formula on the sums runs as plain PyTorch
 
     def __str__(self) -> str:
         reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
         gradient = ", gradient in the same pass" if self.gradient_in_forward else ""
-        return f"{self.operator} for {self.owner}: {self.sums} sums a class{gradient}{reasons}"
+        tapes = "".join(f", tape of {count} operations, in the pass" for count in self.operations)
+        plain = f"\n    not in the pass: its formula on the sums, {self.plain}" if self.plain else ""
+        return f"{self.operator} for {self.owner}: {self.sums} sums a class{tapes}{gradient}{reasons}{plain}"
 
 
 refused_formula = ""  # why the formula of the last call is no program, for `explain`
@@ -72,8 +76,8 @@ def is_recorded() -> bool:
 @contextmanager
 def recorded() -> Iterator[list[PassRecord]]:
     """A list of the passes taken inside the context."""
-    global _recorded
-    before, _recorded = _recorded, []
+    global _recorded, refused_formula
+    before, _recorded, refused_formula = _recorded, [], ""
     try:
         yield _recorded
     finally:
@@ -90,7 +94,10 @@ def serving(inputs: Inputs, planned: KernelColumns | None, sums: int) -> Operato
     return choose(inputs.owner, sums, reasons)
 
 
-def choose(owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_forward: bool = False) -> Operator:
+def choose(
+    owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_forward: bool = False,
+    operations: Sequence[int] = (),
+) -> Operator:  # fmt: skip
     """The first operator without a reason against it, recorded with the reasons against the others."""
     chosen: Operator = next((name for name, reason in reasons.items() if not reason), "reference")
     if _forced:
@@ -104,7 +111,9 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_f
         refused = {str(name): reason for name, reason in reasons.items() if reason}
         if chosen == "reference" and not all(reasons.values()):
             refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
-        _recorded.append(PassRecord(chosen, owner, sums, refused, gradient_in_forward and chosen != "reference"))
+        in_forward = gradient_in_forward and chosen != "reference"
+        plain = refused_formula if chosen != "reference" else ""  # else it is among the reasons
+        _recorded.append(PassRecord(chosen, owner, sums, refused, in_forward, tuple(operations), plain))
     return chosen
 
 

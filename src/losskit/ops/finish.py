@@ -57,6 +57,11 @@ class RegionsFinish:
     reduction: str = "mean"
     empty: str = "zero"
 
+    @property
+    def operations(self) -> int:
+        """How many operations the formula is."""
+        return sum(operation.name != "constant" for operation in self.formula.operations)
+
 
 Finish = TermsFinish | RegionsFinish
 

@@ -52,15 +52,13 @@ class Program(NamedTuple):
 
 def record(formula: Formula, elements: int, numbers: Numbers, kind: Kind) -> Graph:
     """The graph of a formula; raises Untraceable."""
-    graph, watched = _record(formula, elements, numbers, kind, torch.float64)
-    if watched.reads_dtype:
-        other, _ = _record(formula, elements, numbers, kind, torch.float32)
-        if not _alike(graph, other):
-            raise Untraceable("it computes something else for another dtype")
-    return graph._replace(reads_shape=watched.reads_shape)
+    graph = _record(formula, elements, numbers, kind, torch.float64)
+    if not _alike(graph, _record(formula, elements, numbers, kind, torch.float32)):
+        raise Untraceable("it computes something else for another dtype")
+    return graph
 
 
-def _record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, dtype: torch.dtype) -> tuple[Graph, _Watch]:
+def _record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, dtype: torch.dtype) -> Graph:
     samples = [torch.tensor(_SAMPLES[kind][k], dtype=dtype) for k in range(elements)]
     samples[0].requires_grad_()
     unknown = [torch.tensor(float(value), dtype=torch.float64) for value in numbers.values()]
@@ -71,14 +69,31 @@ def _record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, dtype
         with watched:
             value = formula(samples, dict(zip(numbers, unknown, strict=True)))
         check_value(value, samples[0])
-        (slope,) = torch.autograd.grad(value, samples[0], torch.ones_like(value))
+        (slope,) = gradients(value, samples[:1], torch.ones_like(value))
         return value, slope
 
     with torch.enable_grad():
         value, slope = recorder.run(run)
     registers = int(recorder.register(value)), int(recorder.register(slope))
-    made = Graph(elements, tuple(numbers), tuple(recorder.operations), *registers, recorder.single, False)
-    return made, watched
+    return Graph(elements, tuple(numbers), tuple(recorder.operations), *registers, recorder.single, watched.reads_shape)
+
+
+def gradients(value: Tensor, inputs: Sequence[Tensor], upstream: Tensor, **arguments: Any) -> tuple[Any, ...]:
+    """The gradients by these inputs, given that of the value."""
+    return torch.autograd.grad(_Seed.apply(value, upstream), inputs, **arguments)
+
+
+class _Seed(torch.autograd.Function):
+    """A number of this gradient: torch.autograd.grad imports sympy, for a second, where it is given gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, upstream: Tensor) -> Tensor:
+        ctx.save_for_backward(upstream)
+        return value.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004
+        return ctx.saved_tensors[0], None
 
 
 def check_value(value: Any, sample: Tensor) -> None:
@@ -95,21 +110,28 @@ class _Watch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reads_shape = self.reads_dtype = False
+        self.reads_shape = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
+        if name == "__get__":
+            name = getattr(func.__self__, "__name__", "")
         if name in _TAKEN_OUT:
             raise Untraceable(f"it takes values out of PyTorch: {name}")
-        self.reads_shape |= func in _SHAPES or name in _SHAPE_METHODS
-        self.reads_dtype |= func == Tensor.dtype.__get__  # type: ignore[attr-defined]
+        if name in _SURROUNDINGS or name == "__set__":
+            raise Untraceable(f"it uses {name}, which is not a formula of its arguments")
+        if name in ("tensor", "as_tensor", "new_tensor") and isinstance(args[name == "new_tensor"], Tensor):
+            raise Untraceable("it makes a tensor of a tensor")
+        self.reads_shape |= name in _SHAPES
         return func(*args, **(kwargs or {}))
 
 
 _TAKEN_OUT = {"numpy", "tolist", "__array__", "data_ptr", "__dlpack__", "untyped_storage", "storage", "__reduce_ex__"}
-_SHAPES = {getattr(Tensor, name).__get__ for name in ("shape", "ndim")}
-_SHAPE_METHODS = {
-    "size", "dim", "numel", "nelement", "ndimension", "__len__", "stride", "is_contiguous", "element_size", "nbytes",
+_SHAPES = {"shape", "ndim", "size", "dim", "numel", "nelement", "ndimension", "__len__", "nbytes"}
+_SURROUNDINGS = {  # which differ between calls on equal numbers
+    "requires_grad", "requires_grad_", "grad", "grad_fn", "is_leaf", "_version", "is_inference", "stride", "layout",
+    "is_contiguous", "storage_offset", "is_pinned", "is_shared", "register_hook", "retain_grad", "backward",
+    "register_post_accumulate_grad_hook", "set_", "share_memory_", "dim_order", "output_nr", "_base", "_is_view",
 }  # fmt: skip
 _SAMPLES = {
     "elements": ((0.3, -1.2, 2.0, 0.9), (0.75, -1.5, 0.25, 4.0), (1.5, 0.5, 2.5, 0.8), (0.4, 1.1, -0.6, 2.2)),
@@ -118,11 +140,25 @@ _SAMPLES = {
 
 
 def _alike(a: Graph, b: Graph) -> bool:
-    same = len(a.operations) == len(b.operations) and a[3:5] == b[3:5]
-    return same and all(
-        x[:4] == y[:4] and (x.constant == y.constant or abs(x.constant - y.constant) <= 1e-6 * abs(x.constant))
-        for x, y in zip(a.operations, b.operations, strict=True)
-    )
+    """Whether two graphs compute the same, with constants that one may have rounded to float32."""
+    given = len(a.numbers) + a.elements
+    seen: set[tuple[int, int]] = set()
+    pairs = [(a.value, b.value), (a.slope, b.slope)]
+    while pairs:
+        pair = pairs.pop()
+        if pair in seen:
+            continue
+        seen.add(pair)
+        if min(pair) < given:
+            if pair[0] != pair[1]:
+                return False
+            continue
+        x, y = a.operations[pair[0] - given], b.operations[pair[1] - given]
+        close = x.constant == y.constant or abs(x.constant - y.constant) <= 1e-6 * abs(x.constant)
+        if x.name != y.name or not close:
+            return False
+        pairs += zip(x.operands, y.operands, strict=True)
+    return True
 
 
 def specialize(graph: Graph, numbers: Numbers) -> Program:
@@ -146,6 +182,8 @@ class _Builder:
         self.known: dict[Any, int] = {}
 
     def constant(self, number: float) -> int:
+        if number == 0 and math.copysign(1, number) < 0:  # so that programs that differ in it are not equal
+            return self.append(Operation("negate", self.constant(0.0)))
         return self.append(Operation("constant", constant=number))
 
     def append(self, operation: Operation) -> int:
@@ -227,7 +265,12 @@ def of_difference(scale: float, limit: float) -> Program:
 
 
 def _is_power_of_two(number: float) -> bool:
-    return number != 0 and math.isfinite(number) and abs(math.frexp(number)[0]) == 0.5 and abs(number) < 2.0**100
+    return (
+        number != 0
+        and math.isfinite(number)
+        and abs(math.frexp(number)[0]) == 0.5
+        and 2.0**-100 < abs(number) < 2.0**100
+    )
 
 
 _POWERS: dict[float | None, Callable[[_Builder, int], int]] = {

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from losskit.ops import choice, native, values
 from losskit.ops.columns import Column, columns_of, kernel_columns, programs_of
 from losskit.ops.constants import GRADIENTS, RESULTS
-from losskit.ops.finish import Finish, LossStruct, TermsFinish, set_part
+from losskit.ops.finish import Finish, LossStruct, RegionsFinish, TermsFinish, set_part
 from losskit.ops.inputs import Inputs
 from losskit.ops.passes import can_save
 from losskit.ops.programs import structure_of
@@ -144,6 +144,8 @@ class Plan:
         self.number = _NUMBERS[inputs.input.dtype]
         self.address = ctypes.byref(self.struct)
         self.columns = len(columns)
+        self.operations = [program.steps for program in programs_of(columns) if program is not None]
+        self.operations += [part.finish.operations for part in parts if isinstance(part.finish, RegionsFinish)]
         self.tensors = [_shape(tensor) for tensor in tensors]
         self.owner, self.classes = inputs.owner, inputs.num_classes
         self.totals_room = (1 if pooled else inputs.input.shape[0]) * inputs.num_classes * len(columns)

@@ -66,13 +66,36 @@ def _fused(program: Program) -> tuple[dict[int, Operation], int, int]:
     for operation in program.operations:
         for operand in operation.operands:
             uses[operand] = uses.get(operand, 0) + 1
+    sensitive = _sensitive(program)
     for k, operation in list(operations.items()):
         if operation.name != "add":
             continue
         for product, other in ((operation.a, operation.b), (operation.b, operation.a)):
             found = operations.get(product)
             if found is not None and found.name == "multiply" and uses[product] == 1:
+                if k in sensitive and not _cannot_cancel(found, operations.get(other)):
+                    continue
                 operations[k] = Operation("multiply_add", found.a, found.b, other)
                 del operations[product]
                 break
     return operations, program.value, program.slope
+
+
+def _sensitive(program: Program) -> set[int]:
+    """Registers that reach a function with a jump or an end, where one rounding less may give another number."""
+    found: set[int] = set()
+    for k, operation in reversed(list(enumerate(program.operations, program.inputs))):
+        if k in found or operation.name in _WITH_JUMPS:
+            found.update(operation.operands)
+    return found
+
+
+def _cannot_cancel(product: Operation, other: Operation | None) -> bool:
+    """Whether a sum is that of a square and a constant that is not negative."""
+    return product.a == product.b and other is not None and other.name == "constant" and other.constant >= 0
+
+
+_WITH_JUMPS = {
+    "sqrt", "log", "log1p", "power", "divide", "sign", "floor", "round", "less", "less_equal", "equal", "not_equal",
+    "and", "or", "not",
+}  # fmt: skip

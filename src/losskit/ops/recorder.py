@@ -13,6 +13,7 @@ from losskit.ops.constants import MOST_REGISTERS
 from losskit.ops.tape import Operation, Register, Tape, Untraceable
 from losskit.ops.writers import (
     ALIASES,
+    CASTS,
     CONSTANTS,
     KEYWORDS,
     NUMBERS,
@@ -44,6 +45,7 @@ class Recorder(TorchDispatchMode):
         """The last `numbers` samples are single numbers, the same for every element."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.inputs = len(samples)
+        self.dtype = samples[0].dtype
         self.operations: list[Operation] = []
         self.known: dict[Any, Register] = {}  # registers by operation
         self.registers = {_memory(tensor): Register(k) for k, tensor in enumerate(samples)}
@@ -51,6 +53,10 @@ class Recorder(TorchDispatchMode):
         self.uniform = set(range(len(samples) - numbers, len(samples)))  # registers that are one number
         self.single = False  # whether something was computed in float32
         self.mistake: Exception | None = None  # of this class, where the formula may have hidden it
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first operation imports torch._dynamo, which takes a second and more
 
     def run(self, formula: Callable[[], Any]) -> Any:
         """The formula's result; what the formula itself raises is a reason why it is not traced."""
@@ -94,11 +100,15 @@ class Recorder(TorchDispatchMode):
             register = self.register(args[0])
         elif name in CONSTANTS:
             register = self.constant(_only_value(first))
+        elif name in CASTS:
+            register = self._cast(args[name == "copy"], first)
         elif name in WRITERS:
             numbers = {key: value for key, value in kwargs.items() if key in NUMBERS}
             register = WRITERS[name](self, *args, **numbers)
         else:
             raise Untraceable(f"it calls {name}, which has no operation on numbers")
+        if first.dtype == torch.float64 and self.dtype != torch.float64 and register not in self.uniform:
+            raise Untraceable("it computes in float64, whatever it is given")
         for tensor in result if isinstance(result, tuple) else (result,):
             self.registers[_memory(tensor)] = register
             self.alive.append(tensor)
@@ -108,12 +118,20 @@ class Recorder(TorchDispatchMode):
         if dtype == torch.float64 or (dtype == torch.bool and name in OF_BOOLS):
             return
         if dtype == torch.float32:
-            self.single |= name not in CONSTANTS | ALIASES or args[0].dtype == torch.float64
+            constant = name in CONSTANTS | ALIASES or (name in CASTS and args[name == "copy"].dtype == torch.bool)
+            self.single |= not constant
             return
-        whole = not dtype.is_floating_point and not dtype.is_complex and dtype != torch.bool
+        whole = dtype in (torch.int32, torch.int64)
         operands = [arg for arg in args if isinstance(arg, Tensor)]
         if not (whole and name in OF_WHOLES and all(not t.is_floating_point() for t in operands)):
             raise Untraceable(f"it calls {name} with a result of {str(dtype).removeprefix('torch.')}")
+
+    def _cast(self, source: Tensor, result: Tensor) -> Register:
+        if not self._is_same(source, result):
+            raise Untraceable("it copies a tensor of another shape")
+        if result.dtype == torch.bool and source.dtype != torch.bool:
+            return self.write("not_equal", source, 0.0)
+        return self.register(source)
 
     def _is_same(self, tensor: Tensor, result: Tensor) -> bool:
         return result.shape == tensor.shape or int(self.register(tensor)) in self.uniform

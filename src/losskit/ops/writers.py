@@ -116,6 +116,14 @@ def _squared_slope(r: Recorder, grad: Any, a: Any, b: Any, reduction: int) -> Re
     return r.write("multiply", r.write("multiply", r.write("subtract", a, b), 2.0), grad)
 
 
+def _cross_entropy(
+    r: Recorder, x: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 1
+) -> Register:
+    if reduction or weight is not None or pos_weight is not None:
+        raise Untraceable("it reduces or weighs: binary_cross_entropy_with_logits")
+    return r.write("subtract", r.write("multiply", r.write("subtract", 1.0, target), x), _log_sigmoid(r, x))
+
+
 def _xlogy(r: Recorder, x: Any, y: Any) -> Register:
     product = r.write("where", r.write("equal", x, 0.0), 0.0, r.write("multiply", x, r.write("log", y)))
     return r.write("where", r.write("not_equal", y, y), y, product)
@@ -175,11 +183,12 @@ def _plain(name: str) -> _Writer:
 
 NUMBERS = {"alpha", "min", "max", "value", "rounding_mode"}
 KEYWORDS = {*NUMBERS, "dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking"}
-ALIASES = {"clone", "_to_copy", "lift_fresh", "alias", "detach", "copy", "contiguous"}
+ALIASES = {"clone", "alias", "detach", "contiguous"}
+CASTS = {"_to_copy", "copy"}
 SAME_SHAPE = {"expand", "view", "_unsafe_view", "reshape", "squeeze", "unsqueeze", "view_as"}
 CONSTANTS = {
     "scalar_tensor", "ones_like", "zeros_like", "full_like", "full", "ones", "zeros", "new_ones", "new_zeros",
-    "new_full", "fill", "zero",
+    "new_full", "zero", "lift_fresh",
 }  # fmt: skip
 _COMPARISONS: dict[str, _Writer] = {
     "lt": _plain("less"),
@@ -193,18 +202,19 @@ _COMPARISONS: dict[str, _Writer] = {
     "isfinite": lambda r, a: r.write("less", r.write("absolute", a), math.inf),
     **{f"{kind}_{name}": _plain(name) for kind in ("logical", "bitwise") for name in ("and", "or", "not")},
 }
-OF_BOOLS = {*_COMPARISONS, *CONSTANTS, *ALIASES, "where", "expand"}
-OF_WHOLES = {*CONSTANTS, "clone", "_to_copy", "detach", "add", "sub", "rsub", "mul", "neg"}
+OF_BOOLS = {"mul", *_COMPARISONS, *CONSTANTS, *ALIASES, *CASTS, "fill", "where", "expand"}
+OF_WHOLES = {*CONSTANTS, "clone", "_to_copy", "detach", "fill", "add", "sub", "rsub", "mul", "neg"}
 READERS = {"_local_scalar_dense": "it reads a number out of a tensor, as a branch, float() or .item() does"}
 WRITERS: dict[str, _Writer] = {
     **_COMPARISONS,
     "add": lambda r, a, b, alpha=1: r.write("add", a, _scaled(r, b, alpha)),
     "sub": lambda r, a, b, alpha=1: r.write("subtract", a, _scaled(r, b, alpha)),
     "rsub": lambda r, a, b, alpha=1: r.write("subtract", b, _scaled(r, a, alpha)),
-    "mul": _plain("multiply"),
+    "mul": _plain("multiply"),  # of conditions too, which are 1 or 0
     "div": _divide,
     "reciprocal": lambda r, a: r.write("divide", 1.0, a),
     "rsqrt": lambda r, a: r.write("divide", 1.0, r.write("sqrt", a)),
+    "fill": lambda r, a, value: r.register(value),  # noqa: ARG005
     "addcmul": lambda r, a, b, c, value=1: r.write("add", a, r.write("multiply", _scaled(r, b, value), c)),
     "addcdiv": lambda r, a, b, c, value=1: r.write("add", a, r.write("divide", _scaled(r, b, value), c)),
     "neg": _plain("negate"),
@@ -240,6 +250,7 @@ WRITERS: dict[str, _Writer] = {
     "softplus_backward": _softplus_slope,
     "log_sigmoid_forward": _log_sigmoid,
     "log_sigmoid_backward": _log_sigmoid_slope,
+    "binary_cross_entropy_with_logits": _cross_entropy,
     "mse_loss": _squared,
     "mse_loss_backward": _squared_slope,
     "huber_loss": _elementwise_loss(
