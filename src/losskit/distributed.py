@@ -13,7 +13,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from losskit.core.algebra import WeightedSum
-from losskit.core.loss import Loss, bind
+from losskit.core.binding import bind
+from losskit.core.loss import Loss
 from losskit.core.options import Configured, option
 from losskit.core.parts import Part, Parts
 from losskit.core.reduction import result_dtype

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from losskit.core.loss import Loss, Summable, bind
+from losskit.core.binding import bind
+from losskit.core.loss import Loss, Summable
 from losskit.core.options import Configured, option
 from losskit.core.reduction import reduce, result_dtype
 from losskit.core.wrapped import as_loss

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from losskit.core import passes
+from losskit.core.binding import bind
 from losskit.core.calls import call, hooked, refuse_normalizer, takes
 from losskit.core.contract import check_tensor
 from losskit.core.errors import nearest
 from losskit.core.labels import LabelLoss
-from losskit.core.loss import Loss, Summable, Weight, bind, check_divisor
+from losskit.core.loss import Loss, Summable, Weight, check_divisor
 from losskit.core.options import Configured
 from losskit.core.parts import Part, Parts
 from losskit.core.reduction import result_dtype
@@ -366,7 +367,7 @@ def _check_parts(composite: WeightedSum) -> None:
             name: module.ignore_index
             for name, part in leaves(composite)
             for module in part.modules()
-            if isinstance(getattr(module, "ignore_index", None), int)
+            if hasattr(module, "ignore_index")
         }
     )
     if len(set(ignored.values())) > 1:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_input, check_tensor, elementwise
 from losskit.core.errors import check_returned, shape
 from losskit.core.formulas import program_of
 from losskit.core.loss import Summable
@@ -138,8 +138,7 @@ class DifferenceSpec(NamedTuple):
     def checked(
         owner: str, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
     ) -> dict[str, Tensor | None]:
-        check_floating(owner, "input", input)
-        check_tensor(owner, "target", target)
+        check_input(owner, input, target)
         check_equal(owner, {"input": input, "target": target})
         weight = elementwise(owner, "weight", weight, input.shape)
         mask = elementwise(owner, "mask", mask, input.shape)
