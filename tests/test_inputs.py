@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import losskit
-from cases import CASES, Shape, where
+from cases import CASES, where
+from inputs import Shape
 from losskit import functional
 
 L = functional

@@ -140,7 +140,7 @@ def elementwise(owner: str, name: str, tensor: Tensor | None, wanted: Sequence[i
     if not _fits(tensor, wanted):
         raise ValueError(
             f"{owner}: {name} has shape {shape(tensor)}, but it takes {tuple(wanted)}, with size 1 where it broadcasts."
-            f"{_sample_advice(tensor, wanted)}"
+            f"{_sample_advice(name, tensor, wanted)}"
         )
     return tensor
 
@@ -305,7 +305,7 @@ def _per_position(
     raise ValueError(
         f"{owner}: {name} has shape {shape(tensor)}, but input {shape(input)} takes "
         f"{' or '.join(map(str, dict.fromkeys(wanted)))}, with size 1 where it broadcasts."
-        f"{_sample_advice(tensor, wanted[0])}"
+        f"{_sample_advice(name, tensor, wanted[0])}"
     )
 
 
@@ -313,7 +313,7 @@ def _fits(tensor: Tensor, wanted: Sequence[int]) -> bool:
     return tensor.dim() == len(wanted) and all(s in (1, w) for s, w in zip(tensor.shape, wanted, strict=True))
 
 
-def _sample_advice(tensor: Tensor, wanted: Sequence[int]) -> str:
+def _sample_advice(name: str, tensor: Tensor, wanted: Sequence[int]) -> str:
     if tensor.dim() == 1 and len(wanted) > 1 and tensor.shape[0] == wanted[0]:
-        return f" For one number a sample pass it as .view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
+        return f" For one number a sample pass {name}.view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
     return " Give it that shape."

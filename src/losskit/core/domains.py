@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 from torch import Tensor, nn
 
 from losskit.core.errors import nearest
+from losskit.core.foreign import FOREIGN_VALUES
 
 Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to keep, or an error
 
@@ -186,6 +187,7 @@ def _literal(annotation: Any, allowed: tuple[Any, ...]) -> Domain:
     def check(owner: str, name: str, value: Any) -> Any:
         if not any(type(value) is type(a) and value == a for a in allowed):
             hint = nearest(value, [str(a) for a in allowed]) if isinstance(value, str) else ""
+            hint = FOREIGN_VALUES.get((name, value), hint) if isinstance(value, str) else hint
             raise ValueError(f"{owner}: {name} must be {text}; got {value!r}{hint}")
         return value
 

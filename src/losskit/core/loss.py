@@ -16,6 +16,7 @@ from losskit.core.domains import Reduction
 from losskit.core.options import Configured, option
 from losskit.core.parts import Part, Parts
 from losskit.core.reduction import Empty, divide, reduce, result_dtype, weighted
+from losskit.core.sharded import is_sharded, of_shards
 from losskit.core.totals import Counts, Sums
 from losskit.ops.inputs import computing_dtype, summing_dtype
 
@@ -42,7 +43,7 @@ def _tensors_of_forward(cls: Any) -> Any:
     return next(base.tensors for base in cls.__mro__ if "forward" in base.__dict__)
 
 
-_AT_CALL = frozenset(("weight", "mask", "normalizer", "whole"))  # what a call takes by name
+AT_CALL = frozenset(("weight", "mask", "normalizer", "whole"))  # what a call takes by name
 
 
 def _forward_of(names: tuple[str, ...]) -> Any:
@@ -50,8 +51,8 @@ def _forward_of(names: tuple[str, ...]) -> Any:
 
     def forward(self: Summable, *tensors: Any, **arguments: Any) -> Tensor:
         tensors = bind(self.name, names, tensors, arguments)
-        if not arguments.keys() <= _AT_CALL:
-            refuse_named(self, names, [name for name in arguments if name not in _AT_CALL])
+        if not arguments.keys() <= AT_CALL:
+            refuse_named(self, names, [name for name in arguments if name not in AT_CALL])
         return self.reduced(*tensors, **arguments)
 
     forward.__signature__ = _signature_of_call(names)  # type: ignore[attr-defined]
@@ -133,6 +134,9 @@ class Loss(Configured):
         raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
 
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        if is_sharded((*tensors, weight, mask)):
+            gathered: Tensor = of_shards(self, tensors, {"weight": weight, "mask": mask})
+            return gathered
         value, share = self.weighed(*tensors, weight=weight, mask=mask)
         return reduce(value, share, self.reduction, self.empty, self.name)
 
@@ -238,6 +242,7 @@ class Summable(Loss):
 
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
+    batch_first: ClassVar[bool] = True  # whether samples are dimension 0 of every tensor
 
     @property
     def summable(self) -> bool:
@@ -324,6 +329,17 @@ class Summable(Loss):
             denominator = torch.as_tensor(normalizer, dtype=numerator.dtype, device=numerator.device)
         return numerator if denominator is None else divide(numerator, denominator, self.empty, self.name)
 
+    def _of_shards(self, tensors: tuple[Any, ...], arguments: dict[str, Any]) -> Tensor:
+        """The loss of DTensors, from the sums of each process's samples where these add up."""
+        normalizer, whole = arguments.get("normalizer"), arguments.get("whole")
+
+        def finish(sums: Sums, input: Tensor) -> Tensor:
+            return self.finish(sums, normalizer=normalizer, whole=whole).to(result_dtype(input))
+
+        adds = self.summable and self.batch_first and getattr(self, "reduction", "mean") != "none"
+        value: Tensor = of_shards(self, tensors, arguments, finish if adds else None)
+        return value
+
     def counts(
         self,
         target: Tensor,
@@ -364,6 +380,8 @@ class Summable(Loss):
         whole: Sums | None = None,
     ) -> Tensor:
         """The loss of tensors, from their sums or unreduced."""
+        if is_sharded((*tensors, weight, mask)):
+            return self._of_shards(tensors, {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole})
         if self.reduction == "none":
             if normalizer is not None or whole is not None:
                 raise TypeError(

@@ -32,6 +32,7 @@ class CTCLoss(MeanLoss):
     """
 
     authority = "its formula in mpmath and values worked by hand"
+    batch_first = False
     tensors = ("log_probs", "targets", "input_lengths", "target_lengths")
     shapes = (
         "log_probs (T, N, C) or (T, C), targets (N, S) or all labels in one row, input_lengths and target_lengths "

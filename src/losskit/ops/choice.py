@@ -34,16 +34,19 @@ class PassRecord:
     sums: int  # how many for each class
     refused: dict[str, str]  # operator: reason
     gradient_in_forward: bool = False  # whether backward takes no pass of its own
+    note: str = ""  # what was done to the tensors before
 
     def __str__(self) -> str:
         reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
         gradient = ", gradient in the same pass" if self.gradient_in_forward else ""
-        return f"{self.operator} for {self.owner}: {self.sums} sums a class{gradient}{reasons}"
+        note = f"\n    {self.note}" if self.note else ""
+        return f"{self.operator} for {self.owner}: {self.sums} sums a class{gradient}{reasons}{note}"
 
 
 refused_formula = ""  # why the formula of the last call is no program, for `explain`
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
 _recorded: list[PassRecord] | None = None
+_note = ""
 if _forced and _forced not in OPERATORS:
     raise ValueError(f"LOSSKIT_BACKEND is {_forced!r}; it names the operator that must serve: {', '.join(OPERATORS)}.")
 
@@ -80,6 +83,17 @@ def recorded() -> Iterator[list[PassRecord]]:
         _recorded = before
 
 
+@contextmanager
+def noting(note: str) -> Iterator[None]:
+    """Say of the passes recorded inside what was done to their tensors before."""
+    global _note
+    before, _note = _note, note or _note
+    try:
+        yield
+    finally:
+        _note = before
+
+
 def serving(inputs: Inputs, planned: KernelColumns | None, sums: int) -> Operator:
     """The operator for these sums: the reference wherever no fused one can compute them."""
     if _recorded is None and not _forced:
@@ -104,7 +118,8 @@ def choose(owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_f
         refused = {str(name): reason for name, reason in reasons.items() if reason}
         if chosen == "reference" and not all(reasons.values()):
             refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
-        _recorded.append(PassRecord(chosen, owner, sums, refused, gradient_in_forward and chosen != "reference"))
+        in_forward = gradient_in_forward and chosen != "reference"
+        _recorded.append(PassRecord(chosen, owner, sums, refused, in_forward, _note))
     return chosen
 
 
