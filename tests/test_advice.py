@@ -52,7 +52,7 @@ CALLS: dict[str, tuple[type[Any], dict[str, Any], dict[str, Any]]] = {
     "packed": (CrossEntropyLoss, {}, {"input": packed, "target": packed_labels}),
     "list of variances": (GaussianNLLLoss, {}, {"input": x, "target": x, "var": torch.ones(x.shape).tolist()}),
     "mask of numbers": (MSELoss, {}, {"input": torch.randn(3), "target": torch.randn(3), "mask": torch.ones(3)}),
-    "weight of samples": (MSELoss, {}, {"input": torch.ones(3, 2), "target": torch.ones(3, 2), "weight": torch.ones(3)}),
+    "weight of samples": (MSELoss, {}, {"input": one[..., 0, 0], "target": one[..., 0, 0], "weight": torch.ones(4)}),
     "logits": (NLLLoss, {}, {"input": x, "target": labels}),
     "logits as probabilities": (DiceLoss, {"from_logits": False}, {"input": 5 * one, "target": (one > 0).float()}),
     "log variance": (GaussianNLLLoss, {}, {"input": one, "target": one, "var": -one.abs()}),
