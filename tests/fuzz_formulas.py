@@ -43,7 +43,9 @@ def wrong(seed):
     total, found = in_c(program, X, T)
     sure = doubts[1].isfinite()
     far = (found - slope).abs() > 1e-9 * slope.abs() + 4 * doubts[1] + 1e-11
-    if bool((sure & slope.isfinite() & (far | found.isnan())).any()) or bool((sure & (slope.isnan() != found.isnan())).any()):
+    if bool((sure & slope.isfinite() & (far | found.isnan())).any()) or bool(
+        (sure & (slope.isnan() != found.isnan())).any()
+    ):
         return f"slope of {steps}"
     doubt = 1e-9 * value.abs().sum() + 4 * doubts[0].sum() + 1e-9
     if bool(doubt.isfinite() & ~((total - value.sum()).abs() <= doubt)):

@@ -67,7 +67,7 @@ def test_the_repair_is_exact():
         "class_weight=": error_of(cross_entropy, torch.randn(4, 3), torch.zeros(4, dtype=torch.long), torch.ones(3)),
         "mask.bool()": error_of(mse, torch.randn(4), torch.randn(4), mask=torch.ones(4)),
         "pool='batch'": error_of(dice, torch.randn(4, 1), torch.zeros(4, 1)),
-        "target.long()": error_of(cross_entropy, torch.randn(4, 3), torch.zeros(4)),
+        "target.round()": error_of(cross_entropy, torch.randn(4, 3), torch.full((4,), 0.5)),
         "ignore_index=255": error_of(cross_entropy, torch.randn(4, 3), torch.full((4,), 255)),
         "BCEWithLogitsLoss": error_of(cross_entropy, torch.randn(4, 1), torch.zeros(4, dtype=torch.long)),
         "(target > 127)": error_of(dice, torch.randn(2, 1, 3), torch.full((2, 1, 3), 255)),

@@ -149,7 +149,7 @@ def refused(message: str, name: str, *tensors: Tensor, **options: Any) -> None:
 def test_domains_are_errors_that_name_the_value() -> None:
     x = numbers((4, 3))
     refused(r"var holds -2, but a variance is not negative.*var\.exp\(\)", "gaussian_nll_loss", x, x, 0 * x - 2)
-    refused(r"var has shape \(4,\), but it takes \(4, 3\).*\.view\(-1, 1\)", "gaussian_nll_loss", x, x, x[:, 0])
+    refused(r"var has shape \(3,\), but it takes \(4, 3\)", "gaussian_nll_loss", x, x, x[0])
     refused("input holds -1, but log_input=False takes rates", "poisson_nll_loss", 0 * x - 1, x, log_input=False)
     refused("delta must be a number > 0; got 0", "huber_loss", x, x, delta=0)
     refused("beta must be a number >= 0; got -1", "smooth_l1_loss", x, x, beta=-1)

@@ -13,15 +13,16 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from losskit.core.algebra import WeightedSum
-from losskit.core.loss import Loss, bind
+from losskit.core.binding import bind
+from losskit.core.loss import Loss
 from losskit.core.options import Configured, option
 from losskit.core.parts import Part, Parts
 from losskit.core.reduction import result_dtype
+from losskit.core.sharded import Group, added
 from losskit.core.totals import Counts, Sums, replaced_value
 from losskit.core.wrapped import as_loss
 
 Gradients = Literal["mean", "sum"]
-Group = Any  # a torch.distributed.ProcessGroup, which builds of torch without it lack
 
 
 def sync(criterion: Any, group: Group = None, gradients: Gradients = "mean") -> Synchronized:
@@ -87,19 +88,6 @@ class Synchronized(Loss):
     def label(self) -> str:
         label: str = self.criterion.label
         return label
-
-
-def added(sums: Sums, group: Group = None) -> Sums:
-    """The sums of every process of the group, added in one collective, without gradient."""
-    sums = sums.detach()
-    if not _initialized():
-        return sums
-    tensors = list(sums.tensors())
-    dtype = reduce(torch.promote_types, (t.dtype for t in tensors))
-    flat = torch.cat([t.reshape(-1).to(dtype) for t in tensors])
-    dist.all_reduce(flat, group=group)
-    whole = iter(torch.split(flat, [t.numel() for t in tensors]))
-    return sums.map(lambda t: next(whole).reshape(t.shape).to(t.dtype))
 
 
 def micro_batches(criterion: Any, model: Callable[[Any], Any], batches: Iterable[Sequence[Any]]) -> Iterator[Tensor]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from losskit.core.binding import answering
 from losskit.core.calls import call, require_normalizer
 from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
@@ -66,7 +67,8 @@ class DeepSupervisionLoss(Summable):
         if not isinstance(self.weights, str) and not sum(self.weights) > 0:
             raise ValueError(f"{self.name}: weights must not all be 0; got {list(self.weights)}.")
 
-    def forward(  # type: ignore[override]
+    @answering
+    def forward(
         self,
         output: Several,
         target: Several,

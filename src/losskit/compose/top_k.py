@@ -8,9 +8,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from losskit.core.loss import Loss, Summable, bind
+from losskit.core.binding import bind
+from losskit.core.loss import Loss, Summable
 from losskit.core.options import Configured, option
 from losskit.core.reduction import reduce, result_dtype
+from losskit.core.sharded import is_sharded, of_shards
 from losskit.core.wrapped import as_loss
 from losskit.ops.inputs import summing_dtype
 
@@ -74,6 +76,9 @@ class TopKLoss(Loss):
     ) -> Tensor:
         given = {"weight": weight, "mask": mask}
         tensors = bind(self.name, self.tensors, tensors, given)
+        if is_sharded((*tensors, *given.values())):
+            gathered: Tensor = of_shards(self, tensors, {**given, "normalizer": normalizer})
+            return gathered
         value, share = self.criterion.weighed(*tensors, **given)
         if value.dim() == 0:
             raise ValueError(

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from losskit.core import passes
+from losskit.core.binding import bind
 from losskit.core.calls import call, hooked, refuse_normalizer, takes
 from losskit.core.contract import check_tensor
 from losskit.core.errors import nearest
 from losskit.core.labels import LabelLoss
-from losskit.core.loss import Loss, Summable, Weight, bind, check_divisor
+from losskit.core.loss import AT_CALL, Loss, Summable, Weight, check_divisor
 from losskit.core.options import Configured
 from losskit.core.parts import Part, Parts
 from losskit.core.reduction import result_dtype
+from losskit.core.sharded import is_sharded
 from losskit.core.totals import Counts, Sums
 from losskit.core.wrapped import Product, Wrapped, as_loss, split, times
 
@@ -129,6 +131,8 @@ class WeightedSum(Summable):
 
     def reduced(self, *tensors: Any, weights: Sequence[float | Tensor] | None = None, **arguments: Any) -> Tensor:
         """The sum by the registered operators."""
+        if is_sharded((*tensors, arguments.get("weight"), arguments.get("mask"))) and not set(arguments) - AT_CALL:
+            return self._of_shards(tensors, arguments)
         values = self.evaluate(tensors, arguments)
         return self.combine(values, self.weights() if weights is None else list(weights))
 
@@ -366,7 +370,7 @@ def _check_parts(composite: WeightedSum) -> None:
             name: module.ignore_index
             for name, part in leaves(composite)
             for module in part.modules()
-            if isinstance(getattr(module, "ignore_index", None), int)
+            if hasattr(module, "ignore_index")
         }
     )
     if len(set(ignored.values())) > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -80,7 +80,7 @@ class ClassificationLoss(LabelLoss):
         return super().option_tensors()[0], (number if isinstance(number, Tensor) else None)
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
-        if self.reduction not in ("mean", "sum") or self.empty == "raise":
+        if self.reduction not in ("mean", "sum") or self.empty == "raise" or isinstance(self.class_weight, Mapping):
             return None
         sides = 2 if inputs.link == "sigmoid" else 1
         class_weight, _ = self.option_tensors()

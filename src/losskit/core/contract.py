@@ -6,14 +6,15 @@ shapes and the repair.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from losskit.core.errors import shape
-from losskit.ops.inputs import Inputs, Link
+from losskit.ops.inputs import NO_LABEL, Inputs, Link, can_branch, can_hold
 
 Mode = Literal["multilabel", "multiclass"]
 Always = Literal["sigmoid", "softmax", "log_softmax"]  # losses whose link never depends on the target
@@ -26,7 +27,7 @@ class InputSpec(NamedTuple):
 
     always: Always | None = None
     mode: Mode | None = None
-    ignore_index: int = -100
+    ignore_index: int | tuple[int, ...] | None = -100
     from_logits: bool = True
     same_shape: bool = False  # whether the target has the input's shape, always
 
@@ -41,8 +42,7 @@ class InputSpec(NamedTuple):
     ) -> Inputs:
         """The tensors in their one form, or an error that says what is wrong with them."""
         always = self.always
-        check_floating(owner, "input", input)
-        check_tensor(owner, "target", target)
+        check_input(owner, input, target)
         if not target.is_floating_point() and target.dtype not in _LABELS:
             check_real(owner, "target", target)
             raise TypeError(
@@ -57,13 +57,17 @@ class InputSpec(NamedTuple):
                     f"{owner}: input must have shape (N, C, *); got {shape(input)}. For a single sample pass "
                     "input.unsqueeze(0) and target.unsqueeze(0)."
                 )
+        single = input.dim() == 1 and target.dim() == 0 and always != "sigmoid"  # one sample without the batch
+        if single:
+            input, target = input.unsqueeze(0), target.unsqueeze(0)
+            weight, mask = (t.reshape(1, 1) if isinstance(t, Tensor) and t.dim() == 0 else t for t in (weight, mask))
         by_class = always in ("softmax", "log_softmax")
         if input.dim() == 1 and target.shape == input.shape and not by_class:
             input, target = input.unsqueeze(1), target.unsqueeze(1)  # (N,) is a batch of single scores
         if input.dim() < 2:
             raise ValueError(
-                f"{owner}: input must have shape (N, C, *), a batch of class scores, or (N,) with a target of the same "
-                f"shape; got {shape(given)} with target {shape(target)}. Pass input.unsqueeze(0) for a single sample."
+                f"{owner}: input must have shape (N, C, *), a batch of class scores; got {shape(given)} with target "
+                f"{shape(target)}. {_unbatched(input, target, by_class=by_class)}"
             )
         if by_class and input.shape[1] == 1 and input.shape[0] > 0:
             raise ValueError(
@@ -75,10 +79,44 @@ class InputSpec(NamedTuple):
         weight = _per_position(owner, "weight", weight, input, link, spatial, refuse_1d=by_class or self.same_shape)
         check_mask(owner, mask)
         mask = _per_position(owner, "mask", mask, input, link, spatial, refuse_1d=False)
-        output_shape = given.shape if link == "sigmoid" else torch.Size((input.shape[0], *spatial))
-        return Inputs(
-            owner, input, target, weight, mask, link, self.ignore_index, self.from_logits, logit_bias, output_shape
+        output_shape = given.shape if link == "sigmoid" else torch.Size(() if single else (input.shape[0], *spatial))
+        target, ignored = self.ignoring(target)
+        return Inputs(owner, input, target, weight, mask, link, ignored, self.from_logits, logit_bias, output_shape)
+
+    def ignoring(self, target: Tensor) -> tuple[Tensor, int]:
+        """The target with one label to leave out: of several the first that it can hold."""
+        if isinstance(self.ignore_index, int):
+            return target, self.ignore_index
+        labels = [label for label in self.ignore_index or () if can_hold(target, label)]
+        if not labels:
+            return target, NO_LABEL
+        first, *others = labels
+        for label in others:
+            target = target.masked_fill(target == label, first)
+        return target, first
+
+
+def check_input(owner: str, input: Tensor, target: Tensor) -> None:
+    """Input is floating point and target a tensor, which may have changed places."""
+    check_tensor(owner, "input", input)
+    check_tensor(owner, "target", target)
+    if not input.is_floating_point() and not input.is_complex() and target.is_floating_point():
+        raise TypeError(
+            f"{owner}: input must be floating point; got {input.dtype}, and target {target.dtype}. If the two have "
+            "changed places, pass the model's output first; else pass input.float()."
         )
+    check_floating(owner, "input", input)
+
+
+def _unbatched(input: Tensor, target: Tensor, *, by_class: bool) -> str:
+    """What to pass instead of an input of fewer than two dimensions."""
+    if input.dim() == 1 and target.dim() == 1 and (input.shape == target.shape or target.shape[0] == 1):
+        if by_class and input.shape == target.shape and not target.is_floating_point():
+            return "Scores of two classes take BCEWithLogitsLoss; for several pass input of shape (N, C)."
+        return "For a single sample pass input.unsqueeze(0)" + (
+            " and target.unsqueeze(0)." if input.shape == target.shape else "."
+        )
+    return "Pass one row of class scores for each label."
 
 
 def check_equal(owner: str, tensors: dict[str, Tensor]) -> None:
@@ -102,7 +140,7 @@ def elementwise(owner: str, name: str, tensor: Tensor | None, wanted: Sequence[i
     if not _fits(tensor, wanted):
         raise ValueError(
             f"{owner}: {name} has shape {shape(tensor)}, but it takes {tuple(wanted)}, with size 1 where it broadcasts."
-            f"{_sample_advice(tensor, wanted)}"
+            f"{_sample_advice(name, tensor, wanted)}"
         )
     return tensor
 
@@ -120,7 +158,26 @@ def check_mask(owner: str, mask: Tensor | None) -> None:
 
 def check_tensor(owner: str, name: str, value: object) -> None:
     if not isinstance(value, Tensor):
-        raise TypeError(f"{owner}: {name} must be a tensor; got {type(value).__name__}. Pass torch.as_tensor({name}).")
+        raise TypeError(f"{owner}: {name} must be a tensor; got {type(value).__name__}. {_tensor_of(name, value)}")
+    if value.is_nested:
+        raise TypeError(
+            f"{owner}: {name} must be a plain tensor; got a nested one. Pass {name}.values(), every element in one "
+            "dimension, and the same of the other tensors."
+        )
+
+
+def _tensor_of(name: str, value: object) -> str:
+    """How to pass what is no tensor."""
+    if isinstance(value, PackedSequence):
+        return f"Pass {name}.data, every step in one dimension, and the same of the other tensors."
+    if isinstance(value, Mapping):
+        known = next((str(key) for key, each in value.items() if isinstance(each, Tensor)), "...")
+        return f"Pass one of its tensors, {name}[{known!r}], or use MultiTaskLoss(heads=...) with a loss for each."
+    if isinstance(value, (list, tuple)) and any(isinstance(each, Tensor) for each in value):
+        return f"Pass one of its tensors, {name}[0], or use DeepSupervisionLoss or MultiTaskLoss for several outputs."
+    if hasattr(value, "__array__") or isinstance(value, (list, tuple, int, float)):
+        return f"Pass torch.as_tensor({name})."
+    return f"Pass a tensor as {name}."
 
 
 def check_real(owner: str, name: str, value: object) -> None:
@@ -148,7 +205,8 @@ def check_floating(owner: str, name: str, value: object) -> None:
     check_real(owner, name, value)
     assert isinstance(value, Tensor)
     if not value.is_floating_point():
-        raise TypeError(f"{owner}: {name} must be floating point; got {value.dtype}. Pass {name}.float().")
+        repair = f"{name}.real, or {name}.abs() for the modulus" if value.is_complex() else f"{name}.float()"
+        raise TypeError(f"{owner}: {name} must be floating point; got {value.dtype}. Pass {repair}.")
 
 
 def _link_and_target(
@@ -169,12 +227,21 @@ def _link_and_target(
     if found not in (positions, (n, 1, *spatial)):
         _refuse_shape(owner, given, target, [positions, same])
     if target.is_floating_point():
-        raise ValueError(
-            f"{owner}: target {shape(target)} holds {target.dtype}, but class indices for input {shape(given)} are "
-            "integers. Pass target.long()."
-        )
+        target = _indices(owner, given, target)
     link: Link = always or ("sigmoid" if mode == "multilabel" else "softmax")
     return link, target if found == positions else target.squeeze(1)
+
+
+def _indices(owner: str, given: Tensor, target: Tensor) -> Tensor:
+    """Class indices held in a floating type. What is not whole becomes an index that no input has."""
+    whole = target == target.floor()
+    if can_branch(target) and not bool((whole | target.isnan()).all()):
+        value = target.detach()[~whole].flatten()[0].item()
+        raise ValueError(
+            f"{owner}: target {shape(target)} holds {value:g}, but class indices for input {shape(given)} are whole "
+            "numbers. For probabilities of classes give target the shape of input; else pass target.round()."
+        )
+    return target.detach().where(whole, NO_LABEL + 1).long()
 
 
 def _chosen(owner: str, given: Tensor, target: Tensor, mode: Mode | None) -> Link:
@@ -213,8 +280,14 @@ def _repair(input: Tensor, target: Tensor) -> str:
         return "Height and width are swapped: pass target.transpose(-1, -2)."
     if t and t[0] == 1 and i[0] > 1 and t[1:] in (i[1:], positions[1:]):
         return f"The target is one sample for a batch of {i[0]}: pass target.expand({i[0]}, {'-1, ' * (len(t) - 2)}-1)."
-    if len(t) == len(i) - 1 and t == positions:
+    if len(i) > 2 and t == i[1:]:
+        return "For a single sample pass input.unsqueeze(0) and target.unsqueeze(0)."
+    if len(t) == len(i) - 1 and t == positions and i[1] == 1:
         return "Pass target.unsqueeze(1)."
+    if len(t) == len(i) - 1 and t == positions and not target.is_floating_point():
+        return "Class indices take a loss of classes, such as CrossEntropyLoss; else give target the shape of input."
+    if len(t) == len(i) - 1 and t == positions:
+        return "Give target one number for each of input, or pass one channel, input[:, :1]."
     if len(t) == len(i) - 1 and i[-1] == 1 and t == i[:-1]:
         return "Pass input.squeeze(-1)."
     if len(t) == len(i) + 1 and t[1] == 1 and (t[0], *t[2:]) == i:
@@ -253,7 +326,7 @@ def _per_position(
     raise ValueError(
         f"{owner}: {name} has shape {shape(tensor)}, but input {shape(input)} takes "
         f"{' or '.join(map(str, dict.fromkeys(wanted)))}, with size 1 where it broadcasts."
-        f"{_sample_advice(tensor, wanted[0])}"
+        f"{_sample_advice(name, tensor, wanted[0])}"
     )
 
 
@@ -261,7 +334,7 @@ def _fits(tensor: Tensor, wanted: Sequence[int]) -> bool:
     return tensor.dim() == len(wanted) and all(s in (1, w) for s, w in zip(tensor.shape, wanted, strict=True))
 
 
-def _sample_advice(tensor: Tensor, wanted: Sequence[int]) -> str:
+def _sample_advice(name: str, tensor: Tensor, wanted: Sequence[int]) -> str:
     if tensor.dim() == 1 and len(wanted) > 1 and tensor.shape[0] == wanted[0]:
-        return f" For one number a sample pass it as .view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
+        return f" For one number a sample pass {name}.view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
     return " Give it that shape."

@@ -6,7 +6,7 @@ import math
 import numbers
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union
 
 import torch
@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 from torch import Tensor, nn
 
 from losskit.core.errors import nearest, quoted
+from losskit.core.foreign import FOREIGN_VALUES
 
 Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to keep, or an error
 
@@ -28,21 +29,48 @@ class Conversion:
 
 
 class PerClass(Conversion):
-    """One non-negative number per class, kept as a 1-D tensor that moves with the module."""
+    """One non-negative number per class, kept as a 1-D tensor that moves with the module.
 
-    text = "one number >= 0 per class"
+    `by_class` also takes a dict of the numbers that are not 1, `single` one number as a tensor for every class.
+    """
+
+    def __init__(self, *, by_class: bool = False, single: bool = False) -> None:
+        self.by_class = by_class
+        self.single = single
+        self.text = f"{'a number >= 0 or ' if single else ''}one number >= 0 per class"
+        if by_class:
+            self.text += ", or a dict of those that are not 1"
 
     def convert(self, owner: str, name: str, value: Any) -> Any:
-        if isinstance(value, (str, numbers.Number)):
+        if isinstance(value, Mapping) and self.by_class:
+            return self._by_class(owner, name, value)
+        if self.single and isinstance(value, numbers.Number):
+            return domain_of(NonNegative).check(owner, name, value)
+        if isinstance(value, (str, numbers.Number)) or (
+            not isinstance(value, (Sequence, Tensor)) and not hasattr(value, "__array__")
+        ):
             raise TypeError(f"{owner}: {name} takes {self.text}, as a list or a 1-D tensor; got {quoted(value)}")
         tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.get_default_dtype())
-        if tensor.dim() != 1:
+        if self.single and tensor.dim() > 1 and tensor.numel() == tensor.shape[0]:
+            tensor = tensor.flatten()  # (C, 1, 1), which broadcasts to (N, C, H, W) elsewhere
+        if tensor.dim() == 0 and self.single and not tensor.requires_grad:
+            return domain_of(NonNegative).check(owner, name, tensor.item())
+        if tensor.dim() != 1 and not (tensor.dim() == 0 and self.single):
             raise ValueError(
                 f"{owner}: {name} takes {self.text}, as a list or a 1-D tensor; got shape {tuple(tensor.shape)}"
             )
         if self._negative(value):
             raise ValueError(f"{owner}: {name} takes {self.text}; got {quoted(tensor.tolist())}")
         return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
+
+    def _by_class(self, owner: str, name: str, given: Mapping[Any, Any]) -> dict[int, float]:
+        """The weights of some classes; the others weigh 1."""
+        for key, value in given.items():
+            if isinstance(key, bool) or not isinstance(key, numbers.Integral) or key < 0:
+                raise ValueError(f"{owner}: {name} as a dict has class indices as keys; got {key!r}.")
+            if not isinstance(value, (int, float)) or not value >= 0:
+                raise ValueError(f"{owner}: {name} takes {self.text}; got {value!r} for class {key}.")
+        return {int(key): float(value) for key, value in given.items()}
 
     @staticmethod
     def _negative(value: Any) -> bool:
@@ -70,6 +98,8 @@ NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
 ClassNumbers = Annotated[Union[Tensor, Sequence[float]], PerClass()]  # noqa: UP007 - evaluated at run time on 3.10
+ClassWeights = Annotated[Union[Tensor, Sequence[float], Mapping[int, float]], PerClass(by_class=True)]  # noqa: UP007
+OneOrPerClass = Annotated[Union[float, Tensor, Sequence[float]], PerClass(single=True)]  # noqa: UP007
 Reduction = Literal["mean", "sum", "none"]
 CompositeReduction = Annotated[Literal["mean", "sum"], OneNumber()]
 
@@ -157,6 +187,7 @@ def _literal(annotation: Any, allowed: tuple[Any, ...]) -> Domain:
     def check(owner: str, name: str, value: Any) -> Any:
         if not any(type(value) is type(a) and value == a for a in allowed):
             hint = nearest(value, [str(a) for a in allowed]) if isinstance(value, str) else ""
+            hint = FOREIGN_VALUES.get((name, value), hint) if isinstance(value, str) else hint
             raise ValueError(f"{owner}: {name} must be {text}; got {quoted(value)}{hint}")
         return value
 

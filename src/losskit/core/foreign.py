@@ -3,12 +3,13 @@
 FOREIGN_NAMES = {
     # MONAI
     "to_onehot_y": "class indices are read as they are; leave it out.",
-    "sigmoid": "losses take logits; one channel means sigmoid, several ask for mode='multilabel'.",
+    "sigmoid": "losses take logits; one channel means sigmoid, and for several pass mode='multilabel'.",
     "softmax": "losses take logits; class indices mean softmax, one-hot targets ask for mode='multiclass'.",
     "use_softmax": "losses take logits; class indices mean softmax, one-hot targets ask for mode='multiclass'.",
     "other_act": "apply it to the model's output and pass from_logits=False.",
     "activation": "losses take logits; apply any other activation to the model's output and pass from_logits=False.",
-    "w_type": "weigh the classes with class_weight; losskit.class_weight_from makes it from class frequencies.",
+    "w_type": "it weighs the classes of a sample by their volume there; write a RegionLoss with per_sample(total), in "
+    "which total.target is the volume.",
     "lambda_gdl": "multiply the loss instead: 0.5 * loss.",
     "squared_pred": "it is squared=True (Dice).",
     "jaccard": "use JaccardLoss.",
@@ -33,7 +34,8 @@ FOREIGN_NAMES = {
     # segmentation_models_pytorch, pytorch_toolbelt
     "classes_weights": "it is class_weight.",
     "class_weights": "it is class_weight.",
-    "log_loss": "it is log=True (Dice).",
+    "log_loss": "it is log=True in DiceLoss; the logarithm of another index takes a formula of your own, with "
+    "@losskit.region_loss.",
     "eps": "there is none: nothing here divides by zero.",
     "smooth_factor": "it is label_smoothing; smp's BCE smooth_factor e is label_smoothing 2e.",
     "per_image": "it is pool='sample' (True) or pool='batch' (False).",
@@ -47,7 +49,8 @@ FOREIGN_NAMES = {
     "smooth_dense": "label_smoothing smooths soft and hard targets alike.",
     "sum_classes": "the mean is over every element; multiply the loss by the number of classes.",
     "target_threshold": "compare the target yourself: (target > 0.5).",
-    "average": "classes are averaged, always ('macro'); leave it out.",
+    "average": "classes are averaged ('macro'); for 'micro', kornia's default, write a RegionLoss with "
+    "per_sample(total) that adds the totals of the classes first.",
     "axis": "classes are dimension 1; pass input.movedim(-1, 1) where they come last.",
     "apply_class_balancing": "it is alpha; None leaves classes unweighted.",
     "epsilon": "there is none: nothing here divides by zero.",
@@ -60,6 +63,8 @@ FOREIGN_NAMES = {
     "reduce": "it is reduction='none' (False) or reduction='mean' (True).",
     "weights": "per-class weights are class_weight; per-element weights are given at the call, as weight=.",
     "pos_weights": "it is pos_weight.",
+    "pos_weight": "only BCEWithLogitsLoss has it; a focal loss with weight w of the positives is (1 + w) * "
+    "FocalLoss(alpha=w / (1 + w)).",
     "logits": "use from_logits.",
     "num_classes": "the number of classes is read from the input; leave it out.",
     "n_classes": "the number of classes is read from the input; leave it out.",
@@ -68,4 +73,11 @@ FOREIGN_NAMES = {
     "ignore": "it is ignore_index.",
     "threshold": "losses take no threshold; criterion.score thresholds at a half.",
     "lambda_": "multiply the loss: 0.5 * loss.",
+}
+
+# What is said of a value of an option.
+FOREIGN_VALUES = {
+    ("mode", "binary"): ". One channel is binary by itself: leave mode out.",
+    ("reduction", "elementwise_mean"): '. Pass reduction="mean".',
+    ("reduction", "batchmean"): '. Only KLDivLoss has it: pass reduction="mean".',
 }

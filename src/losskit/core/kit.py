@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from losskit.core import catalogue
+from losskit.core.binding import bind
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import check_tensor
 from losskit.core.errors import shape
@@ -31,7 +32,7 @@ from losskit.core.forms import (
 )
 from losskit.core.labels import ModeOptions
 from losskit.core.logits import LogitsLoss
-from losskit.core.loss import Loss, bind
+from losskit.core.loss import Loss
 from losskit.core.means import MeanLoss, RegressionLoss
 from losskit.core.options import signature_of
 from losskit.core.region import RegionLoss

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from losskit.core.contract import Always, InputSpec, Mode
-from losskit.core.domains import ClassNumbers
+from losskit.core.domains import ClassWeights
 from losskit.core.loss import Summable
 from losskit.core.options import Configured, option
 from losskit.core.passes import Pass, Watching
@@ -27,8 +27,12 @@ LABEL_SHAPES = (
 class LabelOptions(Configured):
     """The options of every loss of labels."""
 
-    ignore_index: int = option(default=-100, doc="the label of elements to leave out, as if they were not there")
-    class_weight: ClassNumbers | None = option(default=None, doc="one weight per class, always as many as classes")
+    ignore_index: int | Sequence[int] | None = option(
+        default=-100, doc="the label, or labels, of elements to leave out, as if they were not there; None for no label"
+    )
+    class_weight: ClassWeights | None = option(
+        default=None, doc="one weight per class, always as many as classes; a class that a dict lacks weighs 1"
+    )
     from_logits: bool = option(default=True, doc="False when the input holds probabilities in [0, 1]")
 
     def by_class(self, numbers: Tensor) -> Tensor:
@@ -38,7 +42,20 @@ class LabelOptions(Configured):
 
     def class_weights(self, like: Tensor) -> Tensor | None:
         """The weight of each class, (C,), for numbers per class, (..., C)."""
-        return None if self.class_weight is None else self.class_weight.to(like)  # type: ignore[union-attr]
+        return class_weights(self.class_weight, like)
+
+
+def class_weights(option: Any, like: Tensor) -> Tensor | None:
+    """The weight of each class, (C,), for numbers per class, (..., C)."""
+    if isinstance(option, Mapping):
+        return like.new_tensor([option.get(index, 1.0) for index in range(like.shape[-1])])
+    weights: Tensor | None = None if option is None else option.to(like)
+    return weights
+
+
+def labels_of(ignore_index: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
+    """The option as it is compared and kept; also one that was set to a list."""
+    return tuple(ignore_index) if isinstance(ignore_index, Sequence) else ignore_index
 
 
 class ModeOptions(Configured):
@@ -67,7 +84,7 @@ class LabelLoss(LabelOptions, Summable):
     @property
     def spec(self) -> InputSpec:
         mode = getattr(self, "mode", None)
-        return InputSpec(self.always, mode, self.ignore_index, self.from_logits, self.same_shape)
+        return InputSpec(self.always, mode, labels_of(self.ignore_index), self.from_logits, self.same_shape)
 
     def logit_bias(self) -> Tensor | None:
         """What is added to the logits of each class, (C,)."""
@@ -115,6 +132,11 @@ class LabelLoss(LabelOptions, Summable):
 
 
 def check_length(owner: str, name: str, numbers: Any, inputs: Inputs) -> None:
+    if isinstance(numbers, Mapping) and max(numbers, default=0) >= inputs.num_classes:
+        raise ValueError(
+            f"{owner}: {name} names class {max(numbers)}, but input {tuple(inputs.input.shape)} has "
+            f"{inputs.num_classes} classes, 0 to {inputs.num_classes - 1}. Leave it out."
+        )
     if isinstance(numbers, Tensor) and numbers.dim() == 1 and numbers.shape[0] != inputs.num_classes:
         raise ValueError(
             f"{owner}: {name} has {numbers.shape[0]} numbers, but input {tuple(inputs.input.shape)} has "

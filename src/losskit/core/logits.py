@@ -9,7 +9,7 @@ from torch import Tensor
 
 from losskit.core.contract import InputSpec
 from losskit.core.errors import check_returned
-from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length
+from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length, labels_of
 from losskit.core.loss import Summable
 from losskit.core.means import MeanLoss
 from losskit.core.reduction import weighted
@@ -40,7 +40,7 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        spec = InputSpec(None, self.mode, self.ignore_index)
+        spec = InputSpec(None, self.mode, labels_of(self.ignore_index))
         inputs = spec.parse(self.name, tensors[0], tensors[1], weight, mask)
         check_length(self.name, "class_weight", self.class_weight, inputs)
         bad = values.check(inputs)

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from losskit.core import catalogue, passes
+from losskit.core.binding import MISSING, bind, refuse_missing, refuse_named
 from losskit.core.contract import check_tensor, elementwise
 from losskit.core.domains import Reduction
 from losskit.core.options import Configured, option
 from losskit.core.parts import Part, Parts
 from losskit.core.reduction import Empty, check_size, divide, reduce, result_dtype, weighted
+from losskit.core.sharded import is_sharded, of_shards
 from losskit.core.totals import Counts, Sums
 from losskit.ops.inputs import computing_dtype, summing_dtype
 
@@ -41,16 +43,28 @@ def _tensors_of_forward(cls: Any) -> Any:
     return next(base.tensors for base in cls.__mro__ if "forward" in base.__dict__)
 
 
+AT_CALL = frozenset(("weight", "mask", "normalizer", "whole"))  # what a call takes by name
+
+
 def _forward_of(names: tuple[str, ...]) -> Any:
     """The forward of a loss of these tensors."""
 
     def forward(self: Summable, *tensors: Any, **arguments: Any) -> Tensor:
-        return self.reduced(*bind(self.name, names, tensors, arguments), **arguments)
+        tensors = bind(self.name, names, tensors, arguments)
+        if not arguments.keys() <= AT_CALL:
+            refuse_named(self, names, [name for name in arguments if name not in AT_CALL])
+        return self.reduced(*tensors, **arguments)
 
+    forward.__signature__ = _signature_of_call(names)  # type: ignore[attr-defined]
+    return forward
+
+
+def _signature_of_call(names: tuple[str, ...]) -> inspect.Signature:
+    """The signature of a forward of these tensors."""
     optional = {"weight": Tensor | None, "mask": Tensor | None}
     by_name = {"normalizer": float | Tensor | None, "whole": Sums | None}
     either, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-    forward.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    return inspect.Signature(
         [
             inspect.Parameter("self", either),
             *(inspect.Parameter(name, either, annotation=Tensor) for name in names),
@@ -59,7 +73,6 @@ def _forward_of(names: tuple[str, ...]) -> Any:
         ],
         return_annotation=Tensor,
     )
-    return forward
 
 
 def _selected(tensors: Sequence[Tensor], mask: Tensor | None) -> Sequence[Tensor]:
@@ -75,22 +88,6 @@ def _selected(tensors: Sequence[Tensor], mask: Tensor | None) -> Sequence[Tensor
         counts = fits and (tensor.is_floating_point() or tensor.is_complex())
         selected.append(tensor.where(of_samples, 0.0) if counts else tensor)
     return selected
-
-
-def bind(owner: str, names: Sequence[str], given: tuple[Any, ...], arguments: dict[str, Any]) -> tuple[Any, ...]:
-    """The tensors of a call in order; tensors by name, and weight and mask by position, are sorted into place."""
-    if len(given) == len(names):
-        return given
-    if len(given) > len(names) + 2:
-        raise TypeError(f"{owner} takes {len(names)} tensors, weight and mask; got {len(given)} by position.")
-    for name, tensor in zip(("weight", "mask"), given[len(names) :], strict=False):
-        if arguments.get(name) is not None:
-            raise TypeError(f"{owner}: {name} was given twice, by position and by name.")
-        arguments[name] = tensor
-    missing = [name for name in names[len(given) :] if name not in arguments]
-    if missing:
-        raise TypeError(f"{owner} takes ({', '.join(names)}); {missing[0]} is missing.")
-    return (*given[: len(names)], *(arguments.pop(name) for name in names[len(given) :]))
 
 
 def check_divisor(owner: str, normalizer: object, whole: object) -> None:
@@ -137,6 +134,9 @@ class Loss(Configured):
         raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
 
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        if is_sharded((*tensors, weight, mask)):
+            gathered: Tensor = of_shards(self, tensors, {"weight": weight, "mask": mask})
+            return gathered
         value, share = self.weighed(*tensors, weight=weight, mask=mask)
         return reduce(value, share, self.reduction, self.empty, self.name)
 
@@ -242,6 +242,7 @@ class Summable(Loss):
 
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
+    batch_first: ClassVar[bool] = True  # whether samples are dimension 0 of every tensor
 
     @property
     def summable(self) -> bool:
@@ -262,19 +263,27 @@ class Summable(Loss):
 
     def forward(  # type: ignore[override] # a call names its tensors
         self,
-        input: Tensor,
-        target: Tensor,
+        input: Tensor = MISSING,
+        target: Tensor = MISSING,
         weight: Tensor | None = None,
         mask: Tensor | None = None,
         *,
         normalizer: float | Tensor | None = None,
         whole: Sums | None = None,
+        **unknown: Any,
     ) -> Tensor:
+        if unknown:
+            refuse_named(self, self.tensors, list(unknown))
         if self.planned and whole is None:
             value = passes.planned(self, input, target, weight, mask, normalizer)
             if value is not None:
                 return value
+        missing = [name for name, tensor in (("input", input), ("target", target)) if tensor is MISSING]
+        if missing:
+            refuse_missing(self.name, ("input", "target"), missing)
         return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
+
+    forward.__signature__ = _signature_of_call(("input", "target"))  # type: ignore[attr-defined]
 
     # What a plan depends on besides the tensors: see losskit.core.passes.
     def plan_state(self) -> Any:
@@ -322,6 +331,17 @@ class Summable(Loss):
             check_size(denominator, self.name)
         return numerator if denominator is None else divide(numerator, denominator, self.empty, self.name)
 
+    def _of_shards(self, tensors: tuple[Any, ...], arguments: dict[str, Any]) -> Tensor:
+        """The loss of DTensors, from the sums of each process's samples where these add up."""
+        normalizer, whole = arguments.get("normalizer"), arguments.get("whole")
+
+        def finish(sums: Sums, input: Tensor) -> Tensor:
+            return self.finish(sums, normalizer=normalizer, whole=whole).to(result_dtype(input))
+
+        adds = self.summable and self.batch_first and getattr(self, "reduction", "mean") != "none"
+        value: Tensor = of_shards(self, tensors, arguments, finish if adds else None)
+        return value
+
     def counts(
         self,
         target: Tensor,
@@ -362,6 +382,8 @@ class Summable(Loss):
         whole: Sums | None = None,
     ) -> Tensor:
         """The loss of tensors, from their sums or unreduced."""
+        if is_sharded((*tensors, weight, mask)):
+            return self._of_shards(tensors, {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole})
         if self.reduction == "none":
             if normalizer is not None or whole is not None:
                 raise TypeError(

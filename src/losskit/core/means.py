@@ -8,7 +8,15 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, check_tensor, elementwise, modulus
+from losskit.core.contract import (
+    check_equal,
+    check_floating,
+    check_input,
+    check_real,
+    check_tensor,
+    elementwise,
+    modulus,
+)
 from losskit.core.errors import check_returned, shape
 from losskit.core.formulas import program_of
 from losskit.core.loss import Summable
@@ -141,7 +149,7 @@ class DifferenceSpec(NamedTuple):
         check_tensor(owner, "input", input)
         check_tensor(owner, "target", target)
         input, target = modulus(owner, input, target)
-        check_floating(owner, "input", input)
+        check_input(owner, input, target)
         check_equal(owner, {"input": input, "target": target})
         weight = elementwise(owner, "weight", weight, input.shape)
         mask = elementwise(owner, "mask", mask, input.shape)

@@ -244,6 +244,8 @@ def _made(
         return Unserved()
     groups = Pass(parts).inputs(parts, input, target, weight, mask)
     inputs = groups[0][0]
+    if inputs.target.data_ptr() != target.data_ptr():  # it was converted, which a plan does not do again
+        return Unserved()
     neutral = {tuple(part.neutral_numbers()) for part in parts}
     if len(groups) > 1 or len(neutral) > 1:
         return Unserved()

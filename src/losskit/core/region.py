@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -118,6 +118,8 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         if self.coupled or self.reduction not in ("mean", "sum") or self.empty == "raise":
+            return None
+        if isinstance(self.class_weight, Mapping):
             return None
         tapes = _tapes(self, watched)
         chosen = self._chosen(inputs.num_classes)

@@ -11,7 +11,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
-from losskit.core.domains import ClassNumbers, NonNegative
+from losskit.core.domains import ClassNumbers, NonNegative, OneOrPerClass
 from losskit.core.labels import ModeOptions, check_length
 from losskit.core.options import Configured, option
 from losskit.core.passes import Watching
@@ -32,7 +32,7 @@ _SOFTMAX_SHAPES = (
 class BCEOptions(Configured):
     """The options that are binary cross-entropy's own."""
 
-    pos_weight: NonNegative | ClassNumbers | None = option(
+    pos_weight: OneOrPerClass | None = option(
         default=None, doc="weight of the positives, one number or one per class; scales the loss, not its denominator"
     )
 

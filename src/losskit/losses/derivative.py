@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
+from losskit.core.binding import answering
 from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.errors import shape
@@ -51,7 +52,8 @@ class SobolevLoss(MeanLoss):
         default=None, doc="how many random directions to compare derivatives in; None: every input"
     )
 
-    def forward(  # type: ignore[override]
+    @answering
+    def forward(
         self,
         output: Tensor,
         target: Tensor,

@@ -10,7 +10,7 @@ from torch import Tensor
 from losskit.core.means import ElementLoss
 from losskit.core.options import option
 from losskit.core.reduction import size_of
-from losskit.ops.values import mark
+from losskit.ops.values import above_zero, log_probability_message, mark
 
 
 class KLDivLoss(ElementLoss):
@@ -48,6 +48,8 @@ class KLDivLoss(ElementLoss):
         p = torch.where(absent, 1.0, p)
         log_p = torch.where(absent, 0.0, target) if self.log_target else p.log()
         value = p * (log_p - torch.where(absent, 0.0, input))
+        above = input > above_zero(input)
+        value = mark(value, above, input, log_probability_message(self.name, "input", 1))
         if self.log_target:
             return value
         return mark(

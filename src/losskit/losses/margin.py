@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -10,9 +11,9 @@ from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise
-from losskit.core.domains import ClassNumbers
+from losskit.core.domains import ClassWeights
 from losskit.core.errors import shape
-from losskit.core.labels import check_length
+from losskit.core.labels import check_length, class_weights, labels_of
 from losskit.core.loss import Summable
 from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option
@@ -111,14 +112,16 @@ class MultiMarginLoss(MeanLoss):
 
     p: Literal[1, 2] = option(default=1, doc="the power of each violation")
     margin: float = option(default=1.0, doc="how far the true class should be above the others")
-    class_weight: ClassNumbers | None = option(default=None, doc="one weight per class, by the true class")
-    ignore_index: int = option(default=-100, doc="the label of positions to leave out")
+    class_weight: ClassWeights | None = option(default=None, doc="one weight per class, by the true class")
+    ignore_index: int | Sequence[int] | None = option(
+        default=-100, doc="the label, or labels, of positions to leave out; None for no label"
+    )
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         input, target = tensors
-        spec = InputSpec("softmax", ignore_index=self.ignore_index)  # one true class a position
+        spec = InputSpec("softmax", ignore_index=labels_of(self.ignore_index))  # one true class a position
         inputs = spec.parse(self.name, input, target, weight, mask)
         if not inputs.holds_indices:
             raise ValueError(
@@ -134,8 +137,9 @@ class MultiMarginLoss(MeanLoss):
         violation = (self.margin - scores.gather(1, truth) + scores).clamp_min(0) ** self.p
         value = violation.scatter(1, truth, 0.0).sum(1, keepdim=True) / inputs.num_classes
         share = inputs.weight
-        if isinstance(self.class_weight, Tensor):
-            of_truth = self.class_weight.to(value)[truth]
+        weights = class_weights(self.class_weight, value.new_empty(inputs.num_classes))
+        if weights is not None:
+            of_truth = weights[truth]
             share = of_truth if share is None else of_truth * share.to(value)
         value, share = weighted(value + sum(bad) if bad else value, share, counts)
         return value.squeeze(1), share.squeeze(1)

@@ -9,6 +9,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from losskit import ops
+from losskit.core.binding import answering
 from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.errors import shape
@@ -53,7 +54,8 @@ class MaskLoss(MaskOptions, MeanLoss):
         """The loss of each mask, (M,), from the totals of `columns`, (M, K)."""
         raise NotImplementedError
 
-    def forward(  # type: ignore[override]
+    @answering
+    def forward(
         self,
         input: Tensor,
         target: Tensor,

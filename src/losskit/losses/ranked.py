@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from losskit.core.contract import InputSpec
-from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length
+from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length, labels_of
 from losskit.core.loss import Summable
 from losskit.core.options import option
 from losskit.core.totals import Sums
@@ -75,13 +75,13 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
                 f"{self.name}: elements are ranked, so they have no weight. Pass mask= to leave elements out, or "
                 "class_weight= to weigh classes."
             )
-        spec = InputSpec(None, self.mode, self.ignore_index, self.from_logits)
+        spec = InputSpec(None, self.mode, labels_of(self.ignore_index), self.from_logits)
         inputs = spec.parse(self.name, input, target, None, mask)
         check_length(self.name, "class_weight", self.class_weight, inputs)
         sums = ranks.totals(inputs, pooled=self.pool == "batch")  # (N, C, 3)
         value, positives, count = sums.unbind(-1)
         scored = self._scored(positives, count, inputs)
-        scored = scored if self.class_weight is None else scored * self.class_weight.to(scored)  # type: ignore[union-attr]
+        scored = self.by_class(scored)
         total = scored.sum(1)
         value = torch.where(scored > 0, value * scored, 0.0).sum(1) / torch.where(total > 0, total, 1.0)
         value = value + 0 * count.detach().sum(1)  # NaN where a bad label was left for later

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import numbers
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -150,10 +152,22 @@ class GaussianNLLLoss(ElementLoss):
 
     authority = "torch.nn.functional.gaussian_nll_loss"
     function_name = "gaussian_nll_loss"
-    shapes = "input and target of one shape; var of the same, or size 1 where one variance serves several elements."
+    shapes = (
+        "input and target of one shape; var of the same, with size 1 or without its last dimension where one variance "
+        "serves several elements, or a number."
+    )
 
     full: bool = option(default=False, doc="include the constant")
     eps: Positive = option(default=1e-6, doc="the least variance")
+
+    def weighed(self, *tensors: Any, weight: Tensor | None = None, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        input, target, var = tensors
+        if isinstance(input, Tensor):
+            if isinstance(var, numbers.Real):
+                var = torch.as_tensor(float(var), dtype=input.dtype, device=input.device)
+            if isinstance(var, Tensor) and input.dim() and var.shape in ((), input.shape[:-1]):
+                var = var.reshape(*var.shape, *(1,) * (input.dim() - var.dim()))  # one for all, or for each row
+        return super().weighed(input, target, var, weight=weight, mask=mask)
 
     def check(self, *tensors: Tensor) -> None:
         input, target, var = tensors

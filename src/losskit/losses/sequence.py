@@ -15,7 +15,7 @@ from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.ops.ctc import ctc
 from losskit.ops.inputs import computing_dtype
-from losskit.ops.values import mark
+from losskit.ops.values import above_zero, log_probability_message, mark
 
 
 class CTCLoss(MeanLoss):
@@ -32,6 +32,7 @@ class CTCLoss(MeanLoss):
     """
 
     authority = "its formula in mpmath and values worked by hand"
+    batch_first = False
     tensors = ("log_probs", "targets", "input_lengths", "target_lengths")
     shapes = (
         "log_probs (T, N, C) or (T, C), targets (N, S) or all labels in one row, input_lengths and target_lengths "
@@ -80,6 +81,9 @@ class CTCLoss(MeanLoss):
         within = torch.ones_like(targets, dtype=torch.bool)
         if targets.dim() == 2:
             within = torch.arange(longest, device=targets.device) < target_lengths.unsqueeze(1)
+        read = torch.arange(steps, device=scores.device).view(-1, 1, 1) < input_lengths.view(1, -1, 1)
+        above = read & (scores > above_zero(scores))
+        scores = mark(scores, above, scores, log_probability_message(self.name, "log_probs", 2))
         bad = within & ((targets < 0) | (targets >= classes) | (targets == self.blank))
         verdict = mark(
             scores.new_zeros(()),

@@ -36,18 +36,21 @@ class PassRecord:
     gradient_in_forward: bool = False  # whether backward takes no pass of its own
     operations: tuple[int, ...] = ()  # of each formula that is evaluated inside the pass
     plain: str = ""  # why the formula on the sums runs as plain PyTorch
+    note: str = ""  # what was done to the tensors before
 
     def __str__(self) -> str:
         reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
         gradient = ", gradient in the same pass" if self.gradient_in_forward else ""
         tapes = "".join(f", tape of {count} operations, in the pass" for count in self.operations)
         plain = f"\n    not in the pass: its formula on the sums, {self.plain}" if self.plain else ""
-        return f"{self.operator} for {self.owner}: {self.sums} sums a class{tapes}{gradient}{reasons}{plain}"
+        note = f"\n    {self.note}" if self.note else ""
+        return f"{self.operator} for {self.owner}: {self.sums} sums a class{tapes}{gradient}{reasons}{plain}{note}"
 
 
 refused_formula = ""  # why the formula of the last call is no program, for `explain`
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
 _recorded: list[PassRecord] | None = None
+_note = ""
 if _forced and _forced not in OPERATORS:
     raise ValueError(f"LOSSKIT_BACKEND is {_forced!r}; it names the operator that must serve: {', '.join(OPERATORS)}.")
 
@@ -84,6 +87,17 @@ def recorded() -> Iterator[list[PassRecord]]:
         _recorded = before
 
 
+@contextmanager
+def noting(note: str) -> Iterator[None]:
+    """Say of the passes recorded inside what was done to their tensors before."""
+    global _note
+    before, _note = _note, note or _note
+    try:
+        yield
+    finally:
+        _note = before
+
+
 def serving(inputs: Inputs, planned: KernelColumns | None, sums: int) -> Operator:
     """The operator for these sums: the reference wherever no fused one can compute them."""
     if _recorded is None and not _forced:
@@ -113,7 +127,7 @@ def choose(
             refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
         in_forward = gradient_in_forward and chosen != "reference"
         plain = refused_formula if chosen != "reference" else ""  # else it is among the reasons
-        _recorded.append(PassRecord(chosen, owner, sums, refused, in_forward, tuple(operations), plain))
+        _recorded.append(PassRecord(chosen, owner, sums, refused, in_forward, tuple(operations), plain, _note))
     return chosen
 
 

@@ -80,7 +80,8 @@ def _record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, dtype
 
 def gradients(value: Tensor, inputs: Sequence[Tensor], upstream: Tensor, **arguments: Any) -> tuple[Any, ...]:
     """The gradients by these inputs, given that of the value."""
-    return torch.autograd.grad(_Seed.apply(value, upstream), inputs, **arguments)
+    seeded = _Seed.apply(value, upstream)  # type: ignore[no-untyped-call]
+    return torch.autograd.grad(seeded, inputs, **arguments)
 
 
 class _Seed(torch.autograd.Function):

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
 # log_softmax: the input holds log-probabilities already; difference: the target holds numbers, not labels
+NO_LABEL = torch.iinfo(torch.int64).min  # an `ignore_index` that leaves nothing out
 Link = Literal["sigmoid", "softmax", "log_softmax", "difference"]
 
 

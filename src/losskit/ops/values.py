@@ -17,6 +17,9 @@ from losskit.ops.inputs import Inputs, can_branch, can_hold
 from losskit.ops.reference import Elements
 
 _MOST_PENDING = 64
+_EARLIER = (
+    "This is about an earlier call, whose loss was NaN: compiled, vmapped and GPU code cannot stop to say so at once."
+)
 
 
 class _Pending:
@@ -35,7 +38,9 @@ class _Pending:
 
     def error(self) -> ValueError | None:
         kind, value = self.found.tolist()
-        return ValueError(self.messages[int(kind) - 1].replace("{value}", f"{value:g}")) if kind else None
+        if not kind:
+            return None
+        return ValueError(f"{self.messages[int(kind) - 1].replace('{value}', f'{value:g}')} {_EARLIER}")
 
 
 _pending: deque[_Pending] = deque(maxlen=_MOST_PENDING)
@@ -121,6 +126,8 @@ def check(inputs: Inputs) -> list[Tensor]:
     """Every check that the inputs need; for what cannot be raised now, scalars to add to the loss."""
     raise_pending()
     found = [_labels(inputs) if inputs.holds_indices else _soft_labels(inputs)]
+    if inputs.link == "log_softmax":
+        found.append(log_probabilities(inputs.owner, inputs.input, Elements(inputs).counts))
     if not inputs.from_logits:
         found.append(probabilities_in_range(inputs.owner, inputs.input, inputs.mask))
     return [f for f in found if f is not None]
@@ -143,7 +150,7 @@ def _label_message(owner: str) -> str:
 def _row_message(owner: str) -> str:
     return (
         f"{owner}: the target's classes sum to {{value}} at some position, but a distribution over classes sums to 1. "
-        "For labels that do not exclude each other pass mode='multilabel'."
+        "For labels that do not exclude each other use BCEWithLogitsLoss, or a loss with mode='multilabel'."
     )
 
 
@@ -262,6 +269,29 @@ def probabilities_in_range(owner: str, input: Tensor, mask: Tensor | None) -> Te
         f"{owner}: input holds {{value}}, but from_logits=False takes probabilities in [0, 1]. For logits leave "
         "from_logits out.",
         first=False,
+    )
+
+
+def log_probabilities(owner: str, input: Tensor, counts: Tensor | None) -> Tensor | None:
+    """Log-probabilities are not above 0, to the rounding of sums of many; NaN passes, and makes the loss NaN."""
+    bad = input > above_zero(input)
+    return verdict(
+        bad if counts is None else bad & counts,
+        input,
+        log_probability_message(owner, "input", 1),
+        first=False,
+    )
+
+
+def above_zero(input: Tensor) -> float:
+    """How far above 0 rounding may take a log-probability."""
+    return max(1e-3, 16 * torch.finfo(input.dtype).eps)
+
+
+def log_probability_message(owner: str, name: str, dim: int) -> str:
+    return (
+        f"{owner}: {name} holds {{value}}, but log-probabilities are not above 0. If it holds logits, pass "
+        f"{name}.log_softmax({dim})."
     )
 
 

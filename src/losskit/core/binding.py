@@ -1,0 +1,60 @@
+"""The arguments of a call: sorted into place, or an error that says what a loss takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from torch import Tensor
+
+MISSING: Any = object()  # stands for a tensor that a call leaves out
+
+
+def bind(owner: str, names: Sequence[str], given: tuple[Any, ...], arguments: dict[str, Any]) -> tuple[Any, ...]:
+    """The tensors of a call in order; tensors by name, and weight and mask by position, are sorted into place."""
+    if len(given) == len(names):
+        return given
+    if len(given) > len(names) + 2:
+        raise TypeError(f"{owner} takes {len(names)} tensors, weight and mask; got {len(given)} by position.")
+    for name, tensor in zip(("weight", "mask"), given[len(names) :], strict=False):
+        if arguments.get(name) is not None:
+            raise TypeError(f"{owner}: {name} was given twice, by position and by name.")
+        arguments[name] = tensor
+    missing = [name for name in names[len(given) :] if name not in arguments]
+    if missing:
+        refuse_missing(owner, names, missing)
+    return (*given[: len(names)], *(arguments.pop(name) for name in names[len(given) :]))
+
+
+def refuse_missing(owner: str, names: Sequence[str], missing: Sequence[str]) -> NoReturn:
+    """Raise that tensors of a call are missing."""
+    raise TypeError(f"{owner} takes ({', '.join(names)}); {' and '.join(missing)} {_is(missing)} missing.")
+
+
+def refuse_named(loss: Any, names: Sequence[str], unknown: Sequence[str]) -> NoReturn:
+    """Raise that a call has arguments that it does not take, most often options."""
+    name, owner = unknown[0], loss.name
+    if name in loss.options:
+        raise TypeError(f"{owner}: {name} is an option of the loss, not of a call. Pass it to the constructor.")
+    raise TypeError(f"{owner} takes ({', '.join(names)}) and, by name, weight, mask, normalizer, whole; got {name}=.")
+
+
+def answering(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A forward whose missing tensors are an error in the words of the others."""
+    required = [p.name for p in list(inspect.signature(forward).parameters.values())[1:] if p.default is p.empty]
+    required = [name for name in required if name not in ("args", "named")]
+
+    def answered(self: Any, *tensors: Any, **arguments: Any) -> Tensor:
+        missing = [name for name in required[len(tensors) :] if name not in arguments]
+        if missing:
+            refuse_missing(self.name, required, missing)
+        return forward(self, *tensors, **arguments)
+
+    answered.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
+    answered.__doc__ = forward.__doc__
+    return answered
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
