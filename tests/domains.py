@@ -9,10 +9,17 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from hypothesis import strategies as st
+from torch import nn
 
 from inputs import Case
 from losskit.core.domains import PerClass
 
+PLAIN: dict[Any, list[Any]] = {
+    bool: [False, True],
+    float: [-1.5, 0.0, 0.5, 2.0],
+    int: [0, 1, 2, 3],
+    nn.Parameter: [],  # learnt: the loss's own tests
+}
 APART = {"reduction", "empty", "mode", "ignore_index", "from_logits"}  # tested each for itself
 Options = dict[str, Any]
 
@@ -37,12 +44,8 @@ def values_of(annotation: Any, classes: int) -> list[Any]:
         return [value for argument in arguments for value in values_of(argument, classes)]
     if annotation in (None, type(None)):
         return [None]
-    if annotation is bool:
-        return [False, True]
-    if annotation is float:
-        return [-1.5, 0.0, 0.5, 2.0]
-    if annotation is int:
-        return [0, 1, 2, 3]
+    if annotation in PLAIN:
+        return PLAIN[annotation]
     if origin in (Sequence, get_origin(Sequence[int]), list, tuple) and arguments[0] is int:
         several = range(1, classes + 1)
         return [list(chosen) for size in several for chosen in combinations(range(classes), size)]
@@ -68,7 +71,9 @@ def _bounded(metadata: tuple[Any, ...]) -> list[float]:
 
 def usable(case: Case, options: Options) -> bool:
     """Whether options that are valid one by one go together in this case."""
-    if options.get("log") and not options.get("smooth"):  # log-Dice is infinite without overlap
+    if options.get("log") and case.has("smooth") and not options.get("smooth"):  # log-Dice is infinite without overlap
+        return False
+    if options.get("learnable") and not 0 < options.get("alpha", 1.0) < 2:  # no density, or none learnt
         return False
     if options.get("squared") and options.get("overlap") == "l1":  # refused: no lower bound
         return False

@@ -63,6 +63,9 @@ class Case:
     weight: bool = True
     mask: bool = True
     twice: bool = True  # differentiable twice
+    stops: bool = (
+        False  # whether a part of its formula takes no gradient, so that its gradient is not that of the value
+    )
     smooth: bool = True  # without kinks that a finite difference could step over
     waves: bool = True  # whether sines can stand for its random numbers; else golden values are of these numbers
     averages: bool = True  # whether reduction="mean" is the mean of the values of reduction="none"

@@ -176,14 +176,18 @@ class Mpmath(Authority):
 
 @dataclass(frozen=True)
 class Formula(Mpmath):
-    """The loss of one element, of its numbers and the options: `lambda x, y, o: abs(x - y) ** o.power`."""
+    """The loss of one element, of its numbers and the options: `lambda x, y, o: abs(x - y) ** o.power`.
+
+    `stops` gives the numbers once more, before the options: what is taken of these has no gradient.
+    """
 
     of: Callable[..., mpf]
+    stops: bool = False
 
     def expected(self, case: Case, setting: Setting, tensors: tuple[Tensor, ...], reduction: str) -> Numbers:
         chosen = Chosen(case.loss, {**case.options, **setting.ours})
         rows = list(zip(*(as_numbers(t.expand(tensors[0].shape)).flat for t in tensors), strict=True))
-        value = [self.of(*row, chosen) for row in rows]
+        value = [self._of(row, row, chosen) for row in rows]
         slopes = slopes_of(tensors[0]) if reduction == "none" else torch.ones(tensors[0].shape, dtype=torch.float64)
         share = slopes / len(rows) if reduction == "mean" else slopes
         gradients = []
@@ -196,25 +200,31 @@ class Formula(Mpmath):
 
     def _slope(self, row: tuple[Any, ...], i: int, chosen: Chosen) -> mpf:
         """The derivative by the tensor at this position."""
-        after, before = (self.of(*row[:i], row[i] + step, *row[i + 1 :], chosen) for step in (STEP, -STEP))
+        moved = ((*row[:i], row[i] + step, *row[i + 1 :]) for step in (STEP, -STEP))
+        after, before = (self._of(each, row, chosen) for each in moved)
         return (after - before) / (2 * STEP)
+
+    def _of(self, row: tuple[Any, ...], at: tuple[Any, ...], chosen: Chosen) -> mpf:
+        return self.of(*row, *(at if self.stops else ()), chosen)
 
 
 @dataclass(frozen=True)
 class BatchFormula(Mpmath):
     """The loss of a batch, as a function of numpy arrays of mpmath numbers and the options.
 
-    It returns the values of reduction="none", or one number, which is the mean.
+    It returns the values of reduction="none", or one number, which is the mean. `stops` gives the arrays once more.
     """
 
     of: Callable[..., Any]
+    stops: bool = False
 
     def expected(self, case: Case, setting: Setting, tensors: tuple[Tensor, ...], reduction: str) -> Numbers:
         chosen = Chosen(case.loss, {**case.options, **setting.ours})
         arrays = [as_numbers(t) for t in tensors]
+        stopped = tuple(arrays) if self.stops else ()
 
         def reduced() -> Any:
-            value = self.of(*arrays, chosen)
+            value = self.of(*arrays, *stopped, chosen)
             if not isinstance(value, np.ndarray):
                 assert reduction == "mean", "a formula of one number has a mean alone: reductions=('mean',)"
                 return value

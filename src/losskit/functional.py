@@ -2,15 +2,20 @@
 
 from losskit.core.kit import function_form, tensors_form
 from losskit.losses import (
+    boxes,
     classification,
     combined,
     derivative,
     distribution,
+    forecast,
+    likelihood,
     margin,
     masks,
+    pooled,
     ranked,
     region,
     regression,
+    robust,
     sequence,
     similarity,
 )
@@ -61,3 +66,47 @@ grid_sobolev_loss = function_form(derivative.GridSobolevLoss)
 
 mask_dice_loss = tensors_form(masks.MaskDiceLoss)
 mask_bce_loss = tensors_form(masks.MaskBCELoss)
+
+robust_loss = function_form(robust.RobustLoss)
+cauchy_loss = function_form(robust.CauchyLoss)
+geman_mcclure_loss = function_form(robust.GemanMcClureLoss)
+welsch_loss = function_form(robust.WelschLoss)
+tukey_loss = function_form(robust.TukeyLoss)
+wing_loss = function_form(robust.WingLoss)
+adaptive_wing_loss = function_form(robust.AdaptiveWingLoss)
+balanced_l1_loss = function_form(robust.BalancedL1Loss)
+berhu_loss = function_form(robust.BerHuLoss)
+
+quantile_loss = function_form(forecast.QuantileLoss)
+expectile_loss = function_form(forecast.ExpectileLoss)
+msle_loss = function_form(forecast.MSLELoss)
+mape_loss = function_form(forecast.MAPELoss)
+smape_loss = function_form(forecast.SMAPELoss)
+tweedie_loss = function_form(forecast.TweedieLoss)
+gamma_nll_loss = function_form(forecast.GammaNLLLoss)
+ensemble_crps_loss = function_form(forecast.EnsembleCRPSLoss)
+relative_lp_loss = function_form(forecast.RelativeLpLoss)
+
+laplace_nll_loss = tensors_form(likelihood.LaplaceNLLLoss)
+student_t_nll_loss = tensors_form(likelihood.StudentTNLLLoss)
+beta_nll_loss = tensors_form(likelihood.BetaNLLLoss)
+negative_binomial_nll_loss = tensors_form(likelihood.NegativeBinomialNLLLoss)
+crps_loss = tensors_form(likelihood.CRPSLoss)
+evidential_loss = tensors_form(likelihood.EvidentialLoss)
+mixture_nll_loss = tensors_form(likelihood.MixtureNLLLoss)
+
+rmse_loss = function_form(pooled.RMSELoss)
+silog_loss = function_form(pooled.SILogLoss)
+pearson_loss = function_form(pooled.PearsonLoss)
+concordance_loss = function_form(pooled.ConcordanceLoss)
+balanced_mse_loss = function_form(pooled.BalancedMSELoss)
+
+box_iou_loss = function_form(boxes.BoxIoULoss)
+giou_loss = function_form(boxes.GIoULoss)
+diou_loss = function_form(boxes.DIoULoss)
+ciou_loss = function_form(boxes.CIoULoss)
+eiou_loss = function_form(boxes.EIoULoss)
+siou_loss = function_form(boxes.SIoULoss)
+alpha_iou_loss = function_form(boxes.AlphaIoULoss)
+wiou_loss = function_form(boxes.WIoULoss)
+wasserstein_box_loss = function_form(boxes.WassersteinBoxLoss)

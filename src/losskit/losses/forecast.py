@@ -1,0 +1,363 @@
+"""Losses of forecasts: quantiles, relative errors and deviances of positive numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Interval
+from torch import Tensor
+
+from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.errors import shape
+from losskit.core.means import MeanLoss, RegressionLoss
+from losskit.core.options import option
+from losskit.core.reduction import weighted
+from losskit.ops.inputs import computing_dtype
+from losskit.ops.values import mark
+
+_Share = Annotated[float, Interval(gt=0, lt=1)]
+
+
+class QuantileLoss(RegressionLoss):
+    r"""Weighs errors below and above by q and 1 - q, so that the best constant prediction is the q-quantile.
+
+    .. math:: \max(q\,(y - x),\ (q - 1)\,(y - x))
+
+    For several quantiles at once, `quantiles=[0.1, 0.5, 0.9]`, the input holds one prediction each in its last
+    dimension, (N, \*, Q), the target has the shape (N, \*), and the value is the mean over Q. At 0 the gradient is that
+    of the middle between both sides.
+
+    Source: Koenker and Bassett 1978, "Regression Quantiles", Econometrica 46.
+
+    Elsewhere: pinball is another name; others sum over the quantiles, or multiply by 2, so that q = 0.5 is the absolute
+    error.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("pinball",)
+    shapes = (
+        "input and target of one shape, or input (N, *, Q) and target (N, *) for Q quantiles; weight and mask of the "
+        "target's shape, with size 1 where they repeat."
+    )
+
+    quantiles: _Share | Sequence[_Share] = option(default=0.5, doc="the quantile to predict, or a list of them")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.quantiles, Sequence):
+            if not self.quantiles:
+                raise ValueError(f"{self.name}: quantiles must name at least one number between 0 and 1; got none.")
+            self.planned = False  # type: ignore[misc] # input and target differ in shape
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        error = target - input
+        return torch.maximum(self.quantiles * error, (self.quantiles - 1) * error)  # type: ignore[operator]
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        if not isinstance(self.quantiles, Sequence):
+            return super().weighed(*tensors, weight=weight, mask=mask)
+        input, target = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        if tuple(input.shape) != (*target.shape, len(self.quantiles)):
+            raise ValueError(
+                f"{self.name}: input has shape {shape(input)}, but target {shape(target)} and {len(self.quantiles)} "
+                f"quantiles take an input of shape {(*target.shape, len(self.quantiles))}, one prediction each in the "
+                "last dimension."
+            )
+        weight = elementwise(self.name, "weight", weight, target.shape)
+        mask = elementwise(self.name, "mask", mask, target.shape)
+        dtype = computing_dtype(input)
+        input, target = input.to(dtype), target.to(dtype).unsqueeze(-1)
+        if mask is not None:
+            input, target = input.where(mask.unsqueeze(-1), 0.0), target.where(mask.unsqueeze(-1), 0.0)
+        error = target - input
+        q = torch.tensor(self.quantiles, dtype=dtype, device=input.device)
+        return weighted(torch.maximum(q * error, (q - 1) * error).mean(-1), weight, mask)
+
+
+class ExpectileLoss(RegressionLoss):
+    r"""Squares errors, and weighs those below and above by tau and 1 - tau; the best constant is the tau-expectile.
+
+    .. math:: \begin{cases} \tau\,(y - x)^2 & x < y \\ (1 - \tau)\,(y - x)^2 & \text{else} \end{cases}
+
+    At 0.5 it is half the squared error.
+
+    Source: Newey and Powell 1987, "Asymmetric Least Squares Estimation and Testing", Econometrica 55.
+
+    Elsewhere: implicit Q-learning (Kostrikov, Nair, Levine 2021, arXiv:2110.06169) uses it with tau above 0.5.
+    """
+
+    authority = "its formula in mpmath"
+
+    tau: _Share = option(default=0.5, doc="the expectile to predict; above 0.5 predictions that are too low cost more")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        error = target - input
+        return torch.where(error > 0, self.tau * error**2, (1 - self.tau) * error**2)
+
+
+class MSLELoss(RegressionLoss):
+    r"""Squares differences of logarithms, so that errors count by their ratio and low predictions cost more.
+
+    .. math:: (\log(1 + x) - \log(1 + y))^2
+
+    Inputs and targets lie above -1.
+
+    Source: the score of forecasting competitions, its root named RMSLE.
+
+    Elsewhere: Keras clamps both at 1e-7 first, so that its zeros are not quite zero.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("rmsle",)
+    function_name = "msle_loss"
+    short_name = "msle"
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        value = (input.log1p() - target.log1p()) ** 2
+        low = torch.minimum(input, target)
+        return mark(
+            value,
+            low <= -1,
+            low,
+            f"{self.name}: input or target holds {{value}}, but log(1 + x) takes numbers above -1. Make outputs "
+            "positive, for example with softplus, and check the targets.",
+        )
+
+
+class MAPELoss(RegressionLoss):
+    r"""Takes errors relative to the target, as fractions.
+
+    .. math:: \frac{|x - y|}{|y|}
+
+    Where the target is 0 no error is relative to it: the value there is 0, with a zero gradient. Predictions that are
+    too low cost at most 1, those too high have no bound, so that it favours low ones.
+
+    Source: Makridakis 1993, "Accuracy measures: theoretical and practical concerns", International Journal of
+    Forecasting 9.
+
+    Elsewhere: Keras multiplies by 100 and divides by at least 1e-7; torchmetrics divides by at least 1.17e-6.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "mape_loss"
+    short_name = "mape"
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        size = target.abs()
+        some = size > 0
+        return torch.where(some, (input - target).abs() / torch.where(some, size, 1.0), 0.0)
+
+
+class SMAPELoss(RegressionLoss):
+    r"""Takes errors relative to the mean size of prediction and target, as fractions between 0 and 2.
+
+    .. math:: \frac{2\,|x - y|}{|x| + |y|}
+
+    Where both are 0 the value is 0. A prediction of the wrong sign costs 2, with a zero gradient.
+
+    Source: Makridakis 1993, "Accuracy measures: theoretical and practical concerns", International Journal of
+    Forecasting 9.
+
+    Elsewhere: torchmetrics and the M competitions use this; others leave out the 2, or multiply by 100.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "smape_loss"
+    short_name = "smape"
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        size = input.abs() + target.abs()
+        some = size > 0
+        return torch.where(some, 2 * (input - target).abs() / torch.where(some, size, 1.0), 0.0)
+
+
+class TweedieLoss(RegressionLoss):
+    r"""Learns a mean of numbers whose variance grows as its power: of counts at 1, of skewed positive ones at 2.
+
+    .. math:: 2 \left(\frac{y^{2 - p}}{(1 - p)(2 - p)} - \frac{y\,\mu^{1 - p}}{1 - p} + \frac{\mu^{2 - p}}{2 - p}
+        \right), \quad \mu = e^x
+
+    and its limits at p = 1 and 2: twice the negative log-likelihood, less that of the best prediction, so that the
+    least value is 0. The input holds logarithms of means. Targets are not negative, and positive from p = 2 on. It
+    grows exponentially in the input.
+
+    Source: Jorgensen 1987, "Exponential Dispersion Models", JRSS B 49.
+
+    Elsewhere: torchmetrics and scikit-learn take the mean, not its logarithm; XGBoost leaves out the target's own term.
+    """
+
+    authority = "its formula in mpmath"
+
+    power: Annotated[float, Interval(ge=1, le=3)] = option(
+        default=1.5, doc="how the variance grows with the mean: 1 Poisson, 2 gamma, 3 inverse Gaussian"
+    )
+
+    def neutral(self, position: int) -> float:
+        return float(position)  # a target of 1
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        p = self.power
+        some = target > 0
+        y = torch.where(some, target, 1.0)
+        ratio = torch.where(some, input - y.log(), 0.0)  # log(mean / y)
+        value = torch.where(some, y ** (2 - p) * (_growth(ratio, 2 - p) - _growth(ratio, 1 - p)), 0.0)
+        if p < 2:
+            value = torch.where(some, value, (input * (2 - p)).exp() / (2 - p))
+        return mark(
+            2 * value,
+            target < 0 if p < 2 else target <= 0,
+            target,
+            f"{self.name}: target holds {{value}}, but power={p:g} takes targets "
+            f"{'that are not negative' if p < 2 else 'above 0'}. Check the targets; for zeros choose a power below 2.",
+        )
+
+
+def _growth(x: Tensor, rate: float) -> Tensor:
+    """(e^(rate x) - 1) / rate, and its limit."""
+    return (rate * x).expm1() / rate if rate else x
+
+
+class GammaNLLLoss(RegressionLoss):
+    r"""Learns a mean of positive numbers whose standard deviation is proportional to it: errors count by their ratio.
+
+    .. math:: x + y\,e^{-x}
+
+    the negative log-likelihood of a gamma distribution with mean :math:`e^x`, divided by its shape and less what does
+    not depend on the mean. Targets are positive. It grows exponentially as the input falls.
+
+    Source: gamma regression, Nelder and Wedderburn 1972, "Generalized Linear Models", JRSS A 135.
+
+    Elsewhere: scikit-learn's mean_gamma_deviance is twice this, less its least value; XGBoost's gamma-nloglik is this.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "gamma_nll_loss"
+    short_name = "gamma_nll"
+
+    def neutral(self, position: int) -> float:
+        return float(position)
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return mark(
+            input + target * (-input).exp(),
+            target <= 0,
+            target,
+            f"{self.name}: target holds {{value}}, but a gamma distribution has positive numbers alone. For zeros use "
+            "TweedieLoss.",
+        )
+
+
+class EnsembleCRPSLoss(MeanLoss):
+    r"""Scores the members of an ensemble as one forecast: near the truth, and spread as far as they are wrong.
+
+    .. math:: \frac{1}{M} \sum_i |x_i - y| - \frac{1}{2 M^2} \sum_{i, j} |x_i - x_j|
+
+    the continuous ranked probability score of their distribution. `fair=True` divides the second sum by
+    :math:`2 M (M - 1)`, which scores the distribution that few members are drawn from.
+
+    Source: Gneiting and Raftery 2007, "Strictly Proper Scoring Rules, Prediction, and Estimation", JASA 102; fair Ferro
+    2014, "Fair scores for ensemble forecasts", Quarterly Journal of the Royal Meteorological Society 140.
+
+    Elsewhere: energy score is its name for vectors.
+    """
+
+    authority = "its formula in mpmath and values worked by hand"
+    function_name = "ensemble_crps_loss"
+    short_name = "ensemble_crps"
+    shapes = "input (N, M, *) with the members in dimension 1, target (N, *); weight and mask of the target's shape."
+
+    fair: bool = option(default=False, doc="score the distribution that the members are drawn from")
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        input, target = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        if input.dim() < 2 or (input.shape[0], *input.shape[2:]) != tuple(target.shape):
+            raise ValueError(
+                f"{self.name}: input has shape (N, M, *), its members in dimension 1, and target (N, *); got "
+                f"{shape(input)} and {shape(target)}. Make one member with input.unsqueeze(1), or stack members with "
+                "torch.stack(members, 1)."
+            )
+        members = input.shape[1]
+        if members < 1 + self.fair:
+            raise ValueError(
+                f"{self.name}: input {shape(input)} has {members} members in dimension 1, but fair={self.fair} takes "
+                f"at least {1 + self.fair}."
+            )
+        weight = elementwise(self.name, "weight", weight, target.shape)
+        mask = elementwise(self.name, "mask", mask, target.shape)
+        dtype = computing_dtype(input)
+        input, target = input.to(dtype), target.to(dtype)
+        if mask is not None:
+            input, target = input.where(mask.unsqueeze(1), 0.0), target.where(mask, 0.0)
+        error = (input - target.unsqueeze(1)).abs().mean(1)
+        ranks = torch.arange(1 - members, members, 2, dtype=dtype, device=input.device)  # of half of all pairs
+        spread = (input.sort(1).values * ranks.view(-1, *(1,) * (input.dim() - 2))).sum(1)
+        return weighted(error - spread / (members * (members - self.fair)), weight, mask)
+
+
+class RelativeLpLoss(MeanLoss):
+    r"""Takes the norm of each sample's error relative to that of its target: fields of any size count the same.
+
+    .. math:: \frac{\lVert x - y \rVert_p}{\lVert y \rVert_p}
+
+    over all but the first dimension. Where a target is 0 everywhere the value is 0, with a zero gradient; where the
+    error is 0 the gradient is taken as 0.
+
+    Source: Li, Kovachki, Azizzadenesheli, Liu, Bhattacharya, Stuart, Anandkumar 2020, "Fourier Neural Operator for
+    Parametric Partial Differential Equations", arXiv:2010.08895, for p = 2.
+
+    Elsewhere: neuraloperator's LpLoss sums over samples and channels by default, and its `abs` does not divide.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "relative_lp"
+    also_called = ("relative_l2",)
+    shapes = "input and target of one shape (N, *); weight and mask (N,), one value a sample."
+
+    p: Annotated[float, Ge(1)] = option(default=2.0, doc="the norm, from 1 on; float('inf') takes the largest")
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        input, target = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        check_equal(self.name, {"input": input, "target": target})
+        if input.dim() == 0:
+            raise ValueError(f"{self.name}: input must have shape (N, *), the samples first; got ().")
+        samples = input.shape[:1]
+        weight = elementwise(self.name, "weight", weight, samples)
+        mask = elementwise(self.name, "mask", mask, samples)
+        dtype = computing_dtype(input)
+        rows = [t.to(dtype).reshape(samples[0], math.prod(input.shape[1:])) for t in tensors]
+        if mask is not None:
+            rows = [row.where(mask.unsqueeze(1), 0.0) for row in rows]
+        size = self.norm(rows[1])
+        some = size > 0
+        value = torch.where(some, self.norm(rows[0] - rows[1]) / torch.where(some, size, 1.0), 0.0)
+        return weighted(value, weight, mask)
+
+    def norm(self, rows: Tensor) -> Tensor:
+        """The p-norm of each row, with derivatives of 0 where it has none."""
+        size = rows.abs()
+        if not size.numel() or math.isinf(self.p):
+            return size.amax(1) if size.numel() else size.sum(1)
+        largest = size.detach().amax(1, keepdim=True)
+        scale = torch.where(largest > 0, largest, 1.0)  # so that no power overflows
+        some = size > 0
+        powers = torch.where(some, (torch.where(some, size, scale) / scale) ** self.p, 0.0).sum(1)
+        any_ = powers > 0
+        return torch.where(any_, torch.where(any_, powers, 1.0) ** (1 / self.p), 0.0) * scale.squeeze(1)
+
+    def values_shape(self, target: Tensor) -> torch.Size:
+        return target.shape[:1]

@@ -1,0 +1,271 @@
+"""Negative log-likelihoods and scores of predicted distributions: their mean, spread and shape are learnt together."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Tensor
+
+from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.domains import NonNegative, Positive
+from losskit.core.errors import shape
+from losskit.core.means import ElementLoss, MeanLoss
+from losskit.core.options import option
+from losskit.core.reduction import weighted
+from losskit.ops.inputs import computing_dtype
+from losskit.ops.values import mark
+
+_LOG_2_PI = math.log(2 * math.pi)
+_POSITIVE = "make it positive, for example with softplus or exp"
+
+
+class SpreadLoss(ElementLoss):
+    """Of input, target and a spread, which may have size 1 where one serves several elements."""
+
+    abstract = True
+    shapes = "input and target of one shape; the third tensor of the same, or size 1 where one serves several elements."
+
+    def check(self, *tensors: Tensor) -> None:
+        input, target, spread = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        check_equal(self.name, {"input": input, "target": target})
+        elementwise(self.name, self.tensors[2], spread, input.shape)
+
+    def neutral(self, position: int) -> float:
+        return 1.0 if position == 2 else 0.0
+
+    def positive(self, value: Tensor, spread: Tensor, what: str) -> Tensor:
+        """The value, where the spread is positive."""
+        return mark(
+            value, spread <= 0, spread, f"{self.name}: {what} holds {{value}}, but takes numbers above 0; {_POSITIVE}."
+        )
+
+
+class LaplaceNLLLoss(SpreadLoss):
+    r"""Learns a median and a scale: absolute errors count by the scale predicted for them, which has its price.
+
+    .. math:: \log(2 b) + \frac{|x - y|}{b}
+
+    with b the scale.
+
+    Source: the Laplace distribution, Laplace 1774, whose likelihood makes least absolute deviations best.
+
+    Elsewhere: some predict log b: pass its exponential.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "laplace_nll_loss"
+    short_name = "laplace_nll"
+
+    def per_element(self, input: Tensor, target: Tensor, scale: Tensor) -> Tensor:
+        return self.positive((2 * scale).log() + (input - target).abs() / scale, scale, "scale")
+
+
+class StudentTNLLLoss(SpreadLoss):
+    r"""Learns a mean and a scale where errors have heavy tails, so that an outlier moves neither by much.
+
+    .. math:: \log s + \frac{\nu + 1}{2} \log\left(1 + \frac{(x - y)^2}{\nu s^2}\right) + \log
+        \frac{\Gamma(\nu / 2) \sqrt{\pi \nu}}{\Gamma((\nu + 1) / 2)}
+
+    with s the scale, which is no standard deviation, and nu the degrees of freedom.
+
+    Source: Lange, Little, Taylor 1989, "Robust Statistical Modeling Using the t Distribution", JASA 84.
+
+    Elsewhere: libraries of distributions name s the scale, others the variance of errors.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "student_t_nll_loss"
+    short_name = "student_t_nll"
+    also_called = ("student_t",)
+
+    df: Positive = option(default=4.0, doc="the degrees of freedom; the fewer, the heavier the tails")
+
+    def per_element(self, input: Tensor, target: Tensor, scale: Tensor) -> Tensor:
+        constant = math.lgamma(self.df / 2) - math.lgamma((self.df + 1) / 2) + math.log(math.pi * self.df) / 2
+        square = ((input - target) / scale) ** 2 / self.df
+        return self.positive(scale.log() + (self.df + 1) / 2 * square.log1p() + constant, scale, "scale")
+
+
+class BetaNLLLoss(SpreadLoss):
+    r"""Learns a mean and a variance, and weighs elements by a power of the variance, so that the mean is learnt too.
+
+    .. math:: \lfloor v^\beta \rfloor \, \frac{1}{2} \left(\log v + \frac{(x - y)^2}{v}\right)
+
+    where the factor in brackets takes no gradient. Beta 0 is GaussianNLLLoss; at 1 the mean has the gradient of half
+    the squared error.
+
+    Source: Seitzer, Tavakoli, Antic, Martius 2022, "On the Pitfalls of Heteroscedastic Uncertainty Estimation with
+    Probabilistic Neural Networks", arXiv:2203.09168.
+
+    Elsewhere: the value is no likelihood; compare models by GaussianNLLLoss.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "beta_nll_loss"
+    short_name = "beta_nll"
+
+    beta: Annotated[float, Interval(ge=0, le=1)] = option(default=0.5, doc="the power of the variance")
+
+    def per_element(self, input: Tensor, target: Tensor, var: Tensor) -> Tensor:
+        value = (var.log() + (input - target) ** 2 / var) / 2
+        return self.positive(var.detach() ** self.beta * value, var, "var")
+
+
+class NegativeBinomialNLLLoss(ElementLoss):
+    r"""Learns the mean of counts that scatter more than Poisson's: the dispersion says by how much.
+
+    .. math:: \left(y + \tfrac{1}{a}\right) \log(1 + a \mu) - y \log(a \mu) + \log \frac{\Gamma(1 / a)\,y!}{\Gamma(y + 1
+        / a)}, \quad \mu = e^x
+
+    The input holds logarithms of means, and the variance is :math:`\mu + a \mu^2` with a the dispersion.
+
+    Source: Lawless 1987, "Negative binomial and mixed Poisson regression", Canadian Journal of Statistics 15.
+
+    Elsewhere: scVI and DeepAR name 1/a: scVI's inverse dispersion theta, and total_count in PyTorch's distribution.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "negative_binomial_nll_loss"
+    short_name = "negative_binomial_nll"
+    also_called = ("nb_nll", "negative_binomial")
+    shapes = "log_mean, target and dispersion of one shape; weight and mask of it too, with size 1 where they repeat."
+
+    def neutral(self, position: int) -> float:
+        return 1.0 if position == 2 else 0.0
+
+    def per_element(self, log_mean: Tensor, target: Tensor, dispersion: Tensor) -> Tensor:
+        bad = (dispersion <= 0) | (target < 0)
+        safe, y = torch.where(bad, 1.0, dispersion), torch.where(bad, 0.0, target)
+        size = 1 / safe.double()  # differences of large logarithms of gamma
+        constant = (size.lgamma() - (y.double() + size).lgamma() + (y.double() + 1).lgamma()).to(log_mean.dtype)
+        log_odds = log_mean + safe.log()
+        value = (y + 1 / safe) * torch.nn.functional.softplus(log_odds) - y * log_odds + constant
+        return mark(
+            value,
+            bad,
+            torch.where(target < 0, target, dispersion),
+            f"{self.name}: {{value}} is a target below 0, or a dispersion not above 0. Check the counts; if it is the "
+            f"dispersion, {_POSITIVE}.",
+        )
+
+
+class CRPSLoss(SpreadLoss):
+    r"""Learns a mean and a standard deviation by a score in the target's units, on which outliers weigh linearly.
+
+    .. math:: \sigma \left[z\,(2 \Phi(z) - 1) + 2 \varphi(z) - \frac{1}{\sqrt{\pi}}\right], \quad z = \frac{x -
+        y}{\sigma}
+
+    the continuous ranked probability score of a Gaussian, with Phi and phi the standard normal's distribution function
+    and density.
+
+    Source: Gneiting and Raftery 2007, "Strictly Proper Scoring Rules, Prediction, and Estimation", JASA 102.
+
+    Elsewhere: some return the negative of it, as a score to maximise.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "crps_loss"
+    short_name = "crps"
+
+    def per_element(self, input: Tensor, target: Tensor, std: Tensor) -> Tensor:
+        z = (input - target) / std
+        density = (-(z * z) / 2).exp() * math.sqrt(2 / math.pi)
+        return self.positive(std * (z * (z / math.sqrt(2)).erf() + density - 1 / math.sqrt(math.pi)), std, "std")
+
+
+class EvidentialLoss(ElementLoss):
+    r"""Learns a distribution over means and variances, so that the model also says where it has seen little.
+
+    .. math:: \frac{1}{2} \log \frac{\pi}{\nu} - \alpha \log \Omega + \left(\alpha + \tfrac{1}{2}\right) \log\left((y -
+        \gamma)^2 \nu + \Omega\right) + \log \frac{\Gamma(\alpha)}{\Gamma(\alpha + 1/2)} + \lambda\,|y - \gamma|\,(2 \nu
+        + \alpha), \quad \Omega = 2 \beta (1 + \nu)
+
+    with gamma, nu, alpha and beta as given: nu and beta above 0, alpha above 1. Lambda is the coefficient.
+
+    Source: Amini, Schwarting, Soleimany, Rus 2020, "Deep Evidential Regression", arXiv:1910.02600.
+
+    Elsewhere: the authors' layer applies softplus, and adds 1 to alpha; here the model does.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("deep_evidential", "nig")
+
+    coefficient: NonNegative = option(default=0.01, doc="the weight of evidence given where errors are large")
+
+    def neutral(self, position: int) -> float:
+        return (0.0, 1.0, 2.0, 1.0, 0.0)[position]
+
+    def per_element(self, gamma: Tensor, nu: Tensor, alpha: Tensor, beta: Tensor, target: Tensor) -> Tensor:
+        bad = (nu <= 0) | (beta <= 0) | (alpha <= 1)
+        one = torch.ones_like(nu)
+        v, a, b = (torch.where(bad, one * n, t) for n, t in ((1, nu), (2, alpha), (1, beta)))
+        omega = 2 * b * (1 + v)
+        error = target - gamma
+        square = error**2 * v
+        value = (math.log(math.pi) - v.log() + (square + omega).log()) / 2 + a * (square / omega).log1p()
+        value = value + a.lgamma() - (a + 0.5).lgamma() + self.coefficient * error.abs() * (2 * v + a)
+        least = torch.minimum(torch.minimum(nu, beta), alpha - 1)
+        return mark(
+            value,
+            bad,
+            least,
+            f"{self.name}: nu and beta must be above 0 and alpha above 1; the least of nu, beta and alpha - 1 is "
+            "{value}. Pass softplus of the model's outputs, and 1 + softplus for alpha.",
+        )
+
+
+class MixtureNLLLoss(MeanLoss):
+    r"""Learns several Gaussians and how likely each is, where one input has more than one answer.
+
+    .. math:: -\log \sum_k \pi_k\,\mathcal{N}(y; m_k, s_k), \quad \pi = \text{softmax(logits)}
+
+    with the components in dimension 1.
+
+    Source: Bishop 1994, "Mixture Density Networks", Aston University NCRG/94/004.
+
+    Elsewhere: mixture density network, MDN; others put the components last, or predict log s: pass its exponential.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "mixture_nll_loss"
+    short_name = "mixture_nll"
+    also_called = ("mdn",)
+    tensors = ("logits", "mean", "scale", "target")
+    shapes = "logits, mean and scale (N, K, *) with components in dimension 1, target (N, *); weight and mask (N, *)."
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        logits, mean, scale, target = tensors
+        check_floating(self.name, "logits", logits)
+        for name, tensor in (("mean", mean), ("scale", scale), ("target", target)):
+            check_tensor(self.name, name, tensor)
+        for name, tensor in (("mean", mean), ("scale", scale)):
+            check_equal(self.name, {"logits": logits, name: tensor})
+        if logits.dim() < 2 or (logits.shape[0], *logits.shape[2:]) != tuple(target.shape):
+            raise ValueError(
+                f"{self.name}: logits have shape (N, K, *), the components in dimension 1, and target (N, *); got "
+                f"{shape(logits)} and {shape(target)}. If components come last, pass logits.movedim(-1, 1)."
+            )
+        weight = elementwise(self.name, "weight", weight, target.shape)
+        mask = elementwise(self.name, "mask", mask, target.shape)
+        dtype = computing_dtype(logits)
+        logits, mean, scale, y = (t.to(dtype) for t in (logits, mean, scale, target.unsqueeze(1)))
+        if mask is not None:
+            each = mask.unsqueeze(1)
+            logits, mean, y = (t.where(each, 0.0) for t in (logits, mean, y))
+            scale = scale.where(each, 1.0)
+        log_density = -(((y - mean) / scale) ** 2 + _LOG_2_PI) / 2 - scale.log()
+        value = -(logits.log_softmax(1) + log_density).logsumexp(1) if logits.shape[1] else y.squeeze(1)
+        message = f"{self.name}: scale holds {{value}}, but takes numbers above 0; {_POSITIVE}."
+        bad = scale <= 0
+        value = mark(value, bad, scale, message)
+        return weighted(value, weight, mask)
+
+    def values_shape(self, target: Tensor) -> torch.Size:
+        return target.shape

@@ -1,0 +1,273 @@
+"""Losses of real numbers that are no mean of their elements: formulas on moments of the batch, exact over ranks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.domains import Fraction, Positive
+from losskit.core.loss import Loss, Summable
+from losskit.core.options import option
+from losskit.core.reduction import divide
+from losskit.core.totals import Sums
+from losskit.ops.inputs import computing_dtype, summing_dtype
+from losskit.ops.values import mark
+
+_CONSTANT = 1e-13  # the share of the mean square below which a variance is rounding
+_NO_MEAN = "the value of the whole batch: no mean of its elements, so there are no others"
+
+
+class MomentLoss(Summable):
+    """A formula on sums over the elements that count: define `moments(input, target)` and `of_moments(mean)`."""
+
+    abstract = True
+    shapes = "input and target of one shape; weight and mask of it too, with size 1 where they repeat."
+
+    reduction: Literal["mean"] = option(default="mean", doc=_NO_MEAN)  # type: ignore[assignment]
+
+    @property
+    def is_mean(self) -> bool:
+        return False
+
+    def moments(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """What is summed of each element, by name."""
+        raise NotImplementedError
+
+    def of_moments(self, mean: dict[str, Tensor]) -> Tensor:
+        """The loss from the means of what is summed."""
+        raise NotImplementedError
+
+    def neutral(self) -> float:
+        """What stands in where an element does not count."""
+        return 0.0
+
+    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+        input, target = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        check_equal(self.name, {"input": input, "target": target})
+        weight = elementwise(self.name, "weight", weight, input.shape)
+        mask = elementwise(self.name, "mask", mask, input.shape)
+        given = [t.to(summing_dtype(input)) for t in tensors]
+        share = torch.ones((), dtype=given[0].dtype, device=input.device) if weight is None else weight.to(given[0])
+        if mask is not None:
+            given = [t.where(mask, self.neutral()) for t in given]
+            share = share.where(mask, 0.0)
+        share = share.expand(input.shape)
+        summed = {name: self.summed(share * each) for name, each in self.moments(*given).items()}
+        return Sums(count=self.summed(share), **summed)
+
+    def summed(self, values: Tensor) -> Tensor:
+        return values.sum()
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        count = sums["count"]
+        means = {name: divide(sums[name], count, self.empty, self.name) for name in sums.names() if name != "count"}
+        return self.of_moments(means), None
+
+
+def _root(square: Tensor) -> Tensor:
+    """The square root, with derivatives of 0 where it has none."""
+    some = square > 0
+    root = torch.where(some, square, 1.0).sqrt()
+    return torch.where(some, root, square.clamp_max(0).detach() * 0)  # NaN stays
+
+
+class RMSELoss(MomentLoss):
+    r"""Takes the root of the mean squared error of the whole batch, in the target's units.
+
+    .. math:: \sqrt{\text{mean}\,(x - y)^2}
+
+    The mean is over all elements that count, of all ranks and micro-batches. Where every error is 0 the loss is 0, and
+    its gradient is taken as 0.
+
+    Source: least squares, Gauss 1809; its gradient is that of the squared error divided by twice the loss.
+
+    Elsewhere: others take a root for each sample and then the mean, or add an eps under the root.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "rmse_loss"
+    short_name = "rmse"
+
+    def moments(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {"square": (input - target) ** 2}
+
+    def of_moments(self, mean: dict[str, Tensor]) -> Tensor:
+        return _root(mean["square"])
+
+
+class SILogLoss(MomentLoss):
+    r"""Measures the error of logarithms of depths, and forgives in part that all are wrong by one factor.
+
+    .. math:: \sqrt{\text{mean}\,g^2 - f\,(\text{mean}\,g)^2}, \quad g = \log x - \log y
+
+    with means over the whole batch and f the variance focus: 1 forgives a common factor altogether. Inputs and targets
+    are positive depths, not logarithms. Where the root is of 0 its gradient is taken as 0.
+
+    Source: Eigen, Puhrsch, Fergus 2014, "Depth Map Prediction from a Single Image using a Multi-Scale Deep Network",
+    arXiv:1406.2283, without the root.
+
+    Elsewhere: BTS and AdaBins take focus 0.85 and multiply by 10; mmsegmentation takes 0.5 and masks depths of 0.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "silog_loss"
+    short_name = "silog"
+    also_called = ("scale_invariant_log",)
+
+    variance_focus: Fraction = option(default=0.5, doc="the share of a common factor that is forgiven")
+
+    def neutral(self) -> float:
+        return 1.0
+
+    def moments(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
+        low = torch.minimum(input, target)
+        g = mark(
+            input.log() - target.log(),
+            low <= 0,
+            low,
+            f"{self.name}: input or target holds {{value}}, but depths are above 0. Mask places without depth with "
+            "mask=target > 0, and make outputs positive, for example with softplus.",
+        )
+        return {"square": g * g, "error": g}
+
+    def of_moments(self, mean: dict[str, Tensor]) -> Tensor:
+        square, error = mean["square"], mean["error"]
+        left = square - self.variance_focus * error**2
+        return _root(torch.where(left.abs() <= _CONSTANT * square, square * 0, left))
+
+
+class ColumnLoss(MomentLoss):
+    """Moments over the batch, each column by itself, and the mean over the columns in which something counts."""
+
+    abstract = True
+    shapes = (
+        "input and target of one shape (N, *), the batch first; weight and mask of it too, with size 1 where they "
+        "repeat."
+    )
+
+    def summed(self, values: Tensor) -> Tensor:
+        if not values.dim():
+            raise ValueError(f"{self.name}: input must have shape (N, *), the batch first; got ().")
+        return values.sum(0)
+
+    def moments(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return {"x": input, "y": target, "xx": input**2, "yy": target**2, "xy": input * target}
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        count = sums["count"]
+        counts = count != 0
+        mean = {name: sums[name] / torch.where(counts, count, 1.0) for name in sums.names() if name != "count"}
+        values = torch.where(counts, self.of_moments(mean), 0.0)
+        return divide(values.sum(), counts.to(values.dtype).sum(), self.empty, self.name), None
+
+    @staticmethod
+    def spreads(mean: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Variances of input and target, 0 where they are rounding, and the covariance."""
+        found = []
+        for name in ("x", "y"):
+            variance = mean[name * 2] - mean[name] ** 2
+            found.append(torch.where(variance <= _CONSTANT * mean[name * 2], mean[name] * 0, variance))
+        return found[0], found[1], mean["xy"] - mean["x"] * mean["y"]
+
+
+class PearsonLoss(ColumnLoss):
+    r"""Aligns predictions with targets up to scale and offset: one minus their correlation over the batch.
+
+    .. math:: 1 - \frac{\text{cov}(x, y)}{\sqrt{\text{var}(x)\,\text{var}(y)}}
+
+    for each column of (N, \*), and the mean over columns. A column that is constant in input or target has no
+    correlation: its value is 1, with a zero gradient.
+
+    Source: Pearson 1895, "Note on Regression and Inheritance in the Case of Two Parents", Proceedings of the Royal
+    Society 58.
+
+    Elsewhere: torchmetrics's `pearson_corrcoef` is the correlation itself.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("correlation", "pcc")
+
+    def of_moments(self, mean: dict[str, Tensor]) -> Tensor:
+        x, y, both = self.spreads(mean)
+        product = x * y
+        some = product != 0  # NaN stays
+        return 1 - torch.where(some, both / torch.where(some, product, 1.0).sqrt(), 0.0)
+
+
+class ConcordanceLoss(ColumnLoss):
+    r"""Makes predictions equal to targets, and not only correlated: one minus Lin's concordance over the batch.
+
+    .. math:: 1 - \frac{2\,\text{cov}(x, y)}{\text{var}(x) + \text{var}(y) + (\bar x - \bar y)^2}
+
+    for each column of (N, \*), with biased moments, and the mean over columns. Where both are one constant the value
+    is 0, with a zero gradient.
+
+    Source: Lin 1989, "A Concordance Correlation Coefficient to Evaluate Reproducibility", Biometrics 45.
+
+    Elsewhere: torchmetrics's coefficient takes unbiased moments; CCC is another name.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("ccc", "lin")
+
+    def of_moments(self, mean: dict[str, Tensor]) -> Tensor:
+        x, y, both = self.spreads(mean)
+        apart = x + y + (mean["x"] - mean["y"]) ** 2
+        some = apart != 0
+        return torch.where(some, 1 - 2 * both / torch.where(some, apart, 1.0), 0.0)
+
+
+class BalancedMSELoss(Loss):
+    r"""Tells each target from the others of the batch, so that frequent targets do not draw all predictions.
+
+    .. math:: -\log \frac{e^{-\lVert x_i - y_i \rVert^2 / 2 \sigma^2}}{\sum_j e^{-\lVert x_i - y_j \rVert^2 / 2
+        \sigma^2}}
+
+    with sigma the noise, in the target's units; a parameter is learnt. Weights count in the sum over j too. Samples
+    with equal targets cannot be told apart, so the least value is above 0.
+
+    Source: Ren, Zhang, Yu, Liu 2022, "Balanced MSE for Imbalanced Visual Regression", arXiv:2203.16427, its batch-based
+    Monte Carlo form.
+
+    Elsewhere: the authors' code multiplies by twice the variance, without its gradient.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "balanced_mse_loss"
+    short_name = "balanced_mse"
+    also_called = ("bmc",)
+    shapes = "input and target of one shape, (N,) or (N, *); weight and mask (N,), one value a sample."
+
+    tensors = ("input", "target")
+
+    noise: Positive | nn.Parameter = option(default=1.0, doc="the standard deviation of errors, or a parameter of it")
+
+    def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        input, target = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        check_equal(self.name, {"input": input, "target": target})
+        if input.dim() == 0:
+            raise ValueError(f"{self.name}: input must have shape (N,) or (N, *), the samples first; got ().")
+        weight = elementwise(self.name, "weight", weight, input.shape[:1])
+        mask = elementwise(self.name, "mask", mask, input.shape[:1])
+        dtype = computing_dtype(input)
+        x, y = (t.to(dtype).reshape(len(input), input[:1].numel()) for t in tensors)
+        if not x.numel():
+            return x.sum(1), x.sum(1)
+        share = x.new_ones(len(x)) if weight is None else weight.to(dtype).expand(len(x))
+        if mask is not None:
+            x, y = (t.where(mask.unsqueeze(1), 0.0) for t in (x, y))
+            share = share.where(mask, 0.0)
+        noise = self.noise.to(dtype) if isinstance(self.noise, Tensor) else self.noise
+        far = ((x.unsqueeze(1) - y.unsqueeze(0)) ** 2).sum(-1) / (2 * noise**2)  # (N, N)
+        counted = share != 0
+        log_share = torch.where(counted, share, 1.0).log().where(counted, -torch.inf)
+        others = (log_share - far).where(counted.any(), 0.0).logsumexp(1)
+        value = far.diagonal() + others
+        return torch.where(counted, value, 0.0) * share, share

@@ -1,0 +1,330 @@
+"""Losses of real numbers in which outliers count for less, and losses of landmarks and heat maps."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from losskit.core.domains import Positive
+from losskit.core.loss import Loss
+from losskit.core.means import RegressionLoss
+from losskit.core.options import option
+from losskit.ops.inputs import computing_dtype
+
+_NEAR_2 = 1e-12  # a shape nearer to 2 than this is 2, from which it differs by less than rounding
+
+
+class RobustLoss(RegressionLoss):
+    r"""Squares small errors and takes large ones by a power that alpha sets: the lower, the less outliers count.
+
+    .. math:: \rho(z) = \frac{|\alpha - 2|}{\alpha} \left[\left(\frac{z^2}{|\alpha - 2|} + 1\right)^{\alpha / 2} - 1
+        \right], \quad z = \frac{x - y}{c}
+
+    and its limits: :math:`z^2 / 2` at 2, :math:`\log(z^2 / 2 + 1)` at 0, :math:`1 - e^{-z^2 / 2}` at
+    :math:`-\infty` and :math:`e^{z^2 / 2} - 1` at :math:`\infty`. `learnable=True` makes parameters of alpha, between
+    0 and 2, and of the scale, and adds :math:`\log c + \log Z(\alpha)` with :math:`Z = \int e^{-\rho(z)} dz`, so that
+    the value is the negative logarithm of a density; without these terms the scale would grow without end. `learned()`
+    returns both. Give an optimizer the parameters of the module; the function form has none to learn.
+
+    Source: Barron 2019, "A General and Adaptive Robust Loss Function", arXiv:1701.03077.
+
+    Elsewhere: Barron's own code interpolates log Z by a spline, and keeps alpha between 0.001 and 1.999.
+    """
+
+    authority = "its formula in mpmath and values worked by hand"
+    also_called = ("barron", "adaptive_robust")
+
+    alpha: float = option(default=1.0, doc="the shape, any number; 2 squares, 1 is Charbonnier, 0 Cauchy, -inf Welsch")
+    scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
+    learnable: bool = option(default=False, doc="learn alpha and the scale from where the options put them")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.learnable:
+            return
+        if not 0 < self.alpha < 2:
+            raise ValueError(
+                f"{self.name}: learnable=True takes an alpha between 0 and 2, where every density exists; got "
+                f"{self.alpha:g}."
+            )
+        self.planned = False  # type: ignore[misc] # its parameters take gradients
+        self.shape_shift = nn.Parameter(torch.zeros(()))  # from where the options put them, so that these are exact
+        self.scale_shift = nn.Parameter(torch.zeros(()))
+
+    def learned(self) -> tuple[Tensor, Tensor]:
+        """The learnt alpha and scale, in float64."""
+        start = math.log(self.alpha / (2 - self.alpha))
+        return 2 * (start + self.shape_shift.double()).sigmoid(), self.scale * self.scale_shift.double().exp()
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        if not self.learnable:
+            return _barron((input - target) / self.scale, self.alpha)
+        alpha, scale = self.learned()
+        normalizer = scale.log() + log_partition(alpha)
+        dtype = input.dtype
+        return _power_form((input - target) / scale.to(dtype), alpha.to(dtype)) + normalizer.to(dtype)
+
+
+def _barron(z: Tensor, alpha: float) -> Tensor:
+    half = z * z / 2
+    if alpha == 0:
+        return half.log1p()
+    if math.isinf(alpha):
+        return half.expm1() if alpha > 0 else -(-half).expm1()
+    return half if abs(alpha - 2) < _NEAR_2 else _power_form(z, alpha)
+
+
+def _power_form(z: Tensor, alpha: float | Tensor) -> Tensor:
+    apart = abs(alpha - 2)
+    return apart / alpha * (alpha / 2 * (z * z / apart).log1p()).expm1()
+
+
+def log_partition(alpha: Tensor) -> Tensor:
+    """log Z(alpha) of Barron's density for alpha between 0 and 2, in float64.
+
+    The trapezoidal rule after z = sinh(pi / 2 sinh t), under which the tails end doubly exponentially.
+    """
+    step = 1 / 64
+    t = torch.arange(0, 4, step, dtype=torch.float64, device=alpha.device)
+    inner = math.pi / 2 * t.sinh()
+    z, slope = inner.sinh(), math.pi / 2 * t.cosh() * inner.cosh()
+    log_terms = slope.log() - _power_form(z, alpha.double())
+    log_terms = torch.cat([log_terms[:1] - math.log(2), log_terms[1:]])  # half of the even integrand's middle
+    return log_terms.logsumexp(0) + math.log(2 * step)
+
+
+class CauchyLoss(RegressionLoss):
+    r"""Takes large errors by their logarithm, so that outliers pull less the farther they are.
+
+    .. math:: \log\left(1 + \frac{1}{2} \left(\frac{x - y}{c}\right)^2\right)
+
+    It is RobustLoss at alpha 0.
+
+    Source: Black and Anandan 1996, "The Robust Estimation of Multiple Motions", CVIU 63, there Lorentzian; this form
+    Barron 2019, arXiv:1701.03077.
+
+    Elsewhere: SciPy's `loss="cauchy"` and OpenCV leave out the half inside the logarithm.
+    """
+
+    authority = "kornia.losses.cauchy_loss and its formula in mpmath"
+    also_called = ("lorentzian",)
+
+    scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return _barron((input - target) / self.scale, 0.0)
+
+
+class GemanMcClureLoss(RegressionLoss):
+    r"""Bounds the error: an outlier costs at most 2, and its pull falls with the cube of its distance.
+
+    .. math:: \frac{2 z^2}{z^2 + 4}, \quad z = \frac{x - y}{c}
+
+    It is RobustLoss at alpha -2.
+
+    Source: Geman and McClure 1985, "Bayesian image analysis: an application to single photon emission tomography"; this
+    form Barron 2019, arXiv:1701.03077.
+
+    Elsewhere: others write z² / (z² + 1), with another scale and half the bound.
+    """
+
+    authority = "kornia.losses.geman_mcclure_loss and its formula in mpmath"
+    also_called = ("geman_mcclure",)
+    function_name = "geman_mcclure_loss"
+    short_name = "geman_mcclure"
+
+    scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        square = ((input - target) / self.scale) ** 2
+        return 2 * square / (square + 4)
+
+
+class WelschLoss(RegressionLoss):
+    r"""Bounds the error by 1: an outlier far enough has no pull at all.
+
+    .. math:: 1 - \exp\left(-\frac{1}{2} \left(\frac{x - y}{c}\right)^2\right)
+
+    It is RobustLoss at alpha :math:`-\infty`.
+
+    Source: Dennis and Welsch 1978, "Techniques for nonlinear least squares and robust regression", Communications in
+    Statistics B 7; this form Barron 2019, arXiv:1701.03077.
+
+    Elsewhere: Leclerc and correntropy loss are other names for it; statsmodels multiplies by the square of its scale.
+    """
+
+    authority = "kornia.losses.welsch_loss and its formula in mpmath"
+    also_called = ("leclerc", "correntropy")
+
+    scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return _barron((input - target) / self.scale, -math.inf)
+
+
+class TukeyLoss(RegressionLoss):
+    r"""Leaves errors beyond c out: there the loss is constant; near 0 it is half the squared error.
+
+    .. math:: \frac{c^2}{6} \begin{cases} 1 - \left(1 - (d / c)^2\right)^3 & |d| \le c \\ 1 & \text{else} \end{cases},
+        \quad d = x - y
+
+    At the default it keeps 95 % of the efficiency of least squares if errors are normal with a standard deviation of 1:
+    divide by their scale first.
+
+    Source: Beaton and Tukey 1974, "The Fitting of Power Series, Meaning Polynomials, Illustrated on Band-Spectroscopic
+    Data", Technometrics 16.
+
+    Elsewhere: biweight and bisquare are other names for it.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("biweight", "bisquare")
+
+    c: Positive = option(default=4.685, doc="the error beyond which nothing more is paid")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        error = input - target
+        inside = error.abs() <= self.c
+        square = (torch.where(inside, error, 0.0) / self.c) ** 2
+        rise = square * (3 - square * (3 - square))  # 1 - (1 - square)³, without its cancellation
+        return torch.where(inside, rise, 1.0) * (self.c**2 / 6)
+
+
+class WingLoss(RegressionLoss):
+    r"""Raises the pull of small and middle errors by a logarithm, and takes large ones as they are.
+
+    .. math:: \begin{cases} w \log(1 + |d| / \epsilon) & |d| < w \\ |d| - w + w \log(1 + w / \epsilon) & \text{else}
+        \end{cases}, \quad d = x - y
+
+    with w the width and epsilon the curvature, in pixels as errors of landmarks are. At 0 it has a corner, where the
+    gradient is taken as 0.
+
+    Source: Feng, Kittler, Awais, Huber, Wu 2018, "Wing Loss for Robust Facial Landmark Localisation with Convolutional
+    Neural Networks", arXiv:1711.06753.
+
+    Elsewhere: pytorch_toolbelt defaults to width 5 and curvature 0.5.
+    """
+
+    authority = "its formula in mpmath"
+
+    width: Positive = option(default=10.0, doc="the error at which the logarithm turns into a line")
+    curvature: Positive = option(default=2.0, doc="the error at which the logarithm bends")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        size = (input - target).abs()
+        curve = self.width * (size / self.curvature).log1p()
+        lift = self.width * math.log1p(self.width / self.curvature) - self.width
+        return torch.where(size < self.width, curve, size + lift)
+
+
+class AdaptiveWingLoss(RegressionLoss):
+    r"""Sharpens the loss where the heat map is high, and keeps it flat near 0 where the map is background.
+
+    .. math:: \begin{cases} \omega \log\left(1 + |d / \epsilon|^{\alpha - y}\right) & |d| < \theta \\ A |d| - C &
+        \text{else} \end{cases}, \quad d = x - y
+
+    with A and C such that value and slope are continuous at theta. Targets are heat maps in [0, 1]. Where an error is 0
+    value and derivatives are taken as 0.
+
+    Source: Wang, Bo, Fuxin 2019, "Adaptive Wing Loss for Robust Face Alignment via Heatmap Regression",
+    arXiv:1904.07399.
+
+    Elsewhere: the paper multiplies by a map that weighs the foreground by 11: pass it as `weight`, which here divides
+    too.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("awing",)
+
+    alpha: Annotated[float, Ge(2)] = option(default=2.1, doc="the power of small errors where the target is 0")
+    omega: Positive = option(default=14.0, doc="the size of the logarithm")
+    epsilon: Positive = option(default=1.0, doc="the error at which the logarithm bends")
+    theta: Positive = option(default=0.5, doc="the error at which the logarithm turns into a line")
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        size = (input - target).abs()
+        power = self.alpha - target
+        some = size > 0
+        ratio = torch.where(some, size, self.epsilon) / self.epsilon
+        curve = torch.where(some, self.omega * (power * ratio.log()).exp().log1p(), 0.0)
+        bend = (power * math.log(self.theta / self.epsilon)).exp()  # (theta / epsilon)^(alpha - y)
+        slope = self.omega * power / self.theta * bend / (1 + bend)
+        line = slope * (size - self.theta) + self.omega * bend.log1p()
+        return torch.where(size < self.theta, curve, line)
+
+
+class BalancedL1Loss(RegressionLoss):
+    r"""Raises the pull of small errors, and bounds that of large ones by gamma.
+
+    .. math:: \begin{cases} \frac{\alpha}{b} (b |d| + \beta) \log\left(1 + \frac{b |d|}{\beta}\right) - \alpha |d| &
+        |d| < \beta \\ \gamma |d| + \gamma \beta / b - \alpha \beta & \text{else} \end{cases},
+        \quad \alpha \log(1 + b) = \gamma
+
+    It is the integral of the gradient :math:`\alpha \log(1 + b |d| / \beta)`, at most gamma, for every beta.
+
+    Source: Pang, Chen, Shi, Feng, Ouyang, Lin 2019, "Libra R-CNN: Towards Balanced Learning for Object Detection",
+    arXiv:1904.02701.
+
+    Elsewhere: mmdet's is this at beta 1 alone; at others it has a jump in its slope.
+    """
+
+    authority = "its formula in mpmath"
+    also_called = ("libra",)
+
+    alpha: Positive = option(default=0.5, doc="how much small errors pull")
+    gamma: Positive = option(default=1.5, doc="the slope of large errors")
+    beta: Positive = option(default=1.0, doc="the error at which the curve turns into a line")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gamma / self.alpha > 80:
+            raise ValueError(
+                f"{self.name}: gamma / alpha must be at most 80, since b is its exponential; got gamma={self.gamma:g} "
+                f"and alpha={self.alpha:g}. Raise alpha."
+            )
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        size = (input - target).abs()
+        b = math.expm1(self.gamma / self.alpha)
+        curve = self.alpha / b * (b * size + self.beta) * (b / self.beta * size).log1p() - self.alpha * size
+        line = self.gamma * size + (self.gamma / b - self.alpha) * self.beta
+        return torch.where(size < self.beta, curve, line)
+
+
+class BerHuLoss(Loss):
+    r"""Takes small errors as they are and squares large ones: the Huber loss turned round.
+
+    .. math:: \begin{cases} |d| & |d| \le c \\ (d^2 + c^2) / (2 c) & \text{else} \end{cases}, \quad d = x - y,
+        \quad c = \text{threshold} \cdot \max |d|
+
+    The largest error is that of the elements that count, in the whole batch, and the gradient passes through it. Where
+    every error is 0 the loss is 0.
+
+    Source: Laina, Rupprecht, Belagiannis, Tombari, Navab 2016, "Deeper Depth Prediction with Fully Convolutional
+    Residual Networks", arXiv:1606.00373; the penalty itself Owen 2007, "A robust hybrid of lasso and ridge regression".
+
+    Elsewhere: many stop the gradient at c; reverse Huber is another name.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "berhu_loss"
+    short_name = "berhu"
+    also_called = ("reverse_huber",)
+    shapes = "input and target of one shape; weight and mask of it too, with size 1 where they repeat."
+
+    threshold: Positive = option(default=0.2, doc="the share of the largest error at which squares begin")
+
+    def values(self, input: Tensor, target: Tensor) -> Tensor:
+        dtype = computing_dtype(input)
+        size = (input.to(dtype) - target.to(dtype)).abs()
+        if size.numel() == 0:
+            return size
+        limit = self.threshold * size.max()
+        above = size > limit
+        large = torch.where(above, size, 1.0)
+        safe = torch.where(limit > 0, limit, 1.0)
+        return torch.where(above, (large**2 / safe + limit) / 2, size)
