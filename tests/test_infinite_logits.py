@@ -18,8 +18,8 @@ def sure(case: Case, size: float, dtype=torch.float64):
     """Logits of which some are as large as `size`, where the answer is right."""
     input, target = case.given(SHAPE, 3, dtype).tensors
     if case.kind == "indices":
-        other = (target + 1) % SHAPE.c  # a class that is not the truth
-        masked = torch.nn.functional.one_hot(other, SHAPE.c).movedim(-1, 1).bool()
+        other = (target + 1) % input.shape[1]  # a class that is not the truth
+        masked = torch.nn.functional.one_hot(other, input.shape[1]).movedim(-1, 1).bool()
         masked[..., 2:] = False
         return torch.where(masked, -size, input), target
     chosen = torch.zeros_like(target, dtype=torch.bool)

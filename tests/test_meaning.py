@@ -165,6 +165,11 @@ def test_the_mean_is_the_weighted_mean_of_what_counts(case, seed, data):
     assert case(reduction="sum", **options)(*given.tensors, **arguments).item() == pytest.approx(numerator)
 
 
+def unmoded(case):
+    """The options of a case for one channel alone."""
+    return {name: value for name, value in case.options.items() if name != "mode"}
+
+
 CLASS_WEIGHTED = where(lambda c: c.has("class_weight") and c in ELEMENTWISE)
 
 
@@ -177,10 +182,10 @@ def test_class_weights_are_those_of_the_truth(case):
     numerator = denominator = 0.0
     for unit in range(UNITS):
         one = case.pick(given, torch.tensor([unit]))
-        if case.kind in ("binary", "multilabel"):  # the weight of a channel, whether it is yes or no
+        if case.kind in ("binary", "multilabel", "scores"):  # the weight of a channel, whether it is yes or no
             for c in range(classes):
                 numerator += (
-                    per_class[c] * type(case())()(one.tensors[0][:, c : c + 1], one.tensors[1][:, c : c + 1]).item()
+                    per_class[c] * type(case())(**unmoded(case))(one.tensors[0][:, c : c + 1], one.tensors[1][:, c : c + 1]).item()
                 )
                 denominator += per_class[c]
         elif case.kind == "indices":
@@ -229,8 +234,9 @@ def test_none_keeps_the_shape_that_the_contract_names(case, spatial):
     classes = given.tensors[0].shape[1]
     none = case(reduction="none")(*given.tensors)
     if isinstance(case(), RegionLoss):
-        assert none.shape == (2, classes)
-        assert case(reduction="none", pool="batch")(*given.tensors).shape == (classes,)
+        each = () if case().coupled else (classes,)
+        assert none.shape == (2, *each)
+        assert case(reduction="none", pool="batch")(*given.tensors).shape == each
     elif case.region:
         assert none.shape == (2,)
     else:

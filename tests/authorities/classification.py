@@ -64,6 +64,7 @@ AUTHORITIES: dict[str, list[Authority]] = {
             of_mean=lambda mean, o: o("alpha") * (1 - mp.exp(-mean)) ** mpf(o("gamma")) * mean,
         )
     ],
+    "poly_loss": [term(lambda log, p, q, o: -log + mpf(o("epsilon")) * q)],
     "generalized_cross_entropy_loss": [term(lambda log, p, q, o: (1 - p ** mpf(o("q"))) / mpf(o("q")))],
     "symmetric_cross_entropy_loss": [
         term(lambda log, p, q, o: -o("alpha") * log - o("beta") * q * mp.log(mpf(o("floor"))))
