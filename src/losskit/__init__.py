@@ -9,6 +9,7 @@ from losskit.building.build import build as build
 from losskit.compose import DeepSupervisionLoss as DeepSupervisionLoss
 from losskit.compose import LearnedWeights as LearnedWeights
 from losskit.compose import MultiTaskLoss as MultiTaskLoss
+from losskit.compose import OHEMLoss as OHEMLoss
 from losskit.compose import Scheduled as Scheduled
 from losskit.compose import TopKLoss as TopKLoss
 from losskit.core.algebra import WeightedSum as WeightedSum
@@ -73,6 +74,7 @@ from losskit.losses.multilabel import ZLPRLoss as ZLPRLoss
 from losskit.losses.noisy_labels import BiTemperedLoss as BiTemperedLoss
 from losskit.losses.noisy_labels import NegativeLearningLoss as NegativeLearningLoss
 from losskit.losses.noisy_labels import NormalizedLoss as NormalizedLoss
+from losskit.losses.noisy_labels import PULoss as PULoss
 from losskit.losses.noisy_labels import ReverseCrossEntropyLoss as ReverseCrossEntropyLoss
 from losskit.losses.noisy_labels import TaylorCrossEntropyLoss as TaylorCrossEntropyLoss
 from losskit.losses.ordinal import CoralLoss as CoralLoss

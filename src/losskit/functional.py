@@ -76,6 +76,7 @@ reverse_cross_entropy_loss = function_form(noisy_labels.ReverseCrossEntropyLoss)
 negative_learning_loss = function_form(noisy_labels.NegativeLearningLoss)
 normalized_loss = function_form(noisy_labels.NormalizedLoss)
 bi_tempered_loss = function_form(noisy_labels.BiTemperedLoss)
+pu_loss = function_form(noisy_labels.PULoss)
 
 balanced_softmax_loss = function_form(long_tail.BalancedSoftmaxLoss)
 logit_adjusted_loss = function_form(long_tail.LogitAdjustedLoss)

@@ -9,7 +9,8 @@ from torch import Generator, rand
 
 from formulas import scores, softmax
 from inputs import Given, Shape, labels, numbers, row
-from references import Authority, BatchFormula, Chosen
+from peers import SINGLE
+from references import Authority, BatchFormula, Chosen, Peer
 
 
 def logs(x: mpf) -> tuple[mpf, mpf]:
@@ -59,11 +60,15 @@ def places(shape: Shape, generator: Generator) -> Given:
 
 
 AUTHORITIES: dict[str, list[Authority]] = {
-    "quality_focal_loss": [scores(quality)],
+    "quality_focal_loss": [
+        Peer("pytorch_toolbelt.losses.QualityFocalLoss", [{}, {"beta": 1.5}], reductions=("mean",), tolerance=SINGLE),
+        scores(quality),
+    ],
     "varifocal_loss": [scores(varifocal)],
     "gaussian_focal_loss": [scores(gaussian_focal)],
     "distribution_focal_loss": [BatchFormula(distribution_focal)],
 }
+
 
 def heatmap(shape: Shape, generator: Generator) -> Given:
     """Logits, and targets of which some are 0, some 1 and some between."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mpmath as mp
 from mpmath import mpf
 
@@ -26,19 +28,24 @@ def ldam(x: list[mpf], t: list[mpf], o: Chosen) -> mpf:
     return total
 
 
-def balanced_bce(o: Chosen, given: Problem) -> mpf:
+def means_of_answers(o: Chosen, given: Problem, of: Callable[[mpf], mpf]) -> list[mpf | None]:
+    """The mean of `of(log p of the answer)` over positives and over negatives, or None where there are none."""
     class_weight = each(o("class_weight"), len(given.classes))
-    sums = {True: [mpf(0), mpf(0)], False: [mpf(0), mpf(0)]}
+    sums = [[mpf(0), mpf(0)], [mpf(0), mpf(0)]]
     for n in given.samples:
         for s in given.positions:
             log_p, _ = log_p_and_q(given, n, s)
             for c in given.classes:
                 if given.counts[n][c][s]:
                     w, t = given.w[n][c][s] * class_weight[c], given.t[n][c][s]
-                    for answer, share, log in ((True, t, log_p[c]), (False, 1 - t, log_p[c] - given.x[n][c][s])):
-                        sums[answer][0] -= w * share * log
-                        sums[answer][1] += w * share
-    means = [total / size for total, size in sums.values() if size]
+                    for k, share, log in ((0, t, log_p[c]), (1, 1 - t, log_p[c] - given.x[n][c][s])):
+                        sums[k][0] += w * share * of(log)
+                        sums[k][1] += w * share
+    return [total / size if size else None for total, size in sums]
+
+
+def balanced_bce(o: Chosen, given: Problem) -> mpf:
+    means = [m for m in means_of_answers(o, given, lambda log: -log) if m is not None]
     return mp.fsum(means) / len(means) if means else mpf(0)
 
 

@@ -9,7 +9,8 @@ from mpmath import mpf
 from formulas import classes, scores, term
 from formulas import softmax as probabilities
 from inputs import labels, multilabel, row
-from references import Authority, BatchFormula, Chosen
+from peers import SINGLE
+from references import Authority, BatchFormula, Chosen, Peer
 
 
 def positive(log: mpf, p: mpf, q: mpf, o: Chosen) -> mpf:
@@ -38,6 +39,12 @@ def hinge(x: mpf, t: mpf, o: Chosen) -> mpf:
     return t * yes + (1 - t) * no
 
 
+def of_rows(theirs, x, t):  # type: ignore[no-untyped-def]
+    """timm's take (N, C) alone."""
+    target = t.flatten() if t.dim() < x.dim() else t.movedim(1, -1).reshape(-1, x.shape[1])
+    return theirs(x.movedim(1, -1).reshape(-1, x.shape[1]), target)
+
+
 def zlpr(x, t, o: Chosen):  # type: ignore[no-untyped-def]
     """One value a position of (N, C, *)."""
     x, t = np.moveaxis(x, 1, -1), np.moveaxis(t, 1, -1)
@@ -47,13 +54,36 @@ def zlpr(x, t, o: Chosen):  # type: ignore[no-untyped-def]
 
 AUTHORITIES: dict[str, list[Authority]] = {
     "asymmetric_loss": [
-        term(positive, of_no=negative, settings=({"clip": 0.3}, {"clip": 0.0}, {"gamma_negative": 1.5}))
+        Peer(
+            "timm.loss.AsymmetricLossMultiLabel",
+            [
+                {},
+                (
+                    {"gamma_negative": 2.0, "gamma_positive": 0.5, "clip": 0.2},
+                    {"gamma_neg": 2.0, "gamma_pos": 0.5, "clip": 0.2},
+                ),
+            ],
+            tolerance=SINGLE,
+        ),
+        term(positive, of_no=negative, settings=({"clip": 0.3}, {"clip": 0.0}, {"gamma_negative": 1.5})),
     ],
     "asymmetric_softmax_loss": [
-        classes(of_one_label, settings=({"label_smoothing": 0.4}, {"gamma_positive": 1.0, "label_smoothing": 0.2}))
+        Peer(
+            "timm.loss.AsymmetricLossSingleLabel",
+            [
+                ({}, {"gamma_pos": 0.0}),
+                ({"gamma_negative": 1.0, "gamma_positive": 2.0}, {"gamma_neg": 1, "gamma_pos": 2}),
+            ],
+            call=of_rows,
+            reductions=("mean",),
+        ),
+        classes(of_one_label, settings=({"label_smoothing": 0.4}, {"gamma_positive": 1.0, "label_smoothing": 0.2})),
     ],
     "hinge_loss": [scores(hinge)],
-    "zlpr_loss": [BatchFormula(zlpr)],
+    "zlpr_loss": [
+        Peer("timm.loss.ZlprLoss", call=of_rows, takes_reduction=False, reductions=("mean",), tolerance=SINGLE),
+        BatchFormula(zlpr),
+    ],
 }
 
 INPUTS = {

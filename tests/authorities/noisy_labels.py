@@ -6,7 +6,8 @@ import mpmath as mp
 from mpmath import mpf
 
 import losskit
-from formulas import classes, softmax, term
+from authorities.long_tail import means_of_answers
+from formulas import LabelFormula, Problem, classes, softmax, term
 from inputs import labels
 from references import Authority, Chosen
 
@@ -55,6 +56,13 @@ def bi_tempered(x: Row, t: Row, o: Chosen) -> mpf:
     return gap - mp.fsum(a ** (2 - t1) - b ** (2 - t1) for a, b in zip(t, p, strict=True)) / (2 - t1)
 
 
+def positive_unlabelled(o: Chosen, given: Problem) -> mpf:
+    prior = mpf(o("prior"))
+    wrong, unlabelled = means_of_answers(o, given, lambda log: 1 - mp.exp(log))
+    of_positives = mpf(0) if wrong is None else 1 - wrong
+    return prior * (wrong or mpf(0)) + max((unlabelled or mpf(0)) - prior * of_positives, mpf(0))
+
+
 AUTHORITIES: dict[str, list[Authority]] = {
     "taylor_cross_entropy_loss": [
         term(lambda log, p, q, o: mp.fsum(q**k / k for k in range(1, o("order") + 1)), settings=({"order": 5},))
@@ -73,12 +81,21 @@ AUTHORITIES: dict[str, list[Authority]] = {
     "bi_tempered_loss": [
         classes(
             bi_tempered,
-            settings=({"t1": 0.3}, {"t1": 1.0}, {"t2": 2.5}, {"t2": 1.0}, {"t1": 0.0, "t2": 3.9}, {"t1": 1.0, "t2": 1.0}),
+            settings=(
+                {"t1": 0.3},
+                {"t1": 1.0},
+                {"t2": 2.5},
+                {"t2": 1.0},
+                {"t1": 0.0, "t2": 3.9},
+                {"t1": 1.0, "t2": 1.0},
+            ),
         )
     ],
+    "pu_loss": [LabelFormula(positive_unlabelled, settings=({"prior": 0.2}, {"prior": 0.9}))],
 }
 
 INPUTS = {
+    "pu_loss": labels("binary", options={"prior": 0.5}, smooth=False),
     "negative_learning_loss": labels("indices", "soft"),
     "normalized_loss": labels("indices", "soft", options={"criterion": CE}),
     "bi_tempered_loss": labels("indices"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath as mp
 from mpmath import mpf
 
-
+from authorities.region import monai, smooth
 from formulas import Region, coupled, region
 from references import Authority, Chosen
 
@@ -46,5 +46,17 @@ AUTHORITIES: dict[str, list[Authority]] = {
     "fbeta_loss": [region(fbeta)],
     "mcc_loss": [region(mcc)],
     "log_cosh_dice_loss": [region(lambda r, o: mp.log(mp.cosh(plain_dice(r, o))))],
-    "generalized_dice_loss": [coupled(generalized, settings=({"smooth": 0.4}, {"weighting": "simple", "smooth": 1.0}))],
+    "generalized_dice_loss": [
+        *monai(
+            "GeneralizedDiceLoss",
+            [
+                ({"smooth": 0.3}, smooth(0.3)),
+                ({"smooth": 0.3, "weighting": "simple"}, {**smooth(0.3), "w_type": "simple"}),
+                ({"smooth": 0.3, "weighting": "uniform"}, {**smooth(0.3), "w_type": "uniform"}),
+            ],
+            ("indices",),
+            reductions=("mean",),
+        ),
+        coupled(generalized, settings=({"smooth": 0.4}, {"weighting": "simple", "smooth": 1.0})),
+    ],
 }

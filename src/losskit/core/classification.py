@@ -149,14 +149,15 @@ class ClassificationLoss(LabelLoss):
         share = ops.terms(inputs, torch.ones_like, count)
         return value.reshape(inputs.output_shape), share.reshape(inputs.output_shape)
 
-
     def _terms(self, inputs: Inputs, truth: Tensor, every: Tensor | None) -> Tensor:
         """The weighted terms of each element, with these weights of each class and side."""
         if inputs.link != "sigmoid" or not self.sides_differ:
             return ops.terms(inputs, self.term, truth, every)
         yes = torch.tensor([1.0, 0.0], dtype=truth.dtype, device=truth.device)
         each = ((self.term, yes), (self.term_of_no, 1 - yes))
-        return sum((ops.terms(inputs, t, truth * s, None if every is None else every * s) for t, s in each), truth[0, 0] * 0)
+        return sum(
+            (ops.terms(inputs, t, truth * s, None if every is None else every * s) for t, s in each), truth[0, 0] * 0
+        )
 
 
 def _no_formula(self: ClassificationLoss) -> Formula | None:  # noqa: ARG001

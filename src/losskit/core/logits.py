@@ -17,17 +17,17 @@ from losskit.ops import values
 from losskit.ops.inputs import Inputs
 from losskit.ops.reference import Elements
 
-
 _LARGE = 1e30  # stands for an infinite logit, so that no product of it with 0 is NaN
 
 
 class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
-    """A value for each position from its logits: define `per_position(logits)`, `(log_p, logits)` or `(logits, target)`.
+    """A value for each position from its logits: define `per_position(logits)`.
 
-    `logits` are (N, C, *) and 0 where a position does not count, `log_p` is the log-probability of the truth. Under
-    softmax they give (N, *); under sigmoid `log_p` is (N, C, *), and they give that. The loss of a soft target is the
-    sum over classes of their share times the loss of their log-probability. `target` is (N, C, *), the share of each
-    class, or of yes; beside it infinite logits are finite ones of size 1e30.
+    It may take `(log_p, logits)` or `(logits, target)` too. `logits` are (N, C, *) and 0 where a position does not
+    count, `log_p` is the log-probability of the truth. Under softmax they give (N, *); under sigmoid `log_p` is (N, C,
+    *), and they give that. The loss of a soft target is the sum over classes of their share times the loss of their
+    log-probability. `target` is (N, C, *), the share of each class, or of yes; beside it infinite logits are finite
+    ones of size 1e30.
     """
 
     always: ClassVar[Always | None] = None  # a link that does not depend on the target

@@ -85,13 +85,15 @@ class Configured(nn.Module):
         if not options.keys() <= self.options.keys():
             _refuse_unknown(type(self), options)
         for name, declared in self.options.items():
-            if declared.default is REQUIRED and name not in options:
+            value = options[name] if name in options else declared.default
+            if value is not REQUIRED:
+                self.set_option(name, declared.check(type(self).__name__, name, value))
+        for name, declared in self.options.items():
+            if declared.default is REQUIRED and options.get(name, REQUIRED) is REQUIRED:
                 raise TypeError(
-                    f"{type(self).__name__}: {name} has no default, so pass {name}=..., {declared.domain.text}: "
+                    f"{type(self).__name__}: {name} has no default. Pass {name}=..., {declared.domain.text}: "
                     f"{declared.doc}."
                 )
-            value = options[name] if name in options else declared.default
-            self.set_option(name, declared.check(type(self).__name__, name, value))
         self.__post_init__()
 
     def __post_init__(self) -> None:

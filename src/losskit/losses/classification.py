@@ -258,7 +258,7 @@ class PolyLoss(ModeOptions, ClassificationLoss):
     Elsewhere: timm's binary form is made from the focal loss, with the power gamma + 1 of :math:`1 - p_t`.
     """
 
-    authority = "its formula in mpmath"
+    authority = "timm.loss.PolyBinaryCrossEntropy and its formula in mpmath"
     short_name = "poly"
     also_called = ("poly1", "poly_1")
 

@@ -25,7 +25,7 @@ class QualityFocalLoss(ScoreLoss):
     Elsewhere: mmdetection takes the class and its quality apart, and sums over classes.
     """
 
-    authority = "its formula in mpmath"
+    authority = "pytorch_toolbelt.losses.QualityFocalLoss and its formula in mpmath"
     short_name = "qfl"
     also_called = ("quality_focal", "generalized_focal")
 
@@ -112,8 +112,8 @@ class DistributionFocalLoss(MeanLoss):
         check_tensor(self.name, "target", target)
         if input.dim() != 2 or target.shape != input.shape[:1] or input.shape[1] < 2:
             raise ValueError(
-                f"{self.name}: input must have shape (N, n + 1) with n > 0, and target (N,), a number for each row; got "
-                f"{shape(input)} and {shape(target)}. Pass input.reshape(-1, n + 1) and target.reshape(-1)."
+                f"{self.name}: input must have shape (N, n + 1) with n > 0, and target (N,), a number for each row; "
+                f"got {shape(input)} and {shape(target)}. Pass input.reshape(-1, n + 1) and target.reshape(-1)."
             )
         most = input.shape[1] - 1
         scores = input.to(torch.promote_types(input.dtype, torch.float32))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from losskit.core.contract import Always
 from losskit.core.domains import ClassNumbers, NonNegative, Positive
 from losskit.core.labels import LabelLoss, over_samples
 from losskit.core.logits import ClassesLoss
@@ -14,6 +16,7 @@ from losskit.core.options import option
 from losskit.core.reduction import divide
 from losskit.core.totals import Sums
 from losskit.losses.classification import CrossEntropyLoss
+from losskit.losses.region import ratio
 from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.inputs import Inputs, Link
 from losskit.ops.maths import log_rest_softmax
@@ -100,31 +103,25 @@ class LDAMLoss(ClassesLoss):
         return torch.where(target == 0, 0.0, target * each).sum(1)
 
 
-class BalancedBCELoss(LabelLoss):
-    r"""The mean over positives and the mean over negatives, half of each, so that the rare answer counts as much.
+class AnswersLoss(LabelLoss):
+    """A function of the batch's mean over positives and its mean over negatives: define `of_means(yes, no)`."""
 
-    .. math:: \frac{1}{2}\left(\frac{\sum_i t_i \log p_i}{-\sum_i t_i} +
-        \frac{\sum_i (1 - t_i) \log(1 - p_i)}{-\sum_i (1 - t_i)}\right)
-
-    over all elements of the batch. Where one of the answers does not occur, it is the mean over the other alone.
-
-    Source: Xie and Tu 2015, arXiv:1504.06375, whose edges weigh by the share of the other answer in each image.
-
-    Elsewhere: pytorch_toolbelt's has a power of the shares, and mmsegmentation calls it BoundaryLoss; `pos_weight` of
-    BCEWithLogitsLoss is a constant that does not depend on the batch.
-    """
-
-    always = "sigmoid"
-    authority = "its formula in mpmath"
-    function_name = "balanced_bce_loss"
-    short_name = "balanced_bce"
-    also_called = ("class_balanced_bce", "hed")
-    shapes = (
+    abstract: ClassVar[bool] = True
+    always: ClassVar[Always | None] = "sigmoid"
+    shapes: ClassVar[str] = (
         "input (N, C, *) or (N,), target of the same shape, with one channel also (N, *); weight and mask of that "
         "shape, with size 1 where they repeat; the value is one number."
     )
 
-    reduction: Literal["mean"] = option(default="mean", doc="the mean of the two means is the only one it has")
+    reduction: Literal["mean"] = option(default="mean", doc="it is one number for the batch, and has no other")
+
+    def answer(self) -> Formula:
+        """The loss of an answer, of its log-probability."""
+        raise NotImplementedError
+
+    def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
+        """The loss from the two means; a mean of nothing is 0, and not known."""
+        raise NotImplementedError
 
     @property
     def is_mean(self) -> bool:
@@ -135,23 +132,44 @@ class BalancedBCELoss(LabelLoss):
         return True
 
     def columns(self, link: Link) -> list[Column]:
-        return [TermColumn(Formula(), "truth", 0), TermColumn(Formula(), "truth", 1), "target", "count"]
+        return [TermColumn(self.answer(), "truth", 0), TermColumn(self.answer(), "truth", 1), "target", "count"]
 
-    def sums_from_totals(self, totals: list[Tensor], inputs: Inputs) -> Sums:  # type: ignore[override]
+    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
         yes, no, target, count = map(over_samples, totals)
         return Sums(yes=yes, no=no, positives=target, count=count)
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         yes, no, positives, count = (self.by_class(sums[n]).sum() for n in ("yes", "no", "positives", "count"))
         negatives = count - positives
-        both = (positives > 0).to(yes) + (negatives > 0).to(yes)
-        mean = ratio(yes, positives) + ratio(no, negatives)
-        return divide(mean, both, self.empty, self.name), None
+        value = self.of_means(ratio(yes, positives), ratio(no, negatives), (positives != 0, negatives != 0))
+        return divide(value, (count != 0).to(value), self.empty, self.name), None
 
 
-def ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """`part / whole`, and 0 where the whole is 0."""
-    return torch.where(whole > 0, part / torch.where(whole > 0, whole, 1.0), 0.0)
+class BalancedBCELoss(AnswersLoss):
+    r"""The mean over positives and the mean over negatives, half of each, so that the rare answer counts as much.
+
+    .. math:: -\frac{1}{2}\left(\frac{\sum_i t_i \log p_i}{\sum_i t_i} +
+        \frac{\sum_i (1 - t_i) \log(1 - p_i)}{\sum_i (1 - t_i)}\right)
+
+    over all elements of the batch. Where one of the answers does not occur, it is the mean over the other alone.
+
+    Source: Xie and Tu 2015, arXiv:1504.06375, whose edges weigh by the share of the other answer in each image.
+
+    Elsewhere: pytorch_toolbelt's has a power of the shares, and mmsegmentation calls it BoundaryLoss; `pos_weight` of
+    BCEWithLogitsLoss is a constant that does not depend on the batch.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "balanced_bce_loss"
+    short_name = "balanced_bce"
+    also_called = ("class_balanced_bce", "hed")
+
+    def answer(self) -> Formula:
+        return Formula()
+
+    def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
+        both = known[0].to(yes) + known[1].to(yes)
+        return (yes + no) / both.clamp_min(1)
 
 
 def check_counts(owner: str, name: str, counts: object) -> None:

@@ -9,8 +9,8 @@ from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import InputSpec
 from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.logits import ClassesLoss, ScoreLoss
-from losskit.core.means import MeanLoss
 from losskit.core.loss import Summable
+from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.ops import values
@@ -32,7 +32,7 @@ class AsymmetricLoss(ClassificationLoss):
     """
 
     always = "sigmoid"
-    authority = "its formula in mpmath"
+    authority = "timm.loss.AsymmetricLossMultiLabel and its formula in mpmath"
     short_name = "asl"
     also_called = ("asymmetric",)
     shapes = ScoreLoss.shapes
@@ -65,7 +65,7 @@ class AsymmetricSoftmaxLoss(ClassesLoss):
     Elsewhere: timm calls it AsymmetricLossSingleLabel, and the smoothing eps.
     """
 
-    authority = "its formula in mpmath"
+    authority = "timm.loss.AsymmetricLossSingleLabel and its formula in mpmath"
     short_name = "asl_softmax"
     also_called = ("asymmetric_single_label", "asl_single")
 
@@ -121,7 +121,7 @@ class ZLPRLoss(MeanLoss):
     Elsewhere: known in Chinese blogs as the multi-label categorical cross-entropy.
     """
 
-    authority = "its formula in mpmath"
+    authority = "timm.loss.ZlprLoss and its formula in mpmath"
     short_name = "zlpr"
     function_name = "zlpr_loss"
     also_called = ("multilabel_categorical_crossentropy",)

@@ -13,6 +13,7 @@ from losskit.core.classification import ClassificationLoss
 from losskit.core.labels import ModeOptions
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import option
+from losskit.losses.long_tail import AnswersLoss
 from losskit.ops.columns import Formula
 from losskit.ops.maths import log_rest_softmax, log_softmax, one_minus_exp, safe_power
 
@@ -157,3 +158,32 @@ class BiTemperedLoss(ClassesLoss):
             p = base ** (-1 / heavy)
             shift = shift + (p.sum(1, keepdim=True) - 1) / (p / base).sum(1, keepdim=True)
         return (1 - heavy * (x - shift)) ** (-1 / heavy)
+
+
+class PULoss(AnswersLoss):
+    r"""Learns from positives and unlabelled elements: the negatives' loss is what the positives leave of the unlabelled.
+
+    .. math:: \pi R^+ + \max\bigl(0,\; R_u^- - \pi R^-\bigr)
+
+    with :math:`R^+` the mean of :math:`1 - p` over positives (label 1), :math:`R^-` that of p, and :math:`R_u^-` the
+    mean of p over the unlabelled (label 0). A mean of nothing is 0.
+
+    Source: Kiryo et al. 2017, arXiv:1703.00593 (non-negative risk), with the sigmoid loss.
+
+    Elsewhere: the paper's algorithm climbs where the second part is negative; here its gradient is that of the value,
+    which is 0 there.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "pu_loss"
+    short_name = "pu"
+    also_called = ("nnpu", "positive_unlabeled")
+
+    prior: Annotated[float, Interval(gt=0, lt=1)] = option(doc="the share of positives among the unlabelled")
+
+    def answer(self) -> Formula:
+        return Formula(log=0.0, rest=1.0)
+
+    def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
+        of_positives = torch.where(known[0], 1 - yes, 0.0)  # the mean of p over positives
+        return self.prior * yes + (no - self.prior * of_positives).clamp_min(0)

@@ -23,8 +23,8 @@ class RankLoss(LogitsLoss):
     class_weight: ClassVar[None] = None  # type: ignore[misc] # weight= says what each sample weighs
     takes: ClassVar[tuple[str, ...]] = ("logits", "target")
     shapes: ClassVar[str] = (
-        "input (N, K - 1, *); target (N, *) or (N, 1, *) of grades from 0 to K - 1; weight and mask (N, *) or (N, 1, *), "
-        "with size 1 where they repeat; values (N, *)."
+        "input (N, K - 1, *); target (N, *) or (N, 1, *) of grades from 0 to K - 1; weight and mask (N, *) or "
+        "(N, 1, *), with size 1 where they repeat; values (N, *)."
     )
 
     ignore_index: int = option(default=-100, doc="the label of elements to leave out, as if they were not there")
@@ -80,6 +80,10 @@ class CornLoss(RankLoss):
 
     authority = "its formula in mpmath"
     short_name = "corn"
+
+    @property
+    def is_mean_of_elements(self) -> bool:
+        return False  # its denominator is a number of answers
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

@@ -61,8 +61,8 @@ class MCCLoss(RegionLoss):
     def per_class(self, total: Totals) -> Tensor:
         covariance = total.tp * total.count - total.pred * total.target
         size = total.pred * total.target * (total.count - total.pred) * (total.count - total.target)
-        known = size > 0
-        return 1.0 - torch.where(known, covariance / torch.where(known, size, 1.0).sqrt(), 0.0)
+        undefined = size <= 0
+        return 1.0 - torch.where(undefined, 0.0, covariance / torch.where(undefined, 1.0, size).sqrt())
 
 
 class LogCoshDiceLoss(RegionLoss):
@@ -98,10 +98,11 @@ class GeneralizedDiceLoss(RegionLoss):
 
     Source: Sudre et al. 2017, arXiv:1707.03237.
 
-    Elsewhere: optax's generalized Dice is the weighted mean of the classes' own Dice scores; MONAI adds smooth 1e-5.
+    Elsewhere: optax's generalized Dice is the weighted mean of the classes' own Dice scores; in MONAI a
+    sample without any class costs nothing, whatever is predicted.
     """
 
-    authority = "its formula in mpmath"
+    authority = "monai.losses.GeneralizedDiceLoss and its formula in mpmath"
     short_name = "gdl"
     also_called = ("generalized_dice", "generalised_dice", "gdice")
     shapes = f"{LABEL_SHAPES}; values (N,), or one number with pool='batch'."

@@ -8,8 +8,8 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.options import option
 from losskit.core.logits import ClassesLoss
+from losskit.core.options import option
 from losskit.ops.maths import log_softmax, safe_power
 
 _STEPS = 40  # of bisection, then of Newton
