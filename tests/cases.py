@@ -10,7 +10,8 @@ from collections.abc import Callable
 from authorities import INPUTS
 from inputs import Case, declared
 from losskit.core.catalogue import Entry, entries
-from losskit.core.loss import Summable
+from losskit.core.loss import Loss, Summable
+from losskit.core.options import REQUIRED
 
 
 def cases_of(entry: Entry) -> list[Case]:
@@ -21,6 +22,14 @@ def cases_of(entry: Entry) -> list[Case]:
             f'"{entry.name}": [row(...)] to INPUTS in tests/authorities/{entry.family}.py.'
         )
     return [row(entry) for row in rows]
+
+
+def made(entry: Entry, classes: int = 3) -> Loss:
+    """The loss as it comes, with the options of its first case that have no default, for so many classes."""
+    required = {name for name, declared in entry.loss.options.items() if declared.default is REQUIRED}
+    given = cases_of(entry)[0].options if required else {}
+    named = {name: value for name, value in given.items() if name in required}
+    return entry.loss(**{name: v[:classes] if isinstance(v, list) else v for name, v in named.items()})
 
 
 ENTRIES = [e for e in entries() if e.family != "your own"]

@@ -153,20 +153,24 @@ def term(
     of_mean: Callable[[mpf, Chosen], mpf] = lambda mean, o: mean,
     logs: bool = False,
     settings: tuple[Options, ...] = (),
+    of_no: Term | None = None,
 ) -> LabelFormula:
     """The mean of `of(log, p, q, o)` over the truth of every element.
 
-    `sides` are the factors of yes and of no for each class; `logs` says that the input holds log-probabilities.
+    `sides` are the factors of yes and of no for each class; `logs` says that the input holds log-probabilities; `of_no`
+    is the term of a no, where it is another one.
     """
-    return LabelFormula(lambda o, given: of_mean(_mean_of_elements(of, sides, logs, o, given), o), settings=settings)
+    terms = of, of_no or of
+    return LabelFormula(lambda o, given: of_mean(_mean_of_elements(terms, sides, logs, o, given), o), settings=settings)
 
 
-def _mean_of_elements(of: Term, sides: Sides, logs: bool, o: Chosen, given: Problem) -> mpf:
+def _mean_of_elements(terms: tuple[Term, Term], sides: Sides, logs: bool, o: Chosen, given: Problem) -> mpf:
+    of, of_no = terms
     classes, e = given.classes, mpf(o("label_smoothing", 0.0))
     class_weight = each(o("class_weight"), len(classes))
     yes, no = sides(o, len(classes))
     prior = o("prior")
-    shift = [mp.log(mpf(v) / mp.fsum(prior)) for v in prior] if prior else None
+    shift = [mpf(o("tau", 1)) * mp.log(mpf(v) / mp.fsum(prior)) for v in prior] if prior else None
     numerator = denominator = mpf(0)
     for n in given.samples:
         for s in given.positions:
@@ -182,11 +186,57 @@ def _mean_of_elements(of: Term, sides: Sides, logs: bool, o: Chosen, given: Prob
                     numerator += w * yes[c] * (t * (1 - e) + e / len(classes)) * value
                     denominator += w * t
                 else:
-                    other = of(log_p[c] - given.x[n][c][s], q[c], 1 - q[c], o)
+                    other = of_no(log_p[c] - given.x[n][c][s], q[c], mp.exp(log_p[c]), o)
                     t_smooth = t * (1 - e) + e / 2
                     numerator += w * (yes[c] * t_smooth * value + no[c] * (1 - t_smooth) * other)
                     denominator += w
     return divided(numerator, denominator)
+
+
+def softmax(x: list[mpf]) -> list[mpf]:
+    top = max(x)
+    powers = [mp.exp(v - top) for v in x]
+    return [v / mp.fsum(powers) for v in powers]
+
+
+def classes(
+    of: Callable[[list[mpf], list[mpf], Chosen], mpf], settings: tuple[Options, ...] = (), tolerance: float = 1e-11
+) -> LabelFormula:
+    """The mean of `of(x, t, o)` over positions, of the logits and the shares of all classes there."""
+
+    def mean(o: Chosen, given: Problem) -> mpf:
+        class_weight = each(o("class_weight"), len(given.classes))
+        numerator = denominator = mpf(0)
+        for n in given.samples:
+            for s in given.positions:
+                if given.counts[n][0][s]:
+                    x, t = ([rows[n][c][s] for c in given.classes] for rows in (given.x, given.t))
+                    w = given.w[n][0][s]
+                    if o("class_weight") is not None:
+                        w *= mp.fsum(a * b for a, b in zip(class_weight, t, strict=True))
+                    numerator += w * of(x, t, o)
+                    denominator += w
+        return divided(numerator, denominator)
+
+    return LabelFormula(mean, settings=settings, tolerance=tolerance)
+
+
+def scores(of: Callable[[mpf, mpf, Chosen], mpf], settings: tuple[Options, ...] = ()) -> LabelFormula:
+    """The mean of `of(x, t, o)` over elements, of a logit and its target."""
+
+    def mean(o: Chosen, given: Problem) -> mpf:
+        class_weight = each(o("class_weight"), len(given.classes))
+        numerator = denominator = mpf(0)
+        for n in given.samples:
+            for c in given.classes:
+                for s in given.positions:
+                    if given.counts[n][c][s]:
+                        w = given.w[n][c][s] * class_weight[c]
+                        numerator += w * of(given.x[n][c][s], given.t[n][c][s], o)
+                        denominator += w
+        return divided(numerator, denominator)
+
+    return LabelFormula(mean, settings=settings)
 
 
 # Losses of regions: a formula on the totals of one class of one sample, or of the batch.
@@ -211,10 +261,30 @@ def region(of: RegionFormula, settings: tuple[Options, ...] = ()) -> LabelFormul
     return LabelFormula(lambda o, given: _mean_of_regions(of, o, given), settings=settings)
 
 
-def _mean_of_regions(of: RegionFormula, o: Chosen, given: Problem) -> mpf:
+def coupled(of: Callable[[list[Region], Chosen], mpf], settings: tuple[Options, ...] = ()) -> LabelFormula:
+    """The mean over samples of `of(regions, o)`, of the totals of all scored classes."""
+
+    def mean(o: Chosen, given: Problem) -> mpf:
+        found = []
+        for pool in pools(o, given):
+            regions = [_totals(given, pool, c) for c in _scored(o, given)]
+            for r in regions:
+                if o("overlap") == "l1":
+                    r.pt = (r.p + r.t - r.apart) / 2
+            if any(r.count for r in regions):
+                found.append(of(regions, o))
+        return divided(mp.fsum(found), mpf(len(found)))
+
+    return LabelFormula(mean, settings=settings)
+
+
+def _scored(o: Chosen, given: Problem) -> list[int]:
     chosen = [c for c in given.classes if o("classes") is None or c in o("classes")]
-    if not o("include_background") and len(given.classes) > 1:
-        chosen = [c for c in chosen if c != 0]
+    return chosen if o("include_background") or len(given.classes) == 1 else [c for c in chosen if c != 0]
+
+
+def _mean_of_regions(of: RegionFormula, o: Chosen, given: Problem) -> mpf:
+    chosen = _scored(o, given)
     class_weight = each(o("class_weight"), len(given.classes))
     numerator = denominator = mpf(0)
     for pool in pools(o, given):

@@ -13,6 +13,7 @@ from losskit import functional
 from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import Entry
 from losskit.core.labels import LabelLoss, LabelOptions
+from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.loss import Loss, Summable
 from losskit.core.means import ElementLoss
 
@@ -266,13 +267,23 @@ def row(kind: str, make: Make, **fields: Any) -> Row:
     return lambda entry: Case(entry, kind, make, **fields)
 
 
-def labels(*kinds: str, makers: Mapping[str, Make] = MAKE, **fields: Any) -> list[Row]:
+def of_three(make: Make) -> Make:
+    """The same, always of three classes, for losses with an option per class that has no default."""
+    return lambda shape, generator: make(shape._replace(c=3), generator)
+
+
+THREE = {kind: of_three(make) for kind, make in MAKE.items()}
+
+
+def labels(
+    *kinds: str, makers: Mapping[str, Make] = MAKE, options: Mapping[str, Any] | None = None, **fields: Any
+) -> list[Row]:
     """Ways of calling a loss of labels, each with the mode that its target needs."""
 
     def of(kind: str) -> Row:
         def made(entry: Entry) -> Case:
-            options = {"mode": MODES[kind]} if kind in MODES and "mode" in entry.loss.options else {}
-            return Case(entry, kind, makers[kind], options, **fields)
+            mode = {"mode": MODES[kind]} if kind in MODES and "mode" in entry.loss.options else {}
+            return Case(entry, kind, makers[kind], {**mode, **(options or {})}, **fields)
 
         return made
 
@@ -282,6 +293,10 @@ def labels(*kinds: str, makers: Mapping[str, Make] = MAKE, **fields: Any) -> lis
 def declared(entry: Entry) -> list[Row] | None:
     """The ways of calling that a loss's declaration tells."""
     cls = entry.loss
+    if issubclass(cls, ClassesLoss):
+        return labels("indices")
+    if issubclass(cls, ScoreLoss):
+        return labels(*FAMILY_KINDS["sigmoid"])
     if issubclass(cls, LabelLoss):
         if cls.always == "log_softmax":
             return labels(*FAMILY_KINDS["softmax"], makers={k: log_probabilities(m) for k, m in MAKE.items()})

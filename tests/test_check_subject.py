@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import losskit
-from cases import ENTRIES
+from cases import ENTRIES, made
 from losskit.building.references import Reference, load
 from losskit.checker.own import forms_of
 from losskit.checker.spec import Unsure
@@ -115,11 +115,11 @@ def test_what_the_tutorials_losses_take(name, form):
 @pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name != "sobolev_loss"], ids=lambda entry: entry.name)
 def test_our_losses_say_what_trial_calls_find(entry):
     """A loss of ours is taken for what it says; seen from outside alone, for one of the ways that it says."""
-    spec = Subject.of(entry.loss()).spec
-    said = forms_of(entry.loss())
+    spec = Subject.of(made(entry)).spec
+    said = forms_of(made(entry))
     assert (spec.kind, spec.scores, spec.layout) == said[0]
     if entry.loss.__name__ != "GridSobolevLoss":  # which has no slope across samples to be told by
-        loss = entry.loss()
+        loss = made(entry)
         tensors = len(spec.tensors)
         outside = {2: lambda a, b: loss(a, b), 3: lambda a, b, c: loss(a, b, c), 4: lambda a, b, c, d: loss(a, b, c, d)}
         known = {*said, ("binary", *said[0][1:])}
@@ -131,7 +131,7 @@ def test_our_losses_say_what_trial_calls_find(entry):
 @pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name != "sobolev_loss"], ids=lambda entry: entry.name)
 def test_examples_are_well_posed(entry):
     """Right answers cost less than wrong ones, and every tensor has the precision asked for."""
-    subject = Subject.of(entry.loss())
+    subject = Subject.of(made(entry))
     for seed in range(3):
         right, wrong = (subject.example(seed, correct=correct, scale=2.0) for correct in (True, False))
         assert subject.value(*right) < subject.value(*wrong)

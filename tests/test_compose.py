@@ -27,6 +27,7 @@ from losskit import (
     LovaszLoss,
     MeanFocalLoss,
     MSELoss,
+    OHEMLoss,
     Scheduled,
     TopKLoss,
 )
@@ -180,6 +181,26 @@ def test_deep_supervision_says_what_does_not_fit(pyramid: tuple[list[Tensor], Te
 
 
 # Hard examples.
+
+
+def test_hard_examples_by_hand() -> None:
+    """Those above a threshold of exp(-2.5), and the hardest of each batch or sample in any case."""
+    x = torch.tensor([[1.0, 5.0, 2.0], [4.0, 3.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    zero, threshold = torch.zeros_like(x), math.exp(-2.5)
+    close(OHEMLoss(L1Loss(), threshold)(x, zero), (5 + 4 + 3) / 3)
+    close(OHEMLoss(L1Loss(), threshold, 4)(x, zero), (5 + 4 + 3 + 2) / 4)
+    close(OHEMLoss(L1Loss(), threshold, 100)(x, zero), 15 / 6)
+    close(OHEMLoss(L1Loss(), math.exp(-9))(x, zero), 5)
+    close(OHEMLoss(L1Loss(), math.exp(-9), pool="sample")(x, zero), (5 + 4) / 2)
+    close(OHEMLoss(L1Loss(), threshold, reduction="sum")(x, zero), 12)
+    mask = torch.tensor([[True, False, True], [True, True, True]])
+    close(OHEMLoss(L1Loss(), threshold)(x, zero, mask=mask), (4 + 3) / 2)
+    assert OHEMLoss(L1Loss())(x, zero, mask=torch.zeros_like(mask)) == 0
+    OHEMLoss(L1Loss(), threshold)(x, zero).backward()
+    assert x.grad is not None
+    close(x.grad, torch.tensor([[0.0, 1 / 3, 0], [1 / 3, 1 / 3, 0]]))
+    with pytest.raises(TypeError, match="no option 'k'"):
+        OHEMLoss(L1Loss(), k=3)
 
 
 def test_top_k_by_hand() -> None:

@@ -3,14 +3,21 @@
 from losskit.core.kit import function_form, tensors_form
 from losskit.losses import (
     boxes,
+    calibration,
     classification,
     combined,
     derivative,
+    detection,
     distribution,
     forecast,
     likelihood,
+    long_tail,
     margin,
     masks,
+    multilabel,
+    noisy_labels,
+    ordinal,
+    overlap,
     pooled,
     ranked,
     region,
@@ -18,6 +25,7 @@ from losskit.losses import (
     robust,
     sequence,
     similarity,
+    sparse,
 )
 
 mse_loss = function_form(regression.MSELoss)
@@ -40,6 +48,7 @@ cross_entropy = function_form(classification.CrossEntropyLoss)
 nll_loss = function_form(classification.NLLLoss)
 focal_loss = function_form(classification.FocalLoss)
 mean_focal_loss = function_form(classification.MeanFocalLoss)
+poly_loss = function_form(classification.PolyLoss)
 generalized_cross_entropy_loss = function_form(classification.GeneralizedCrossEntropyLoss)
 symmetric_cross_entropy_loss = function_form(classification.SymmetricCrossEntropyLoss)
 
@@ -110,3 +119,41 @@ siou_loss = function_form(boxes.SIoULoss)
 alpha_iou_loss = function_form(boxes.AlphaIoULoss)
 wiou_loss = function_form(boxes.WIoULoss)
 wasserstein_box_loss = function_form(boxes.WassersteinBoxLoss)
+taylor_cross_entropy_loss = function_form(noisy_labels.TaylorCrossEntropyLoss)
+reverse_cross_entropy_loss = function_form(noisy_labels.ReverseCrossEntropyLoss)
+negative_learning_loss = function_form(noisy_labels.NegativeLearningLoss)
+normalized_loss = function_form(noisy_labels.NormalizedLoss)
+bi_tempered_loss = function_form(noisy_labels.BiTemperedLoss)
+pu_loss = function_form(noisy_labels.PULoss)
+
+balanced_softmax_loss = function_form(long_tail.BalancedSoftmaxLoss)
+logit_adjusted_loss = function_form(long_tail.LogitAdjustedLoss)
+ldam_loss = function_form(long_tail.LDAMLoss)
+balanced_bce_loss = function_form(long_tail.BalancedBCELoss)
+
+quality_focal_loss = function_form(detection.QualityFocalLoss)
+varifocal_loss = function_form(detection.VarifocalLoss)
+gaussian_focal_loss = function_form(detection.GaussianFocalLoss)
+distribution_focal_loss = tensors_form(detection.DistributionFocalLoss)
+
+asymmetric_loss = function_form(multilabel.AsymmetricLoss)
+asymmetric_softmax_loss = function_form(multilabel.AsymmetricSoftmaxLoss)
+hinge_loss = function_form(multilabel.HingeLoss)
+zlpr_loss = function_form(multilabel.ZLPRLoss)
+
+margin_smoothing_loss = function_form(calibration.MarginSmoothingLoss)
+confidence_penalty_loss = function_form(calibration.ConfidencePenaltyLoss)
+z_loss = function_form(calibration.ZLoss)
+evidential_classification_loss = function_form(calibration.EvidentialClassificationLoss)
+
+sparsemax_loss = function_form(sparse.SparsemaxLoss)
+entmax_loss = function_form(sparse.EntmaxLoss)
+
+coral_loss = function_form(ordinal.CoralLoss)
+corn_loss = function_form(ordinal.CornLoss)
+ordinal_emd_loss = function_form(ordinal.OrdinalEMDLoss)
+
+fbeta_loss = function_form(overlap.FBetaLoss)
+mcc_loss = function_form(overlap.MCCLoss)
+log_cosh_dice_loss = function_form(overlap.LogCoshDiceLoss)
+generalized_dice_loss = function_form(overlap.GeneralizedDiceLoss)

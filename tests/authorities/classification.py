@@ -7,6 +7,7 @@ import torch
 from mpmath import mpf
 
 from formulas import each, term
+from peers import SINGLE
 from references import Authority, Chosen, Peer
 
 CLASS = [0.5, 2.0, 1.0]
@@ -63,6 +64,15 @@ AUTHORITIES: dict[str, list[Authority]] = {
             lambda log, p, q, o: -log,
             of_mean=lambda mean, o: o("alpha") * (1 - mp.exp(-mean)) ** mpf(o("gamma")) * mean,
         )
+    ],
+    "poly_loss": [
+        Peer(
+            "timm.loss.PolyBinaryCrossEntropy",
+            [({}, {"epsilon": 1.0}), {"epsilon": -0.5}],
+            kinds=("binary", "multilabel"),
+            tolerance=SINGLE,
+        ),
+        term(lambda log, p, q, o: -log + mpf(o("epsilon")) * q),
     ],
     "generalized_cross_entropy_loss": [term(lambda log, p, q, o: (1 - p ** mpf(o("q"))) / mpf(o("q")))],
     "symmetric_cross_entropy_loss": [

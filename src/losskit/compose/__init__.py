@@ -7,4 +7,5 @@ from losskit.compose.schedule import Scheduled as Scheduled
 from losskit.compose.schedule import cosine as cosine
 from losskit.compose.schedule import linear as linear
 from losskit.compose.schedule import warmup as warmup
+from losskit.compose.top_k import OHEMLoss as OHEMLoss
 from losskit.compose.top_k import TopKLoss as TopKLoss

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Interval
 from torch import Tensor
 
 from losskit.core.binding import bind
@@ -45,13 +46,16 @@ class TopKLoss(Loss):
 
     def __init__(self, criterion: Any, k: float = 0.1, **options: Any) -> None:
         Configured.__init__(self, k=k, **options)
+        self._mine(criterion)
+
+    def _mine(self, criterion: Any) -> None:
         self.criterion = as_loss(criterion)
         cls = type(self.criterion)
         whole = isinstance(self.criterion, Summable) and not self.criterion.is_mean
         if whole or (cls.weighed is Loss.weighed and cls.values is Loss.values):
             raise TypeError(
                 f"{self.name}: {self.criterion.name} is no mean of elements to choose the hardest from. Of a sum, mine "
-                "the parts: TopKLoss(a, k) + TopKLoss(b, k)."
+                f"the parts: {type(self).__name__}(a) + {type(self).__name__}(b)."
             )
         self.__dict__["tensors"] = self.criterion.tensors or ("input", "target")
 
@@ -112,3 +116,43 @@ class TopKLoss(Loss):
     @property
     def label(self) -> str:
         return f"top_k_{self.criterion.label}"
+
+
+class OHEMLoss(TopKLoss):
+    r"""Learns from the elements whose loss is above a threshold, and from the hardest few in any case.
+
+    .. math:: \sum_{i \in H} w_i \ell_i \big/ \sum_{i \in H} w_i, \qquad
+        H = \{i : w_i \ell_i > -\log\tau\} \cup \{\text{the hardest}\}
+
+    so that of cross-entropy those are kept whose truth has a probability below :math:`\tau`. `criterion` is any loss
+    that is a mean of its elements, or a module or function that returns one value for each.
+
+    Source: Shrivastava, Gupta, Girshick 2016, arXiv:1604.03540 (online hard example mining).
+
+    Elsewhere: segmentation toolboxes choose by probability, also where classes are weighted; TopKLoss keeps a number.
+    """
+
+    without: ClassVar[tuple[str, ...]] = ("k",)
+
+    threshold: Annotated[float, Interval(gt=0, lt=1)] = option(
+        default=0.7, doc="the probability of the truth below which an element is hard: its loss is above -log of it"
+    )
+    min_kept: Annotated[int, Ge(1)] = option(default=1, doc="how many of the hardest are kept at least")
+
+    def __init__(self, criterion: Any, threshold: float = 0.7, min_kept: int = 1, **options: Any) -> None:
+        Configured.__init__(self, threshold=threshold, min_kept=min_kept, **options)
+        self._mine(criterion)
+
+    def __post_init__(self) -> None:
+        """Its options have their domains."""
+
+    def _hardest(self, value: Tensor, counts: Tensor) -> Tensor:
+        rows = (value.shape[0], value.shape[1:].numel()) if self.pool == "sample" else (1, value.numel())
+        candidates = torch.where(counts, value, -torch.inf).reshape(rows)
+        first = candidates.topk(min(self.min_kept, rows[1]), 1).indices
+        chosen = (candidates > -math.log(self.threshold)).scatter(1, first, True)
+        return chosen.reshape(value.shape) & counts
+
+    @property
+    def label(self) -> str:
+        return f"ohem_{self.criterion.label}"

@@ -49,24 +49,38 @@ class ClassificationLoss(LabelLoss):
             raise TypeError(f"{self.name} must define term(log_p).")
         return formula(log_p)
 
+    def term_of_no(self, log_q: Tensor) -> Tensor:
+        """The loss of a no under sigmoid, whose log-probability is `log_q`; that of a yes unless a loss differs."""
+        return self.term(log_q)
+
     def truth_weight(self, link: Link) -> TruthWeight | None:
         """What scales the terms but not the denominator: weights of positives, or of yes and no."""
         return None
 
+    @property
+    def sides_differ(self) -> bool:
+        """Whether yes and no have terms of their own."""
+        return type(self).term_of_no is not ClassificationLoss.term_of_no
+
     def columns(self, link: Link) -> list[Column]:
-        return self._columns(link, self.formula() or self.term)
+        term = self.formula() or self.term
+        return self._columns(link, term, self.term_of_no if self.sides_differ else term)
 
     def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
         known = self.formula()
         if known is not None:
-            return self._columns(inputs.link, known)
-        return self._columns(inputs.link, program_of(self, "term", 1, "log_p", inputs.input.shape, watched))
+            return self._columns(inputs.link, known, known)
+        term = program_of(self, "term", 1, "log_p", inputs.input.shape, watched)
+        other = term
+        if self.sides_differ and inputs.link == "sigmoid":
+            other = program_of(self, "term_of_no", 1, "log_p", inputs.input.shape, watched)
+        return self._columns(inputs.link, term, other)
 
-    def _columns(self, link: Link, term: Term) -> list[Column]:
-        sides = (0, 1) if link == "sigmoid" else (0,)
-        columns: list[Column] = [TermColumn(term, "truth", side) for side in sides]
+    def _columns(self, link: Link, term: Term, term_of_no: Term) -> list[Column]:
+        sides: list[tuple[int, Term]] = [(0, term), (1, term_of_no)] if link == "sigmoid" else [(0, term)]
+        columns: list[Column] = [TermColumn(term, "truth", side) for side, term in sides]
         if self.label_smoothing:
-            columns += [TermColumn(term, "every", side) for side in sides]
+            columns += [TermColumn(term, "every", side) for side, term in sides]
         columns.append("count" if link == "sigmoid" else "target")
         return columns
 
@@ -131,9 +145,19 @@ class ClassificationLoss(LabelLoss):
         if self.label_smoothing:
             every = truth * (self.label_smoothing / (2 if sides == 2 else inputs.num_classes))
             truth = truth * (1 - self.label_smoothing)
-        value = ops.terms(inputs, self.term, truth, every)
+        value = self._terms(inputs, truth, every)
         share = ops.terms(inputs, torch.ones_like, count)
         return value.reshape(inputs.output_shape), share.reshape(inputs.output_shape)
+
+    def _terms(self, inputs: Inputs, truth: Tensor, every: Tensor | None) -> Tensor:
+        """The weighted terms of each element, with these weights of each class and side."""
+        if inputs.link != "sigmoid" or not self.sides_differ:
+            return ops.terms(inputs, self.term, truth, every)
+        yes = torch.tensor([1.0, 0.0], dtype=truth.dtype, device=truth.device)
+        each = ((self.term, yes), (self.term_of_no, 1 - yes))
+        return sum(
+            (ops.terms(inputs, t, truth * s, None if every is None else every * s) for t, s in each), truth[0, 0] * 0
+        )
 
 
 def _no_formula(self: ClassificationLoss) -> Formula | None:  # noqa: ARG001

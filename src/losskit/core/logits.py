@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from losskit.core.contract import InputSpec
+from losskit.core.contract import Always, InputSpec
 from losskit.core.errors import check_returned
 from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length, labels_of
 from losskit.core.loss import Summable
@@ -17,14 +17,20 @@ from losskit.ops import values
 from losskit.ops.inputs import Inputs
 from losskit.ops.reference import Elements
 
+_LARGE = 1e30  # stands for an infinite logit, so that no product of it with 0 is NaN
+
 
 class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
-    """A value for each position from its logits: define `per_position(logits)`, or `(log_p, logits)`.
+    """A value for each position from its logits: define `per_position(logits)`.
 
-    `logits` are (N, C, *) and 0 where a position does not count, `log_p` is the log-probability of the truth. Under
-    softmax they give (N, *); under sigmoid `log_p` is (N, C, *), and they give that. The loss of a soft target is the
-    sum over classes of their share times the loss of their log-probability.
+    It may take `(log_p, logits)` or `(logits, target)` too. `logits` are (N, C, *) and 0 where a position does not
+    count, `log_p` is the log-probability of the truth. Under softmax they give (N, *); under sigmoid `log_p` is (N, C,
+    *), and they give that. The loss of a soft target is the sum over classes of their share times the loss of their
+    log-probability. `target` is (N, C, *), the share of each class, or of yes; beside it infinite logits are finite
+    ones of size 1e30.
     """
+
+    always: ClassVar[Always | None] = None  # a link that does not depend on the target
 
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, *) under softmax, (N, C, *) under sigmoid."
     without: ClassVar[tuple[str, ...]] = ("from_logits",)
@@ -40,7 +46,7 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        spec = InputSpec(None, self.mode, labels_of(self.ignore_index))
+        spec = InputSpec(self.always, getattr(self, "mode", None), labels_of(self.ignore_index))
         inputs = spec.parse(self.name, tensors[0], tensors[1], weight, mask)
         check_length(self.name, "class_weight", self.class_weight, inputs)
         bad = values.check(inputs)
@@ -86,8 +92,35 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
         return total
 
     def _value(self, inputs: Inputs, elements: Elements, log_p: Tensor | None) -> Tensor:
-        given = {"logits": elements.input, "log_p": log_p}
+        given = {"logits": elements.input, "log_p": log_p, "target": elements.target}
+        if "target" in self.takes:
+            infinite = elements.input.isinf()
+            given["logits"] = torch.where(infinite, elements.input.sign() * _LARGE, elements.input)
         value = self.per_position(*(given[name] for name in self.takes))
         shape = tuple(inputs.input.shape)
         expected = shape if inputs.link == "sigmoid" else (shape[0], *shape[2:])
         return check_returned(self.name, f"per_position({', '.join(self.takes)})", value, expected)
+
+
+class ClassesLoss(LogitsLoss):
+    """A loss of the logits of all classes of a position, by the softmax: define `per_position(logits, target)`."""
+
+    always: ClassVar[Always | None] = "softmax"
+    without: ClassVar[tuple[str, ...]] = ("from_logits", "mode")
+    takes: ClassVar[tuple[str, ...]] = ("logits", "target")
+    shapes: ClassVar[str] = (
+        "input (N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; "
+        "weight and mask (N, *) or (N, 1, *), with size 1 where they repeat; values (N, *)."
+    )
+
+
+class ScoreLoss(LogitsLoss):
+    """A loss of each score by itself, by the sigmoid: define `per_position(logits, target)`."""
+
+    always: ClassVar[Always | None] = "sigmoid"
+    without: ClassVar[tuple[str, ...]] = ("from_logits", "mode")
+    takes: ClassVar[tuple[str, ...]] = ("logits", "target")
+    shapes: ClassVar[str] = (
+        "input (N, C, *) or (N,), target of the same shape in [0, 1], with one channel also (N, *); weight and mask of "
+        "that shape, with size 1 where they repeat; values of the input's shape."
+    )

@@ -29,8 +29,18 @@ class _Declared:
         self.doc = doc
 
 
-def option(*, default: Any, doc: str) -> Any:
-    """Declare an option with its default and the line that documents it."""
+class _Required:
+    """The default of an option that has no sensible one."""
+
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED: Any = _Required()
+
+
+def option(*, default: Any = REQUIRED, doc: str) -> Any:
+    """Declare an option with its default and the line that documents it; without a default it must be given."""
     return _Declared(default, doc)
 
 
@@ -76,7 +86,14 @@ class Configured(nn.Module):
             _refuse_unknown(type(self), options)
         for name, declared in self.options.items():
             value = options[name] if name in options else declared.default
-            self.set_option(name, declared.check(type(self).__name__, name, value))
+            if value is not REQUIRED:
+                self.set_option(name, declared.check(type(self).__name__, name, value))
+        for name, declared in self.options.items():
+            if declared.default is REQUIRED and options.get(name, REQUIRED) is REQUIRED:
+                raise TypeError(
+                    f"{type(self).__name__}: {name} has no default. Pass {name}=..., {declared.domain.text}: "
+                    f"{declared.doc}."
+                )
         self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -145,7 +162,12 @@ class Configured(nn.Module):
 def signature_of(options: dict[str, Option], before: list[inspect.Parameter] | None = None) -> inspect.Signature:
     """The signature that the options make, after the parameters in `before`."""
     keyword_only = [
-        inspect.Parameter(o.name, inspect.Parameter.KEYWORD_ONLY, default=o.default, annotation=o.domain.annotation)
+        inspect.Parameter(
+            o.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if o.default is REQUIRED else o.default,
+            annotation=o.domain.annotation,
+        )
         for o in options.values()
         if o.name not in {p.name for p in before or []}
     ]

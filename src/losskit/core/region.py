@@ -196,6 +196,9 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def _samples(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         chosen = self._chosen(columns["count"].shape[-1])
+        if not chosen:
+            nothing = torch.zeros_like(columns["count"].sum(-1))
+            return nothing, nothing
         columns = {name: total[..., chosen] for name, total in columns.items()}
         counts = (columns["count"] != 0).any(-1)
         value = self.per_sample(_neutral_outside(columns, counts.unsqueeze(-1), self.overlap))

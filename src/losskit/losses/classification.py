@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
-from annotated_types import Interval
+from annotated_types import Ge, Interval
 from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
@@ -245,6 +245,28 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
 
     def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         return self.conclude(self.totals(*tensors, weight=weight, mask=mask))[0]
+
+
+class PolyLoss(ModeOptions, ClassificationLoss):
+    r"""Cross-entropy whose leading term has another weight, so that the truth's probability counts more, or less.
+
+    .. math:: -\log p_t + \epsilon\,(1 - p_t)
+
+    epsilon = 0 is cross-entropy or binary cross-entropy; -1 takes the leading term away.
+
+    Source: Leng et al. 2022, arXiv:2204.12511 (Poly-1).
+
+    Elsewhere: timm's binary form is made from the focal loss, with the power gamma + 1 of :math:`1 - p_t`.
+    """
+
+    authority = "timm.loss.PolyBinaryCrossEntropy and its formula in mpmath"
+    short_name = "poly"
+    also_called = ("poly1", "poly_1")
+
+    epsilon: Annotated[float, Ge(-1)] = option(default=1.0, doc="what is added to the coefficient of 1 - p")
+
+    def formula(self) -> Formula:
+        return Formula(rest=self.epsilon)
 
 
 class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):

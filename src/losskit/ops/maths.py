@@ -48,6 +48,16 @@ def log_softmax(x: Tensor) -> Tensor:
     return log_p.scatter(1, largest, torch.where(certain, exact, log_p.gather(1, largest)))
 
 
+def log_rest_softmax(x: Tensor) -> Tensor:
+    """`log(1 - p)` over the classes, of a nearly certain class from the others, without the cancellation."""
+    largest = x.detach().argmax(1, keepdim=True)
+    is_largest = torch.zeros_like(x, dtype=torch.bool).scatter(1, largest, True)
+    total = x.logsumexp(1, keepdim=True)
+    others = torch.where(is_largest, -torch.inf, x).logsumexp(1, keepdim=True)
+    p = torch.where(is_largest, -1.0, x - total).exp()
+    return torch.where(is_largest, others - total, torch.log1p(-p))
+
+
 def one_hot(indices: Tensor, classes: int) -> Tensor:
     """(N, *) class indices to (N, C, *) bool; indices of no class give no class."""
     numbers = torch.arange(classes, device=indices.device).view(-1, *(1,) * (indices.dim() - 1))

@@ -1,0 +1,187 @@
+"""Losses for classes, or answers, of which some are much rarer than others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from losskit.core.contract import Always
+from losskit.core.domains import ClassNumbers, NonNegative, Positive
+from losskit.core.labels import LabelLoss, over_samples
+from losskit.core.logits import ClassesLoss
+from losskit.core.options import option
+from losskit.core.reduction import divide
+from losskit.core.totals import Sums
+from losskit.losses.classification import CrossEntropyLoss
+from losskit.losses.region import ratio
+from losskit.ops.columns import Column, Formula, TermColumn
+from losskit.ops.inputs import Inputs, Link
+from losskit.ops.maths import log_rest_softmax
+
+
+class BalancedSoftmaxLoss(CrossEntropyLoss):
+    r"""Cross-entropy of logits to which the frequency of each class is added, so that no class wins by being frequent.
+
+    .. math:: -\sum_c t_c \log\mathrm{softmax}(x + \log\pi)_c
+
+    The prior is added while training alone; predict from the logits themselves.
+
+    Source: Ren et al. 2020, arXiv:2007.10740.
+
+    Elsewhere: it is LogitAdjustedLoss with tau 1, and `CrossEntropyLoss(prior=counts)`.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "balanced_softmax_loss"
+    short_name = "balanced_softmax"
+    also_called = ("bsm",)
+    without = ("from_logits",)
+    from_logits: ClassVar[bool] = True  # type: ignore[misc] # a prior adjusts logits
+
+    prior: ClassNumbers = option(doc="how frequent each class is in training, counts or shares, all > 0")  # type: ignore[assignment]
+
+
+class LogitAdjustedLoss(BalancedSoftmaxLoss):
+    r"""Cross-entropy of logits to which the log-frequency of each class is added, times a temperature.
+
+    .. math:: -\sum_c t_c \log\mathrm{softmax}(x + \tau\log\pi)_c
+
+    The prior is added while training alone; predict from the logits themselves.
+
+    Source: Menon et al. 2020, arXiv:2007.07314.
+
+    Elsewhere: the same paper's other way adjusts the logits of a trained model instead, without any loss.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "logit_adjusted_loss"
+    short_name = "logit_adjusted"
+    also_called = ("logit_adjustment", "la")
+
+    tau: NonNegative = option(default=1.0, doc="how much of the prior is added; 0 is cross-entropy")
+
+    def logit_bias(self) -> Tensor | None:
+        bias = super().logit_bias()
+        return None if bias is None else self.tau * bias
+
+
+class LDAMLoss(ClassesLoss):
+    r"""Cross-entropy with a margin for the true class, which is wider the rarer the class is.
+
+    .. math:: \log\Bigl(1 + \sum_{k \ne y} e^{s\,(x_k - x_y + m_y)}\Bigr), \qquad
+        m_c = m \left(\frac{\min_k n_k}{n_c}\right)^{1/4}
+
+    with n the class counts and s the scale. The logits are cosines, of a layer with normalized weights and features.
+
+    Source: Cao et al. 2019, arXiv:1906.07413.
+
+    Elsewhere: its deferred re-weighting is `class_weight`, set after some epochs.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "ldam_loss"
+    short_name = "ldam"
+
+    class_counts: ClassNumbers = option(doc="how often each class occurs in training, all > 0")
+    max_margin: NonNegative = option(default=0.5, doc="the margin of the rarest class")
+    scale: Positive = option(default=30.0, doc="multiplies the logits, after the margin")
+
+    def __post_init__(self) -> None:
+        check_counts(self.name, "class_counts", self.class_counts)
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        check_classes(self.name, "class_counts", self.class_counts, logits)
+        counts = self.class_counts.to(logits)  # type: ignore[union-attr]
+        margin = self.max_margin * (counts.min() / counts) ** 0.25
+        scaled = self.scale * logits
+        others = scaled.logsumexp(1, keepdim=True) + log_rest_softmax(scaled)
+        ahead = scaled - self.scale * margin.view(-1, *(1,) * (logits.dim() - 2)) - others
+        each = torch.nn.functional.softplus(-ahead, threshold=40.0)
+        return torch.where(target == 0, 0.0, target * each).sum(1)
+
+
+class AnswersLoss(LabelLoss):
+    """A function of the batch's mean over positives and its mean over negatives: define `of_means(yes, no)`."""
+
+    abstract: ClassVar[bool] = True
+    always: ClassVar[Always | None] = "sigmoid"
+    shapes: ClassVar[str] = (
+        "input (N, C, *) or (N,), target of the same shape, with one channel also (N, *); weight and mask of that "
+        "shape, with size 1 where they repeat; the value is one number."
+    )
+
+    reduction: Literal["mean"] = option(default="mean", doc="it is one number for the batch, and has no other")
+
+    def answer(self) -> Formula:
+        """The loss of an answer, of its log-probability."""
+        raise NotImplementedError
+
+    def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
+        """The loss from the two means; a mean of nothing is 0, and not known."""
+        raise NotImplementedError
+
+    @property
+    def is_mean(self) -> bool:
+        return False
+
+    @property
+    def pools(self) -> bool:
+        return True
+
+    def columns(self, link: Link) -> list[Column]:
+        return [TermColumn(self.answer(), "truth", 0), TermColumn(self.answer(), "truth", 1), "target", "count"]
+
+    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
+        yes, no, target, count = map(over_samples, totals)
+        return Sums(yes=yes, no=no, positives=target, count=count)
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        yes, no, positives, count = (self.by_class(sums[n]).sum() for n in ("yes", "no", "positives", "count"))
+        negatives = count - positives
+        value = self.of_means(ratio(yes, positives), ratio(no, negatives), (positives != 0, negatives != 0))
+        return divide(value, (count != 0).to(value), self.empty, self.name), None
+
+
+class BalancedBCELoss(AnswersLoss):
+    r"""The mean over positives and the mean over negatives, half of each, so that the rare answer counts as much.
+
+    .. math:: -\frac{1}{2}\left(\frac{\sum_i t_i \log p_i}{\sum_i t_i} +
+        \frac{\sum_i (1 - t_i) \log(1 - p_i)}{\sum_i (1 - t_i)}\right)
+
+    over all elements of the batch. Where one of the answers does not occur, it is the mean over the other alone.
+
+    Source: Xie and Tu 2015, arXiv:1504.06375, whose edges weigh by the share of the other answer in each image.
+
+    Elsewhere: pytorch_toolbelt's has a power of the shares, and mmsegmentation calls it BoundaryLoss; `pos_weight` of
+    BCEWithLogitsLoss is a constant that does not depend on the batch.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "balanced_bce_loss"
+    short_name = "balanced_bce"
+    also_called = ("class_balanced_bce", "hed")
+
+    def answer(self) -> Formula:
+        return Formula()
+
+    def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
+        both = known[0].to(yes) + known[1].to(yes)
+        return (yes + no) / both.clamp_min(1)
+
+
+def check_counts(owner: str, name: str, counts: object) -> None:
+    if isinstance(counts, Tensor) and bool((counts <= 0).any()):
+        raise ValueError(
+            f"{owner}: {name} must be > 0 for every class; got {counts.tolist()}. Count a class that never occurs once."
+        )
+
+
+def check_classes(owner: str, name: str, numbers: object, logits: Tensor) -> None:
+    if isinstance(numbers, Tensor) and numbers.shape[0] != logits.shape[1]:
+        raise ValueError(
+            f"{owner}: {name} has {numbers.shape[0]} numbers, but input {tuple(logits.shape)} has {logits.shape[1]} "
+            "classes. Give it one number per class."
+        )

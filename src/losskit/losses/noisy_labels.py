@@ -1,0 +1,189 @@
+"""Losses for labels of which some are wrong, or say only what is not there."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Interval
+from torch import Tensor
+
+from losskit.core.classification import ClassificationLoss
+from losskit.core.labels import ModeOptions
+from losskit.core.logits import ClassesLoss
+from losskit.core.options import option
+from losskit.losses.long_tail import AnswersLoss
+from losskit.ops.columns import Formula
+from losskit.ops.maths import log_rest_softmax, log_softmax, one_minus_exp, safe_power
+
+_STEPS = 30  # of Newton, which doubles the digits with each
+
+
+class TaylorCrossEntropyLoss(ModeOptions, ClassificationLoss):
+    r"""The first terms of cross-entropy's series, which are bounded, so that wrong labels cannot dominate.
+
+    .. math:: \sum_{k=1}^{n} \frac{(1 - p_t)^k}{k}
+
+    order 1 is the absolute error of the truth's probability; a large order is cross-entropy.
+
+    Source: Feng et al. 2020, "Can Cross Entropy Loss Be Robust to Label Noise?", IJCAI.
+
+    Elsewhere: in CoinCheung's pytorch-loss "Taylor cross-entropy" is the cross-entropy of a Taylor softmax.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "taylor_ce"
+    function_name = "taylor_cross_entropy_loss"
+
+    order: Annotated[int, Ge(1)] = option(default=2, doc="how many terms of the series")
+
+    def term(self, log_p: Tensor) -> Tensor:
+        rest = one_minus_exp(log_p)
+        value = power = rest
+        for k in range(2, self.order + 1):
+            power = power * rest
+            value = value + power / k
+        return value
+
+
+class ReverseCrossEntropyLoss(ModeOptions, ClassificationLoss):
+    r"""Cross-entropy with prediction and target exchanged: a multiple of the absolute error, robust to wrong labels.
+
+    .. math:: -\sum_c p_c \log t_c = -\log(\text{floor})\,(1 - p_t)
+
+    for a hard target, whose zeros are replaced by the floor.
+
+    Source: Wang et al. 2019, arXiv:1908.06112; as a loss of its own Ma et al. 2020, arXiv:2006.13554.
+
+    Elsewhere: SymmetricCrossEntropyLoss adds cross-entropy to it.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "rce"
+
+    floor: Annotated[float, Interval(gt=0, lt=1)] = option(
+        default=1e-4, doc="stands for a target of 0 in the logarithm"
+    )
+
+    def formula(self) -> Formula:
+        return Formula(log=0.0, rest=-math.log(self.floor))
+
+
+class NegativeLearningLoss(ClassesLoss):
+    r"""Lowers the probability of a class that is known to be wrong: the target is the complementary label.
+
+    .. math:: -\sum_c \bar t_c \log(1 - p_c)
+
+    Source: Kim et al. 2019, arXiv:1908.07387.
+
+    Elsewhere: for one channel it is binary cross-entropy with the labels exchanged, so this loss takes classes alone.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "negative_learning"
+    also_called = ("nl", "nlnl", "complementary")
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        return -torch.where(target == 0, 0.0, target * log_rest_softmax(logits)).sum(1)
+
+
+class NormalizedLoss(ClassesLoss):
+    r"""Divides a loss by its sum over all classes that could be true, which makes it robust to wrong labels.
+
+    .. math:: \frac{\sum_c t_c\,f(\log p_c)}{\sum_c f(\log p_c)}
+
+    with f the term of the criterion. It lies in [0, 1], and added to a passive loss, `NormalizedLoss(criterion=ce) +
+    ReverseCrossEntropyLoss()`, it learns faster. Weights of the truth and label smoothing of the criterion have no
+    effect; class weights are those of this loss.
+
+    Source: Ma et al. 2020, arXiv:2006.13554 (active passive loss).
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "normalized"
+    also_called = ("apl", "active_passive", "nce", "normalized_cross_entropy")
+
+    criterion: ClassificationLoss = option(doc="the loss whose term is divided, such as CrossEntropyLoss or FocalLoss")
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        each = self.criterion.term(log_softmax(logits))
+        return torch.where(target == 0, 0.0, target * each).sum(1) / each.sum(1)
+
+
+class BiTemperedLoss(ClassesLoss):
+    r"""A softmax with heavy tails and a bounded logarithm, for labels that are wrong far from and near the boundary.
+
+    .. math:: \sum_c t_c\,(\log_{t_1} t_c - \log_{t_1} p_c) - \frac{t_c^{\,2 - t_1} - p_c^{\,2 - t_1}}{2 - t_1}
+
+    with :math:`\log_t u = (u^{1 - t} - 1) / (1 - t)`, its inverse :math:`\exp_t`, and :math:`p_c =
+    \exp_{t_2}(x_c - \lambda)`, where :math:`\lambda` makes them sum to 1. Both temperatures 1 are cross-entropy, less
+    the entropy of a soft target.
+
+    Source: Amid et al. 2019, arXiv:1906.03361.
+
+    Elsewhere: pytorch_toolbelt takes five steps towards :math:`\lambda`, here it is exact; its smoothing replaces the
+    target.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "bi_tempered"
+    also_called = ("bitempered", "bi_tempered_logistic")
+    function_name = "bi_tempered_loss"
+
+    t1: Annotated[float, Interval(ge=0, le=1)] = option(default=0.8, doc="of the logarithm; below 1 it is bounded")
+    t2: Annotated[float, Interval(ge=1, lt=4)] = option(default=1.2, doc="of the softmax; above 1 its tails are heavy")
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        p = self._softmax_of(logits)
+        power = 2 - self.t1
+        gap = torch.where(target == 0, 0.0, target * (self._log(target) - self._log(p)))
+        return (gap - (safe_power(target, power) - safe_power(p, power)) / power).sum(1)
+
+    def _log(self, x: Tensor) -> Tensor:
+        if self.t1 == 1:
+            return torch.where(x > 0, x, 1.0).log()
+        return (safe_power(x, 1 - self.t1) - 1) / (1 - self.t1)
+
+    def _softmax_of(self, x: Tensor) -> Tensor:
+        """Probabilities `exp_t2(x - shift)`, whose sum falls and is convex in the shift: Newton's steps from below."""
+        if self.t2 == 1:
+            return log_softmax(x).exp()
+        heavy = self.t2 - 1
+        x = x - x.detach().amax(1, keepdim=True)
+        shift = torch.zeros_like(x[:, :1])
+        for step in range(_STEPS):
+            at = x.detach() if step < _STEPS - 2 else x  # the last steps carry the derivatives
+            base = 1 - heavy * (at - shift)
+            p = base ** (-1 / heavy)
+            shift = shift + (p.sum(1, keepdim=True) - 1) / (p / base).sum(1, keepdim=True)
+        return (1 - heavy * (x - shift)) ** (-1 / heavy)
+
+
+class PULoss(AnswersLoss):
+    r"""Learns from positives and unlabelled elements: the loss of negatives is what positives leave of the unlabelled.
+
+    .. math:: \pi R^+ + \max\bigl(0,\; R_u^- - \pi R^-\bigr)
+
+    with :math:`R^+` the mean of :math:`1 - p` over positives (label 1), :math:`R^-` that of p, and :math:`R_u^-` the
+    mean of p over the unlabelled (label 0). A mean of nothing is 0.
+
+    Source: Kiryo et al. 2017, arXiv:1703.00593 (non-negative risk), with the sigmoid loss.
+
+    Elsewhere: the paper's algorithm climbs where the second part is negative; here its gradient is that of the value,
+    which is 0 there.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "pu_loss"
+    short_name = "pu"
+    also_called = ("nnpu", "positive_unlabeled")
+
+    prior: Annotated[float, Interval(gt=0, lt=1)] = option(doc="the share of positives among the unlabelled")
+
+    def answer(self) -> Formula:
+        return Formula(log=0.0, rest=1.0)
+
+    def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
+        of_positives = torch.where(known[0], 1 - yes, 0.0)  # the mean of p over positives
+        return self.prior * yes + (no - self.prior * of_positives).clamp_min(0)

@@ -1,0 +1,125 @@
+"""Losses of classes in an order, such as grades and ages."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from losskit.core.contract import Always, check_floating
+from losskit.core.errors import shape
+from losskit.core.logits import ClassesLoss, LogitsLoss
+from losskit.core.options import option
+from losskit.ops.maths import log_sigmoid, log_softmax
+
+
+class RankLoss(LogitsLoss):
+    """A loss of K - 1 logits, of the grade being above each of the K grades but the last."""
+
+    abstract: ClassVar[bool] = True
+    always: ClassVar[Always | None] = "softmax"
+    without: ClassVar[tuple[str, ...]] = ("from_logits", "mode", "class_weight")
+    class_weight: ClassVar[None] = None  # type: ignore[misc] # weight= says what each sample weighs
+    takes: ClassVar[tuple[str, ...]] = ("logits", "target")
+    shapes: ClassVar[str] = (
+        "input (N, K - 1, *); target (N, *) or (N, 1, *) of grades from 0 to K - 1; weight and mask (N, *) or "
+        "(N, 1, *), with size 1 where they repeat; values (N, *)."
+    )
+
+    ignore_index: int = option(default=-100, doc="the label of elements to leave out, as if they were not there")
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        input, target = tensors
+        check_floating(self.name, "input", input)
+        if input.dim() < 2:
+            raise ValueError(
+                f"{self.name}: input must have shape (N, K - 1, *), a logit for each grade but the last; got "
+                f"{shape(input)}. For a single sample pass input.unsqueeze(0)."
+            )
+        last = input.new_zeros(()).expand(input[:, :1].shape)  # a place for the last grade
+        return super().weighed(torch.cat([input, last], 1), target, weight=weight, mask=mask)
+
+
+class CoralLoss(RankLoss):
+    r"""Asks of every grade but the last whether the truth is above it, and adds the answers' cross-entropies.
+
+    .. math:: -\sum_{k=0}^{K-2} [y > k] \log \sigma(x_k) + [y \le k] \log(1 - \sigma(x_k))
+
+    The logits share their weights and differ by a bias (the CORAL layer), so that their answers do not contradict each
+    other. Predict the number of logits above 0.
+
+    Source: Cao, Mirjalili, Raschka 2020, arXiv:1901.07884.
+
+    Elsewhere: coral_pytorch takes the target as K - 1 answers (`levels`).
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "coral"
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        above = above_each(target)
+        x = logits[:, :-1]
+        return -(above * log_sigmoid(x) + (1 - above) * log_sigmoid(-x)).sum(1)
+
+
+class CornLoss(RankLoss):
+    r"""Asks whether the truth is above a grade only of those that are above the one before.
+
+    .. math:: -\sum_{k=0}^{\min(y, K-2)} [y > k] \log \sigma(x_k) + [y = k] \log(1 - \sigma(x_k))
+
+    Its mean is over all answers that are asked for. The product of the first probabilities is that of being above a
+    grade.
+
+    Source: Shi, Cao, Raschka 2021, arXiv:2111.08851.
+
+    Elsewhere: coral_pytorch's corn_loss has the same mean.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "corn"
+
+    @property
+    def is_mean_of_elements(self) -> bool:
+        return False  # its denominator is a number of answers
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        value, share = super().weighed(*tensors, weight=weight, mask=mask)
+        target = tensors[1].reshape(value.shape)
+        asked = (target.clamp(0, max(tensors[0].shape[1] - 1, 0)) + 1).to(share.dtype)
+        return value, share * asked
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        x = logits[:, :-1]
+        above, here = above_each(target), target[:, :-1]
+        return -(above * log_sigmoid(x) + here * log_sigmoid(-x)).sum(1)
+
+
+class OrdinalEMDLoss(ClassesLoss):
+    r"""The squared distance of the cumulative distributions: probability costs more the further it is from the truth.
+
+    .. math:: \sum_{k=1}^{C} \Bigl(\sum_{c \le k} p_c - t_c\Bigr)^2
+
+    Source: Hou, Yu, Samaras 2016, arXiv:1611.05916 (squared earth mover's distance).
+
+    Elsewhere: NIMA takes the root of its mean over classes.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "ordinal_emd_loss"
+    short_name = "emd"
+    also_called = ("earth_mover", "squared_emd", "ordinal_emd", "rps")
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        gap = log_softmax(logits).exp() - target
+        forth = gap.cumsum(1)[:, :-1]
+        return (forth**2).sum(1)
+
+
+def above_each(target: Tensor) -> Tensor:
+    """Whether the truth is above each grade but the last, (N, K - 1, *), from the share of each grade (N, K, *)."""
+    return target.flip(1).cumsum(1).flip(1)[:, 1:]
