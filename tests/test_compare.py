@@ -281,7 +281,7 @@ def test_a_forked_child_gives_the_bits_of_a_fresh_process(tmp_path, monkeypatch)
         assert one.get("scores") == other.get("scores")
 
 
-FRESH = "from losskit.experiment import process; process.may_fork = lambda: False; process.main()"
+FRESH = "from losskit.experiment import process; process.may_fork = lambda: False; process.end_with(process.main)"
 
 
 def test_a_run_that_is_killed_is_done_again_and_what_waits_for_it_goes_on(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -31,8 +32,8 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         forks = may_fork()
-        answer = in_a_child(request) if forks else {"record": carried_out(request), "last": True}
-        print(json.dumps(answer), file=reply, flush=True)
+        found = in_a_child(request) if forks else {"record": carried_out(request), "last": True}
+        print(json.dumps(found), file=reply, flush=True)
         if not forks:
             return
 
@@ -52,24 +53,20 @@ def in_a_child(request: dict[str, Any]) -> dict[str, Any]:
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
-        code = 1
-        try:
-            os.close(ours)
-            record = carried_out(request)
-            with os.fdopen(theirs, "w", encoding="utf-8") as back:
-                json.dump(record, back)
-            code = 0
-        except BaseException:  # noqa: BLE001 - the reason goes to stderr
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+        os.close(ours)
+        end_with(lambda: answer(theirs, request))
     os.close(theirs)
     with os.fdopen(ours, encoding="utf-8") as back:
         said = back.read()
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return {"record": json.loads(said)} if code == 0 else {"code": code}
+
+
+def answer(pipe: int, request: dict[str, Any]) -> None:
+    record = carried_out(request)
+    with os.fdopen(pipe, "w", encoding="utf-8") as back:
+        json.dump(record, back)
 
 
 def carried_out(request: dict[str, Any]) -> dict[str, Any]:
@@ -105,5 +102,17 @@ def exit_with_parent() -> None:
     os._exit(1)
 
 
+def end_with(work: Callable[[], None]) -> None:
+    """End at once, without what an interpreter tidies up, which takes a second with PyTorch."""
+    code = 0
+    try:
+        work()
+    except BaseException:  # noqa: BLE001 - the reason goes to stderr
+        traceback.print_exc()
+        code = 1
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    main()
+    end_with(main)
