@@ -9,7 +9,8 @@ import torch
 
 from losskit.experiment.comparison import find
 from losskit.experiment.decisions import THRESHOLDS
-from losskit.experiment.results import Comparison, Pilot, Tried
+from losskit.experiment.levels import ONCE
+from losskit.experiment.results import Comparison, Tried, Tuning
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import Data, Task
 
@@ -33,16 +34,16 @@ def comparison(
     levels = LEVELS if levels is None else levels
     rng = np.random.default_rng(0)
     losses = [*levels, *([failing] if failing else [])]
-    pilots = [tuned(rng, loss, level, blocks) for loss, level in levels.items()]
+    tunings = [tuned(rng, loss, level, blocks) for loss, level in levels.items()]
     failures = [failure(failing, rate) for rate in RATES] if failing else []
     if failing:
         tried = tuple(Tried(each["rate"], (None,) * blocks, each["failure"]) for each in failures)
-        pilots.append(Pilot(failing, tried, None, (None,) * blocks, None))
+        tunings.append(Tuning(failing, tried, None, (None,) * blocks, None))
     noise = rng.normal(0, 0.01, blocks)
     data = task.data(0)
     (out / "examples").mkdir(parents=True, exist_ok=True)
     runs, pictures = [], []
-    for loss, level in levels.items() if stage != "pilot" else ():
+    for loss, level in levels.items() if stage != "tuning" else ():
         scores = level + noise + rng.normal(0, 0.004, blocks)
         runs += [measured_run(rng, loss, float(score), block, task, data.kind) for block, score in enumerate(scores)]
         if data.kind != "regression":
@@ -53,9 +54,11 @@ def comparison(
     sweep = SimpleNamespace(
         task=task,
         losses=losses,
-        measured=runs,
+        finished=lambda loss: [run for run in runs if run["loss"] == loss],
+        level=lambda baseline: ONCE,
+        request=SimpleNamespace(margin=None, budget=4.0),
         failures=failures,
-        pilots=pilots,
+        tunings=tunings,
         kind=data.kind,
         overlap=0.0,
     )
@@ -65,7 +68,7 @@ def comparison(
         epochs=15,
         findings=find(sweep, task.baseline),
         runs=runs,
-        pilots=[],
+        tuning=[],
         pictures=pictures,
         failures=failures,
         stage=stage,
@@ -76,13 +79,13 @@ def comparison(
     )
 
 
-def tuned(rng: np.random.Generator, loss: str, level: float, blocks: int) -> Pilot:
+def tuned(rng: np.random.Generator, loss: str, level: float, blocks: int) -> Tuning:
     """The middle rate is chosen in every block, and the highest was not tried in the first."""
     tried = []
     for rate in RATES:
         scores = (level - 0.04 * np.log10(rate / RATES[1]) ** 2 + rng.normal(0, 0.005, blocks)).tolist()
         tried.append(Tried(rate, (None, *scores[1:]) if rate == RATES[2] and blocks > 1 else tuple(scores), None))
-    return Pilot(loss, tuple(tried), RATES[1], (RATES[1],) * blocks, None)
+    return Tuning(loss, tuple(tried), RATES[1], (RATES[1],) * blocks, None)
 
 
 def measured_run(
@@ -97,8 +100,8 @@ def measured_run(
     scores = {
         "dice": score,
         "dice_at_half": score - 0.01,
-        "empty_with_false_positive": float(rng.uniform(0, 0.3)),
-        "empty_with_false_positive_at_half": 0.2,
+        "empty_left_clean": float(np.clip(0.6 + (0.2 if "bce" in loss else 0) + rng.normal(0, 0.05), 0, 1)),
+        "empty_left_clean_at_half": 0.8,
         "average_precision": score + 0.05,
         "brier": 0.02,
         "calibration_error": 0.01,
@@ -110,7 +113,7 @@ def measured_run(
         "loss": loss,
         "block": block,
         "rate": 3e-3,
-        "pilot": False,
+        "role": "tested",
         "scores": scores,
         "curve": {
             "epoch": [3, 6, 9, 12, 15],
@@ -153,9 +156,9 @@ def answers(out: Path, name: str, data: Data, level: float, rng: np.random.Gener
 def failure(loss: str, rate: float) -> dict[str, Any]:
     return {
         "loss": loss,
-        "block": 1000,
+        "block": 0,
         "rate": rate,
-        "pilot": True,
+        "role": "tuning",
         "kind": "crashed",
         "failure": "KeyError: 'no such | thing'",
         "trace": "Traceback (most recent call last):\n  KeyError: 'no such | thing'",

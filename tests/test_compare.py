@@ -1,6 +1,7 @@
 """losskit compare from end to end: real runs in fresh processes, failing, killed, resumed and repeated."""
 
 import json
+import pickle
 import re
 import signal
 import subprocess
@@ -18,8 +19,10 @@ from typer.testing import CliRunner
 
 import losskit
 from losskit.cli.commands import app
+from losskit.experiment import runs, training
 from losskit.experiment.progress import Progress
 from losskit.experiment.results import Done
+from losskit.experiment.shipping import ship
 from losskit.experiment.tasks.memory import given_task
 
 LOSSES = """
@@ -45,7 +48,7 @@ DIGITS = ("--task", "digits-noisy", "--baseline", "none", "--rates", "0.003", "-
 def runs_of(out: Path) -> dict[str, dict]:
     """The measured runs in a folder, by loss."""
     records = [json.loads(path.read_text()) for path in (out / "runs").glob("*.json")]
-    return {record["loss"]: record for record in records if not record["pilot"]}
+    return {record["loss"]: record for record in records if record["role"] == "tested"}
 
 
 def numbers(record: dict) -> dict:
@@ -101,8 +104,8 @@ def finished(folder):
 
 def test_prints_a_table_and_a_verdict(finished):
     assert finished.returncode == 0, finished.stderr
-    assert re.search(r"^ *ce +a +0\.003 +0\.\d{3} ", finished.stdout, re.MULTILINE)
-    assert "with 1 block that may be chance" in " ".join(finished.stdout.split())
+    assert re.search(r"^ *ce +a +0\.\d{3} .* 0\.003 ", finished.stdout, re.MULTILINE)
+    assert "after 1 block that may be chance" in " ".join(finished.stdout.split())
     assert "ce, block 0: accuracy 0." in finished.stdout  # progress is told without a terminal as well
 
 
@@ -116,7 +119,7 @@ def test_prints_a_table_and_a_verdict(finished):
     ],
 )
 def test_a_failing_loss_is_named_with_its_reason_and_the_others_finish(finished, folder, loss, kind, why):
-    assert f"mine.py:{loss}, block 0, at 0.003 failed: " in finished.stderr
+    assert f"mine.py:{loss}, block 0, tested, at 0.003 failed: " in finished.stderr
     assert why in finished.stderr
     records = runs_of(folder / "out")
     assert why in records[f"mine.py:{loss}"]["failure"]
@@ -217,15 +220,15 @@ def test_what_the_caller_holds_in_memory_with_rates_to_choose(tmp_path):
     with parallel_config(backend="loky", n_jobs=2):
         other = compare("other", None)
     assert one.findings.metric.label == "agreement"
-    assert one.findings.pilots[0] == other.findings.pilots[0]
-    assert len(one.findings.pilots[0].tried) >= 3
+    assert one.findings.tunings[0] == other.findings.tunings[0]
+    assert len(one.findings.tunings[0].tried) >= 3
     for name in ("scores", "gradient", "curve", "validation"):
         assert one.runs[0][name] == other.runs[0][name]
     assert 0.5 < one.runs[0]["scores"]["agreement"] <= 1
 
 
 def test_a_planted_gap_is_found_by_real_training(tmp_path):
-    """A loss that asks for the opposite is last, and stands apart."""
+    """A loss that is least for the opposite is last, and stands apart."""
     found = losskit.compare(
         {"bce": F.binary_cross_entropy_with_logits, "opposite": lambda x, t: F.mse_loss(x, -t)},
         little_net,
@@ -235,8 +238,87 @@ def test_a_planted_gap_is_found_by_real_training(tmp_path):
         epochs=15,
         out=tmp_path,
     )
-    assert found.verdict.startswith("bce is best (mean image Dice 0.")
+    assert found.verdict.startswith("Keep bce: nothing is better")
     assert found.ranking[1].behind.separated
+
+
+TWO_THREADS = """
+import torch
+import losskit
+
+def two_threads(input, target):
+    torch.set_num_threads(2)
+    x = torch.randn(4, 1, 256, 256, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    found = losskit.explain(losskit.DiceLoss() + losskit.BCEWithLogitsLoss(), x, (x > 0).float())
+    assert "native" in str(found), found
+    (losskit.DiceLoss() + losskit.BCEWithLogitsLoss())(x, (x > 0).float()).backward()
+    assert torch.get_num_threads() == 2 and x.grad.isfinite().all()
+    return torch.nn.functional.cross_entropy(input, target)
+"""
+
+
+def test_our_kernels_run_with_two_threads_in_a_child(folder, tmp_path, monkeypatch):
+    """What a process that forks holds of OpenMP would hang its child, had it entered a parallel region."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "threads.py").write_text(TWO_THREADS)
+    options = {"task": "digits-noisy", "baseline": "none", "rates": [0.003], "blocks": 1, "epochs": 1, "patience": 30}
+    found = losskit.compare("threads.py:two_threads", **options, out=tmp_path / "out")
+    assert [standing.loss for standing in found.ranking] == ["threads.py:two_threads"], found.failures
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere every process is fresh")
+def test_a_forked_child_gives_the_bits_of_a_fresh_process(tmp_path, monkeypatch):
+    """The weights of every rate, and all that is measured with them."""
+    options = {"task": "diabetes-outliers", "baseline": "none", "blocks": 1, "epochs": 2}
+    forked = losskit.compare("huber, mse", **options, out=tmp_path / "forked", jobs=2)
+    monkeypatch.setattr(runs, "PROGRAM", [sys.executable, "-c", FRESH])
+    fresh = losskit.compare("huber, mse", **options, out=tmp_path / "fresh", jobs=1)
+    assert fresh.failures == []
+    assert len(forked.tuning) == len(fresh.tuning) >= 6
+    for one, other in zip([*forked.tuning, *forked.runs], [*fresh.tuning, *fresh.runs], strict=True):
+        for name in ("validation", "curve", "gradient", "rate", "role"):
+            assert one[name] == other[name]
+        assert one.get("scores") == other.get("scores")
+
+
+FRESH = "from losskit.experiment import process; process.may_fork = lambda: False; process.end_with(process.main)"
+
+
+def test_a_run_that_is_killed_is_done_again_and_what_waits_for_it_goes_on(tmp_path, monkeypatch):
+    """As the system does where memory runs short: once is forgiven, twice is the loss's failure."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kills.py").write_text(KILLS)
+    options = {"task": "digits-noisy", "baseline": "none", "rates": [0.003], "blocks": 1, "epochs": 1}
+    found = losskit.compare("ce, kills.py:once, kills.py:always", **options, out=tmp_path / "out", jobs=1)
+    assert {standing.loss for standing in found.ranking} == {"ce", "kills.py:once"}
+    (failure,) = found.failures
+    assert (failure["loss"], failure["kind"]) == ("kills.py:always", "killed")
+    assert "memory runs short" in failure["failure"]
+
+
+KILLS = """
+import os, pathlib, signal
+import torch
+
+def once(input, target):
+    if not pathlib.Path("killed").exists():
+        pathlib.Path("killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return torch.nn.functional.cross_entropy(input, target)
+
+def always(input, target):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_shipped_is_loaded_only_as_it_was_written(tmp_path):
+    """A pickle runs code: one that somebody put into the folder is refused."""
+    shipment = ship({"mine": Squared()}, None, None, tmp_path)
+    run = training.Run("mine", 0, 0, "tested", 0.1, 1, 2, "dice", 1, 1, "", None, shipment.file, shipment.file_digest)
+    assert isinstance(training.Parts.of(run).criterion, nn.Module)
+    Path(shipment.file).write_bytes(pickle.dumps({"losses": {"mine": "bce"}}))
+    with pytest.raises(PermissionError, match="is not as this comparison wrote it"):
+        training.Parts.of(run)
 
 
 def test_train_alone_is_split_anew_in_every_block_by_group():

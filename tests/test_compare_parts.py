@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from losskit.cli.commands import app
 from losskit.experiment import comparison, training, user_input
 from losskit.experiment.decisions import HALF, Decider, predict
 from losskit.experiment.gradients import gradient_shares, near_boundary, saved_mib
-from losskit.experiment.metrics import BRIER, DICE, FALSE_ALARMS, PRECISION, THRESHOLD
+from losskit.experiment.metrics import BRIER, CLEAN, DICE, PRECISION, THRESHOLD
 from losskit.experiment.models import UNet, make_model
 from losskit.experiment.runs import reason
-from losskit.experiment.scores import calibration_bins, image_dice, of_answers, regression_scores, score
+from losskit.experiment.scores import calibration_bins, image_dice, over_candidates, regression_scores, score
 from losskit.experiment.tasks.task import VOID, Data, InputError, Split
 
 
@@ -41,6 +42,8 @@ from losskit.experiment.tasks.task import VOID, Data, InputError, Split
         (["--model", "unet"], "--model unet is not written as file.py:function"),
         (["--model", "nowhere.py:unet"], "There is no file nowhere.py"),
         (["--out", "taken"], "--out taken cannot be made a folder"),
+        (["--margin", "0"], "--margin is a number above 0; got 0"),
+        (["--size", "64"], "--size is for images of yours"),
     ],
 )
 def test_a_bad_request_says_what_to_do_and_exits_2(arguments, said, tmp_path, monkeypatch):
@@ -105,27 +108,59 @@ def binary(logits, masks):
     return Data(split, split, split, classes=1), [torch.tensor([[row]]) for row in logits]
 
 
+def scores_of(data, outputs, threshold):
+    decider = Decider(data)
+    curves = over_candidates(outputs, data.test, decider, data.kind)
+    return score(outputs, data.test, decider, threshold, curves)
+
+
 def test_scores_of_binary_segmentation_at_any_threshold():
     data, outputs = binary([[4.0, -4.0], [-4.0, 1.0], [-4.0, -4.0]], [[1, 1], [0, 0], [0, 0]])
+    scores = scores_of(data, outputs, HALF)
+    # of the one image that holds something 2 / 3; one of the two empty ones has a false positive
+    assert scores[DICE.key] == scores["dice_at_half"] == pytest.approx(2 / 3)
+    assert scores[CLEAN.key] == 1 / 2
+    scores = scores_of(data, outputs, 0.9241)
+    assert (scores[DICE.key], scores["dice_at_half"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert (scores[CLEAN.key], scores["empty_left_clean_at_half"], scores[THRESHOLD.key]) == (1, 1 / 2, 0.9241)
+    full, found = binary([[4.0, -4.0]], [[1, 1]])
+    assert CLEAN.key not in scores_of(full, found, HALF)
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+def test_scores_of_all_thresholds_at_once_are_those_of_image_after_image(classes):
+    """Images of several sizes, some empty, some pixels of no known class."""
+    generator = torch.Generator().manual_seed(0)
+    outputs = [2 * torch.randn(classes, 5, 4 + n % 3, generator=generator) for n in range(12)]
+    truth = [
+        torch.randint(0, max(classes, 2), out.shape[1:], generator=generator) * (n % 4 > 0)
+        for n, out in enumerate(outputs)
+    ]
+    for each in truth:
+        each[0, :2] = VOID
+    targets = [each.float()[None] if classes == 1 else each for each in truth]
+    split = Split([torch.zeros(1, *each.shape) for each in truth], targets)
+    data = Data(split, split, split, classes=classes)
     decider = Decider(data)
-    scores = score(outputs, data.test, decider, HALF, data.kind)
-    # (2/3 + 0 + 1) / 3, and one of the two empty images has a false positive
-    assert scores[DICE.key] == scores["dice_at_half"] == pytest.approx(5 / 9)
-    assert scores[FALSE_ALARMS.key] == 1 / 2
-    scores = score(outputs, data.test, decider, 0.9, data.kind)
-    assert (scores[DICE.key], scores["dice_at_half"]) == (pytest.approx(8 / 9), pytest.approx(5 / 9))
-    assert (scores[FALSE_ALARMS.key], scores[THRESHOLD.key]) == (0, 0.9)
-    one = Split(data.test.inputs[:1], data.test.targets[:1])
-    assert score(outputs[:1], one, decider, HALF, data.kind)[FALSE_ALARMS.key] is None
+    curves = over_candidates(outputs, split, decider, data.kind)
+    for threshold, dice, clean in zip(decider.candidates, curves[DICE.key], curves[CLEAN.key], strict=True):
+        answers = decider.answers(outputs, threshold)
+        held = [bool((each > 0).any()) for each in truth]
+        one_by_one = [image_dice(a, t) for a, t, full in zip(answers, truth, held, strict=True) if full]
+        assert dice == pytest.approx(np.mean(one_by_one))
+        left = [not (a[t != VOID] > 0).any() for a, t, full in zip(answers, truth, held, strict=True) if not full]
+        assert clean == np.mean(left)
 
 
 def test_the_chosen_threshold_is_the_best_and_a_half_where_that_is_as_good():
-    data, outputs = binary([[4.0, -4.0], [-4.0, 1.0], [-4.0, -4.0]], [[1, 1], [0, 0], [0, 0]])
+    data, outputs = binary([[4.0, 1.0], [-4.0, 1.0], [-4.0, -4.0]], [[1, 0], [0, 1], [0, 0]])
     decider = Decider(data)
-    chosen, scores = decider.choose(outputs, lambda answers: of_answers(DICE, answers, data.validation))
-    assert max(scores) == pytest.approx(8 / 9)
-    assert chosen == min(t for t, found in zip(decider.candidates, scores, strict=True) if found > 0.8)
-    assert decider.choose(outputs, lambda answers: 0.0)[0] == HALF
+    scores = over_candidates(outputs, data.validation, decider, data.kind)[DICE.key]
+    chosen = decider.choose(scores)
+    assert max(scores) == pytest.approx((2 / 3 + 1) / 2)
+    assert chosen == HALF
+    assert decider.choose([*[0.0] * 20, 1.0]) == decider.candidates[-1]
+    assert decider.choose([0.0] * len(decider.candidates)) == HALF
 
 
 def test_the_share_of_each_class_is_what_classes_have_for_a_threshold():
@@ -141,7 +176,7 @@ def test_probabilities_are_scored_as_scikit_learn_does():
     rng = np.random.default_rng(0)
     logits, masks = rng.normal(0, 2, (6, 50)), rng.integers(0, 2, (6, 50))
     data, outputs = binary(logits.tolist(), masks.tolist())
-    scores = score(outputs, data.test, Decider(data), HALF, data.kind)
+    scores = scores_of(data, outputs, HALF)
     probability = (1 / (1 + np.exp(-logits))).ravel()
     assert scores[PRECISION.key] == pytest.approx(average_precision_score(masks.ravel(), probability))
     assert scores[BRIER.key] == pytest.approx(brier_score_loss(masks.ravel(), probability), abs=1e-6)
@@ -160,9 +195,9 @@ def test_calibration_by_hand():
 
 def test_a_void_pixel_counts_in_no_score():
     data, outputs = binary([[4.0, -4.0, 9.0]], [[1, 0, VOID]])
-    scores = score(outputs, data.test, Decider(data), HALF, data.kind)
+    scores = scores_of(data, outputs, HALF)
     known, _ = binary([[4.0, -4.0]], [[1, 0]])
-    expected = score([outputs[0][..., :2]], known.test, Decider(known), HALF, data.kind)
+    expected = scores_of(known, [outputs[0][..., :2]], HALF)
     assert scores == expected
 
 
@@ -222,7 +257,7 @@ def test_what_a_loss_keeps_for_its_backward_pass_is_counted_once():
 
 def small_run(loss="bce", **changed):
     fixed = {"epochs": 2, "batch_size": 8, "metric": "dice", "patience": 60, "limit": 60, "data": ""}
-    return training.Run(loss, 0, 1e-3, pilot=False, picture=False, **{**fixed, **changed})
+    return training.Run(loss, 0, 0, "fresh", 1e-3, **{**fixed, **changed})
 
 
 def small_data():
@@ -251,11 +286,11 @@ class Spy(nn.Module):
 
 @pytest.fixture
 def spies():
-    """Two losses, trained in pilots, which look at nothing but validation data."""
+    """Two losses, each trained from the same start."""
     made = [Spy(1.0), Spy(2.0)]
     for spy in made:
         torch.rand(7)  # what came before must not matter
-        training.train(small_run(), small_data(), parts(spy), lambda: None)
+        training.carry_out(small_run(), small_data(), parts(spy), lambda: None)
     return made
 
 
@@ -275,7 +310,7 @@ def test_parameters_of_a_loss_are_trained(spies):
 def test_the_test_part_changes_neither_threshold_nor_validation():
     data = small_data()
     other = Data(data.train, data.validation, Split(data.test.inputs, [1 - t for t in data.test.targets]), classes=1)
-    records = [training.train(small_run(), each, parts(Spy(1.0)), lambda: None) for each in (data, other)]
+    records = [training.carry_out(small_run(), each, parts(Spy(1.0)), lambda: None) for each in (data, other)]
     assert records[0]["scores"]["dice"] != records[1]["scores"]["dice"]
     assert records[0]["scores"]["threshold"] == records[1]["scores"]["threshold"]
     assert records[0]["validation"] == records[1]["validation"]
@@ -302,6 +337,8 @@ def test_a_loss_that_cannot_train_says_why(loss, error, said):
         ("Traceback ...\n  x\nmine.BadError: no\nmore", 1, "crashed", "mine.BadError: no"),
         ("FloatingPointError: the loss became nan", 1, "diverged", "FloatingPointError: the loss became nan"),
         ("TimeoutError: the run took longer", 1, "hung", "TimeoutError: the run took longer"),
+        ("OSError: [Errno 28] No space left on device", 1, "disk", "OSError: [Errno 28] No space left on device"),
+        ("", -9, "killed", "its process was killed by the system, which is usual where memory runs short"),
         ("Warning: slow", -11, "crashed", "its process was ended by signal 11"),
         ("", 3, "crashed", "its process ended with exit code 3"),
         (
@@ -315,3 +352,29 @@ def test_a_loss_that_cannot_train_says_why(loss, error, said):
 )
 def test_why_a_process_ended(said, code, kind, expected):
     assert reason(said, code, patience=9.0) == (kind, expected)
+
+
+def test_weights_that_were_left_are_tested_as_if_trained_here(tmp_path):
+    data = small_data()
+    (tmp_path / "weights").mkdir()
+    tuning, tested, whole = (
+        training.carry_out(
+            replace(small_run(), role=role, folder=str(tmp_path), weights=weights),
+            data,
+            parts(nn.MSELoss()),
+            lambda: None,
+        )
+        for role, weights in (("tuning", "weights/a.pt"), ("tested", "weights/a.pt"), ("tested", "weights/no.pt"))
+    )
+    assert "scores" not in tuning
+    assert "curve" not in tested
+    assert tested["scores"] == whole["scores"]
+    assert tuning["validation"] == tested["validation"] == whole["validation"]
+    (tmp_path / "weights" / "a.pt").write_bytes(b"half a file")
+    again = training.carry_out(
+        replace(small_run(), role="tested", folder=str(tmp_path), weights="weights/a.pt"),
+        data,
+        parts(nn.MSELoss()),
+        lambda: None,
+    )
+    assert again["scores"] == whole["scores"]

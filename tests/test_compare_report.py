@@ -15,10 +15,11 @@ from PIL import Image
 
 from findings import EVIL, LEVELS, LONG, comparison
 from losskit.experiment import pictures
-from losskit.experiment.report import Axis, difference, number, write_report
+from losskit.experiment.report import Axis, write_report, write_tour
 from losskit.experiment.results import Interval
 from losskit.experiment.tasks import Request, make_task
 from losskit.experiment.tasks.task import Data, Split
+from losskit.experiment.words import difference, gain, number
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,9 @@ def test_the_tables_hold_the_findings(page, found):
         assert row[1] == standing.letters
         assert row[2] == number(standing.scores["dice"])
         assert row[2].startswith(f"{standing.scores['dice'].mean:.3f} [")
+        assert row[3] == (
+            "–" if standing.over_baseline is None else gain(standing.over_baseline, found.findings.metric)
+        )
         assert row[-2:] == ["0.003", "5"]
     assert [row[1:] for row in table(page, "cost")] == [["21.4", "0.31", "0.14", "310"]] * len(LEVELS)
     assert len(table(page, "pairs")) == 10
@@ -128,18 +132,18 @@ def test_charts_hold_the_runs(page, found):
         "thresholds": 21 * len(LEVELS),
         "calibration": 15 * len(LEVELS),
     }
-    pilot = next(each for each in found.findings.pilots if each.loss == LONG)
+    tuning = next(each for each in found.findings.tunings if each.loss == LONG)
     said = [point["words"] for point in points["rates"] if point["loss"] == list(LEVELS).index(LONG)]
     assert said == [
-        f"{LONG} at learning rate {tried.rate:g}: mean image Dice {tried.mean:.3g} on validation data"
-        + (", chosen in 5 of 5 blocks" if tried.rate == pilot.chosen else "")
-        for tried in pilot.tried
+        f"{LONG} at learning rate {tried.rate:g}: Dice of non-empty images {tried.mean:.3g} on validation data"
+        + (", chosen in 5 of 5 blocks" if tried.rate == tuning.chosen else "")
+        for tried in tuning.tried
     ]
     heights = [point["y"] for point in points["thresholds"] if point["loss"] == 0]
     assert min(heights) == heights[10]  # the best threshold is the highest on the page
     last = [point["words"] for point in points["learning"] if point["loss"] == 1][-1]
     mean = sum(run["curve"]["score"][-1] for run in found.runs if run["loss"] == "bce") / 5
-    assert last == f"bce after epoch 15: mean image Dice {mean:.3g}"
+    assert last == f"bce after epoch 15: Dice of non-empty images {mean:.3g}"
 
 
 def test_a_name_is_text_whatever_it_holds(page, found):
@@ -155,7 +159,7 @@ def test_a_name_is_text_whatever_it_holds(page, found):
 
 def test_failures_are_listed_with_their_reason(page, found):
     first = table(page, "failures")[0]
-    assert first[1:] == ["crashed", "pilot, rate 0.001", "KeyError: 'no such | thing'"]
+    assert first[1:] == ["crashed", "block 0, tuning, rate 0.001", "KeyError: 'no such | thing'"]
     assert "Traceback (most recent call last)" in page
 
 
@@ -176,13 +180,13 @@ def test_writing_it_again_changes_nothing_and_leaves_nothing(found, page):
     assert not list(found.out.glob("*.tmp"))
 
 
-@pytest.mark.parametrize("stage", ["pilot", "measuring"])
+@pytest.mark.parametrize("stage", ["tuning", "measuring"])
 def test_a_report_that_is_not_finished_says_so(tmp_path, stage):
     made = comparison(tmp_path, levels={"bce": 0.6, "dice": 0.7}, stage=stage, blocks=1)
     write_report(made)
     page = made.report.read_text(encoding="utf-8")
     assert "Load it again to see more" in page
-    assert ("Nothing is measured yet" in page) == (stage == "pilot")
+    assert ("Nothing is measured yet" in page) == (stage == "tuning")
     assert ('id="ranking"' in page) == (stage == "measuring")
     assert 'id="rates-figure"' in page
     assert "cannot be told apart" not in text_of(page.replace(made.verdict, ""))  # one block tells nothing apart
@@ -214,7 +218,8 @@ def test_every_kind_of_task_has_its_report(tmp_path, request_, losses, pictures)
     write_report(made)
     page = made.report.read_text(encoding="utf-8")
     assert page.count("<img ") == pictures * len(losses)
-    assert f"Ranking by {task.metrics[0].label}" in page
+    label = task.metrics[0].label
+    assert f"<h2>{label[0].upper()}{label[1:]}" in page
     best = min(losses, key=losses.get) if request_.name == "diabetes-outliers" else max(losses, key=losses.get)
     assert table(page, "scores")[0][0] == best
     assert ("(lower is better)" in page) == (request_.name != "digits-longtail")
@@ -266,3 +271,61 @@ def test_an_axis_holds_its_intervals():
     assert axis.high >= 0.7
     assert 0 <= axis.at(0.58) < axis.at(0.61) < axis.at(0.7) <= 100
     assert Axis.around([Interval(0.01, 0.005, 0.015)], 0).at(0) >= 0
+
+
+def test_the_page_of_a_tour_says_each_decision_and_leads_to_each_page(tmp_path):
+    names = ("scenes", "diabetes-outliers")
+    found = [
+        comparison(tmp_path / name, levels=levels, task=make_task(name), failing=None)
+        for name, levels in zip(names, ({"bce": 0.6, "dice": 0.7}, {"mse": 61.2, "l1": 44.1}), strict=True)
+    ]
+    write_tour(found, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    for each in found:
+        write_report(each)
+        assert f"<strong>{html.escape(each.verdict, quote=False)}</strong>" in page
+        assert (tmp_path / re.search(rf'href="({each.task.name}/[^"]+)"', page)[1]).is_file()
+        assert f"**{each.task.name}.** " in (tmp_path / "report.md").read_text()
+    assert [row[0] for row in table(page, "diabetes-outliers")] == ["l1", "mse"]
+
+
+def test_the_table_of_the_terminal_fits_80_columns_and_breaks_no_name(found):
+    from rich.console import Console
+
+    from losskit.experiment.command import table as terminal_table
+
+    short = comparison(found.out / "short", levels={"bce": 0.6, "dice": 0.7, "focal(gamma=2)": 0.65}, failing=None)
+    for made, widest in ((short, 80), (found, len(LONG) + 40)):
+        console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+        console.print(terminal_table(made, 80))
+        lines = console.export_text().splitlines()
+        assert max(len(line.rstrip()) for line in lines) <= widest
+        for standing in made.ranking:
+            assert any(standing.loss in line for line in lines)
+        heads = next(line for line in lines if "loss" in line).split()
+        assert heads[:3] == ["loss", "group", "Dice"]
+        assert made is found or heads[3:7] == ["over", "bce", "left", "clean"]
+
+
+def test_key_pictures_come_before_the_tables(page):
+    assert page.index('id="differences"') < page.index("<img ") < page.index('<table id="scores-table"')
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', page[page.index('<table id="scores-table"') :])
+    assert heads[:7] == [
+        "loss",
+        "group",
+        "Dice of non-empty images",
+        "over bce",
+        "empty images left clean",
+        "expected calibration error (lower is better)",
+        "chosen threshold",
+    ]
+
+
+def test_the_headline_and_the_panel_give_the_same_number(page, found):
+    verdict = found.findings.verdicts[0]
+    said = gain(verdict.gains[verdict.chosen], verdict.metric)
+    assert said in found.verdict
+    assert said in text_of(page[page.index('id="differences"') :])

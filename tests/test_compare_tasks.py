@@ -1,5 +1,6 @@
 """The data of losskit compare: what its tasks promise, and what is said of the user's own before any training."""
 
+import zlib
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from losskit.experiment import InputError
 from losskit.experiment.tasks import NAMES, Request, make_task, scenes
 from losskit.experiment.tasks.coins import Coins
 from losskit.experiment.tasks.folder import folder_task, map_values
-from losskit.experiment.tasks.task import PARTS, VOID, Data
+from losskit.experiment.tasks.task import CLEAN, PARTS, VOID, Data
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_every_loss_of_a_task_takes_its_targets(name):
     for text in task.losses:
         space = targets.shape[1 + (data.classes == 1) :] if data.is_segmentation else ()
         logits = torch.zeros(4, data.classes, *space, requires_grad=True)
-        build(text)(logits, targets).backward()
+        build(task.spelled.get(text, text))(logits, targets).backward()
         assert logits.grad.abs().sum() > 0
 
 
@@ -57,8 +58,17 @@ def test_data_survive_a_file(scene_data, tmp_path):
         assert (again.kind, again.scale, again.dimensions) == (data.kind, data.scale, data.dimensions)
 
 
-@pytest.mark.parametrize("volumes", [False, True])
-@pytest.mark.parametrize(("foreground", "empty"), [(0.005, 0.5), (0.06, 1 / 3), (0.3, 0)])
+@pytest.mark.parametrize(
+    ("volumes", "foreground", "empty"),
+    [
+        (False, 0.02, 0.5),
+        (False, 0.06, 1 / 3),
+        (False, 0.3, 0),
+        (True, 0.005, 0.5),
+        (True, 0.06, 1 / 3),
+        (True, 0.3, 0),
+    ],
+)
 def test_scenes_hold_what_was_asked_for(foreground, empty, volumes):
     data = scenes.scenes(volumes=volumes, foreground=foreground, empty=empty).data(0)
     covered = torch.cat([torch.stack(getattr(data, part).targets).flatten(1).mean(1) for part in PARTS])
@@ -73,7 +83,7 @@ def test_scenes_hold_so_many_classes_in_every_part(classes):
     for part in PARTS:
         labels = torch.stack(getattr(data, part).targets)
         assert labels.unique().tolist() == list(range(classes))
-        assert labels.shape[1:] == (48, 48)
+        assert labels.shape[1:] == (32, 32)
     assert data.classes == classes
 
 
@@ -97,7 +107,7 @@ def test_scenes_share_no_digit_and_no_texture_between_parts(monkeypatch, classes
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"foreground": 0.9}, "--foreground is the share of pixels to find, from 0.005 to 0.4; got 0.9"),
+        ({"foreground": 0.9}, "--foreground is the share of pixels to find, from 0.01 to 0.4; got 0.9"),
         ({"empty": 1.0}, "--empty is the share of images with nothing to find, from 0 to 0.9; got 1"),
         ({"classes": 12}, r"--classes is from 1 to 11 \(background and ten digits\); got 12"),
         ({"name": "digits-noisy", "classes": 3}, "--classes is an option of the tasks scenes and scenes-3d"),
@@ -186,7 +196,11 @@ def pairs(tmp_path):
 
 def test_masks_of_0_and_255_become_classes_and_it_is_said(pairs):
     task = folder_task(pairs / "images", pairs / "masks")
-    assert task.notes == ("The masks hold 0 and 255: 0 was taken as background and 255 as foreground.",)
+    assert task.notes[0] == "The masks hold 0 and 255: 0 was taken as background and 255 as foreground."
+    assert task.notes[-1] == "Each run goes through the training data 200 times, as their number suggests (--epochs)."
+    assert task.apart is None  # every mask holds something
+    Image.new("L", (30, 20)).save(pairs / "masks" / "s0.png")
+    assert folder_task(pairs / "images", pairs / "masks").apart is CLEAN
     data = task.data(0)
     assert [len(data.train), len(data.validation), len(data.test)] == [6, 2, 2]
     assert data.classes == 1
@@ -281,7 +295,7 @@ def write_volumes(folder: Path, suffix: str) -> None:
 def test_volumes_are_read_with_depth_first(tmp_path, suffix):
     write_volumes(tmp_path, suffix)
     task = folder_task(tmp_path / "images", tmp_path / "masks")
-    assert "Volumes larger than 64 voxels were scaled down" in " ".join(task.notes)
+    assert "Volumes larger than 48 voxels were scaled down" in " ".join(task.notes)
     data = task.data(0)
     assert (data.dimensions, data.channels, data.classes) == (3, 1, 3)
     volume, truth = next(
@@ -366,3 +380,40 @@ def test_a_bad_table_is_told_before_any_training(tmp_path, text, said):
         (tmp_path / "t.csv").write_text(text)
     with pytest.raises(InputError, match=said):
         make_task(Request(csv=tmp_path / "t.csv", target="y"))
+
+
+def test_images_are_scaled_down_to_what_is_asked_for(pairs):
+    task = folder_task(pairs / "images", pairs / "masks", size=12)
+    assert task.data(0).test.targets[0].shape == (1, 8, 12)
+    assert "Images larger than 12 pixels were scaled down to that (--size sets another)" in task.notes[1]
+    assert task.arguments[-2:] == ("--size", "12")
+
+
+def bomb(pairs):
+    """A picture of a few bytes that says it is 60000 x 60000."""
+    content = bytearray((pairs / "images" / "s3.png").read_bytes())
+    content[16:24] = (60000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (pairs / "images" / "s3.png").write_bytes(content)
+
+
+def absurd(pairs):
+    """An array of a few bytes whose header says that it is huge."""
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000, 4000000), }"
+    header += b" " * (118 - len(header) - 1) + b"\n"
+    (pairs / "images" / "s3.png").unlink()
+    (pairs / "images" / "s3.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+
+
+def cut_short(pairs):
+    np.save(pairs / "images" / "s3.npy", np.zeros((20, 30)))
+    (pairs / "images" / "s3.png").unlink()
+    content = (pairs / "images" / "s3.npy").read_bytes()
+    (pairs / "images" / "s3.npy").write_bytes(content[:-100])
+
+
+@pytest.mark.parametrize("spoil", [bomb, absurd, cut_short])
+def test_files_that_would_fill_the_memory_are_named(pairs, spoil):
+    spoil(pairs)
+    with pytest.raises(InputError, match=r"1 of 10 pairs cannot be used: s3\.(png|npy) cannot be read"):
+        folder_task(pairs / "images", pairs / "masks")

@@ -52,6 +52,9 @@ LOOK = """(page, view) => {
     content: root.scrollWidth,
     wide: wide.map(e => e.tagName + " " + e.className),
     images: [...page.images].map(e => [e.naturalWidth, e.getBoundingClientRect().width, e.alt]),
+    seen: [...page.querySelectorAll("#scores-table thead th")].filter(
+      e => e.getBoundingClientRect().right <= e.closest(".scroll").getBoundingClientRect().right + 1).map(
+      e => e.textContent.trim()),
     charts: [...page.querySelectorAll(".chart")].map(e => e.getBoundingClientRect().width),
     ink: style(page.body).color,
     paper: style(page.body).backgroundColor,
@@ -109,6 +112,11 @@ def test_fits_the_window(looks, width, dark):
     assert width - 20 <= seen["width"] <= width
     assert seen["content"] <= seen["width"]
     assert seen["wide"] == []
+
+
+def test_calibration_and_threshold_are_seen_without_a_scroll(looks):
+    seen = looks[1400, False]["seen"]
+    assert {"expected calibration error (lower is better)", "chosen threshold"} <= set(seen)
 
 
 @EVERYWHERE
@@ -172,6 +180,13 @@ USE = """async (page, view) => {
   await new Promise(done => setTimeout(done, 100));
   found.csv = page.querySelector("#scores-table").dataset.copied;
 
+  const pairs = page.querySelector("#pairs-table");
+  pairs.tBodies[0].rows[0].cells[0].textContent = '=HYPERLINK("http://example.org")';
+  pairs.tBodies[0].rows[0].cells[1].textContent = "-1 * dice";
+  pairs.closest(".scroll").previousElementSibling.querySelector("button").click();
+  await new Promise(done => setTimeout(done, 100));
+  found.formulas = pairs.dataset.copied;
+
   const chart = page.querySelector("#rates-figure .chart"), svg = chart.querySelector("svg");
   const readout = page.querySelector("#rates-figure .readout");
   found.invitation = readout.textContent;
@@ -223,17 +238,28 @@ def test_a_click_on_a_heading_sorts(used):
 def test_a_table_copies_out_as_csv(used):
     rows = list(csv.DictReader(io.StringIO(used["csv"])))
     assert {row["loss"] for row in rows} == set(LEVELS)
-    assert [float(row["mean image Dice"]) for row in rows] == used["descending"]
+    assert [float(row["Dice of non-empty images"]) for row in rows] == used["descending"]
     for row in rows:
-        assert float(row["mean image Dice, low"]) < float(row["mean image Dice"]) < float(row["mean image Dice, high"])
+        assert (
+            float(row["Dice of non-empty images, low"])
+            < float(row["Dice of non-empty images"])
+            < float(row["Dice of non-empty images, high"])
+        )
+
+
+def test_what_is_copied_starts_no_formula(used):
+    """A spreadsheet computes what starts with =, +, - or @; a number that does is one."""
+    rows = list(csv.reader(io.StringIO(used["formulas"])))
+    assert rows[1][:2] == ['\'=HYPERLINK("http://example.org")', "'-1 * dice"]
+    assert all(float(row[2]) >= 0 for row in rows[1:])
+    assert any(row[3].startswith("-") and float(row[3]) < 0 for row in rows[1:])
 
 
 def test_pointing_at_a_curve_tells_its_value(used):
     assert "arrow keys" in used["invitation"]
     assert used["pointed"] == used["expected"]
-    said = (
-        r"focal\(gamma=2\) at learning rate 0\.003: mean image Dice 0\.\d+ on validation data, chosen in 5 of 5 blocks"
-    )
+    at = r"focal\(gamma=2\) at learning rate 0\.003: Dice of non-empty images"
+    said = at + r" 0\.\d+ on validation data, chosen in 5 of 5 blocks"
     assert re.fullmatch(said, used["pointed"])
     assert used["distance"] < 2  # the ring is where the mark is drawn
 

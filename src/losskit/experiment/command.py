@@ -1,20 +1,26 @@
 """losskit compare, for the command line."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from losskit.experiment.comparison import BUDGET
 from losskit.experiment.comparison import compare as run_comparison
 from losskit.experiment.progress import TerminalProgress
-from losskit.experiment.results import Comparison
+from losskit.experiment.results import Comparison, Interval
 from losskit.experiment.tasks import NAMES
 from losskit.experiment.tasks.task import InputError
+from losskit.experiment.tour import tour
+from losskit.experiment.verdict import about_numbers
+from losskit.experiment.words import digits, gain
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
+WIDTH = 80  # columns that the table takes at most
 WIDTH_OF_FILES = 120  # columns of a table that goes to a file or a pipe
 INTERRUPTED = 130  # as shells report Ctrl-C
 DATA, TRAINING = "Your own data, or a built-in task", "How long and how"
@@ -32,7 +38,8 @@ def compare(
     task: Annotated[
         str | None,
         typer.Option(
-            help=f"Built-in data: {', '.join(NAMES[:-1])} or {NAMES[-1]}. Default: {NAMES[0]}.", rich_help_panel=DATA
+            help=f"Built-in data: {', '.join(NAMES[:-1])} or {NAMES[-1]}. Default: a tour of four.",
+            rich_help_panel=DATA,
         ),
     ] = None,
     images: Annotated[
@@ -65,7 +72,7 @@ def compare(
     ] = None,
     foreground: Annotated[
         float | None,
-        typer.Option(help="scenes: share of an image that its digits cover, 0.005 to 0.4.", rich_help_panel=DATA),
+        typer.Option(help="scenes: share of an image that its digits cover, 0.01 to 0.4.", rich_help_panel=DATA),
     ] = None,
     empty: Annotated[
         float | None, typer.Option(help="scenes: share of images without a digit, 0 to 0.9.", rich_help_panel=DATA)
@@ -92,15 +99,16 @@ def compare(
     budget: Annotated[
         float | None,
         typer.Option(
-            help="Minutes. The report is there after the first block and improves until they are over. "
-            f"Default: {BUDGET:g}, unless --blocks is given.",
+            help="Minutes, at most: it ends as soon as it is decided. The report is there after the first block. "
+            f"Default: {BUDGET:g}, unless --blocks is given; of the tour about 4.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     blocks: Annotated[
         int | None,
         typer.Option(
-            help="Measured trainings of each loss, each with a seed and a split of its own.", rich_help_panel=TRAINING
+            help="So many blocks, each with a seed and a split of its own, whatever they show.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     rates: Annotated[
@@ -117,6 +125,21 @@ def compare(
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Items a step. Default: the task's.", rich_help_panel=TRAINING)
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels of the longest side of an image; larger ones are scaled down. Default: 128, volumes 48.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="Losses that differ by less are called the same, in the unit of the score. Default: 0.02 of a share, "
+            "2 % of an error.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Trainings at a time. Default: one for each CPU core.", rich_help_panel=TRAINING)
@@ -137,8 +160,9 @@ def compare(
 ) -> None:
     """Which loss is best for your data? Train the same model with each, at its own best learning rate, and see.
 
-    Prints which losses cannot be told apart and writes report.html, one page that opens offline, and report.md. Every
-    finished run is on disk: after Ctrl-C the same command goes on from there.
+    Without a task, data or losses: a tour of four tasks, which shows when the loss matters. Prints the decision and
+    writes report.html, one page that opens offline, and report.md. Every finished run is on disk: after Ctrl-C the same
+    command goes on from there.
 
     Exit code 0: done; 1: every loss failed; 2: the request cannot be carried out.
     """
@@ -147,7 +171,23 @@ def compare(
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH_OF_FILES)
+    progress = TerminalProgress(console)
+    settings: dict[str, Any] = {
+        "baseline": baseline,
+        "blocks": blocks,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "jobs": jobs,
+        "patience": patience,
+        "limit": limit,
+        "margin": margin,
+    }
+    chosen = (task, images, masks, csv, target, groups, test, losses, model, baseline, foreground, empty, classes, size)
     try:
+        settings["rates"] = None if rates is None else numbers(rates)
+        if all(each is None for each in chosen):
+            show_tour(console, tour(budget=budget, out=out, progress=progress, **settings))
+            return
         comparison = run_comparison(
             losses,
             model,
@@ -161,17 +201,11 @@ def compare(
             foreground=foreground,
             empty=empty,
             classes=classes,
-            baseline=baseline,
-            blocks=blocks,
+            size=size,
             budget=budget,
-            rates=None if rates is None else numbers(rates),
-            epochs=epochs,
-            batch_size=batch_size,
-            jobs=jobs,
-            patience=patience,
-            limit=limit,
             out=out,
-            progress=TerminalProgress(console),
+            progress=progress,
+            **settings,
         )
     except (InputError, ImportError) as error:
         typer.echo(f"losskit compare: {error}", err=True)
@@ -179,18 +213,40 @@ def compare(
     except KeyboardInterrupt as error:
         typer.echo(f"Stopped. What is finished is in {out}; the same command goes on from there.", err=True)
         raise typer.Exit(INTERRUPTED) from error
-    ranked = {standing.loss for standing in comparison.ranking}
-    for record in comparison.failures:
-        if record["pilot"] and record["kind"] == "diverged" and record["loss"] in ranked:
-            continue  # a rate that is too high is no failure of the loss
-        where = "pilot" if record["pilot"] else f"block {record['block']}"
-        typer.echo(f"{record['loss']}, {where}, at {record['rate']:g} failed: {record['failure']}", err=True)
-    if comparison.ranking:
-        console.print(table(comparison))
-    for line in (comparison.verdict, *comparison.findings.cautions):
-        console.print(line, markup=False, highlight=False)
+    show(console, comparison)
     typer.echo(f"Report: {comparison.report}")
     if not comparison.ranking:
+        raise typer.Exit(1)
+
+
+def show(console: "Console", comparison: Comparison) -> None:
+    """The decision first, the numbers, and what to do next."""
+    ranked = {standing.loss for standing in comparison.ranking}
+    for record in comparison.failures:
+        if record["role"] == "tuning" and record["kind"] == "diverged" and record["loss"] in ranked:
+            continue  # a rate that is too high is no failure of the loss
+        where = f"block {record['block']}, {record['role']}"
+        typer.echo(f"{record['loss']}, {where}, at {record['rate']:g} failed: {record['failure']}", err=True)
+    console.print()
+    console.print(comparison.verdict, style="bold", markup=False, highlight=False)
+    if comparison.ranking:
+        console.print(table(comparison, min(console.width, WIDTH)))
+        for line in about_numbers(comparison.findings):
+            console.print(line, markup=False, highlight=False)
+    for line in (*comparison.findings.cautions, comparison.findings.advice):
+        console.print(line, markup=False, highlight=False)
+
+
+def show_tour(console: "Console", found: Sequence[Comparison]) -> None:
+    for comparison in found:
+        console.print()
+        console.rule(comparison.task.name, align="left")
+        show(console, comparison)
+    console.print()
+    for comparison in found:
+        console.print(f"{comparison.task.name}: {comparison.verdict}", markup=False, highlight=False)
+    typer.echo(f"Report: {found[0].out.parent / 'report.html'}")
+    if not any(comparison.ranking for comparison in found):
         raise typer.Exit(1)
 
 
@@ -201,47 +257,41 @@ def numbers(text: str) -> list[float]:
         raise InputError(f"--rates are learning rates above 0, separated by commas; got {text!r}.") from error
 
 
-def table(comparison: Comparison) -> "Table":
+def table(comparison: Comparison, width: int) -> "Table":
+    """As many columns as fit; a name is never broken."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    from losskit.experiment.statistics import number  # with scipy, which is an extra
-
-    shown = [metric for metric in comparison.metrics if metric.key in TOLD or metric is comparison.findings.metric]
-    result = Table(box=box.SIMPLE_HEAD)
-    result.add_column("loss", overflow="fold")
-    result.add_column("group")
-    result.add_column("rate", justify="right")
-    for metric in shown:
-        result.add_column(metric.label, justify="right")
-    for heading in ("ms a step", "the loss, ms"):
-        result.add_column(heading, justify="right")
-    for each in comparison.ranking:
-        scores = [each.scores[metric.key] for metric in shown]
-        result.add_row(
-            Text(each.loss),
-            each.letters,
-            f"{each.rate:g}",
-            *(Text("-" if s is None else number(s) if n == 0 else f"{s.mean:.3f}") for n, s in enumerate(scores)),
-            f"{each.step_ms:.1f}",
-            f"{each.loss_ms:.2f}",
-        )
-    blocks = comparison.findings.blocks
-    result.caption = (
-        f"Test data, {blocks} block{'s' if blocks != 1 else ''}: means, and the 95 % t interval of the first score. "
-        "Losses that share a letter cannot be told apart."
-    )
-    result.caption_justify = "left"
+    findings = comparison.findings
+    first, others = findings.metrics[0], [metric for metric in findings.metrics[1:] if metric.short]
+    name = max(len(each.loss) for each in findings.ranking)
+    columns: list[tuple[str, list[str]]] = [
+        ("group", [each.letters for each in findings.ranking]),
+        (first.short or first.label, [shown(each.scores[first.key]) for each in findings.ranking]),
+    ]
+    if findings.baseline is not None:
+        over = ["" if each.over_baseline is None else gain(each.over_baseline, first) for each in findings.ranking]
+        columns.append((f"over {findings.baseline}", over))
+    columns += [(m.short, [shown(each.scores[m.key]) for each in findings.ranking]) for m in others]
+    columns += [
+        ("rate", [f"{each.rate:.3g}" for each in findings.ranking]),
+        ("ms a step", [f"{each.step_ms:.1f}" for each in findings.ranking]),
+    ]
+    result = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    result.add_column("loss", no_wrap=True, overflow="ignore", min_width=name)
+    left = width - name - 3
+    kept: list[list[str]] = []
+    for heading, cells in columns:
+        need = max(len(heading), *map(len, cells)) + 3  # with what stands between columns
+        if left >= need or len(kept) < 2:
+            left -= need
+            kept.append(cells)
+            result.add_column(heading, justify="left" if heading == "group" else "right", no_wrap=True)
+    for row, each in enumerate(findings.ranking):
+        result.add_row(Text(each.loss), *(Text(cells[row]) for cells in kept))
     return result
 
 
-TOLD = {  # beside the score that ranks
-    "dice_at_half",
-    "accuracy_at_half",
-    "balanced_accuracy_at_half",
-    "calibration_error",
-    "empty_with_false_positive",
-    "rmse",
-    "r2",
-}
+def shown(score: Interval | None) -> str:
+    return "-" if score is None else digits(score.mean)

@@ -1,14 +1,17 @@
 """losskit.compare: the same model trained with each loss at its own best learning rate, over blocks of data."""
 
+import contextlib
+import errno
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from losskit.experiment.locking import locked
 from losskit.experiment.progress import Progress
 from losskit.experiment.results import Comparison, Findings
-from losskit.experiment.tasks.task import Task
+from losskit.experiment.tasks.task import InputError, Task
 from losskit.experiment.user_input import (
     check_model,
     check_numbers,
@@ -23,7 +26,7 @@ from losskit.experiment.user_input import (
 if TYPE_CHECKING:
     from losskit.experiment.sweep import Sweep
 
-BUDGET = 11.0  # minutes, when neither budget nor blocks are given: five blocks or six on two cores
+BUDGET = 10.0  # minutes, at most, when neither budget nor blocks are given
 LIMIT = 3600.0  # seconds for one run, when neither they nor a budget are given
 QUIET = 5.0  # seconds, at least, between two drafts of the report
 
@@ -51,6 +54,8 @@ def compare(
     rates: Sequence[float] | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
+    size: int | None = None,
+    margin: float | None = None,
     jobs: int | None = None,
     patience: float = 60.0,
     limit: float | None = None,
@@ -66,27 +71,29 @@ def compare(
     belongs together in one part. `make_model(channels=..., classes=...)` makes the model (or takes neither); the
     default is a small one. `metric` ranks: a name, or a function of (outputs, targets).
 
-    In every block, a seed and a split, each loss is tried at the same learning `rates` on validation data (three around
-    the task's own; further ones where the best is at an edge), and trained at its best one. There are so many `blocks`,
-    or as many as `budget` minutes allow. The
-    `baseline` (BCE, cross-entropy or the squared error) joins the losses; "none" leaves it out. Every run is a process
-    of its own, `jobs` at a time on this machine, or wherever `joblib.parallel_config` says, and is on disk under `out`
-    when it is finished: started again, only what is missing is run. A run is given up when no training step is done in
-    `patience` seconds, or all of it in `limit`. Bad input raises `losskit.experiment.InputError`.
+    In every block, a seed and a split, each loss is trained at the same learning `rates` (three around the task's own;
+    further ones where the best is at an edge), and the one that is best on validation data is tested. Blocks follow
+    until it is known which loss is better than the `baseline` (BCE, cross-entropy or the squared error, which joins the
+    losses; "none" leaves it out), or that none gains more than the `margin` over it, or `budget` minutes are over;
+    `blocks` instead are that many whatever they show. `size` is the longest side of an image in pixels; larger ones are
+    scaled down. Every run is a process of its own, `jobs` at a time on this machine, or wherever
+    `joblib.parallel_config` says, and is on disk under `out` when it is finished: started again, only what is missing
+    is run. A run is given up when no training step is done in `patience` seconds, or all of it in `limit`. Bad input,
+    and a folder that cannot be written to, raise `losskit.experiment.InputError`.
     """
     require_extras()
     # The sweep needs joblib, which is an extra.
-    from losskit.experiment.pilot import grid
     from losskit.experiment.shipping import ship
     from losskit.experiment.sweep import Request, Sweep
+    from losskit.experiment.tuning import grid
 
     numbers = {"blocks": blocks, "budget": budget, "epochs": epochs, "batch_size": batch_size, "jobs": jobs}
-    check_numbers({**numbers, "patience": patience, "limit": limit})
+    check_numbers({**numbers, "size": size, "margin": margin, "patience": patience, "limit": limit})
     check_model(make_model)
     memory = {"train": train, "validation": validation, "test": test, "metric": metric}
-    files = {"images": images, "masks": masks, "csv": csv, "target": target, "groups": groups}
+    files = {"images": images, "masks": masks, "csv": csv, "target": target, "groups": groups, "size": size}
     chosen = find_task(task, memory, {**files, "foreground": foreground, "empty": empty, "classes": classes})
-    names, objects = read_losses(chosen.losses if losses is None else losses)
+    names, objects = read_losses(chosen.losses if losses is None else losses, chosen.spelled)
     yardstick = chosen.baseline if baseline is None else None if baseline == "none" else baseline
     progress = progress or Progress()
     for line in (chosen.about, *chosen.notes):
@@ -95,27 +102,43 @@ def compare(
         names += read_losses([yardstick])[0]
         progress.say(f"{yardstick} joins the losses, to measure what the others gain.")
     budget = BUDGET if budget is None and blocks is None else budget
-    folder = make_folder(Path(out))
     own_metric = metric if callable(metric) else None
-    sweep = Sweep(
-        task=chosen,
-        losses=names,
-        request=Request(
-            epochs=epochs or chosen.epochs,
-            batch_size=batch_size or chosen.batch_size,
-            rates=tuple(grid(chosen.learning_rate)) if rates is None else check_rates(rates),
-            blocks=blocks,
-            budget=budget,
-            jobs=jobs,
-            patience=patience,
-            limit=limit or (LIMIT if budget is None else max(60.0, 60 * budget)),
-        ),
-        folder=folder,
-        shipment=ship(objects, None if isinstance(make_model, str) else make_model, own_metric, folder),
-        progress=progress,
-        model=make_model if isinstance(make_model, str) else None,
-    )
-    return Reporter(sweep, yardstick).carry_out()
+    with writable(Path(out)) as folder:
+        sweep = Sweep(
+            task=chosen,
+            losses=names,
+            request=Request(
+                epochs=epochs or chosen.epochs,
+                batch_size=batch_size or chosen.batch_size,
+                rates=tuple(grid(chosen.learning_rate)) if rates is None else check_rates(rates),
+                blocks=blocks,
+                budget=budget,
+                jobs=jobs,
+                patience=patience,
+                limit=limit or (LIMIT if budget is None else max(60.0, 60 * budget)),
+                margin=margin,
+            ),
+            folder=folder,
+            shipment=ship(objects, None if isinstance(make_model, str) else make_model, own_metric, folder),
+            progress=progress,
+            model=make_model if isinstance(make_model, str) else None,
+        )
+        return Reporter(sweep, yardstick).carry_out()
+
+
+@contextlib.contextmanager
+def writable(out: Path) -> Iterator[Path]:
+    """The folder, to which no other comparison writes; what stops us from writing is told in a line."""
+    from losskit.experiment.sweep import GO_ON  # needs joblib, which is an extra
+
+    try:
+        with locked(make_folder(out)) as folder:
+            yield folder
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPERM):
+            raise
+        where = error.filename or out
+        raise InputError(f"{where} cannot be written to ({error.strerror}). {GO_ON}") from error
 
 
 class Reporter:
@@ -129,17 +152,28 @@ class Reporter:
         sweep = self.sweep
         try:
             sweep.announce()
-            sweep.carry_out(lambda: self.draft("measuring"))
+            sweep.carry_out(self.after)
             comparison = self.comparison("done")
         finally:
             sweep.clean()
         self.write(comparison)
         return comparison
 
-    def draft(self, stage: str) -> None:
+    def after(self, block: int) -> bool:
+        """Tell what is known after a block, and whether that is enough."""
+        # With scipy, which is an extra.
+        from losskit.experiment.decide import may_stop
+        from losskit.experiment.verdict import so_far
+
+        comparison = self.comparison("measuring")
+        findings = comparison.findings
+        known = so_far(findings.verdicts, findings.blocks, self.sweep.seconds_a_block)
+        if known:
+            self.sweep.progress.say(known)
         if time.monotonic() - self.written > QUIET:
-            self.write(self.comparison(stage))
+            self.write(comparison)
             self.written = time.monotonic()
+        return self.sweep.request.blocks is None and may_stop(findings.verdicts, findings.blocks)
 
     def write(self, comparison: Comparison) -> None:
         from losskit.experiment.report import write_report  # with jinja2 and matplotlib, which are extras
@@ -156,7 +190,7 @@ class Reporter:
             epochs=request.epochs,
             findings=findings,
             runs=list(sweep.measured),
-            pilots=list(sweep.piloted),
+            tuning=list(sweep.tuned),
             pictures=list(sweep.pictures),
             failures=list(sweep.failures),
             stage=stage,
@@ -169,7 +203,9 @@ class Reporter:
                 sweep.model,
                 request.epochs,
                 request.batch_size,
-                findings.blocks,
+                ("--budget", f"{request.budget:g}") if request.blocks is None else ("--blocks", str(request.blocks)),
+                request.rates,
+                request.margin,
             ),
             out=sweep.folder,
         )
@@ -178,31 +214,41 @@ class Reporter:
 def find(sweep: "Sweep", baseline: str | None) -> Findings:
     """What the statistics say about the runs so far."""
     # The statistics need scipy, which is an extra.
-    from losskit.experiment.ranking import rank
+    from losskit.experiment.decide import settled
+    from losskit.experiment.ranking import rank, verdicts_of
     from losskit.experiment.scores import measured
-    from losskit.experiment.verdict import cautions, verdict
+    from losskit.experiment.verdict import advice, cautions, headline
 
     task = sweep.task
-    runs = {loss: [r for r in sweep.measured if r["loss"] == loss] for loss in sweep.losses}
-    failed = {loss: sum(r["loss"] == loss and not r["pilot"] for r in sweep.failures) for loss in sweep.losses}
-    found = {key for record in sweep.measured for key, value in record["scores"].items() if value is not None}
+    runs = {loss: found for loss in sweep.losses if (found := sweep.finished(loss))}
+    failed = {
+        loss: len({r["block"] for r in sweep.failures if r["loss"] == loss and r["role"] in ("tested", "fresh")})
+        for loss in sweep.losses
+    }
+    known = {key for of in runs.values() for r in of for key, value in r["scores"].items() if value is not None}
     first = task.metrics[0]
-    metrics = (first, *(m for m in measured(sweep.kind) if m.key in found - {first.key}))
-    ranking, pairs = rank(runs, failed, metrics, baseline, sweep.overlap)
+    metrics = (first, *(m for m in measured(sweep.kind) if m.key in known - {first.key}))
+    level = sweep.level(baseline)
+    judged = (first,) if task.apart is None or task.apart.key not in known else (first, task.apart)
+    verdicts = verdicts_of(runs, judged, baseline, level, sweep.overlap, sweep.request.margin)
+    ranking = rank(runs, failed, metrics, verdicts[0], level, sweep.overlap)
+    compared = verdicts[0].baseline
+    pairs = [pair for pair in verdicts[0].pairs if compared in (None, pair.better, pair.worse)]
     detectable = sorted(pair.detectable for pair in pairs if pair.detectable is not None)
-    ranked = {standing.loss for standing in ranking}
     reasons = {record["loss"]: record["failure"] for record in reversed(sweep.failures)}
-    lost = {loss: reasons[loss] for loss in sweep.losses if loss in reasons and loss not in ranked}
-    pilots = sweep.pilots
+    lost = {loss: reasons[loss] for loss in sweep.losses if loss in reasons and loss not in runs}
+    blocks = min((standing.blocks for standing in ranking), default=0)
     return Findings(
         metric=first,
         metrics=metrics,
-        pilots=tuple(pilots),
+        verdicts=verdicts,
+        tunings=tuple(sweep.tunings),
         ranking=ranking,
-        pairs=pairs,
-        baseline=baseline if any(standing.loss == baseline for standing in ranking) else None,
-        blocks=min((standing.blocks for standing in ranking), default=0),
+        baseline=compared,
+        blocks=blocks,
+        settled=settled(verdicts),
         detectable=detectable[len(detectable) // 2] if detectable else None,
-        verdict=verdict(ranking, first, baseline, task.groups),
-        cautions=cautions(ranking, pilots, lost, task.groups, baseline),
+        verdict=headline(verdicts, blocks),
+        advice=advice(verdicts, task, sweep.request.budget),
+        cautions=cautions(verdicts, ranking, sweep.tunings, lost, task.groups),
     )

@@ -5,7 +5,7 @@ training is taken off its logit before the largest wins (Menon et al. 2021, arXi
 is one number, so that a loss that merely moves it is found out.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
@@ -50,17 +50,24 @@ class Decider:
         self.prior = torch.zeros(data.classes) if self.binary else log_shares(data)
 
     def answers(self, outputs: list[Tensor], threshold: float) -> list[Tensor]:
-        if self.binary:
-            cut = float(np.log(threshold / (1 - threshold)))
-            return [(output[0] > cut).long() for output in outputs]
-        return [(output - threshold * self.prior.view(-1, *[1] * (output.ndim - 1))).argmax(0) for output in outputs]
+        return [self.of(output[None], threshold)[0] for output in outputs]
 
-    def choose(self, outputs: list[Tensor], score: Callable[[list[Tensor]], float]) -> tuple[float, list[float]]:
-        """The candidate whose answers score best, and the score of each; of equals the one nearest to no change."""
-        scores = [score(self.answers(outputs, threshold)) for threshold in self.candidates]
+    def of(self, outputs: Tensor, threshold: float) -> Tensor:
+        """(N, classes, *) to (N, *)."""
+        if self.binary:
+            return (outputs[:, 0] > cut(threshold)).long()
+        return (outputs - threshold * self.prior.view(-1, *[1] * (outputs.ndim - 2))).argmax(1)
+
+    def choose(self, scores: Sequence[float]) -> float:
+        """The candidate that scores best; of equals the one nearest to no change."""
         best = max(scores)
         equal = [t for t, found in zip(self.candidates, scores, strict=True) if found >= best - 1e-12]
-        return min(equal, key=lambda t: abs(t - self.neutral)), scores
+        return min(equal, key=lambda t: abs(t - self.neutral))
+
+
+def cut(threshold: float) -> float:
+    """The logit of a probability."""
+    return float(np.log(threshold / (1 - threshold)))
 
 
 def log_shares(data: Data) -> Tensor:

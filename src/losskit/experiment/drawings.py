@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from losskit.experiment import metrics
 from losskit.experiment.charts import Chart, Line, line_chart
 from losskit.experiment.metrics import Metric
-from losskit.experiment.results import Comparison, Pilot, Record
+from losskit.experiment.results import Comparison, Record, Tuning
 
 BINS = 15  # of confidence, as they are scored
 
@@ -21,21 +21,22 @@ def charts(comparison: Comparison) -> dict[str, Chart]:
 def rates(comparison: Comparison) -> Chart | None:
     metric = comparison.findings.metric
     lines = []
-    for pilot in comparison.findings.pilots:
-        tried = [(each.rate, each.mean) for each in pilot.tried if each.mean is not None]
+    for tuning in comparison.findings.tunings:
+        tried = [(each.rate, each.mean) for each in tuning.tried if each.mean is not None]
         words = [
-            f"{pilot.loss} at learning rate {rate:g}: {metric.label} {mean:.3g} on validation data{often(pilot, rate)}"
+            f"{tuning.loss} at learning rate {rate:g}: {metric.label} {mean:.3g} on validation data"
+            + often(tuning, rate)
             for rate, mean in tried
         ]
         lost = [
-            (each.rate, f"{pilot.loss} at learning rate {each.rate:g} failed: {each.failure}")
-            for each in pilot.tried
+            (each.rate, f"{tuning.loss} at learning rate {each.rate:g} failed: {each.failure}")
+            for each in tuning.tried
             if each.failure is not None
         ]
         x, y = [rate for rate, _ in tried], [mean for _, mean in tried]
-        chosen = x.index(pilot.chosen) if pilot.chosen in x else None
+        chosen = x.index(tuning.chosen) if tuning.chosen in x else None
         if tried or lost:
-            lines.append(Line(comparison.losses.index(pilot.loss), x, y, words, chosen=chosen, lost=lost))
+            lines.append(Line(comparison.losses.index(tuning.loss), x, y, words, chosen=chosen, lost=lost))
     if not lines:
         return None
     label = f"{title(metric)} on validation data against the learning rate, a curve a loss; ringed is the usual choice"
@@ -44,9 +45,9 @@ def rates(comparison: Comparison) -> Chart | None:
     return line_chart("rates", label, lines, "learning rate", f"{metric.label}, validation", x_scale="log")
 
 
-def often(pilot: Pilot, rate: float) -> str:
+def often(tuning: Tuning, rate: float) -> str:
     """In how many blocks a rate was chosen, for the end of a sentence."""
-    measured = [choice for choice in pilot.choices if choice is not None]
+    measured = [choice for choice in tuning.choices if choice is not None]
     count = measured.count(rate)
     return f", chosen in {count} of {len(measured)} blocks" if count else ""
 

@@ -1,9 +1,10 @@
-"""What a comparison tells while it runs: nothing by default, a bar and a line a run in a terminal."""
+"""What a comparison tells while it runs: nothing by default, a bar and a line a block in a terminal."""
 
 from typing import TYPE_CHECKING
 
 from losskit.experiment.results import Done, Record
 from losskit.experiment.tasks.task import Metric
+from losskit.experiment.words import digits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,16 +51,16 @@ class TerminalProgress(Progress):
     def finish(self, done: Done) -> None:
         self.bar.advance(self.task)
         for record in done.fresh:
-            if "failure" in record or not record["pilot"]:
+            if "failure" in record or record["role"] in ("tested", "picture"):
                 self.say(f"{record['loss']}, block {record['block']}: {self.outcome(record)}")
 
     def outcome(self, record: Record) -> str:
         at = f"at learning rate {record['rate']:g}"
         if "failure" in record:
             return f"{record['kind']} {at}: {record['failure']}"
-        if record["picture"]:
+        if record["role"] == "picture":
             return f"its picture is done ({record['seconds']:.0f} s)"
-        return f"{self.metric.label} {record['scores'][self.metric.key]:.3f} {at} ({record['seconds']:.0f} s)"
+        return f"{self.metric.label} {digits(record['scores'][self.metric.key])} {at}"
 
     def stop(self) -> None:
         self.bar.stop()

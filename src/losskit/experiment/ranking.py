@@ -1,108 +1,112 @@
-"""How the losses stand: scores over blocks, differences, and the groups that cannot be told apart."""
+"""How the losses stand: scores over blocks, and the verdicts of those that decide."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 
+from losskit.experiment.decide import decide
+from losskit.experiment.levels import Level
 from losskit.experiment.metrics import Metric, at_half
-from losskit.experiment.results import Interval, Pair, Record, Standing
-from losskit.experiment.statistics import Blocks, compare_pairs, interval, letters
+from losskit.experiment.results import Interval, Pair, Record, Standing, Verdict
+from losskit.experiment.statistics import Blocks, interval
 
 Runs = Mapping[str, Sequence[Record]]
+"""Of each loss, the tested and fresh runs of the blocks that it finished."""
+
+
+def verdicts_of(
+    runs: Runs,
+    metrics: Sequence[Metric],
+    baseline: str | None,
+    level: Level,
+    overlap: float = 0.0,
+    margin: float | None = None,
+) -> tuple[Verdict, ...]:
+    """One by each metric that was measured; the margin is for the first."""
+    found = []
+    for number, metric in enumerate(metrics):
+        scores = {loss: blocks_of(of, metric, metric.key) for loss, of in runs.items()}
+        scores = {loss: blocks for loss, blocks in scores.items() if blocks}
+        if scores or number == 0:
+            own = margin if number == 0 else None
+            found.append(decide(scores, metric, baseline, level, overlap=overlap, margin=own))
+    return tuple(found)
+
+
+def blocks_of(records: Sequence[Record], metric: Metric, key: str) -> Blocks:
+    """The mean over the runs of each block."""
+    found: dict[int, list[float]] = {}
+    for record in records:
+        value = record["scores"].get(key)
+        if value is not None:
+            found.setdefault(record["block"], []).append(metric.better(value))
+    return {block: statistics.fmean(values) for block, values in found.items()}
 
 
 def rank(
-    runs: Runs, failed: Mapping[str, int], metrics: Sequence[Metric], baseline: str | None, overlap: float
-) -> tuple[tuple[Standing, ...], tuple[Pair, ...]]:
-    """Best first, and every pair in that order."""
-    first = metrics[0]
-    scores = {loss: blocks_of(found, first, first.key) for loss, found in runs.items() if found}
-    means = common_means(scores)
-    order = sorted(scores, key=lambda loss: -means[loss])
-    pairs = compare_pairs({loss: scores[loss] for loss in order}, overlap)
-    halves = pairs_at_half(runs, order, first, overlap)
-    shared = letters(order, pairs)
+    runs: Runs,
+    failed: Mapping[str, int],
+    metrics: Sequence[Metric],
+    verdict: Verdict,
+    level: Level,
+    overlap: float = 0.0,
+) -> tuple[Standing, ...]:
+    """Best first."""
+    halves = verdicts_at_half(runs, verdict, level, overlap)
     standings = []
-    for loss in order:
-        against = pair_of(pairs, order[0], loss)
-        over = pair_of(pairs, loss, baseline)
-        at_half_pair = pair_of(halves, loss, baseline)
+    for loss in verdict.order:
+        behind = verdict.pair(verdict.order[0], loss)
+        over = verdict.pair(loss, verdict.baseline)
+        half = None if halves is None else halves.pair(loss, verdict.baseline)
         standings.append(
             standing(
                 runs[loss],
                 metrics,
-                behind=against,
-                ties=against is None or not against.separated,
-                letters=shared[loss],
-                over_baseline=None if over is None else signed(over, loss),
-                moves_threshold=bool(over and at_half_pair and at_half_pair.separated and not over.separated),
+                verdict,
+                behind=behind,
+                beyond_chance=over is not None and over.separated,
+                moves_threshold=bool(over and half and half.separated and not over.separated),
                 failed=failed.get(loss, 0),
             )
         )
-    return tuple(standings), tuple(pairs)
+    return tuple(standings)
 
 
-def blocks_of(records: Sequence[Record], metric: Metric, key: str) -> Blocks:
-    found = {record["block"]: record["scores"].get(key) for record in records}
-    return {block: metric.better(value) for block, value in found.items() if value is not None}
-
-
-def common_means(scores: Mapping[str, Blocks]) -> dict[str, float]:
-    """Over the blocks that every loss finished, or over its own where there are none."""
-    shared = set.intersection(*(set(blocks) for blocks in scores.values())) if scores else set()
-    return {
-        loss: statistics.fmean(value for block, value in blocks.items() if block in shared or not shared)
-        for loss, blocks in scores.items()
-    }
-
-
-def pairs_at_half(runs: Runs, order: Sequence[str], metric: Metric, overlap: float) -> list[Pair]:
-    """The same pairs by the score without a chosen threshold, where there is one."""
-    scores = {loss: blocks_of(runs[loss], metric, at_half(metric)) for loss in order}
-    return compare_pairs(scores, overlap) if all(scores.values()) else []
-
-
-def pair_of(pairs: Sequence[Pair], one: str, other: str | None) -> Pair | None:
-    return next((pair for pair in pairs if {pair.better, pair.worse} == {one, other}), None)
-
-
-def signed(pair: Pair, loss: str) -> Interval:
-    """The difference in favour of this loss."""
-    found = pair.difference
-    if pair.better == loss:
-        return found
-    ends = (None, None) if found.low is None or found.high is None else (-found.high, -found.low)
-    return Interval(-found.mean, *ends)
+def verdicts_at_half(runs: Runs, verdict: Verdict, level: Level, overlap: float) -> Verdict | None:
+    """By the score without a chosen threshold, where there is one."""
+    scores = {loss: blocks_of(runs[loss], verdict.metric, at_half(verdict.metric)) for loss in verdict.order}
+    return decide(scores, verdict.metric, verdict.baseline, level, overlap=overlap) if all(scores.values()) else None
 
 
 def standing(
     runs: Sequence[Record],
     metrics: Sequence[Metric],
+    verdict: Verdict,
     *,
     behind: Pair | None,
-    ties: bool,
-    letters: str,
-    over_baseline: Interval | None,
+    beyond_chance: bool,
     moves_threshold: bool,
     failed: int,
 ) -> Standing:
     def values(of: str) -> list[float]:
         return [run[of] for run in runs if run.get(of) is not None]
 
+    loss = runs[0]["loss"]
     scores: dict[str, Interval | None] = {}
     for metric in metrics:
-        measured = [v for run in runs if (v := run["scores"].get(metric.key)) is not None]
-        scores[metric.key] = interval(measured) if measured else None
+        measured = [metric.better(value) for value in blocks_of(runs, metric, metric.key).values()]
+        scores[metric.key] = interval(measured, metric) if measured else None
     memory, saved = values("peak_memory_mib"), values("saved_mib")
     return Standing(
-        loss=runs[0]["loss"],
+        loss=loss,
         rate=statistics.mode(run["rate"] for run in runs),
         scores=scores,
         behind=behind,
-        ties=ties,
-        letters=letters,
-        over_baseline=over_baseline,
+        ties=behind is None or not behind.separated,
+        letters=verdict.letters[loss],
+        over_baseline=verdict.gains.get(loss),
+        beyond_chance=beyond_chance,
         moves_threshold=moves_threshold,
-        blocks=len(runs),
+        blocks=len({run["block"] for run in runs}),
         failed=failed,
         step_ms=statistics.median(values("step_ms")),
         loss_ms=statistics.median(values("loss_ms")),

@@ -21,6 +21,8 @@ from losskit.experiment.results import Comparison, Interval, Record
 from losskit.experiment.statistics import CONFIDENCE
 from losskit.experiment.store import write
 from losskit.experiment.tasks.task import Task
+from losskit.experiment.verdict import about_numbers
+from losskit.experiment.words import difference, digits, gain, number
 
 PACKAGES = ("losskit", "torch", "numpy", "scipy", "scikit-learn", "scikit-image")
 
@@ -55,6 +57,7 @@ def write_report(comparison: Comparison) -> None:
         "index": {loss: number for number, loss in enumerate(comparison.losses)},
         "confidence": f"{CONFIDENCE:.0%}",
         "versions": versions(),
+        "about_numbers": about_numbers(comparison.findings),
     }
     write(comparison.summary, environment().get_template("report.md").render(context))
     context |= {
@@ -63,6 +66,13 @@ def write_report(comparison: Comparison) -> None:
         "coins": gallery(comparison, comparison.task.picture, comparison.pictures),
     }
     write(comparison.report, environment().get_template("report.html").render(context))
+
+
+def write_tour(found: Sequence[Comparison], folder: Path) -> None:
+    """One page that leads to the pages of the tasks."""
+    context = {"found": found, "minutes": sum(each.minutes for each in found), "versions": versions()}
+    for name in ("report.md", "report.html"):
+        write(folder / name, environment().get_template(name.replace("report", "tour")).render(context))
 
 
 @cache
@@ -75,7 +85,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"number": number, "difference": difference, "digits": digits, "cell": cell, "prose": prose}
+    made.filters |= {f.__name__: f for f in (number, difference, digits, gain, cell, prose)}
     made.globals |= {
         "axis": Axis.around,
         "colours": COLOURS,
@@ -89,25 +99,6 @@ def environment() -> Environment:
 def source(name: str) -> Markup:
     """A file of ours as it is."""
     return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704
-
-
-def digits(value: float) -> str:
-    """Three decimals of a share, fewer of larger values: 0.712, 44.1, 1250."""
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"
-
-
-def number(value: Interval) -> str:
-    """0.712 [0.690, 0.734]"""
-    if value.low is None or value.high is None:
-        return digits(value.mean)
-    return f"{digits(value.mean)} [{digits(value.low)}, {digits(value.high)}]"
-
-
-def difference(value: Interval) -> str:
-    """+0.012 [−0.003, +0.027]"""
-    ends = [end for end in (value.low, value.high) if end is not None]
-    signed = [f"{'−' if end < 0 else '+'}{digits(abs(end))}" for end in (value.mean, *ends)]
-    return signed[0] if not ends else f"{signed[0]} [{signed[1]}, {signed[2]}]"
 
 
 def prose(text: str) -> str:

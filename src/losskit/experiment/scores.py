@@ -1,80 +1,109 @@
 """Scores of a model on a split of the data."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from losskit.experiment import metrics
-from losskit.experiment.decisions import Decider, truths
+from losskit.experiment.decisions import Decider, cut, truths
 from losskit.experiment.metrics import Metric
 from losskit.experiment.tasks.task import VOID, Split
 
 BINS = 15
 MOST = 500_000  # pixels that average precision and calibration are measured on
 Scores = dict[str, float | None]
+Curves = dict[str, list[float]]  # by the metric's key, the score at each candidate
 
 
-def of_answers(metric: Metric, answers: list[Tensor], split: Split) -> float:
-    """A score of decided answers; more is better, whatever the metric."""
-    return metric.better(ANSWERS[metric.key](answers, truths(split)))
+def over_candidates(
+    outputs: list[Tensor], split: Split, decider: Decider, kind: str, candidates: Sequence[float] | None = None
+) -> Curves:
+    """Every score of decided answers, at each threshold; a score that nothing is measured on is left out."""
+    candidates = decider.candidates if candidates is None else candidates
+    right = truths(split)
+    if kind == "segmentation":
+        return segmentation_scores(*count(outputs, right, decider, candidates))
+    logits, truth = torch.stack(outputs), torch.stack(right)
+    answers = torch.stack([decider.of(logits, threshold) for threshold in candidates])  # (candidates, N)
+    hits = (answers == truth).double()
+    found = torch.stack([hits[:, truth == c].mean(1) for c in torch.unique(truth)])
+    return {metrics.ACCURACY.key: hits.mean(1).tolist(), metrics.BALANCED.key: found.mean(0).tolist()}
 
 
-def mean_dice(answers: list[Tensor], right: list[Tensor]) -> float:
-    dices = [image_dice(answer, truth) for answer, truth in zip(answers, right, strict=True)]
-    return sum(dices) / len(dices)
+def segmentation_scores(predicted: Tensor, true: Tensor, both: Tensor) -> Curves:
+    """Of pixel counts of the classes besides background, (candidates, N, classes), and (N, classes) of the true."""
+    held = true.sum(1) > 0
+    found: Curves = {}
+    if held.any() or not len(true):
+        found[metrics.DICE.key] = dice(predicted[:, held], true[held], both[:, held]).mean(1).tolist()
+    if not held.all():
+        clean = predicted[:, ~held].sum(2) == 0
+        found[metrics.CLEAN.key] = clean.double().mean(1).tolist()
+        found.setdefault(metrics.DICE.key, found[metrics.CLEAN.key])  # no image holds anything: what else could rank?
+    return found
+
+
+def dice(predicted: Tensor, true: Tensor, both: Tensor) -> Tensor:
+    """(candidates, N), mean over the classes that are predicted or true; 1 where there are none, correctly."""
+    whole = predicted + true
+    ratio = torch.where(whole > 0, 2 * both / whole.clamp(min=1), 0.0).sum(2)
+    occurring = (whole > 0).sum(2)
+    return torch.where(occurring > 0, ratio / occurring.clamp(min=1), 1.0)
+
+
+def count(
+    outputs: list[Tensor], right: list[Tensor], decider: Decider, candidates: Sequence[float]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pixels that are predicted, true and both, of each class besides background, in one pass over all images."""
+    truth = torch.cat([each.flatten() for each in right])
+    image = torch.repeat_interleave(torch.arange(len(right)), torch.tensor([each.numel() for each in right]))
+    known = truth != VOID
+    truth, image = truth[known], image[known]
+    if decider.binary:
+        logits = torch.cat([each.flatten() for each in outputs])[known].double()
+        cuts = torch.tensor([cut(threshold) for threshold in candidates], dtype=torch.double)
+        place = torch.bucketize(logits, cuts)  # cuts below it
+        size = len(cuts) + 1
+
+        def above(chosen: Tensor) -> Tensor:
+            counts = torch.bincount(image[chosen] * size + place[chosen], minlength=len(right) * size)
+            return counts.view(-1, size).flip(1).cumsum(1).flip(1)[:, 1:].T[..., None]
+
+        positive = truth > 0
+        true = torch.bincount(image[positive], minlength=len(right))[:, None]
+        return above(torch.ones_like(positive)), true, above(positive)
+    classes = max(len(decider.prior), 2)
+
+    def per_class(labels: Tensor, of: Tensor) -> Tensor:
+        return torch.bincount(of * classes + labels, minlength=len(right) * classes).view(-1, classes)[:, 1:]
+
+    predicted, both = [], []
+    for threshold in candidates:
+        answer = torch.cat([each.flatten() for each in decider.answers(outputs, threshold)])[known]
+        predicted.append(per_class(answer, image))
+        both.append(per_class(answer[answer == truth], image[answer == truth]))
+    return torch.stack(predicted), per_class(truth, image), torch.stack(both)
 
 
 def image_dice(answer: Tensor, truth: Tensor) -> float:
-    """Mean over the classes, background apart, that are predicted or true; 1 where there are none, correctly."""
-    counts = truth != VOID
-    answer, truth = answer[counts], truth[counts]
+    """Of one image."""
+    known = truth != VOID
+    answer, truth = answer[known], truth[known]
     most = int(max(answer.max(), truth.max())) + 1 if len(truth) else 1
-    predicted, true, both = (
-        torch.bincount(found, minlength=most)[1:] for found in (answer, truth, truth[answer == truth])
-    )
-    occurring = predicted + true > 0
-    if not occurring.any():
-        return 1.0
-    return float((2 * both[occurring] / (predicted + true)[occurring]).double().mean())
+    counts = [torch.bincount(of, minlength=most)[1:] for of in (answer, truth, truth[answer == truth])]
+    return float(dice(counts[0][None, None], counts[1][None], counts[2][None, None]))
 
 
-def accuracy(answers: list[Tensor], right: list[Tensor]) -> float:
-    return float((torch.stack(answers) == torch.stack(right)).double().mean())
-
-
-def balanced_accuracy(answers: list[Tensor], right: list[Tensor]) -> float:
-    """Mean over the classes that occur."""
-    answer, truth = torch.stack(answers), torch.stack(right)
-    return float(np.mean([float((answer[truth == c] == c).double().mean()) for c in torch.unique(truth)]))
-
-
-def false_alarms(answers: list[Tensor], right: list[Tensor]) -> float | None:
-    alarms = [bool((a[t != VOID] > 0).any()) for a, t in zip(answers, right, strict=True) if not (t > 0).any()]
-    return float(np.mean(alarms)) if alarms else None
-
-
-ANSWERS: dict[str, Callable[[list[Tensor], list[Tensor]], float]] = {
-    metrics.DICE.key: mean_dice,
-    metrics.ACCURACY.key: accuracy,
-    metrics.BALANCED.key: balanced_accuracy,
-}
-
-
-def score(outputs: list[Tensor], split: Split, decider: Decider, threshold: float, kind: str) -> Scores:
+def score(outputs: list[Tensor], split: Split, decider: Decider, threshold: float, curves: Curves) -> Scores:
     """Every score of classes by its key, at the threshold and at no change; None where there is nothing to measure."""
-    right = truths(split)
     scores: Scores = {metrics.THRESHOLD.key: threshold}
-    of: list[tuple[Metric, Callable[[list[Tensor], list[Tensor]], float | None]]]
-    if kind == "segmentation":
-        of = [(metrics.DICE, mean_dice), (metrics.FALSE_ALARMS, false_alarms)]
-    else:
-        of = [(metrics.ACCURACY, accuracy), (metrics.BALANCED, balanced_accuracy)]
-    for metric, function in of:
-        scores[metric.key] = function(decider.answers(outputs, threshold), right)
-        scores[metrics.at_half(metric)] = function(decider.answers(outputs, decider.neutral), right)
-    return scores | calibration_scores(*probabilities(outputs, right, binary=decider.binary))
+    for metric in (metrics.DICE, metrics.CLEAN, metrics.ACCURACY, metrics.BALANCED):
+        if metric.key in curves:
+            for key, place in ((metric.key, threshold), (metrics.at_half(metric), decider.neutral)):
+                scores[key] = curves[metric.key][decider.candidates.index(place)]
+    return scores | calibration_scores(*probabilities(outputs, truths(split), binary=decider.binary))
 
 
 def probabilities(outputs: list[Tensor], right: list[Tensor], *, binary: bool) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from typing import Any
 @dataclass(frozen=True)
 class Shipment:
     file: str | None = None
+    file_digest: str | None = None  # told to the runs, which load nothing else
     digests: Mapping[str, str] = field(default_factory=dict)  # by loss
     digest_of_model: str | None = None
     digest_of_metric: str | None = None
@@ -35,10 +36,12 @@ def ship(
         return hashlib.sha256(cloudpickle.dumps(value)).hexdigest()[:16]
 
     folder.mkdir(parents=True, exist_ok=True)
+    content = cloudpickle.dumps(given)
     file = folder / f"given-{digest(given)}.pkl"
-    file.write_bytes(cloudpickle.dumps(given))
+    file.write_bytes(content)
     return Shipment(
         file=str(file.resolve()),
+        file_digest=hashlib.sha256(content).hexdigest(),
         digests={name: digest(loss) for name, loss in losses.items()},
         digest_of_model=None if model is None else digest(model),
         digest_of_metric=None if metric is None else digest(metric),

@@ -1,11 +1,14 @@
-"""Which differences between losses are more than chance: all pairs over few blocks, none separated by luck.
+"""Which differences between losses are more than chance: each loss with the baseline, and every other pair.
 
-The difference of two losses is taken block by block, so that what a block does to both cancels. Its variance is half
-the pair's own and half the mean over all pairs: five blocks tell a variance badly, and all pairs together tell it well
-unless one loss is much noisier. Differences are held against the studentised range, which allows for the best loss
-having been chosen by the same data. docs/decisions/0010 has the simulations that this was chosen by.
+The difference of two losses is taken block by block, so that what a block does to both cancels. Five blocks tell a
+variance badly and all pairs together tell it well, so a small variance is moved half the way to their mean, in which
+a pair much noisier than this one does not count in full. Differences to the baseline are held against Dunnett's
+quantile, all others against the studentised range. Losses that a look separates into groups are judged again within
+each group, so that one noisy loss does not hide the differences among the others. docs/decisions/0015 has the
+simulations.
 """
 
+import bisect
 import functools
 import itertools
 import math
@@ -13,104 +16,168 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from scipy import stats
 
+from losskit.experiment.levels import FEWEST, ONCE, Level
+from losskit.experiment.metrics import Metric, Range
+from losskit.experiment.quantiles import dunnett_quantile, range_quantile
 from losskit.experiment.results import Interval, Pair
 
 CONFIDENCE = 0.95
 POWER = 0.8
-FEWEST = 3  # blocks below which nothing is separated
-MANY = 120  # degrees of freedom that are as good as infinitely many
+UNLIKELY = 0.01  # how seldom a pair's own variance is so small by chance that another pair's is cut
 AHEAD = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500, 1000)  # more blocks, in words
 
 Blocks = Mapping[int, float]  # the score of one loss by block; more is better
+Names = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Design:
-    """How many losses are compared, and how much blocks have in common."""
+    """How many losses are compared, at which level, and how much blocks have in common."""
 
     losses: int
+    baseline: str | None = None
+    level: Level = ONCE
     overlap: float = 0.0
     """Size of the test part over that of training where blocks redraw the same items, else 0: such blocks are not
     independent, and the variance of their mean is that much larger (Nadeau and Bengio 2003)."""
 
-    def freedom(self, blocks: int) -> int:
-        return min(2, self.losses - 1) * (blocks - 1)
-
-    def reach(self, blocks: int) -> float:
-        """Standard errors that a difference must exceed."""
-        return range_quantile(self.losses, self.freedom(blocks))
+    def reach(self, pair: Names, family: int, blocks: int) -> float:
+        """Standard errors that a difference must exceed, of a family of so many losses."""
+        freedom = min(2, family - 1) * (blocks - 1)
+        if self.baseline in pair:
+            return dunnett_quantile(family - 1, freedom, self.level.baseline)
+        local = 1 - (1 - self.level.others) ** (family / self.losses)
+        return range_quantile(family, freedom, local)
 
     def error(self, variance: float, blocks: int) -> float:
         return math.sqrt(variance * (1 / blocks + self.overlap))
 
 
-@functools.cache
-def range_quantile(losses: int, freedom: int) -> float:
-    if losses == 2:
-        return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
-    many = float("inf") if freedom > MANY else freedom
-    return float(stats.studentized_range.ppf(CONFIDENCE, losses, many)) / math.sqrt(2)
-
-
-def interval(values: Sequence[float], overlap: float = 0.0) -> Interval:
-    """The mean with its t interval, which takes the values as draws from a normal distribution."""
+def interval(values: Sequence[float], metric: Metric | None = None) -> Interval:
+    """The mean with its t interval, which stays in the range of the score: on its logit or its logarithm."""
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Interval(mean, None, None)
-    error = math.sqrt(spread(values) * (1 / len(values) + overlap))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * math.sqrt(spread(values) / len(values))
+    if metric is not None and metric.range is Range.SHARE and 0 < mean < 1:
+        middle, wide = math.log(mean / (1 - mean)), reach / (mean * (1 - mean))
+        return Interval(
+            mean, *(1 / (1 + math.exp(-min(max(end, -700), 700))) for end in (middle - wide, middle + wide))
+        )
+    if metric is not None and metric.range is Range.POSITIVE and mean > 0:
+        return Interval(mean, mean * math.exp(-min(reach / mean, 700)), mean * math.exp(min(reach / mean, 700)))
     return Interval(mean, mean - reach, mean + reach)
 
 
 def spread(values: Sequence[float]) -> float:
     """The variance of the draws that these are."""
-    return float(np.var(values, ddof=1))
+    mean = statistics.fmean(values)
+    return sum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
-def compare_pairs(scores: Mapping[str, Blocks], overlap: float = 0.0) -> list[Pair]:
+def common_means(scores: Mapping[str, Blocks]) -> dict[str, float]:
+    """Over the blocks that every loss finished, or over its own where there are none."""
+    shared = set.intersection(*(set(blocks) for blocks in scores.values())) if scores else set()
+    return {
+        loss: statistics.fmean(value for block, value in blocks.items() if block in shared or not shared)
+        for loss, blocks in scores.items()
+    }
+
+
+def compare_pairs(
+    scores: Mapping[str, Blocks], baseline: str | None = None, level: Level = ONCE, overlap: float = 0.0
+) -> list[Pair]:
     """Every two losses, the better one first."""
-    design = Design(len(scores), overlap)
-    differences: dict[tuple[str, str], list[float]] = {}
-    for one, other in itertools.combinations(scores, 2):
-        differences[one, other] = [scores[one][b] - scores[other][b] for b in scores[one] if b in scores[other]]
-    variances = {pair: spread(found) for pair, found in differences.items() if len(found) > 1}
-    common = statistics.fmean(variances.values()) if variances else 0.0
-    return [
-        judge(pair, found, (variances.get(pair, common) + common) / 2, design)
-        for pair, found in differences.items()
-        if found
-    ]
+    design = Design(len(scores), baseline, level, overlap)
+    differences = {
+        (one, other): [scores[one][b] - scores[other][b] for b in scores[one] if b in scores[other]]
+        for one, other in itertools.combinations(scores, 2)
+    }
+    differences = {pair: found for pair, found in differences.items() if found}
+    judged: dict[Names, Pair] = {}
+    judge(list(scores), differences, design, judged)
+    return [judged[pair] for pair in differences]
 
 
-def judge(pair: tuple[str, str], differences: Sequence[float], variance: float, design: Design) -> Pair:
+def judge(
+    family: Sequence[str], differences: Mapping[Names, Sequence[float]], design: Design, judged: dict[Names, Pair]
+) -> None:
+    """The pairs of a family; then those of the groups that it falls into, each a family of its own."""
+    inside = {pair: found for pair, found in differences.items() if set(pair) <= set(family)}
+    variances = {pair: spread(found) for pair, found in inside.items() if len(found) >= FEWEST}
+    for pair, found in inside.items():
+        if pair not in judged or not judged[pair].separated:
+            variance = shrunk(variances[pair], list(variances.values()), len(found)) if pair in variances else 0.0
+            judged[pair] = judge_pair(pair, found, variance, len(family), design)
+    groups = connected(family, [pair for pair in inside if not judged[pair].separated])
+    if len(groups) > 1:
+        for group in groups:
+            judge(group, differences, design, judged)
+
+
+def shrunk(own: float, all_of_them: Sequence[float], blocks: int) -> float:
+    """A variance, moved half the way to the mean of all where that is larger.
+
+    A much noisier pair counts for no more than this pair's variance could be, given that it was measured as its own.
+    """
+    most = own / least_share(blocks - 1)
+    return max(own, (own + statistics.fmean(min(each, most) for each in all_of_them)) / 2)
+
+
+@functools.cache
+def least_share(freedom: int) -> float:
+    """Of its true value, that a measured variance falls below in one of a hundred cases."""
+    return float(stats.chi2.ppf(UNLIKELY, freedom)) / freedom
+
+
+@functools.cache
+def power_quantile(freedom: int) -> float:
+    return float(stats.t.ppf(POWER, freedom))
+
+
+def connected(family: Sequence[str], together: Sequence[Names]) -> list[list[str]]:
+    """Losses that a chain of pairs that are not separated leads between."""
+    groups = [{loss} for loss in family]
+    for one, other in together:
+        first, second = (next(g for g in groups if loss in g) for loss in (one, other))
+        if first is not second:
+            groups.remove(second)
+            first |= second
+    return [[loss for loss in family if loss in group] for group in groups]
+
+
+def judge_pair(pair: Names, differences: Sequence[float], variance: float, family: int, design: Design) -> Pair:
     mean, blocks = statistics.fmean(differences), len(differences)
     better, worse = pair if mean >= 0 else pair[::-1]
     mean = abs(mean)
     if blocks < FEWEST:
         return Pair(better, worse, Interval(mean, None, None), False, blocks, None, None)
-    reach, error = design.reach(blocks), design.error(variance, blocks)
-    separated = mean > reach * error
+    error = design.error(variance, blocks)
+    reach = design.reach(pair, family, blocks) * error
     return Pair(
         better=better,
         worse=worse,
-        difference=Interval(mean, mean - reach * error, mean + reach * error),
-        separated=separated,
+        difference=Interval(mean, mean - reach, mean + reach),
+        separated=mean > reach,
         blocks=blocks,
-        detectable=(reach + float(stats.t.ppf(POWER, design.freedom(blocks)))) * error,
-        blocks_to_decide=0 if separated else more_blocks(mean, variance, blocks, design),
+        detectable=reach + power_quantile(min(2, family - 1) * (blocks - 1)) * error,
+        blocks_to_decide=0 if mean > reach else more_blocks(pair, mean, variance, blocks, family, design),
     )
 
 
-def more_blocks(difference: float, variance: float, blocks: int, design: Design) -> int | None:
+def more_blocks(
+    pair: Names, difference: float, variance: float, blocks: int, family: int, design: Design
+) -> int | None:
     """That would separate this difference if it and the variance stayed as they are; None: over a thousand."""
-    for more in AHEAD:
+
+    def decide(more: int) -> bool:
         total = blocks + more
-        if difference > design.reach(total) * design.error(variance, total):
-            return int(more)
-    return None
+        return difference > design.reach(pair, family, total) * design.error(variance, total)
+
+    place = bisect.bisect_left(AHEAD, True, key=decide)
+    return AHEAD[place] if place < len(AHEAD) else None
 
 
 def letters(order: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
@@ -131,8 +198,3 @@ def letters(order: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
 
 def letter(index: int) -> str:
     return chr(ord("a") + index) if index < 26 else f"({index + 1})"
-
-
-def number(value: Interval) -> str:
-    """0.712 [0.690, 0.734]"""
-    return f"{value.mean:.3f}" if value.low is None else f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"

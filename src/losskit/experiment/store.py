@@ -6,10 +6,13 @@ import importlib.util
 import json
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from losskit.experiment.results import Record
@@ -18,10 +21,13 @@ READABLE = ("task", "torch")  # settings that are not digests
 
 
 class Store:
+    """The finished runs of a folder. A file that is damaged is set aside, and its run is run again."""
+
     def __init__(self, folder: Path) -> None:
         self.root = folder
         self.folder = folder / "runs"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for each in (self.folder, folder / "examples", folder / "weights"):
+            each.mkdir(parents=True, exist_ok=True)
 
     def path(self, settings: dict[str, Any]) -> Path:
         text = json.dumps(settings, sort_keys=True)
@@ -33,10 +39,15 @@ class Store:
         if record is None or "failure" in record:
             return None
         example = record.get("examples")
-        return record if example is None or (self.root / example).is_file() else None
+        return record if example is None or whole(self.root / example) else None
 
     def keep(self, record: Record) -> None:
         write(self.path(record["settings"]), json.dumps(record))
+
+    def repair(self) -> list[str]:
+        """Set aside what cannot be read, and name it."""
+        found = [*self.folder.glob("*.json"), *(self.root / "examples").glob("*.npz")]
+        return [path.name for path in sorted(found) if not sound(path) and set_aside(path)]
 
     def survey(self, shared: Mapping[str, dict[str, Any]], common: dict[str, Any]) -> tuple[int, int, str]:
         """Of the finished runs of these losses: how many share the settings, how many do not, and what is other."""
@@ -44,7 +55,7 @@ class Store:
         same = other = 0
         for path in sorted(self.folder.glob("*.json")):
             record = read(path)
-            if record is None or "failure" in record or record["loss"] not in shared or record["picture"]:
+            if record is None or "failure" in record or record["loss"] not in shared or record["role"] == "picture":
                 continue
             was, now = record["settings"], shared[record["loss"]] | common
             different = {name: (was.get(name), value) for name, value in now.items() if was.get(name) != value}
@@ -55,25 +66,61 @@ class Store:
 
 
 def read(path: Path) -> Record | None:
+    """None where there is no file, or one that is no record."""
     try:
-        record: Record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
-    return record
+    known = isinstance(record, dict) and isinstance(record.get("settings"), dict)
+    return record if known and {"loss", "block", "rate", "role"} <= record.keys() else None
+
+
+def whole(path: Path) -> bool:
+    """Whether a file of arrays can be read to its end."""
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            for name in saved.files:
+                saved[name]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError):
+        return False
+    return True
+
+
+def sound(path: Path) -> bool:
+    return whole(path) if path.suffix == ".npz" else read(path) is not None
+
+
+def set_aside(path: Path) -> bool:
+    """Under a name that nothing reads."""
+    path.replace(path.with_name(f"{path.name}.damaged"))
+    return True
 
 
 def write(path: Path, text: str) -> None:
-    """All of it or nothing, on disk when this returns."""
+    """All of it or nothing, on disk when this returns; of an error no draft is left."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 LOSS_PARTS = ("core", "losses", "ops", "compose", "building")
-RUN_FILES = ("training.py", "models.py", "decisions.py", "scores.py", "gradients.py", "metrics.py", "task.py")
+RUN_FILES = (
+    "training.py",
+    "process.py",
+    "models.py",
+    "decisions.py",
+    "scores.py",
+    "gradients.py",
+    "metrics.py",
+    "task.py",
+)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""A comparison as units of work, every loss on block after block, for as long as the budget lasts."""
+"""A comparison as units of work, every loss on block after block, until it is decided or the time is over."""
 
 import itertools
 import shutil
@@ -6,7 +6,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,16 +15,18 @@ from typing import Any
 from joblib import Parallel, cpu_count, delayed
 from joblib.parallel import ThreadingBackend, get_active_backend
 
-from losskit.experiment.pilot import LENGTH, pilot
+from losskit.experiment.levels import LOOKS, Level, level
 from losskit.experiment.progress import Progress
-from losskit.experiment.results import Done, Pilot, Record
+from losskit.experiment.results import Done, Record, Tuning
+from losskit.experiment.runs import POOL, Stopped
 from losskit.experiment.shipping import Shipment
 from losskit.experiment.store import Store, library, source_digest
-from losskit.experiment.tasks.task import Data, Split, Task
-from losskit.experiment.training import Run
-from losskit.experiment.units import Unit, carry_out
+from losskit.experiment.tasks.task import Data, InputError, Split, Task
+from losskit.experiment.training import Role, Run
+from losskit.experiment.tuning import tuning_of
+from losskit.experiment.units import Ask, Unit, carry_out
 
-MOST_BLOCKS = 30  # of a budget
+MOST_BLOCKS = LOOKS[-1]  # unless a number is given
 PICTURE_BLOCK = 1  # whose units also train on the task's picture
 
 
@@ -35,11 +37,12 @@ class Request:
     epochs: int
     batch_size: int
     rates: tuple[float, ...]
-    blocks: int | None  # None: as many as the budget allows
-    budget: float | None  # minutes; None: until the blocks are done
+    blocks: int | None  # None: until it is decided, or as many as the budget allows
+    budget: float | None  # minutes, at most; None: until the blocks are done
     jobs: int | None
     patience: float
     limit: float
+    margin: float | None = None  # of the ranking score; None: the metric's own
 
     @property
     def most_blocks(self) -> int:
@@ -57,7 +60,7 @@ class Sweep:
     shipment: Shipment
     progress: Progress
     model: str | None = None
-    piloted: list[Record] = field(default_factory=list)
+    tuned: list[Record] = field(default_factory=list)
     measured: list[Record] = field(default_factory=list)
     pictures: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
@@ -70,14 +73,22 @@ class Sweep:
         self.scratch.mkdir(exist_ok=True)
         self.seconds: list[float] = []  # of units that were run here and now
         self.flying = 0
-        self.files: dict[tuple[str, int], dict[str, tuple[str, str]]] = {}
+        self.problem: Exception | None = None
+        self.files: dict[tuple[str, int], tuple[Path, str]] = {}
 
     def clean(self) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
+        with suppress(OSError):
+            (self.folder / "weights").rmdir()  # stays where a run that was stopped has left some
 
     def announce(self) -> None:
         """What is here already; and the first data, so that what is wrong with them is told before any training."""
         self.data(self.task, 0)
+        damaged = self.store.repair()
+        if damaged:
+            self.progress.say(
+                f"Damaged files in {self.folder} were set aside and are made again: {', '.join(damaged)}."
+            )
         shared = {loss: self.shared(loss) for loss in self.losses}
         here, other, changed = self.store.survey(shared, {"task": self.task.name})
         if here:
@@ -104,10 +115,28 @@ class Sweep:
         return 0.0 if self.task.groups is None else len(data.test) / len(data.train)
 
     @property
-    def pilots(self) -> list[Pilot]:
-        tried = [*self.piloted, *(record for record in self.failures if record["pilot"])]
+    def has_fresh(self) -> bool:
+        """Whether a block has a second part on data of its own: where these are drawn anew, and rates are chosen."""
+        return self.task.groups is None and len(self.request.rates) > 1
+
+    @property
+    def tunings(self) -> list[Tuning]:
+        tried = [*self.tuned, *(record for record in self.failures if record["role"] == "tuning")]
         rates = {loss: {r["block"]: r["rate"] for r in self.measured if r["loss"] == loss} for loss in self.losses}
-        return [pilot(loss, [r for r in tried if r["loss"] == loss], rates[loss]) for loss in self.losses]
+        return [tuning_of(loss, [r for r in tried if r["loss"] == loss], rates[loss]) for loss in self.losses]
+
+    def finished(self, loss: str) -> list[Record]:
+        """The tested and fresh runs of the blocks in which none is missing."""
+        found = [record for record in self.measured if record["loss"] == loss]
+        parts: dict[int, int] = {}
+        for record in found:
+            parts[record["block"]] = parts.get(record["block"], 0) + 1
+        return [record for record in found if parts[record["block"]] == 1 + self.has_fresh]
+
+    def level(self, baseline: str | None) -> Level:
+        """The local level of this look."""
+        known = any(self.finished(loss) for loss in self.losses if loss == baseline)
+        return level(fixed=self.request.blocks is not None, baseline=known)
 
     # --- time
 
@@ -133,28 +162,46 @@ class Sweep:
         longest = statistics.median(self.seconds or [0.0]) * (units + self.flying) / atonce
         return 60 * self.minutes + longest <= 60 * self.request.budget
 
+    @property
+    def seconds_a_block(self) -> float:
+        return statistics.median(self.seconds or [0.0]) * len(self.losses) / max(self.workers, 1)
+
     # --- work
 
-    def carry_out(self, on_block: Callable[[], None]) -> None:
-        """Block after block; tells after every finished one."""
+    def carry_out(self, on_block: Callable[[int], bool]) -> None:
+        """Block after block; tells after every finished one, and ends when the answer is that no more is needed."""
         runs = None if self.request.blocks is None else len(self.losses) * self.request.blocks
         self.progress.start(runs, self.task.metrics[0])
+        folder = str(self.folder.resolve())
         missing: dict[int, int] = {}  # units that a block waits for
-        try:
-            for done in in_parallel(map(delayed(carry_out), self.units(missing)), self.workers):
-                self.flying -= 1
-                self.take(done)
-                block = done.records[0]["block"]
-                missing[block] -= 1
-                if missing[block] == 0:
-                    on_block()
-        finally:
-            self.progress.stop()
+        with POOL.used(folder):
+            try:
+                for done in in_parallel(map(delayed(unless_stopped), self.units(missing)), self.workers):
+                    self.flying -= 1
+                    if done is None:
+                        continue
+                    self.take(done)
+                    block = done.records[0]["block"]
+                    missing[block] -= 1
+                    if missing[block] == 0 and on_block(block):
+                        POOL.stop(folder)
+                        break
+            finally:
+                self.progress.stop()
+        if self.problem is not None:
+            raise self.problem
         order = {loss: n for n, loss in enumerate(self.losses)}
-        for records in (self.measured, self.pictures, self.failures, self.piloted):
-            records.sort(key=lambda r: (order[r["loss"]], r["block"], r["rate"]))
+        for records in (self.measured, self.pictures, self.failures, self.tuned):
+            records.sort(key=lambda r: (order[r["loss"]], r["block"], r["role"], r["rate"]))
 
     def units(self, missing: dict[int, int]) -> Iterator[Unit]:
+        """What fails in here, in a thread of joblib's, is kept for who waits for the units."""
+        try:
+            yield from self.all_units(missing)
+        except Exception as error:  # noqa: BLE001
+            self.problem = error
+
+    def all_units(self, missing: dict[int, int]) -> Iterator[Unit]:
         for block in range(self.request.most_blocks):
             losses = [loss for loss in self.losses if loss not in self.given_up]
             if not losses or (block > 0 and not self.affords(len(losses))):
@@ -165,78 +212,65 @@ class Sweep:
 
     def take(self, done: Done) -> None:
         """Sort what a unit left."""
+        kinds = {"tuning": self.tuned, "tested": self.measured, "fresh": self.measured, "picture": self.pictures}
         for record in done.records:
+            if record.get("kind") == "disk":
+                raise InputError(f"{self.folder} cannot be written to ({record['failure']}). {GO_ON}")
             if "failure" in record:
                 self.failures.append(record)
-                if record["kind"] in ("crashed", "hung"):
+                if record["kind"] != "diverged":
                     self.given_up.add(record["loss"])
             else:
-                kind = self.piloted if record["pilot"] else self.pictures if record["picture"] else self.measured
-                kind.append(record)
+                kinds[record["role"]].append(record)
         if done.fresh and "failure" not in done.records[-1]:
             self.seconds.append(sum(record["seconds"] for record in done.fresh))
         self.progress.finish(done)
 
     def unit(self, loss: str, block: int) -> Unit:
-        request, task = self.request, self.task
-        shorter = max(1, round(request.epochs * LENGTH))
-        files = self.data(task, block)
-        own = self.run(task, loss, block, request.epochs, request.batch_size, files["whole"])
-        short = self.run(task, loss, block, shorter, request.batch_size, files["pilot"], pilot=True)
+        task, seed = self.task, 2 * block if self.has_fresh else block
+        whole, tuning = self.data(task, seed), self.data(task, seed, test=False)
         unit = Unit(
-            run=own,
-            settings=self.settings(own, task, files["whole"][1]),
-            rates=request.rates,
-            pilot=short,
-            pilot_settings=self.settings(short, task, files["pilot"][1]),
+            tuning=self.ask(task, loss, block, seed, "tuning", tuning),
+            tested=self.ask(task, loss, block, seed, "tested", whole),
+            rates=self.request.rates,
             higher_is_better=task.metrics[0].higher_is_better,
         )
-        if task.picture is None or block != min(PICTURE_BLOCK, request.most_blocks - 1):
-            return unit
-        shown = task.picture
-        data = self.data(shown, 0)["whole"]
-        picture = self.run(shown, loss, block, shown.epochs, shown.batch_size, data, picture=True)
-        return replace(unit, picture=picture, picture_settings=self.settings(picture, shown, data[1]))
+        if self.has_fresh:
+            data = self.data(task, seed + 1)
+            unit = replace(unit, fresh=self.ask(task, loss, block, seed + 1, "fresh", data))
+        if task.picture is not None and block == min(PICTURE_BLOCK, self.request.most_blocks - 1):
+            shown = task.picture
+            unit = replace(unit, picture=self.ask(shown, loss, block, seed, "picture", self.data(shown, 0)))
+        return unit
 
-    def run(
-        self,
-        task: Task,
-        loss: str,
-        block: int,
-        epochs: int,
-        batch_size: int,
-        data: tuple[str, str],
-        *,
-        pilot: bool = False,
-        picture: bool = False,
-    ) -> Run:
-        return Run(
+    def ask(self, task: Task, loss: str, block: int, seed: int, role: Role, data: tuple[Path, str]) -> Ask:
+        own = task is not self.task
+        run = Run(
             loss=loss,
             block=block,
+            seed=seed,
+            role=role,
             rate=0.0,
-            pilot=pilot,
-            picture=picture,
-            epochs=epochs,
-            batch_size=batch_size,
+            epochs=task.epochs if own else self.request.epochs,
+            batch_size=task.batch_size if own else self.request.batch_size,
             metric=task.metrics[0].key,
             patience=self.request.patience,
             limit=self.request.limit,
-            data=data[0],
+            data=str(data[0]),
             model=self.model,
             shipped=self.shipment.file,
+            shipped_digest=self.shipment.file_digest,
             folder=str(self.folder.resolve()),
-            examples="" if picture or (block == 0 and not pilot) else None,
+            examples="" if role == "picture" or (block == 0 and role == "tested") else None,
         )
-
-    def settings(self, run: Run, task: Task, digest: str) -> dict[str, Any]:
-        """Everything that decides the numbers of a run, but its rate."""
-        return {
-            **{name: getattr(run, name) for name in ("loss", "block", "pilot", "picture", "metric", "epochs")},
-            **self.shared(run.loss),
+        settings = {
+            **{name: getattr(run, name) for name in ("loss", "block", "seed", "role", "metric", "epochs")},
+            **self.shared(loss),
             "task": task.name,
             "batch size": run.batch_size,
-            "the data": digest,
+            "the data": data[1],
         }
+        return Ask(run, settings)
 
     def shared(self, loss: str) -> dict[str, Any]:
         """Settings that all runs of a loss share."""
@@ -248,29 +282,40 @@ class Sweep:
             "the metric": self.shipment.digest_of_metric,
         }
 
-    def data(self, task: Task, block: int) -> dict[str, tuple[str, str]]:
-        """The block's data in files, with their digests: the whole, and the pilot's, which holds no test part."""
-        place = (task.name, block)
+    def data(self, task: Task, seed: int, *, test: bool = True) -> tuple[Path, str]:
+        """The data of a seed in a file, with their digest; without the test part for runs that tune."""
+        place = (f"{task.name}{'' if test else ' without test'}", seed)
         if place not in self.files:
-            whole = self.first_data if (task is self.task and block == 0) else task.data(block)
-            self.files[place] = {"whole": self.save(whole), "pilot": self.save(without_test(whole))}
+            data = self.first_data if (task is self.task and seed == 0) else task.data(seed)
+            for name, each in ((task.name, data), (f"{task.name} without test", without_test(data))):
+                self.files[name, seed] = self.save(each)
         return self.files[place]
 
-    def save(self, data: Data) -> tuple[str, str]:
+    def save(self, data: Data) -> tuple[Path, str]:
         digest = data.digest()
-        path = self.scratch / f"{digest}.pt"
+        path = (self.scratch / f"{digest}.pt").resolve()
         if not path.exists():
             draft = path.with_suffix(".tmp")
             data.save(draft)
             draft.replace(path)
-        return str(path.resolve()), digest
+        return path, digest
+
+
+GO_ON = "What is finished is kept: make room, and the same command goes on from there."
+
+
+def unless_stopped(unit: Unit) -> Done | None:
+    try:
+        return carry_out(unit)
+    except Stopped:
+        return None
 
 
 def without_test(data: Data) -> Data:
     return replace(data, test=Split([], []))
 
 
-def in_parallel(calls: Iterator[Any], workers: int) -> Iterator[Done]:
+def in_parallel(calls: Iterator[Any], workers: int) -> Iterator[Done | None]:
     """As each finishes, on whatever backend joblib is configured for; a few at a time where it returns lists only."""
     backend, _ = get_active_backend(prefer="threads")
     options = {"n_jobs": workers, "prefer": "threads", "batch_size": 1, "pre_dispatch": "n_jobs"}

@@ -1,19 +1,16 @@
-"""One training run. As a program it is a fresh process: a request on stdin, its record on stdout."""
+"""One training run: a model, trained with a loss at a rate, and tested."""
 
-import faulthandler
-import json
-import os
+import hashlib
+import io
 import pickle
 import random
-import signal
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,13 +20,16 @@ from losskit.building.build import build
 from losskit.building.references import Reference, load
 from losskit.experiment.decisions import Decider, predict, truths
 from losskit.experiment.gradients import PROBE, element_shares, gradient_shares, one_number, saved_mib
-from losskit.experiment.metrics import REGRESSION, Metric
+from losskit.experiment.metrics import RANKING, Metric
 from losskit.experiment.models import make_model
-from losskit.experiment.scores import calibration_bins, of_answers, probabilities, regression_scores, score
+from losskit.experiment.scores import calibration_bins, over_candidates, probabilities, regression_scores, score
 from losskit.experiment.tasks.task import Data, Split
 
-CURVE_POINTS = 10
-CROPS = {1: 4096, 2: 96, 3: 32}  # elements a side, at most, of what one step sees, by the dimensions of space
+CURVE_POINTS = 6
+CURVE_ITEMS = 64  # of validation, at most, at each point
+CROPS = {1: 4096, 2: 64, 3: 32}  # elements a side, at most, of what one step sees, by the dimensions of space
+
+Role = Literal["tuning", "tested", "fresh", "picture"]
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,22 @@ class Run:
     """What one process is asked to do."""
 
     loss: str
-    block: int  # also the seed
+    block: int
+    seed: int
+    role: Role
     rate: float
-    pilot: bool
-    picture: bool
     epochs: int
     batch_size: int
     metric: str  # key of the one that ranks
     patience: float  # seconds without a finished step after which the run is given up
     limit: float  # seconds that all of it may take
-    data: str  # file of Data
+    data: str  # file of Data; that of a tuning run holds no test part
     model: str | None = None  # file.py:function
     shipped: str | None = None  # file of what the caller gave as Python objects: losses, model, metric
+    shipped_digest: str | None = None  # of that file, from who wrote it
     folder: str = "."  # of the comparison
     examples: str | None = None  # file, in the folder, for the answers on data.examples()
+    weights: str | None = None  # file that a tuning run leaves them in and the tested run takes them from
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ class Parts:
     def of(cls, run: Run) -> "Parts":
         shipped: dict[str, Any] = {}
         if run.shipped is not None:
-            shipped = pickle.loads(Path(run.shipped).read_bytes())  # noqa: S301 - written by our parent
+            content = Path(run.shipped).read_bytes()
+            if hashlib.sha256(content).hexdigest() != run.shipped_digest:
+                raise PermissionError(f"{run.shipped} is not as this comparison wrote it, so it is not loaded")
+            shipped = pickle.loads(content)  # noqa: S301 - its digest came from our parent, not from the folder
         make = shipped.get("model")
         if run.model is not None:
             make = load(Reference(*run.model.rsplit(":", 1)))
@@ -79,7 +84,7 @@ class Evaluator:
 
     def __init__(self, run: Run, data: Data, own: Callable[..., float] | None) -> None:
         self.data, self.own = data, own
-        self.metric = next((m for m in REGRESSION if m.key == run.metric), Metric(run.metric, run.metric))
+        self.metric = next((m for m in RANKING if m.key == run.metric), Metric(run.metric, run.metric))
         self.decider = None if data.kind == "regression" else Decider(data)
 
     def value(self, outputs: list[Tensor], split: Split) -> float:
@@ -88,7 +93,12 @@ class Evaluator:
             return float(self.own(torch.stack(outputs), torch.stack(split.targets)))
         if self.decider is None:
             return float(regression_scores(outputs, split, self.data.scale)[self.metric.key] or 0.0)
-        return of_answers(self.metric, self.decider.answers(outputs, self.decider.neutral), split)
+        return self.curve(outputs, split, self.decider, (self.decider.neutral,))[0]
+
+    def curve(
+        self, outputs: list[Tensor], split: Split, decider: Decider, candidates: tuple[float, ...] | None = None
+    ) -> list[float]:
+        return over_candidates(outputs, split, decider, self.data.kind, candidates)[self.metric.key]
 
     def threshold(self, outputs: list[Tensor], split: Split) -> tuple[float | None, float]:
         """The one that this split chooses, and the score there."""
@@ -96,37 +106,79 @@ class Evaluator:
             return None, self.value(outputs, split)
         if self.own is not None:
             return self.decider.neutral, self.value(outputs, split)
-        chosen, scores = self.decider.choose(outputs, lambda answers: of_answers(self.metric, answers, split))
-        return chosen, max(scores)
+        scores = self.curve(outputs, split, self.decider)
+        return self.decider.choose([self.metric.better(value) for value in scores]), max(scores)
 
     def scores(self, outputs: list[Tensor], split: Split, threshold: float | None) -> dict[str, Any]:
         own = {} if self.own is None else {self.metric.key: self.value(outputs, split)}
         if self.decider is None or threshold is None:
             return {"scores": regression_scores(outputs, split, self.data.scale) | own}
+        curves = over_candidates(outputs, split, self.decider, self.data.kind)
         found: dict[str, Any] = {
-            "scores": score(outputs, split, self.decider, threshold, self.data.kind) | own,
+            "scores": score(outputs, split, self.decider, threshold, curves) | own,
             "calibration": calibration_bins(*probabilities(outputs, truths(split), binary=self.decider.binary)),
         }
         if self.own is None:
-            _, over = self.decider.choose(outputs, lambda answers: of_answers(self.metric, answers, split))
-            found["thresholds"] = {"threshold": list(self.decider.candidates), "score": over}
+            found["thresholds"] = {"threshold": list(self.decider.candidates), "score": curves[self.metric.key]}
         return found
 
 
-def train(run: Run, data: Data, parts: Parts, on_step: Callable[[], None]) -> dict[str, Any]:
-    """Train one model with one loss: the same start and the same batches for every loss in a block."""
-    seed_everything(run.block)
+def carry_out(run: Run, data: Data, parts: Parts, on_step: Callable[[], None]) -> dict[str, Any]:
+    """What the run leaves: of its training, unless the weights are there already, and of its test, unless it tunes."""
+    seed_everything(run.seed)
     model = make_model(data, parts.make)
-    criterion = parts.criterion
     evaluator = Evaluator(run, data, parts.metric)
-    optimizer = torch.optim.AdamW([*model.parameters(), *criterion.parameters()], lr=run.rate)
+    weights = None if run.weights is None else Path(run.folder) / run.weights
+    trained: dict[str, Any] = {}
+    if run.role != "tested" or weights is None or not take(weights, model):
+        trained = fit(run, data, model, parts.criterion, evaluator, on_step)
+    on_step()
+    threshold, validation = evaluator.threshold(predict(model, data.validation.inputs), data.validation)
+    if run.role == "tuning":
+        if weights is not None:
+            leave(weights, model)
+        return {**trained, "validation": validation}
+    return {**trained, "validation": validation, **tested(run, data, model, evaluator, threshold)}
+
+
+def leave(path: Path, model: nn.Module) -> None:
+    """Through memory, so that a full disk is an OSError that says so."""
+    content = io.BytesIO()
+    torch.save(model.state_dict(), content)
+    path.write_bytes(content.getbuffer())
+
+
+def take(path: Path, model: nn.Module) -> bool:
+    """Whether the weights are there; half a file, of a run that was killed, is as good as none."""
+    try:
+        model.load_state_dict(torch.load(path, weights_only=True))
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError):
+        return False
+    return True
+
+
+def tested(run: Run, data: Data, model: nn.Module, evaluator: Evaluator, threshold: float | None) -> dict[str, Any]:
+    outputs = predict(model, data.test.inputs)
+    if run.examples is not None:
+        shown = [outputs[index] for index in data.examples()]
+        answers = shown if evaluator.decider is None else evaluator.decider.answers(shown, threshold or 0.0)
+        np.savez_compressed(Path(run.folder) / run.examples, *[answer.numpy() for answer in answers])
+    return {**evaluator.scores(outputs, data.test, threshold), "examples": run.examples}
+
+
+def fit(
+    run: Run, data: Data, model: nn.Module, criterion: nn.Module, evaluator: Evaluator, on_step: Callable[[], None]
+) -> dict[str, Any]:
+    """Train one model with one loss: the same start and the same batches for every loss in a block."""
+    optimizer = torch.optim.AdamW([*model.parameters(), *criterion.parameters()], lr=run.rate, fused=True)
     steps = run.epochs * -(-len(data.train) // run.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, run.rate, total_steps=steps, pct_start=0.2, cycle_momentum=False
     )
-    order = torch.Generator().manual_seed(run.block)
-    probe = Probe(data, criterion) if not run.pilot else None
-    start = probe.look(model) if probe is not None else {}
+    order = torch.Generator().manual_seed(run.seed)
+    probe = Probe(data, criterion)
+    start = probe.look(model)
+    some = Split(data.validation.inputs[:CURVE_ITEMS], data.validation.targets[:CURVE_ITEMS])
     step_seconds: list[float] = []
     loss_seconds: list[float] = []
     losses: list[float] = []
@@ -144,34 +196,19 @@ def train(run: Run, data: Data, parts: Parts, on_step: Callable[[], None]) -> di
             step_seconds.append(time.perf_counter() - started)
             loss_seconds.append(seconds)
             losses.append(loss)
-        if epoch in drawn and not run.pilot:
+        if epoch in drawn:
             curve["epoch"].append(epoch)
-            curve["score"].append(evaluator.value(predict(model, data.validation.inputs), data.validation))
+            curve["score"].append(evaluator.value(predict(model, some.inputs), some))
             curve["training_loss"].append(statistics.fmean(losses))
             losses.clear()
-    on_step()
-    threshold, validation = evaluator.threshold(predict(model, data.validation.inputs), data.validation)
-    cost = {
+    return {
+        "curve": curve,
+        "gradient": {"start": start, "end": probe.look(model), "pixels": probe.elements},
         "step_ms": 1000 * statistics.median(step_seconds),
         "loss_ms": 1000 * statistics.median(loss_seconds),
         "steps": steps,
-    }
-    if probe is None:
-        return {"validation": validation, **cost}
-    outputs = predict(model, data.test.inputs)
-    if run.examples is not None:
-        shown = [outputs[index] for index in data.examples()]
-        answers = shown if evaluator.decider is None else evaluator.decider.answers(shown, threshold or 0.0)
-        np.savez_compressed(Path(run.folder) / run.examples, *[answer.numpy() for answer in answers])
-    return {
-        **evaluator.scores(outputs, data.test, threshold),
-        "validation": validation,
-        "curve": curve,
-        "gradient": {"start": start, "end": probe.look(model), "pixels": probe.elements},
-        **cost,
         "saved_mib": probe.saved,
         "peak_memory_mib": peak_memory(),
-        "examples": run.examples,
     }
 
 
@@ -245,34 +282,3 @@ def peak_memory() -> float | None:
         return None
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def exit_with_parent() -> None:
-    """The other end of stdin closes when whoever asked is gone, however it went."""
-    os.read(sys.stdin.fileno(), 1)
-    os._exit(1)
-
-
-def main() -> None:
-    started = time.monotonic()
-    run = Run(**json.loads(sys.stdin.readline()))
-    threading.Thread(target=exit_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes stdin
-    reply = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a loss prints is no reply
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-
-    def watch() -> None:
-        if time.monotonic() - started > run.limit:
-            raise TimeoutError(f"the run was not done after its limit of {run.limit:g} seconds")
-        faulthandler.dump_traceback_later(run.patience, exit=True)
-
-    watch()
-    seed_everything(run.block)
-    record = train(run, Data.load(Path(run.data)), Parts.of(run), watch)
-    print(json.dumps({"record": record}), file=reply, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,6 +12,7 @@ from losskit.building.references import Reference, load
 from losskit.experiment.tasks import Request as Wanted
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import InputError, Task
+from losskit.experiment.tuning import grid
 
 EXTRAS = ("cloudpickle", "jinja2", "joblib", "matplotlib", "PIL", "scipy", "skimage", "sklearn")
 
@@ -38,7 +39,7 @@ def check_rates(rates: Sequence[float]) -> tuple[float, ...]:
 
 def make_folder(out: Path) -> Path:
     try:
-        (out / "examples").mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be made a folder ({error.strerror}). Give another.") from error
     return out
@@ -80,11 +81,13 @@ def check_model(model: Any) -> None:
         raise InputError(f"The model is a function that makes one; got {type(model).__name__}.")
 
 
-def read_losses(losses: str | Sequence[Any] | Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+def read_losses(
+    losses: str | Sequence[Any] | Mapping[str, Any], spelled: Mapping[str, str] | None = None
+) -> tuple[list[str], dict[str, Any]]:
     """The name of each loss, and those that were given as objects. Each is built once, so that mistakes are told."""
     objects: dict[str, Any] = {}
     try:
-        named = named_losses(losses)
+        named = [(name, (spelled or {}).get(name, loss)) for name, loss in named_losses(losses)]
         if not named:
             raise InputError('There is no loss to compare; name some, as in --losses "dice, bce".')
     except ValueError as error:
@@ -115,12 +118,23 @@ def named_losses(losses: str | Sequence[Any] | Mapping[str, Any]) -> list[tuple[
 
 
 def command_of(
-    task: Task, losses: Sequence[str], baseline: str | None, model: Any, epochs: int, batch: int, blocks: int
+    task: Task,
+    losses: Sequence[str],
+    baseline: str | None,
+    model: Any,
+    epochs: int,
+    batch: int,
+    extent: Sequence[str],
+    rates: Sequence[float] = (),
+    margin: float | None = None,
 ) -> str:
-    """That does it all again, as far as it came."""
-    command = ["losskit", "compare", *task.arguments, "--losses", ", ".join(losses)]
+    """That does it all again; `extent` says how long."""
+    command = ["losskit", "compare", *task.arguments]
+    command += ["--losses", ", ".join(losses)] if tuple(losses) != task.losses else []
     command += ["--baseline", baseline or "none"] if baseline != task.baseline else []
     command += ["--model", model] if isinstance(model, str) else []
+    command += ["--rates", ", ".join(f"{rate:g}" for rate in rates)] if list(rates) != grid(task.learning_rate) else []
+    command += ["--margin", f"{margin:g}"] if margin is not None else []
     command += ["--epochs", str(epochs)] if epochs != task.epochs else []
     command += ["--batch-size", str(batch)] if batch != task.batch_size else []
-    return shlex.join([*command, "--blocks", str(max(blocks, 1))])
+    return shlex.join([*command, *extent])

@@ -1,89 +1,148 @@
 """What a comparison says in words, and no more than it can say."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
-from losskit.experiment.metrics import Metric
-from losskit.experiment.results import Interval, Pilot, Standing
-from losskit.experiment.statistics import FEWEST
+from losskit.experiment.levels import FEWEST, LOOKS
+from losskit.experiment.metrics import CLEAN, DICE
+from losskit.experiment.results import Findings, Standing, Tuning, Verdict
+from losskit.experiment.tasks.task import Task
+from losskit.experiment.words import counted, digits, duration, gain, listed, points
 
 FEW_GROUPS = 10
 
 
-def verdict(ranking: Sequence[Standing], metric: Metric, baseline: str | None, groups: int | None) -> str:
-    """One sentence: who ties for best, by how much over the baseline, and what would change the answer."""
-    if not ranking:
+def headline(verdicts: Sequence[Verdict], blocks: int) -> str:
+    """The decision: one or two short sentences, and the numbers that they rest on."""
+    if not verdicts or not verdicts[0].order:
         return "Every loss failed, so there is nothing to rank."
-    best = ranking[0]
-    if len(ranking) == 1:
-        return f"{best.loss} reaches {metric.label} {best_score(best, metric)}; it is the only loss here."
-    if best.blocks < FEWEST:
-        blocks = f"{best.blocks} block{'s' if best.blocks > 1 else ''}"
+    first = verdicts[0]
+    clean = next((each for each in verdicts[1:] if each.metric is CLEAN and each.pairs), None)
+    if first.kind == "none":
+        return f"{first.order[0]} is the only loss here, so there is nothing to compare it with."
+    if first.kind == "early":
         return (
-            f"{best.loss} scores highest so far, {metric.label} {best_score(best, metric)}, but with {blocks} that may "
-            f"be chance: {FEWEST} are the fewest that tell losses apart, and 5 or more tell them well."
+            f"{first.order[0]} scores highest so far, but after {counted(blocks, 'block')} that may be chance: "
+            f"{FEWEST} are the fewest that tell losses apart."
         )
-    parts = [together(ranking, metric), gain(ranking, baseline), change(ranking)]
-    if groups is not None and groups < FEW_GROUPS:
-        parts.append(f"the data hold {groups} independent groups, fewer than {FEW_GROUPS}, so other data may differ")
-    return "; ".join(part for part in parts if part) + "."
+    if first.baseline is None:
+        return without_baseline(first)
+    if first.chosen is None:
+        return keep(first, clean)
+    gained = gain(first.gains[first.chosen], first.metric)
+    if clean is None:
+        return f"{first.chosen} is better than {first.baseline}: {first.metric.label} {gained}.{as_good(first)}"
+    better = f"{first.chosen} segments the non-empty ones better ({gained} Dice over {first.baseline})"
+    return f"On images like these, some of them empty, {better}{of_empty(clean, first.chosen)}.{as_good(first)}"
 
 
-def best_score(standing: Standing, metric: Metric) -> str:
-    score = standing.scores[metric.key]
-    return "–" if score is None else f"{score.mean:.3g}" if abs(score.mean) >= 10 else f"{score.mean:.3f}"
+def as_good(verdict: Verdict) -> str:
+    """Who else may be as good as the chosen loss, which is then no choice between them."""
+    assert verdict.chosen is not None
+    pairs = {loss: verdict.pair(loss, verdict.chosen) for loss in verdict.order if loss != verdict.baseline}
+    tied = [loss for loss, pair in pairs.items() if pair is not None and not pair.separated]
+    return f" {listed(tied)} may be as good." if tied else ""
 
 
-def together(ranking: Sequence[Standing], metric: Metric) -> str:
-    tied = [standing.loss for standing in ranking if standing.ties]
-    score = f"{metric.label} {best_score(ranking[0], metric)}"
-    if len(tied) == 1:
-        return f"{tied[0]} is best ({score})"
-    whole = "all " if len(tied) == len(ranking) and len(tied) > 2 else ""
-    return f"{listed(tied)} {whole}tie for best ({score} for {tied[0]})"
-
-
-def gain(ranking: Sequence[Standing], baseline: str | None) -> str:
-    """Of the best over the baseline."""
-    best = ranking[0]
-    if baseline is None or not any(standing.loss == baseline for standing in ranking):
+def of_empty(clean: Verdict, chosen: str) -> str:
+    """What the loss that is better elsewhere does to empty images."""
+    pair = clean.pair(chosen, clean.baseline)
+    if pair is None or clean.baseline is None:
         return ""
-    if best.loss == baseline:
-        return f"nothing scores above {baseline} at its own best learning rate"
-    over = best.over_baseline
-    assert over is not None
-    if over.low is not None and over.low > 0:
-        return f"{best.loss} is {difference(over)} over {baseline} at its own best learning rate"
-    return f"over {baseline} at its own best learning rate {best.loss} gains {difference(over)}, which may be chance"
+    change = clean.gains[chosen]
+    if not pair.separated:
+        if pair.within(clean.margin):
+            return " and leaves as many of the empty ones clean"
+        return f"; what it does to empty ones is not decided ({gain(change, clean.metric)} of them left clean)"
+    if change.mean < 0:
+        more = f" but marks something in {points(change.mean)} more of the empty ones"
+        return f"{more}; keep {clean.baseline} if those matter"
+    return f" and leaves {points(change.mean)} more of the empty ones clean"
 
 
-def difference(value: Interval) -> str:
-    """0.012 [-0.020, 0.044]"""
-    if value.low is None or value.high is None:
-        return f"{value.mean:.3g}"
-    digits = 3 if abs(value.mean) < 10 else 1
-    return f"{value.mean:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+def keep(first: Verdict, clean: Verdict | None) -> str:
+    """Nothing is better than the baseline, as far as is known."""
+    baseline, label = first.baseline, first.metric.label
+    assert baseline is not None
+    assert first.bound is not None
+    if first.bound == 0:
+        text = f"Keep {baseline}: nothing is better."
+    else:
+        text = f"No clear winner. Keep {baseline}: nothing gains more than {digits(first.bound)} {label}."
+    if clean is not None and clean.chosen is not None:
+        over = points(clean.gains[clean.chosen].mean)
+        text = f"{text[:-1]}, but {clean.chosen} leaves {over} more of the empty images clean."
+    return text
 
 
-def change(ranking: Sequence[Standing]) -> str:
-    """What would change the answer: a smaller detectable difference, which more blocks give."""
-    blocks = ranking[0].blocks
-    tied = [standing.behind for standing in ranking[1:] if standing.ties and standing.behind is not None]
-    detectable = [pair.detectable for pair in tied if pair.detectable is not None]
-    if not detectable:
-        return f"{blocks} blocks separate it from the rest, and other data or a larger model may change that"
-    shown = f"{blocks} blocks show differences of {max(detectable):.2g} or more"
-    soonest = min((pair for pair in tied if pair.blocks_to_decide), key=lambda p: p.blocks_to_decide or 0, default=None)
-    if soonest is None:
-        return f"{shown}, and a thousand more would not separate them if they stay as they are"
-    return f"{shown}, and about {soonest.blocks_to_decide} more would separate {soonest.worse} from {soonest.better}"
+def without_baseline(first: Verdict) -> str:
+    best = first.order[0]
+    if first.chosen is not None:
+        return f"{best} is best: {first.metric.label} is better than with any other loss here."
+    tied = [loss for loss in first.order if (pair := first.pair(best, loss)) is None or not pair.separated]
+    if first.kind == "same":
+        return f"No clear winner: {listed(tied)} differ by less than {digits(first.margin)} {first.metric.label}."
+    return f"No clear winner: {listed(tied)} may each be best."
+
+
+def so_far(verdicts: Sequence[Verdict], blocks: int, seconds: float) -> str:
+    """What is known, and how long until a decision is likely, at so many seconds a block."""
+    if not verdicts or verdicts[0].kind == "none":
+        return ""
+    first = verdicts[0]
+    known = f"After {counted(blocks, 'block')}"
+    leader = next((loss for loss in first.order if loss in first.gains), None)
+    if leader is not None:
+        known += f": {leader} {gain(first.gains[leader], first.metric)} {first.metric.label} over {first.baseline}"
+    first_look = max(LOOKS[0] - blocks, 0)
+    over = first.pair(leader, first.baseline) if leader is not None else None
+    more = max(first_look, (over.blocks_to_decide or 0) if over is not None else 0)
+    if first.settled or not more:
+        return f"{known}."
+    return f"{known}; a decision is likely in about {duration(more * seconds)}."
+
+
+def about_numbers(findings: Findings) -> list[str]:
+    """What the table below the verdict holds."""
+    if findings.blocks < FEWEST or len(findings.ranking) < 2:
+        return [f"Test data, mean of {counted(findings.blocks, 'block')}."]
+    first = findings.verdicts[0]
+    said = [
+        f"Test data, mean of {findings.blocks} blocks, each a seed and a split; ± at 95 % over all losses and looks. "
+        "Losses that share a letter cannot be told apart.",
+    ]
+    if findings.detectable is not None:
+        said.append(
+            f"So many blocks find a difference of {digits(findings.detectable)} in four of five repeats; less than "
+            f"{digits(first.margin)} counts as the same."
+        )
+    return said
+
+
+def advice(verdicts: Sequence[Verdict], task: Task, budget: float | None) -> str:
+    """What to do next: a command, or a line of code."""
+    if not verdicts or not verdicts[0].pairs:
+        return ""
+    first = verdicts[0]
+    if not first.settled:
+        longer = f"{max(10.0, 3 * (budget or 0.0)):g}"
+        return f"Next, to look longer: {shlex.join(['losskit', 'compare', *task.arguments, '--budget', longer])}"
+    chosen = first.chosen or first.baseline or first.order[0]
+    if task.is_users:
+        return f"Next, to use it: criterion = losskit.build({chosen!r})"
+    worth = [loss for loss in dict.fromkeys((chosen, first.baseline)) if loss is not None]
+    worth += [] if first.chosen else [loss for loss in first.order if loss not in worth][:2]
+    own = {"segmentation": "--images DIR --masks DIR", "labels": "--csv FILE --target COLUMN"}
+    data = own["segmentation" if task.metrics[0] is DICE else "labels"]
+    return f"Next, on your own data: losskit compare {data} --losses {shlex.quote(', '.join(worth))}"
 
 
 def cautions(
+    verdicts: Sequence[Verdict],
     ranking: Sequence[Standing],
-    pilots: Sequence[Pilot],
+    tunings: Sequence[Tuning],
     lost: Mapping[str, str],
     groups: int | None,
-    baseline: str | None,
 ) -> tuple[str, ...]:
     """What a reader of the verdict must know as well; `lost` holds why losses without any result failed."""
     said = []
@@ -92,7 +151,13 @@ def cautions(
             f"The data hold {groups} independent groups. With fewer than {FEW_GROUPS} the intervals tell about these "
             "data and little about others."
         )
-    for each in pilots:
+    if len(verdicts) > 1 and verdicts[0].order[:1] != verdicts[1].order[:1] and verdicts[1].chosen is not None:
+        one, other = verdicts[0], verdicts[1]
+        said.append(
+            f"The ranking depends on the score: by {one.metric.label} {one.order[0]} is first, by "
+            f"{other.metric.label} {other.order[0]}."
+        )
+    for each in tunings:
         if each.edge is not None:
             side = "low" if each.edge == "lowest" else "high"
             said.append(
@@ -103,8 +168,8 @@ def cautions(
     if moved:
         only = "only moves" if len(moved) == 1 else "only move"
         said.append(
-            f"{listed(moved)} {only} the threshold: the difference to {baseline} at 0.5 is gone when both choose their "
-            "threshold on validation data."
+            f"{listed(moved)} {only} the threshold: the difference to {verdicts[0].baseline} at 0.5 is gone when both "
+            "choose their threshold on validation data."
         )
     said += [
         f"{standing.loss} failed in {standing.failed} of {standing.blocks + standing.failed} blocks."
@@ -113,7 +178,3 @@ def cautions(
     ]
     said += [f"{loss} has no result: {why}." for loss, why in lost.items()]
     return tuple(said)
-
-
-def listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

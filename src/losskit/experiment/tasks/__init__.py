@@ -22,6 +22,7 @@ class Request:
     foreground: float | None = None
     empty: float | None = None
     classes: int | None = None
+    size: int | None = None  # of the longest side of an image, in pixels
 
 
 def make_task(request: Request | str | None = None) -> Task:
@@ -33,7 +34,7 @@ def make_task(request: Request | str | None = None) -> Task:
     if request.images is not None and request.masks is not None:
         from losskit.experiment.tasks.folder import folder_task
 
-        return folder_task(request.images, request.masks, request.groups, request.test)
+        return folder_task(request.images, request.masks, request.groups, request.test, request.size)
     if request.csv is not None and request.target is not None:
         from losskit.experiment.tasks.table import table_task
 
@@ -80,6 +81,8 @@ def forbid(request: Request) -> None:
     for option in ("groups", "test"):
         if getattr(request, option) is not None and request.images is None and request.csv is None:
             raise InputError(f"--{option} is for your own data: give --images DIR --masks DIR or --csv FILE as well.")
+    if request.size is not None and request.images is None:
+        raise InputError("--size is for images of yours: give --images DIR --masks DIR as well.")
     for option in ("foreground", "empty", "classes"):
         if getattr(request, option) is not None and (own and request.name not in ("scenes", "scenes-3d")):
             raise InputError(f"--{option} is an option of the tasks scenes and scenes-3d.")

@@ -1,7 +1,8 @@
 """Handwritten digits with a flaw in the training labels: which loss forgives it?"""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ COUNTS = {"train": 800, "validation": 300}
 
 RATIO = 50  # the commonest digit to the rarest
 COMMONEST = {"train": 100, "validation": 50}  # images of a 0
+
+IN_TRAINING = [round(COMMONEST["train"] * RATIO ** (-digit / 9)) for digit in range(10)]
 
 Indices = NDArray[Any]
 
@@ -56,6 +59,8 @@ class NoisyDigits(Digits):
     )
     metrics: tuple[Metric, ...] = (ACCURACY,)
     losses: tuple[str, ...] = ("ce", "ce(label_smoothing=0.1)", "focal(gamma=2)", "gce(q=0.7)", "sce")
+    epochs: int = 13
+    learning_rate: float = 1e-3
     arguments: tuple[str, ...] = ("--task", "digits-noisy")
 
     def parts(self, rng: np.random.Generator, labels: Indices) -> dict[str, Indices]:
@@ -77,7 +82,8 @@ class LongTailDigits(Digits):
         "The test holds the rest and counts every digit alike. Each seed draws another split."
     )
     metrics: tuple[Metric, ...] = (BALANCED, ACCURACY)
-    losses: tuple[str, ...] = ("ce", "ce(label_smoothing=0.1)", "focal(gamma=2)", "gce(q=0.7)")
+    losses: tuple[str, ...] = ("ce", "logit-adjusted ce", "ce(label_smoothing=0.1)", "focal(gamma=2)")
+    spelled: Mapping[str, str] = field(default_factory=lambda: {"logit-adjusted ce": f"ce(prior={IN_TRAINING})"})
     arguments: tuple[str, ...] = ("--task", "digits-longtail")
 
     def parts(self, rng: np.random.Generator, labels: Indices) -> dict[str, Indices]:

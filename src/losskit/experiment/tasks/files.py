@@ -14,6 +14,8 @@ from losskit.experiment.tasks.task import InputError
 NIFTI = (".nii", ".nii.gz")
 ARRAYS = (".npy", *NIFTI)  # may hold volumes
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", *ARRAYS)
+# What files that are broken, or made to fill the memory, raise in those who read them.
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, Image.DecompressionBombError)
 NAMED = 5  # files that one message names
 
 Array = NDArray[Any]
@@ -82,7 +84,7 @@ def read_pairs(pairs: list[tuple[Path, Path]]) -> tuple[list[Array], list[Array]
 def read(path: Path, *, is_mask: bool) -> Array:
     try:
         if suffix_of(path) == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
+            return np.array(np.load(path, allow_pickle=False, mmap_mode="r"))  # no more than the file holds
         if suffix_of(path) in NIFTI:
             return read_nifti(path)
         if suffix_of(path) in (".tif", ".tiff"):
@@ -90,7 +92,7 @@ def read(path: Path, *, is_mask: bool) -> Array:
         with Image.open(path) as picture:
             flat = picture.mode in ("P", "CMYK") and not is_mask  # a mask's palette indices are its classes
             return np.asarray(picture.convert("RGB") if flat else picture)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path.name} cannot be read ({error})") from error
 
 

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from losskit.experiment.tasks.files import Array, find_pairs, listed, read_pairs, stem_of
 from losskit.experiment.tasks.splits import held_out, split_groups
-from losskit.experiment.tasks.task import DICE, FALSE_ALARMS, VOID, Data, InputError, Split, Task
+from losskit.experiment.tasks.task import CLEAN, DICE, VOID, Data, InputError, Split, Task
 
-LONGEST = {2: 256, 3: 64}  # pixels a side of images and of volumes; larger ones are scaled down to this
+LONGEST = {2: 128, 3: 48}  # pixels a side of images and of volumes; larger ones are scaled down, unless told
+ITEMS = {2: 2000, 3: 600}  # that a run goes through, at least: some hundred steps
 FEWEST = 5  # pairs that can be split into three parts
 MOST_CLASSES = 64
 
@@ -50,7 +51,9 @@ class Folder(Task):
         return truth.float()[None]
 
 
-def folder_task(images: Path, masks: Path, groups: str | None = None, test: Path | None = None) -> Folder:
+def folder_task(
+    images: Path, masks: Path, groups: str | None = None, test: Path | None = None, size: int | None = None
+) -> Folder:
     """Read and check every pair; whatever is wrong is said at once, by file name."""
     pairs, notes = find_pairs(images, masks)
     own = len(pairs)
@@ -64,23 +67,29 @@ def folder_task(images: Path, masks: Path, groups: str | None = None, test: Path
     labels, classes, said = map_values(labels)
     notes += said
     volumes = labels[0].ndim == 3
-    longest = LONGEST[labels[0].ndim]
+    longest = size or LONGEST[labels[0].ndim]
     if max(max(label.shape) for label in labels) > longest:
         what = "Volumes larger than {} voxels" if volumes else "Images larger than {} pixels"
-        notes.append(f"{what.format(longest)} were scaled down to that; scores are of the scaled masks.")
-        pictures = [shrink(picture, is_mask=False) for picture in pictures]
-        labels = [shrink(label, is_mask=True) for label in labels]
+        notes.append(
+            f"{what.format(longest)} were scaled down to that (--size sets another); scores are of the scaled masks."
+        )
+        pictures = [shrink(picture, longest, is_mask=False) for picture in pictures]
+        labels = [shrink(label, longest, is_mask=True) for label in labels]
     channels = max(picture.shape[-1] for picture in pictures)
     pictures = [np.broadcast_to(picture, (*picture.shape[:-1], channels)).astype(np.float32) for picture in pictures]
+    epochs = max(5, -(-ITEMS[labels[0].ndim] // own))
+    notes.append(f"Each run goes through the training data {epochs} times, as their number suggests (--epochs).")
     independent, where = held_out(keys, own, "image" if groups is None else "group")
     kind = "Binary segmentation" if classes == 1 else f"Segmentation into {classes} classes"
     binary = ("dice", "bce", "dice + bce", "focal(gamma=2)")
     return Folder(
         name="images",
         about=f"{kind} of {own} {'volumes' if volumes else 'images'} in {images} with masks in {masks}. {where}",
-        metrics=(DICE, FALSE_ALARMS),
+        metrics=(DICE,),
+        apart=CLEAN if any(not (label > 0).any() for label in labels) else None,
+        is_users=True,
         losses=binary if classes == 1 else ("dice", "ce", "dice + ce", "focal(gamma=2)"),
-        epochs=max(5, -(-800 // own)) if volumes else max(10, -(-2400 // own)),  # some hundred steps
+        epochs=epochs,
         batch_size=2 if volumes else 8,
         learning_rate=3e-3,
         baseline="bce" if classes == 1 else "ce",
@@ -88,6 +97,7 @@ def folder_task(images: Path, masks: Path, groups: str | None = None, test: Path
             *("--images", str(images), "--masks", str(masks)),
             *(() if groups is None else ("--groups", groups)),
             *(() if test is None else ("--test", str(test))),
+            *(() if size is None else ("--size", str(size))),
         ),
         notes=tuple(notes),
         groups=independent,
@@ -145,10 +155,10 @@ def said_of(known: list[int], void: list[int]) -> Iterator[str]:
         yield "255 in the masks was taken as unknown: those pixels neither train nor count."
 
 
-def shrink(pixels: Array, *, is_mask: bool) -> Array:
+def shrink(pixels: Array, longest: int, *, is_mask: bool) -> Array:
     """A mask, ([D,] H, W), or a picture with channels at the end."""
     space = pixels.shape if is_mask else pixels.shape[:-1]
-    scale = LONGEST[len(space)] / max(space)
+    scale = longest / max(space)
     if scale >= 1:
         return pixels
     shape = tuple(max(1, round(side * scale)) for side in space)

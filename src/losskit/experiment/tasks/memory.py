@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.experiment.metrics import ACCURACY, BALANCED, DICE, MAE, REGRESSION, Metric
+from losskit.experiment.metrics import ACCURACY, CLEAN, DICE, MAE, RANKING, Metric, Range
 from losskit.experiment.tasks.splits import split_groups
 from losskit.experiment.tasks.task import Data, InputError, Kind, Split, Task
 
 STEPS = 300  # of training, when the caller does not say how many epochs
-KNOWN = {metric.key: metric for metric in (DICE, ACCURACY, BALANCED, *REGRESSION)}
+KNOWN = {metric.key: metric for metric in RANKING}
 DEFAULTS = {"segmentation": DICE, "classification": ACCURACY, "regression": MAE}
 
 
@@ -77,6 +77,8 @@ def given_task(
         epochs=max(10, -(-STEPS * batch // count)),
         batch_size=batch,
         learning_rate=3e-3,
+        is_users=True,
+        apart=CLEAN if kind == "segmentation" and metric is None and some_empty(parts) else None,
         baseline="mse" if kind == "regression" else "bce" if classes == 1 else "ce",
         groups=len(set(of_group)) if pooled else None,
         parts=parts,
@@ -84,6 +86,10 @@ def given_task(
         kind=kind,
         of_group=of_group,
     )
+
+
+def some_empty(parts: dict[str, Split]) -> bool:
+    return any(not (target > 0).any() for part in parts.values() for target in part.targets)
 
 
 def read(value: Any, name: str) -> tuple[list[Tensor], list[Tensor]]:
@@ -152,7 +158,7 @@ def chosen_metric(metric: Any, kind: Kind) -> Metric:
         return metric
     if callable(metric):
         name = str(getattr(metric, "__name__", "metric"))
-        return Metric(name, name.replace("_", " "), getattr(metric, "higher_is_better", True))
+        return Metric(name, name.replace("_", " "), getattr(metric, "higher_is_better", True), range=Range.ANY)
     if metric not in KNOWN:
         raise InputError(
             f"There is no metric {metric!r}; choose {', '.join(KNOWN)}, or give a function of (outputs, targets) that "

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch.nn import functional as F
 
 from losskit.experiment.tasks.coins import Coins
-from losskit.experiment.tasks.task import DICE, FALSE_ALARMS, Data, InputError, Split, Task
+from losskit.experiment.tasks.task import CLEAN, DICE, Data, InputError, Split, Task
 
 TEXTURES = ("grass", "gravel", "brick")
 COLUMNS = {"train": (0, 256), "validation": (256, 352), "test": (352, 512)}  # of the 512 x 512 textures
@@ -31,8 +31,8 @@ Labels = NDArray[np.int64]
 class Scenes(Task):
     """As drawn by `scenes`."""
 
-    shape: tuple[int, ...] = (48, 48)  # (H, W) or (D, H, W)
-    counts: tuple[int, int, int] = (160, 40, 100)
+    shape: tuple[int, ...] = (32, 32)  # (H, W) or (D, H, W)
+    counts: tuple[int, int, int] = (160, 200, 600)
     foreground: float = FOREGROUND
     empty: float = EMPTY
     classes: int = 1
@@ -110,13 +110,14 @@ def scenes(
     foreground = FOREGROUND if foreground is None else foreground
     empty = EMPTY if empty is None else empty
     classes = 1 if classes is None else classes
-    if not 0.005 <= foreground <= 0.4:
-        raise InputError(f"--foreground is the share of pixels to find, from 0.005 to 0.4; got {foreground:g}.")
+    least = 0.005 if volumes else 0.01  # of what a digit of five pixels a side can be drawn for
+    if not least <= foreground <= 0.4:
+        raise InputError(f"--foreground is the share of pixels to find, from {least:g} to 0.4; got {foreground:g}.")
     if not 0 <= empty <= 0.9:
         raise InputError(f"--empty is the share of images with nothing to find, from 0 to 0.9; got {empty:g}.")
     if not 1 <= classes <= MOST_CLASSES:
         raise InputError(f"--classes is from 1 to {MOST_CLASSES} (background and ten digits); got {classes}.")
-    shape, counts = ((16, 32, 32), (48, 16, 32)) if volumes else ((48, 48), (160, 40, 100))
+    shape, counts = ((16, 32, 32), (48, 16, 32)) if volumes else ((32, 32), (160, 200, 600))
     what = {1: "handwritten digits", 2: "a handwritten 0"}.get(
         classes, f"handwritten digits from 0 to {classes - 2}, each a class of its own,"
     )
@@ -129,7 +130,8 @@ def scenes(
         f"{counts[0]} {things} to train on, {counts[1]} for validation and {counts[2]} to test. {share(empty)} of them "
         f"hold no digit; in the others digits cover about {100 * foreground:.2g} % of the {things[:-1]}. "
         f"Each seed draws other {things}; digits and parts of the photographs never occur in two of the three parts.",
-        metrics=(DICE, FALSE_ALARMS) if empty else (DICE,),
+        metrics=(DICE,),
+        apart=CLEAN if empty else None,
         losses=("dice", "bce", "dice + bce", "focal(gamma=2)", "mean_focal")
         if classes == 1
         else ("dice", "ce", "dice + ce", "focal(gamma=2)"),

@@ -98,6 +98,7 @@ def table_task(path: Path, target: str, groups: str | None = None, test: Path | 
         epochs=min(200, max(5, -(-16000 // own))),  # some 300 steps
         batch_size=32,
         learning_rate=3e-3,
+        is_users=True,
         baseline="mse" if kind == "regression" else "bce" if classes == 1 else "ce",
         arguments=(
             *("--csv", str(path), "--target", target),

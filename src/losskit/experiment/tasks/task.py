@@ -1,9 +1,11 @@
 """What a task gives: data in three parts, how to train on it, and which scores count."""
 
 import hashlib
+import io
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,8 +14,8 @@ from torch import Tensor
 
 from losskit.experiment.metrics import ACCURACY as ACCURACY
 from losskit.experiment.metrics import BALANCED as BALANCED
+from losskit.experiment.metrics import CLEAN as CLEAN
 from losskit.experiment.metrics import DICE as DICE
-from losskit.experiment.metrics import FALSE_ALARMS as FALSE_ALARMS
 from losskit.experiment.metrics import MAE as MAE
 from losskit.experiment.metrics import Metric as Metric
 
@@ -78,13 +80,16 @@ class Data:
         return full[: count - len(shown_empty)] + shown_empty
 
     def save(self, path: Path) -> None:
-        parts = {name: vars(getattr(self, name)) for name in PARTS}
-        torch.save({"classes": self.classes, "kind": self.kind, "scale": self.scale, **parts}, path)
+        """Through memory, so that a full disk is an OSError that says so."""
+        parts = {name: packed(getattr(self, name)) for name in PARTS}
+        content = io.BytesIO()
+        torch.save({"classes": self.classes, "kind": self.kind, "scale": self.scale, **parts}, content)
+        path.write_bytes(content.getbuffer())
 
     @classmethod
     def load(cls, path: Path) -> "Data":
         saved = torch.load(path, weights_only=True)
-        splits = {name: Split(**saved[name]) for name in PARTS}
+        splits = {name: Split(*(unpacked(*each) for each in saved[name])) for name in PARTS}
         return cls.of(splits, saved["classes"], saved["kind"], saved["scale"])
 
     @classmethod
@@ -101,6 +106,19 @@ class Data:
         return digest.hexdigest()[:16]
 
 
+def packed(split: Split) -> list[tuple[Tensor, list[tuple[int, ...]]]]:
+    """Inputs and targets, each as one tensor and the shapes of the items: a thousand tensors take half a second."""
+    return [
+        (torch.cat([item.flatten() for item in items]) if items else torch.empty(0), [tuple(i.shape) for i in items])
+        for items in (split.inputs, split.targets)
+    ]
+
+
+def unpacked(flat: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
+    parts = torch.split(flat, [math.prod(shape) for shape in shapes]) if shapes else ()
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """The first metric ranks the losses."""
@@ -112,10 +130,13 @@ class Task(ABC):
     epochs: int
     batch_size: int
     learning_rate: float  # the middle of the rates that are tried
+    spelled: Mapping[str, str] = field(default_factory=dict)  # what `build` reads, of losses with a name of their own
     baseline: str = "bce"  # the loss that everyone has, which the verdict measures gains against
     notes: tuple[str, ...] = ()  # what was decided about the user's data
     arguments: tuple[str, ...] = ()  # of the command line, to make the same task again
     groups: int | None = None  # independent images, patients, slides or rows; None where a seed draws new ones
+    is_users: bool = False
+    apart: Metric | None = None  # a score that ranks the losses apart from the first, and chooses nothing
     picture: "Task | None" = None  # trained on once to be shown in the report, never to rank
 
     @abstractmethod

@@ -55,6 +55,8 @@
   }
 
   // Tables copy out as CSV, with the ends of intervals in columns of their own.
+  // A cell that starts as a formula does is text for a spreadsheet as well.
+  const plain = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
   const quote = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const csv = (table) => {
     const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
@@ -70,7 +72,7 @@
         return ends ? [main, cell.dataset.low || "", cell.dataset.high || ""] : [main];
       }));
     }
-    return lines.map((line) => line.map(quote).join(",")).join("\n") + "\n";
+    return lines.map((line) => line.map(plain).map(quote).join(",")).join("\n") + "\n";
   };
   const copy = async (text) => {
     try {

@@ -1,12 +1,11 @@
-"""Each loss's own learning rate: the same trials for every loss, scored on validation data, anew in every block."""
+"""Each loss's own learning rate: every rate is trained to the end in every block, and chosen on validation data."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 
-from losskit.experiment.results import Pilot, Record, Tried
+from losskit.experiment.results import Record, Tried, Tuning
 
 FACTOR = 3.0  # between neighbouring rates
-LENGTH = 1 / 3  # of the training, as pilots are run
 WIDENINGS = 2  # rates that are added, at most, on either side
 
 
@@ -44,8 +43,8 @@ def next_rate(scores: Mapping[float, float | None], first: Sequence[float], *, h
     return rate if min(first) / reach < rate < max(first) * reach else None
 
 
-def pilot(loss: str, records: Sequence[Record], measured: Mapping[int, float]) -> Pilot:
-    """What the pilot runs of one loss found in every block, and the rate at which each block was measured."""
+def tuning_of(loss: str, records: Sequence[Record], measured: Mapping[int, float]) -> Tuning:
+    """What the tuning runs of one loss found in every block, and the rate at which each block was measured."""
     blocks = sorted({record["block"] for record in records} | set(measured))
     tried = []
     for rate in sorted({record["rate"] for record in records}):
@@ -57,7 +56,7 @@ def pilot(loss: str, records: Sequence[Record], measured: Mapping[int, float]) -
         edge_of(rate, [r["rate"] for r in records if r["block"] == block]) for block, rate in sorted(measured.items())
     ]
     common = statistics.mode(edges) if edges else None
-    return Pilot(
+    return Tuning(
         loss=loss,
         tried=tuple(tried),
         chosen=statistics.mode([measured[block] for block in sorted(measured)]) if measured else None,
