@@ -28,7 +28,7 @@ def detached(input, target):
     return F.mse_loss(input.detach(), target) + 0 * input.sum()
 
 def vague(input, target):
-    return (input * target).sum()
+    return (input * target).sum().sin()
 
 class Needs:
     def __init__(self, gamma):

@@ -12,6 +12,7 @@ from check.cases import CASES, Case
 from losskit.checker import Unsure
 
 FAMILIES = ("segmentation", "classification", "regression", "pairs")
+FRESH = ("fresh",)
 ASIDE = ("aside_sound", "aside_faulty")
 
 
