@@ -7,21 +7,19 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 from check.cases import CASES
-from check.run import ASIDE, FAMILIES, FRESH, Row, cases
+from check.run import ASIDE, FAMILIES, FRESH, Row, asked, cases
 
 from losskit.checker import battery
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
 
-# Not asked here: what takes long, and never makes a loss faulty by itself.
-SLOW = ("compile", "export", "half-sums-overflow", "saves-more", "peak-memory", "copies", "empty-batch")
 EVERY = 3  # one case in so many; `python benchmarks/check` runs them all
 ALL = cases(FAMILIES)
 
 
 def row_of(case):
     try:
-        report = battery.run(Subject.of(case.loss), select=[each for each in battery.checks() if each not in SLOW])
+        report = battery.run(Subject.of(case.loss), select=asked())
     except Unsure as error:
         return Row(case, "unsure", "", (), 0.0, str(error))
     assert not report.with_status("failed"), report.with_status("failed")

@@ -412,7 +412,7 @@ class _Probe:
         """A loss of numbers by its names alone."""
         if len(self.required) == 2 and self.required[0].lower() in _INPUTS and self.required[1].lower() in _TARGETS:
             for form, spatial, trial, reason in running:
-                if form.key == ("regression", "values", "same"):
+                if form.key == ("regression", "values", "same") and fits.monotone(trial, form):
                     return form, spatial, trial, [], [f"its names say a prediction and a target, and yet {reason}"]
         return None
 
@@ -420,6 +420,7 @@ class _Probe:
         """A reading in which right answers cost less than random and wrong ones, whatever else does not fit."""
         for form, spatial, trial, reason in running:
             plain = form.labels or form.key == ("regression", "values", "same")
+            plain = plain and "neither is a label" not in reason
             if plain and fits.roughly(trial, form):
                 return form, spatial, trial, [], [f"right answers cost less than wrong ones, and yet {reason}"]
         return None

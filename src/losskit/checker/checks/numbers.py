@@ -24,6 +24,7 @@ from losskit.checker.checks.tools import (
     value,
 )
 from losskit.checker.finding import Found, Severity
+from losskit.checker.listening import heard
 from losskit.checker.registry import check
 from losskit.checker.repro import literal
 from losskit.checker.spec import Spec
@@ -351,19 +352,8 @@ def autocast(subject: Subject) -> Iterator[Found]:
 )
 def unsafe_on_gpu_autocast(subject: Subject) -> Iterator[Found]:
     """Does it leave alone what autocast refuses on a GPU?"""
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    called = []
-
-    class Listen(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-            called.append(str(func))
-            return func(*args, **(kwargs or {}))
-
     tensors = subject.example(batch=1)
-    with Listen():  # type: ignore[no-untyped-call]
-        value(subject, *tensors)
-    if any(each.startswith("aten.binary_cross_entropy.") for each in called):
+    if any(call.name == "binary_cross_entropy" for call in heard(subject, *tensors)):
         yield Found(
             "calls binary_cross_entropy on probabilities",
             {"calls": "torch.nn.functional.binary_cross_entropy"},
