@@ -138,7 +138,7 @@ def test_code_that_makes_a_loss_again(loss):
 
 
 def test_a_loss_without_a_name_is_left_to_its_user():
-    origin = origin_of(lambda input, target: F.mse_loss(input, target))
+    origin = origin_of(lambda x, y: F.mse_loss(x, y))
     names = {"criterion": origin.build()}
     exec(f"{origin.imports}\n{origin.construction()}", names)
     assert names["criterion"](LOSS, LOSS) == 0
