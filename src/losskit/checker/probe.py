@@ -351,11 +351,12 @@ class _Probe:
         if said.kind and (len(ways) == 1 or (said.scores and ways)):
             form, spatial, trial, reason = tried.running[0]
             return form, spatial, trial, [], [f"as told; by itself it would not be taken for it: {reason}"]
-        running = sorted(tried.running, key=lambda each: not each[0].labels)
+        in_order = tried.running
+        running = sorted(in_order, key=lambda each: not each[0].labels)
         if not said.anything and running:
             found = (
                 self._without_gradient(running)
-                or self._negated(running)
+                or self._negated(in_order)
                 or self._by_last(running)
                 or self._nearest([each for each in running if each[0].labels])
                 or self._named(running)
@@ -387,7 +388,7 @@ class _Probe:
         """A reading in which minus the loss follows the right answer."""
         for form, spatial, trial, _ in running:
             group = next((group for group in _GROUPS if group.holds(form)), None)
-            if group is None or form.kind == "penalty":
+            if group is None or form.kind not in ("binary", "multilabel", "multiclass", "regression", "pairs"):
                 continue
             try:
                 group.fits(trial.negated(), form)
