@@ -173,7 +173,7 @@ def _in_any_order(trial: Trial, form: Form) -> bool:
 
 def fits_numbers(trial: Trial, form: Form) -> None:
     """Raise DoesNotFit unless the loss is least where the input is what the target asks for."""
-    if not trial.spatial and form.scores == "values":
+    if not trial.spatial and form.scores in ("values", "rates", "log_rates"):
         require(_in_any_order(trial, form), "samples are compared with those beside them, so these are positions")
     for seed in _SEEDS:
         best, *others = examples.make(*form.key, trial.draw(form, True, 1.0, seed))

@@ -139,6 +139,8 @@ def _spec(probe: _Probe, form: Form, spatial: tuple[int, ...], trial: Trial, als
     order = _SPATIAL if form.labels else _FLAT
     wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in _NARROW))
     wide = wide and spatial != _LARGE
+    if wide and form.kind == "regression":  # the sizes before were tried, and did not fit
+        order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
     taken = {n.name for n in probe.names[: len(tensors)]} - {each.name for each in trial.way.extras}
@@ -264,7 +266,8 @@ class _Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        for group in _GROUPS:
+        boxes = [_BOXES] if any(word in self.hints for word in ("box", "iou")) else []
+        for group in (*boxes, *_GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
                 self._try(call, [form for form in held if form.kind == kind], group.fits, tried)
@@ -504,6 +507,7 @@ def _last(form: Form) -> bool:
     return form.layout in ("above", "alone")
 
 
+_BOXES = _Group(lambda f: f.layout == "boxes", fits.fits_narrow)
 # In the order in which they are tried: what is asked for most exactly comes first.
 _GROUPS = (
     _Group(lambda f: f.layout == "log-variance", fits.fits_prior),
