@@ -222,7 +222,7 @@ def many_copies(input: Tensor, target: Tensor) -> Tensor:
     same_shape(input, target)
     made = mse(input, target)
     for _ in range(4):
-        made = made + 0 * (input.exp() * 0).sum()
+        made = made + 0 * (input.tanh() * 0).sum()
     return made
 
 

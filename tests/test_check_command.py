@@ -28,7 +28,7 @@ def detached(input, target):
     return F.mse_loss(input.detach(), target) + 0 * input.sum()
 
 def vague(input, target):
-    return (input * target).sum()
+    return (input * target).sum().sin()
 
 class Needs:
     def __init__(self, gamma):
@@ -85,7 +85,7 @@ def test_unsure_exits_2_and_says_which_option_to_pass():
     assert result.exit_code == 2
     assert result.stdout == ""
     assert "unsure" in result.stderr
-    assert "--kind binary --scores logits" in result.stderr
+    assert "--kind regression --scores values" in result.stderr
 
 
 def test_a_trap_fails_only_where_it_is_strict():

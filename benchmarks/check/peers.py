@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import sys
 import warnings
 from collections import Counter
@@ -21,11 +22,8 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / 
 from torch import nn  # noqa: E402
 
 import losskit  # noqa: E402
-from losskit.checker import (  # noqa: E402
-    Severity,
-    Unsure,
-    battery,
-)
+from losskit.checker import Severity, Unsure, battery  # noqa: E402
+from losskit.checker.finding import said as evidence  # noqa: E402
 
 MODULES = {
     "monai": "monai.losses",
@@ -77,7 +75,12 @@ LEFT_OUT = {  # what is no loss of two tensors, or wraps another one
     ),
     *("JointLoss", "WeightedLoss", "SURELoss", "AUCMLoss", "FocalCosineLoss"),
 }
-SLOW = ("compile", "export", "half-sums-overflow", "saves-more", "peak-memory")
+KEPT = Path(__file__).parent / "said"
+PAGE = Path(__file__).parents[2] / "docs" / "measure" / "peers.md"
+SLOW = (  # what never makes a loss faulty by itself
+    *("compile", "export", "half-sums-overflow", "saves-more", "peak-memory", "copies", "unsafe-on-gpu-autocast"),
+    *("float64-lost", "empty-batch", "weights-stay-behind", "keeps-graph"),
+)
 
 
 @dataclass(frozen=True)
@@ -133,21 +136,45 @@ def said_of(peer: Peer) -> tuple[str, str]:
     ]
     spec = report.spec
     taken = "" if spec is None else f"{spec.kind} {spec.scores} {spec.layout}"
-    first = f"{faults[0].check}: {faults[0].what}" if faults else ""
+    first = f"`{faults[0].check}`: {faults[0].what}; {evidence(faults[0].evidence)}" if faults else ""
     return ("faulty" if report.exit_code() else "sound"), f"({taken}) {first}"
 
 
+def page(kept: dict[str, list[list[str]]]) -> str:
+    """The page of what is kept."""
+    lines = [
+        "# Every loss of the libraries installed",
+        "",
+        "What `losskit check` says of each, as `python benchmarks/check/peers.py` found it, with the numbers of the",
+        f"first fault. Not installed, and left out: {', '.join(name for name in MODULES if name not in kept)}.",
+        "",
+        "| library | sound | with a fault | unsure | not made without more options |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for library, rows in kept.items():
+        counts = Counter(verdict for _, verdict, _ in rows)
+        told = " | ".join(str(counts[verdict]) for verdict in ("sound", "faulty", "unsure", "not made"))
+        lines.append(f"| {library} | {told} |")
+    for library, rows in kept.items():
+        lines += ["", f"## {library}", "", "| loss | verdict | taken for, and the first fault |", "| --- | --- | --- |"]
+        lines += [f"| `{name}` | {verdict} | {said.replace('|', '/')} |" for name, verdict, said in rows]
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> int:
-    counts: Counter[str] = Counter()
-    for library in arguments or MODULES:
+    wanted = [each for each in arguments if not each.startswith("-")]
+    for library in wanted or MODULES:
         if installed(library) is None:
             print(f"{library}: not installed, left out")
             continue
+        rows = []
         for peer in losses_of(library):
             verdict, said = said_of(peer)
-            counts[f"{library} {verdict}"] += 1
+            rows.append([peer.name, verdict, said])
             print(f"{library:12} {peer.name:34} {verdict:8} {said}", flush=True)
-    print(dict(counts))
+        (KEPT / f"{library}.json").write_text(json.dumps(rows, indent=1) + "\n")
+    kept = {file.stem: json.loads(file.read_text()) for file in sorted(KEPT.glob("*.json"))}
+    PAGE.write_text(page(kept))
     return 0
 
 

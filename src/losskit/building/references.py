@@ -170,9 +170,26 @@ def _file(place: str) -> ModuleType:
         specification.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
+        if (
+            isinstance(error, ImportError)
+            and "relative import" in str(error)
+            and (path.parent / "__init__.py").is_file()
+        ):
+            return _in_package(path)
         raise ValueError(f"{place} does not load: {type(error).__name__}: {error}{_line(error, path)}") from error
     _loaded[path] = (written, module)
     return module
+
+
+def _in_package(path: Path) -> ModuleType:
+    """The module of a file that imports from its own package."""
+    root = path.parent
+    while (root.parent / "__init__.py").is_file():
+        root = root.parent
+    if str(root.parent) not in sys.path:
+        sys.path.append(str(root.parent))
+    parts = path.relative_to(root.parent).with_suffix("").parts
+    return _module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
 
 
 def _line(error: Exception, path: Path) -> str:
@@ -190,6 +207,11 @@ def _module(place: str) -> ModuleType:
     try:
         return importlib.import_module(place)
     except ModuleNotFoundError as error:
+        top = Path(place.split(".")[0])
+        if str(Path.cwd()) not in sys.path and (top.is_dir() or top.with_suffix(".py").is_file()):
+            sys.path.append(str(Path.cwd()))  # a package of the folder where the command is typed
+            importlib.invalidate_caches()
+            return _module(place)
         beside = f"{place.replace('.', '/')}.py"
         advice = f" For the file write {beside}:name." if Path(beside).is_file() else " Is it installed here?"
         raise ValueError(f"{place} cannot be imported: {error}.{advice}") from error

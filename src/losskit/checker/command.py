@@ -10,6 +10,7 @@ import typer
 from losskit.checker.checking import check as run_check
 from losskit.checker.finding import Report
 from losskit.checker.isolation import DEFAULT_SECONDS
+from losskit.checker.origin import with_hint
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Unsure
 from losskit.checker.waivers import waivers_for
 
@@ -104,7 +105,7 @@ def check(
             typer.echo(json.dumps({"loss": loss, "verdict": "unsure", "reason": str(error)}, indent=2))
         _stop(f"unsure. {error}")
     except (ValueError, TypeError, ImportError) as error:
-        _stop(str(error))
+        _stop(with_hint(str(error)))
     except KeyboardInterrupt as error:
         typer.echo("losskit check: stopped.", err=True)
         raise typer.Exit(INTERRUPTED) from error

@@ -45,8 +45,17 @@ def fits_labels(trial: Trial, form: Form) -> None:
     """Raise DoesNotFit unless lower loss follows the right answer everywhere, for scores of this form."""
     if form.kind != "binary" and not trial.spatial:
         require(not _blind_to_rotation(trial, form), "rotated inputs cost the same, so these are embeddings")
-    if form.scores != "probabilities" and form.layout in ("same", "one-hot"):
-        require(not _symmetric(trial, form), "input and target may change places, so neither is a label")
+    if form.scores != "probabilities" and form.layout in ("same", "one-hot", "signs"):
+        require(
+            not _symmetric(trial, marks_of(trial, form, 0).hot),
+            "input and target may change places, so neither is a label",
+        )
+    if form.scores == "probabilities" and form.layout == "one-hot" and not trial.spatial:
+        made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
+        alone = math.isfinite(trial.value(*(each[:1] for each in made)))
+        require(
+            alone or not _symmetric(trial, made[0]), "two views of a batch may change places, so neither is a label"
+        )
     if form.kind != "multiclass":
         require(not shift_invariant(trial, form), "it sees only differences of scores, so classes exclude each other")
     for seed in _SEEDS:
@@ -56,10 +65,9 @@ def fits_labels(trial: Trial, form: Form) -> None:
         )
 
 
-def _symmetric(trial: Trial, form: Form) -> bool:
+def _symmetric(trial: Trial, like: Tensor) -> bool:
     """Whether two tensors of numbers give the same in either order."""
-    hot = marks_of(trial, form, 0).hot
-    one, other = _noise(hot, 11), _noise(hot, 12)
+    one, other = _noise(like, 11), _noise(like, 12)
     return math.isclose(trial.value(one, other), trial.value(other, one), rel_tol=1e-9, abs_tol=1e-12)
 
 
@@ -155,8 +163,18 @@ def shift_invariant(trial: Trial, form: Form) -> bool:
 # Numbers.
 
 
+def _in_any_order(trial: Trial, form: Form) -> bool:
+    """Whether the same samples in another order cost the same."""
+    tensors = examples.make(*form.key, trial.draw(form, None, 1.0, 7))
+    order = torch.randperm(len(tensors[0]), generator=torch.Generator().manual_seed(1))
+    values = trial.value(*tensors), trial.value(*(each[order] for each in tensors))
+    return math.isclose(*values, rel_tol=1e-6, abs_tol=1e-9)
+
+
 def fits_numbers(trial: Trial, form: Form) -> None:
     """Raise DoesNotFit unless the loss is least where the input is what the target asks for."""
+    if not trial.spatial and form.scores in ("values", "rates", "log_rates"):
+        require(_in_any_order(trial, form), "samples are compared with those beside them, so these are positions")
     for seed in _SEEDS:
         best, *others = examples.make(*form.key, trial.draw(form, True, 1.0, seed))
         _least_at(trial, best, others, form, seed)
@@ -234,7 +252,10 @@ def scale_free(trial: Trial, form: Form) -> bool:
 
 def fits_order(trial: Trial, form: Form) -> None:
     """Raise DoesNotFit unless right answers cost less than random ones, and those less than wrong ones."""
-    for seed in _SEEDS:
+    if form.layout == "signs":
+        distances = examples.make(*form.key, trial.draw(form, None, 1.0, 0))[0]
+        require(not _symmetric(trial, distances), "input and target may change places, so neither is a label")
+    for seed in _SEEDS if trial.sign > 0 else range(8):  # chance does not make minus the loss fit
 
         def make(correct: bool | None, scale: float = 1.0, seed: int = seed) -> examples.Tensors:
             return examples.make(*form.key, trial.draw(form, correct, scale, seed))
@@ -268,6 +289,9 @@ def fits_narrow(trial: Trial, form: Form) -> None:
     if form.layout == "quantiles":
         require(trial.value(input + 64, target) > 2 * trial.value(input + 16, target), "it does not grow with distance")
     if form.layout == "images":
+        for shift in (-0.2, -0.1, 0.1, 0.2):
+            beside = trial.value(target + shift, target) > trial.value(target, target)
+            require(beside, "an image as a whole brighter or darker than the target costs less")
         order = torch.randperm(input[0, 0].numel(), generator=torch.Generator().manual_seed(0))
         shuffled = [t.flatten(2)[..., order].reshape(t.shape) for t in (input, target)]
         same = math.isclose(trial.value(*shuffled), trial.value(input, target), rel_tol=1e-6, abs_tol=1e-9)
@@ -316,9 +340,16 @@ def fits_alone(trial: Trial, form: Form) -> None:
     require(bool(trial.slope(input).any()), "it gives no gradient")
 
 
+def monotone(trial: Trial, form: Form) -> bool:
+    """Whether the loss falls all the way through the right answer, as where an absolute value is missing."""
+    best, *others = examples.make(*form.key, trial.draw(form, True, 1.0, 0))
+    costs = [trial.value(best + shift, *others) for shift in (-16.0, -4.0, 0.0, 4.0, 16.0)]
+    return costs in (sorted(costs), sorted(costs, reverse=True)) and costs[0] != costs[-1]
+
+
 def roughly(trial: Trial, form: Form) -> bool:
     """Whether right answers cost less than random and wrong ones, whatever the slopes are."""
-    for seed in _SEEDS:
+    for seed in range(6):  # so many that chance does not pass
         right, random, wrong = (
             examples.make(*form.key, trial.draw(form, correct, 3.0, seed)) for correct in (True, None, False)
         )
@@ -326,9 +357,9 @@ def roughly(trial: Trial, form: Form) -> bool:
         gap = 1e-6 * (1 + abs(costs[2]))
         if not (costs[0] < costs[2] - gap and costs[0] < costs[1] + gap):
             return False
-        if form.kind in ("binary", "multilabel") and form.labels:  # a mistake costs on either side
+        if form.kind in ("binary", "multilabel") and form.labels:  # no mistake costs less than none
             for side in (right[1] > 0.5, right[1] <= 0.5):
                 one = torch.where(side.reshape(right[0].shape), wrong[0], right[0])
-                if not trial.value(one, *right[1:]) > costs[0] + gap:
+                if trial.value(one, *right[1:]) < costs[0] - gap:
                     return False
     return True

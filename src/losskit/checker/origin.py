@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import keyword
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,12 @@ class Object(Origin):
         except Exception:  # noqa: BLE001 - whatever a constructor raises
             return self.criterion
         return made
+
+
+def with_hint(said: str) -> str:
+    """What an error says, and how to give the constructor what it misses."""
+    missed = re.search(r"missing \d+ required .*?arguments?: '(\w+)'", said)
+    return f"{said} Give it with --with {missed[1]}=value." if missed else said
 
 
 def origin_of(loss: Any, options: Mapping[str, Any] | None = None) -> Origin:

@@ -139,6 +139,8 @@ def _spec(probe: _Probe, form: Form, spatial: tuple[int, ...], trial: Trial, als
     order = _SPATIAL if form.labels else _FLAT
     wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in _NARROW))
     wide = wide and spatial != _LARGE
+    if wide and form.kind == "regression":  # the sizes before were tried, and did not fit
+        order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
     taken = {n.name for n in probe.names[: len(tensors)]} - {each.name for each in trial.way.extras}
@@ -264,7 +266,8 @@ class _Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        for group in _GROUPS:
+        boxes = [_BOXES] if any(word in self.hints for word in ("box", "iou")) else []
+        for group in (*boxes, *_GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
                 self._try(call, [form for form in held if form.kind == kind], group.fits, tried)
@@ -351,11 +354,12 @@ class _Probe:
         if said.kind and (len(ways) == 1 or (said.scores and ways)):
             form, spatial, trial, reason = tried.running[0]
             return form, spatial, trial, [], [f"as told; by itself it would not be taken for it: {reason}"]
-        running = sorted(tried.running, key=lambda each: not each[0].labels)
+        in_order = tried.running
+        running = sorted(in_order, key=lambda each: not each[0].labels)
         if not said.anything and running:
             found = (
                 self._without_gradient(running)
-                or self._negated(running)
+                or self._negated(in_order)
                 or self._by_last(running)
                 or self._nearest([each for each in running if each[0].labels])
                 or self._named(running)
@@ -387,7 +391,7 @@ class _Probe:
         """A reading in which minus the loss follows the right answer."""
         for form, spatial, trial, _ in running:
             group = next((group for group in _GROUPS if group.holds(form)), None)
-            if group is None or form.kind == "penalty":
+            if group is None or form.kind not in ("binary", "multilabel", "multiclass", "regression", "pairs"):
                 continue
             try:
                 group.fits(trial.negated(), form)
@@ -412,7 +416,7 @@ class _Probe:
         """A loss of numbers by its names alone."""
         if len(self.required) == 2 and self.required[0].lower() in _INPUTS and self.required[1].lower() in _TARGETS:
             for form, spatial, trial, reason in running:
-                if form.key == ("regression", "values", "same"):
+                if form.key == ("regression", "values", "same") and fits.monotone(trial, form):
                     return form, spatial, trial, [], [f"its names say a prediction and a target, and yet {reason}"]
         return None
 
@@ -420,6 +424,7 @@ class _Probe:
         """A reading in which right answers cost less than random and wrong ones, whatever else does not fit."""
         for form, spatial, trial, reason in running:
             plain = form.labels or form.key == ("regression", "values", "same")
+            plain = plain and "neither is a label" not in reason
             if plain and fits.roughly(trial, form):
                 return form, spatial, trial, [], [f"right answers cost less than wrong ones, and yet {reason}"]
         return None
@@ -502,6 +507,7 @@ def _last(form: Form) -> bool:
     return form.layout in ("above", "alone")
 
 
+_BOXES = _Group(lambda f: f.layout == "boxes", fits.fits_narrow)
 # In the order in which they are tried: what is asked for most exactly comes first.
 _GROUPS = (
     _Group(lambda f: f.layout == "log-variance", fits.fits_prior),

@@ -35,7 +35,8 @@ def activated_twice(subject: Subject) -> Iterator[Found]:
     costs = [value(subject, *each) for each in (right, wrong, surer)]
     span = costs[1] - costs[0]
     squeezed = all(map(math.isfinite, costs)) and close(costs[1], costs[2], 1e-4)
-    if squeezed and 0.15 * span < costs[0] and span > 0 and _twice(subject, right):
+    heard_twice, may_be = _twice(subject, right)
+    if squeezed and span > 0 and may_be and costs[0] > (0.02 if heard_twice else 0.15) * span:
         yield Found(
             "scores of +-40 are squeezed as those of a probability would be: a right answer keeps its cost",
             {"surest right answer": costs[0], "surest wrong answer": costs[1], "ten times as sure": costs[2]},
@@ -46,14 +47,14 @@ def activated_twice(subject: Subject) -> Iterator[Found]:
 _ACTIVATIONS = ("sigmoid", "softmax", "log_softmax", "logsigmoid", "cross_entropy", "binary_cross_entropy_with_logits")
 
 
-def _twice(subject: Subject, tensors: tuple[torch.Tensor, ...]) -> bool:
-    """Whether an activation is fed with what one has made; where the activations cannot be heard, it may be so."""
+def _twice(subject: Subject, tensors: tuple[torch.Tensor, ...]) -> tuple[bool, bool]:
+    """Whether an activation is heard to be fed with what one has made, and whether that may be so, heard or not."""
     everything = heard(subject, *tensors)
     if any(call.name == "data_ptr" for call in everything):
-        return True  # code that cannot be heard reads the numbers
+        return False, True  # code that cannot be heard reads the numbers
     calls = [call for call in everything if call.name in _ACTIVATIONS]
     fed = [call for call in calls if call.tensors and _within(call.tensors[0])]
-    return bool(fed) or len(calls) > 1 or not calls
+    return bool(fed), bool(fed) or len(calls) > 1 or not calls
 
 
 def _within(tensor: torch.Tensor) -> bool:

@@ -228,8 +228,8 @@ def focal_of_mean(subject: Subject) -> Iterator[Found]:
 
     target_shape = subject.input_of(labels, 1.0, True).dim()
     same, apart = at(even, even), at(harder, easier)
-    linear = at(harder, harder) / cost(harder), at(easier, easier) / cost(easier)
-    if close(same, apart, 1e-4) and not close(*linear, 0.02):
+    rises = [(at(s, s) - same) / (cost(s) - cost(even)) for s in (harder, easier)]
+    if close(same, apart, 1e-4) and not close(rises[0], rises[1], 0.02):
         tensors = subject.input_of(labels, 1.0, True), target
         yield Found(
             "the factor is that of the mean cross-entropy: batches of one mean cost the same, whatever is in them",

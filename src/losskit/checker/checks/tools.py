@@ -141,14 +141,12 @@ def rounding(subject: Subject, tensors: tuple[Tensor, ...], eps: float) -> tuple
     value_off = slope_off = 0.0
     for seed in range(3):
         generator = torch.Generator().manual_seed(seed)
-        moved = []
-        for tensor in tensors:
-            if tensor.is_floating_point():
+        moved = [t.double() if t.is_floating_point() else t for t in tensors]
+        for at, tensor in enumerate(moved):
+            if tensor.is_floating_point() and (at == 0 or not subject.spec.labels):
                 signs = torch.rand(tensor.shape, generator=generator, dtype=torch.float64).sub_(0.5).mul_(2)
-                moved.append(tensor.double() * (1 + eps * signs))
-            else:
-                moved.append(tensor)
-        found = tried(precise, subject, *moved)
+                moved[at] = tensor * (1 + eps * signs)
+        found = tried(pull, subject, *moved)
         if found is not None:
             value_off = max(value_off, float((found.value.double() - exact.value.double()).abs()))
             slope_off = max(slope_off, float((found.gradient.double() - exact.gradient.double()).norm()))
