@@ -96,5 +96,6 @@ INLINE vf power_whole(vf base, vf exponent) {
     r = pick(both(below, not(whole)), pick(lt(size, infinity), all(NAN), r), r);
     r = pick(both(whole, odd), with_sign_of(r, base), r);
     r = pick(eq(base, base), r, base);
+    r = pick(both(eq(size, one), eq(absolute(exponent), infinity)), one, r); /* as C has it for -1 */
     return pick(eq(base, one), one, pick(eq(exponent, zero), one, r));
 }

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from losskit import LovaszLoss, functional
+from losskit import LovaszLoss, classification_loss, functional, regression_loss
 from losskit.ops import choice, differences, native
 from losskit.ops.columns import Difference, kernel_columns
 from operators import Case, drawn_coefficients, given, run
@@ -55,6 +55,27 @@ def loss(function, c, *, planned=False, **options):
     return of
 
 
+@regression_loss
+def own_difference(input, target):
+    return torch.log1p((input - target).abs()) * (input - target)
+
+
+@classification_loss
+def own_term(log_p):
+    return torch.tanh(-log_p) - log_p
+
+
+def of_elements(dtype):
+    def of(name):
+        generator = torch.Generator().manual_seed(0)
+        x, t = (torch.randn(2, 20_011, generator=generator).to(dtype) for _ in range(2))
+        x.requires_grad_()
+        value = own_difference(x, t, mask=t > -1)
+        return value.detach(), *torch.autograd.grad(value, x)
+
+    return of
+
+
 def scattered(name):
     """Ranks of rows that no tile fills and of classes side by side."""
     x = torch.randn(2, 21, 23, 17, generator=torch.Generator().manual_seed(0))
@@ -71,6 +92,11 @@ COMPUTED = {
     "whole, sigmoid": loss(functional.dice_loss, 1, planned=True),
     "whole, softmax": loss(functional.dice_ce_loss, 40, planned=True),
     "whole, mean": loss(functional.cross_entropy, 4, planned=True),
+    "own formula, float32": of_elements(torch.float32),
+    "own formula, float64": of_elements(torch.float64),
+    "own term, sigmoid": loss(own_term, 1, planned=True),
+    "own term, softmax": loss(own_term, 4, planned=True),
+    "own term, smoothed": loss(own_term, 40, planned=True, label_smoothing=0.1),
     "ranks, sigmoid": loss(functional.lovasz_loss, 1),
     "ranks, softmax": loss(functional.lovasz_loss, 3),
     "ranks, pooled": loss(functional.lovasz_loss, 3, pool="batch"),
