@@ -6,7 +6,7 @@ KERNELS := setup.py src/losskit/ops/constants.py $(wildcard csrc/*)
 # Says so where no C compiler was found and the plain PyTorch operators serve.
 REPORT := @$(BIN)/python -c "from losskit.ops import native; native.AVAILABLE or print(native.MISSING)"
 
-.PHONY: compare test lint docs bench instructions browser clean
+.PHONY: compare test lint docs fuzz bench instructions browser clean
 
 # The main job: compare losses on real data, with a report to open.
 compare: .venv/compare.done
@@ -33,6 +33,10 @@ bench: .venv/dev.done
 # How many instructions a call of small tensors takes, which no other load on the machine changes; needs valgrind.
 instructions: .venv/dev.done
 	$(BIN)/python benchmarks/instructions.py $(ARGS)
+
+# Random formulas as C evaluates them, against PyTorch.
+fuzz: .venv/dev.done
+	PYTHONPATH=tests $(BIN)/python tests/fuzz_formulas.py $(ARGS)
 
 browser: .venv/dev.done
 	$(BIN)/python -m pytest -m browser $(ARGS)
