@@ -136,7 +136,7 @@ Chosen = tuple[Form, tuple[int, ...], Trial, list[Form], list[str]]
 
 def _spec(probe: _Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also: list[Form], why: list[str]) -> Spec:
     criterion, origin = probe.criterion, probe.origin
-    order = _SPATIAL if form.labels else _FLAT
+    order: tuple[tuple[int, ...], ...] = _SPATIAL if form.labels else _FLAT
     wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in _NARROW))
     wide = wide and spatial != _LARGE
     if wide and form.kind == "regression":  # the sizes before were tried, and did not fit
