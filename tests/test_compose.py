@@ -198,7 +198,7 @@ def test_hard_examples_by_hand() -> None:
     assert OHEMLoss(L1Loss())(x, zero, mask=torch.zeros_like(mask)) == 0
     OHEMLoss(L1Loss(), threshold)(x, zero).backward()
     assert x.grad is not None
-    close(x.grad, torch.tensor([[0.0, 1 / 3, 0], [1 / 3, 1 / 3, 0]]))
+    close(x.grad, torch.tensor([[0.0, 1 / 3, 0], [1 / 3, 1 / 3, 0]], dtype=torch.float64))
     with pytest.raises(TypeError, match="no option 'k'"):
         OHEMLoss(L1Loss(), k=3)
 

@@ -59,7 +59,7 @@ def index(ours: list[Entry]) -> str:
     for family, members in groupby(by_family, key=lambda e: e.family):
         rows = [[f":doc:`{e.loss.__name__} <{e.name}>`", f"``{short_name(e.loss)}``", e.summary] for e in members]
         parts += [
-            _title(family.capitalize(), 1),
+            _title(family.capitalize().replace("_", " "), 1),
             _about(family),
             _table(["loss", "short name", "what it does"], rows, "28 16 56"),
         ]

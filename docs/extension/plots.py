@@ -19,6 +19,16 @@ _SETTINGS = {
     "focal": ["focal(gamma=0)", "focal(gamma=1)", "focal(gamma=2)", "focal(gamma=5)"],
     "gce": ["gce(q=0.1)", "gce(q=0.7)", "gce(q=1)"],
     "sce": ["sce", "sce(alpha=1, beta=0.1)"],
+    "poly": ["poly(epsilon=-1)", "poly(epsilon=0)", "poly(epsilon=1)", "poly(epsilon=4)"],
+    "taylor_ce": ["taylor_ce(order=1)", "taylor_ce(order=2)", "taylor_ce(order=6)"],
+    "asl": ["asl", "asl(gamma_negative=1, clip=0)"],
+    "hinge": ["hinge", "hinge(squared=True)"],
+    "entmax": ["entmax(alpha=1)", "entmax(alpha=1.5)", "entmax(alpha=2)"],
+    "bi_tempered": ["bi_tempered(t1=1, t2=1)", "bi_tempered", "bi_tempered(t1=0.2, t2=2)"],
+    "balanced_softmax": ["balanced_softmax(prior=[9, 1])"],
+    "logit_adjusted": ["logit_adjusted(prior=[9, 1], tau=0)", "logit_adjusted(prior=[9, 1], tau=1)"],
+    "ldam": ["ldam(class_counts=[9, 1], scale=3)"],
+    "pu": ["pu(prior=0.3)"],
     "dice": ["dice", "dice(squared=True)", "dice(log=True, smooth=1)"],
     "iou": ["iou", "dice"],
     "tversky": ["tversky(alpha=0.5, beta=0.5)", "tversky(alpha=0.3, beta=0.7)", "tversky(alpha=0.7, beta=0.3)"],
@@ -29,6 +39,7 @@ _SETTINGS = {
 
 # Losses of which no single number varies.
 WITHOUT = {
+    "NormalizedLoss": "Its curve is that of the loss that it divides by the sum over classes.",
     "CTCLoss": "It scores whole sequences, so there is no single number to draw it against.",
     "SobolevLoss": "It compares functions with their derivatives, so there is no single number to draw it against.",
     "GridSobolevLoss": "It compares fields with their derivatives, so there is no single number to draw it against.",

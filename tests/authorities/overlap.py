@@ -7,6 +7,7 @@ from mpmath import mpf
 
 from authorities.region import monai, smooth
 from formulas import Region, coupled, region
+from peers import SINGLE
 from references import Authority, Chosen
 
 
@@ -55,7 +56,8 @@ AUTHORITIES: dict[str, list[Authority]] = {
                 ({"smooth": 0.3, "weighting": "uniform"}, {**smooth(0.3), "w_type": "uniform"}),
             ],
             ("indices",),
-            reductions=("mean",),
+            SINGLE,  # its weights are in float32
+            ("mean",),
         ),
         coupled(generalized, settings=({"smooth": 0.4}, {"weighting": "simple", "smooth": 1.0})),
     ],

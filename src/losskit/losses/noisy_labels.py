@@ -161,7 +161,7 @@ class BiTemperedLoss(ClassesLoss):
 
 
 class PULoss(AnswersLoss):
-    r"""Learns from positives and unlabelled elements: the loss of negatives is what positives leave of the unlabelled.
+    r"""Learns from positives and unlabelled elements: these count as negatives, less the positives among them.
 
     .. math:: \pi R^+ + \max\bigl(0,\; R_u^- - \pi R^-\bigr)
 
