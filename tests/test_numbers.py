@@ -59,6 +59,8 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
         smallest = max(torch.finfo(dtype).smallest_normal, 1e-27)  # as far as the differences in mpmath go
         if case.entry.name == "focal_tversky_loss":  # a root of 1 - index, which is below the rounding of p itself
             smallest = torch.finfo(value.dtype).eps
+        if case.entry.name == "generalized_dice_loss":  # the slopes by several classes cancel
+            smallest = 1e-15
         torch.testing.assert_close(input.grad.double(), wanted, rtol=8 * rounding + 1e-5, atol=smallest)
 
 

@@ -33,7 +33,7 @@ class QualityFocalLoss(ScoreLoss):
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         # |t - p|, from 1 - p where the score is positive, since p rounds to 1 there
-        small = torch.sigmoid(-logits.abs())
+        small = torch.sigmoid(torch.where(logits > 0, -logits, logits))
         gap = torch.where(logits > 0, 1 - target, target) - small
         return safe_power(gap.abs(), self.beta) * cross_entropy(logits, target)
 

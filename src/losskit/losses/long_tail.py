@@ -96,7 +96,7 @@ class LDAMLoss(ClassesLoss):
         check_classes(self.name, "class_counts", self.class_counts, logits)
         counts = self.class_counts.to(logits)  # type: ignore[union-attr]
         margin = self.max_margin * (counts.min() / counts) ** 0.25
-        scaled = self.scale * logits
+        scaled = self.scale * (logits - logits.detach().amax(1, keepdim=True))  # which changes nothing else
         others = scaled.logsumexp(1, keepdim=True) + log_rest_softmax(scaled)
         ahead = scaled - self.scale * margin.view(-1, *(1,) * (logits.dim() - 2)) - others
         each = torch.nn.functional.softplus(-ahead, threshold=40.0)

@@ -115,9 +115,11 @@ class OrdinalEMDLoss(ClassesLoss):
     also_called = ("earth_mover", "squared_emd", "ordinal_emd", "rps")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
-        gap = log_softmax(logits).exp() - target
-        forth = gap.cumsum(1)[:, :-1]
-        return (forth**2).sum(1)
+        p = log_softmax(logits).exp()
+        until, after = p.cumsum(1)[:, :-1], above_each(p)
+        truth = target.cumsum(1)[:, :-1]
+        # until - truth, without the cancellation where a class is nearly certain
+        return (((1 - truth) * until - truth * after) ** 2).sum(1)
 
 
 def above_each(target: Tensor) -> Tensor:
