@@ -47,6 +47,6 @@ AUTHORITIES: dict[str, list[Authority]] = {
 INPUTS = {
     "margin_smoothing_loss": labels("indices", "soft", smooth=False),
     "confidence_penalty_loss": labels("indices", "soft"),
-    "z_loss": labels("indices", "soft"),
+    "z_loss": labels("indices"),
     "evidential_classification_loss": labels("indices", "soft"),
 }

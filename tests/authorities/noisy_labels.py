@@ -95,7 +95,7 @@ AUTHORITIES: dict[str, list[Authority]] = {
 }
 
 INPUTS = {
-    "pu_loss": labels("binary", options={"prior": 0.5}, smooth=False),
+    "pu_loss": labels("binary", "multilabel", options={"prior": 0.5}, smooth=False),
     "negative_learning_loss": labels("indices", "soft"),
     "normalized_loss": labels("indices", options={"criterion": CE}),
     "bi_tempered_loss": labels("indices"),

@@ -152,6 +152,11 @@ def _apart(distance: Tensor) -> Tensor:
     return torch.stack([distance, torch.zeros_like(distance)]).view(1, 2)
 
 
+_GRADES = View(
+    "two grades, of which one is true", "logit of the higher grade", _SLOPE, _LOGITS,
+    [(lambda x: (_column(x), torch.tensor([1])), lambda x: (_column(x), torch.tensor([0])))],
+    cases=("truth is the higher", "truth is the lower"),
+)  # fmt: skip
 _ON_AN_IMAGE = {"confidence": _CONFIDENCE, "overlap": _OVERLAP}
 VIEWS = {"logit": _LOGIT, **_ON_AN_IMAGE, "error": _ERROR}
 _OF_PAIRS = {
@@ -184,6 +189,8 @@ _OF_PAIRS = {
         "two classes, of which one is true", "logit of the truth beside the other", _SLOPE, _LOGITS,
         [(lambda x: (_two(_column(x)), torch.tensor([[1, -1]])),)],
     ),
+    "coral_loss": _GRADES,
+    "corn_loss": _GRADES,
     "kl_div": View(
         "two classes, of which one is true", "logit of the truth beside the other", _SLOPE, _LOGITS,
         [(lambda x: (_two(_column(x)).log_softmax(1), torch.tensor([[0.0, 1.0]], dtype=torch.float64)),)],

@@ -18,7 +18,7 @@ from losskit.core.totals import Sums
 from losskit.losses.classification import CrossEntropyLoss
 from losskit.losses.region import ratio
 from losskit.ops.columns import Column, Formula, TermColumn
-from losskit.ops.inputs import Inputs, Link
+from losskit.ops.inputs import Inputs, Link, summing_dtype
 from losskit.ops.maths import log_rest_softmax
 
 
@@ -94,13 +94,14 @@ class LDAMLoss(ClassesLoss):
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         check_classes(self.name, "class_counts", self.class_counts, logits)
-        counts = self.class_counts.to(logits)  # type: ignore[union-attr]
+        counts = self.class_counts.to(summing_dtype(logits))  # type: ignore[union-attr]
         margin = self.max_margin * (counts.min() / counts) ** 0.25
-        scaled = self.scale * (logits - logits.detach().amax(1, keepdim=True))  # which changes nothing else
+        # in float64, since the scale multiplies what rounding leaves of differences; the largest logit becomes 0
+        scaled = self.scale * (logits - logits.detach().amax(1, keepdim=True)).to(summing_dtype(logits))
         others = scaled.logsumexp(1, keepdim=True) + log_rest_softmax(scaled)
         ahead = scaled - self.scale * margin.view(-1, *(1,) * (logits.dim() - 2)) - others
         each = torch.nn.functional.softplus(-ahead, threshold=40.0)
-        return torch.where(target == 0, 0.0, target * each).sum(1)
+        return torch.where(target == 0, 0.0, target * each).sum(1).to(logits.dtype)
 
 
 class AnswersLoss(LabelLoss):

@@ -71,10 +71,10 @@ def sparsemax(x: Tensor) -> Tensor:
     """The nearest distribution to logits, over dimension 1; which classes are above 0 carries no derivative."""
     ordered = x.detach().sort(1, descending=True).values
     ranks = torch.arange(1, x.shape[1] + 1, dtype=x.dtype, device=x.device).view(-1, *(1,) * (x.dim() - 2))
-    size = (1 + ranks * ordered > ordered.cumsum(1)).sum(1, keepdim=True)
+    size = (1 + ranks * ordered > ordered.cumsum(1)).sum(1, keepdim=True).clamp_min(1)  # 0 beside NaN
     least = ordered.gather(1, size - 1)
     inside = x.detach() >= least
-    size = inside.sum(1, keepdim=True)
+    size = inside.sum(1, keepdim=True).clamp_min(1)
     threshold = (torch.where(inside, x, 0.0).sum(1, keepdim=True) - 1) / size
     return torch.where(inside, x - threshold, 0.0).clamp_min(0)
 
