@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import losskit
-from cases import ENTRIES
+from cases import ENTRIES, made
 from losskit import functional
+from losskit.core.options import REQUIRED
 
 SOURCE = Path(losskit.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -142,7 +143,11 @@ def test_every_loss_has_a_function_form(entry):
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_loss_constructs_without_arguments(entry):
-    loss = entry.loss()
+    required = [name for name, declared in entry.loss.options.items() if declared.default is REQUIRED]
+    if required:
+        with pytest.raises(TypeError, match=f"{required[0]} has no default. Pass {required[0]}="):
+            entry.loss()
+    loss = made(entry)
     assert repr(loss).startswith(entry.loss.__name__ + "(")
     assert {p.kind for p in inspect.signature(entry.loss).parameters.values()} <= {inspect.Parameter.KEYWORD_ONLY}
 

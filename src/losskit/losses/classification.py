@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Interval
@@ -97,7 +97,7 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
     authority = "torch.nn.functional.cross_entropy and its formula in mpmath"
     function_name = "cross_entropy"
     short_name = "ce"
-    also_called = ("cross_entropy_loss",)
+    also_called: ClassVar[tuple[str, ...]] = ("cross_entropy_loss",)
     shapes = _SOFTMAX_SHAPES
 
     def __post_init__(self) -> None:
