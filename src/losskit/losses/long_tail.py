@@ -37,7 +37,7 @@ class BalancedSoftmaxLoss(CrossEntropyLoss):
     authority = "its formula in mpmath"
     function_name = "balanced_softmax_loss"
     short_name = "balanced_softmax"
-    also_called = ("bsm",)
+    also_called: ClassVar[tuple[str, ...]] = ("bsm",)
     without = ("from_logits",)
     from_logits: ClassVar[bool] = True  # type: ignore[misc] # a prior adjusts logits
 
