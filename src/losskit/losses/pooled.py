@@ -272,10 +272,10 @@ class BalancedMSELoss(BatchLoss):
             raise ValueError(f"{self.name}: input must have shape (N,) or (N, *), the samples first; got ().")
         weight = elementwise(self.name, "weight", weight, input.shape[:1])
         mask = elementwise(self.name, "mask", mask, input.shape[:1])
-        dtype = input.dtype
-        x, y = (t.reshape(len(t), math.prod(t.shape[1:])) for t in (input, target))
+        dtype = torch.float64  # the derivatives of a softmax cancel where it is sure
+        x, y = (t.to(dtype).reshape(len(t), math.prod(t.shape[1:])) for t in (input, target))
         if not x.numel():
-            nothing = (x + y).sum(1)
+            nothing = (x + y).sum(1).to(input.dtype)
             return nothing, nothing
         share = x.new_ones(len(x)) if weight is None else weight.to(dtype).expand(len(x))
         if mask is not None:
@@ -287,7 +287,7 @@ class BalancedMSELoss(BatchLoss):
         counted = share != 0
         log_share = torch.where(counted, share, 1.0).log().where(counted, -torch.inf)
         value = (log_share + nearer).where(counted.any(), 0.0).logsumexp(1)
-        return torch.where(counted, value, 0.0) * share, share
+        return (torch.where(counted, value, 0.0) * share).to(input.dtype), share.to(input.dtype)
 
 
 class BerHuLoss(BatchLoss):
