@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import torch
 from torch import Generator, Tensor
@@ -101,7 +101,8 @@ class Case:
     @property
     def reductions(self) -> tuple[str, ...]:
         """What the loss takes for `reduction`."""
-        return get_args(self.loss.options["reduction"].domain.annotation)
+        annotation = self.loss.options["reduction"].domain.annotation
+        return get_args(get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation)
 
     @property
     def softmax(self) -> bool:

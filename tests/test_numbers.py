@@ -14,7 +14,7 @@ from domains import options_of
 from inputs import Shape
 
 HALVES = [torch.float16, torch.bfloat16]
-UNBOUNDED = {"poisson_nll_loss"}  # grows exponentially by definition
+UNBOUNDED = {"poisson_nll_loss", "tweedie_loss", "gamma_nll_loss"}  # grow exponentially by definition
 FORMULAS = where(lambda case: formula_of(case) is not None and case.entry.name != "nll_loss")
 
 
@@ -153,6 +153,8 @@ def test_a_large_image_does_not_overflow_in_half_precision(case, dtype):
     torch.testing.assert_close(value.double(), exact, rtol=1e-4, atol=1e-6)
     smallest = torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps  # of subnormal numbers
     kinks = 0.01 if case.entry.name == "lovasz_loss" else 0  # equal errors may be ranked either way
+    if case.entry.name in UNBOUNDED:  # a slope near 0 is a difference of terms that were rounded
+        kinks = torch.finfo(torch.float32).eps * max(float(wanted.abs().max()) for wanted in exact_grads)
     for found, wanted in zip(grads, exact_grads, strict=True):
         torch.testing.assert_close(found.double(), wanted, rtol=0.02, atol=max(smallest, kinks))
 
@@ -173,7 +175,7 @@ def test_autocast_changes_no_number(case, dtype):
 # Derivatives
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", where(lambda c: not c.stops), ids=str)
 @settings(max_examples=2)
 @examples(seed=st.integers(0, 30), data=st.data())
 def test_gradcheck(case, seed, data):
@@ -316,5 +318,5 @@ def test_a_nan_that_counts_is_not_hidden(case):
     for i in case.differentiable:
         tensors = [t.clone() for t in given.tensors]
         tensors[i].view(-1)[0] = math.nan
-        for reduction in {"mean", "sum"} & set(case.reductions):
-            assert case(reduction=reduction)(*tensors).isnan(), f"tensor {i}"
+        for reduction in {"mean", "sum"} & {*case.reductions}:
+            assert case(reduction=reduction)(*tensors).isnan(), f"tensor {i}, {reduction}"

@@ -157,6 +157,11 @@ def _all() -> list[Identity]:
         _equal("smooth_l1(beta=0)", "l1", numbers, ("smooth_l1", "l1")),
         _equal("huber(delta=1e9)", "0.5 * mse", numbers, ("huber", "mse"), ", for errors up to delta"),
         _gaussian(),
+        _equal("robust(alpha=2)", "0.5 * mse", numbers, ("robust", "mse")),
+        _equal("robust(alpha=0)", "cauchy", numbers, ("robust", "cauchy")),
+        _equal("robust(alpha=-2)", "geman_mcclure", numbers, ("robust", "geman_mcclure")),
+        _equal("2 * quantile(quantiles=0.5)", "l1", numbers, ("quantile", "l1")),
+        _equal("2 * expectile(tau=0.5)", "mse", numbers, ("expectile", "mse")),
         _soft_margin(),
     ]
 

@@ -34,6 +34,11 @@ _SETTINGS = {
     "tversky": ["tversky(alpha=0.5, beta=0.5)", "tversky(alpha=0.3, beta=0.7)", "tversky(alpha=0.7, beta=0.3)"],
     "focal_tversky": ["focal_tversky(gamma=0.75)", "focal_tversky(gamma=1)", "focal_tversky(gamma=1.5)"],
     "smooth_l1": ["smooth_l1(beta=1)", "smooth_l1(beta=0.5)", "smooth_l1(beta=0)"],
+    "robust": ["robust(alpha=2)", "robust(alpha=1)", "robust(alpha=0)", "robust(alpha=-2)"],
+    "quantile": ["quantile(quantiles=0.1)", "quantile(quantiles=0.5)", "quantile(quantiles=0.9)"],
+    "expectile": ["expectile(tau=0.1)", "expectile(tau=0.5)", "expectile(tau=0.9)"],
+    "tweedie": ["tweedie(power=1)", "tweedie(power=1.5)", "tweedie(power=2)"],
+    "alpha_iou": ["alpha_iou(alpha=1)", "alpha_iou(alpha=3)"],
     "huber": ["huber(delta=1)", "huber(delta=2)", "huber(delta=0.5)"],
 }
 
@@ -42,6 +47,9 @@ WITHOUT = {
     "NormalizedLoss": "Its curve is that of the loss that it divides by the sum over classes.",
     "CTCLoss": "It scores whole sequences, so there is no single number to draw it against.",
     "SobolevLoss": "It compares functions with their derivatives, so there is no single number to draw it against.",
+    "EvidentialLoss": "It takes four parameters of a distribution, so there is no single number to draw it against.",
+    "MixtureNLLLoss": "It takes the parameters of several Gaussians, so there is no single number to draw it against.",
+    "OKSLoss": "It takes keypoints with their visibility and area, so there is no single number to draw it against.",
     "GridSobolevLoss": "It compares fields with their derivatives, so there is no single number to draw it against.",
 }
 

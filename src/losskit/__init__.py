@@ -37,6 +37,8 @@ from losskit.losses.boxes import CIoULoss as CIoULoss
 from losskit.losses.boxes import DIoULoss as DIoULoss
 from losskit.losses.boxes import EIoULoss as EIoULoss
 from losskit.losses.boxes import GIoULoss as GIoULoss
+from losskit.losses.boxes import MPDIoULoss as MPDIoULoss
+from losskit.losses.boxes import ProbIoULoss as ProbIoULoss
 from losskit.losses.boxes import SIoULoss as SIoULoss
 from losskit.losses.boxes import WassersteinBoxLoss as WassersteinBoxLoss
 from losskit.losses.boxes import WIoULoss as WIoULoss
@@ -73,6 +75,7 @@ from losskit.losses.forecast import QuantileLoss as QuantileLoss
 from losskit.losses.forecast import RelativeLpLoss as RelativeLpLoss
 from losskit.losses.forecast import SMAPELoss as SMAPELoss
 from losskit.losses.forecast import TweedieLoss as TweedieLoss
+from losskit.losses.keypoints import OKSLoss as OKSLoss
 from losskit.losses.likelihood import BetaNLLLoss as BetaNLLLoss
 from losskit.losses.likelihood import CRPSLoss as CRPSLoss
 from losskit.losses.likelihood import EvidentialLoss as EvidentialLoss
@@ -112,6 +115,7 @@ from losskit.losses.overlap import MCCLoss as MCCLoss
 from losskit.losses.points import sample_points as sample_points
 from losskit.losses.points import uncertain_points as uncertain_points
 from losskit.losses.pooled import BalancedMSELoss as BalancedMSELoss
+from losskit.losses.pooled import BerHuLoss as BerHuLoss
 from losskit.losses.pooled import ConcordanceLoss as ConcordanceLoss
 from losskit.losses.pooled import PearsonLoss as PearsonLoss
 from losskit.losses.pooled import RMSELoss as RMSELoss
@@ -132,7 +136,6 @@ from losskit.losses.regression import PoissonNLLLoss as PoissonNLLLoss
 from losskit.losses.regression import SmoothL1Loss as SmoothL1Loss
 from losskit.losses.robust import AdaptiveWingLoss as AdaptiveWingLoss
 from losskit.losses.robust import BalancedL1Loss as BalancedL1Loss
-from losskit.losses.robust import BerHuLoss as BerHuLoss
 from losskit.losses.robust import CauchyLoss as CauchyLoss
 from losskit.losses.robust import GemanMcClureLoss as GemanMcClureLoss
 from losskit.losses.robust import RobustLoss as RobustLoss

@@ -10,6 +10,7 @@ from losskit.losses import (
     detection,
     distribution,
     forecast,
+    keypoints,
     likelihood,
     long_tail,
     margin,
@@ -84,7 +85,6 @@ tukey_loss = function_form(robust.TukeyLoss)
 wing_loss = function_form(robust.WingLoss)
 adaptive_wing_loss = function_form(robust.AdaptiveWingLoss)
 balanced_l1_loss = function_form(robust.BalancedL1Loss)
-berhu_loss = function_form(robust.BerHuLoss)
 
 quantile_loss = function_form(forecast.QuantileLoss)
 expectile_loss = function_form(forecast.ExpectileLoss)
@@ -109,6 +109,7 @@ silog_loss = function_form(pooled.SILogLoss)
 pearson_loss = function_form(pooled.PearsonLoss)
 concordance_loss = function_form(pooled.ConcordanceLoss)
 balanced_mse_loss = function_form(pooled.BalancedMSELoss)
+berhu_loss = function_form(pooled.BerHuLoss)
 
 box_iou_loss = function_form(boxes.BoxIoULoss)
 giou_loss = function_form(boxes.GIoULoss)
@@ -119,6 +120,10 @@ siou_loss = function_form(boxes.SIoULoss)
 alpha_iou_loss = function_form(boxes.AlphaIoULoss)
 wiou_loss = function_form(boxes.WIoULoss)
 wasserstein_box_loss = function_form(boxes.WassersteinBoxLoss)
+mpdiou_loss = function_form(boxes.MPDIoULoss)
+prob_iou_loss = function_form(boxes.ProbIoULoss)
+oks_loss = tensors_form(keypoints.OKSLoss)
+
 taylor_cross_entropy_loss = function_form(noisy_labels.TaylorCrossEntropyLoss)
 reverse_cross_entropy_loss = function_form(noisy_labels.ReverseCrossEntropyLoss)
 negative_learning_loss = function_form(noisy_labels.NegativeLearningLoss)

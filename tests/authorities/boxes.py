@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import mpmath as mp
 import numpy as np
 from mpmath import asin, atan, exp, fprod, fsum, log, mpf, pi, sin, sqrt
 
 from inputs import row
-from number_inputs import boxes, volumes
+from number_inputs import boxes, rotated, volumes
 from references import Authority, BatchFormula, Chosen, Peer
 
 
@@ -95,6 +96,28 @@ def wasserstein(pair: list[Sides], o: Chosen) -> mpf:
     return 1 - exp(-sqrt(square) / o.constant)
 
 
+def mpdiou(pair: list[Sides], o: Chosen) -> mpf:
+    corners = fsum((s.a - s.c) ** 2 + (s.b - s.d) ** 2 for s in pair)
+    return 1 - iou(pair) + corners / fsum(mpf(size) ** 2 for size in o.image_size)
+
+
+def prob_iou(x: Any, t: Any, o: Chosen) -> Any:
+    """From the Gaussians' covariance matrices."""
+
+    def gaussian(box: Any) -> tuple[Any, Any]:
+        turn = mp.matrix([[mp.cos(box[4]), -mp.sin(box[4])], [mp.sin(box[4]), mp.cos(box[4])]])
+        return mp.matrix(list(box[:2])), turn * mp.diag([box[2] ** 2 / 12, box[3] ** 2 / 12]) * turn.T
+
+    found = []
+    for a, b in zip(x, t, strict=True):
+        (m, s), (n, r) = gaussian(a), gaussian(b)
+        middle = (s + r) / 2
+        root = sqrt(mp.det(s) * mp.det(r))
+        far = ((m - n).T * middle**-1 * (m - n))[0] / 8 + log(mp.det(middle) / root) / 2
+        found.append(sqrt(1 - exp(-far)))
+    return np.asarray(found, object)
+
+
 def each(of: Callable[[list[Sides], Chosen], mpf], **fields: Any) -> BatchFormula:
     """A formula of one pair of boxes."""
 
@@ -129,15 +152,17 @@ AUTHORITIES: dict[str, list[Authority]] = {
     "alpha_iou_loss": [each(lambda p, o: 1 - iou(p) ** o.alpha)],
     "wiou_loss": [each_with_stop(wiou)],
     "wasserstein_box_loss": [each(wasserstein)],
+    "mpdiou_loss": [each(mpdiou)],
+    "prob_iou_loss": [BatchFormula(prob_iou, tolerance=1e-9)],  # of the square root of a small difference
 }
 
 BOXES = {"along": 0, "differentiable": (0, 1), "smooth": False, "waves": False}
 BOTH = [row("boxes", boxes, **BOXES), row("volumes", volumes, **BOXES)]
+PLAIN = ("eiou_loss", "siou_loss", "alpha_iou_loss", "wasserstein_box_loss")
 INPUTS = {
     **dict.fromkeys(("box_iou_loss", "giou_loss", "diou_loss"), BOTH),
-    **{
-        name: [row("boxes", boxes, **BOXES)]
-        for name in ("eiou_loss", "siou_loss", "alpha_iou_loss", "wasserstein_box_loss")
-    },
+    **{name: [row("boxes", boxes, **BOXES)] for name in PLAIN},
     **{name: [row("boxes", boxes, stops=True, **BOXES)] for name in ("ciou_loss", "wiou_loss")},
+    "mpdiou_loss": [row("boxes", boxes, options={"image_size": [5.0, 3.0]}, **BOXES)],
+    "prob_iou_loss": [row("rotated", rotated, **BOXES)],
 }

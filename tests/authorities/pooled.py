@@ -66,6 +66,12 @@ def balanced_mse(x: Any, y: Any, o: Chosen) -> Any:
     return np.asarray(found, object)
 
 
+def berhu(x: Any, y: Any, o: Chosen) -> Any:
+    d = abs(x - y)
+    c = o.threshold * max(d.flat)
+    return np.asarray([v if v <= c else (v**2 + c**2) / (2 * c) for v in d.flat], object).reshape(d.shape)
+
+
 ONE = ("mean",)
 AUTHORITIES: dict[str, list[Authority]] = {
     "rmse_loss": [BatchFormula(rmse, reductions=ONE)],
@@ -73,6 +79,7 @@ AUTHORITIES: dict[str, list[Authority]] = {
     "pearson_loss": [BatchFormula(pearson, reductions=ONE)],
     "concordance_loss": [BatchFormula(concordance, reductions=ONE)],
     "balanced_mse_loss": [BatchFormula(balanced_mse)],
+    "berhu_loss": [BatchFormula(berhu, settings=[{"threshold": 0.5}, {"threshold": 2.0}])],
 }
 
 INPUTS = {
@@ -81,4 +88,5 @@ INPUTS = {
     "pearson_loss": [row("batch", batches, along=0, differentiable=(0, 1))],
     "concordance_loss": [row("batch", batches, along=0, differentiable=(0, 1))],
     "balanced_mse_loss": [row("samples of numbers", sample_pairs, along=0, differentiable=(0, 1), averages=False)],
+    "berhu_loss": [row("pair", pair, along=0, differentiable=(0, 1), averages=False)],
 }

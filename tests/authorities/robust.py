@@ -7,12 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import mpmath as mp
-import numpy as np
 from mpmath import exp, expm1, log, mpf
 
-from inputs import pair, row
+from inputs import row
 from number_inputs import heat_maps
-from references import Authority, BatchFormula, ByHand, Chosen, Formula, Peer
+from references import Authority, ByHand, Chosen, Formula, Peer
 
 
 def barron(z: mpf, alpha: Any) -> mpf:
@@ -70,12 +69,6 @@ def balanced_l1(x: mpf, y: mpf, o: Chosen) -> mpf:
     return o.alpha * ((d + 1 / b) * log(1 + b * d) - d) + o.gamma * (abs(x - y) - d)
 
 
-def berhu(x: Any, y: Any, o: Chosen) -> Any:
-    d = abs(x - y)
-    c = o.threshold * max(d.flat)
-    return np.asarray([v if v <= c else (v**2 + c**2) / (2 * c) for v in d.flat], object).reshape(d.shape)
-
-
 def kornia(name: str) -> Peer:
     return Peer(f"kornia.losses.{name}")
 
@@ -111,10 +104,8 @@ AUTHORITIES: dict[str, list[Authority]] = {
         Formula(adaptive_wing, settings=[{"alpha": 2.5, "omega": 3.0, "theta": 1.2, "epsilon": 0.4}, {"epsilon": 2.0}]),
     ],
     "balanced_l1_loss": [Formula(balanced_l1, settings=[{"alpha": 0.9, "gamma": 1.1, "beta": 0.6}])],
-    "berhu_loss": [BatchFormula(berhu, settings=[{"threshold": 0.5}, {"threshold": 2.0}])],
 }
 
 INPUTS = {
     "adaptive_wing_loss": [row("pair", heat_maps, along=0)],
-    "berhu_loss": [row("pair", pair, along=0, differentiable=(0, 1), averages=False)],
 }

@@ -249,9 +249,15 @@ def _chosen(owner: str, given: Tensor, target: Tensor, mode: Mode | None) -> Lin
         raise ValueError(
             f"{owner}: input and target both have shape {shape(target)}. Pass mode='multilabel' if each class is yes "
             "or no by itself (sigmoid), or mode='multiclass' if the target is one-hot or a distribution over classes "
-            f"(softmax).{_no_class_dimension(given)}"
+            f"(softmax).{_no_class_dimension(given)}{boxes_advice(given)}"
         )
     return "sigmoid" if mode == "multilabel" else "softmax"
+
+
+def boxes_advice(input: Tensor) -> str:
+    """What to use where the input may be boxes."""
+    may_be = input.dim() == 2 and input.shape[1] == 4
+    return " If these are boxes, (N, 4), use BoxIoULoss or GIoULoss." if may_be else ""
 
 
 def _no_class_dimension(input: Tensor) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from losskit import ops
+from losskit.core.contract import boxes_advice
 from losskit.core.errors import check_returned
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
 from losskit.core.options import option
@@ -107,7 +108,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         if self.pool == "sample" and inputs.input.dim() == 2 and inputs.input.shape[0] > 0:
             raise ValueError(
                 f"{self.name}: input {tuple(inputs.input.shape)} has no spatial dimensions, so a sample's region is "
-                "one element. Pass pool='batch' to take regions over the batch."
+                f"one element. Pass pool='batch' to take regions over the batch.{boxes_advice(inputs.input)}"
             )
         wrong = [c for c in self.classes or () if not 0 <= c < inputs.num_classes]
         if wrong:

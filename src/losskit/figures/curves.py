@@ -157,8 +157,46 @@ _GRADES = View(
     [(lambda x: (_column(x), torch.tensor([1])), lambda x: (_column(x), torch.tensor([0])))],
     cases=("truth is the higher", "truth is the lower"),
 )  # fmt: skip
+
+
+def _row(*numbers: float | Tensor) -> Tensor:
+    return torch.stack([torch.as_tensor(n, dtype=torch.float64) for n in numbers])
+
+
+_BOX = View(
+    "a box of side 1, shifted along one side",
+    "shift, in sides of the box",
+    "∂ loss / ∂ shift",
+    _span(-2, 2),
+    [
+        (lambda x: (_row(x, 0, x + 1, 1).unsqueeze(0), _row(0, 0, 1, 1).unsqueeze(0)),),
+        (lambda x: (_row(x, 0, 1, 1, 0).unsqueeze(0), _row(0, 0, 1, 1, 0).unsqueeze(0)),),  # as a rotated one
+    ],
+)
+_POSITIVE = View(
+    "one element, target 1",
+    "input, a positive number",
+    "∂ loss / ∂ input",
+    _span(0.05, 4),
+    [(lambda x: (x.view(1), _ONE),)],
+)
+_LOG_MEAN = View(
+    "one element, target 1",
+    "input, the logarithm of the mean",
+    "∂ loss / ∂ input",
+    _span(-3, 3),
+    [(lambda x: (x.view(1), _ONE),), (lambda x: (x.view(1), _ONE, _ONE),)],
+)
+_OF_THREE = View(
+    "three samples with targets -1, 0 and 1, of which the first two are right",
+    "prediction of the third",
+    "∂ loss / ∂ prediction",
+    _span(-3, 3),
+    [(lambda x: (_row(-1, 0, x), _row(-1, 0, 1)),)],
+)
 _ON_AN_IMAGE = {"confidence": _CONFIDENCE, "overlap": _OVERLAP}
-VIEWS = {"logit": _LOGIT, **_ON_AN_IMAGE, "error": _ERROR}
+VIEWS = {"logit": _LOGIT, **_ON_AN_IMAGE, "error": _ERROR, "shift": _BOX}
+_OF_NUMBERS = ("regression", "robust", "forecast", "likelihood", "pooled")
 _OF_PAIRS = {
     "margin_ranking_loss": _pair(
         "input1 − input2, of which the first should be larger", "∂ loss / ∂ input1", -3, 3,
@@ -176,6 +214,13 @@ _OF_PAIRS = {
     "triplet_margin_loss": _pair(
         "distance of the negative, where the positive's is 1", "∂ loss / ∂ distance", 0.05, 4,
         lambda x: (torch.zeros(1, 2, dtype=torch.float64), _apart(_ONE.squeeze()), _apart(x)),
+    ),
+    **dict.fromkeys(("msle_loss", "silog_loss"), _POSITIVE),
+    **dict.fromkeys(("tweedie_loss", "gamma_nll_loss", "negative_binomial_nll_loss"), _LOG_MEAN),
+    **dict.fromkeys(("pearson_loss", "concordance_loss", "balanced_mse_loss"), _OF_THREE),
+    "ensemble_crps_loss": View(
+        "two members around a target of 0, one of them at 1", "the other member", "∂ loss / ∂ member", _span(-3, 3),
+        [(lambda x: (_row(1, x).unsqueeze(0), _ZERO),)],
     ),
     "soft_margin_loss": View(
         _LOGIT.title, _LOGIT.axis, _SLOPE, _LOGITS,
@@ -205,8 +250,10 @@ def views(loss: Loss) -> dict[str, View]:
     for entry in entries:
         if entry is not None and entry.name in _OF_PAIRS:
             return {entry.name: _OF_PAIRS[entry.name]}
-    if any(isinstance(part, RegressionLoss) for part in parts) or any(e and e.family == "regression" for e in entries):
+    if any(isinstance(part, RegressionLoss) for part in parts) or any(e and e.family in _OF_NUMBERS for e in entries):
         return {"error": _ERROR}
+    if any(e and e.family == "boxes" for e in entries):
+        return {"shift": _BOX}
     if all(isinstance(part, (ClassificationLoss, MeanLoss)) and not isinstance(part, MaskLoss) for part in parts):
         return {"logit": _LOGIT}
     return _ON_AN_IMAGE

@@ -1,159 +1,24 @@
-"""Losses of boxes, one a row: what two boxes share, and how far apart they lie."""
+"""Losses of boxes: what two boxes share, and how far apart they lie."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated
 
 import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import elementwise
 from losskit.core.domains import Positive
-from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
-from losskit.ops.inputs import computing_dtype
+from losskit.losses.geometry import Boxes, BoxLoss, Pair, product, ratio, root, rows
 from losskit.ops.values import mark
 
-Format = Literal["xyxy", "xywh", "cxcywh"]
 _FLOOR = 100.0  # what no overlap costs under a logarithm, as everywhere here
-
-
-class Boxes(NamedTuple):
-    """Boxes as corners, (N, D) each."""
-
-    low: Tensor
-    high: Tensor
-
-    @property
-    def size(self) -> Tensor:
-        return self.high - self.low
-
-    @property
-    def middle(self) -> Tensor:
-        return (self.low + self.high) / 2
-
-    @property
-    def volume(self) -> Tensor:
-        return product(self.size)
-
-
-def product(sides: Tensor) -> Tensor:
-    """The product of each row."""
-    found = sides[:, 0]
-    for side in sides.unbind(1)[1:]:
-        found = found * side
-    return found
-
-
-def ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, and 0 with derivatives of 0 where b is 0."""
-    some = b != 0
-    return torch.where(some, a / torch.where(some, b, 1.0), 0.0)
-
-
-def root(square: Tensor) -> Tensor:
-    """The square root, with derivatives of 0 at 0."""
-    some = square != 0
-    return torch.where(some, torch.where(some, square, 1.0).sqrt(), 0.0)
-
-
-class Pair(NamedTuple):
-    """Predicted and true boxes."""
-
-    input: Boxes
-    target: Boxes
-
-    def overlap(self) -> tuple[Tensor, Tensor]:
-        """The volumes of intersection and union, (N,)."""
-        sides = torch.minimum(self.input.high, self.target.high) - torch.maximum(self.input.low, self.target.low)
-        shared = product(sides.clamp_min(0))
-        return shared, self.input.volume + self.target.volume - shared
-
-    def iou(self) -> Tensor:
-        return ratio(*self.overlap())
-
-    def hull(self) -> Tensor:
-        """The sides of the smallest box around both, (N, D)."""
-        return torch.maximum(self.input.high, self.target.high) - torch.minimum(self.input.low, self.target.low)
-
-    def between(self) -> Tensor:
-        """From one middle to the other, (N, D)."""
-        return self.input.middle - self.target.middle
-
-    def distance(self) -> Tensor:
-        """The squared distance of the middles, as a share of the squared diagonal of the hull, (N,)."""
-        return ratio((self.between() ** 2).sum(1), (self.hull() ** 2).sum(1))
-
-
-class BoxLoss(MeanLoss):
-    """One value a box: define `per_box(pair)`."""
-
-    abstract = True
-    shapes = "input and target (N, 4), boxes as `format` says; weight and mask (N,), one value a box."
-    dimensions: ClassVar[tuple[int, ...]] = (2,)  # of space
-
-    format: Format = option(default="xyxy", doc="corners, a corner and sizes, or the middle and sizes")
-
-    def per_box(self, pair: Pair) -> Tensor:
-        """The loss of each pair of boxes, (N,)."""
-        raise NotImplementedError
-
-    def weighed(
-        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        input, target = rows(self.name, tensors, tuple(2 * d for d in self.dimensions))
-        weight = elementwise(self.name, "weight", weight, input.shape[:1])
-        mask = elementwise(self.name, "mask", mask, input.shape[:1])
-        if mask is not None:
-            input, target = (t.where(mask.unsqueeze(1), 0.0) for t in (input, target))
-        value = self.per_box(Pair(self.corners(input), self.corners(target)))
-        for name, boxes in (("input", input), ("target", target)):
-            value = self.checked(value, name, boxes)
-        return weighted(value, weight, mask)
-
-    def corners(self, boxes: Tensor) -> Boxes:
-        first, last = boxes.chunk(2, 1)
-        if self.format == "xyxy":
-            return Boxes(first, last)
-        return Boxes(first, first + last) if self.format == "xywh" else Boxes(first - last / 2, first + last / 2)
-
-    def checked(self, value: Tensor, name: str, boxes: Tensor) -> Tensor:
-        """The value, where no box ends before it begins."""
-        first, last = boxes.chunk(2, 1)
-        bad = ((last < first) if self.format == "xyxy" else (last < 0)).any(1)
-        corners = self.format == "xyxy"
-        what = "x2 < x1 or y2 < y1" if corners else "a size below 0"
-        repair = "as sorted corners" if corners else "with sizes made positive"
-        return mark(
-            value,
-            bad,
-            torch.arange(len(boxes), device=boxes.device),
-            f"{self.name}: {name} box {{value}} has {what}. Pass boxes {repair}, or say what they hold by "
-            "format='xyxy', 'xywh' or 'cxcywh'.",
-        )
-
-    def values_shape(self, target: Tensor) -> torch.Size:
-        return target.shape[:1]
-
-
-def rows(owner: str, tensors: Sequence[Tensor], sizes: tuple[int, ...]) -> list[Tensor]:
-    """Input and target as rows of numbers in the precision of the computation."""
-    input, target = tensors
-    check_floating(owner, "input", input)
-    check_tensor(owner, "target", target)
-    check_equal(owner, {"input": input, "target": target})
-    if input.dim() != 2 or input.shape[1] not in sizes:
-        wanted = " or ".join(f"(N, {size})" for size in sizes)
-        raise ValueError(
-            f"{owner}: input must have shape {wanted}, one box a row; got {shape(input)}. Pass "
-            f"input.reshape(-1, {sizes[0]}) and the target's likewise."
-        )
-    return [t.to(computing_dtype(input)) for t in tensors]
 
 
 class BoxIoULoss(BoxLoss):
@@ -397,3 +262,97 @@ class WassersteinBoxLoss(BoxLoss):
     def per_box(self, pair: Pair) -> Tensor:
         square = (pair.between() ** 2).sum(1) + ((pair.input.size - pair.target.size) ** 2).sum(1) / 4
         return -(-root(square) / self.constant).expm1()
+
+
+class MPDIoULoss(BoxLoss):
+    r"""Adds the distances of both pairs of corners, in sizes of the image.
+
+    .. math:: 1 - \text{IoU} + \frac{d_1^2 + d_2^2}{W^2 + H^2}
+
+    with d the distances of the first and of the last corners, and the image's width W and height H, in either order.
+
+    Source: Ma and Xu 2023, "MPDIoU: A Loss for Efficient and Accurate Bounding Box Regression", arXiv:2307.07662.
+
+    Elsewhere: some divide by the size of a feature map, in whose cells their boxes are.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "mpdiou_loss"
+    short_name = "mpdiou"
+
+    image_size: Sequence[Positive] = option(doc="width and height of the image, in the boxes' unit")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.image_size) != 2:
+            raise ValueError(
+                f"{self.name}: image_size takes two numbers, the image's width and height; got {self.image_size}."
+            )
+
+    def per_box(self, pair: Pair) -> Tensor:
+        apart = (pair.input.low - pair.target.low) ** 2 + (pair.input.high - pair.target.high) ** 2
+        return 1 - pair.iou() + apart.sum(1) / sum(size**2 for size in self.image_size)
+
+
+class ProbIoULoss(MeanLoss):
+    r"""Compares rotated boxes as Gaussians, whose overlap is smooth in the angle too.
+
+    .. math:: \sqrt{1 - e^{-B}}, \quad B = \frac{1}{8} d^T \Sigma^{-1} d + \frac{1}{2} \log \frac{\det
+        \Sigma}{\sqrt{\det \Sigma_1 \det \Sigma_2}}, \quad \Sigma = \frac{\Sigma_1 + \Sigma_2}{2}
+
+    the Hellinger distance of Gaussians with a box's middle and covariance, which is that of a uniform density on it. A
+    box of width or height 0 costs 1, with a zero gradient, and equal boxes cost 0, where the gradient is taken as 0.
+
+    Source: Llerena, Zeni, Kristen, Jung 2021, "Gaussian Bounding Boxes and Probabilistic Intersection-over-Union for
+    Object Detection", arXiv:2106.06072.
+
+    Elsewhere: ultralytics's probiou returns 1 minus this; angles there are radians too.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "prob_iou_loss"
+    short_name = "prob_iou"
+    also_called = ("probiou",)
+    shapes = "input and target (N, 5): middle x and y, width, height and angle in radians; weight and mask (N,)."
+    tensors = ("input", "target")
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        input, target = rows(self.name, tensors, (5,))
+        weight = elementwise(self.name, "weight", weight, input.shape[:1])
+        mask = elementwise(self.name, "mask", mask, input.shape[:1])
+        if mask is not None:
+            input, target = (t.where(mask.unsqueeze(1), 0.0) for t in (input, target))
+        value = self.distance(input.double(), target.double()).to(input.dtype)  # B of near boxes is a small difference
+        for name, boxes in (("input", input), ("target", target)):
+            value = mark(
+                value,
+                (boxes[:, 2:4] < 0).any(1),
+                torch.arange(len(boxes), device=boxes.device),
+                f"{self.name}: {name} box {{value}} has a size below 0. Pass middle, sizes and angle, with sizes made "
+                "positive.",
+            )
+        return weighted(value, weight, mask)
+
+    def distance(self, input: Tensor, target: Tensor) -> Tensor:
+        a, b, c = (one + other for one, other in zip(_covariance(input), _covariance(target), strict=True))
+        dx, dy = (input[:, :2] - target[:, :2]).unbind(1)
+        flat = (input[:, 2:4].prod(1) == 0) | (target[:, 2:4].prod(1) == 0)
+        det = torch.where(flat, 1.0, a * b - c * c)  # four times that of the mean
+        dets = torch.where(flat, 1.0, (input[:, 2:4] * target[:, 2:4]).prod(1) / 144)  # the root of both dets' product
+        apart = (b * dx * dx + a * dy * dy - 2 * c * dx * dy) / det / 4
+        bhattacharyya = apart + (det / (4 * dets)).log() / 2
+        near = bhattacharyya < 1e-14  # where B is rounding
+        hellinger = (-torch.expm1(-torch.where(near, 1.0, bhattacharyya))).sqrt()
+        return torch.where(flat, 1.0, torch.where(near, 0.0, hellinger))
+
+    def values_shape(self, target: Tensor) -> torch.Size:
+        return target.shape[:1]
+
+
+def _covariance(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of x with x, y with y and x with y, where a point is anywhere in the box."""
+    w, h, angle = boxes[:, 2] ** 2 / 12, boxes[:, 3] ** 2 / 12, boxes[:, 4]
+    cos, sin = angle.cos(), angle.sin()
+    return w * cos * cos + h * sin * sin, w * sin * sin + h * cos * cos, (w - h) * cos * sin

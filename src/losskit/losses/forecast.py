@@ -151,7 +151,7 @@ class MAPELoss(RegressionLoss):
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         size = target.abs()
-        some = size > 0
+        some = size != 0
         return torch.where(some, (input - target).abs() / torch.where(some, size, 1.0), 0.0)
 
 
@@ -174,7 +174,7 @@ class SMAPELoss(RegressionLoss):
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         size = input.abs() + target.abs()
-        some = size > 0
+        some = size != 0
         return torch.where(some, 2 * (input - target).abs() / torch.where(some, size, 1.0), 0.0)
 
 
@@ -340,10 +340,12 @@ class RelativeLpLoss(MeanLoss):
         mask = elementwise(self.name, "mask", mask, samples)
         dtype = computing_dtype(input)
         rows = [t.to(dtype).reshape(samples[0], math.prod(input.shape[1:])) for t in tensors]
+        if not rows[0].shape[1]:  # samples of no numbers do not count
+            mask = torch.zeros(samples, dtype=torch.bool, device=input.device)
         if mask is not None:
             rows = [row.where(mask.unsqueeze(1), 0.0) for row in rows]
         size = self.norm(rows[1])
-        some = size > 0
+        some = size != 0
         value = torch.where(some, self.norm(rows[0] - rows[1]) / torch.where(some, size, 1.0), 0.0)
         return weighted(value, weight, mask)
 
@@ -353,10 +355,10 @@ class RelativeLpLoss(MeanLoss):
         if not size.numel() or math.isinf(self.p):
             return size.amax(1) if size.numel() else size.sum(1)
         largest = size.detach().amax(1, keepdim=True)
-        scale = torch.where(largest > 0, largest, 1.0)  # so that no power overflows
-        some = size > 0
+        scale = torch.where(largest != 0, largest, 1.0)  # so that no power overflows
+        some = size != 0
         powers = torch.where(some, (torch.where(some, size, scale) / scale) ** self.p, 0.0).sum(1)
-        any_ = powers > 0
+        any_ = powers != 0
         return torch.where(any_, torch.where(any_, powers, 1.0) ** (1 / self.p), 0.0) * scale.squeeze(1)
 
     def values_shape(self, target: Tensor) -> torch.Size:

@@ -175,7 +175,8 @@ class CRPSLoss(SpreadLoss):
     def per_element(self, input: Tensor, target: Tensor, std: Tensor) -> Tensor:
         z = (input - target) / std
         density = (-(z * z) / 2).exp() * math.sqrt(2 / math.pi)
-        return self.positive(std * (z * (z / math.sqrt(2)).erf() + density - 1 / math.sqrt(math.pi)), std, "std")
+        far = (input - target) * (z / math.sqrt(2)).erf()  # whose slope by std does not cancel where z is large
+        return self.positive(far + std * (density - 1 / math.sqrt(math.pi)), std, "std")
 
 
 class EvidentialLoss(ElementLoss):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -11,7 +13,7 @@ from losskit.core.contract import check_equal, check_floating, check_tensor, ele
 from losskit.core.domains import Fraction, Positive
 from losskit.core.loss import Loss, Summable
 from losskit.core.options import option
-from losskit.core.reduction import divide
+from losskit.core.reduction import divide, weighted
 from losskit.core.totals import Sums
 from losskit.ops.inputs import computing_dtype, summing_dtype
 from losskit.ops.values import mark
@@ -26,7 +28,7 @@ class MomentLoss(Summable):
     abstract = True
     shapes = "input and target of one shape; weight and mask of it too, with size 1 where they repeat."
 
-    reduction: Literal["mean"] = option(default="mean", doc=_NO_MEAN)  # type: ignore[assignment]
+    reduction: Literal["mean"] = option(default="mean", doc=_NO_MEAN)
 
     @property
     def is_mean(self) -> bool:
@@ -222,7 +224,26 @@ class ConcordanceLoss(ColumnLoss):
         return torch.where(some, 1 - 2 * both / torch.where(some, apart, 1.0), 0.0)
 
 
-class BalancedMSELoss(Loss):
+class BatchLoss(Loss):
+    """Values that depend on the whole batch: define `weighed(...)`."""
+
+    abstract = True
+
+    def forward(  # type: ignore[override] # a call names its tensors
+        self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        return super().forward(input, target, weight=weight, mask=mask)
+
+    def checked(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Input and target of one shape, in the precision of the computation."""
+        input, target = tensors
+        check_floating(self.name, "input", input)
+        check_tensor(self.name, "target", target)
+        check_equal(self.name, {"input": input, "target": target})
+        return [t.to(computing_dtype(input)) for t in tensors]
+
+
+class BalancedMSELoss(BatchLoss):
     r"""Tells each target from the others of the batch, so that frequent targets do not draw all predictions.
 
     .. math:: -\log \frac{e^{-\lVert x_i - y_i \rVert^2 / 2 \sigma^2}}{\sum_j e^{-\lVert x_i - y_j \rVert^2 / 2
@@ -243,31 +264,66 @@ class BalancedMSELoss(Loss):
     also_called = ("bmc",)
     shapes = "input and target of one shape, (N,) or (N, *); weight and mask (N,), one value a sample."
 
-    tensors = ("input", "target")
-
     noise: Positive | nn.Parameter = option(default=1.0, doc="the standard deviation of errors, or a parameter of it")
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        input, target = tensors
-        check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
-        check_equal(self.name, {"input": input, "target": target})
+        input, target = self.checked(tensors)
         if input.dim() == 0:
             raise ValueError(f"{self.name}: input must have shape (N,) or (N, *), the samples first; got ().")
         weight = elementwise(self.name, "weight", weight, input.shape[:1])
         mask = elementwise(self.name, "mask", mask, input.shape[:1])
-        dtype = computing_dtype(input)
-        x, y = (t.to(dtype).reshape(len(input), input[:1].numel()) for t in tensors)
+        dtype = torch.float64  # the derivatives of a softmax cancel where it is sure
+        x, y = (t.to(dtype).reshape(len(t), math.prod(t.shape[1:])) for t in (input, target))
         if not x.numel():
-            return x.sum(1), x.sum(1)
+            nothing = (x + y).sum(1).to(input.dtype)
+            return nothing, nothing
         share = x.new_ones(len(x)) if weight is None else weight.to(dtype).expand(len(x))
         if mask is not None:
             x, y = (t.where(mask.unsqueeze(1), 0.0) for t in (x, y))
             share = share.where(mask, 0.0)
         noise = self.noise.to(dtype) if isinstance(self.noise, Tensor) else self.noise
-        far = ((x.unsqueeze(1) - y.unsqueeze(0)) ** 2).sum(-1) / (2 * noise**2)  # (N, N)
+        own, other = y.unsqueeze(1), y.unsqueeze(0)
+        nearer = ((other - own) * (2 * x.unsqueeze(1) - own - other)).sum(-1) / (2 * noise**2)  # (N, N), 0 for its own
         counted = share != 0
         log_share = torch.where(counted, share, 1.0).log().where(counted, -torch.inf)
-        others = (log_share - far).where(counted.any(), 0.0).logsumexp(1)
-        value = far.diagonal() + others
-        return torch.where(counted, value, 0.0) * share, share
+        value = (log_share + nearer).where(counted.any(), 0.0).logsumexp(1)
+        return (torch.where(counted, value, 0.0) * share).to(input.dtype), share.to(input.dtype)
+
+
+class BerHuLoss(BatchLoss):
+    r"""Takes small errors as they are and squares large ones: the Huber loss turned round.
+
+    .. math:: \begin{cases} |d| & |d| \le c \\ (d^2 + c^2) / (2 c) & \text{else} \end{cases}, \quad d = x - y,
+        \quad c = \text{threshold} \cdot \max |d|
+
+    The largest error is that of the elements that count, in the whole batch, and the gradient passes through it. Where
+    every error is 0 the loss is 0.
+
+    Source: Laina, Rupprecht, Belagiannis, Tombari, Navab 2016, "Deeper Depth Prediction with Fully Convolutional
+    Residual Networks", arXiv:1606.00373; the penalty itself Owen 2007, "A robust hybrid of lasso and ridge regression".
+
+    Elsewhere: many stop the gradient at c; reverse Huber is another name.
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "berhu_loss"
+    short_name = "berhu"
+    also_called = ("reverse_huber",)
+    shapes = "input and target of one shape; weight and mask of it too, with size 1 where they repeat."
+
+    threshold: Positive = option(default=0.2, doc="the share of the largest error at which squares begin")
+
+    def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        input, target = self.checked(tensors)
+        weight = elementwise(self.name, "weight", weight, input.shape)
+        mask = elementwise(self.name, "mask", mask, input.shape)
+        if mask is not None:
+            input, target = input.where(mask, 0.0), target.where(mask, 0.0)
+        size = (input - target).abs()
+        if not size.numel():
+            return weighted(size, weight, mask)
+        limit = self.threshold * size.max()
+        above = size > limit
+        large = torch.where(above, size, 1.0)
+        safe = torch.where(limit > 0, limit, 1.0)
+        return weighted(torch.where(above, (large**2 / safe + limit) / 2, size), weight, mask)

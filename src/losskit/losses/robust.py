@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
 from losskit.core.domains import Positive
-from losskit.core.loss import Loss
 from losskit.core.means import RegressionLoss
 from losskit.core.options import option
-from losskit.ops.inputs import computing_dtype
 
 _NEAR_2 = 1e-12  # a shape nearer to 2 than this is 2, from which it differs by less than rounding
 
@@ -74,13 +72,17 @@ def _barron(z: Tensor, alpha: float) -> Tensor:
     if alpha == 0:
         return half.log1p()
     if math.isinf(alpha):
-        return half.expm1() if alpha > 0 else -(-half).expm1()
+        if alpha > 0:
+            return half.expm1()
+        near = half < 0.5  # elsewhere the slope of expm1, which is computed from its value, would be lost
+        return torch.where(near, -(-half).expm1(), 1 - (-half).exp())
     return half if abs(alpha - 2) < _NEAR_2 else _power_form(z, alpha)
 
 
 def _power_form(z: Tensor, alpha: float | Tensor) -> Tensor:
-    apart = abs(alpha - 2)
-    return apart / alpha * (alpha / 2 * (z * z / apart).log1p()).expm1()
+    apart: Any = abs(alpha - 2)
+    value: Tensor = apart / alpha * (alpha / 2 * (z * z / apart).log1p()).expm1()
+    return value
 
 
 def log_partition(alpha: Tensor) -> Tensor:
@@ -188,10 +190,10 @@ class TukeyLoss(RegressionLoss):
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         error = input - target
-        inside = error.abs() <= self.c
-        square = (torch.where(inside, error, 0.0) / self.c) ** 2
+        outside = error.abs() > self.c
+        square = (torch.where(outside, 0.0, error) / self.c) ** 2
         rise = square * (3 - square * (3 - square))  # 1 - (1 - square)³, without its cancellation
-        return torch.where(inside, rise, 1.0) * (self.c**2 / 6)
+        return torch.where(outside, 1.0, rise) * (self.c**2 / 6)
 
 
 class WingLoss(RegressionLoss):
@@ -293,38 +295,3 @@ class BalancedL1Loss(RegressionLoss):
         curve = self.alpha / b * (b * size + self.beta) * (b / self.beta * size).log1p() - self.alpha * size
         line = self.gamma * size + (self.gamma / b - self.alpha) * self.beta
         return torch.where(size < self.beta, curve, line)
-
-
-class BerHuLoss(Loss):
-    r"""Takes small errors as they are and squares large ones: the Huber loss turned round.
-
-    .. math:: \begin{cases} |d| & |d| \le c \\ (d^2 + c^2) / (2 c) & \text{else} \end{cases}, \quad d = x - y,
-        \quad c = \text{threshold} \cdot \max |d|
-
-    The largest error is that of the elements that count, in the whole batch, and the gradient passes through it. Where
-    every error is 0 the loss is 0.
-
-    Source: Laina, Rupprecht, Belagiannis, Tombari, Navab 2016, "Deeper Depth Prediction with Fully Convolutional
-    Residual Networks", arXiv:1606.00373; the penalty itself Owen 2007, "A robust hybrid of lasso and ridge regression".
-
-    Elsewhere: many stop the gradient at c; reverse Huber is another name.
-    """
-
-    authority = "its formula in mpmath"
-    function_name = "berhu_loss"
-    short_name = "berhu"
-    also_called = ("reverse_huber",)
-    shapes = "input and target of one shape; weight and mask of it too, with size 1 where they repeat."
-
-    threshold: Positive = option(default=0.2, doc="the share of the largest error at which squares begin")
-
-    def values(self, input: Tensor, target: Tensor) -> Tensor:
-        dtype = computing_dtype(input)
-        size = (input.to(dtype) - target.to(dtype)).abs()
-        if size.numel() == 0:
-            return size
-        limit = self.threshold * size.max()
-        above = size > limit
-        large = torch.where(above, size, 1.0)
-        safe = torch.where(limit > 0, limit, 1.0)
-        return torch.where(above, (large**2 / safe + limit) / 2, size)

@@ -220,12 +220,13 @@ class _Builder:
     def program(self, value: int, slope: int, single: bool) -> Program:
         """The operations that the results need, those of the value first."""
         order: list[int] = []
-        for result in (value, slope):
-            self._visit(result, order)
+        self._visit(value, order)
+        shared = slope in order  # which is not written where no slope is computed
+        self._visit(slope, order)
         if value < self.inputs or value == slope or self.number(value) is not None:
             value = self.append(Operation("copy", value))
             order.append(value)
-        if slope < self.inputs or self.number(slope) is not None:
+        if shared or slope < self.inputs or self.number(slope) is not None:
             slope = self.append(Operation("copy", slope))
             order.append(slope)
         places = {k: k for k in range(self.inputs)} | {old: self.inputs + new for new, old in enumerate(order)}

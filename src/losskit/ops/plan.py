@@ -381,7 +381,7 @@ def _divides(finish: Finish) -> bool:
 
 
 def _mode(inputs: Inputs, parts: Sequence[PlannedPart]) -> int:
-    if inputs.input.dtype not in (torch.float32, torch.float64):
+    if inputs.input.dtype != torch.float32:
         return _LATER  # rounded once, after the incoming gradient was multiplied in
     if all(isinstance(part.finish, TermsFinish) for part in parts):
         return _WITH_TOTALS

@@ -140,10 +140,11 @@ def _index_message(owner: str, classes: int) -> str:
     )
 
 
-def _label_message(owner: str) -> str:
+def _label_message(owner: str, classes: int) -> str:
+    boxes = " If these are boxes, (N, 4), use BoxIoULoss or GIoULoss." if classes == 4 else ""
     return (
         f"{owner}: target holds {{value}}, but labels lie in [0, 1]. A 0/255 mask wants (target > 127); if {{value}} "
-        "marks elements to leave out, pass ignore_index={value}."
+        f"marks elements to leave out, pass ignore_index={{value}}.{boxes}"
     )
 
 
@@ -206,7 +207,7 @@ def report_problem(
 def _messages(owner: str, classes: int) -> tuple[str, ...]:
     """By the kind of a problem, from 1 on."""
     by_problem = {
-        "bad_index": _index_message(owner, classes), "bad_label": _label_message(owner),
+        "bad_index": _index_message(owner, classes), "bad_label": _label_message(owner, classes),
         "bad_row": _row_message(owner), "bad_soft": _hard_message(owner), "bad_weight": weight_message(owner),
     }  # fmt: skip
     return tuple(by_problem[name] for name in PROBLEMS[1:])
@@ -244,7 +245,7 @@ def _soft_labels(inputs: Inputs) -> Tensor | None:
     out_of_range = verdict(
         bad,
         target,
-        _label_message(inputs.owner),
+        _label_message(inputs.owner, inputs.num_classes),
     )
     if inputs.link == "sigmoid":
         return out_of_range
