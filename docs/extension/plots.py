@@ -38,6 +38,7 @@ _SETTINGS = {
     "quantile": ["quantile(quantiles=0.1)", "quantile(quantiles=0.5)", "quantile(quantiles=0.9)"],
     "expectile": ["expectile(tau=0.1)", "expectile(tau=0.5)", "expectile(tau=0.9)"],
     "tweedie": ["tweedie(power=1)", "tweedie(power=1.5)", "tweedie(power=2)"],
+    "mpdiou": ["mpdiou(image_size=[4, 4])"],
     "alpha_iou": ["alpha_iou(alpha=1)", "alpha_iou(alpha=3)"],
     "huber": ["huber(delta=1)", "huber(delta=2)", "huber(delta=0.5)"],
 }

@@ -42,13 +42,17 @@ def refuse_named(loss: Any, names: Sequence[str], unknown: Sequence[str]) -> NoR
 
 def answering(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """A forward whose missing tensors are an error in the words of the others."""
-    required = [p.name for p in list(inspect.signature(forward).parameters.values())[1:] if p.default is p.empty]
-    required = [name for name in required if name not in ("args", "named")]
+    known = list(inspect.signature(forward).parameters.values())[1:]
+    required = [p.name for p in known if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in known)
+    names = {p.name for p in known}
 
     def answered(self: Any, *tensors: Any, **arguments: Any) -> Tensor:
         missing = [name for name in required[len(tensors) :] if name not in arguments]
         if missing:
             refuse_missing(self.name, required, missing)
+        if not takes_any and not names.issuperset(arguments):
+            refuse_named(self, required, sorted(arguments.keys() - names))
         return forward(self, *tensors, **arguments)
 
     answered.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from losskit.core.binding import answering
 from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
 from losskit.core.domains import Fraction, Positive
 from losskit.core.loss import Loss, Summable
@@ -229,7 +230,8 @@ class BatchLoss(Loss):
 
     abstract = True
 
-    def forward(  # type: ignore[override] # a call names its tensors
+    @answering
+    def forward(
         self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> Tensor:
         return super().forward(input, target, weight=weight, mask=mask)
