@@ -198,8 +198,9 @@ class RegionLoss(RegionOptions, LabelLoss):
     def _samples(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         chosen = self._chosen(columns["count"].shape[-1])
         if not chosen:
-            nothing = torch.zeros_like(columns["count"].sum(-1))
-            return nothing, nothing
+            every = torch.stack(list(columns.values())).sum((0, -1))  # in the graph of the input
+            nothing = torch.where(torch.zeros_like(every, dtype=torch.bool), every, 0.0)
+            return nothing, torch.zeros_like(nothing)
         columns = {name: total[..., chosen] for name, total in columns.items()}
         counts = (columns["count"] != 0).any(-1)
         value = self.per_sample(_neutral_outside(columns, counts.unsqueeze(-1), self.overlap))
