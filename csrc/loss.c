@@ -28,6 +28,13 @@ static double rounded(const Loss *loss, double value) {
     return loss->call.input.type == FLOAT64 ? value : (double)(float)value;
 }
 
+static void write_number(const Loss *loss, void *to, int64_t at, double value) {
+    if (loss->call.input.type == FLOAT64)
+        ((double *)to)[at] = value;
+    else
+        ((float *)to)[at] = (float)value;
+}
+
 /* The derivative of the loss by a part. */
 static double upstream_of(const Loss *loss, const Part *part) { return loss->is_sum ? rounded(loss, part->weight) : 1.0; }
 
@@ -39,7 +46,7 @@ static double assumed_slope(const Loss *loss, const Part *part, double normalize
 }
 
 static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_t rows, double normalizer, void *value,
-                        float *part_values, int64_t mode) {
+                        void *part_values, int64_t mode) {
     Call *call = &loss->call;
     const int64_t room = rows * call->C * call->K;
     if (mode == GRADIENT_WITH_TOTALS) {
@@ -66,14 +73,11 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
             return BAD_VALUE;
         }
         double own = rounded(loss, finished[p].value), term = rounded(loss, own * upstream_of(loss, part));
-        if (part_values) part_values[p] = (float)own;
+        if (part_values) write_number(loss, part_values, p, own);
         sum = p ? rounded(loss, sum + term) : term;
     }
     if (loss->offset != 0) sum = rounded(loss, sum + rounded(loss, loss->offset));
-    if (call->input.type == FLOAT64)
-        *(double *)value = sum;
-    else
-        *(float *)value = (float)sum;
+    write_number(loss, value, 0, sum);
     if (mode == VALUE_ONLY) return DONE;
     if (mode == GRADIENT_WITH_TOTALS) {
         int alike = 1;
@@ -103,7 +107,7 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
  * if it is not null, the activations that the kernels save for the backward pass. `options` are the addresses of class_weight and truth_weight of each part. */
 int64_t losskit_loss(const Loss *given, void *input, void *target, void *weight, void *mask, const float *logit_bias,
                      void *gradient, double *coefficients, void *const *options, const double *part_weights,
-                     double normalizer, void *value, float *part_values, int64_t mode, int64_t threads) {
+                     double normalizer, void *value, void *part_values, int64_t mode, int64_t threads) {
     Loss loss;
     memcpy(&loss, given, offsetof(Loss, part) + (size_t)given->parts * sizeof(Part));
     set_addresses(&loss.call, input, target, weight, mask, logit_bias, gradient, threads);

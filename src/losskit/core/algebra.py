@@ -140,7 +140,8 @@ class WeightedSum(Summable):
         tensors = bind(self.name, self.tensors, tensors, arguments)
         weights = self.weights()
         if self.planned and len(tensors) == 2 and arguments.keys() <= {"weight", "mask", "normalizer"}:
-            room = torch.empty(len(self.numbers), dtype=torch.float32, device="cpu")
+            dtype = torch.float64 if tensors[0].dtype == torch.float64 else torch.float32
+            room = torch.empty(len(self.numbers), dtype=dtype, device="cpu")
             loss = passes.planned(self, *tensors, **arguments, values=room, weights=weights if self.varies else None)
             if loss is not None:
                 return loss, self._named(list(room.unbind()), weights)
