@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 from extension import identities  # noqa: E402
 from extension.run import execute  # noqa: E402
 
-from cases import ENTRIES  # noqa: E402
+from cases import ENTRIES, made  # noqa: E402
 
 # The other pages measure peers or run the command line, which the build of the pages does.
 PAGES = ["index", "quickstart", "write-your-own-loss", "composites-and-schedules", "many-machines"]
@@ -72,9 +72,10 @@ def test_segmentation_example_learns() -> None:
 def test_own_losses_example_is_found_and_right() -> None:
     place = (ROOT / "examples" / "my_losses.py").as_posix()
     logits, target = identities._binary()
-    ours = build(f"{place}:my_dice(smooth=0.5)")(logits, target)
+    ours = build(f"{place}:my_dice(smooth=0.5)", references=True)(logits, target)
     torch.testing.assert_close(ours, build("dice(smooth=0.5)")(logits, target))
-    pinball = build(f"{place}:PinballLoss(below=3)")(torch.tensor([1.0, 4.0]), torch.tensor([2.0, 2.0]))
+    pinball = build(f"{place}:PinballLoss(below=3)", references=True)
+    pinball = pinball(torch.tensor([1.0, 4.0]), torch.tensor([2.0, 2.0]))
     assert pinball.item() == (3 * 1 + 1 * 2) / 2
 
 
@@ -109,6 +110,6 @@ def test_identities_hold_and_name_losses_that_exist() -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_what_is_said_of_many_machines_is_what_sync_does(entry):
-    criterion = entry.loss()
+    criterion = made(entry)
     said = criterion.across_ranks
     assert criterion.summable is said.startswith("exact")

@@ -60,7 +60,9 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
         if case.entry.name == "focal_tversky_loss":  # a root of 1 - index, which is below the rounding of p itself
             smallest = torch.finfo(value.dtype).eps
         if case.entry.name == "generalized_dice_loss":  # the slopes by several classes cancel
-            smallest = 1e-15
+            smallest = max(smallest, 1e-15)
+        if case.entry.name == "normalized_loss":  # as do the numerator's slopes and those of the sum over classes
+            smallest = max(smallest, 1e-18)
         torch.testing.assert_close(input.grad.double(), wanted, rtol=8 * rounding + 1e-5, atol=smallest)
 
 
@@ -154,6 +156,8 @@ def test_a_large_image_does_not_overflow_in_half_precision(case, dtype):
     smallest = torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps  # of subnormal numbers
     kinks = 0.01 if case.entry.name == "lovasz_loss" else 0  # equal errors may be ranked either way
     if case.entry.name in UNBOUNDED:  # a slope near 0 is a difference of terms that were rounded
+        kinks = torch.finfo(torch.float32).eps * max(float(wanted.abs().max()) for wanted in exact_grads)
+    if case.entry.name in ("entmax_loss", "sparsemax_loss"):  # at the edge of the support a share is a difference
         kinks = torch.finfo(torch.float32).eps * max(float(wanted.abs().max()) for wanted in exact_grads)
     for found, wanted in zip(grads, exact_grads, strict=True):
         torch.testing.assert_close(found.double(), wanted, rtol=0.02, atol=max(smallest, kinks))

@@ -12,66 +12,74 @@ from torch import Tensor
 import losskit
 
 
-def mse(input: Tensor, target: Tensor) -> Tensor:
+def my_mse(input: Tensor, target: Tensor) -> Tensor:
     return (input - target) ** 2
 
 
-def huber(input: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
+def my_huber(input: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
     error = (input - target).abs()
     return torch.where(error < delta, 0.5 * error**2, delta * (error - 0.5 * delta))
 
 
-def log_cosh(input: Tensor, target: Tensor) -> Tensor:
+def my_log_cosh(input: Tensor, target: Tensor) -> Tensor:
     error = input - target
     return error + F.softplus(-2 * error) - math.log(2)
 
 
-def charbonnier(input: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
+def my_charbonnier(input: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
     return torch.sqrt((input - target) ** 2 + eps**2)
 
 
-def wing(input: Tensor, target: Tensor, width: float = 10.0, curvature: float = 2.0) -> Tensor:
+def my_wing(input: Tensor, target: Tensor, width: float = 10.0, curvature: float = 2.0) -> Tensor:
     error = (input - target).abs()
     offset = width - width * math.log(1 + width / curvature)
     return torch.where(error < width, width * torch.log(1 + error / curvature), error - offset)
 
 
-def tukey(input: Tensor, target: Tensor, c: float = 4.685) -> Tensor:
+def my_tukey(input: Tensor, target: Tensor, c: float = 4.685) -> Tensor:
     error = (input - target) / c
     inside = c**2 / 6 * (1 - (1 - error**2) ** 3)
     return torch.where(error.abs() <= 1, inside, torch.full_like(inside, c**2 / 6))
 
 
-def quantile(input: Tensor, target: Tensor, q: float = 0.9) -> Tensor:
+def my_quantile(input: Tensor, target: Tensor, q: float = 0.9) -> Tensor:
     error = target - input
     return torch.max(q * error, (q - 1) * error)
 
 
-def barron(input: Tensor, target: Tensor, alpha: float = 1.5, scale: float = 1.0) -> Tensor:
+def my_barron(input: Tensor, target: Tensor, alpha: float = 1.5, scale: float = 1.0) -> Tensor:
     size = abs(alpha - 2)
     return size / alpha * ((((input - target) / scale) ** 2 / size + 1) ** (alpha / 2) - 1)
 
 
-def smape(input: Tensor, target: Tensor) -> Tensor:
+def my_smape(input: Tensor, target: Tensor) -> Tensor:
     return 2 * (input - target).abs() / (input.abs() + target.abs()).clamp(min=1e-8)
 
 
-def focal(log_p: Tensor, gamma: float = 1.5) -> Tensor:
+def my_focal(log_p: Tensor, gamma: float = 1.5) -> Tensor:
     return -((1 - log_p.exp()).clamp(min=1e-7) ** gamma) * log_p
 
 
-def gce(log_p: Tensor, q: float = 0.7) -> Tensor:
+def my_gce(log_p: Tensor, q: float = 0.7) -> Tensor:
     return (1 - torch.exp(q * log_p)) / q
 
 
-def odd(log_p: Tensor) -> Tensor:
+def my_odd(log_p: Tensor) -> Tensor:
     return torch.tanh(-log_p) * (1 - torch.exp(0.5 * log_p))
 
 
 ELEMENTS: dict[str, Callable[..., Tensor]] = {
-    f"own-{f.__name__}": f for f in (mse, huber, log_cosh, charbonnier, wing, tukey, quantile, barron, smape)
+    "own-mse": my_mse,
+    "own-huber": my_huber,
+    "own-log_cosh": my_log_cosh,
+    "own-charbonnier": my_charbonnier,
+    "own-wing": my_wing,
+    "own-tukey": my_tukey,
+    "own-quantile": my_quantile,
+    "own-barron": my_barron,
+    "own-smape": my_smape,
 }
-TERMS: dict[str, Callable[..., Tensor]] = {f"own-{f.__name__}": f for f in (focal, gce, odd)}
+TERMS: dict[str, Callable[..., Tensor]] = {"own-focal": my_focal, "own-gce": my_gce, "own-odd": my_odd}
 
 
 def plain(name: str, input: Tensor, target: Tensor) -> Tensor:

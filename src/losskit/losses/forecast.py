@@ -67,8 +67,8 @@ class QuantileLoss(RegressionLoss):
         if tuple(input.shape) != (*target.shape, len(self.quantiles)):
             raise ValueError(
                 f"{self.name}: input has shape {shape(input)}, but target {shape(target)} and {len(self.quantiles)} "
-                f"quantiles take an input of shape {(*target.shape, len(self.quantiles))}, one prediction each in the "
-                "last dimension."
+                f"quantiles take an input of shape {(*target.shape, len(self.quantiles))}. Give one prediction for "
+                "each quantile in the last dimension."
             )
         weight = elementwise(self.name, "weight", weight, target.shape)
         mask = elementwise(self.name, "mask", mask, target.shape)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from losskit.core.contract import Always, check_floating
+from losskit.core.contract import Always, check_floating, check_tensor
 from losskit.core.errors import shape
 from losskit.core.logits import ClassesLoss, LogitsLoss
 from losskit.core.options import option
@@ -27,7 +28,9 @@ class RankLoss(LogitsLoss):
         "(N, 1, *), with size 1 where they repeat; values (N, *)."
     )
 
-    ignore_index: int = option(default=-100, doc="the label of elements to leave out, as if they were not there")
+    ignore_index: int | Sequence[int] | None = option(
+        default=-100, doc="the label, or labels, of elements to leave out, as if they were not there; None for no label"
+    )
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -38,6 +41,13 @@ class RankLoss(LogitsLoss):
             raise ValueError(
                 f"{self.name}: input must have shape (N, K - 1, *), a logit for each grade but the last; got "
                 f"{shape(input)}. For a single sample pass input.unsqueeze(0)."
+            )
+        check_tensor(self.name, "target", target)
+        grades = (input.shape[0], *input.shape[2:])
+        if tuple(target.shape) not in (grades, (input.shape[0], 1, *input.shape[2:])):
+            raise ValueError(
+                f"{self.name}: target has shape {shape(target)}, but input {shape(input)} takes a target of shape "
+                f"{grades}, a grade from 0 to {input.shape[1]} for each element. Make the shapes agree before the call."
             )
         last = input.new_zeros(()).expand(input[:, :1].shape)  # a place for the last grade
         return super().weighed(torch.cat([input, last], 1), target, weight=weight, mask=mask)

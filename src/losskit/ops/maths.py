@@ -50,6 +50,7 @@ def log_softmax(x: Tensor) -> Tensor:
 
 def log_rest_softmax(x: Tensor) -> Tensor:
     """`log(1 - p)` over the classes, of a nearly certain class from the others, without the cancellation."""
+    x = x - x.detach().amax(1, keepdim=True)  # so that the logarithms of sums are small
     largest = x.detach().argmax(1, keepdim=True)
     is_largest = torch.zeros_like(x, dtype=torch.bool).scatter(1, largest, True)
     total = x.logsumexp(1, keepdim=True)
