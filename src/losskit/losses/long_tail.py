@@ -13,7 +13,7 @@ from losskit.core.domains import ClassNumbers, NonNegative, Positive
 from losskit.core.labels import LabelLoss, over_samples
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import option
-from losskit.core.reduction import divide
+from losskit.core.reduction import check_size, divide
 from losskit.core.totals import Sums
 from losskit.losses.classification import CrossEntropyLoss
 from losskit.losses.region import ratio
@@ -141,6 +141,7 @@ class AnswersLoss(LabelLoss):
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         yes, no, positives, count = (self.by_class(sums[n]).sum() for n in ("yes", "no", "positives", "count"))
+        check_size(count, self.name)
         negatives = count - positives
         value = self.of_means(ratio(yes, positives), ratio(no, negatives), (positives != 0, negatives != 0))
         return divide(value, (count != 0).to(value), self.empty, self.name), None

@@ -14,8 +14,9 @@ from losskit.core.contract import check_equal, check_floating, check_tensor, ele
 from losskit.core.domains import Fraction, Positive
 from losskit.core.loss import Loss, Summable
 from losskit.core.options import option
-from losskit.core.reduction import divide, weighted
+from losskit.core.reduction import check_size, divide, weighted
 from losskit.core.totals import Sums
+from losskit.ops import reference
 from losskit.ops.inputs import computing_dtype, summing_dtype
 from losskit.ops.values import mark
 
@@ -61,13 +62,15 @@ class MomentLoss(Summable):
             share = share.where(mask, 0.0)
         share = share.expand(input.shape)
         summed = {name: self.summed(share * each) for name, each in self.moments(*given).items()}
-        return Sums(count=self.summed(share), **summed)
+        count = reference.sized(self.summed(share), None if weight is None else share, share)
+        return Sums(count=count, **summed)
 
     def summed(self, values: Tensor) -> Tensor:
         return values.sum()
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         count = sums["count"]
+        check_size(count, self.name)
         means = {name: divide(sums[name], count, self.empty, self.name) for name in sums.names() if name != "count"}
         return self.of_moments(means), None
 
@@ -163,6 +166,7 @@ class ColumnLoss(MomentLoss):
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         count = sums["count"]
+        check_size(count, self.name)
         counts = count != 0
         mean = {name: sums[name] / torch.where(counts, count, 1.0) for name in sums.names() if name != "count"}
         values = torch.where(counts, self.of_moments(mean), 0.0)
