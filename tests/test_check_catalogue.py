@@ -15,6 +15,7 @@ from losskit.checker import battery
 from losskit.checker.finding import Severity
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
+from unknown import UNKNOWN
 
 sys.path.append(str(Path(__file__).parent.parent / "docs"))
 from measure import matrix
@@ -24,25 +25,6 @@ SLOW = ("compile", "export")
 ONE_NUMBER = "a function of the whole batch's mean: one number, whatever the reduction"
 WAIVED = {
     "mean_focal_loss": {"reductions-disagree": ONE_NUMBER},
-}
-
-# What the checker does not know yet: it finds no inputs that these take, or judges them by the rules of another kind.
-UNKNOWN = {
-    "boxes and keypoints": {"oks_loss", "prob_iou_loss", "wiou_loss"},
-    "parameters of distributions": {"evidential_loss", "mixture_nll_loss", "negative_binomial_nll_loss"},
-    "numbers above 0, or their logarithms": {"gamma_nll_loss", "msle_loss", "silog_loss", "tweedie_loss"},
-    "values of the whole batch": {
-        "balanced_mse_loss",
-        "berhu_loss",
-        "concordance_loss",
-        "relative_lp_loss",
-        "rmse_loss",
-    },
-    "ordered classes": {"coral_loss", "corn_loss"},
-    "members of an ensemble": {"ensemble_crps_loss"},
-    "heatmaps": {"gaussian_focal_loss"},
-    "margins between logits": {"margin_smoothing_loss"},
-    "labels that are wrong": {"negative_learning_loss"},
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_tensor
+from losskit.core.contract import check_floating, check_real
 from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.logits import ScoreLoss
@@ -109,7 +109,7 @@ class DistributionFocalLoss(MeanLoss):
 
     def values(self, input: Tensor, target: Tensor) -> Tensor:
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         if input.dim() != 2 or target.shape != input.shape[:1] or input.shape[1] < 2:
             raise ValueError(
                 f"{self.name}: input must have shape (N, n + 1) with n > 0, and target (N,), a number for each row; "

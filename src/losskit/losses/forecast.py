@@ -10,7 +10,7 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss, RegressionLoss
 from losskit.core.options import option
@@ -63,7 +63,7 @@ class QuantileLoss(RegressionLoss):
             return super().weighed(*tensors, weight=weight, mask=mask)
         input, target = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         if tuple(input.shape) != (*target.shape, len(self.quantiles)):
             raise ValueError(
                 f"{self.name}: input has shape {shape(input)}, but target {shape(target)} and {len(self.quantiles)} "
@@ -280,7 +280,7 @@ class EnsembleCRPSLoss(MeanLoss):
     ) -> tuple[Tensor, Tensor]:
         input, target = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         if input.dim() < 2 or (input.shape[0], *input.shape[2:]) != tuple(target.shape):
             raise ValueError(
                 f"{self.name}: input has shape (N, M, *), its members in dimension 1, and target (N, *); got "
@@ -331,7 +331,7 @@ class RelativeLpLoss(MeanLoss):
     ) -> tuple[Tensor, Tensor]:
         input, target = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
         if input.dim() == 0:
             raise ValueError(f"{self.name}: input must have shape (N, *), the samples first; got ().")

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
@@ -141,7 +141,7 @@ def rows(owner: str, tensors: Sequence[Tensor], sizes: tuple[int, ...]) -> list[
     """Input and target as rows of numbers in the precision of the computation."""
     input, target = tensors
     check_floating(owner, "input", input)
-    check_tensor(owner, "target", target)
+    check_real(owner, "target", target)
     check_equal(owner, {"input": input, "target": target})
     if input.dim() != 2 or input.shape[1] not in sizes:
         wanted = " or ".join(f"(N, {size})" for size in sizes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
@@ -49,7 +49,7 @@ class OKSLoss(MeanLoss):
         input, target, visible, area = tensors
         check_floating(self.name, "input", input)
         for name, tensor in (("target", target), ("visible", visible), ("area", area)):
-            check_tensor(self.name, name, tensor)
+            check_real(self.name, name, tensor)
         check_equal(self.name, {"input": input, "target": target})
         if input.dim() != 3 or input.shape[1:] != (len(self.sigmas), 2):
             raise ValueError(

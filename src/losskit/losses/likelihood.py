@@ -9,7 +9,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.errors import shape
 from losskit.core.means import ElementLoss, MeanLoss
@@ -31,7 +31,7 @@ class SpreadLoss(ElementLoss):
     def check(self, *tensors: Tensor) -> None:
         input, target, spread = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
         elementwise(self.name, self.tensors[2], spread, input.shape)
 
@@ -245,7 +245,7 @@ class MixtureNLLLoss(MeanLoss):
         logits, mean, scale, target = tensors
         check_floating(self.name, "logits", logits)
         for name, tensor in (("mean", mean), ("scale", scale), ("target", target)):
-            check_tensor(self.name, name, tensor)
+            check_real(self.name, name, tensor)
         for name, tensor in (("mean", mean), ("scale", scale)):
             check_equal(self.name, {"logits": logits, name: tensor})
         if logits.dim() < 2 or (logits.shape[0], *logits.shape[2:]) != tuple(target.shape):

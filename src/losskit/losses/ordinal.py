@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from losskit.core.contract import Always, check_floating, check_tensor
+from losskit.core.contract import Always, check_floating, check_real
 from losskit.core.errors import shape
 from losskit.core.logits import ClassesLoss, LogitsLoss
 from losskit.core.options import option
@@ -42,7 +42,7 @@ class RankLoss(LogitsLoss):
                 f"{self.name}: input must have shape (N, K - 1, *), a logit for each grade but the last; got "
                 f"{shape(input)}. For a single sample pass input.unsqueeze(0)."
             )
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         grades = (input.shape[0], *input.shape[2:])
         if tuple(target.shape) not in (grades, (input.shape[0], 1, *input.shape[2:])):
             raise ValueError(

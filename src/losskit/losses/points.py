@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_tensor
+from losskit.core.contract import check_floating, check_real
 from losskit.core.errors import shape
 from losskit.ops.inputs import computing_dtype
 
@@ -19,7 +19,7 @@ def sample_points(tensor: Tensor, points: Tensor) -> Tensor:
     first (x, y). Outside are zeros, so within half a pixel of the border values fade: this is
     `grid_sample(align_corners=False)`, with derivatives of every order.
     """
-    check_tensor("sample_points", "tensor", tensor)
+    check_real("sample_points", "tensor", tensor)
     check_floating("sample_points", "points", points)
     spatial = tensor.shape[1:]
     if points.dim() != 3 or points.shape[0] != tensor.shape[0] or points.shape[2] != len(spatial) or not spatial:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.core.binding import answering
-from losskit.core.contract import check_equal, check_floating, check_tensor, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import Fraction, Positive
 from losskit.core.loss import Loss, Summable
 from losskit.core.options import option
@@ -51,7 +51,7 @@ class MomentLoss(Summable):
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         input, target = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
         weight = elementwise(self.name, "weight", weight, input.shape)
         mask = elementwise(self.name, "mask", mask, input.shape)
@@ -244,7 +244,7 @@ class BatchLoss(Loss):
         """Input and target of one shape, in the precision of the computation."""
         input, target = tensors
         check_floating(self.name, "input", input)
-        check_tensor(self.name, "target", target)
+        check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
         return [t.to(computing_dtype(input)) for t in tensors]
 
