@@ -60,7 +60,7 @@ def taken(loss, **said):
 @pytest.mark.parametrize(("loss", "form"), OF_TORCH.items(), ids=str)
 def test_what_torch_takes(loss, form):
     if isinstance(loss, nn.SoftMarginLoss):  # a known deviation: with 0 for -1 it is least at right answers too
-        form = ("multiclass", "logits", "one-hot")
+        form = ("multiclass", "probabilities", "one-hot")
     assert taken(loss) == form
 
 
