@@ -59,7 +59,7 @@ def test_list_of_a_family_and_of_a_word() -> None:
 def test_list_marks_losses_that_nothing_outside_holds(tmp_path: Path) -> None:
     own = tmp_path / "own_for_list.py"
     own.write_text("import losskit\n@losskit.regression_loss\ndef unheld(input, target):\n    return input - target\n")
-    losskit.build(f"{own}:unheld")
+    losskit.build(f"{own}:unheld", references=True)
     result = run("list", "unheld")
     assert result.stdout.splitlines()[1].startswith("unheld *")
     assert "no outside authority" in result.stdout

@@ -208,7 +208,9 @@ def compare(
             **settings,
         )
     except (InputError, ImportError) as error:
-        typer.echo(f"losskit compare: {error}", err=True)
+        needed = error.name if isinstance(error, ModuleNotFoundError) else None
+        said = f'needs {needed}: pip install "losskit[compare]"' if needed else error
+        typer.echo(f"losskit compare: {said}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         typer.echo(f"Stopped. What is finished is in {out}; the same command goes on from there.", err=True)
