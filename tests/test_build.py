@@ -23,6 +23,7 @@ import losskit
 from cases import ENTRIES
 from losskit.building.build import split
 from losskit.core.catalogue import names_of
+from losskit.core.options import REQUIRED
 from losskit.core.foreign import FOREIGN_NAMES
 from peers import peer
 
@@ -105,7 +106,12 @@ def test_arithmetic_means_what_it_means_in_python(text: str) -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_name_of_every_loss_builds_it(entry: Any) -> None:
+    required = [name for name, declared in entry.loss.options.items() if declared.default is REQUIRED]
     for name in names_of(entry.loss):
+        if required:  # the error names what has no default
+            with pytest.raises(ValueError, match=f"{entry.loss.__name__}: {required[0]} has no default"):
+                losskit.build(name)
+            continue
         assert type(losskit.build(name)) is entry.loss
 
 

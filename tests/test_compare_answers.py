@@ -10,7 +10,6 @@ from losskit.experiment.tour import SECONDS, tour
 @pytest.mark.parametrize(
     ("task", "losses", "blocks"),
     [
-        ("digits-noisy", ["ce", "sce"], 4),
         ("digits-longtail", ["ce", "logit-adjusted ce"], 4),
         ("diabetes-outliers", ["mse", "l1"], 3),
     ],
