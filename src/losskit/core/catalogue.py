@@ -89,7 +89,7 @@ def names_of(cls: type[Loss]) -> list[str]:
 def find(name: str) -> Entry:
     """The loss of this name: class, function or the usual short one."""
     known: dict[str, Entry] = {}
-    for entry in entries():
+    for entry in sorted(entries(), key=lambda entry: not entry.loss.__module__.startswith(_OURS)):  # ours first
         for alias in names_of(entry.loss):
             known.setdefault(alias, entry)
     if name not in known:
