@@ -39,7 +39,7 @@ static TermRows allocate_term_rows(const Call *call, Tiling tiling, Piece *piece
     return rows;
 }
 
-/* The terms of a row of logits, and 1 - p of both labels; a null gradient needs no slopes. Where each label is 0 or 1 and
+/* The terms of a row of logits, and 1 - p of both labels; slopes only if `grad`. Where each label is 0 or 1 and
  * only the truth counts, both sides are that of the truth, and 1 is returned. */
 static int evaluate_terms(const Call *call, TermRows *rows, const float *x, const float *t, int64_t len, int grad) {
     const vf zero = {0}, one = all(1.0f);
