@@ -6,7 +6,7 @@ KERNELS := setup.py src/losskit/ops/constants.py $(wildcard csrc/*)
 # Says so where no C compiler was found and the plain PyTorch operators serve.
 REPORT := @$(BIN)/python -c "from losskit.ops import native; native.AVAILABLE or print(native.MISSING)"
 
-.PHONY: compare test lint docs fuzz bench instructions browser clean
+.PHONY: compare test test-all lint docs fuzz bench instructions browser clean
 
 # The main job: compare losses on real data, with a report to open.
 compare: .venv/compare.done
@@ -14,9 +14,13 @@ compare: .venv/compare.done
 
 # Everything that Python and a C compiler can check.
 test: .venv/dev.done
-	$(BIN)/python -m pytest -m "not browser" -n 2 $(ARGS)
+	$(BIN)/python -m pytest -m "not browser and not slow" -n 2 $(ARGS)
 	$(MAKE) lint
 	@echo "The browser did not run here: make browser opens the report in headless Chromium."
+
+# The same and what takes too long for every change: more examples of each property, long sweeps, 12 GiB of memory.
+test-all: .venv/dev.done
+	LOSSKIT_EFFORT=20 $(BIN)/python -m pytest -m "not browser" -n 2 $(ARGS)
 
 lint: .venv/dev.done
 	$(BIN)/ruff check .

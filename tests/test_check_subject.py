@@ -246,7 +246,6 @@ SOURCE = """
 import torch
 from torch import nn
 
-KNOWN = [e for e in ENTRIES if e.name not in {"sobolev_loss", "z_loss"}.union(*UNKNOWN.values())]
 
 class Weighted(nn.Module):
     def __init__(self, factor=1.0):

@@ -88,6 +88,20 @@ def test_a_function_form_compiles(fresh):
     torch.testing.assert_close(compiled(input, target), step(input, target))
 
 
+@pytest.mark.parametrize("name", ["mse_loss-pair", "cross_entropy-indices", "dice_loss-binary"])
+def test_compiled_sizes_may_change_before_a_weight_is_given(name, fresh):
+    """A size that varied is a variable of the graph, and has to match the weight's, which is a number."""
+    case = next(case for case in CASES if str(case) == name)
+    loss = case(**options_for(case))
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    for n, length, named in [(2, 4, ()), (3, 5, ()), (3, 6, ("weight", "mask"))]:
+        given = case.given(Shape(n, 3, (length,)), 1)
+        drawn = torch.rand(given.positions, generator=torch.Generator().manual_seed(n))
+        arguments = {"weight": drawn.to(given.tensors[0].dtype), "mask": drawn > 0.3}
+        arguments = {name: arguments[name] for name in named}
+        torch.testing.assert_close(compiled(*given.tensors, **arguments), loss(*given.tensors, **arguments))
+
+
 class Model(torch.nn.Module):
     def __init__(self, loss):
         super().__init__()

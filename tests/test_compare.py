@@ -269,12 +269,12 @@ def test_our_kernels_run_with_two_threads_in_a_child(folder, tmp_path, monkeypat
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere every process is fresh")
 def test_a_forked_child_gives_the_bits_of_a_fresh_process(tmp_path, monkeypatch):
     """The weights of every rate, and all that is measured with them."""
-    options = {"task": "diabetes-outliers", "baseline": "none", "blocks": 1, "epochs": 2}
-    forked = losskit.compare("huber, mse", **options, out=tmp_path / "forked", jobs=2)
+    options = {"task": "diabetes-outliers", "baseline": "none", "rates": [0.01, 0.03], "blocks": 1, "epochs": 2}
+    forked = losskit.compare("huber", **options, out=tmp_path / "forked", jobs=2)
     monkeypatch.setattr(runs, "PROGRAM", [sys.executable, "-c", FRESH])
-    fresh = losskit.compare("huber, mse", **options, out=tmp_path / "fresh", jobs=1)
+    fresh = losskit.compare("huber", **options, out=tmp_path / "fresh", jobs=1)
     assert fresh.failures == []
-    assert len(forked.tuning) == len(fresh.tuning) >= 6
+    assert len(forked.tuning) == len(fresh.tuning) >= 2
     for one, other in zip([*forked.tuning, *forked.runs], [*fresh.tuning, *fresh.runs], strict=True):
         for name in ("validation", "curve", "gradient", "rate", "role"):
             assert one[name] == other[name]

@@ -3,12 +3,12 @@
 import pytest
 import torch
 from hypothesis import given as examples
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from authorities import formula_of
 from cases import where
 from domains import options_of
+from effort import few
 from inputs import Shape
 
 FORMULAS = where(lambda case: formula_of(case) is not None)
@@ -19,7 +19,7 @@ def test_the_losses_of_labels_have_formulas():
 
 
 @pytest.mark.parametrize("case", FORMULAS, ids=str)
-@settings(max_examples=4)
+@few(4)
 @examples(seed=st.integers(0, 100), weighed=st.booleans(), masked=st.booleans(), data=st.data())
 def test_value_under_any_options(case, seed, weighed, masked, data):
     options = data.draw(options_of(case, 1 if case.kind == "binary" else 3))
@@ -35,7 +35,7 @@ def test_value_under_any_options(case, seed, weighed, masked, data):
 
 
 @pytest.mark.parametrize("case", FORMULAS, ids=str)
-@settings(max_examples=3)
+@few(3)
 @examples(seed=st.integers(0, 100), data=st.data())
 def test_gradient_under_any_options(case, seed, data):
     options = data.draw(options_of(case, 1 if case.kind == "binary" else 3))

@@ -119,7 +119,7 @@ def test_the_noise_is_learnt():
         (lambda x: L.negative_binomial_nll_loss(x, x, x * 0), "dispersion not above 0"),
         (lambda x: L.evidential_loss(x, x, x, x, x), "alpha above 1"),
         (lambda x: L.mixture_nll_loss(x[:, None], x[:, None], -x[:, None], x), "scale holds -0.5"),
-        (lambda x: L.quantile_loss(x, x, quantiles=[0.1, 0.9]), "one prediction each in the last dimension"),
+        (lambda x: L.quantile_loss(x, x, quantiles=[0.1, 0.9]), "prediction for each quantile in the last"),
         (lambda x: L.quantile_loss(x, x, quantiles=1.5), "quantiles"),
         (lambda x: L.ensemble_crps_loss(x[:, None], x, fair=True), "at least 2"),
         (lambda x: L.ensemble_crps_loss(x, x), "members in dimension 1"),

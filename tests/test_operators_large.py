@@ -59,7 +59,7 @@ def available():
     return int(lines["MemAvailable"].split()[0]) * 1024
 
 
-@pytest.mark.large
+@pytest.mark.slow
 def test_more_than_two_to_the_31_elements_give_the_right_answer():
     for link in ("sigmoid", "softmax"):  # one after the other: both at once would need twice the memory
         free, needed = available(), 12 * GIB

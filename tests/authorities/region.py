@@ -62,8 +62,9 @@ def jaccard(r: Region, o: Chosen) -> mpf:
 
 
 def tversky(r: Region, o: Chosen) -> mpf:
-    s = mpf(o("smooth"))
-    return 1 - (r.pt + s) / (r.pt + o("alpha") * (r.p - r.pt) + o("beta") * (r.t - r.pt) + s)
+    part = r.pt + o("smooth")
+    whole = part + o("alpha") * (r.p - r.pt) + o("beta") * (r.t - r.pt)
+    return 1 - part / whole if whole else mpf(0)  # no overlap, and errors that have no price
 
 
 WITH_LOG = ({"log": True, "smooth": 1.0}, {"squared": True}, {"smooth": 0.6})

@@ -337,7 +337,8 @@ def _per_position(
 
 
 def _fits(tensor: Tensor, wanted: Sequence[int]) -> bool:
-    return tensor.dim() == len(wanted) and all(s in (1, w) for s, w in zip(tensor.shape, wanted, strict=True))
+    # Compared one by one: `in` misses a size that torch.compile takes as a variable.
+    return tensor.dim() == len(wanted) and all(s == 1 or s == w for s, w in zip(tensor.shape, wanted, strict=True))
 
 
 def _sample_advice(name: str, tensor: Tensor, wanted: Sequence[int]) -> str:

@@ -83,7 +83,7 @@ def _selected(tensors: Sequence[Tensor], mask: Tensor | None) -> Sequence[Tensor
     for tensor in tensors:
         of_samples = mask.reshape(*mask.shape, *(1,) * max(tensor.dim() - mask.dim(), 0))
         fits = tensor.dim() == of_samples.dim() and all(
-            m in (1, t) for m, t in zip(of_samples.shape, tensor.shape, strict=True)
+            m == 1 or m == t for m, t in zip(of_samples.shape, tensor.shape, strict=True)
         )
         counts = fits and (tensor.is_floating_point() or tensor.is_complex())
         selected.append(tensor.where(of_samples, 0.0) if counts else tensor)

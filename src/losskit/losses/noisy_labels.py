@@ -15,6 +15,7 @@ from losskit.core.logits import ClassesLoss
 from losskit.core.options import option
 from losskit.losses.long_tail import AnswersLoss
 from losskit.ops.columns import Formula
+from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_rest_softmax, log_softmax, one_minus_exp, safe_power
 
 _STEPS = 30  # of Newton, which doubles the digits with each
@@ -135,10 +136,11 @@ class BiTemperedLoss(ClassesLoss):
     t2: Annotated[float, Interval(ge=1, lt=4)] = option(default=1.2, doc="of the softmax; above 1 its tails are heavy")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
-        p = self._softmax_of(logits)
+        p = self._softmax_of(logits.to(summing_dtype(logits)))  # float64, since powers of a sure answer cancel
         power = 2 - self.t1
         gap = torch.where(target == 0, 0.0, target * (self._log(target) - self._log(p)))
-        return (gap - (safe_power(target, power) - safe_power(p, power)) / power).sum(1)
+        value = (gap - (safe_power(target, power) - safe_power(p, power)) / power).sum(1)
+        return value.to(logits.dtype)
 
     def _log(self, x: Tensor) -> Tensor:
         if self.t1 == 1:

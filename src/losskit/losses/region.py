@@ -88,7 +88,8 @@ class TverskyLoss(RegionLoss):
 
     .. math:: 1 - \frac{TP + s}{TP + \alpha\,FP + \beta\,FN + s}
 
-    One half and one half is Dice with twice the smooth; one and one is Jaccard.
+    One half and one half is Dice with twice the smooth; one and one is Jaccard. Where the ratio is 0 / 0, as with no
+    overlap and errors that weigh 0, the loss is 0.
 
     Source: Salehi, Erdogmus, Gholipour 2017, arXiv:1706.05721.
 
