@@ -43,6 +43,7 @@ def with_gradient(case, given, loss=None, **arguments):
 def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
     options = data.draw(options_of(case, 1 if case.kind == "binary" else 3))
     assume(not options.get("log"))
+    assume(options.get("beta") != 0 or scale < 100)  # without false negatives a ratio of subnormal numbers
     input, target = case.given(Shape(1, 3, (3,)), seed).tensors
     signs = torch.where(input > 0.2, 1.0, torch.where(input < -0.2, -1.0, 0.0))
     input = (signs * scale).to(dtype).requires_grad_()
@@ -56,20 +57,19 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
     assert value.item() == pytest.approx(wanted, rel=2e-6, abs=near_zero)
     value.backward()
     assert input.grad.isfinite().all()
-    kinked = case.entry.name == "lovasz_loss" or options.get("overlap") == "l1"
+    # Kinks where classes are equal, or where probability and label are.
+    kinked = case.entry.name == "lovasz_loss" or options.get("overlap") == "l1" or options.get("margin") == 0
     if not kinked and scale < 1e3:
         wanted = formula_of(case).gradient(case, options, (input, target))
         rounding = torch.finfo(dtype).eps
         smallest = max(torch.finfo(dtype).smallest_normal, 1e-27)  # as far as the differences in mpmath go
         if case.entry.name == "focal_tversky_loss":  # a root of 1 - index, which is below the rounding of p itself
             smallest = torch.finfo(value.dtype).eps
-        if case.entry.name == "generalized_dice_loss":  # the slopes by several classes cancel
-            smallest = max(smallest, 1e-15)
-        if case.kind == "soft" or options.get("label_smoothing"):  # as do the slopes by classes that share the truth
-            smallest = max(smallest, 4 * torch.finfo(value.dtype).eps)
-        if case.entry.name == "normalized_loss":  # as do the numerator's slopes and those of the sum over classes
-            smallest = max(smallest, 1e-18)
-        torch.testing.assert_close(input.grad.double(), wanted, rtol=8 * rounding + 1e-5, atol=smallest)
+        # The slopes by p of several classes, or of the parts of a formula, may cancel: what is left is their rounding.
+        p = input.detach().double().softmax(1) if case.softmax else input.detach().double().sigmoid()
+        apart = (input.grad.double() - wanted).abs()
+        cancelled = 64 * torch.finfo(value.dtype).eps * p * (1 - p)
+        assert (apart <= (8 * rounding + 1e-5) * wanted.abs() + cancelled + smallest).all(), (input.grad, wanted)
 
 
 @pytest.mark.parametrize("case", where(lambda c: c.entry.name not in {*UNBOUNDED, "ctc_loss"}), ids=str)

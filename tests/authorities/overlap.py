@@ -23,7 +23,7 @@ def fbeta(r: Region, o: Chosen) -> mpf:
 def mcc(r: Region, o: Chosen) -> mpf:
     fp, fn = r.p - r.pt, r.t - r.pt
     tn = r.count - r.p - fn
-    size = (r.pt + fp) * (r.pt + fn) * (tn + fp) * (tn + fn)
+    size = r.p * r.t * (r.count - r.t) * (r.count - r.p)  # without rounding where a class is everywhere, or nowhere
     return 1 - (r.pt * tn - fp * fn) / mp.sqrt(size) if size > 0 else mpf(1)
 
 

@@ -76,7 +76,8 @@ class ZLoss(ClassesLoss):
     takes = ("logits",)
 
     def per_position(self, logits: Tensor) -> Tensor:
-        return logits.logsumexp(1) ** 2
+        denominator = logits.to(summing_dtype(logits)).logsumexp(1)  # float64, since it may be a small difference
+        return (denominator**2).to(logits.dtype)
 
 
 class EvidentialClassificationLoss(ClassesLoss):
