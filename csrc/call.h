@@ -37,6 +37,13 @@ typedef struct {
     int64_t activations_not_saved; /* out: the sums, the labels or the number of classes do not allow it */
 } Call;
 
+/* A coefficient as a float: one that is finite and too large for it stays finite, so that times 0 it is 0. */
+#define LARGEST_FACTOR 1e37f
+static inline float factor_of(double coefficient) {
+    if (coefficient - coefficient != 0) return (float)coefficient;
+    return coefficient > LARGEST_FACTOR ? LARGEST_FACTOR : coefficient < -LARGEST_FACTOR ? -LARGEST_FACTOR : (float)coefficient;
+}
+
 /* Where a piece of work starts and ends, in units of tiles, and what it found. */
 typedef struct {
     int64_t first, last;

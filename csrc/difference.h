@@ -75,7 +75,7 @@ static void difference_kernel(const Call *call, Tiling tiling, Piece *piece) {
             if (call->weight.data) check_weights(piece, w, len);
             double sum = 0, count = 0;
             const double *coefficients = grad ? call->coefficients + n * call->coefficients_n + c * call->K : 0;
-            float coefficient = grad ? (float)coefficients[term->truth[0]] : 0.0f;
+            float coefficient = grad ? factor_of(coefficients[term->truth[0]]) : 0.0f;
             float *out = g;
             if (len == padded && is_plain(&call->gradient))
                 out = (float *)call->gradient.data + offset_of(&call->gradient, n, c, s);

@@ -69,7 +69,7 @@ static void element_row(const Call *call, const Span *span, int64_t c, const Ele
         if (j == 0 && grad) slope = out;
         evaluate_program(term->program, inputs, padded, value, slope, rows->scratch);
         vf sum = {0};
-        const vf scale = all(grad ? (float)coefficients[term->truth[0]] : 0.0f);
+        const vf scale = all(grad ? factor_of(coefficients[term->truth[0]]) : 0.0f);
         for (int64_t i = 0; i < padded; i += W) {
             vf v = load(value + i), g = v, wi = scale;
             if (grad) g = load(slope + i) * scale;

@@ -106,8 +106,8 @@ INLINE vf by_class(const float *increments, float factor) {
     return or_zero(eq(increment, (vf){0}), increment * factor);
 }
 
-static float factor_of(const Call *call, int64_t n, int64_t c) {
-    return (float)call->coefficients[n * call->coefficients_n + c * call->K];
+static float factor_of_class(const Call *call, int64_t n, int64_t c) {
+    return factor_of(call->coefficients[n * call->coefficients_n + c * call->K]);
 }
 
 static void sigmoid_rank_gradient(const Call *call, Tiling tiling, Piece *piece) {
@@ -119,7 +119,7 @@ static void sigmoid_rank_gradient(const Call *call, Tiling tiling, Piece *piece)
         int64_t n = span.n, s = span.s, len = span.len;
         for (int64_t c = 0; c < call->C; c++) {
             const float *increments = (const float *)keys_of(call, n, c, s);
-            float factor = factor_of(call, n, c);
+            float factor = factor_of_class(call, n, c);
             int direct = is_plain(&call->gradient) && len % W == 0;
             float *out = direct ? (float *)call->gradient.data + offset_of(&call->gradient, n, c, s) : row;
             if (len % W) memcpy(row, increments, (size_t)len * 4), increments = row;
@@ -140,7 +140,7 @@ static void softmax_rank_gradient(const Call *call, Tiling tiling, Piece *piece)
         memset(tile.top, 0, (size_t)P * 4);
         for (int64_t c = 0; c < call->C; c++) {
             const float *increments = (const float *)keys_of(call, tile.n, c, tile.s);
-            float factor = factor_of(call, tile.n, c);
+            float factor = factor_of_class(call, tile.n, c);
             if (tile.len < P) {
                 memset(tile.rows, 0, (size_t)P * 4);
                 increments = memcpy(tile.rows, increments, (size_t)tile.len * 4);

@@ -23,7 +23,7 @@ INLINE vf weigh(vf v, vf w, int weighted) {
 
 /* The coefficient of a column, 0 where there is none. */
 INLINE float coefficient_of(const double *coefficients, int64_t column) {
-    return column < 0 ? 0.0f : (float)coefficients[column];
+    return column < 0 ? 0.0f : factor_of(coefficients[column]);
 }
 
 INLINE void add_to(double *sums, int64_t column, double sum) {

@@ -58,10 +58,10 @@ static void read_factors(Tile *tile) {
         const double *from = tile->coefficients + c * K;
         float *to = tile->factors + c;
         for (int k = 0; k < REGION_COLUMNS; k++)
-            if (call->region[k] >= 0) to[k * C] = (float)from[call->region[k]];
+            if (call->region[k] >= 0) to[k * C] = factor_of(from[call->region[k]]);
         for (int64_t j = 0; j < call->terms; j++, to += 2 * C) {
-            if (call->term[j].truth[0] >= 0) to[REGION_COLUMNS * C] = (float)from[call->term[j].truth[0]];
-            if (call->term[j].every[0] >= 0) to[(REGION_COLUMNS + 1) * C] = (float)from[call->term[j].every[0]];
+            if (call->term[j].truth[0] >= 0) to[REGION_COLUMNS * C] = factor_of(from[call->term[j].truth[0]]);
+            if (call->term[j].every[0] >= 0) to[(REGION_COLUMNS + 1) * C] = factor_of(from[call->term[j].every[0]]);
         }
     }
 }

@@ -232,7 +232,8 @@ def _positive_part(tensor: Tensor) -> Tensor:
 
 
 _REGION: dict[str, Callable[[Elements], Tensor]] = {
-    "tp": lambda e: e.p * e.target,
+    # selected, since of a class that vanished the slope of a ratio may overflow, and infinity times 0 is NaN
+    "tp": lambda e: torch.where(e.target == 0, 0.0, e.p * e.target),
     "pred": lambda e: e.p,
     "target": lambda e: e.target,
     "count": lambda e: torch.ones_like(e.selected_weight),
