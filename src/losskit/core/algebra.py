@@ -139,9 +139,8 @@ class WeightedSum(Summable):
     def parts(self, *tensors: Any, **arguments: Any) -> tuple[Tensor, Parts]:
         tensors = bind(self.name, self.tensors, tensors, arguments)
         weights = self.weights()
-        may_plan = self.planned and len(tensors) == 2 and isinstance(tensors[0], Tensor)
-        if may_plan and arguments.keys() <= {"weight", "mask", "normalizer"}:
-            dtype = torch.float64 if tensors[0].dtype == torch.float64 else torch.float32
+        if self.planned and len(tensors) == 2 and arguments.keys() <= {"weight", "mask", "normalizer"}:
+            dtype = torch.float64 if getattr(tensors[0], "dtype", None) == torch.float64 else torch.float32
             room = torch.empty(len(self.numbers), dtype=dtype, device="cpu")
             loss = passes.planned(self, *tensors, **arguments, values=room, weights=weights if self.varies else None)
             if loss is not None:

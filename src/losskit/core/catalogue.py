@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from losskit.core import elsewhere
 from losskit.core.errors import nearest, quoted
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def find(name: str) -> Entry:
         lower = {alias.lower(): alias for alias in known}
         if name.lower() in lower:
             return known[lower[name.lower()]]
-        raise ValueError(f"There is no loss called {quoted(name)}{nearest(name, known)} `losskit list` names them all.")
+        there = elsewhere.answer(name)
+        hint = nearest(name, known) if there is None else f": {there}."
+        raise ValueError(f"There is no loss called {quoted(name)}{hint} `losskit list` names them all.")
     return known[name]
 
 
