@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn import Module
 
 from inputs import Case
-from losskit.core.domains import PerClass
+from losskit.core.domains import PerClass, PerPair
+from losskit.core.options import Option
 
 PLAIN: dict[Any, list[Any]] = {
     bool: [False, True],
@@ -37,6 +38,9 @@ def values_of(annotation: Any, classes: int) -> list[Any]:
         if any(isinstance(item, PerClass) for item in arguments[1:]):
             numbers = [0.25, 3.0, 1.0, 0.5]
             return [(numbers[i:] + numbers[:i] + numbers * classes)[:classes] for i in range(len(numbers))]
+        if any(isinstance(item, PerPair) for item in arguments[1:]):
+            far = [[float(a != b) for b in range(classes)] for a in range(classes)]
+            return [[[v * (1 + a) for v in row] for a, row in enumerate(far)], far]
         numbers = _bounded(arguments[1:])
         return sorted({max(1, round(v)) for v in numbers}) if arguments[0] is int else numbers
     if origin is Literal:
@@ -55,6 +59,14 @@ def values_of(annotation: Any, classes: int) -> list[Any]:
     if origin is get_origin(Callable[..., Any]) or (isinstance(annotation, type) and issubclass(annotation, Module)):
         return []
     raise LookupError(f"no values are known for an option of {annotation}: add them to values_of in tests/domains.py")
+
+
+def accepted(option: Option, value: Any) -> bool:
+    try:
+        option.domain.check("Loss", option.name, value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _bounded(metadata: tuple[Any, ...]) -> list[float]:
@@ -81,7 +93,7 @@ def usable(case: Case, options: Options) -> bool:
     return not (case.softmax and case.entry.name in ONE_EACH and isinstance(options.get("alpha"), (int, float)))
 
 
-ONE_EACH = {"focal_loss", "dice_focal_loss"}  # one alpha per class under softmax
+ONE_EACH = {"focal_loss", "dice_focal_loss", "generalized_dice_focal_loss"}  # one alpha per class under softmax
 
 
 def options_of(case: Case, classes: int) -> st.SearchStrategy[Options]:

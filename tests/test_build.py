@@ -23,8 +23,8 @@ import losskit
 from cases import ENTRIES
 from losskit.building.build import split
 from losskit.core.catalogue import names_of
-from losskit.core.options import REQUIRED
 from losskit.core.foreign import FOREIGN_NAMES
+from losskit.core.options import REQUIRED
 from peers import peer
 
 ZEROS, ONES = torch.zeros(2, 1, dtype=torch.float64), torch.ones(2, 1, dtype=torch.float64)

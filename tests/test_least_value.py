@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cases import LABELLED
-from domains import APART
+from domains import APART, accepted
 from inputs import Shape
 
 SHAPE = Shape(3, 3, (4,))
@@ -27,14 +27,6 @@ def values(option):
         found = [value for value in (0.0, 0.3, 0.75, 1.0, 2.0) if accepted(option, value)]
         return found[:: max(1, len(found) // 3)]
     return ()
-
-
-def accepted(option, value):
-    try:
-        option.domain.check("Loss", option.name, value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def predictions(case):

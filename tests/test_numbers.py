@@ -15,6 +15,12 @@ from inputs import Shape
 
 HALVES = [torch.float16, torch.bfloat16]
 UNBOUNDED = {"poisson_nll_loss", "tweedie_loss", "gamma_nll_loss"}  # grow exponentially by definition
+# Roots of 1 - score, by options: what is below the rounding of p itself grows by them.
+ROOTS = {
+    "exp_log_loss": lambda o: min(1, o.get("gamma", 0.3)),
+    "unified_focal_loss": lambda o: 1 - o.get("gamma", 0.5),
+}
+SEVERAL = {"generalized_dice_loss", "generalized_dice_focal_loss", "generalized_wasserstein_dice_loss"}
 FORMULAS = where(lambda case: formula_of(case) is not None and case.entry.name != "nll_loss")
 
 
@@ -48,6 +54,8 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
     value = case(**options)(input, target)
     assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     near_zero = torch.finfo(value.dtype).eps if case.region or case.composite else 1e-30  # 1 - score, from p itself
+    root = ROOTS[case.entry.name](options) if case.entry.name in ROOTS else 1
+    near_zero = near_zero**root
     wanted = float(formula_of(case).value(case, options, (input, target)))
     assert value.item() == pytest.approx(wanted, rel=2e-6, abs=near_zero)
     value.backward()
@@ -57,9 +65,9 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
         wanted = formula_of(case).gradient(case, options, (input, target))
         rounding = torch.finfo(dtype).eps
         smallest = max(torch.finfo(dtype).smallest_normal, 1e-27)  # as far as the differences in mpmath go
-        if case.entry.name == "focal_tversky_loss":  # a root of 1 - index, which is below the rounding of p itself
-            smallest = torch.finfo(value.dtype).eps
-        if case.entry.name == "generalized_dice_loss":  # the slopes by several classes cancel
+        if case.entry.name in ("focal_tversky_loss", *ROOTS):  # of 1 - index, which is below the rounding of p itself
+            smallest = torch.finfo(value.dtype).eps ** root
+        if case.entry.name in SEVERAL:  # the slopes by several classes cancel
             smallest = max(smallest, 1e-15)
         if case.entry.name == "normalized_loss":  # as do the numerator's slopes and those of the sum over classes
             smallest = max(smallest, 1e-18)
@@ -157,7 +165,7 @@ def test_a_large_image_does_not_overflow_in_half_precision(case, dtype):
     kinks = 0.01 if case.entry.name == "lovasz_loss" else 0  # equal errors may be ranked either way
     if case.entry.name in UNBOUNDED:  # a slope near 0 is a difference of terms that were rounded
         kinks = torch.finfo(torch.float32).eps * max(float(wanted.abs().max()) for wanted in exact_grads)
-    if case.entry.name in ("entmax_loss", "sparsemax_loss"):  # at the edge of the support a share is a difference
+    if case.entry.name in ("entmax_loss", "sparsemax_loss", *SEVERAL):  # a share, or a slope, is a difference
         kinks = torch.finfo(torch.float32).eps * max(float(wanted.abs().max()) for wanted in exact_grads)
     for found, wanted in zip(grads, exact_grads, strict=True):
         torch.testing.assert_close(found.double(), wanted, rtol=0.02, atol=max(smallest, kinks))

@@ -59,6 +59,9 @@ from losskit.losses.combined import ComboLoss as ComboLoss
 from losskit.losses.combined import DiceBCELoss as DiceBCELoss
 from losskit.losses.combined import DiceCELoss as DiceCELoss
 from losskit.losses.combined import DiceFocalLoss as DiceFocalLoss
+from losskit.losses.combined import ExpLogLoss as ExpLogLoss
+from losskit.losses.combined import GeneralizedDiceFocalLoss as GeneralizedDiceFocalLoss
+from losskit.losses.combined import UnifiedFocalLoss as UnifiedFocalLoss
 from losskit.losses.derivative import GridSobolevLoss as GridSobolevLoss
 from losskit.losses.derivative import SobolevLoss as SobolevLoss
 from losskit.losses.detection import DistributionFocalLoss as DistributionFocalLoss
@@ -110,8 +113,11 @@ from losskit.losses.ordinal import CornLoss as CornLoss
 from losskit.losses.ordinal import OrdinalEMDLoss as OrdinalEMDLoss
 from losskit.losses.overlap import FBetaLoss as FBetaLoss
 from losskit.losses.overlap import GeneralizedDiceLoss as GeneralizedDiceLoss
+from losskit.losses.overlap import GeneralizedWassersteinDiceLoss as GeneralizedWassersteinDiceLoss
 from losskit.losses.overlap import LogCoshDiceLoss as LogCoshDiceLoss
 from losskit.losses.overlap import MCCLoss as MCCLoss
+from losskit.losses.overlap import NoiseRobustDiceLoss as NoiseRobustDiceLoss
+from losskit.losses.overlap import SensitivitySpecificityLoss as SensitivitySpecificityLoss
 from losskit.losses.points import sample_points as sample_points
 from losskit.losses.points import uncertain_points as uncertain_points
 from losskit.losses.pooled import BalancedMSELoss as BalancedMSELoss
