@@ -30,7 +30,7 @@ def made(entry: Entry, classes: int = 3) -> Loss:
     required = {name for name, declared in entry.loss.options.items() if declared.default is REQUIRED}
     given = cases_of(entry)[0].options if required else {}
     named = {name: value for name, value in given.items() if name in required}
-    return entry.loss(**{name: of_classes(value, classes) for name, value in named.items()})
+    return entry.loss(**{name: of_classes(value, classes) for name, value in named.items()}).eval()
 
 
 def of_classes(value: Any, classes: int) -> Any:

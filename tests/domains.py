@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import Module
 
 from inputs import Case
@@ -21,6 +21,7 @@ PLAIN: dict[Any, list[Any]] = {
     float: [-1.5, 0.0, 0.5, 2.0],
     int: [0, 1, 2, 3],
     nn.Parameter: [],  # learnt: the loss's own tests
+    Tensor: [],
 }
 APART = {"reduction", "empty", "mode", "ignore_index", "from_logits"}  # tested each for itself
 Options = dict[str, Any]
@@ -87,6 +88,10 @@ def usable(case: Case, options: Options) -> bool:
     if options.get("log") and case.has("smooth") and not options.get("smooth"):  # log-Dice is infinite without overlap
         return False
     if options.get("learnable") and not 0 < options.get("alpha", 1.0) < 2:  # no density, or none learnt
+        return False
+    if options.get("num_splits", 3) != 3:  # the inputs hold three views
+        return False
+    if (options.get("positive") is None) != (options.get("negative") is None):  # together
         return False
     if options.get("squared") and options.get("overlap") == "l1":  # refused: no lower bound
         return False

@@ -13,7 +13,7 @@ from inputs import Shape
 SHAPE = Shape(3, 3, (4,))
 ELSE = {"lovasz_loss", "nll_loss"}  # of hard labels, and of log-probabilities
 CASES = [c for c in LABELLED if c.kind in ("binary", "multilabel", "soft") and c.entry.name not in ELSE]
-LEAST = {"combo_loss": -1.0}  # it subtracts the Dice score
+LEAST = {"combo_loss": -1.0, "aucm_loss": -100.0}  # one subtracts the Dice score, one the square of its alpha
 
 
 def values(option):

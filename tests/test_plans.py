@@ -57,7 +57,9 @@ def same(loss, tensors, planned=True, **arguments):
 
 
 WITHOUT = {  # losses of labels, regions or differences that no plan serves, and why
+    "aucm_loss": "a formula of means, with parameters",
     "balanced_bce_loss": "a mean of two means",
+    "equalization_loss": "its weights change",
     "gamma_nll_loss": "its targets are checked first",
     "generalized_dice_focal_loss": "its classes are coupled",
     "generalized_dice_loss": "its classes are coupled",

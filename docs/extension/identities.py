@@ -191,6 +191,9 @@ def _all() -> list[Identity]:
         _equal("2 * quantile(quantiles=0.5)", "l1", numbers, ("quantile", "l1")),
         _equal("2 * expectile(tau=0.5)", "mse", numbers, ("expectile", "mse")),
         _soft_margin(),
+        _equal("seesaw(p=0, q=0)", "ce", classes, ("seesaw", "ce")),
+        _equal("eql", "bce", binary, ("eql",), ", before it has seen anything"),
+        _equal("ghm(bins=1)", "bce", binary, ("ghm",)),
     ]
 
 

@@ -28,6 +28,11 @@ _SETTINGS = {
     "balanced_softmax": ["balanced_softmax(prior=[9, 1])"],
     "logit_adjusted": ["logit_adjusted(prior=[9, 1], tau=0)", "logit_adjusted(prior=[9, 1], tau=1)"],
     "ldam": ["ldam(class_counts=[9, 1], scale=3)"],
+    "seesaw": ["seesaw(class_counts=[1, 1])", "seesaw(class_counts=[1, 99])"],
+    "eql": ["eql(positive=[1], negative=[1e9])", "bce"],
+    "aucm": ["aucm(alpha=0)", "aucm(alpha=1)"],
+    "distribution_balanced": ["distribution_balanced(class_counts=[50, 9], num_samples=100)"],
+    "focal_cosine": ["focal_cosine(focal_weight=0)", "focal_cosine", "focal_cosine(focal_weight=1)"],
     "pu": ["pu(prior=0.3)"],
     "dice": ["dice", "dice(squared=True)", "dice(log=True, smooth=1)"],
     "iou": ["iou", "dice"],
@@ -51,6 +56,8 @@ _SETTINGS = {
 # Losses of which no single number varies.
 WITHOUT = {
     "NormalizedLoss": "Its curve is that of the loss that it divides by the sum over classes.",
+    "JSDConsistencyLoss": "It compares several views of a sample, so there is no single number to draw it against.",
+    "PartialLabelLoss": "Its curve is that of cross-entropy, with the probabilities of some classes added up.",
     "CTCLoss": "It scores whole sequences, so there is no single number to draw it against.",
     "SobolevLoss": "It compares functions with their derivatives, so there is no single number to draw it against.",
     "EvidentialLoss": "It takes four parameters of a distribution, so there is no single number to draw it against.",

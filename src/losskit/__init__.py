@@ -31,6 +31,9 @@ from losskit.core.parts import Parts as Parts
 from losskit.core.region import RegionLoss as RegionLoss
 from losskit.core.totals import Sums as Sums
 from losskit.core.totals import Totals as Totals
+from losskit.losses.adaptive import EqualizationLoss as EqualizationLoss
+from losskit.losses.adaptive import GHMLoss as GHMLoss
+from losskit.losses.adaptive import SeesawLoss as SeesawLoss
 from losskit.losses.boxes import AlphaIoULoss as AlphaIoULoss
 from losskit.losses.boxes import BoxIoULoss as BoxIoULoss
 from losskit.losses.boxes import CIoULoss as CIoULoss
@@ -44,11 +47,13 @@ from losskit.losses.boxes import WassersteinBoxLoss as WassersteinBoxLoss
 from losskit.losses.boxes import WIoULoss as WIoULoss
 from losskit.losses.calibration import ConfidencePenaltyLoss as ConfidencePenaltyLoss
 from losskit.losses.calibration import EvidentialClassificationLoss as EvidentialClassificationLoss
+from losskit.losses.calibration import JSDConsistencyLoss as JSDConsistencyLoss
 from losskit.losses.calibration import MarginSmoothingLoss as MarginSmoothingLoss
 from losskit.losses.calibration import ZLoss as ZLoss
 from losskit.losses.class_weight import class_weight_from as class_weight_from
 from losskit.losses.classification import BCEWithLogitsLoss as BCEWithLogitsLoss
 from losskit.losses.classification import CrossEntropyLoss as CrossEntropyLoss
+from losskit.losses.classification import FocalCosineLoss as FocalCosineLoss
 from losskit.losses.classification import FocalLoss as FocalLoss
 from losskit.losses.classification import GeneralizedCrossEntropyLoss as GeneralizedCrossEntropyLoss
 from losskit.losses.classification import MeanFocalLoss as MeanFocalLoss
@@ -86,8 +91,10 @@ from losskit.losses.likelihood import LaplaceNLLLoss as LaplaceNLLLoss
 from losskit.losses.likelihood import MixtureNLLLoss as MixtureNLLLoss
 from losskit.losses.likelihood import NegativeBinomialNLLLoss as NegativeBinomialNLLLoss
 from losskit.losses.likelihood import StudentTNLLLoss as StudentTNLLLoss
+from losskit.losses.long_tail import AUCMLoss as AUCMLoss
 from losskit.losses.long_tail import BalancedBCELoss as BalancedBCELoss
 from losskit.losses.long_tail import BalancedSoftmaxLoss as BalancedSoftmaxLoss
+from losskit.losses.long_tail import DistributionBalancedLoss as DistributionBalancedLoss
 from losskit.losses.long_tail import LDAMLoss as LDAMLoss
 from losskit.losses.long_tail import LogitAdjustedLoss as LogitAdjustedLoss
 from losskit.losses.margin import HingeEmbeddingLoss as HingeEmbeddingLoss
@@ -101,10 +108,12 @@ from losskit.losses.masks import MaskDiceLoss as MaskDiceLoss
 from losskit.losses.multilabel import AsymmetricLoss as AsymmetricLoss
 from losskit.losses.multilabel import AsymmetricSoftmaxLoss as AsymmetricSoftmaxLoss
 from losskit.losses.multilabel import HingeLoss as HingeLoss
+from losskit.losses.multilabel import TwoWayLoss as TwoWayLoss
 from losskit.losses.multilabel import ZLPRLoss as ZLPRLoss
 from losskit.losses.noisy_labels import BiTemperedLoss as BiTemperedLoss
 from losskit.losses.noisy_labels import NegativeLearningLoss as NegativeLearningLoss
 from losskit.losses.noisy_labels import NormalizedLoss as NormalizedLoss
+from losskit.losses.noisy_labels import PartialLabelLoss as PartialLabelLoss
 from losskit.losses.noisy_labels import PULoss as PULoss
 from losskit.losses.noisy_labels import ReverseCrossEntropyLoss as ReverseCrossEntropyLoss
 from losskit.losses.noisy_labels import TaylorCrossEntropyLoss as TaylorCrossEntropyLoss

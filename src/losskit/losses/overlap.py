@@ -17,7 +17,7 @@ from losskit.core.region import RegionLoss
 from losskit.core.totals import Totals
 from losskit.losses.region import plus, ratio, tversky
 from losskit.ops.inputs import Inputs
-from losskit.ops.maths import safe_power
+from losskit.ops.maths import distance, safe_power
 
 
 class FBetaLoss(RegionLoss):
@@ -163,8 +163,8 @@ class SensitivitySpecificityLoss(RegionLoss):
 
     def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
         return {
-            "missed": lambda p, q, t: t * difference(p, q, t) ** 2,
-            "false": lambda p, q, t: (1 - t) * difference(p, q, t) ** 2,
+            "missed": lambda p, q, t: t * distance(p, q, t) ** 2,
+            "false": lambda p, q, t: (1 - t) * distance(p, q, t) ** 2,
         }
 
     def per_class(self, total: Totals) -> Tensor:
@@ -194,7 +194,7 @@ class NoiseRobustDiceLoss(RegionLoss):
     gamma: Annotated[float, Interval(ge=1, le=2)] = option(default=1.5, doc="the power of errors")
 
     def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
-        return {"apart": lambda p, q, t: safe_power(difference(p, q, t), self.gamma)}
+        return {"apart": lambda p, q, t: safe_power(distance(p, q, t), self.gamma)}
 
     def per_class(self, total: Totals) -> Tensor:
         return ratio(total.column("apart"), total.pred_sq + total.target_sq)
@@ -265,13 +265,8 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
         return t * sum(columns)  # of one class after the other, since autocast would round a matrix product
 
     def per_sample(self, total: Totals) -> Tensor:
-        distance = total.column("distance")
-        wrong, right = distance.sum(-1), (total.target - distance)[..., 1:].sum(-1)
+        apart = total.column("distance")
+        wrong, right = apart.sum(-1), (total.target - apart)[..., 1:].sum(-1)
         empty = total.target[..., 1:].sum(-1) == 0
         mean = wrong / total.count.amax(-1)
         return torch.where(empty, mean, ratio(wrong, plus(2 * torch.where(empty, 1.0, right) + wrong, self.smooth)))
-
-
-def difference(p: Tensor, q: Tensor, t: Tensor) -> Tensor:
-    """`|p - t|`, of a certain label from 1 - p, so that nothing is lost to rounding."""
-    return torch.where(t == 1, q, (p - t).abs())
