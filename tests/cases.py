@@ -6,6 +6,7 @@ A loss's declaration tells how it is called, or the INPUTS of its family's modul
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from authorities import INPUTS
 from inputs import Case, declared
@@ -29,7 +30,14 @@ def made(entry: Entry, classes: int = 3) -> Loss:
     required = {name for name, declared in entry.loss.options.items() if declared.default is REQUIRED}
     given = cases_of(entry)[0].options if required else {}
     named = {name: value for name, value in given.items() if name in required}
-    return entry.loss(**{name: v[:classes] if isinstance(v, list) else v for name, v in named.items()})
+    return entry.loss(**{name: of_classes(value, classes) for name, value in named.items()}).eval()
+
+
+def of_classes(value: Any, classes: int) -> Any:
+    """An option of numbers per class, or per pair of classes, for the first of them."""
+    if not isinstance(value, list):
+        return value
+    return [of_classes(each, classes) for each in value[:classes]]
 
 
 ENTRIES = [e for e in entries() if e.family != "your own"]

@@ -9,17 +9,19 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import Module
 
 from inputs import Case
-from losskit.core.domains import PerClass
+from losskit.core.domains import PerClass, PerPair
+from losskit.core.options import Option
 
 PLAIN: dict[Any, list[Any]] = {
     bool: [False, True],
     float: [-1.5, 0.0, 0.5, 2.0],
     int: [0, 1, 2, 3],
     nn.Parameter: [],  # learnt: the loss's own tests
+    Tensor: [],
 }
 APART = {"reduction", "empty", "mode", "ignore_index", "from_logits"}  # tested each for itself
 Options = dict[str, Any]
@@ -37,6 +39,9 @@ def values_of(annotation: Any, classes: int) -> list[Any]:
         if any(isinstance(item, PerClass) for item in arguments[1:]):
             numbers = [0.25, 3.0, 1.0, 0.5]
             return [(numbers[i:] + numbers[:i] + numbers * classes)[:classes] for i in range(len(numbers))]
+        if any(isinstance(item, PerPair) for item in arguments[1:]):
+            far = [[float(a != b) for b in range(classes)] for a in range(classes)]
+            return [[[v * (1 + a) for v in row] for a, row in enumerate(far)], far]
         numbers = _bounded(arguments[1:])
         return sorted({max(1, round(v)) for v in numbers}) if arguments[0] is int else numbers
     if origin is Literal:
@@ -55,6 +60,14 @@ def values_of(annotation: Any, classes: int) -> list[Any]:
     if origin is get_origin(Callable[..., Any]) or (isinstance(annotation, type) and issubclass(annotation, Module)):
         return []
     raise LookupError(f"no values are known for an option of {annotation}: add them to values_of in tests/domains.py")
+
+
+def accepted(option: Option, value: Any) -> bool:
+    try:
+        option.domain.check("Loss", option.name, value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _bounded(metadata: tuple[Any, ...]) -> list[float]:
@@ -76,12 +89,16 @@ def usable(case: Case, options: Options) -> bool:
         return False
     if options.get("learnable") and not 0 < options.get("alpha", 1.0) < 2:  # no density, or none learnt
         return False
+    if options.get("num_splits", 3) != 3:  # the inputs hold three views
+        return False
+    if (options.get("positive") is None) != (options.get("negative") is None):  # together
+        return False
     if options.get("squared") and options.get("overlap") == "l1":  # refused: no lower bound
         return False
     return not (case.softmax and case.entry.name in ONE_EACH and isinstance(options.get("alpha"), (int, float)))
 
 
-ONE_EACH = {"focal_loss", "dice_focal_loss"}  # one alpha per class under softmax
+ONE_EACH = {"focal_loss", "dice_focal_loss", "generalized_dice_focal_loss"}  # one alpha per class under softmax
 
 
 def options_of(case: Case, classes: int) -> st.SearchStrategy[Options]:

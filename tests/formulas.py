@@ -251,6 +251,7 @@ class Region:
     tt: mpf
     apart: mpf
     count: mpf
+    rows: list[tuple[mpf, mpf, mpf]] = field(default_factory=list)  # weight, p and t of each element
 
 
 RegionFormula = Callable[[Region, Chosen], mpf]
@@ -267,7 +268,7 @@ def coupled(of: Callable[[list[Region], Chosen], mpf], settings: tuple[Options, 
     def mean(o: Chosen, given: Problem) -> mpf:
         found = []
         for pool in pools(o, given):
-            regions = [_totals(given, pool, c) for c in _scored(o, given)]
+            regions = [totals_of(given, pool, c) for c in scored(o, given)]
             for r in regions:
                 if o("overlap") == "l1":
                     r.pt = (r.p + r.t - r.apart) / 2
@@ -278,18 +279,18 @@ def coupled(of: Callable[[list[Region], Chosen], mpf], settings: tuple[Options, 
     return LabelFormula(mean, settings=settings)
 
 
-def _scored(o: Chosen, given: Problem) -> list[int]:
+def scored(o: Chosen, given: Problem) -> list[int]:
     chosen = [c for c in given.classes if o("classes") is None or c in o("classes")]
     return chosen if o("include_background") or len(given.classes) == 1 else [c for c in chosen if c != 0]
 
 
 def _mean_of_regions(of: RegionFormula, o: Chosen, given: Problem) -> mpf:
-    chosen = _scored(o, given)
+    chosen = scored(o, given)
     class_weight = each(o("class_weight"), len(given.classes))
     numerator = denominator = mpf(0)
     for pool in pools(o, given):
         for c in chosen:
-            value = _pair(of, o, _totals(given, pool, c))
+            value = pair(of, o, totals_of(given, pool, c))
             if value is not None:
                 numerator += class_weight[c] * value
                 denominator += class_weight[c]
@@ -301,18 +302,18 @@ def pools(o: Chosen, given: Problem) -> list[list[int]]:
     return [[n] for n in given.samples] if o("pool") == "sample" else [list(given.samples)]
 
 
-def _totals(given: Problem, pool: list[int], c: int) -> Region:
+def totals_of(given: Problem, pool: list[int], c: int) -> Region:
     rows = []
     for n in pool:
         for s in given.positions:
             if given.counts[n][c][s]:
                 p = mp.exp(log_p_and_q(given, n, s)[0][c])
-                t, w = given.t[n][c][s], given.w[n][c][s]
-                rows.append([w * v for v in (p, t, p * t, p * p, t * t, abs(p - t), mpf(1))])
-    return Region(*(mp.fsum(column) for column in zip(*rows, strict=True))) if rows else Region(*[mpf(0)] * 7)
+                rows.append((given.w[n][c][s], p, given.t[n][c][s]))
+    each = [[w * v for v in (p, t, p * t, p * p, t * t, abs(p - t), mpf(1))] for w, p, t in rows]
+    return Region(*(mp.fsum(column) for column in zip(*each, strict=True)), rows) if rows else Region(*[mpf(0)] * 7)
 
 
-def _pair(of: RegionFormula, o: Chosen, r: Region) -> mpf | None:
+def pair(of: RegionFormula, o: Chosen, r: Region) -> mpf | None:
     if o("overlap") == "l1":
         r.pt = (r.p + r.t - r.apart) / 2
     if r.count == 0 or (r.t == 0 and o("absent") == "skip"):

@@ -84,7 +84,9 @@ class Case:
 
     @property
     def labels(self) -> bool:
-        return issubclass(self.loss, LabelOptions)
+        """Whether it is called with an input and labels alone, sample by sample."""
+        whole = getattr(self.loss, "batch_first", True) and self.loss.tensors == ("input", "target")
+        return whole and issubclass(self.loss, LabelOptions)
 
     @property
     def region(self) -> bool:
@@ -112,8 +114,8 @@ class Case:
         return all(option in self.loss.options for option in options)
 
     def __call__(self, **options: Any) -> Loss:
-        """The loss as a module."""
-        return self.loss(**{**self.options, **options})
+        """The loss as a module, in evaluation mode."""
+        return self.loss(**{**self.options, **options}).eval()  # in which no loss remembers
 
     @property
     def function(self) -> Callable[..., Tensor]:

@@ -12,6 +12,7 @@ import torch
 from torch.func import grad, jacrev, jvp, vmap
 
 from cases import CASES, one_each, where
+from domains import accepted
 from inputs import Shape
 
 DIFFERENT = {"class_weight": [0.5, 2.0, 1.0], "smooth": 0.5, "gamma": 1.5, "label_smoothing": 0.1}
@@ -20,7 +21,7 @@ DIFFERENT = {"class_weight": [0.5, 2.0, 1.0], "smooth": 0.5, "gamma": 1.5, "labe
 def options_for(case):
     """Options that differ from their defaults, a buffer among them."""
     classes = 1 if case.kind == "binary" else 3
-    given = {k: v for k, v in DIFFERENT.items() if k in case.loss.options}
+    given = {k: v for k, v in DIFFERENT.items() if k in case.loss.options and accepted(case.loss.options[k], v)}
     if "class_weight" in given:
         given["class_weight"] = given["class_weight"][:classes]
     return given

@@ -14,6 +14,10 @@ from losskit.ops import choice
 
 SHAPE = Shape(2, 3, (4, 5))
 REFUSED = {
+    **dict.fromkeys(
+        ("generalized_wasserstein_dice_loss", "noise_robust_dice_loss", "sensitivity_specificity_loss"),
+        choice.OWN_FORMULA,
+    ),
     "nll_loss": "the input holds log-probabilities",
 }
 FUSED = where(lambda c: c.kind in LABELS and issubclass(c.loss, RegionLoss | ClassificationLoss | WeightedSum))

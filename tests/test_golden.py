@@ -37,6 +37,8 @@ def fixed(case: Case):
 
 def _like(tensor, shaped, steps, position):
     """Numbers of the same meaning: log-probabilities, distributions, signs, labels, lengths."""
+    if tensor.dtype == torch.bool:
+        return steps % 3 > 0
     wave = torch.sin(1.7 * steps + position) * 1.5
     both = torch.stack([tensor.double().flatten(), shaped.double().flatten()])
     if not tensor.is_floating_point():

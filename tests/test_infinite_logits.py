@@ -9,7 +9,11 @@ from inputs import Case, Shape
 from losskit.ops import choice
 
 SHAPE = Shape(2, 4, (5,))
-GROWS = {"margin_smoothing_loss", "normalized_loss"}  # with the logits of classes that are not the truth, by definition
+GROWS = {
+    "focal_cosine_loss",
+    "margin_smoothing_loss",
+    "normalized_loss",
+}  # with the logits of classes that are not the truth, by definition
 CASES = [
     case
     for case in LABELLED

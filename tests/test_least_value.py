@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from cases import LABELLED
-from domains import APART
+from domains import APART, accepted
 from inputs import Shape
 
 SHAPE = Shape(3, 3, (4,))
 ELSE = {"lovasz_loss", "nll_loss"}  # of hard labels, and of log-probabilities
 CASES = [c for c in LABELLED if c.kind in ("binary", "multilabel", "soft") and c.entry.name not in ELSE]
-LEAST = {"combo_loss": -1.0}  # it subtracts the Dice score
+LEAST = {"combo_loss": -1.0, "aucm_loss": -100.0}  # one subtracts the Dice score, one the square of its alpha
 
 
 def values(option):
@@ -27,14 +27,6 @@ def values(option):
         found = [value for value in (0.0, 0.3, 0.75, 1.0, 2.0) if accepted(option, value)]
         return found[:: max(1, len(found) // 3)]
     return ()
-
-
-def accepted(option, value):
-    try:
-        option.domain.check("Loss", option.name, value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def predictions(case):

@@ -106,12 +106,17 @@ def test_ignoring_equals_removing(case, seed, index, data):
     same_as_without(case, given, keep, [input, target, *others], {}, ignore_index=index, **options)
 
 
+OF_ROWS = {"distribution_balanced_loss"}  # whose weights follow all labels of a sample
+
+
 def classes_of(case):
     return 1 if case.kind == "binary" else 3
 
 
 @pytest.mark.parametrize(
-    "case", where(lambda c: c.kind == "multilabel" and c in ELEMENTWISE and c.size is None), ids=str
+    "case",
+    where(lambda c: c.kind == "multilabel" and c in ELEMENTWISE and c.size is None and c.entry.name not in OF_ROWS),
+    ids=str,
 )
 def test_one_label_of_an_element_can_be_ignored(case):
     input, target = case.given().tensors
@@ -168,9 +173,12 @@ def test_the_mean_is_the_weighted_mean_of_what_counts(case, seed, data):
 
 
 # A loss of the logits of all classes together has no loss of each class that could be true.
-CLASS_WEIGHTED = where(
-    lambda c: c.has("class_weight") and c in ELEMENTWISE and (c.kind != "soft" or not issubclass(c.loss, LogitsLoss))
-)
+CLASS_WEIGHTED = [
+    c
+    for c in LABELLED
+    if c.has("class_weight") and c in ELEMENTWISE and (c.kind != "soft" or not issubclass(c.loss, LogitsLoss))
+    if c.entry.name not in OF_ROWS
+]
 
 
 @pytest.mark.parametrize("case", CLASS_WEIGHTED, ids=str)
@@ -256,7 +264,7 @@ def test_a_normalizer_replaces_the_denominator_of_a_mean(case):
     given = case.given()
     loss = case()
     if case.composite:
-        with pytest.raises(TypeError, match="dice is no mean of elements"):
+        with pytest.raises(TypeError, match=r"(dice|tversky) is no mean of elements"):
             loss(*given.tensors, normalizer=7.0)
     elif loss.is_mean and case.mean:
         total = case(reduction="sum")(*given.tensors)

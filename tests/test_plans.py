@@ -57,13 +57,20 @@ def same(loss, tensors, planned=True, **arguments):
 
 
 WITHOUT = {  # losses of labels, regions or differences that no plan serves, and why
+    "aucm_loss": "a formula of means, with parameters",
     "balanced_bce_loss": "a mean of two means",
+    "equalization_loss": "its weights change",
     "gamma_nll_loss": "its targets are checked first",
+    "generalized_dice_focal_loss": "its classes are coupled",
     "generalized_dice_loss": "its classes are coupled",
+    "generalized_wasserstein_dice_loss": "its classes are coupled",
     "msle_loss": "its input and target are checked first",
     "nll_loss": "it takes log-probabilities",
+    "noise_robust_dice_loss": "it sums powers of errors",
     "pu_loss": "a mean with a floor",
+    "sensitivity_specificity_loss": "it sums squared errors by the truth",
     "tweedie_loss": "its targets are checked first",
+    "unified_focal_loss": "background has terms and a power of its own",
 }
 
 

@@ -17,4 +17,7 @@ UNKNOWN = {
     "heatmaps": {"gaussian_focal_loss"},
     "margins between logits": {"margin_smoothing_loss"},
     "labels that are wrong": {"negative_learning_loss"},
+    "labels of some classes alone": {"partial_label_loss"},
+    "prices that are learnt, and 0 at first": {"aucm_loss"},
+    "several views of a sample": {"jsd_consistency_loss"},
 }

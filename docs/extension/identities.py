@@ -49,6 +49,12 @@ def _numbers() -> Data:
     return torch.randn(50, generator=g).double() * 2, torch.randn(50, generator=g).double() * 2
 
 
+def _two_channels(data: Data) -> Data:
+    """One channel as two classes."""
+    input, target = data
+    return torch.cat([torch.zeros_like(input), input], 1), target
+
+
 def _loss(text: str, data: Data) -> Callable[[], Tensor]:
     return lambda: build(text)(*data).detach()
 
@@ -143,6 +149,28 @@ def _all() -> list[Identity]:
         _equal("tversky(alpha=1, beta=1)", "iou", binary, ("tversky", "iou")),
         _equal("focal_tversky(gamma=1)", "tversky", binary, ("focal_tversky",)),
         _dice_and_iou(),
+        _equal(
+            "noise_robust_dice(gamma=2)",
+            "dice(squared=True)",
+            binary,
+            ("noise_robust_dice", "dice"),
+            ", of hard labels",
+        ),
+        _equal("gdl_focal", "gdl + focal", binary, ("gdl_focal",)),
+        _equal(
+            "unified_focal(balance=0, gamma=0, delta=0.5)",
+            "dice",
+            _two_channels(binary),
+            ("unified_focal",),
+            ", of two classes",
+        ),
+        _equal(
+            "gwdl(class_distances=[[0, 1], [1, 0]])",
+            "dice(classes=[1])",
+            _two_channels(binary),
+            ("gwdl", "dice"),
+            ", of two classes",
+        ),
         _two_class_region("dice"),
         _two_class_region("iou"),
         _equal("dice_bce", "dice + bce", binary, ("dice_bce",)),
@@ -163,6 +191,9 @@ def _all() -> list[Identity]:
         _equal("2 * quantile(quantiles=0.5)", "l1", numbers, ("quantile", "l1")),
         _equal("2 * expectile(tau=0.5)", "mse", numbers, ("expectile", "mse")),
         _soft_margin(),
+        _equal("seesaw(p=0, q=0)", "ce", classes, ("seesaw", "ce")),
+        _equal("eql", "bce", binary, ("eql",), ", before it has seen anything"),
+        _equal("ghm(bins=1)", "bce", binary, ("ghm",)),
     ]
 
 

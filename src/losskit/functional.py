@@ -2,6 +2,7 @@
 
 from losskit.core.kit import function_form, tensors_form
 from losskit.losses import (
+    adaptive,
     boxes,
     calibration,
     classification,
@@ -50,6 +51,7 @@ nll_loss = function_form(classification.NLLLoss)
 focal_loss = function_form(classification.FocalLoss)
 mean_focal_loss = function_form(classification.MeanFocalLoss)
 poly_loss = function_form(classification.PolyLoss)
+focal_cosine_loss = function_form(classification.FocalCosineLoss)
 generalized_cross_entropy_loss = function_form(classification.GeneralizedCrossEntropyLoss)
 symmetric_cross_entropy_loss = function_form(classification.SymmetricCrossEntropyLoss)
 
@@ -57,6 +59,9 @@ dice_bce_loss = function_form(combined.DiceBCELoss)
 dice_ce_loss = function_form(combined.DiceCELoss)
 dice_focal_loss = function_form(combined.DiceFocalLoss)
 combo_loss = function_form(combined.ComboLoss)
+generalized_dice_focal_loss = function_form(combined.GeneralizedDiceFocalLoss)
+exp_log_loss = function_form(combined.ExpLogLoss)
+unified_focal_loss = function_form(combined.UnifiedFocalLoss)
 
 lovasz_loss = function_form(ranked.LovaszLoss)
 
@@ -126,6 +131,7 @@ oks_loss = tensors_form(keypoints.OKSLoss)
 
 taylor_cross_entropy_loss = function_form(noisy_labels.TaylorCrossEntropyLoss)
 reverse_cross_entropy_loss = function_form(noisy_labels.ReverseCrossEntropyLoss)
+partial_label_loss = tensors_form(noisy_labels.PartialLabelLoss)
 negative_learning_loss = function_form(noisy_labels.NegativeLearningLoss)
 normalized_loss = function_form(noisy_labels.NormalizedLoss)
 bi_tempered_loss = function_form(noisy_labels.BiTemperedLoss)
@@ -135,6 +141,12 @@ balanced_softmax_loss = function_form(long_tail.BalancedSoftmaxLoss)
 logit_adjusted_loss = function_form(long_tail.LogitAdjustedLoss)
 ldam_loss = function_form(long_tail.LDAMLoss)
 balanced_bce_loss = function_form(long_tail.BalancedBCELoss)
+distribution_balanced_loss = function_form(long_tail.DistributionBalancedLoss)
+aucm_loss = function_form(long_tail.AUCMLoss)
+
+seesaw_loss = function_form(adaptive.SeesawLoss)
+equalization_loss = function_form(adaptive.EqualizationLoss)
+ghm_loss = function_form(adaptive.GHMLoss)
 
 quality_focal_loss = function_form(detection.QualityFocalLoss)
 varifocal_loss = function_form(detection.VarifocalLoss)
@@ -145,10 +157,12 @@ asymmetric_loss = function_form(multilabel.AsymmetricLoss)
 asymmetric_softmax_loss = function_form(multilabel.AsymmetricSoftmaxLoss)
 hinge_loss = function_form(multilabel.HingeLoss)
 zlpr_loss = function_form(multilabel.ZLPRLoss)
+two_way_loss = function_form(multilabel.TwoWayLoss)
 
 margin_smoothing_loss = function_form(calibration.MarginSmoothingLoss)
 confidence_penalty_loss = function_form(calibration.ConfidencePenaltyLoss)
 z_loss = function_form(calibration.ZLoss)
+jsd_consistency_loss = function_form(calibration.JSDConsistencyLoss)
 evidential_classification_loss = function_form(calibration.EvidentialClassificationLoss)
 
 sparsemax_loss = function_form(sparse.SparsemaxLoss)
@@ -162,3 +176,6 @@ fbeta_loss = function_form(overlap.FBetaLoss)
 mcc_loss = function_form(overlap.MCCLoss)
 log_cosh_dice_loss = function_form(overlap.LogCoshDiceLoss)
 generalized_dice_loss = function_form(overlap.GeneralizedDiceLoss)
+sensitivity_specificity_loss = function_form(overlap.SensitivitySpecificityLoss)
+noise_robust_dice_loss = function_form(overlap.NoiseRobustDiceLoss)
+generalized_wasserstein_dice_loss = function_form(overlap.GeneralizedWassersteinDiceLoss)

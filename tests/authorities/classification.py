@@ -6,7 +6,9 @@ import mpmath as mp
 import torch
 from mpmath import mpf
 
-from formulas import each, term
+from authorities.multilabel import of_rows
+from formulas import classes, each, softmax, term
+from inputs import labels
 from peers import SINGLE
 from references import Authority, Chosen, Peer
 
@@ -22,6 +24,14 @@ def alpha(o: Chosen, classes: int) -> tuple[list[mpf], list[mpf]]:
         return each(None, classes), each(None, classes)
     yes = each(o("alpha"), classes)
     return yes, [1 - a for a in yes]
+
+
+def focal_cosine(x: list[mpf], t: list[mpf], o: Chosen) -> mpf:
+    length = mp.sqrt(mp.fsum(v * v for v in x))
+    cosine = mp.fsum(a * b for a, b in zip(x, t, strict=True)) / length / mp.sqrt(mp.fsum(v * v for v in t))
+    p = softmax([v / length for v in x])
+    focal = -mp.fsum(a * (1 - b) ** mpf(o("gamma")) * mp.log(b) for a, b in zip(t, p, strict=True))
+    return 1 - cosine + mpf(o("focal_weight")) * focal
 
 
 LOG = term(lambda log, p, q, o: -log)
@@ -74,8 +84,20 @@ AUTHORITIES: dict[str, list[Authority]] = {
         ),
         term(lambda log, p, q, o: -log + mpf(o("epsilon")) * q),
     ],
+    "focal_cosine_loss": [
+        Peer(
+            "pytorch_toolbelt.losses.FocalCosineLoss",
+            [{}, ({"gamma": 1.5, "focal_weight": 0.7}, {"gamma": 1.5, "xent": 0.7})],
+            call=of_rows,
+            kinds=("indices",),
+            reductions=("mean",),
+        ),
+        classes(focal_cosine),
+    ],
     "generalized_cross_entropy_loss": [term(lambda log, p, q, o: (1 - p ** mpf(o("q"))) / mpf(o("q")))],
     "symmetric_cross_entropy_loss": [
         term(lambda log, p, q, o: -o("alpha") * log - o("beta") * q * mp.log(mpf(o("floor"))))
     ],
 }
+
+INPUTS = {"focal_cosine_loss": labels("indices", "soft")}

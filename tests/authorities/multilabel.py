@@ -52,6 +52,23 @@ def zlpr(x, t, o: Chosen):  # type: ignore[no-untyped-def]
     return log(1 + ((1 - t) * exp(x)).sum(-1)) + log(1 + (t * exp(-x)).sum(-1))
 
 
+def two_way(x, t, o: Chosen):  # type: ignore[no-untyped-def]
+    """Along the classes of each row, and along the rows of each class."""
+    x, t = (np.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in (x, t))
+    total = mpf(0)
+    for scores_of, shares in ((x, t), (x.T, t.T)):
+        found = []
+        for row_of, share in zip(scores_of, shares, strict=True):
+            if not any(share):
+                continue
+            high, low = mpf(o("positive_temperature")), mpf(o("negative_temperature"))
+            yes = mp.fsum(a * mp.exp(-v / high) for a, v in zip(share, row_of, strict=True)) ** high
+            no = mp.fsum((1 - a) * mp.exp(v / low) for a, v in zip(share, row_of, strict=True)) ** low
+            found.append(mp.log(1 + yes * no))
+        total += mp.fsum(found) / len(found) if found else mpf(0)
+    return total
+
+
 AUTHORITIES: dict[str, list[Authority]] = {
     "asymmetric_loss": [
         Peer(
@@ -84,10 +101,22 @@ AUTHORITIES: dict[str, list[Authority]] = {
         Peer("timm.loss.ZlprLoss", call=of_rows, takes_reduction=False, reductions=("mean",), tolerance=SINGLE),
         BatchFormula(zlpr),
     ],
+    "two_way_loss": [
+        Peer(
+            "timm.loss.TwoWayLoss",
+            [{}, ({"positive_temperature": 2.0, "negative_temperature": 0.5}, {"tp": 2.0, "tn": 0.5})],
+            call=of_rows,
+            takes_reduction=False,
+            reductions=("mean",),
+            tolerance=SINGLE,
+        ),
+        BatchFormula(two_way, reductions=("mean",)),
+    ],
 }
 
 INPUTS = {
     "asymmetric_softmax_loss": labels("indices"),
     "hinge_loss": labels("binary", "multilabel", smooth=False),
     "zlpr_loss": [row("multilabel", multilabel, size=1)],
+    "two_way_loss": [row("multilabel", multilabel, size=1, averages=False)],
 }

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import mpmath as mp
+import numpy as np
+import torch
 from mpmath import mpf
+from torch import Generator
 
 import losskit
 from authorities.long_tail import means_of_answers
 from formulas import LabelFormula, Problem, classes, softmax, term
-from inputs import labels
-from references import Authority, Chosen
+from inputs import Given, Shape, indices, labels, row
+from references import Authority, BatchFormula, ByHand, Chosen
 
 CE = losskit.CrossEntropyLoss()
 Row = list[mpf]
@@ -63,6 +69,25 @@ def positive_unlabelled(o: Chosen, given: Problem) -> mpf:
     return prior * (wrong or mpf(0)) + max((unlabelled or mpf(0)) - prior * of_positives, mpf(0))
 
 
+def partial(x: Any, t: Any, labelled: Any, o: Chosen) -> Any:
+    """The probability of all classes that may be true."""
+    found = []
+    for n, *at in np.ndindex(t.shape):
+        background = [c for c in range(x.shape[1]) if c == 0 or not labelled[n][c]]
+        p = softmax([x[(n, c, *at)] for c in range(x.shape[1])])
+        y = t[(n, *at)]
+        found.append(-mp.log(mp.fsum(p[c] for c in (background if y in background else [y]))))
+    return np.array(found, dtype=object).reshape(t.shape)
+
+
+def partly_labelled(shape: Shape, generator: Generator) -> Given:
+    """Class indices, and the classes that each sample was labelled for, 1 among them."""
+    tensors, positions = indices(shape, generator)
+    labelled = torch.rand((shape.n, shape.c), generator=generator) < 0.6
+    labelled[:, 1:2] = True
+    return Given((*tensors, labelled), positions)
+
+
 AUTHORITIES: dict[str, list[Authority]] = {
     "taylor_cross_entropy_loss": [
         term(lambda log, p, q, o: mp.fsum(q**k / k for k in range(1, o("order") + 1)), settings=({"order": 5},))
@@ -91,12 +116,21 @@ AUTHORITIES: dict[str, list[Authority]] = {
             ),
         )
     ],
+    "partial_label_loss": [
+        BatchFormula(partial),
+        ByHand(
+            ([[math.log(0.1), math.log(0.2), math.log(0.7)]] * 2, [2, 1], [[True, True, False]] * 2),
+            1 / 2 * math.log(1 / 0.8) + 1 / 2 * math.log(1 / 0.2),
+            "class 2 was not labelled, so the first is background: 0.1 + 0.7; the second is class 1: 0.2",
+        ),
+    ],
     "pu_loss": [LabelFormula(positive_unlabelled, settings=({"prior": 0.2}, {"prior": 0.9}))],
 }
 
 INPUTS = {
     "pu_loss": labels("binary", "multilabel", options={"prior": 0.5}, smooth=False),
     "negative_learning_loss": labels("indices", "soft"),
+    "partial_label_loss": [row("partly labelled", partly_labelled, along=0)],
     "normalized_loss": labels("indices", options={"criterion": CE}),
     "bi_tempered_loss": labels("indices"),
 }

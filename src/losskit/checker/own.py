@@ -21,6 +21,7 @@ _BY_NAME: dict[str, list[Form]] = {
     "MarginRankingLoss": [("pairs", "values", "order")],
     "MultiMarginLoss": [("multiclass", "logits", "indices")],
     "MultiLabelMarginLoss": [("multilabel", "logits", "label-lists")],
+    "DistributionBalancedLoss": [("multilabel", "logits", "same")],
     "MultiLabelSoftMarginLoss": [("multilabel", "logits", "same")],
     "CosineEmbeddingLoss": [("pairs", "embeddings", "alike")],
     "TripletMarginLoss": [("pairs", "embeddings", "triplets")],

@@ -80,6 +80,25 @@ class PerClass(Conversion):
         return not learned and not torch.compiler.is_compiling() and bool((value < 0).any())
 
 
+class PerPair(Conversion):
+    """One non-negative number per pair of classes and 0 of each with itself, kept as a (C, C) tensor."""
+
+    text = "a number >= 0 per pair of classes, (C, C), and 0 of each class with itself"
+
+    def convert(self, owner: str, name: str, value: Any) -> Any:
+        try:
+            tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.get_default_dtype())
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(f"{owner}: {name} takes {self.text}, as lists or a tensor; got {quoted(value)}") from None
+        if tensor.dim() != 2 or tensor.shape[0] != tensor.shape[1] or tensor.is_complex():
+            raise ValueError(f"{owner}: {name} takes {self.text}; got shape {tuple(tensor.shape)}")
+        if not torch.compiler.is_compiling() and not tensor.is_meta:
+            fits = (tensor >= 0).all() & (tensor.diagonal() == 0).all() & (tensor.amax() < math.inf)
+            if tensor.numel() == 0 or not bool(fits):
+                raise ValueError(f"{owner}: {name} takes {self.text}; got {quoted(tensor.tolist())}")
+        return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
+
+
 class OneNumber(Conversion):
     """A reduction to one number."""
 
@@ -98,6 +117,7 @@ NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
 ClassNumbers = Annotated[Union[Tensor, Sequence[float]], PerClass()]  # noqa: UP007 - evaluated at run time on 3.10
+ClassPairs = Annotated[Union[Tensor, Sequence[Sequence[float]]], PerPair()]  # noqa: UP007
 ClassWeights = Annotated[Union[Tensor, Sequence[float], Mapping[int, float]], PerClass(by_class=True)]  # noqa: UP007
 OneOrPerClass = Annotated[Union[float, Tensor, Sequence[float]], PerClass(single=True)]  # noqa: UP007
 Reduction = Literal["mean", "sum", "none"]

@@ -88,19 +88,22 @@ _MOST_MADE = 256  # a sweep over options must not grow without end
 
 
 def _made(cls: type[Loss], options: dict[str, Any], made: dict[tuple[Any, ...], Loss]) -> Loss:
-    """The module of these options, kept for the next call; tensors among them are not kept."""
+    """The module of these options, kept for the next call; tensors among them are not kept.
+
+    It is in evaluation mode, in which no loss remembers what it has seen.
+    """
     if torch.compiler.is_compiling():
-        return cls(**options)
+        return cls(**options).eval()
     tensors = {name: value for name, value in options.items() if isinstance(value, Tensor)}
     plain = all(isinstance(value, (int, float, str, type(None), Tensor)) for value in options.values())
     if not plain or (tensors and cls.is_sum):
-        return cls(**options)
+        return cls(**options).eval()
     key = tuple([(name, type(value), None if name in tensors else value) for name, value in sorted(options.items())])
     found = made.get(key)
     if found is None:
         if len(made) >= _MOST_MADE:
             made.clear()
-        found = made[key] = cls(**options)
+        found = made[key] = cls(**options).eval()
         for name in tensors:
             found._buffers.pop(name, None), found._parameters.pop(name, None)
     return found.with_tensors(tensors) if tensors else found

@@ -20,14 +20,19 @@ from losskit.ops.reference import Elements
 _LARGE = 1e30  # stands for an infinite logit, so that no product of it with 0 is NaN
 
 
+def finite(logits: Tensor) -> Tensor:
+    """Infinite logits as finite ones of the same sign."""
+    return torch.where(logits.isinf(), logits.sign() * _LARGE, logits)
+
+
 class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
     """A value for each position from its logits: define `per_position(logits)`.
 
-    It may take `(log_p, logits)` or `(logits, target)` too. `logits` are (N, C, *) and 0 where a position does not
-    count, `log_p` is the log-probability of the truth. Under softmax they give (N, *); under sigmoid `log_p` is (N, C,
-    *), and they give that. The loss of a soft target is the sum over classes of their share times the loss of their
-    log-probability. `target` is (N, C, *), the share of each class, or of yes; beside it infinite logits are finite
-    ones of size 1e30.
+    It may take `(log_p, logits)`, `(logits, target)` or `(logits, target, weight)` too. `logits` are (N, C, *) and 0
+    where a position does not count, `log_p` is the log-probability of the truth. Under softmax they give (N, *); under
+    sigmoid `log_p` is (N, C, *), and they give that. The loss of a soft target is the sum over classes of their share
+    times the loss of their log-probability. `target` is (N, C, *), the share of each class, or of yes; beside it
+    infinite logits are finite ones of size 1e30. `weight` broadcasts to it, and is 0 where a position does not count.
     """
 
     always: ClassVar[Always | None] = None  # a link that does not depend on the target
@@ -43,6 +48,9 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
         """The loss of each position."""
         raise TypeError(f"{self.name} must define per_position({', '.join(self.takes)}).")
 
+    def prepare(self, elements: Elements, *others: Tensor) -> None:
+        """Change the logits and shares that count, (N, C, *), by the other tensors of a call."""
+
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -51,6 +59,7 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
         check_length(self.name, "class_weight", self.class_weight, inputs)
         bad = values.check(inputs)
         elements = Elements(inputs)
+        self.prepare(elements, *tensors[2:])
         by_class = inputs.link == "softmax"
         value = self._softmax(inputs, elements) if by_class else self._sigmoid(inputs, elements)
         positions = inputs.input[:, :1].shape if by_class else inputs.input.shape
@@ -92,10 +101,14 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
         return total
 
     def _value(self, inputs: Inputs, elements: Elements, log_p: Tensor | None) -> Tensor:
-        given = {"logits": elements.input, "log_p": log_p, "target": elements.target}
+        given = {
+            "logits": elements.input,
+            "log_p": log_p,
+            "target": elements.target,
+            "weight": elements.selected_weight,
+        }
         if "target" in self.takes:
-            infinite = elements.input.isinf()
-            given["logits"] = torch.where(infinite, elements.input.sign() * _LARGE, elements.input)
+            given["logits"] = finite(elements.input)
         value = self.per_position(*(given[name] for name in self.takes))
         shape = tuple(inputs.input.shape)
         expected = shape if inputs.link == "sigmoid" else (shape[0], *shape[2:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -16,10 +16,10 @@ from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_leng
 from losskit.core.options import option
 from losskit.core.passes import Watching
 from losskit.core.reduction import check_size, divide
-from losskit.core.totals import NEUTRAL, Recorder, Sums, Totals
+from losskit.core.totals import Recorder, Sums, Totals, neutral
 from losskit.ops.agreement import check_tape
 from losskit.ops.captured import exact, values_read
-from losskit.ops.columns import REGION_COLUMNS, Column
+from losskit.ops.columns import REGION_COLUMNS, Column, RegionTerm
 from losskit.ops.finish import Finish, RegionsFinish
 from losskit.ops.inputs import Inputs, Link, can_branch
 from losskit.ops.maths import one_hot
@@ -64,6 +64,10 @@ class RegionLoss(RegionOptions, LabelLoss):
         """The loss of each sample, (...), where classes are coupled."""
         raise TypeError(f"{self.name} must define per_sample(total), or per_class(total).")
 
+    def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
+        """Sums that `Totals` lacks, `total.column(name)`: what an element adds, from p, 1 - p and t, all (N, C, *)."""
+        return {}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.asked  # says at once what is wrong with a formula
@@ -97,7 +101,7 @@ class RegionLoss(RegionOptions, LabelLoss):
     _asked: ClassVar[tuple[int, list[Column]] | None] = None
 
     def columns(self, link: Link) -> list[Column]:
-        return self.asked
+        return [*self.asked, *(RegionTerm(name, of) for name, of in self.own_columns().items())]
 
     @property
     def pools(self) -> bool:
@@ -118,7 +122,7 @@ class RegionLoss(RegionOptions, LabelLoss):
             )
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
-        if self.coupled or self.reduction not in ("mean", "sum") or self.empty == "raise":
+        if self.coupled or self.own_columns() or self.reduction not in ("mean", "sum") or self.empty == "raise":
             return None
         if isinstance(self.class_weight, Mapping):
             return None
@@ -131,20 +135,21 @@ class RegionLoss(RegionOptions, LabelLoss):
         )  # fmt: skip
 
     def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
-        columns = self._named(totals)
+        columns = self.named(totals, inputs.link)
         if self.pool == "batch":
             return Sums(**{name: over_samples(total) for name, total in columns.items()})
         value, share = self.pairs(columns)
         return Sums(numerator=value.sum(0), denominator=share.sum(0))
 
-    def _named(self, totals: Sequence[Tensor]) -> dict[str, Tensor]:
-        return {str(column): total for column, total in zip(self.asked, totals, strict=True)}
+    def named(self, totals: Sequence[Tensor], link: Link) -> dict[str, Tensor]:
+        """The totals by name."""
+        return {str(column): total for column, total in zip(self.columns(link), totals, strict=True)}
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         if self.is_mean:
             value, share = sums["numerator"], sums["denominator"]
         else:
-            value, share = self.pairs({str(c): sums[str(c)] for c in self.asked})
+            value, share = self.pairs({name: sums[name] for name in sums.names()})
         numerator, denominator = self.by_class(value).sum(), self.by_class(share).sum()
         if self.is_mean:
             return numerator, denominator
@@ -165,7 +170,7 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def _columns_of(self, inputs: Inputs) -> dict[str, Tensor]:
         """The totals by name, (N, C), or (C,) over the batch."""
-        return self._named(ops.totals(inputs, self.asked, pooled=self.pools))
+        return self.named(ops.totals(inputs, self.columns(inputs.link), pooled=self.pools), inputs.link)
 
     def pairs(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The loss of each (sample, class) pair, and 1 where it counts; both 0 elsewhere."""
@@ -316,4 +321,4 @@ def harden(inputs: Inputs) -> Inputs:
 
 def _neutral_outside(columns: dict[str, Tensor], where: Tensor, overlap: str) -> Totals:
     """The totals, with values on which every formula is finite where the result will not be used."""
-    return Totals({name: torch.where(where, total, NEUTRAL[name]) for name, total in columns.items()}, overlap)
+    return Totals({name: torch.where(where, total, neutral(name)) for name, total in columns.items()}, overlap)

@@ -176,6 +176,11 @@ NEUTRAL = {"tp": 1.0, "pred": 2.0, "target": 2.0, "count": 4.0, "pred_sq": 2.0, 
 NEUTRAL |= {"tp_l1": 1.0, "fp_l1": 1.0, "fn_l1": 1.0}
 
 
+def neutral(name: str) -> float:
+    """The total of a column among these; a loss's own column has one."""
+    return NEUTRAL.get(name, 1.0)
+
+
 class Recorder(Totals):
     """Totals of one sample and two classes that remember what a formula asks for."""
 
@@ -186,4 +191,4 @@ class Recorder(Totals):
     def column(self, name: str) -> Tensor:
         if name not in self.asked:
             self.asked.append(name)
-        return torch.full((1, 2), NEUTRAL[name], dtype=torch.float64)
+        return torch.full((1, 2), neutral(name), dtype=torch.float64)

@@ -163,6 +163,10 @@ def _row(*numbers: float | Tensor) -> Tensor:
     return torch.stack([torch.as_tensor(n, dtype=torch.float64) for n in numbers])
 
 
+def _truths(*labels: float) -> Tensor:
+    return _row(*labels).unsqueeze(0)
+
+
 _BOX = View(
     "a box of side 1, shifted along one side",
     "shift, in sides of the box",
@@ -233,6 +237,15 @@ _OF_PAIRS = {
     "multilabel_margin_loss": View(
         "two classes, of which one is true", "logit of the truth beside the other", _SLOPE, _LOGITS,
         [(lambda x: (_two(_column(x)), torch.tensor([[1, -1]])),)],
+    ),
+    "focal_cosine_loss": View(
+        "two classes, of which the other has the logit 1", "logit of the truth", _SLOPE, _LOGITS,
+        [(lambda x: (_row(1, x).unsqueeze(0), torch.tensor([1])),)],
+    ),
+    "distribution_balanced_loss": View(
+        "two labels, of which the other has the logit 0 and the other truth", _LOGIT.axis, _SLOPE, _LOGITS,
+        [(lambda x: (_two(_column(x)), _truths(0, 1)), lambda x: (_two(_column(x)), _truths(1, 0)))],
+        cases=_LOGIT.cases,
     ),
     "coral_loss": _GRADES,
     "corn_loss": _GRADES,

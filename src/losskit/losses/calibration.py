@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
+from losskit.core.contract import check_input
 from losskit.core.domains import NonNegative
+from losskit.core.errors import shape
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import option
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_softmax
+from losskit.ops.reference import Elements
 
 
 class MarginSmoothingLoss(ClassesLoss):
@@ -108,3 +115,61 @@ class EvidentialClassificationLoss(ClassesLoss):
 def entropy_to(target: Tensor, logits: Tensor) -> Tensor:
     """Cross-entropy of each position, (N, *)."""
     return -torch.where(target == 0, 0.0, target * log_softmax(logits)).sum(1)
+
+
+class JSDConsistencyLoss(ClassesLoss):
+    r"""Cross-entropy of a clean view of each sample, and the divergence between the answers for all of its views.
+
+    .. math:: -\sum_c t_c \log p^{(1)}_c + \frac{\alpha}{S} \sum_{s=1}^{S} \sum_c p^{(s)}_c \log\frac{p^{(s)}_c}{m_c},
+        \qquad m = \frac{1}{S} \sum_s p^{(s)}
+
+    The input holds the S views one after the other, all samples of the first one, then all of the second; the target,
+    weight and mask are those of the samples.
+
+    Source: Hendrycks et al. 2020, arXiv:1912.02781 (AugMix).
+
+    Elsewhere: timm smooths the labels by 0.1, and keeps m above 1e-7.
+    """
+
+    authority = "timm.loss.JsdCrossEntropy, its formula in mpmath and values worked by hand"
+    short_name = "jsd_consistency"
+    also_called = ("augmix", "jsd_cross_entropy")
+    batch_first = False  # a sample has rows in several places of the input
+    shapes = (
+        "input (S N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; "
+        "weight and mask (N, *) or (N, 1, *), with size 1 where they repeat; values (N, *)."
+    )
+
+    num_splits: Annotated[int, Ge(2)] = option(default=3, doc="how many views of each sample the input holds; S")
+    alpha: NonNegative = option(default=12.0, doc="weight of the divergence; 0 is the cross-entropy of the first view")
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        input, target = tensors
+        check_input(self.name, input, target)
+        if input.dim() < 2 or input.shape[0] % self.num_splits:
+            raise ValueError(
+                f"{self.name}: input has shape {shape(input)}, but it takes {self.num_splits} views of each sample, "
+                f"(N, C, *) each, in one tensor of {self.num_splits} N rows. Pass torch.cat(views), or num_splits=."
+            )
+        first, *others = input.tensor_split(self.num_splits)
+        return super().weighed(first, target, *others, weight=weight, mask=mask)
+
+    def prepare(self, elements: Elements, *others: Tensor) -> None:
+        """Views follow the logits as more classes."""
+        views = [elements.input, *(elements.select(view.to(elements.dtype), 0.0) for view in others)]
+        elements.input = torch.stack(views, 2)
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        log_p = log_softmax(logits)  # (N, C, S, *)
+        first = -torch.where(target == 0, 0.0, target * log_p[:, :, 0]).sum(1)
+        log_mean = log_p.logsumexp(2, keepdim=True) - math.log(self.num_splits)
+        p = log_p.exp()
+        apart = torch.where(p == 0, 0.0, p * (log_p - log_mean))
+        return first + self.alpha * apart.sum(1).mean(1)
+
+    def denominator(self, target: Tensor, weight: Tensor | None, mask: Tensor | None, classes: int | None) -> Tensor:
+        given = target.shape if classes is None else (target.shape[0], classes, *target.shape[1:])
+        input = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(given)
+        return super().totals(torch.cat([input] * self.num_splits), target, weight=weight, mask=mask)["denominator"]

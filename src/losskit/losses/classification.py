@@ -13,6 +13,7 @@ from torch import Tensor
 from losskit.core.classification import ClassificationLoss
 from losskit.core.domains import ClassNumbers, NonNegative, OneOrPerClass
 from losskit.core.labels import ModeOptions, check_length
+from losskit.core.logits import ClassesLoss
 from losskit.core.options import Configured, option
 from losskit.core.passes import Watching
 from losskit.core.reduction import check_size, divide
@@ -20,7 +21,7 @@ from losskit.core.totals import Sums
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link, summing_dtype
-from losskit.ops.maths import one_minus_exp, safe_power
+from losskit.ops.maths import log_softmax, one_minus_exp, safe_power
 from losskit.ops.recorder import trace
 
 _SOFTMAX_SHAPES = (
@@ -311,3 +312,40 @@ class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
 
     def formula(self) -> Formula:
         return Formula(log=self.alpha, rest=-self.beta * math.log(self.floor))
+
+
+class FocalCosineLoss(ClassesLoss):
+    r"""Turns the logits towards the true class, whatever their length, with a share of the focal loss of directions.
+
+    .. math:: 1 - \cos(x, t) - w\sum_c t_c\,(1 - p_c)^{\gamma} \log p_c, \qquad
+        p = \mathrm{softmax}\left(\frac{x}{\lVert x \rVert}\right)
+
+    Logits that are all 0 have no direction: the cosine is 0 there, with a zero gradient.
+
+    Source: Kim et al. 2020, arXiv:2007.07805.
+
+    Elsewhere: pytorch_toolbelt calls the weight xent, and multiplies it by an alpha.
+    """
+
+    authority = "pytorch_toolbelt.losses.FocalCosineLoss and its formula in mpmath"
+    short_name = "focal_cosine"
+
+    gamma: NonNegative = option(default=2.0, doc="how strongly directions near their class are played down")
+    focal_weight: NonNegative = option(default=0.1, doc="weight of the focal loss; 0 is the cosine alone")
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        logits, target_length = logits / _largest(logits), (target**2).sum(1, keepdim=True)
+        square = (logits**2).sum(1, keepdim=True)
+        some = square != 0  # NaN stays
+        unit = torch.where(some, logits / torch.where(some, square, 1.0).sqrt(), 0.0)
+        aim = target / torch.where(target_length > 0, target_length, 1.0).sqrt()
+        turned = torch.where(some.squeeze(1), ((unit - aim) ** 2).sum(1) / 2, 1.0)  # 1 - cos, without the cancellation
+        log_p = log_softmax(unit)
+        focal = -safe_power(one_minus_exp(log_p), self.gamma) * log_p
+        return turned + self.focal_weight * (target * focal).sum(1)
+
+
+def _largest(logits: Tensor) -> Tensor:
+    """The size of the largest logit of each position, by which others are divided before they are squared."""
+    size = logits.detach().abs().amax(1, keepdim=True)
+    return torch.where(size == 0, 1.0, size)

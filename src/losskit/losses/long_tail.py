@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from annotated_types import Ge
+from torch import Tensor, nn
 
 from losskit.core.contract import Always
 from losskit.core.domains import ClassNumbers, NonNegative, Positive
 from losskit.core.labels import LabelLoss, over_samples
-from losskit.core.logits import ClassesLoss
+from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.options import option
 from losskit.core.reduction import check_size, divide
 from losskit.core.totals import Sums
@@ -19,7 +20,7 @@ from losskit.losses.classification import CrossEntropyLoss
 from losskit.losses.region import ratio
 from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.inputs import Inputs, Link, summing_dtype
-from losskit.ops.maths import log_rest_softmax
+from losskit.ops.maths import log_rest_softmax, log_sigmoid, one_minus_exp
 
 
 class BalancedSoftmaxLoss(CrossEntropyLoss):
@@ -172,6 +173,133 @@ class BalancedBCELoss(AnswersLoss):
     def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
         both = known[0].to(yes) + known[1].to(yes)
         return (yes + no) / both.clamp_min(1)
+
+
+class AUCMLoss(AnswersLoss):
+    r"""Ranks positives above negatives: draws each towards a value of their own, and the two apart by a margin.
+
+    .. math:: \mathrm{mean}_+ (p - a)^2 + \mathrm{mean}_- (p - b)^2 + 2 \alpha\,(m + \mathrm{mean}_-\,p -
+        \mathrm{mean}_+\,p) - \alpha^2
+
+    a, b and alpha are learnt: give an optimizer the parameters of the module. The gradient by alpha is reversed, so
+    that a step down for all is one up for alpha; keep alpha at 0 or above, `loss.alpha.data.clamp_(min=0)`. Where one
+    of the answers does not occur, its term is 0, and that of alpha too. The function form takes the three as tensors.
+
+    Source: Yuan et al. 2021, arXiv:2012.03173.
+
+    Elsewhere: it is version "v2" of LibAUC and MONAI, of probabilities; "v1" is it times the product of the shares of
+    positives and negatives.
+    """
+
+    authority = "monai.losses.AUCMLoss and its formula in mpmath"
+    function_name = "aucm_loss"
+    short_name = "aucm"
+    also_called = ("auc_margin", "deep_auc")
+
+    margin: Positive = option(default=1.0, doc="how far above negatives positives should be")
+    a: float | Tensor = option(default=0.0, doc="what positives are drawn to, at first or as a tensor")
+    b: float | Tensor = option(default=0.0, doc="what negatives are drawn to, at first or as a tensor")
+    alpha: float | Tensor = option(default=0.0, doc="the price of the margin, at first or as a tensor")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("a", "b", "alpha"):
+            value = getattr(self, name, None)
+            if isinstance(value, float):
+                self.__dict__[f"_{name}_at_first"] = self.__dict__.pop(name)
+            if not isinstance(value, Tensor):
+                first = torch.tensor(self.__dict__[f"_{name}_at_first"], dtype=torch.float64)
+                self.register_parameter(name, nn.Parameter(first))
+
+    def columns(self, link: Link) -> list[Column]:
+        yes: list[Column] = [TermColumn(torch.exp, "truth", 0), TermColumn(_square_of_exp, "truth", 0)]
+        return [*yes, TermColumn(one_minus_exp, "truth", 1), TermColumn(_square_of_rest, "truth", 1), "target", "count"]
+
+    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
+        names = ("yes", "yes_square", "no", "no_square", "positives", "count")
+        return Sums(**dict(zip(names, map(over_samples, totals), strict=True)))
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        total = {name: self.by_class(sums[name]).sum() for name in sums.names()}
+        check_size(total["count"], self.name)
+        value = torch.zeros_like(total["count"])
+        means = []
+        for name, to, size in (
+            ("yes", self.a, total["positives"]),
+            ("no", self.b, total["count"] - total["positives"]),
+        ):
+            mean = ratio(total[name], size)
+            value = value + torch.where(size != 0, ratio(total[f"{name}_square"], size) - 2 * to * mean + to * to, 0.0)
+            means.append((mean, size != 0))
+        (yes, some_yes), (no, some_no) = means
+        alpha = reversed_gradient(self.alpha)
+        apart = 2 * alpha * (self.margin + no - yes) - alpha * alpha
+        value = value + torch.where(some_yes & some_no, apart, 0.0)
+        return divide(value, (total["count"] != 0).to(value), self.empty, self.name), None
+
+
+def reversed_gradient(number: float | Tensor) -> Any:
+    """The same number, whose gradient has the other sign."""
+    return 2 * number.detach() - number if isinstance(number, Tensor) else number
+
+
+def _square_of_exp(log_p: Tensor) -> Tensor:
+    return torch.exp(2 * log_p)
+
+
+def _square_of_rest(log_q: Tensor) -> Tensor:
+    return one_minus_exp(log_q) ** 2
+
+
+class DistributionBalancedLoss(ScoreLoss):
+    r"""Binary cross-entropy of several labels that weighs rare ones by their share in a sample, and spares negatives.
+
+    .. math:: w_c\,f\,\Bigl(t_c (1 - p_c)^{\gamma} (-\log p_c) + (1 - t_c)\,q_c^{\gamma}\,\frac{-\log(1 - q_c)}{\lambda}
+        \Bigr), \qquad w_c = \alpha + \sigma\left(\beta\left(\frac{1 / n_c}{\sum_k t_k / n_k} - \mu\right)\right)
+
+    with :math:`p = \sigma(z)`, :math:`q = \sigma(\lambda z)`, :math:`z_c = x_c - \frac{\kappa}{\lambda} \log(N / n_c -
+    1)` and n the class counts among N samples. A sample without a label weighs :math:`1 + \alpha`.
+
+    Source: Wu et al. 2020, arXiv:2007.09654.
+
+    Elsewhere: timm drops the factor f where the power is 0.
+    """
+
+    authority = "timm.loss.DistributionBalancedLoss and its formula in mpmath"
+    short_name = "distribution_balanced"
+    also_called = ("db_loss", "db_focal")
+
+    class_counts: ClassNumbers = option(doc="how many training samples have each label, above 0 and below num_samples")
+    num_samples: Annotated[int, Ge(2)] = option(doc="how many training samples there are; N in the formula")
+    map_alpha: NonNegative = option(default=0.1, doc="the least weight")
+    map_beta: NonNegative = option(default=10.0, doc="how sharply weights turn at mu")
+    map_mu: NonNegative = option(default=0.2, doc="the share of a sample's rarity at which the weight is in the middle")
+    neg_scale: Positive = option(default=2.0, doc="lambda, by which the logits of negatives are multiplied")
+    init_bias: NonNegative = option(default=0.05, doc="kappa, how much of the classes' log-odds moves their logits")
+    focal_gamma: NonNegative = option(default=2.0, doc="how strongly well classified answers are played down")
+    focal_balance: NonNegative = option(default=2.0, doc="f, a factor on the whole loss")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_counts(self.name, "class_counts", self.class_counts)
+        if isinstance(self.class_counts, Tensor) and bool((self.class_counts >= self.num_samples).any()):
+            raise ValueError(
+                f"{self.name}: class_counts must be below num_samples={self.num_samples}; got "
+                f"{self.class_counts.tolist()}. Leave out a class that every sample has, or count it once less."
+            )
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        check_classes(self.name, "class_counts", self.class_counts, logits)
+        counts = self.class_counts.to(logits.dtype).view(-1, *(1,) * (logits.dim() - 2))  # type: ignore[union-attr]
+        rarity = (target / counts).sum(1, keepdim=True)
+        share = 1 / (counts * torch.where(rarity > 0, rarity, 1.0))
+        weight = torch.where(rarity > 0, torch.sigmoid(self.map_beta * (share - self.map_mu)), 1.0) + self.map_alpha
+        moved = logits - self.init_bias / self.neg_scale * torch.log(self.num_samples / counts - 1)
+        yes = -torch.exp(self.focal_gamma * log_sigmoid(-moved)) * log_sigmoid(moved)
+        scaled = self.neg_scale * moved
+        no = -torch.exp(self.focal_gamma * log_sigmoid(scaled)) * log_sigmoid(-scaled) / self.neg_scale
+        each = torch.where(target == 0, 0.0, target * yes) + torch.where(target == 1, 0.0, (1 - target) * no)
+        return self.focal_balance * weight * each
 
 
 def check_counts(owner: str, name: str, counts: object) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
+from losskit.core.binding import answering
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import InputSpec
 from losskit.core.domains import Fraction, NonNegative, Positive
-from losskit.core.logits import ClassesLoss, ScoreLoss
-from losskit.core.loss import Summable
+from losskit.core.logits import ClassesLoss, ScoreLoss, finite
+from losskit.core.loss import Loss, Summable
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
+from losskit.core.reduction import check_size, divide, size_of, weighted
+from losskit.core.sharded import is_sharded, of_shards
 from losskit.ops import values
-from losskit.ops.maths import log_softmax, one_minus_exp, safe_power
+from losskit.ops.maths import log_sigmoid, log_softmax, one_minus_exp, safe_power
 from losskit.ops.reference import Elements
 
 
@@ -152,3 +156,77 @@ def _log_of_sum(x: Tensor, share: Tensor, counts: Tensor | None) -> Tensor:
     belongs = share > 0 if counts is None else (share > 0) & counts
     x = torch.where(belongs, x, -torch.inf) + torch.where(belongs, share, 1.0).log()
     return torch.cat([torch.zeros_like(x[:, :1]), x], 1).logsumexp(1)
+
+
+class TwoWayLoss(Loss):
+    r"""Sets the hardest positive apart from the hardest negative, of each sample's labels and of each label's samples.
+
+    .. math:: \mathrm{softplus}\Bigl(T_- \log \sum_{t = 0} e^{x / T_-} + T_+ \log \sum_{t = 1} e^{-x / T_+}\Bigr)
+
+    the mean over samples with a positive, with sums over their classes, plus the mean over classes with a positive,
+    with sums over the samples of the batch, which are its positions. A soft target shares each exponential between both
+    sums; a weight multiplies those of its sample, and its place in the mean over samples.
+
+    Source: Kobayashi 2023, "Two-Way Multi-Label Loss", CVPR.
+
+    Elsewhere: timm calls the temperatures tp and tn, and takes targets above one half for 1.
+    """
+
+    authority = "timm.loss.TwoWayLoss and its formula in mpmath"
+    short_name = "two_way"
+    also_called = ("twoway",)
+    across_ranks = "its sums are over each rank's own batch."
+    shapes = "input (N, C, *), target of the same shape in [0, 1]; weight and mask (N, *) or (N, 1, *); one number."
+
+    positive_temperature: Positive = option(default=4.0, doc="how soft the choice of the hardest positive is")
+    negative_temperature: Positive = option(default=1.0, doc="how soft the choice of the hardest negative is")
+    ignore_index: int = option(default=-100, doc="the label of classes to leave out of a sample's sums")
+    reduction: Literal["mean"] = option(default="mean", doc="it is one number for the batch, and has no other")
+
+    @answering
+    def forward(
+        self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        if is_sharded((input, target, weight, mask)):
+            gathered: Tensor = of_shards(self, (input, target), {"weight": weight, "mask": mask})
+            return gathered
+        inputs = InputSpec("sigmoid", ignore_index=self.ignore_index, same_shape=True).parse(
+            self.name, input, target, weight, mask
+        )
+        bad = values.check(inputs)
+        elements = Elements(inputs)
+        x, positive = (_rows(t) for t in (finite(elements.input), elements.target))
+        counts = torch.ones_like(x, dtype=torch.bool)
+        if elements.counts is not None:
+            counts = _rows(elements.counts.expand(inputs.input.shape))
+        share = _rows(elements.selected_weight.expand_as(elements.input)).amax(1)
+        check_size(size_of(share), self.name)
+        yes, no = (torch.where(counts, t, 0.0) for t in (positive, 1 - positive))
+        of_samples, some = self._apart(x, yes, no, 1)
+        value = divide((share * of_samples).sum(), torch.where(some, share, 0.0).sum(), self.empty, self.name)
+        of_classes, some = self._apart(x, yes * share.unsqueeze(1), no * share.unsqueeze(1), 0)
+        value = value + divide(of_classes.sum(), some.to(x.dtype).sum(), self.empty, self.name)
+        return sum(bad, value)
+
+    def _apart(self, x: Tensor, yes: Tensor, no: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+        """The loss along a dimension, and where there is a positive; it is 0 where there is no negative."""
+        hardest = [
+            _soft_largest(side * x, share, temperature, dim)
+            for side, share, temperature in ((-1, yes, self.positive_temperature), (1, no, self.negative_temperature))
+        ]
+        known = (yes > 0).any(dim), (no > 0).any(dim)
+        gap = torch.where(known[0] & known[1], hardest[0] + hardest[1], 0.0)
+        return torch.where(known[0] & known[1], -log_sigmoid(-gap), 0.0), known[0]
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """(N, C, *) as one row of classes for each position."""
+    return tensor.movedim(1, -1).reshape(-1, tensor.shape[1])
+
+
+def _soft_largest(x: Tensor, share: Tensor, temperature: float, dim: int) -> Tensor:
+    """`T log sum share exp(x / T)`, and 0 where no share is above 0."""
+    belongs = share > 0
+    some = belongs.any(dim, keepdim=True)
+    scores = torch.where(belongs, x / temperature + torch.where(belongs, share, 1.0).log(), -torch.inf)
+    return temperature * torch.where(some, scores, 0.0).logsumexp(dim)

@@ -10,13 +10,16 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
+from losskit.core.contract import check_tensor
+from losskit.core.errors import shape
 from losskit.core.labels import ModeOptions
-from losskit.core.logits import ClassesLoss
+from losskit.core.logits import ClassesLoss, finite
 from losskit.core.options import option
 from losskit.losses.long_tail import AnswersLoss
 from losskit.ops.columns import Formula
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_rest_softmax, log_softmax, one_minus_exp, safe_power
+from losskit.ops.reference import Elements
 
 _STEPS = 30  # of Newton, which doubles the digits with each
 
@@ -87,6 +90,53 @@ class NegativeLearningLoss(ClassesLoss):
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         return -torch.where(target == 0, 0.0, target * log_rest_softmax(logits)).sum(1)
+
+
+class PartialLabelLoss(ClassesLoss):
+    r"""Cross-entropy of samples that were labelled for some classes alone: the others belong to the background there.
+
+    .. math:: -\log \sum_{c \in B} p_c \text{ where } y \in B, \qquad -\log p_y \text{ elsewhere}
+
+    with B the background, class 0, and the classes for which a sample was not labelled. `labelled` is True where a
+    sample was labelled for a class; its first column makes no difference.
+
+    Source: Shi et al. 2021, arXiv:2007.03868 (marginal loss).
+
+    Elsewhere: the paper adds Dice of the same merged classes, and an exclusion loss.
+    """
+
+    authority = "its formula in mpmath and values worked by hand"
+    short_name = "partial_label"
+    also_called = ("marginal_loss", "partial_labels")
+    tensors = ("input", "target", "labelled")
+    shapes = f"{ClassesLoss.shapes[:-1]}; labelled bool (N, C)."
+
+    @property
+    def counts_from_targets(self) -> bool:
+        return False
+
+    def prepare(self, elements: Elements, *others: Tensor) -> None:
+        (labelled,) = others
+        input = elements.input
+        check_tensor(self.name, "labelled", labelled)
+        if labelled.dtype != torch.bool:
+            raise TypeError(f"{self.name}: labelled must be bool; got {labelled.dtype}. Pass labelled.bool().")
+        if labelled.shape != input.shape[:2]:
+            raise ValueError(
+                f"{self.name}: labelled has shape {shape(labelled)}, but input {shape(input)} takes "
+                f"{tuple(input.shape[:2])}. Make it True where a sample was labelled for a class."
+            )
+        known = labelled.reshape(*labelled.shape, *(1,) * (input.dim() - 2))
+        known = torch.cat([torch.zeros_like(known[:, :1]), known[:, 1:]], 1)
+        x = finite(input)
+        x = x - x.detach().amax(1, keepdim=True)  # so that the logarithm of a sum is small
+        background = torch.where(known, -torch.inf, x).logsumexp(1, keepdim=True)
+        elements.input = torch.cat([background, torch.where(known, x, -torch.inf)[:, 1:]], 1)
+        unknown = torch.where(known, 0.0, elements.target).sum(1, keepdim=True)
+        elements.target = torch.cat([unknown, torch.where(known, elements.target, 0.0)[:, 1:]], 1)
+
+    def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
+        return -torch.where(target == 0, 0.0, target * log_softmax(logits)).sum(1)
 
 
 class NormalizedLoss(ClassesLoss):

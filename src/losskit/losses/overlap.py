@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.domains import NonNegative, Positive
+from losskit.core.contract import Always
+from losskit.core.domains import ClassPairs, Fraction, NonNegative, Positive
 from losskit.core.labels import LABEL_SHAPES
-from losskit.core.options import option
+from losskit.core.options import Configured, option
 from losskit.core.region import RegionLoss
 from losskit.core.totals import Totals
 from losskit.losses.region import plus, ratio, tversky
+from losskit.ops.inputs import Inputs
+from losskit.ops.maths import distance, safe_power
 
 
 class FBetaLoss(RegionLoss):
@@ -88,7 +93,16 @@ class LogCoshDiceLoss(RegionLoss):
         return 1 - tversky(total, 0.5, 0.5, self.smooth / 2)
 
 
-class GeneralizedDiceLoss(RegionLoss):
+class GeneralizedDiceOptions(Configured):
+    """The options that are generalized Dice's own."""
+
+    weighting: Literal["square", "simple", "uniform"] = option(
+        default="square", doc="what a class's weight is one over: the square of its size, its size, or 1"
+    )
+    smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
+
+
+class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
     r"""One Dice over all classes, in which a class weighs the less the larger it is.
 
     .. math:: 1 - \frac{2 \sum_c w_c\,TP_c + s}{\sum_c w_c\,(P_c + T_c) + s}
@@ -110,11 +124,6 @@ class GeneralizedDiceLoss(RegionLoss):
     class_weight: ClassVar[None] = None  # type: ignore[misc] # the classes weigh by their sizes
     absent: ClassVar[Literal["formula"]] = "formula"  # type: ignore[misc]
 
-    weighting: Literal["square", "simple", "uniform"] = option(
-        default="square", doc="what a class's weight is one over: the square of its size, its size, or 1"
-    )
-    smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
-
     def per_sample(self, total: Totals) -> Tensor:
         weight = self._weights(total.target)
         wrong = (weight * (total.fp + total.fn)).sum(-1)
@@ -129,3 +138,135 @@ class GeneralizedDiceLoss(RegionLoss):
         weight = 1 / (size**2 if self.weighting == "square" else size)
         heaviest = torch.where(there, weight, 0.0).amax(-1, keepdim=True)
         return torch.where(there, weight, torch.where(heaviest > 0, heaviest, 1.0))
+
+
+class SensitivitySpecificityLoss(RegionLoss):
+    r"""The mean squared error where a class is, and the mean squared error where it is not, in fixed shares.
+
+    .. math:: r\,\frac{\sum t\,(t - p)^2}{\sum t} + (1 - r)\,\frac{\sum (1 - t)(t - p)^2}{\sum (1 - t)}
+
+    over the elements of one class of one sample. The mean over no elements is 0.
+
+    Source: Brosch et al. 2015, "Deep Convolutional Encoder Networks for Multiple Sclerosis Lesion Segmentation",
+    MICCAI.
+
+    Elsewhere: SegLossOdyssey takes r = 0.1 and adds a smooth to all four sums.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "sensitivity_specificity"
+    also_called = ("ss_loss", "sensitivity", "specificity")
+    without = ("overlap",)
+    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # errors tell soft labels by themselves
+
+    r: Fraction = option(default=0.05, doc="the share of misses; 1 - r is that of false alarms")
+
+    def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
+        return {
+            "missed": lambda p, q, t: t * distance(p, q, t) ** 2,
+            "false": lambda p, q, t: (1 - t) * distance(p, q, t) ** 2,
+        }
+
+    def per_class(self, total: Totals) -> Tensor:
+        missed = ratio(total.column("missed"), total.target)
+        return self.r * missed + (1 - self.r) * ratio(total.column("false"), total.count - total.target)
+
+
+class NoiseRobustDiceLoss(RegionLoss):
+    r"""Dice between itself and the absolute error, so that single wrong labels pull less.
+
+    .. math:: \frac{\sum |p - t|^{\gamma}}{\sum p^2 + \sum t^2}
+
+    over the elements of one class of one sample. gamma = 2 is Dice with squares, 1 is nearest to the absolute error.
+
+    Source: Wang et al. 2020, "A Noise-Robust Framework for Automatic Segmentation of COVID-19 Pneumonia Lesions From CT
+    Images", IEEE TMI 39.
+
+    Elsewhere: PyMIC divides by the sums themselves, without squares.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "noise_robust_dice"
+    also_called = ("nr_dice", "nrdice")
+    without = ("overlap",)
+    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # errors tell soft labels by themselves
+
+    gamma: Annotated[float, Interval(ge=1, le=2)] = option(default=1.5, doc="the power of errors")
+
+    def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
+        return {"apart": lambda p, q, t: safe_power(distance(p, q, t), self.gamma)}
+
+    def per_class(self, total: Totals) -> Tensor:
+        return ratio(total.column("apart"), total.pred_sq + total.target_sq)
+
+
+class GeneralizedWassersteinDiceLoss(RegionLoss):
+    r"""Dice in which an error costs the distance between the true class and the predicted ones.
+
+    .. math:: 1 - \frac{2\,TP + s}{2\,TP + \sum_i \delta_i + s}, \qquad \delta_i = \sum_{y, c} t_{iy} M_{yc}\,p_{ic},
+        \quad TP = \sum_i \sum_{y > 0} t_{iy}\,(1 - \delta_i)
+
+    with M the distances between classes, divided by the largest, and class 0 the background. All distances 1 treat all
+    errors alike. A sample whose target is background alone, of which the formula is 1 whatever is predicted, costs its
+    mean distance.
+
+    Source: Fidon et al. 2017, arXiv:1707.00478.
+
+    Elsewhere: in MONAI `dist_matrix` is required too; a sample of background alone costs about 1 there.
+    """
+
+    always: ClassVar[Always | None] = "softmax"
+    authority = "monai.losses.GeneralizedWassersteinDiceLoss and its formula in mpmath"
+    short_name = "gwdl"
+    also_called = ("generalized_wasserstein_dice", "wasserstein_dice", "gwdice")
+    shapes = (
+        "input (N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; "
+        "weight and mask (N, *) or (N, 1, *), with size 1 where they repeat; values (N,), or one with pool='batch'."
+    )
+    without = ("class_weight", "absent", "classes", "include_background", "overlap", "mode")
+    class_weight: ClassVar[None] = None  # type: ignore[misc] # the distances weigh the classes
+    absent: ClassVar[Literal["formula"]] = "formula"  # type: ignore[misc]
+    classes: ClassVar[None] = None  # type: ignore[misc]
+    include_background: ClassVar[bool] = True  # type: ignore[misc]
+    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc]
+    mode: ClassVar[None] = None  # type: ignore[misc]
+
+    class_distances: ClassPairs = option(
+        doc="how bad it is to take one class (row) for another (column), (C, C) with zeros on the diagonal"
+    )
+    smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not torch.compiler.is_compiling() and not self._distances.is_meta and not bool(self._distances.any()):
+            raise ValueError(f"{self.name}: class_distances are all 0, so no error costs anything. Give one above 0.")
+
+    @property
+    def _distances(self) -> Tensor:
+        assert isinstance(self.class_distances, Tensor)
+        return self.class_distances
+
+    def check_classes(self, inputs: Inputs) -> None:
+        super().check_classes(inputs)
+        if len(self._distances) != inputs.num_classes:
+            raise ValueError(
+                f"{self.name}: class_distances are of {len(self._distances)} classes, but input "
+                f"{tuple(inputs.input.shape)} has {inputs.num_classes}. Give it one row and one column per class."
+            )
+
+    def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
+        return {"distance": self._distance}
+
+    def _distance(self, p: Tensor, _q: Tensor, t: Tensor) -> Tensor:
+        """The distance of the prediction from each class, times that class's share of the truth."""
+        far = self._distances.to(p)
+        far = far / far.amax()
+        columns = (far[:, c].view(-1, *(1,) * (p.dim() - 2)) * p[:, c : c + 1] for c in range(p.shape[1]))
+        return t * sum(columns)  # of one class after the other, since autocast would round a matrix product
+
+    def per_sample(self, total: Totals) -> Tensor:
+        apart = total.column("distance")
+        wrong, right = apart.sum(-1), (total.target - apart)[..., 1:].sum(-1)
+        empty = total.target[..., 1:].sum(-1) == 0
+        mean = wrong / total.count.amax(-1)
+        return torch.where(empty, mean, ratio(wrong, plus(2 * torch.where(empty, 1.0, right) + wrong, self.smooth)))

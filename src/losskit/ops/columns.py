@@ -64,7 +64,17 @@ class TermColumn(NamedTuple):
     side: int = 0  # 0: yes, with log p and t; 1: no, with log(1 - p) and 1 - t (sigmoid only)
 
 
-Column = RegionColumn | TermColumn
+class RegionTerm(NamedTuple):
+    """A region loss's own sum: what each element adds, from p, 1 - p and t, all (N, C, *)."""
+
+    name: str
+    of: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Column = RegionColumn | TermColumn | RegionTerm
 
 
 def columns_of(columns: Sequence[Column]) -> list[str]:
@@ -76,7 +86,7 @@ KernelColumns = tuple[list[int], list[float]]
 
 
 def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
-    """Columns as the fused operators take them, or None where a term is a formula that they do not compute.
+    """Columns as the fused operators take them, or None where one is a formula that they do not compute.
 
     The positions of the region columns, or -1, then for each formula those of its sums by truth (yes, no) and over
     every position (yes, no); and four constants a formula.
@@ -85,6 +95,8 @@ def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
     constants: list[float] = []
     found: list[Known] = []
     for position, column in enumerate(columns):
+        if isinstance(column, RegionTerm):
+            return None
         if not isinstance(column, TermColumn):
             places[REGION_COLUMNS.index(column)] = position
             continue

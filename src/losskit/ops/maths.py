@@ -23,6 +23,11 @@ def one_minus_exp(log_p: Tensor) -> Tensor:
     return torch.where(log_p > -0.5, -torch.expm1(log_p), 1 - torch.exp(log_p))
 
 
+def distance(p: Tensor, q: Tensor, t: Tensor) -> Tensor:
+    """`|p - t|`, of a certain label from q = 1 - p, so that nothing is lost to rounding."""
+    return torch.where(t == 1, q, (p - t).abs())
+
+
 def log_sigmoid(x: Tensor) -> Tensor:
     """`log p` from a logit. `F.logsigmoid` starts every thread even for a few elements: 7 ms on a busy machine."""
     return -F.softplus(-x, threshold=40.0)  # beyond 40 the difference to a straight line is below float64

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from losskit.ops.columns import Column, Difference, Term, TermColumn
+from losskit.ops.columns import Column, Difference, RegionTerm, Term, TermColumn
 from losskit.ops.constants import MOST_WEIGHT
 from losskit.ops.inputs import Inputs, can_branch, can_hold, computing_dtype, summing_dtype
 from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot, one_minus_exp
@@ -223,6 +223,8 @@ class Elements:
             if column.of == "every":
                 return self.selected_weight * self.term(column.term, column.side)
             return self.of_truth(column.term, column.side)
+        if isinstance(column, RegionTerm):
+            return self.selected_weight * column.of(self.p, self.q, self.target)
         return self.selected_weight * _REGION[column](self)
 
 

@@ -1,0 +1,287 @@
+"""Losses whose weights follow what they have seen: how often classes occur, how they pull, how hard answers are.
+
+A module in training mode remembers; in evaluation mode, and as a function, it starts from what its options say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Interval
+from torch import Tensor
+
+from losskit.core.classification import ClassificationLoss
+from losskit.core.contract import Always, InputSpec
+from losskit.core.domains import ClassNumbers, NonNegative
+from losskit.core.labels import LabelOptions, check_length, labels_of, over_samples
+from losskit.core.logits import ClassesLoss, ScoreLoss
+from losskit.core.loss import Summable
+from losskit.core.options import Configured, option
+from losskit.core.passes import Watching
+from losskit.core.reduction import check_size, divide
+from losskit.core.totals import Sums
+from losskit.losses.detection import cross_entropy
+from losskit.losses.long_tail import check_classes
+from losskit.ops import reference, values
+from losskit.ops.columns import Column, Formula, TermColumn
+from losskit.ops.finish import Finish
+from losskit.ops.inputs import Inputs, Link, summing_dtype
+from losskit.ops.maths import distance, log_softmax
+
+
+class Remembering(Configured):
+    """Buffers that grow to the number of classes at the first call, and are saved and loaded at that size."""
+
+    remembered: ClassVar[tuple[str, ...]] = ()
+
+    def remember(self, name: str, value: Tensor | None) -> None:
+        """Start from these numbers, or from none."""
+        start = torch.zeros(0, dtype=torch.float64) if value is None else value.detach().double().clone()
+        self.register_buffer(name, start)
+
+    def recalled(self, name: str, like: Tensor) -> Tensor:
+        """What is remembered of each of `like`'s numbers, zeros at first."""
+        known: Tensor = getattr(self, name)
+        return known.to(like) if known.shape[0] else torch.zeros_like(like)
+
+    def keep(self, name: str, value: Tensor) -> None:
+        """Remember these numbers, without their graph."""
+        value = value.detach()
+        while not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(value):
+            if torch._C._functorch.is_batchedtensor(value):
+                raise RuntimeError(
+                    f"{type(self).__name__} remembers what it has seen in training mode, and under vmap each sample "
+                    "would be another memory. Call eval() before, or use the function form."
+                )
+            value = torch._C._functorch.get_unwrapped(value)
+        setattr(self, name, value)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *arguments: Any) -> None:
+        for name in self.remembered:
+            if prefix + name in state_dict:
+                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+
+class SeesawLoss(Remembering, ClassesLoss):
+    r"""Cross-entropy in which a frequent class pushes rarer ones down less, unless they take its place.
+
+    .. math:: -\log\frac{e^{x_y}}{e^{x_y} + \sum_{c \ne y} M_{yc}\,C_{yc}\,e^{x_c}}, \qquad
+        M_{yc} = \min\Bigl(1, \frac{N_c}{N_y}\Bigr)^{p}, \quad C_{yc} = \max\Bigl(1, \frac{p_c}{p_y}\Bigr)^{q}
+
+    with N how often each class has occurred, in this batch too and at least once, and :math:`p_y` at least the floor.
+    The probabilities of C take no gradient. Soft targets take the means of the factors' logarithms. In training mode
+    the module adds each batch to N.
+
+    Source: Wang et al. 2021, arXiv:2008.10032.
+
+    Elsewhere: mmdetection takes two more logits for objectness, and calls the floor eps.
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "seesaw"
+    across_ranks = "its weights follow the classes of each rank's own batch."
+    remembered = ("seen",)
+    takes = ("logits", "target", "weight")
+
+    p: NonNegative = option(default=0.8, doc="how strongly frequency mitigates; 0 is not at all")
+    q: NonNegative = option(default=2.0, doc="how strongly wrong answers are compensated; 0 is not at all")
+    floor: Annotated[float, Interval(gt=0, le=1)] = option(
+        default=0.01, doc="what the truth's probability counts for at least when it divides"
+    )
+    class_counts: ClassNumbers | None = option(default=None, doc="how often each class has occurred before")
+
+    seen: Tensor
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.remember("seen", self.class_counts if isinstance(self.class_counts, Tensor) else None)
+
+    @property
+    def summable(self) -> bool:
+        return False
+
+    @property
+    def is_mean(self) -> bool:
+        return False  # values follow the whole batch
+
+    def per_position(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        occurs = (weight * target).transpose(0, 1).flatten(1).sum(1, dtype=summing_dtype(logits))
+        if self.seen.shape[0]:
+            check_classes(self.name, "class_counts", self.seen, logits)
+        counts = self.recalled("seen", occurs) + occurs
+        if self.training:
+            self.keep("seen", counts)
+        log_count = counts.clamp_min(1).log()
+        mitigation = self.p * (log_count.unsqueeze(0) - log_count.unsqueeze(1)).clamp_max(0)  # of each truth, (C, C)
+        with torch.autocast(logits.device.type, enabled=False):
+            factor = torch.einsum("nc...,ck->nk...", target, mitigation.to(target))
+        log_p = log_softmax(logits.detach())
+        own = torch.where(target == 0, 0.0, target * log_p.clamp_min(math.log(self.floor))).sum(1, keepdim=True)
+        factor = factor + self.q * (log_p - own).clamp_min(0)
+        adjusted = logits + (1 - target) * factor
+        return -torch.where(target == 0, 0.0, target * log_softmax(adjusted)).sum(1)
+
+
+class EqualizationLoss(Remembering, ClassificationLoss):
+    r"""Binary cross-entropy of each class, in which a class that was mostly pushed down is pulled up more.
+
+    .. math:: -w^+_c\,t \log p - w^-_c\,(1 - t) \log(1 - p), \qquad
+        w^-_c = \sigma\bigl(\gamma\,(g^+_c / g^-_c - \mu)\bigr), \quad w^+_c = 1 + \alpha\,(1 - w^-_c)
+
+    with :math:`g^+` and :math:`g^-` the sums of the weighted gradients, :math:`w^+ t (1 - p)` and :math:`w^- (1 - t)\,
+    p`, of all batches before. A class without gradients of negatives weighs 1. In training mode the module adds those
+    of each batch after it was weighed.
+
+    Source: Tan et al. 2021, arXiv:2012.08548 (version 2).
+
+    Elsewhere: the authors' code divides by samples alone, and weighs one logit of objectness by 1; version 1, Tan et
+    al. 2020, ignores negatives of rare classes instead.
+    """
+
+    always = "sigmoid"
+    authority = "its formula in mpmath"
+    short_name = "eql"
+    also_called = ("equalization", "eqlv2", "eql_v2")
+    shapes = ScoreLoss.shapes
+    remembered = ("pulled", "pushed")
+
+    gamma: NonNegative = option(default=12.0, doc="how sharply the weights turn at mu")
+    mu: NonNegative = option(default=0.8, doc="the ratio of gradients at which negatives weigh one half")
+    alpha: NonNegative = option(default=4.0, doc="how much more positives can weigh")
+    positive: ClassNumbers | None = option(default=None, doc="gradients of positives of each class before")
+    negative: ClassNumbers | None = option(default=None, doc="gradients of negatives of each class before")
+
+    pulled: Tensor
+    pushed: Tensor
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [numbers if isinstance(numbers, Tensor) else None for numbers in (self.positive, self.negative)]
+        if (given[0] is None) != (given[1] is None):
+            raise ValueError(f"{self.name}: positive and negative go together. Give both, or neither.")
+        for name, numbers in zip(self.remembered, given, strict=True):
+            self.remember(name, numbers)
+
+    def formula(self) -> Formula:
+        return Formula()
+
+    def columns(self, link: Link) -> list[Column]:
+        wrong = Formula(log=0.0, rest=1.0)
+        return [*super().columns(link), TermColumn(wrong, "truth", 0), TermColumn(wrong, "truth", 1)]
+
+    def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
+        return self.columns(inputs.link)
+
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
+        return None  # what it has seen changes
+
+    def check_classes(self, inputs: Inputs) -> None:
+        super().check_classes(inputs)
+        if self.pulled.shape[0]:
+            check_length(self.name, "positive", self.pulled, inputs)
+            check_length(self.name, "negative", self.pushed, inputs)
+
+    def truth_weights(self, inputs: Inputs) -> Tensor | None:
+        return self._weights(torch.zeros(inputs.num_classes, dtype=torch.float64, device=inputs.input.device))
+
+    def _weights(self, like: Tensor) -> Tensor:
+        """The weights of yes and no of each class, (C, 2)."""
+        pulled, pushed = (self.recalled(name, like) for name in self.remembered)
+        known = pushed > 0
+        ratio = pulled / torch.where(known, pushed, 1.0)
+        negative = torch.where(known, torch.sigmoid(self.gamma * (ratio - self.mu)), 1.0)
+        return torch.stack([1 + self.alpha * (1 - negative), negative], -1)
+
+    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
+        *own, pulled, pushed = totals
+        sums = super().sums_from_totals(own, inputs)
+        return Sums(
+            numerator=sums["numerator"],
+            denominator=sums["denominator"],
+            pulled=over_samples(pulled.detach()),
+            pushed=over_samples(pushed.detach()),
+        )
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        result = super().conclude(sums)
+        if self.training:
+            yes, no = self._weights(sums["pulled"]).unbind(-1)
+            self.keep("pulled", self.recalled("pulled", yes) + yes * sums["pulled"])
+            self.keep("pushed", self.recalled("pushed", no) + no * sums["pushed"])
+        return result
+
+    def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        value = super().elements(*tensors, weight=weight, mask=mask)
+        if self.training:
+            with torch.no_grad():
+                self.conclude(self.totals(*tensors, weight=weight, mask=mask))
+        return value
+
+
+class GHMLoss(Remembering, LabelOptions, Summable):
+    r"""Binary cross-entropy in which equally hard answers share one weight, so that easy ones do not dominate.
+
+    .. math:: \frac{1}{M} \sum_{b} \frac{1}{n_b} \sum_{i \in b} -t_i \log p_i - (1 - t_i) \log(1 - p_i)
+
+    the mean over the M bins of :math:`|p - t|` that hold anything of the mean in each; :math:`n_b` is the size of a
+    bin. With momentum m it is the running :math:`m\,n_b + (1 - m)\,n_b'`, which begins at 0 and which the module
+    remembers in training mode. The bin of an answer takes no gradient.
+
+    Source: Li, Liu, Wang 2019, arXiv:1811.05181 (GHM-C).
+
+    Elsewhere: mmdetection's GHMC has the same value; its GHMR is of boxes.
+    """
+
+    always: ClassVar[Always | None] = "sigmoid"
+    authority = "its formula in mpmath"
+    short_name = "ghm"
+    also_called = ("ghmc", "ghm_c", "gradient_harmonizing")
+    without = ("from_logits",)
+    shapes = (
+        "input (N, C, *) or (N,), target of the same shape in [0, 1], with one channel also (N, *); weight and mask of "
+        "that shape, with size 1 where they repeat; the value is one number."
+    )
+
+    bins: Annotated[int, Ge(1)] = option(default=10, doc="how many bins from right to wrong")
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = option(default=0.0, doc="the share of the bins before")
+    reduction: Literal["mean"] = option(default="mean", doc="it is one number for the batch, and has no other")
+
+    seen: Tensor
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.register_buffer("seen", torch.zeros(self.bins, dtype=torch.float64))
+
+    @property
+    def is_mean(self) -> bool:
+        return False
+
+    def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
+        spec = InputSpec(self.always, ignore_index=labels_of(self.ignore_index))
+        inputs = spec.parse(self.name, tensors[0], tensors[1], weight, mask)
+        check_length(self.name, "class_weight", self.class_weight, inputs)
+        bad = values.check(inputs)
+        elements = reference.Elements(inputs)
+        shape, dtype = inputs.input.shape, summing_dtype(inputs.input)
+        of_class = self.by_class(elements.input.new_ones(shape[1])).view(-1, *(1,) * (len(shape) - 2))
+        share = (elements.selected_weight * of_class).expand(shape).to(dtype)
+        value = cross_entropy(elements.input, elements.target).to(dtype) * share
+        apart = distance(elements.p, elements.q, elements.target).detach()
+        at = (apart * self.bins).nan_to_num().long().clamp(0, self.bins - 1).reshape(-1)
+        empty = torch.zeros(self.bins, dtype=dtype, device=value.device)
+        loss, count = (empty.scatter_add(0, at, each.reshape(-1)) for each in (value, share))
+        return Sums(loss=sum(bad, loss), count=reference.sized(count, inputs.weight, elements.selected_weight))
+
+    def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
+        count = sums["count"]
+        check_size(count, self.name)
+        some = count != 0
+        size = self.momentum * self.seen.to(count) + (1 - self.momentum) * count if self.momentum else count
+        if self.momentum and self.training:
+            self.keep("seen", torch.where(some, size, self.seen.to(count)))
+        each = torch.where(some, sums["loss"] / torch.where(some, size, 1.0), 0.0)
+        return divide(each.sum(), some.to(each).sum(), self.empty, self.name), None
