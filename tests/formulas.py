@@ -30,6 +30,7 @@ class Problem:
     t: Grid
     w: Grid
     counts: list[list[list[bool]]]
+    space: tuple[int, ...] = ()
     known: dict[tuple[int, int, bool], Any] = field(default_factory=dict)
 
     @property
@@ -56,7 +57,8 @@ def problem(case: Case, tensors: tuple[Tensor, ...], weight: Tensor | None, mask
         target = torch.nn.functional.one_hot(target, input.shape[1]).movedim(-1, 1)
     weight = torch.ones_like(input) if weight is None else weight.expand_as(input)
     mask = torch.ones_like(input, dtype=torch.bool) if mask is None else mask.expand_as(input)
-    return Problem(case.softmax, grid(input.double()), grid(target.double()), grid(weight.double()), grid(mask, bool))
+    grids = (grid(t.double()) for t in (input, target, weight))
+    return Problem(case.softmax, *grids, grid(mask, bool), tuple(input.shape[2:]))
 
 
 def log_p_and_q(problem: Problem, n: int, s: int, shift: list[mpf] | None = None) -> tuple[list[mpf], list[mpf]]:
@@ -267,7 +269,7 @@ def coupled(of: Callable[[list[Region], Chosen], mpf], settings: tuple[Options, 
     def mean(o: Chosen, given: Problem) -> mpf:
         found = []
         for pool in pools(o, given):
-            regions = [_totals(given, pool, c) for c in _scored(o, given)]
+            regions = [_totals(given, pool, c) for c in scored(o, given)]
             for r in regions:
                 if o("overlap") == "l1":
                     r.pt = (r.p + r.t - r.apart) / 2
@@ -278,13 +280,13 @@ def coupled(of: Callable[[list[Region], Chosen], mpf], settings: tuple[Options, 
     return LabelFormula(mean, settings=settings)
 
 
-def _scored(o: Chosen, given: Problem) -> list[int]:
+def scored(o: Chosen, given: Problem) -> list[int]:
     chosen = [c for c in given.classes if o("classes") is None or c in o("classes")]
     return chosen if o("include_background") or len(given.classes) == 1 else [c for c in chosen if c != 0]
 
 
 def _mean_of_regions(of: RegionFormula, o: Chosen, given: Problem) -> mpf:
-    chosen = _scored(o, given)
+    chosen = scored(o, given)
     class_weight = each(o("class_weight"), len(given.classes))
     numerator = denominator = mpf(0)
     for pool in pools(o, given):

@@ -120,7 +120,9 @@ def test_what_the_tutorials_losses_take(name, form):
 SAYING = [e for e in KNOWN if forms_of(made(e))]
 READ_OTHERWISE = {  # seen from outside, for something that they also compute: to be mended in the checker
     "balanced_bce_loss": ("distribution", "log_probabilities", "soft"),
+    "cldice_loss": ("multiclass", "log_probabilities", "indices"),
     "kl_div": ("multiclass", "log_probabilities", "one-hot"),
+    "structure_loss": ("regression", "images", "images"),
     "ordinal_emd_loss": ("multiclass", "log_probabilities", "indices"),
 }
 

@@ -8,6 +8,7 @@ from losskit.losses import (
     combined,
     derivative,
     detection,
+    distances,
     distribution,
     forecast,
     keypoints,
@@ -27,6 +28,8 @@ from losskit.losses import (
     sequence,
     similarity,
     sparse,
+    structure,
+    topology,
 )
 
 mse_loss = function_form(regression.MSELoss)
@@ -162,3 +165,16 @@ fbeta_loss = function_form(overlap.FBetaLoss)
 mcc_loss = function_form(overlap.MCCLoss)
 log_cosh_dice_loss = function_form(overlap.LogCoshDiceLoss)
 generalized_dice_loss = function_form(overlap.GeneralizedDiceLoss)
+
+boundary_loss = function_form(distances.BoundaryLoss)
+hausdorff_loss = function_form(distances.HausdorffLoss)
+erosion_hausdorff_loss = function_form(distances.ErosionHausdorffLoss)
+
+cldice_loss = function_form(topology.CLDiceLoss)
+dice_cldice_loss = function_form(topology.DiceCLDiceLoss)
+skeleton_recall_loss = function_form(topology.SkeletonRecallLoss)
+
+structure_loss = function_form(structure.StructureLoss)
+rmi_loss = function_form(structure.RMILoss)
+active_contour_loss = function_form(structure.ActiveContourLoss)
+active_boundary_loss = function_form(structure.ActiveBoundaryLoss)
