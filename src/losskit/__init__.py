@@ -6,6 +6,7 @@ from losskit import compose as compose
 from losskit import distributed as distributed
 from losskit import functional as functional
 from losskit.building.build import build as build
+from losskit.compose import BlobLoss as BlobLoss
 from losskit.compose import DeepSupervisionLoss as DeepSupervisionLoss
 from losskit.compose import LearnedWeights as LearnedWeights
 from losskit.compose import MultiTaskLoss as MultiTaskLoss
