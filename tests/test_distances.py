@@ -7,6 +7,7 @@ import multiprocessing
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
@@ -122,6 +123,17 @@ def test_distances_made_beforehand_are_those_of_the_loss(name, value):
             torch.testing.assert_close(loss(x, t, mask=mask, spacing=spacing, absent="formula", distances=made), wanted)
     with pytest.raises(ValueError, match=r"distances has shape \(2, 1, 5\).*one map for each class"):
         loss(x, t, distances=made[..., 0])
+
+
+def test_a_composite_hands_distances_to_the_part_that_takes_them():
+    make = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 5, 6, generator=make)
+    t = torch.randint(0, 3, (2, 5, 6), generator=make)
+    made = 2 * signed_distance(F.one_hot(t, 3).movedim(-1, 1))
+    both = losskit.DiceLoss() + 0.5 * losskit.BoundaryLoss()
+    wanted = losskit.DiceLoss()(x, t) + 0.5 * losskit.BoundaryLoss()(x, t, distances=made)
+    torch.testing.assert_close(both(x, t, distances=made), wanted)
+    assert both(x, t, distances=made) != both(x, t)
 
 
 def test_without_the_kernels_the_numbers_are_the_same(monkeypatch):
