@@ -30,6 +30,7 @@ class Problem:
     t: Grid
     w: Grid
     counts: list[list[list[bool]]]
+    space: tuple[int, ...] = ()
     known: dict[tuple[int, int, bool], Any] = field(default_factory=dict)
 
     @property
@@ -56,7 +57,8 @@ def problem(case: Case, tensors: tuple[Tensor, ...], weight: Tensor | None, mask
         target = torch.nn.functional.one_hot(target, input.shape[1]).movedim(-1, 1)
     weight = torch.ones_like(input) if weight is None else weight.expand_as(input)
     mask = torch.ones_like(input, dtype=torch.bool) if mask is None else mask.expand_as(input)
-    return Problem(case.softmax, grid(input.double()), grid(target.double()), grid(weight.double()), grid(mask, bool))
+    grids = (grid(t.double()) for t in (input, target, weight))
+    return Problem(case.softmax, *grids, grid(mask, bool), tuple(input.shape[2:]))
 
 
 def log_p_and_q(problem: Problem, n: int, s: int, shift: list[mpf] | None = None) -> tuple[list[mpf], list[mpf]]:

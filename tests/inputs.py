@@ -70,6 +70,8 @@ class Case:
     smooth: bool = True  # without kinks that a finite difference could step over
     waves: bool = True  # whether sines can stand for its random numbers; else golden values are of these numbers
     averages: bool = True  # whether reduction="mean" is the mean of the values of reduction="none"
+    spatial: bool = False  # whether the arrangement of positions means something; then a sample is what can be left out
+    hard: bool = False  # whether labels must be 0 or 1
 
     def __str__(self) -> str:
         return f"{self.entry.name}-{self.kind}"
@@ -91,7 +93,7 @@ class Case:
     @property
     def region(self) -> bool:
         """Whether elements share a region, so that no element has a value of its own."""
-        return "pool" in self.loss.options or self.kind == "masks"
+        return "pool" in self.loss.options or self.kind == "masks" or self.spatial
 
     @property
     def mean(self) -> bool:
@@ -291,6 +293,22 @@ def labels(
         return made
 
     return [of(kind) for kind in kinds]
+
+
+def on_images(make: Make, scale: float) -> Make:
+    """The same, always with a spatial dimension, and with larger logits."""
+
+    def made(shape: Shape, generator: Generator) -> Given:
+        (input, *others), positions = make(shape._replace(spatial=shape.spatial or (4,)), generator)
+        return Given((scale * input, *others), positions)
+
+    return made
+
+
+def images(*kinds: str, hard: bool = False, scale: float = 1.0, **fields: Any) -> list[Row]:
+    """Ways of calling a loss of shapes; `hard`, where its labels must be 0 or 1."""
+    makers = {kind: on_images(one_hot if hard and kind == "soft" else make, scale) for kind, make in MAKE.items()}
+    return labels(*kinds, makers=makers, along=0, spatial=True, hard=hard, **fields)
 
 
 def declared(entry: Entry) -> list[Row] | None:

@@ -122,7 +122,9 @@ READ_OTHERWISE = {  # seen from outside, for something that they also compute: t
     "balanced_bce_loss": ("distribution", "log_probabilities", "soft"),
     "focal_cosine_loss": ("multiclass", "probabilities", "indices"),
     "generalized_wasserstein_dice_loss": ("multiclass", "log_probabilities", "indices"),
+    "cldice_loss": ("multiclass", "log_probabilities", "indices"),
     "kl_div": ("multiclass", "log_probabilities", "one-hot"),
+    "structure_loss": ("regression", "images", "images"),
     "ordinal_emd_loss": ("multiclass", "log_probabilities", "indices"),
 }
 

@@ -12,8 +12,10 @@ from inputs import Shape
 from losskit import functional as F
 from losskit.core.logits import ClassesLoss
 from losskit.core.region import RegionLoss
+from losskit.core.spatial import SpatialLoss
 
 REGIONS = where(lambda case: issubclass(case.loss, RegionLoss))
+SCORED = where(lambda case: issubclass(case.loss, (RegionLoss, SpatialLoss)))  # class by class
 POOLED = where(lambda case: "pool" in case.loss.options)
 BOTH = ["binary", "multilabel", "indices", "soft"]
 SEEDS = st.integers(0, 50)
@@ -27,7 +29,7 @@ def inputs(kind, seed=0, shape=Shape(2, 3, (6,))):  # noqa: B008 - a named tuple
 # 11. Pooling, classes, absent classes
 
 
-@pytest.mark.parametrize("case", where(lambda c: c in REGIONS or c.entry.name == "lovasz_loss"), ids=str)
+@pytest.mark.parametrize("case", where(lambda c: c in SCORED or c.entry.name == "lovasz_loss"), ids=str)
 @examples(seed=SEEDS)
 def test_pooled_by_sample_the_batch_does_not_matter(case, seed):
     given = case.given(Shape(4, 3, (5,)), seed)
@@ -46,7 +48,7 @@ def test_pooled_by_batch_the_batch_is_one_sample(case, seed):
     torch.testing.assert_close(case(pool="batch")(*given.tensors), case()(*joined))
 
 
-@pytest.mark.parametrize("case", where(lambda c: c in REGIONS and c.has("absent") and c.kind != "binary"), ids=str)
+@pytest.mark.parametrize("case", where(lambda c: c in SCORED and c.has("absent") and c.kind != "binary"), ids=str)
 def test_classes_choose_what_is_scored(case):
     given = case.given(Shape(2, 3, (6,)), 3)
     none = case(reduction="none")(*given.tensors)
@@ -163,8 +165,8 @@ def test_tversky_contains_dice_and_jaccard(kind, seed, s):
 def test_two_classes_are_the_sigmoid_of_their_difference(case, seed):
     input, target = case.given(Shape(2, 2, (6,)), seed).tensors
     single = (input[:, 1] - input[:, 0]).unsqueeze(1)
-    options = {"classes": [1]} if case in REGIONS else {}
-    binary = losskit.BCEWithLogitsLoss() if case.entry.name == "cross_entropy" else case.loss()
+    options = {"classes": [1]} if case in SCORED else {}
+    binary = losskit.BCEWithLogitsLoss() if case.entry.name == "cross_entropy" else case()
     torch.testing.assert_close(case(**options)(input, target), binary(single, target.unsqueeze(1).double()))
 
 
@@ -187,7 +189,7 @@ def test_one_hot_equals_index(case, seed, weighed):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("case", where(lambda c: c in REGIONS and c.kind == "indices" and c.has("mode")), ids=str)
+@pytest.mark.parametrize("case", where(lambda c: c in SCORED and c.kind == "indices" and c.has("mode")), ids=str)
 def test_multi_label_by_index_is_one_against_the_rest(case, dtype):
     (input, target), _ = inputs("indices")
     input = input.to(dtype)

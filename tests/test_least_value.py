@@ -12,8 +12,9 @@ from inputs import Shape
 
 SHAPE = Shape(3, 3, (4,))
 ELSE = {"lovasz_loss", "nll_loss"}  # of hard labels, and of log-probabilities
-CASES = [c for c in LABELLED if c.kind in ("binary", "multilabel", "soft") and c.entry.name not in ELSE]
-LEAST = {"combo_loss": -1.0, "aucm_loss": -100.0}  # one subtracts the Dice score, one the square of its alpha
+CASES = [c for c in LABELLED if c.kind in ("binary", "multilabel", "soft") and not c.hard and c.entry.name not in ELSE]
+# Two subtract the Dice score and the square of an alpha, one takes half the logarithm of 5e-4.
+LEAST = {"combo_loss": -1.0, "aucm_loss": -100.0, "rmi_loss": -3.81}
 
 
 def values(option):

@@ -84,6 +84,12 @@ def scattered(name):
     return value.detach(), *torch.autograd.grad(value, x)
 
 
+def borders(name):
+    generator = torch.Generator().manual_seed(0)
+    masks = (torch.rand(2, *space, generator=generator) < 0.9 for space in ((150, 90), (30, 17, 23)))
+    return [native.distances(mask, [1.0, 0.5, 2.0][: mask.dim() - 1]) for mask in masks]
+
+
 COMPUTED = {
     **dict.fromkeys(CALLS, sums),
     **dict.fromkeys(("difference", "difference, masked"), difference),
@@ -101,6 +107,7 @@ COMPUTED = {
     "ranks, softmax": loss(functional.lovasz_loss, 3),
     "ranks, pooled": loss(functional.lovasz_loss, 3, pool="batch"),
     "ranks, channels last": scattered,
+    "distances": borders,
 }
 
 

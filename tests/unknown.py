@@ -16,6 +16,7 @@ UNKNOWN = {
     "members of an ensemble": {"ensemble_crps_loss"},
     "heatmaps": {"gaussian_focal_loss"},
     "margins between logits": {"margin_smoothing_loss"},
+    "what mirror images share, or borders that have yet to move": {"active_boundary_loss", "rmi_loss"},
     "labels that are wrong": {"negative_learning_loss"},
     "labels of some classes alone": {"partial_label_loss"},
     "prices that are learnt, and 0 at first": {"aucm_loss"},

@@ -6,6 +6,7 @@ from losskit import compose as compose
 from losskit import distributed as distributed
 from losskit import functional as functional
 from losskit.building.build import build as build
+from losskit.compose import BlobLoss as BlobLoss
 from losskit.compose import DeepSupervisionLoss as DeepSupervisionLoss
 from losskit.compose import LearnedWeights as LearnedWeights
 from losskit.compose import MultiTaskLoss as MultiTaskLoss
@@ -73,6 +74,10 @@ from losskit.losses.detection import DistributionFocalLoss as DistributionFocalL
 from losskit.losses.detection import GaussianFocalLoss as GaussianFocalLoss
 from losskit.losses.detection import QualityFocalLoss as QualityFocalLoss
 from losskit.losses.detection import VarifocalLoss as VarifocalLoss
+from losskit.losses.distances import BoundaryLoss as BoundaryLoss
+from losskit.losses.distances import ErosionHausdorffLoss as ErosionHausdorffLoss
+from losskit.losses.distances import HausdorffLoss as HausdorffLoss
+from losskit.losses.distances import signed_distance as signed_distance
 from losskit.losses.distribution import KLDivLoss as KLDivLoss
 from losskit.losses.forecast import EnsembleCRPSLoss as EnsembleCRPSLoss
 from losskit.losses.forecast import ExpectileLoss as ExpectileLoss
@@ -162,6 +167,13 @@ from losskit.losses.similarity import CosineEmbeddingLoss as CosineEmbeddingLoss
 from losskit.losses.similarity import TripletMarginLoss as TripletMarginLoss
 from losskit.losses.sparse import EntmaxLoss as EntmaxLoss
 from losskit.losses.sparse import SparsemaxLoss as SparsemaxLoss
+from losskit.losses.structure import ActiveBoundaryLoss as ActiveBoundaryLoss
+from losskit.losses.structure import ActiveContourLoss as ActiveContourLoss
+from losskit.losses.structure import RMILoss as RMILoss
+from losskit.losses.structure import StructureLoss as StructureLoss
+from losskit.losses.topology import CLDiceLoss as CLDiceLoss
+from losskit.losses.topology import DiceCLDiceLoss as DiceCLDiceLoss
+from losskit.losses.topology import SkeletonRecallLoss as SkeletonRecallLoss
 from losskit.ops.explain import explain as explain
 from losskit.ops.values import flush_errors as flush_errors
 from losskit.version import __version__ as __version__

@@ -9,6 +9,7 @@ from losskit.losses import (
     combined,
     derivative,
     detection,
+    distances,
     distribution,
     forecast,
     keypoints,
@@ -28,6 +29,8 @@ from losskit.losses import (
     sequence,
     similarity,
     sparse,
+    structure,
+    topology,
 )
 
 mse_loss = function_form(regression.MSELoss)
@@ -179,3 +182,16 @@ generalized_dice_loss = function_form(overlap.GeneralizedDiceLoss)
 sensitivity_specificity_loss = function_form(overlap.SensitivitySpecificityLoss)
 noise_robust_dice_loss = function_form(overlap.NoiseRobustDiceLoss)
 generalized_wasserstein_dice_loss = function_form(overlap.GeneralizedWassersteinDiceLoss)
+
+boundary_loss = function_form(distances.BoundaryLoss)
+hausdorff_loss = function_form(distances.HausdorffLoss)
+erosion_hausdorff_loss = function_form(distances.ErosionHausdorffLoss)
+
+cldice_loss = function_form(topology.CLDiceLoss)
+dice_cldice_loss = function_form(topology.DiceCLDiceLoss)
+skeleton_recall_loss = function_form(topology.SkeletonRecallLoss)
+
+structure_loss = function_form(structure.StructureLoss)
+rmi_loss = function_form(structure.RMILoss)
+active_contour_loss = function_form(structure.ActiveContourLoss)
+active_boundary_loss = function_form(structure.ActiveBoundaryLoss)

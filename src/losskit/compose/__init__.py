@@ -1,5 +1,6 @@
-"""Losses made of losses: deep supervision, hard-example mining, learned and scheduled weights."""
+"""Losses made of losses: blobs, deep supervision, hard-example mining, learned and scheduled weights."""
 
+from losskit.compose.blobs import BlobLoss as BlobLoss
 from losskit.compose.deep_supervision import DeepSupervisionLoss as DeepSupervisionLoss
 from losskit.compose.heads import MultiTaskLoss as MultiTaskLoss
 from losskit.compose.learned import LearnedWeights as LearnedWeights

@@ -50,6 +50,16 @@ class RegionOptions(ModeOptions):
         doc="a class that the target lacks costs its mean predicted probability, what the formula says, or nothing",
     )
 
+    def chosen(self, classes: int) -> list[int]:
+        """The classes that are scored."""
+        first = 0 if self.include_background or classes == 1 else 1
+        return [c for c in range(first, classes) if self.classes is None or c in self.classes]
+
+    def check_chosen(self, owner: str, classes: int) -> None:
+        wrong = [c for c in self.classes or () if not 0 <= c < classes]
+        if wrong:
+            raise ValueError(f"{owner}: classes names {wrong[0]}, but input has {classes} classes, 0 to {classes - 1}.")
+
 
 class RegionLoss(RegionOptions, LabelLoss):
     """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` if classes couple."""
@@ -114,12 +124,7 @@ class RegionLoss(RegionOptions, LabelLoss):
                 f"{self.name}: input {tuple(inputs.input.shape)} has no spatial dimensions, so a sample's region is "
                 f"one element. Pass pool='batch' to take regions over the batch.{boxes_advice(inputs.input)}"
             )
-        wrong = [c for c in self.classes or () if not 0 <= c < inputs.num_classes]
-        if wrong:
-            raise ValueError(
-                f"{self.name}: classes names {wrong[0]}, but input has {inputs.num_classes} classes, 0 to "
-                f"{inputs.num_classes - 1}."
-            )
+        self.check_chosen(self.name, inputs.num_classes)
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         if self.coupled or self.own_columns() or self.reduction not in ("mean", "sum") or self.empty == "raise":
@@ -127,7 +132,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         if isinstance(self.class_weight, Mapping):
             return None
         tapes = _tapes(self, watched)
-        chosen = self._chosen(inputs.num_classes)
+        chosen = self.chosen(inputs.num_classes)
         every = len(chosen) == inputs.num_classes
         return RegionsFinish(
             *tapes, self.absent, self.pools, None if every else tuple(c in chosen for c in range(inputs.num_classes)),
@@ -201,7 +206,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         return chosen and can_branch(target) and target.numel() > 0 and target.min().item() > 0
 
     def _samples(self, columns: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        chosen = self._chosen(columns["count"].shape[-1])
+        chosen = self.chosen(columns["count"].shape[-1])
         if not chosen:
             every = torch.stack(list(columns.values())).sum((0, -1))  # in the graph of the input
             nothing = torch.where(torch.zeros_like(every, dtype=torch.bool), every, 0.0)
@@ -215,15 +220,10 @@ class RegionLoss(RegionOptions, LabelLoss):
         """Which pairs count: those of the scored classes that hold any element."""
         counts = columns["count"] != 0
         classes = counts.shape[-1]
-        chosen = self._chosen(classes)
+        chosen = self.chosen(classes)
         if len(chosen) == classes:
             return counts
         return counts & torch.tensor([c in chosen for c in range(classes)], device=counts.device)
-
-    def _chosen(self, classes: int) -> list[int]:
-        """The classes that are scored."""
-        first = 0 if self.include_background or classes == 1 else 1
-        return [c for c in range(first, classes) if self.classes is None or c in self.classes]
 
     @torch.no_grad()
     def score(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:

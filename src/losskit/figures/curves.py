@@ -19,8 +19,10 @@ from losskit.core.classification import ClassificationLoss
 from losskit.core.errors import nearest
 from losskit.core.loss import Loss
 from losskit.core.means import MeanLoss, RegressionLoss
+from losskit.core.spatial import SpatialLoss
 from losskit.core.wrapped import Wrapped, as_loss
 from losskit.losses.masks import MaskLoss
+from losskit.losses.structure import ActiveBoundaryLoss
 
 Criterion = nn.Module | Callable[..., Any]
 Call = Callable[[Tensor], tuple[Tensor, ...]]  # from what varies, the tensors of a call
@@ -200,6 +202,7 @@ _OF_THREE = View(
 )
 _ON_AN_IMAGE = {"confidence": _CONFIDENCE, "overlap": _OVERLAP}
 VIEWS = {"logit": _LOGIT, **_ON_AN_IMAGE, "error": _ERROR, "shift": _BOX}
+_OF_IMAGES = (MaskLoss, SpatialLoss, ActiveBoundaryLoss)
 _OF_NUMBERS = ("regression", "robust", "forecast", "likelihood", "pooled")
 _OF_PAIRS = {
     "margin_ranking_loss": _pair(
@@ -267,7 +270,7 @@ def views(loss: Loss) -> dict[str, View]:
         return {"error": _ERROR}
     if any(e and e.family == "boxes" for e in entries):
         return {"shift": _BOX}
-    if all(isinstance(part, (ClassificationLoss, MeanLoss)) and not isinstance(part, MaskLoss) for part in parts):
+    if all(isinstance(part, (ClassificationLoss, MeanLoss)) and not isinstance(part, _OF_IMAGES) for part in parts):
         return {"logit": _LOGIT}
     return _ON_AN_IMAGE
 

@@ -92,6 +92,13 @@ def library() -> ctypes.CDLL:
     kernels.losskit_use_threads_of.argtypes = [ctypes.c_void_p]
     for entry in (kernels.losskit_run, kernels.losskit_rank, kernels.losskit_rank_gradient):
         entry.argtypes, entry.restype = [ctypes.POINTER(_Call)], ctypes.c_int64
+    kernels.losskit_distances.restype = ctypes.c_int64
+    kernels.losskit_distances.argtypes = [
+        *[ctypes.c_void_p] * 2,
+        ctypes.c_int64,
+        *[ctypes.c_void_p] * 2,
+        *[ctypes.c_int64] * 2,
+    ]
     kernels.losskit_level.restype = ctypes.c_int64
     kernels.losskit_level.argtypes = kernels.losskit_fail_allocation.argtypes = [ctypes.c_int64]
     kernels.losskit_level(-1)
@@ -343,6 +350,20 @@ def request_gradient(
         gradient = torch.empty_like(input, memory_format=torch.contiguous_format)
         call.gradient, _ = view_of(gradient, flat)
     return gradient
+
+
+def distances(mask: Tensor, spacing: Sequence[float]) -> Tensor:
+    """Of a contiguous bool mask: see losskit.ops.distances."""
+    dims = len(spacing)
+    sizes = mask.shape[mask.dim() - dims :]
+    found = torch.empty(mask.shape, dtype=torch.float64, device="cpu")
+    short_of_memory = library().losskit_distances(
+        mask.data_ptr(), found.data_ptr(), mask.shape[: mask.dim() - dims].numel(), (ctypes.c_int64 * dims)(*sizes),
+        (ctypes.c_double * dims)(*spacing), dims, torch.get_num_threads(),
+    )  # fmt: skip
+    if short_of_memory:
+        raise MemoryError(NO_MEMORY)
+    return found
 
 
 def invoke(entry: str, call: _Call) -> None:

@@ -156,7 +156,7 @@ def _row_message(owner: str) -> str:
 
 
 def _hard_message(owner: str) -> str:
-    return f"{owner}: target holds {{value}}, but ranks need hard labels, 0 or 1. Pass (target > 0.5)."
+    return f"{owner}: target holds {{value}}, but this loss takes hard labels, 0 or 1. Pass (target > 0.5)."
 
 
 def weight_message(owner: str) -> str:

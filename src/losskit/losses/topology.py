@@ -1,0 +1,127 @@
+"""Losses of connectedness: skeletons that prediction and target should share."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
+from torch import Tensor
+
+from losskit.core.binding import answering
+from losskit.core.contract import check_real
+from losskit.core.domains import Fraction, NonNegative
+from losskit.core.options import option
+from losskit.core.spatial import Regions, SpatialLoss
+from losskit.core.totals import Sums
+from losskit.losses.region import plus, ratio
+from losskit.ops.morphology import soft_skeleton, tube
+
+
+class CLDiceLoss(SpatialLoss):
+    r"""Measures whether each skeleton lies inside the other mask, so that a gap in a thin structure costs much.
+
+    .. math:: 1 - \frac{2\,a\,b}{a + b}, \quad a = \frac{\sum s_p\,t + s}{\sum s_p + s}, \quad
+        b = \frac{\sum s_t\,p + s}{\sum s_t + s}
+
+    for each class of each sample, with the soft skeletons :math:`s_p` and :math:`s_t` of prediction and target: what
+    soft openings take away from a map and from its erosions. Where both shares are 0, the loss is 1.
+
+    Source: Shit et al. 2021, arXiv:2003.07311.
+
+    Elsewhere: MONAI's SoftclDiceLoss sums over all classes of a sample, and adds 1e-4 to the last denominator.
+    """
+
+    authority = "monai.losses.SoftclDiceLoss of one channel and its formula in mpmath"
+    function_name = "cldice_loss"
+    short_name = "cldice"
+    also_called: ClassVar[tuple[str, ...]] = ("cl_dice", "clDice", "centerline_dice", "soft_cldice")
+
+    iterations: Annotated[int, Ge(0)] = option(
+        default=3, doc="how many erosions the skeletons take: at least half the width of the widest structure"
+    )
+    smooth: NonNegative = option(default=1.0, doc="added to the numerator and the denominator of both shares")
+
+    def per_region(self, regions: Regions, *beside: Tensor) -> Tensor:
+        predicted = soft_skeleton(regions.p, regions.space, self.iterations)
+        true = soft_skeleton(regions.t, regions.space, self.iterations)
+        precision = self._share(regions, predicted, regions.t)
+        recall = self._share(regions, true, regions.p)
+        return 1 - ratio(2 * precision * recall, precision + recall)
+
+    def _share(self, regions: Regions, skeleton: Tensor, mask: Tensor) -> Tensor:
+        """How much of a skeleton lies in a mask."""
+        inside, whole = regions.total(skeleton * mask), regions.total(skeleton)
+        return ratio(plus(inside, self.smooth), plus(whole, self.smooth))
+
+
+class DiceCLDiceLoss(CLDiceLoss):
+    r"""Dice for the area and clDice for the connectedness of thin structures.
+
+    .. math:: (1 - \alpha)\,\mathrm{Dice} + \alpha\,\mathrm{clDice}
+
+    for each class of each sample.
+
+    Source: Shit et al. 2021, arXiv:2003.07311.
+
+    Elsewhere: MONAI calls it SoftDiceclDiceLoss; its smooth is that of both parts too.
+    """
+
+    authority = "monai.losses.SoftDiceclDiceLoss of one channel and its formula in mpmath"
+    function_name = "dice_cldice_loss"
+    short_name = "dice_cldice"
+    also_called = ("soft_dice_cldice",)
+
+    alpha: Fraction = option(default=0.5, doc="the share of clDice")
+    smooth: NonNegative = option(default=1.0, doc="added to the numerators and the denominators of both parts")
+
+    def per_region(self, regions: Regions, *beside: Tensor) -> Tensor:
+        shared, size = regions.total(regions.p * regions.t), regions.total(regions.p) + regions.total(regions.t)
+        dice = 1 - ratio(plus(2 * shared, self.smooth), plus(size, self.smooth))
+        return (1 - self.alpha) * dice + self.alpha * super().per_region(regions)
+
+
+class SkeletonRecallLoss(SpatialLoss):
+    r"""Measures how much of the target's skeleton the prediction covers, so that thin structures stay connected.
+
+    .. math:: 1 - \frac{\sum_i k_i\,p_i + s}{\sum_i k_i + s}
+
+    for each class of each sample, with k the tube of the target: its skeleton, widened by `width` steps along the
+    dimensions, inside the mask. The skeleton is the morphological one, in any number of dimensions: what openings take
+    away from the mask and from each of its erosions. `skeleton=` at the call takes tubes made beforehand, such as
+    `skimage.morphology.skeletonize` of each mask, widened. It measures no false positives, so it is added to another
+    loss.
+
+    Source: Kirchhoff et al. 2024, arXiv:2404.03010.
+
+    Elsewhere: the paper's code thins all classes together with scikit-image, and leaves class 0 out.
+    """
+
+    authority = "its formula in mpmath and values worked by hand"
+    short_name = "skeleton_recall"
+    also_called = ("skel_rec", "srec")
+    hard: ClassVar[bool] = True
+    beside = ("skeleton",)
+
+    width: Annotated[int, Ge(0)] = option(default=2, doc="how many steps the tube reaches from the skeleton")
+    smooth: NonNegative = option(default=1.0, doc="added to the numerator and the denominator")
+
+    @answering
+    def forward(
+        self,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        skeleton: Tensor | None = None,
+        normalizer: float | Tensor | None = None,
+        whole: Sums | None = None,
+    ) -> Tensor:
+        if skeleton is not None:
+            check_real(self.name, "skeleton", skeleton)
+        tensors = (input, target) if skeleton is None else (input, target, skeleton)
+        return self.reduced(*tensors, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
+
+    def per_region(self, regions: Regions, *beside: Tensor) -> Tensor:
+        inside = beside[0] if beside else tube(regions.t > 0.5, regions.space, self.width).to(regions.p.dtype)
+        return 1 - ratio(plus(regions.total(inside * regions.p), self.smooth), plus(regions.total(inside), self.smooth))

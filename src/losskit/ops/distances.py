@@ -1,0 +1,53 @@
+"""Exact Euclidean distances to the border of a mask: `losskit::distances`, without derivatives.
+
+C serves a CPU: a lower envelope of parabolas along each dimension. Elsewhere the least of all squares along a line is
+taken in plain PyTorch, which suits a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losskit.ops import native
+from losskit.ops.inputs import summing_dtype
+
+_AT_ONCE = 1 << 24  # squares of which the least is taken together
+
+
+@torch.library.custom_op("losskit::distances", mutates_args=())
+def distances(mask: Tensor, spacing: list[float]) -> Tensor:
+    """The distance of each position of a bool mask to the nearest one outside, in float64; 0 outside.
+
+    The last dimensions, one for each spacing, are those of space. Where nothing is outside, all distances are 0.
+    """
+    if native.AVAILABLE and mask.device.type == "cpu":
+        return native.distances(mask.detach().contiguous(), spacing)
+    return reference(mask, spacing)
+
+
+@distances.register_fake
+def _(mask: Tensor, spacing: list[float]) -> Tensor:  # noqa: ARG001
+    return mask.new_empty(mask.shape, dtype=summing_dtype(mask))
+
+
+@distances.register_vmap
+def _(_: Any, in_dims: tuple[Any, ...], mask: Tensor, spacing: list[float]) -> tuple[Tensor, int]:
+    return distances(mask.movedim(in_dims[0], 0), spacing), 0
+
+
+def reference(mask: Tensor, spacing: Sequence[float]) -> Tensor:
+    """The distances in plain PyTorch: along each dimension, the least square of a position and its own distance."""
+    squares = torch.where(mask, torch.inf, 0.0).to(summing_dtype(mask))
+    for dim, step in enumerate(spacing, mask.dim() - len(spacing)):
+        size = mask.shape[dim]
+        places = torch.arange(size, dtype=squares.dtype, device=mask.device) * step
+        apart = (places.unsqueeze(0) - places.unsqueeze(1)) ** 2
+        lines = squares.movedim(dim, -1)
+        rows = torch.split(lines.reshape(-1, 1, size), max(1, _AT_ONCE // max(size * size, 1)))
+        least = torch.cat([(row + apart).amin(-1) for row in rows]) if squares.numel() else lines
+        squares = least.reshape(lines.shape).movedim(-1, dim)
+    return torch.where(squares.isinf(), 0.0, squares.sqrt()).contiguous()

@@ -1,0 +1,102 @@
+"""Erosion, dilation and skeletons of maps of any number of spatial dimensions, and connected components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def along(map: Tensor, dim: int, pool: Callable[[Tensor], Tensor]) -> Tensor:
+    """A pool of (rows, size, columns) along the middle, for a map of any shape."""
+    rows = map.reshape(1, map.shape[:dim].numel(), map.shape[dim], map.shape[dim + 1 :].numel())
+    pooled = pool(rows)
+    return pooled.reshape(*map.shape[:dim], pooled.shape[2], *map.shape[dim + 1 :])
+
+
+def _largest_of_three(rows: Tensor) -> Tensor:
+    return F.max_pool2d(rows, (3, 1), 1, (1, 0))
+
+
+def dilated(map: Tensor, space: Sequence[int]) -> Tensor:
+    """The largest number of the cube of three positions a side around each."""
+    if len(space) > 1:  # the last two dimensions together
+        plane = map.reshape(1, map.shape[:-2].numel(), *map.shape[-2:])
+        map, space = F.max_pool2d(plane, 3, 1, 1).reshape(map.shape), space[:-2]
+    for dim in space:
+        map = along(map, dim, _largest_of_three)
+    return map
+
+
+def eroded(map: Tensor, space: Sequence[int]) -> Tensor:
+    """The least number of each position and its neighbours along each dimension."""
+    least = None
+    for dim in space:
+        found = along(map, dim, lambda rows: -_largest_of_three(-rows))
+        least = found if least is None else torch.minimum(least, found)
+    return map if least is None else least
+
+
+def spread(map: Tensor, space: Sequence[int]) -> Tensor:
+    """The largest number of each position and its neighbours along each dimension."""
+    return -eroded(-map, space)
+
+
+def soft_skeleton(map: Tensor, space: Sequence[int], iterations: int) -> Tensor:
+    """What openings take away from a map of numbers in [0, 1] and from its erosions."""
+    skeleton = torch.zeros_like(map)
+    for step in range(iterations + 1):
+        smaller = eroded(map, space)
+        taken = torch.relu(map - dilated(smaller, space))
+        skeleton = taken if step == 0 else skeleton + torch.relu(taken - skeleton * taken)
+        map = smaller
+    return skeleton
+
+
+def tube(mask: Tensor, space: Sequence[int], width: int) -> Tensor:
+    """The positions of a bool mask that are at most `width` steps along the dimensions from its skeleton.
+
+    The skeleton is the morphological one: what an opening by a position and its neighbours takes away from the mask and
+    from each of its erosions, with nothing beyond the border of the image. These are the positions from which as many
+    steps lead outside as from any neighbour.
+    """
+    away = _steps(F.pad(mask, [1, 1] * len(space)), space)
+    skeleton = spread(away, space) <= away
+    for dim in space:
+        skeleton = skeleton.narrow(dim, 1, mask.shape[dim])
+    return (_steps(~(skeleton & mask), space) <= width) & mask
+
+
+def _steps(mask: Tensor, space: Sequence[int]) -> Tensor:
+    """How many steps along the dimensions lead from each position to the nearest one outside the mask."""
+    steps = torch.where(mask, 1e6, 0.0)
+    for dim in space:
+        shape = [1] * mask.dim()
+        shape[dim] = mask.shape[dim]
+        places = torch.arange(mask.shape[dim], device=mask.device, dtype=steps.dtype).view(shape)
+        before = (steps - places).cummin(dim).values + places
+        after = (steps + places).flip(dim).cummin(dim).values.flip(dim) - places
+        steps = torch.minimum(before, after)
+    return steps
+
+
+@torch.no_grad()
+def components(mask: Tensor, dims: int) -> Tensor:
+    """A number above 0 for each connected component of each bool mask, the same at all its positions; 0 outside.
+
+    Positions are connected along the dimensions and diagonals, to all that their cube of three a side holds.
+    """
+    space = range(mask.dim() - dims, mask.dim())
+    shape = mask.shape[mask.dim() - dims :]
+    size = shape.numel()
+    labels = torch.where(mask, torch.arange(1.0, size + 1, device=mask.device, dtype=torch.float64).view(shape), 0.0)
+    while labels.numel():
+        largest = torch.where(mask, dilated(labels, space), 0.0).reshape(-1, size)
+        known = F.pad(largest, [1, 0])  # so that 0 leads to 0
+        followed = known.gather(1, largest.long()).reshape(mask.shape)  # the label that this one leads to
+        if torch.equal(followed, labels):
+            break
+        labels = followed
+    return labels.long()
