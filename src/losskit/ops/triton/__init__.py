@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 LEAST = (3, 4)  # the oldest version that compiles the kernels
@@ -64,3 +65,17 @@ def run(
 
     work = Work(input, target, weight, mask, logit_bias, link, ignore, places, constants, pooled, totals, coefficients)
     return work.run()
+
+
+def compile_kernels(
+    input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
+    link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float], *, pooled: bool,
+) -> None:  # fmt: skip
+    """Compile what `run` launches for a forward and for a backward pass, and launch nothing."""
+    from losskit.ops.triton.launch import Work
+
+    given = (input, target, weight, mask, logit_bias, link, ignore, places, constants, pooled)
+    columns = sum(1 for place in places if place >= 0)
+    coefficients = input.new_empty((1 if pooled else input.shape[0], input.shape[1], columns), dtype=torch.float64)
+    for totals, gradient in ((True, None), (False, coefficients)):
+        Work(*given, totals, gradient, only_compiled=True).run()

@@ -37,8 +37,9 @@ class Work:
     def __init__(
         self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
         link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float],
-        pooled: bool, totals: bool, coefficients: Tensor | None,
+        pooled: bool, totals: bool, coefficients: Tensor | None, *, only_compiled: bool = False,
     ) -> None:  # fmt: skip
+        self.only_compiled = only_compiled
         self.flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
         self.link, self.pooled, self.totals = link, pooled, totals
         self.device = input.device
@@ -74,13 +75,20 @@ class Work:
             totals, problem = self._reduced(rows, partials, keys)
             return totals, self.made, problem
 
+    def _launch(self, kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
+        if self.only_compiled:
+            kernel.warmup(*arguments, grid=(programs,), **options)
+        else:
+            kernel[(programs,)](*arguments, **options)
+
     def _sigmoid(self) -> tuple[int, Tensor | None, Tensor | None]:
         block, positions = self._tile()
         blocks = -(-self.c // block)
         tiles, size, chunks = self._cut(block, positions)
         programs = self.n * blocks * chunks
         partials, keys = self._partials(chunks), self._keys(programs)
-        sigmoid[(programs,)](
+        self._launch(
+            sigmoid, programs,
             self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks, blocks,
             self.ignore or 0, self.rounding, **self._column_options(positions), **self._target_options(),
@@ -96,7 +104,8 @@ class Work:
         positions = min(max(line, WHOLE_TILE // block), _power_of_two(self.s))
         tiles, size, chunks = self._cut(block, positions)
         partials, keys = self._partials(chunks), self._keys(self.n * chunks)
-        softmax_tile[(self.n * chunks,)](
+        self._launch(
+            softmax_tile, self.n * chunks,
             self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks,
             self.ignore or 0, self.rounding,
@@ -114,12 +123,14 @@ class Work:
         truths = torch.empty((self.n, self.s), dtype=torch.int32, device=self.device)
         partials, keys = self._partials(chunks), self._keys(self.n * tiles)
         options, shape = self._column_options(positions), {**self._softmax_options(), "CB": block, "P": positions}
-        softmax_positions[(self.n * tiles,)](
+        self._launch(
+            softmax_positions, self.n * tiles,
             self.input, self.target, self.mask, self.logit_bias, self.coefficients, known, truths, keys, self.constants,
             self.c, self.s, tiles, self.ignore or 0, self.rounding, **options, **self._target_options(), **shape,
         )  # fmt: skip
         if self.totals or self.made is not None:
-            softmax_classes[(self.n * blocks * chunks,)](
+            self._launch(
+                softmax_classes, self.n * blocks * chunks,
                 self.input, self.target, self.weight, self.gradient, self.logit_bias, self.coefficients,
                 known, truths, partials, self.constants, self.c, self.s, tiles, size, chunks, blocks,
                 self.rounding, **options, DENSE=self.dense, **shape,
@@ -138,7 +149,8 @@ class Work:
         blocks = -(-room // block)
         totals = torch.empty((out, self.c, len(self.columns)), dtype=torch.float64, device=self.device)
         problem = torch.empty(2, dtype=torch.float64, device=self.device)
-        reduce[(out * blocks,)](
+        self._launch(
+            reduce, out * blocks,
             partials, keys, self.target, totals, problem, len(keys), rows, room, blocks, self.c, self.s,
             KEYS=min(_power_of_two(len(keys)), 1024), ROWS=most, BLOCK=block,
         )  # fmt: skip
