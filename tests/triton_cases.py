@@ -2,16 +2,13 @@
 
 from contextlib import contextmanager
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import losskit
 from losskit import functional
-from losskit.core import reduction
-from losskit.ops import choice, operators, passes, reference, values
+from losskit.ops import choice, reference
 from losskit.ops.columns import REGION_COLUMNS, Formula, TermColumn, kernel_columns
 from losskit.ops.inputs import Inputs
 
@@ -352,34 +349,6 @@ def mapped(device, name):
     one_by_one = torch.stack([alone(*pair) for pair in zip(x, t, strict=True)])
     gradients = torch.stack([gradient(*pair) for pair in zip(x, t, strict=True)])
     return [(a - b).abs().max().item() for a, b in zip(ours, (one_by_one, gradients), strict=True)]
-
-
-def waiting_operators(device, name):
-    """Operators of a loss with its gradient that read a number back, whose labels are reported late; and launches."""
-    from losskit.ops.triton.launch import Work
-
-    loss, x, t = loss_of(name, {}, device)
-    seen, launches, launch = [], [], Work._launch
-
-    class Watching(TorchDispatchMode):
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            seen.append(function.overloadpacket.__name__)
-            return function(*args, **(kwargs or {}))
-
-    def counting(work, kernel, *arguments, **options):
-        launches.append(kernel)
-        return launch(work, kernel, *arguments, **options)
-
-    with (
-        patch.object(Work, "_launch", counting),
-        patch.object(passes, "Settings", lambda *settings: operators.Settings(*settings[:-1], True)),
-        patch.object(values._Pending, "ready", lambda _: False),  # as on a device that is not done
-        patch.object(reduction, "can_branch", lambda _: False),
-        Watching(),
-    ):
-        loss(x.requires_grad_(), t).backward()
-    values._pending.clear()
-    return [each for each in seen if each in ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")], len(launches)
 
 
 def complaints(device, name):
