@@ -34,6 +34,27 @@ def test_a_kernel_at_fault_gives_way_to_plain_pytorch_with_one_warning(interpret
     assert FAULTS[fault] in explained
 
 
+LAST = {
+    "finish raises": "a launch of its kernels raised RuntimeError: out of resource: shared memory",
+    "finish hangs": "compiling its kernels took longer than 0.5 s",
+    "finish value": "its value, from the same sums, differs from plain PyTorch's",
+    "finish derivative": "its derivative, from the same sums, differs from plain PyTorch's",
+}
+
+
+@pytest.mark.parametrize("link", first_use_cases.LOSSES)
+@pytest.mark.parametrize("fault", LAST)
+def test_a_fault_of_the_last_kernel_leaves_the_finish_to_plain_pytorch(interpreter, fault, link):
+    off, said, explained = interpreter(first_use_cases.served, fault, link)
+    for value, gradient in off:
+        assert value < 1e-6
+        assert gradient < 1e-7
+    (only,) = said
+    assert LAST[fault] in only
+    assert f"not in the pass: its formula on the sums, {LAST[fault]}" in explained
+    assert "triton for" in explained
+
+
 @pytest.mark.parametrize("link", first_use_cases.LOSSES)
 def test_a_kernel_without_fault_serves_and_says_what_was_compared(interpreter, link):
     off, said, explained = interpreter(first_use_cases.served, "", link)

@@ -142,7 +142,7 @@ class WeightedSum(Summable):
         may_plan = self.planned and len(tensors) == 2 and isinstance(tensors[0], Tensor)
         if may_plan and arguments.keys() <= {"weight", "mask", "normalizer"}:
             dtype = torch.float64 if tensors[0].dtype == torch.float64 else torch.float32
-            room = torch.empty(len(self.numbers), dtype=dtype, device="cpu")
+            room = torch.empty(len(self.numbers), dtype=dtype, device=tensors[0].device)
             loss = passes.planned(self, *tensors, **arguments, values=room, weights=weights if self.varies else None)
             if loss is not None:
                 return loss, self._named(list(room.unbind()), weights)

@@ -69,6 +69,12 @@ def _kind(log: float, gamma: float, rest: float, q: float) -> tuple[float, ...]:
     return log != 0, gamma if gamma in (0, 1, 2) else -1, rest != 0, q == 1
 
 
+def form_and_tile(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Form:
+    """The form of a call, and the sizes that decide what tile it takes."""
+    form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, pooled=pooled)
+    return *form, _tile(inputs)
+
+
 def verdict(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Verdict:
     """Whether the kernels serve this call, after a comparison where this is the first of its form."""
     form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, pooled=pooled)
@@ -82,8 +88,8 @@ def verdict(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Verdict:
         if known is not None:
             return known
         if device in _slow:
-            return Verdict(f"compiling a kernel took longer than {LIMIT:g} s on {device}")
-        if _is_capturing(inputs.input):
+            return Verdict(_took_too_long(device))
+        if is_capturing(inputs.input):
             return Verdict(NOT_COMPARED)
         tries = _tries[whole] = _tries.get(whole, 0) + 1
         if tries & (tries - 1):  # at the first, second, fourth, eighth ... call
@@ -103,13 +109,12 @@ def _keep(whole: Form, found: Verdict) -> None:
     _serves[form] = not found.problem and _serves.get(form, True)
 
 
-def failed(inputs: Inputs, planned: KernelColumns, error: Exception, *, pooled: bool) -> None:
+def failed(whole: Form, owner: str, error: Exception) -> None:
     """Let the kernels of a call that raised serve no more."""
-    form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, pooled=pooled)
+    problem = said(error)
     with _lock:
-        problem = said(error)
-        _keep((*form, _tile(inputs)), Verdict(problem))
-        _warn(inputs.owner, inputs.input.device, problem)
+        _keep(whole, Verdict(problem))
+        _warn(owner, whole[0], problem)
 
 
 def compiled_kernels(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Callable[..., Any]:
@@ -117,30 +122,59 @@ def compiled_kernels(inputs: Inputs, planned: KernelColumns, *, pooled: bool) ->
     from losskit.ops import triton  # which imports nothing of Triton until a kernel is asked for
 
     ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
-    _within_limit(lambda: triton.compile_kernels(*inputs.tensors, inputs.link, ignored, *planned, pooled=pooled))
+    within_limit(lambda: triton.compile_kernels(*inputs.tensors, inputs.link, ignored, *planned, pooled=pooled))
     return triton.run
 
 
 def _compared(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Verdict:
     device, start = inputs.input.device, time.perf_counter()
     part = comparison.slice_of(inputs)
-    try:
+
+    def compare() -> str:
         outcome = comparison.compare(compiled_kernels(part, planned, pooled=pooled), part, planned, pooled=pooled)
+        return outcome.problem if outcome.is_conclusive else NOTHING_TO_COMPARE
+
+    problem = _tried(device, compare)
+    took, count = 1000 * (time.perf_counter() - start), part.input.numel()
+    note = f"compared with plain PyTorch on {name_of(device)}: {count} elements, once, in {took:.0f} ms"
+    return Verdict(problem, "" if problem else note)
+
+
+def _tried(device: torch.device, compare: Callable[[], str]) -> str:
+    """What a comparison finds wrong, or what it raises."""
+    try:
+        return compare()
     except TimeoutError as error:
         _slow.add(device)
-        return Verdict(str(error))
+        return str(error)
     except Exception as error:  # whatever a compiler or a driver raises
         if is_shortage(error):
             raise
-        return Verdict(said(error))
-    if not outcome.is_conclusive:
-        return Verdict(NOTHING_TO_COMPARE)
-    took = 1000 * (time.perf_counter() - start)
-    note = f"compared with plain PyTorch on {name_of(device)}: {outcome.elements} elements, once, in {took:.0f} ms"
-    return Verdict(outcome.problem, "" if outcome.problem else note)
+        return said(error)
 
 
-def _within_limit(work: Callable[[], None]) -> None:
+def prove(key: Form, owner: str, compare: Callable[[], str]) -> str:
+    """What is wrong with a kernel that a loss has of its own, from one comparison of each such kernel on a device."""
+    device = key[0]
+    with _lock:
+        known = _verdicts.get(key)
+        if known is not None:
+            return known.problem
+        if device in _slow:
+            return _took_too_long(device)
+        problem = _tried(device, compare)
+        if problem != NOTHING_TO_COMPARE:
+            _verdicts[key] = Verdict(problem)
+            if problem:
+                _warn(owner, device, problem)
+        return problem
+
+
+def _took_too_long(device: torch.device) -> str:
+    return f"compiling a kernel took longer than {LIMIT:g} s on {device}"
+
+
+def within_limit(work: Callable[[], None]) -> None:
     """Do the work in a thread; raise TimeoutError where it is not done in time, and leave it alone."""
     errors: list[BaseException] = []
 
@@ -167,7 +201,7 @@ def _tile(inputs: Inputs) -> tuple[int, ...]:
     return (shape[1] - 1).bit_length(), min((positions - 1).bit_length(), 13), nearest
 
 
-def _is_capturing(tensor: Tensor) -> bool:
+def is_capturing(tensor: Tensor) -> bool:
     return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
 
 

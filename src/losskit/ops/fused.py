@@ -41,7 +41,8 @@ def run(
     except Exception as error:
         if backend != "triton" or choice.is_forced() or first_use.is_shortage(error):
             raise
-        first_use.failed(operators.inputs_of(tensors, settings), (places, constants), error, pooled=pooled)
+        inputs = operators.inputs_of(tensors, settings)
+        first_use.failed(first_use.form_and_tile(inputs, (places, constants), pooled=pooled), settings.owner, error)
         return _by_definition(tensors, settings, totals, coefficients)
     if totals:
         assert sums is not None
