@@ -152,4 +152,5 @@ def test_the_doctor_checks_every_device_and_prints_a_report(interpreter, fault, 
     assert code == bool(fault)
     assert f"torch {torch.__version__}" in printed
     assert "native: 3 of 3 forms agree with plain PyTorch" in printed
+    assert "6 of 6 whole losses agree with their value and gradient in float64" in printed
     assert (first_use.REPORT in printed) == bool(fault)

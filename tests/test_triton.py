@@ -272,10 +272,10 @@ def test_where_it_does_not_serve_it_says_why(monkeypatch):
         return look
 
     for found, reason in (("2.1.0", "Triton is 2.1, older than 3.4"), (None, "Triton is not installed")):
-        triton._version.cache_clear()
+        triton.version.cache_clear()
         monkeypatch.setattr(importlib.metadata, "version", version(found))
         assert triton.unavailable(here) == reason
-    triton._version.cache_clear()
+    triton.version.cache_clear()
 
 
 def test_the_benchmark_refuses_where_there_is_no_gpu():
@@ -285,3 +285,13 @@ def test_the_benchmark_refuses_where_there_is_no_gpu():
     assert run.returncode == 2
     assert "needs a GPU" in run.stderr
     assert not run.stdout
+
+
+def test_a_script_compiles_every_form_for_architectures_that_are_not_here():
+    script = Path(__file__).parent.parent / "benchmarks" / "compile_gpu.py"
+    command = [sys.executable, script, "--forms", "1", "--targets", "sm_120,gfx942"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    for line, name in zip(run.stdout.splitlines(), ("sm_120", "gfx942"), strict=True):
+        assert line.startswith(name)
+        assert "4 of 4 kernels compile" in line

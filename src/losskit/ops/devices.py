@@ -86,7 +86,13 @@ def _columns(link: str) -> dict[str, list[Column]]:
     }
 
 
-def _tensors(form: Form, device: torch.device) -> Inputs:
+def columns_of_form(form: Form) -> list[Column]:
+    """The columns that a form sums."""
+    return _columns(form.link)[form.columns]
+
+
+def inputs_of(form: Form, device: torch.device) -> Inputs:
+    """Tensors of a form, the same each time."""
     generator = torch.Generator().manual_seed(0)
     shape = _SHAPES[form.link]["images" if form.layout == "channels last" else form.layout]
     x = 3 * torch.randn(shape, generator=generator)
@@ -122,9 +128,8 @@ def served_by(device: torch.device) -> tuple[list[Operator], dict[str, str]]:
 def check(operator: Operator, device: torch.device, chosen: Sequence[Form] | None = None) -> Iterator[Finding]:
     """Each form that the operator takes, once; the rest is left out where a compilation took too long."""
     for form in forms() if chosen is None else chosen:
-        inputs = _tensors(form, device)
-        columns = _columns(form.link)[form.columns]
-        planned = kernel_columns(columns)
+        inputs = inputs_of(form, device)
+        planned = kernel_columns(columns_of_form(form))
         assert planned is not None
         if choice.refusal(operator, inputs, planned):
             continue

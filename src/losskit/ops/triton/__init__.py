@@ -25,16 +25,17 @@ def unavailable(input: Tensor) -> str:
     """Why it cannot run here, or nothing."""
     if input.device.type != "cuda" and not (input.device.type == "cpu" and interpreted()):
         return f"the input is on {input.device.type}"
-    version = _version()
-    if version is None:
+    found = version()
+    if found is None:
         return "Triton is not installed"
-    if version < LEAST:
-        return f"Triton is {'.'.join(map(str, version))}, older than {'.'.join(map(str, LEAST))}"
+    if found < LEAST:
+        return f"Triton is {'.'.join(map(str, found))}, older than {'.'.join(map(str, LEAST))}"
     return ""
 
 
 @lru_cache(maxsize=1)
-def _version() -> tuple[int, ...] | None:
+def version() -> tuple[int, ...] | None:
+    """Triton's, its first two numbers; None where it is not installed."""
     try:
         found = importlib.metadata.version("triton")
     except importlib.metadata.PackageNotFoundError:
