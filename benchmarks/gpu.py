@@ -1,8 +1,10 @@
 """Times on a GPU against peers, torch.compile and the memory's own speed, after checks that only a GPU can make.
 
-    python benchmarks/gpu.py [--rounds 30] [--out gpu.csv]
+    python benchmarks/gpu.py [--rounds 30] [--out FILE]
 
-The floor is the bytes that a loss with its gradient must move, over the copy bandwidth measured in the same run.
+The floor is the bytes that a loss with its gradient must move, over the copy bandwidth measured in the same run. Rows
+go to gpu-DEVICE.csv, with the versions of PyTorch and Triton, how many kernels the device runs, and the bytes that a
+forward pass leaves for the backward pass.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 import losskit
-from losskit.ops import choice
+from losskit.ops import choice, triton
 
 Call = Callable[[Tensor, Tensor], Tensor]
 CACHE = 256 << 20  # bytes, more than the last cache of any GPU
@@ -74,14 +77,19 @@ def works() -> list[Work]:
     full, half, labels = torch.float32, torch.bfloat16, torch.int64
     both, entropy = losskit.DiceCELoss(), losskit.CrossEntropyLoss()
     return [
+        Work("Dice + BCE", (2, 1, 64, 64), full, torch.uint8, losskit.DiceBCELoss(), dice_bce, 2),
         Work("Dice + BCE", (16, 1, 1024, 1024), full, torch.uint8, losskit.DiceBCELoss(), dice_bce, 2),
+        Work("Dice + BCE", (32, 1, 1024, 1024), full, torch.uint8, losskit.DiceBCELoss(), dice_bce, 2),
         Work("cross-entropy", (8, 19, 512, 512), full, labels, entropy, cross_entropy, 1),
         Work("focal", (8, 19, 512, 512), full, labels, losskit.FocalLoss(), focal, 1),
         Work("Dice + CE", (8, 19, 512, 512), full, labels, both, dice_ce, 2),
         Work("Dice + CE", (8, 19, 512, 512), half, labels, both, dice_ce, 2),
         Work("Dice + CE", (4, 150, 512, 512), half, labels, both, dice_ce, 2),
+        Work("Dice + CE", (8, 19, 1024, 1024), full, labels, both, dice_ce, 2),
+        Work("Dice + CE", (2, 4, 128, 128, 128), full, labels, both, dice_ce, 2),
         Work("Dice + CE", (2, 4, 192, 192, 192), full, labels, both, dice_ce, 2),
         Work("cross-entropy", (256, 1000), full, labels, entropy, cross_entropy, 1),
+        Work("cross-entropy", (4096, 32768), full, labels, entropy, cross_entropy, 1),
         Work("cross-entropy", (8192, 128256), half, labels, entropy, cross_entropy, 1),
     ]
 
@@ -192,9 +200,31 @@ def extra_memory(call: Call, x: Tensor, t: Tensor) -> int:
     return torch.cuda.max_memory_allocated() - before
 
 
+def kernels(call: Call, x: Tensor, t: Tensor) -> int:
+    """How many kernels the device runs for the loss and its gradient; a copy is none."""
+    step(call, x, t)
+    torch.cuda.synchronize()
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
+        step(call, x, t)
+        torch.cuda.synchronize()
+    on_device = [event for event in seen.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+    return sum(not event.name.lower().startswith(("memcpy", "memset")) for event in on_device)
+
+
+def saved_bytes(call: Call, x: Tensor, t: Tensor) -> int:
+    """What a forward pass leaves for the backward pass, beside the inputs."""
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    value = call(x, t)
+    held = torch.cuda.memory_allocated() - before
+    del value
+    return held
+
+
 def measure(work: Work, rounds: int, speed: float) -> list[dict[str, Any]]:
     x, t = data(work)
-    contenders = {"PyTorch": work.plain, "torch.compile": torch.compile(work.plain), **peers(work)}
+    eager = {"PyTorch": work.plain, **peers(work)}
+    contenders = eager | {f"{name}, compiled": torch.compile(call) for name, call in eager.items()}
     check(work, contenders, x, t)
     contenders = {"losskit": work.ours, **contenders}
     taken = milliseconds({name: (lambda call=call: step(call, x, t)) for name, call in contenders.items()}, rounds)
@@ -209,6 +239,8 @@ def measure(work: Work, rounds: int, speed: float) -> list[dict[str, Any]]:
             "minimum_ms": round(min(times), 4),
             "floor_ms": round(floor, 4),
             "over_floor": round(min(times) / floor, 2),
+            "kernels": kernels(contenders[name], x, t),
+            "saved_bytes": saved_bytes(contenders[name], x, t),
             "peak_extra_bytes": extra_memory(contenders[name], x, t),
         }
         for name, times in taken.items()
@@ -224,7 +256,7 @@ def commit() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--out", type=Path, default=Path("gpu.csv"))
+    parser.add_argument("--out", type=Path, help="by default gpu-DEVICE.csv")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.stderr.write(
@@ -232,15 +264,18 @@ def main() -> int:
             "On the CPU: make bench.\n"
         )
         return 2
+    name = torch.cuda.get_device_name()
+    out = arguments.out or Path(f"gpu-{name.replace(' ', '-')}.csv")
     check_large()
     speed = bandwidth()
     about = {
-        "device": torch.cuda.get_device_name(),
+        "device": name,
         "torch": torch.__version__,
+        "triton": ".".join(map(str, triton.version() or ())),
         "commit": commit(),
         "copy_GB_per_s": round(speed / 1e6),
     }
-    with arguments.out.open("w", newline="") as file:
+    with out.open("w", newline="") as file:
         writer: Any = None
         for work in works():
             for row in measure(work, arguments.rounds, speed):
@@ -249,7 +284,7 @@ def main() -> int:
                     writer.writeheader()
                 writer.writerow({**row, **about})
                 sys.stdout.write(
-                    f"{row['work']:14} {row['shape']:18} {row['dtype']:9} {row['contender']:14}"
+                    f"{row['work']:14} {row['shape']:18} {row['dtype']:9} {row['contender']:18}"
                     f"{row['median_ms']:9.3f} ms, {row['over_floor']:.2f} times the floor\n"
                 )
             file.flush()

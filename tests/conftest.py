@@ -1,5 +1,10 @@
-"""Settings of every test: one thread, and the same examples on every run."""
+"""Settings of every test: one thread, and the same examples on every run; and Triton's interpreter."""
 
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -13,3 +18,19 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("losskit")
+
+
+@pytest.fixture(scope="session")
+def interpreter():
+    """A process of its own, where Triton was told before its import to run on the CPU."""
+    before = os.environ.get("TRITON_INTERPRET")
+    os.environ["TRITON_INTERPRET"] = "1"
+    try:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            pool.submit(torch.set_num_threads, 1).result()
+            os.environ.pop("TRITON_INTERPRET")
+            yield lambda function, *arguments: pool.submit(function, "cpu", *arguments).result()
+    finally:
+        os.environ.pop("TRITON_INTERPRET", None)
+        if before is not None:
+            os.environ["TRITON_INTERPRET"] = before

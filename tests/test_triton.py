@@ -1,16 +1,16 @@
 """The Triton operators equal the definition: in Triton's interpreter everywhere, and on a GPU where there is one."""
 
 import importlib.metadata
-import multiprocessing
 import os
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+import device_cases
 import triton_builds
 import triton_cases
 from losskit.ops import triton
@@ -19,22 +19,6 @@ from triton_cases import DTYPES, Case
 
 ROUNDING = 2.0**-24
 DEVICES = ["interpreter", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@pytest.fixture(scope="module")
-def interpreter():
-    """A process of its own, where Triton was told before its import to run on the CPU."""
-    before = os.environ.get("TRITON_INTERPRET")
-    os.environ["TRITON_INTERPRET"] = "1"
-    try:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            pool.submit(torch.set_num_threads, 1).result()
-            os.environ.pop("TRITON_INTERPRET")
-            yield lambda function, *arguments: pool.submit(function, "cpu", *arguments).result()
-    finally:
-        os.environ.pop("TRITON_INTERPRET", None)
-        if before is not None:
-            os.environ["TRITON_INTERPRET"] = before
 
 
 @pytest.fixture(params=DEVICES)
@@ -208,6 +192,15 @@ def test_a_bad_label_is_told_at_once_or_later_and_the_loss_is_no_number(on):
     assert nothing
     assert len(said) == 1
     assert "class index 9, but input has 4 classes" in said[0]
+    assert "This is about an earlier call, whose loss was NaN" in said[0]
+
+
+@pytest.mark.parametrize("name", triton_cases.LOSSES)
+def test_neither_pass_reads_a_number_back(on, name):
+    """What would stall the queue of a GPU: reading a number, or a copy to the host that waits."""
+    waiting, launches = on(device_cases.waiting_operators, name)
+    assert not waiting
+    assert launches == ["softmax_tile", "reduce", "softmax_tile"]
 
 
 def launched(case, *, totals, gradient):
@@ -261,6 +254,8 @@ def test_kernels_compile_for_a_gpu(case):
 
 def test_where_it_does_not_serve_it_says_why(monkeypatch):
     here, elsewhere = torch.zeros(1), torch.zeros(1, device="meta")
+    for name, reason in (("cuda", ""), ("xpu", "the input is on xpu")):  # ROCm is called cuda
+        assert triton.unavailable(SimpleNamespace(device=SimpleNamespace(type=name))) == reason
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     assert triton.unavailable(here) == "the input is on cpu"
     assert triton.unavailable(elsewhere) == "the input is on meta"
@@ -277,10 +272,10 @@ def test_where_it_does_not_serve_it_says_why(monkeypatch):
         return look
 
     for found, reason in (("2.1.0", "Triton is 2.1, older than 3.4"), (None, "Triton is not installed")):
-        triton._version.cache_clear()
+        triton.version.cache_clear()
         monkeypatch.setattr(importlib.metadata, "version", version(found))
         assert triton.unavailable(here) == reason
-    triton._version.cache_clear()
+    triton.version.cache_clear()
 
 
 def test_the_benchmark_refuses_where_there_is_no_gpu():
@@ -290,3 +285,13 @@ def test_the_benchmark_refuses_where_there_is_no_gpu():
     assert run.returncode == 2
     assert "needs a GPU" in run.stderr
     assert not run.stdout
+
+
+def test_a_script_compiles_every_form_for_architectures_that_are_not_here():
+    script = Path(__file__).parent.parent / "benchmarks" / "compile_gpu.py"
+    command = [sys.executable, script, "--forms", "1", "--targets", "sm_120,gfx942"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    for line, name in zip(run.stdout.splitlines(), ("sm_120", "gfx942"), strict=True):
+        assert line.startswith(name)
+        assert "4 of 4 kernels compile" in line

@@ -31,7 +31,7 @@ def recorded():
         JITFunction.run = run
 
 
-def compiled(launch, capability):
+def compiled(launch, target):
     """The launch's kernel as the GPU would get it."""
     kernel, given, options = launch
     constants, attributes, signature = {}, {}, {}
@@ -42,7 +42,8 @@ def compiled(launch, capability):
         else:
             signature[parameter.name] = _type(value, (place,), constants, attributes)
     source = ASTSource(kernel, signature, constants, attributes)
-    return triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    target = target if isinstance(target, GPUTarget) else GPUTarget("cuda", target, 32)
+    return triton.compile(source, target=target, options=options)
 
 
 def _type(value, place, constants, attributes):

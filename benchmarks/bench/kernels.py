@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bench.contenders import Call, Contender
 from losskit.ops.constants import GRADIENTS, RESULTS
-from losskit.ops.plan import layout_of
+from losskit.ops.layouts import layout_of
 
 KERNELS = "kernels"
 _LATER = GRADIENTS.index("gradient_later")

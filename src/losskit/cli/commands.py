@@ -1,4 +1,4 @@
-"""The commands of `losskit`: list, show, plot, check and compare."""
+"""The commands of `losskit`: list, show, plot, check, doctor and compare."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import losskit
 from losskit.building import references
 from losskit.building.build import build, reference_of, split
 from losskit.checker.command import check
+from losskit.cli.doctor import doctor
 from losskit.core.catalogue import Entry, entries, find, names_of, short_name
 from losskit.core.errors import nearest
 from losskit.core.loss import Loss
@@ -69,6 +70,7 @@ def losskit_(
     losskit plot "focal(gamma=2)" bce dice    value and gradient, drawn
     losskit check my_losses.py:my_dice        what is wrong with it
     losskit compare                           train with several, on real data
+    losskit doctor                            whether the kernels are right on this machine
 
     \b
     A loss is written by name, with options, and losses are added and scaled:
@@ -241,6 +243,7 @@ def _console(piped: int) -> Console:
 
 
 app.command("check")(check)
+app.command("doctor")(doctor)
 
 
 def needs_more() -> None:

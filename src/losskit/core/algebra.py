@@ -141,7 +141,7 @@ class WeightedSum(Summable):
         weights = self.weights()
         if self.planned and len(tensors) == 2 and arguments.keys() <= {"weight", "mask", "normalizer"}:
             dtype = torch.float64 if getattr(tensors[0], "dtype", None) == torch.float64 else torch.float32
-            room = torch.empty(len(self.numbers), dtype=dtype, device="cpu")
+            room = torch.empty(len(self.numbers), dtype=dtype, device=getattr(tensors[0], "device", None))
             loss = passes.planned(self, *tensors, **arguments, values=room, weights=weights if self.varies else None)
             if loss is not None:
                 return loss, self._named(list(room.unbind()), weights)

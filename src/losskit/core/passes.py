@@ -16,14 +16,16 @@ from torch import Tensor
 from losskit import ops
 from losskit.core.contract import InputSpec
 from losskit.core.totals import Sums
-from losskit.ops import choice, differences
+from losskit.ops import choice, differences, first_use
 from losskit.ops.captured import Watched
 from losskit.ops.columns import Column, kernel_columns, programs_of
 from losskit.ops.constants import MOST_PARTS
 from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link
-from losskit.ops.plan import Call, Plan, PlannedPart, Plans, layout_of, layout_of_option, serves_plain_code
+from losskit.ops.layouts import layout_of, layout_of_option, serves_plain_code
+from losskit.ops.plan import Call, Plan, PlannedPart, Plans
 from losskit.ops.tape import Untraceable
+from losskit.ops.values import pending, raise_pending
 
 # A user's class or object that has one of these of its own is not what its base's plan computes.
 REPLACED = frozenset(
@@ -158,8 +160,9 @@ class Unserved:
 
     serves = False
 
-    def __init__(self, reason: str = "") -> None:
+    def __init__(self, reason: str = "", *, lasts: bool = True) -> None:
         self.reason = reason  # why a formula is no program
+        self.lasts = lasts  # whether it is so for every call of the layout
 
 
 def planned(
@@ -173,6 +176,8 @@ def planned(
     choice.refused_formula = ""
     if not serves_plain_code():
         return None
+    if pending():
+        raise_pending()
     key = layout_of(input, target, weight, mask)
     state = loss.plan_state()
     if key is None or state is None:
@@ -186,13 +191,13 @@ def planned(
     options = None
     if compiled.has_options:
         options = [tensor for part in loss.planned_parts() for tensor in part.option_tensors()]
-        key += tuple([None if tensor is None else layout_of_option(tensor) for tensor in options])
+        key += tuple([None if tensor is None else layout_of_option(tensor, input.device) for tensor in options])
         if False in key[-len(options) :]:
             return None
     plan: Any = plans.get(key)
     if plan is None:
         plan = _made(loss, input, target, weight, mask, options, compiled.watched)
-        if plans.compiled is compiled:  # else another thread has set an option meanwhile
+        if plan.lasts and plans.compiled is compiled:  # else another thread has set an option meanwhile
             plans.keep(key, plan)
     if not plan.serves:
         choice.refused_formula = plan.reason
@@ -202,11 +207,7 @@ def planned(
     varies = compiled.has_bias or loss.varies or normalizer is not None
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
-    if choice.is_recorded():
-        choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
-                      operations=plan.operations)  # fmt: skip
-    value: Tensor = plan(call)
-    return value
+    return _called(plan, call, key, plans)
 
 
 def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Sequence[float | Tensor] | None) -> bool:
@@ -237,7 +238,7 @@ def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Seque
 def _made(
     loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None,
     options: Sequence[Tensor | None] | None, watched: Watching,
-) -> Plan | Unserved:  # fmt: skip
+) -> Any:  # fmt: skip
     """The plan of a layout, once the inputs are found to keep the contract."""
     parts: Sequence[Part] = loss.planned_parts()
     if input.dim() == 0 or input.is_complex() or target.is_complex():
@@ -259,7 +260,7 @@ def _made(
     columns, places = shared_columns(of_parts)
     programs = programs_of(columns)
     reasons = {name: choice.refusal(name, inputs, kernel_columns(columns), programs) for name in choice.FUSED}
-    if reasons["native"] or None in finishes:
+    if None in finishes or all(reasons.values()):
         return Unserved()
     numbers = loss.numbers if loss.is_sum else [1.0]
     each = [
@@ -267,9 +268,65 @@ def _made(
         for finish, number, of_part, at in zip(finishes, numbers, of_parts, places, strict=True)
         if finish is not None
     ]
-    made = Plan(
-        (input, target, weight, mask, *(options or ())), inputs, columns, each,
-        pooled=all(part.pools for part in parts), is_sum=loss.is_sum,
-        offset=loss.offset if loss.is_sum else 0.0, reasons=reasons, neutral=neutral.pop(),
-    )  # fmt: skip
+    pooled = all(part.pools for part in parts)
+    settled: dict[str, Any] = {"pooled": pooled, "is_sum": loss.is_sum, "offset": loss.offset if loss.is_sum else 0.0}
+    tensors = (input, target, weight, mask, *(options or ()))
+    if reasons["native"]:
+        return _made_on_device(loss, tensors, inputs, columns, each, reasons, **settled)
+    made = Plan(tensors, inputs, columns, each, reasons=reasons, neutral=neutral.pop(), **settled)
     return made if made.fits else Unserved()
+
+
+def _made_on_device(
+    loss: Any, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column], each: list[PlannedPart],
+    reasons: dict[choice.Operator, str], *, pooled: bool, **settled: Any,
+) -> Any:  # fmt: skip
+    """The plan of a layout whose tensors Triton kernels read, where these compute what plain PyTorch does."""
+    planned = kernel_columns(columns)
+    assert planned is not None
+    verdict = first_use.verdict(inputs, planned, pooled=pooled)
+    if verdict.problem or not all(option is None or option.is_contiguous() for option in tensors[4:]):
+        return Unserved(lasts=verdict.failed)
+    from losskit.ops.triton.plan import DevicePlan  # with Triton, which not everybody has
+
+    try:
+        made = DevicePlan(tensors, inputs, columns, each, reasons=reasons, note=verdict.note, pooled=pooled, **settled)
+    except Untraceable as reason:
+        return Unserved(str(reason))
+    if not made.fits:
+        return Unserved()
+    parts = loss.planned_parts()
+
+    def define(totals: Tensor, call: Call) -> Tensor:
+        columns = (totals[0] if pooled else totals).unbind(-1)
+        normalizer = None if math.isnan(call.normalizer) else call.normalizer
+        values = [
+            part.finish(part.sums_from_totals([columns[k] for k in given.places], inputs), normalizer=normalizer)
+            for part, given in zip(parts, each, strict=True)
+        ]
+        weights = call.part_weights or loss.numbers if loss.is_sum else None
+        value: Tensor = values[0] if weights is None else loss.combine(values, weights)
+        return value
+
+    made.define, made.lasts = define, False
+    return made
+
+
+def _called(plan: Any, call: Call, key: Any, plans: Plans) -> Tensor | None:
+    """The value of a plan; None where the registered operators serve after all."""
+    if plan.define is not None and not _proven(plan, call, key, plans):
+        return None
+    value: Tensor | None = plan(call)
+    if value is not None and choice.is_recorded():
+        with choice.noting(plan.note):
+            choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
+                          operations=plan.operations)  # fmt: skip
+    return value
+
+
+def _proven(plan: Any, call: Call, key: Any, plans: Plans) -> bool:
+    """Whether a plan on a device computes what plain PyTorch does; kept where that is known."""
+    problem = choice.refused_formula = plan.prove(call)
+    if problem not in (first_use.NOT_COMPARED, first_use.NOTHING_TO_COMPARE):
+        plans.keep(key, Unserved(problem) if problem else plan)
+    return not problem

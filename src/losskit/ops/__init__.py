@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from losskit.ops import choice, passes, reference, values
+from losskit.ops import choice, first_use, passes, reference, values
 from losskit.ops.columns import OF_TARGETS, Column, Term, kernel_columns
 from losskit.ops.inputs import Inputs
 
@@ -25,12 +25,12 @@ def totals(inputs: Inputs, columns: Sequence[Column], *, pooled: bool = False) -
     Columns of targets alone are constants, unless targets or weights are learned.
     """
     planned = kernel_columns(columns)
-    operator = choice.serving(inputs, planned, len(columns))
+    operator, failed = choice.serving(inputs, planned, len(columns), pooled=pooled)
     if operator != "reference":
         assert planned is not None
         return list(passes.totals(inputs, planned, operator, pooled=pooled))
     bad = values.check(inputs)
-    result = reference.totals(inputs, columns)
+    result = first_use.instead(inputs, columns) if failed and inputs.is_plain else reference.totals(inputs, columns)
     if pooled:
         result = result.sum(0)
     if bad:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from losskit.ops import native
+from losskit.ops import first_use, native
 from losskit.ops.columns import KernelColumns
 from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs
@@ -49,6 +49,7 @@ class PassRecord:
 
 refused_formula = ""  # why the formula of the last call is no program, for `explain`
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # then Triton may serve the CPU too
 _recorded: list[PassRecord] | None = None
 _note = ""
 if _forced and _forced not in OPERATORS:
@@ -98,14 +99,28 @@ def noting(note: str) -> Iterator[None]:
         _note = before
 
 
-def serving(inputs: Inputs, planned: KernelColumns | None, sums: int) -> Operator:
-    """The operator for these sums: the reference wherever no fused one can compute them."""
-    if _recorded is None and not _forced:
-        device = inputs.input.device.type
-        fused: Operator = "native" if device == "cpu" else "triton"
-        return "reference" if refusal(fused, inputs, planned) else fused
-    reasons = {name: refusal(name, inputs, planned) for name in FUSED}
-    return choose(inputs.owner, sums, reasons)
+def serving(inputs: Inputs, planned: KernelColumns | None, sums: int, *, pooled: bool) -> tuple[Operator, bool]:
+    """The operator for these sums, the reference wherever no fused one can compute them; and whether kernels failed."""
+    named = _recorded is not None or _forced
+    alone: Operator = "native" if inputs.input.device.type == "cpu" else "triton"
+    reasons = {name: refusal(name, inputs, planned) for name in (FUSED if named or _INTERPRETED else (alone,))}
+    tried = first_use.Verdict()
+    if _first(reasons) == "triton" and not _forced:
+        assert planned is not None
+        tried = first_use.verdict(inputs, planned, pooled=pooled)
+        reasons["triton"] = tried.problem
+    if not named:
+        return _first(reasons), tried.failed
+    with noting(tried.note):
+        return choose(inputs.owner, sums, reasons), tried.failed
+
+
+def _first(reasons: dict[Operator, str]) -> Operator:
+    """The first operator without a reason against it."""
+    for name, reason in reasons.items():
+        if not reason:
+            return name
+    return "reference"
 
 
 def choose(
@@ -113,7 +128,7 @@ def choose(
     operations: Sequence[int] = (),
 ) -> Operator:  # fmt: skip
     """The first operator without a reason against it, recorded with the reasons against the others."""
-    chosen: Operator = next((name for name, reason in reasons.items() if not reason), "reference")
+    chosen = _first(reasons)
     if _forced:
         forced_ = next(name for name in OPERATORS if name == _forced)
         if reasons.get(forced_):
@@ -153,6 +168,8 @@ def refusal(
         return "the target holds class indices, each class one against the rest"
     if planned is None:
         return f"{OWN_FORMULA}: {refused_formula}" if refused_formula else OWN_FORMULA
+    if operator == "triton" and any(programs):
+        return OWN_FORMULA
     if len(planned[1]) > 4 * native.MOST_TERMS:
         return f"more than {native.MOST_TERMS} different terms"
     return ""

@@ -116,6 +116,15 @@ def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
     return places, constants
 
 
+def columns_of_plan(places: Sequence[int], constants: Sequence[float]) -> list[Column]:
+    """The columns, in order, that `kernel_columns` turned into places and constants."""
+    found: dict[int, Column] = dict(zip(places, REGION_COLUMNS, strict=False))
+    for slot, place in enumerate(places[len(REGION_COLUMNS) :]):
+        formula = Formula(*constants[slot // 4 * 4 : slot // 4 * 4 + 4])
+        found[place] = TermColumn(formula, "truth" if slot % 4 < 2 else "every", slot % 2)
+    return [found[place] for place in sorted(found) if place >= 0]
+
+
 def programs_of(columns: Sequence[Column]) -> list[Program | None]:
     """The programs among the terms, in the order of their constants in `kernel_columns`."""
     found: list[Known] = []

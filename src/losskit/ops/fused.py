@@ -7,8 +7,8 @@ from functools import partial
 
 from torch import Tensor
 
-from losskit.ops import native, operators, reference, values
-from losskit.ops.columns import REGION_COLUMNS, Column, Difference, Formula, TermColumn
+from losskit.ops import choice, first_use, native, operators, reference, values
+from losskit.ops.columns import Difference, columns_of_plan
 from losskit.ops.inputs import Inputs
 from losskit.ops.operators import Settings, Tensors
 
@@ -33,13 +33,35 @@ def run(
         operator = triton.run
     else:
         operator = partial(native.run, saved=saved)
-    sums, gradient, problem = operator(
-        input, target, weight, mask, logit_bias, link, settings.ignored(target), places, constants,
-        pooled=pooled, totals=totals, coefficients=coefficients,
-    )  # fmt: skip
+    try:
+        sums, gradient, problem = operator(
+            input, target, weight, mask, logit_bias, link, settings.ignored(target), places, constants,
+            pooled=pooled, totals=totals, coefficients=coefficients,
+        )  # fmt: skip
+    except Exception as error:
+        if backend != "triton" or choice.is_forced() or first_use.is_shortage(error):
+            raise
+        inputs = operators.inputs_of(tensors, settings)
+        first_use.failed(first_use.form_and_tile(inputs, (places, constants), pooled=pooled), settings.owner, error)
+        return _by_definition(tensors, settings, totals, coefficients)
     if totals:
         assert sums is not None
         values.report_problem(settings.owner, input.shape[1], problem, sums, late=late)
+    return sums, gradient
+
+
+def _by_definition(
+    tensors: Tensors, settings: Settings, totals: bool, coefficients: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """The same by plain PyTorch, for a launch that raised."""
+    inputs = operators.inputs_of(tensors, settings)
+    sums = gradient = None
+    if totals:
+        bad = values.check(inputs)
+        sums = _reference(inputs, settings).detach()
+        sums = sums + sum(bad) if bad else sums
+    if coefficients is not None:
+        gradient = operators.gradient_by_definition("totals", coefficients, tensors, settings)
     return sums, gradient
 
 
@@ -58,17 +80,8 @@ def _gradient(grad: Tensor, tensors: Tensors, settings: Settings) -> Tensor:
 def _reference(inputs: Inputs, settings: Settings) -> Tensor:
     if settings.link == "difference":
         return reference.differences(inputs, Difference(*settings.constants[:2]))
-    result = reference.totals(inputs, _columns(settings))
+    result = reference.totals(inputs, columns_of_plan(settings.places, settings.constants))
     return result.sum(0, keepdim=True) if settings.pooled else result
-
-
-def _columns(settings: Settings) -> list[Column]:
-    """The columns of a plan, in order."""
-    found: dict[int, Column] = dict(zip(settings.places, REGION_COLUMNS, strict=False))
-    for slot, place in enumerate(settings.places[len(REGION_COLUMNS) :]):
-        formula = Formula(*settings.constants[slot // 4 * 4 : slot // 4 * 4 + 4])
-        found[place] = TermColumn(formula, "truth" if slot % 4 < 2 else "every", slot % 2)
-    return [found[place] for place in sorted(found) if place >= 0]
 
 
 operators.register("totals", _totals, _gradient, _reference, additive=True)

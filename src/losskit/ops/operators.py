@@ -35,6 +35,16 @@ class Settings(NamedTuple):
 
 
 Tensors = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
+
+
+def inputs_of(tensors: Tensors, settings: Settings) -> Inputs:
+    """The arguments of an operator as the definition takes them."""
+    input, target, weight, mask, logit_bias = tensors
+    link: Any = settings.link
+    ignore = settings.ignore_index
+    return Inputs(settings.owner, input, target, weight, mask, link, ignore, True, logit_bias, input.shape)
+
+
 _ARGUMENTS = (
     "Tensor input, Tensor target, Tensor? weight, Tensor? mask, Tensor? logit_bias, str owner, str link, "
     "int ignore_index, int[] places, float[] constants, bool pooled, str backend, bool late"
@@ -100,6 +110,16 @@ def gradient(name: str, grad: Tensor, tensors: Tensors, settings: Settings) -> T
     return _Gradient.apply(grad, *tensors, name, settings)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def gradient_by_definition(name: str, grad: Tensor, tensors: Tensors, settings: Settings) -> Tensor:
+    """The gradient of the sums by the input, by plain PyTorch."""
+
+    def sums(input: Tensor) -> Tensor:
+        return _operators[name].reference(inputs_of((input, *tensors[1:]), settings), settings)
+
+    result: Tensor = torch.func.vjp(sums, tensors[0])[1](grad)[0]
+    return result
+
+
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
     *tensors, ctx.name, ctx.settings = inputs
     ctx.save_for_backward(*tensors)
@@ -141,18 +161,12 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        grad, input, target, weight, mask, logit_bias = ctx.saved_tensors
-        name, settings = ctx.name, ctx.settings
+        grad, *tensors = ctx.saved_tensors
 
-        def sums(input: Tensor) -> Tensor:
-            link, ignore = settings.link, settings.ignore_index
-            inputs = Inputs(settings.owner, input, target, weight, mask, link, ignore, True, logit_bias, input.shape)
-            return _operators[name].reference(inputs, settings)
+        def of_input(grad: Tensor, input: Tensor) -> Tensor:
+            return gradient_by_definition(ctx.name, grad, (input, *tensors[1:]), ctx.settings)
 
-        def of_input(grad: Tensor, input: Tensor) -> Any:
-            return torch.func.vjp(sums, input)[1](grad)[0]
-
-        pull: Any = torch.func.vjp(of_input, grad, input)[1]
+        pull: Any = torch.func.vjp(of_input, grad, tensors[0])[1]
         return *pull(grads[0]), *[None] * 6
 
     @staticmethod

@@ -20,6 +20,7 @@ from losskit.ops.columns import Column, columns_of, kernel_columns, programs_of
 from losskit.ops.constants import GRADIENTS, RESULTS
 from losskit.ops.finish import Finish, LossStruct, RegionsFinish, TermsFinish, set_part
 from losskit.ops.inputs import Inputs
+from losskit.ops.layouts import layout_of_tensor
 from losskit.ops.passes import can_save
 from losskit.ops.programs import structure_of
 
@@ -29,8 +30,6 @@ BOTH_PASSES = 65536  # elements, up to which the gradient of regions is made in 
 MOST_SCALE = 1e15  # of a finished gradient; beyond it, its small float32 numbers may have lost their digits
 _VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(len(GRADIENTS))
 _NOT_A_NUMBER = float("nan")
-_PLAIN = (Tensor, nn.Parameter)
-_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # also one that a transform left behind
 _NUMBERS = {  # templates of a value, by the dtype of the input
     dtype: torch.empty((), dtype=torch.float64 if dtype == torch.float64 else torch.float32, device="cpu")
     for dtype in (*native.INPUTS, torch.float64)
@@ -58,54 +57,6 @@ class Plans(dict[Any, Any]):
         return plan
 
 
-def serves_plain_code() -> bool:
-    """Whether nothing but plain eager code sees this call."""
-    return not (
-        torch.compiler.is_compiling()
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._len_torch_function_stack()
-        or torch.autograd.forward_ad._current_level >= 0
-        or choice.refuse_tracing()
-        or values.pending()
-        or choice.is_forced()
-    )
-
-
-def layout_of(input: Any, target: Any, weight: Any, mask: Any) -> tuple[Any, ...] | None:
-    """What a plan depends on, of plain tensors with memory on the CPU; None for any others."""
-    if type(input) not in _PLAIN or type(target) not in _PLAIN or not (input.is_cpu and target.is_cpu):
-        return None
-    if target.requires_grad or input.is_neg() or target.is_neg() or input.layout is not torch.strided:
-        return None
-    if target.layout is not torch.strided or _is_wrapped(input) or _is_wrapped(target):
-        return None
-    known: tuple[Any, ...] = (
-        input.shape, input.stride(), input.dtype, input.requires_grad and torch.is_grad_enabled(),
-        target.shape, target.stride(), target.dtype,
-    )  # fmt: skip
-    if weight is None and mask is None:
-        return known
-    for tensor in (weight, mask):
-        if tensor is None:
-            known += (None,)
-            continue
-        if type(tensor) not in _PLAIN or not tensor.is_cpu or tensor.requires_grad or tensor.is_neg():
-            return None
-        if tensor.layout is not torch.strided or _is_wrapped(tensor):
-            return None
-        known += (tensor.shape, tensor.stride(), tensor.dtype)
-    return known
-
-
-def layout_of_option(option: Tensor) -> Any:
-    """The same of an option (C,) whose numbers each call reads; False where C cannot."""
-    fits = type(option) in _PLAIN and option.is_cpu and not option.requires_grad and option.dim() == 1
-    if not fits or option.dtype not in (torch.float32, torch.float64) or option.is_neg() or _is_wrapped(option):
-        return False
-    return option.shape, option.stride(), option.dtype
-
-
 class PlannedPart(NamedTuple):
     """A part of a loss: its finish, its weight in the sum, and where its columns are among those of the pass."""
 
@@ -118,7 +69,9 @@ class PlannedPart(NamedTuple):
 class Plan:
     """A loss for tensors of one layout."""
 
-    serves = True
+    serves = lasts = True
+    define = None  # what a plan on a device is compared with at its first call
+    note = ""
 
     def __init__(
         self, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column],
@@ -146,10 +99,10 @@ class Plan:
         self.columns = len(columns)
         self.operations = [program.steps for program in programs_of(columns) if program is not None]
         self.operations += [part.finish.operations for part in parts if isinstance(part.finish, RegionsFinish)]
-        self.tensors = [_shape(tensor) for tensor in tensors]
+        self.tensors = [layout_of_tensor(tensor) for tensor in tensors]
         self.owner, self.classes = inputs.owner, inputs.num_classes
         self.totals_room = (1 if pooled else inputs.input.shape[0]) * inputs.num_classes * len(columns)
-        self.takes_normalizer = all(_divides(part.finish) for part in parts)
+        self.takes_normalizer = all(divides(part.finish) for part in parts)
         self.reasons = reasons  # why other operators do not serve
         differentiable = inputs.input.requires_grad and torch.is_grad_enabled()
         self.mode = _mode(inputs, parts) if differentiable else _VALUE_ONLY
@@ -231,12 +184,14 @@ class Call:
     coefficients: Tensor | None = None
     scale = 1.0
     saved = False
+    problem: Tensor | None = None  # on a device: what is wrong with a label, if anything
 
     def __init__(
-        self, plan: Plan, loss: Any, state: Any, input: Tensor, target: Tensor, weight: Tensor | None,
+        self, plan: Any, loss: Any, state: Any, input: Tensor, target: Tensor, weight: Tensor | None,
         mask: Tensor | None,
     ) -> None:  # fmt: skip
-        self.plan, self.loss, self.state = plan, loss, state  # the state of the options
+        self.plan: Any = plan  # a Plan, or one on a device
+        self.loss, self.state = loss, state  # the state of the options
         self.input, self.target, self.weight, self.mask = input, target, weight, mask
 
     def with_tensors(self, tensors: Sequence[Any]) -> Call:
@@ -283,7 +238,7 @@ class FusedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, call: Call) -> Tensor:
-        plan = call.plan
+        plan: Plan = call.plan
         mode = plan.mode
         if mode == _LATER:
             call.coefficients = plan.room()
@@ -307,7 +262,7 @@ class FusedLoss(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
         tensors, call = ctx.saved_tensors, ctx.call
         if torch.is_grad_enabled():
-            return _differentiated(tensors, call, grad), None
+            return differentiated(tensors, call, grad), None
         gradient: Tensor | None
         if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
             return _second_pass(tensors, call, 1.0).to(grad.dtype) * grad, None
@@ -329,8 +284,9 @@ _apply: Callable[..., Tensor] = super(torch.autograd.Function, FusedLoss).apply
 
 def _second_pass(tensors: Sequence[Any], call: Call, upstream: float, saved: Tensor | None = None) -> Tensor:
     """The gradient by another pass, from what the first one saved where it did."""
-    plan, again = call.plan, call.with_tensors(tensors)
-    if plan.tensors != [_shape(tensor) for tensor in tensors]:  # a saved-tensor hook gave back another layout
+    plan: Plan = call.plan
+    again = call.with_tensors(tensors)
+    if plan.tensors != [layout_of_tensor(tensor) for tensor in tensors]:  # a saved-tensor hook gave back another layout
         with torch.enable_grad():
             again.input = again.input.detach().requires_grad_()
             (found,) = torch.autograd.grad(again.by_operators(), again.input)
@@ -343,11 +299,7 @@ def _second_pass(tensors: Sequence[Any], call: Call, upstream: float, saved: Ten
     return plan.gradient(again, again.coefficients, upstream, saved)
 
 
-def _shape(tensor: Tensor | None) -> Any:
-    return None if tensor is None else (tensor.shape, tensor.stride(), tensor.dtype, tensor.device)
-
-
-def _differentiated(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
+def differentiated(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
     """The gradient with a graph of its own, for a second derivative."""
     again = call.with_tensors(tensors)
     with torch.enable_grad():
@@ -375,7 +327,7 @@ def _holding(module: Any, tensors: dict[int, Any]) -> Any:
     return twin
 
 
-def _divides(finish: Finish) -> bool:
+def divides(finish: Finish) -> bool:
     """Whether another denominator can replace that of the finish."""
     return isinstance(finish, TermsFinish) and finish.reduction == "mean" and finish.of_mean is None
 

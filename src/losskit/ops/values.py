@@ -27,7 +27,7 @@ class _Pending:
 
     def __init__(self, messages: str | tuple[str, ...], found: Tensor) -> None:
         self.messages = (messages,) if isinstance(messages, str) else messages  # by what was found: 1, 2, ...
-        self.found = found.to("cpu", non_blocking=True)
+        self.found = found.to("cpu", non_blocking=found.is_cuda)  # into pinned memory; other devices have it at once
         self.event: Any = None
         if found.is_cuda:
             self.event = torch.cuda.Event()  # type: ignore[no-untyped-call]

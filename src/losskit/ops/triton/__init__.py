@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 LEAST = (3, 4)  # the oldest version that compiles the kernels
@@ -24,16 +25,17 @@ def unavailable(input: Tensor) -> str:
     """Why it cannot run here, or nothing."""
     if input.device.type != "cuda" and not (input.device.type == "cpu" and interpreted()):
         return f"the input is on {input.device.type}"
-    version = _version()
-    if version is None:
+    found = version()
+    if found is None:
         return "Triton is not installed"
-    if version < LEAST:
-        return f"Triton is {'.'.join(map(str, version))}, older than {'.'.join(map(str, LEAST))}"
+    if found < LEAST:
+        return f"Triton is {'.'.join(map(str, found))}, older than {'.'.join(map(str, LEAST))}"
     return ""
 
 
 @lru_cache(maxsize=1)
-def _version() -> tuple[int, ...] | None:
+def version() -> tuple[int, ...] | None:
+    """Triton's, its first two numbers; None where it is not installed."""
     try:
         found = importlib.metadata.version("triton")
     except importlib.metadata.PackageNotFoundError:
@@ -64,3 +66,17 @@ def run(
 
     work = Work(input, target, weight, mask, logit_bias, link, ignore, places, constants, pooled, totals, coefficients)
     return work.run()
+
+
+def compile_kernels(
+    input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
+    link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float], *, pooled: bool,
+) -> None:  # fmt: skip
+    """Compile what `run` launches for a forward and for a backward pass, and launch nothing."""
+    from losskit.ops.triton.launch import Work
+
+    given = (input, target, weight, mask, logit_bias, link, ignore, places, constants, pooled)
+    columns = sum(1 for place in places if place >= 0)
+    coefficients = input.new_empty((1 if pooled else input.shape[0], input.shape[1], columns), dtype=torch.float64)
+    for totals, gradient in ((True, None), (False, coefficients)):
+        Work(*given, totals, gradient, only_compiled=True).run()

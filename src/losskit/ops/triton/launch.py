@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,14 +31,37 @@ _Side = tuple[Tensor | None, int, int, int]  # a tensor and its strides over sam
 _NONE: _Side = (None, 0, 0, 0)
 
 
+def launch(
+    kernel: Any, programs: int, arguments: Sequence[Any], options: dict[str, Any], *, only_compiled: bool = False
+) -> None:
+    """Launch a kernel, or compile it only."""
+    kernel.run(*arguments, grid=(programs,), warmup=only_compiled, **options)
+
+
+def on(device: torch.device) -> AbstractContextManager[Any]:
+    """Where launches are made."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+class Launch(NamedTuple):
+    """One launch of a kernel."""
+
+    kernel: Any
+    programs: int
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+
+
 class Work:
     """One call of the operators."""
 
     def __init__(
         self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
         link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float],
-        pooled: bool, totals: bool, coefficients: Tensor | None,
+        pooled: bool, totals: bool, coefficients: Tensor | None, *, only_compiled: bool = False,
+        recorded: list[Launch] | None = None,
     ) -> None:  # fmt: skip
+        self.only_compiled, self.recorded = only_compiled, recorded
         self.flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
         self.link, self.pooled, self.totals = link, pooled, totals
         self.device = input.device
@@ -54,25 +77,35 @@ class Work:
         self.weight = _NONE if weight is None else self._side(over(weight, input))
         self.mask = _NONE if mask is None else self._side(over(mask, input))
         self.logit_bias = None if logit_bias is None else logit_bias.detach().to(torch.float32).contiguous()
-        self.coefficients: tuple[Tensor | None, int] = (None, 0)
+        self.coefficients: tuple[Tensor | None, int, Tensor | None] = (None, 0, None)
         self.gradient, self.made = _NONE, None
         if coefficients is not None:
             step = 0 if pooled else c * len(self.columns)
-            self.coefficients = (coefficients.detach().to(torch.float64).contiguous(), step)
+            self.coefficients = (coefficients.detach().to(torch.float64).contiguous(), step, None)
             self.made = torch.empty_like(input)
             self.gradient = self._side(self.made)
             if self.gradient[0] is not self.made:  # strides that no single step describes
                 self.made = torch.empty_like(input, memory_format=torch.contiguous_format)
                 self.gradient = self._side(self.made)
 
+    def passes(self) -> tuple[int, Tensor | None, Tensor | None]:
+        """The launches that read the input: rows of partial sums for each sample, these, and what was bad."""
+        return self._sigmoid() if self.link == "sigmoid" else self._softmax()
+
     def run(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Totals, gradient, and what was bad."""
-        with torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext():
-            rows, partials, keys = self._sigmoid() if self.link == "sigmoid" else self._softmax()
+        with on(self.device):
+            rows, partials, keys = self.passes()
             if not self.totals:
                 return None, self.made, None
             totals, problem = self._reduced(rows, partials, keys)
             return totals, self.made, problem
+
+    def _launch(self, kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
+        if self.recorded is not None:
+            self.recorded.append(Launch(kernel, programs, arguments, options))
+        else:
+            launch(kernel, programs, arguments, options, only_compiled=self.only_compiled)
 
     def _sigmoid(self) -> tuple[int, Tensor | None, Tensor | None]:
         block, positions = self._tile()
@@ -80,7 +113,8 @@ class Work:
         tiles, size, chunks = self._cut(block, positions)
         programs = self.n * blocks * chunks
         partials, keys = self._partials(chunks), self._keys(programs)
-        sigmoid[(programs,)](
+        self._launch(
+            sigmoid, programs,
             self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks, blocks,
             self.ignore or 0, self.rounding, **self._column_options(positions), **self._target_options(),
@@ -89,14 +123,15 @@ class Work:
         return chunks, partials, keys
 
     def _softmax(self) -> tuple[int, Tensor | None, Tensor | None]:
-        line = min(LINE, _power_of_two(self.s)) if self._positions_adjacent() else 1
-        block = _power_of_two(self.c)
+        line = min(LINE, power_of_two(self.s)) if self._positions_adjacent() else 1
+        block = power_of_two(self.c)
         if block * line > LARGEST_TILE:
             return self._softmax_loop()
-        positions = min(max(line, WHOLE_TILE // block), _power_of_two(self.s))
+        positions = min(max(line, WHOLE_TILE // block), power_of_two(self.s))
         tiles, size, chunks = self._cut(block, positions)
         partials, keys = self._partials(chunks), self._keys(self.n * chunks)
-        softmax_tile[(self.n * chunks,)](
+        self._launch(
+            softmax_tile, self.n * chunks,
             self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
             partials, keys, self.constants, self.c, self.s, tiles, size, chunks,
             self.ignore or 0, self.rounding,
@@ -114,12 +149,14 @@ class Work:
         truths = torch.empty((self.n, self.s), dtype=torch.int32, device=self.device)
         partials, keys = self._partials(chunks), self._keys(self.n * tiles)
         options, shape = self._column_options(positions), {**self._softmax_options(), "CB": block, "P": positions}
-        softmax_positions[(self.n * tiles,)](
+        self._launch(
+            softmax_positions, self.n * tiles,
             self.input, self.target, self.mask, self.logit_bias, self.coefficients, known, truths, keys, self.constants,
             self.c, self.s, tiles, self.ignore or 0, self.rounding, **options, **self._target_options(), **shape,
         )  # fmt: skip
         if self.totals or self.made is not None:
-            softmax_classes[(self.n * blocks * chunks,)](
+            self._launch(
+                softmax_classes, self.n * blocks * chunks,
                 self.input, self.target, self.weight, self.gradient, self.logit_bias, self.coefficients,
                 known, truths, partials, self.constants, self.c, self.s, tiles, size, chunks, blocks,
                 self.rounding, **options, DENSE=self.dense, **shape,
@@ -133,14 +170,15 @@ class Work:
             keys = keys.amin(0, keepdim=True)
         out, rows = (1, self.n * chunks) if self.pooled else (self.n, chunks)
         room = self.c * len(self.columns)
-        most = min(_power_of_two(rows), 256)
-        block = min(REDUCED // most, _power_of_two(room))
+        most = min(power_of_two(rows), 256)
+        block = min(REDUCED // most, power_of_two(room))
         blocks = -(-room // block)
         totals = torch.empty((out, self.c, len(self.columns)), dtype=torch.float64, device=self.device)
         problem = torch.empty(2, dtype=torch.float64, device=self.device)
-        reduce[(out * blocks,)](
+        self._launch(
+            reduce, out * blocks,
             partials, keys, self.target, totals, problem, len(keys), rows, room, blocks, self.c, self.s,
-            KEYS=min(_power_of_two(len(keys)), 1024), ROWS=most, BLOCK=block,
+            KEYS=min(power_of_two(len(keys)), 1024), ROWS=most, BLOCK=block,
         )  # fmt: skip
         return totals, problem
 
@@ -163,7 +201,7 @@ class Work:
 
     def _tile(self) -> tuple[int, int]:
         """Classes and positions of a tile that need not hold all classes, longest along memory."""
-        c, s = _power_of_two(self.c), _power_of_two(self.s)
+        c, s = power_of_two(self.c), power_of_two(self.s)
         if not self._positions_adjacent():
             block = min(c, TILE)
             return block, min(s, TILE // block)
@@ -237,6 +275,6 @@ def _form(log: float, gamma: float, rest: float, q: float) -> int:
     return int(form.value + 5 * rests.value)
 
 
-def _power_of_two(count: int) -> int:
+def power_of_two(count: int) -> int:
     """The smallest power of two that is not below."""
     return 1 << (count - 1).bit_length()

@@ -7,6 +7,38 @@ from losskit.ops.triton.kernels.tiles import BAD_INDEX, BAD_ROW, KINDS, NO_PROBL
 
 
 @triton.jit
+def first_problem(keys, count, KEYS: tl.constexpr):
+    """The first of what the programs found, or NO_PROBLEM."""
+    key = tl.full((), NO_PROBLEM, tl.int64)
+    for start in range(0, count, KEYS):
+        at = start + tl.arange(0, KEYS)
+        key = tl.minimum(key, tl.min(tl.load(keys + at, mask=at < count, other=NO_PROBLEM), 0))
+    return key
+
+
+@triton.jit
+def store_problem(key, target, problem, C, S, otherwise):
+    """Which label was bad, if any, else another kind of problem."""
+    kind = tl.where(key == NO_PROBLEM, otherwise, key // KINDS)
+    value = tl.zeros((), tl.float64)
+    if key != NO_PROBLEM:
+        element = key % KINDS
+        s = element % S
+        if kind == BAD_INDEX:
+            at = target[0] + element // S * target[1] + s * target[3]
+            value = tl.load(at).to(tl.float64)
+        elif kind == BAD_ROW:
+            at = target[0] + element // S * target[1] + s * target[3]
+            for c in range(C):
+                value += tl.load(at + c * target[2]).to(tl.float64)
+        else:
+            at = target[0] + element // S // C * target[1] + element // S % C * target[2] + s * target[3]
+            value = tl.load(at).to(tl.float64)
+    tl.store(problem, kind.to(tl.float64))
+    tl.store(problem + 1, value)
+
+
+@triton.jit
 def reduce(
     partials, keys, target, totals, problem,
     count, rows, room, blocks, C, S,
@@ -14,10 +46,7 @@ def reduce(
 ):  # fmt: skip
     """Rows of partial sums to one row of totals: `rows` each, of which a program adds a block of columns."""
     pid = tl.program_id(0)
-    key = tl.full((), NO_PROBLEM, tl.int64)
-    for start in range(0, count, KEYS):
-        at = start + tl.arange(0, KEYS)
-        key = tl.minimum(key, tl.min(tl.load(keys + at, mask=at < count, other=NO_PROBLEM), 0))
+    key = first_problem(keys, count, KEYS)
     row = (pid // blocks).to(tl.int64)
     column = pid % blocks * BLOCK + tl.arange(0, BLOCK)
     sums = tl.zeros((ROWS, BLOCK), tl.float64)
@@ -29,20 +58,4 @@ def reduce(
     total = tl.where(key == NO_PROBLEM, total, float("nan"))
     tl.store(totals + row * room + column, total, mask=column < room)
     if pid == 0:
-        kind = tl.where(key == NO_PROBLEM, 0, key // KINDS)
-        value = tl.zeros((), tl.float64)
-        if kind > 0:
-            element = key % KINDS
-            s = element % S
-            if kind == BAD_INDEX:
-                at = target[0] + element // S * target[1] + s * target[3]
-                value = tl.load(at).to(tl.float64)
-            elif kind == BAD_ROW:
-                at = target[0] + element // S * target[1] + s * target[3]
-                for c in range(C):
-                    value += tl.load(at + c * target[2]).to(tl.float64)
-            else:
-                at = target[0] + element // S // C * target[1] + element // S % C * target[2] + s * target[3]
-                value = tl.load(at).to(tl.float64)
-        tl.store(problem, kind.to(tl.float64))
-        tl.store(problem + 1, value)
+        store_problem(key, target, problem, C, S, 0)

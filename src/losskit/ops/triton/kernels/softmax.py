@@ -17,6 +17,7 @@ from losskit.ops.triton.kernels.tiles import (
     TERMS,
     TP,
     columns_of,
+    incoming,
     load_row,
     load_tile,
     region_slope,
@@ -90,11 +91,11 @@ def element_slopes(p, q, t, slopes, factors, COLUMNS: tl.constexpr, K: tl.conste
 
 
 @triton.jit
-def add_truth_slope(slope, at, known, truth_p, slopes, CODE: tl.constexpr):
+def add_truth_slope(slope, at, by, known, truth_p, slopes, CODE: tl.constexpr):
     if CODE == TP:
-        slope += tl.load(at, mask=known, other=0.0).to(tl.float32)[None, :] * truth_p
+        slope += (tl.load(at, mask=known, other=0.0) * by).to(tl.float32)[None, :] * truth_p
     elif CODE >= TERMS:
-        factor = tl.load(at, mask=known, other=0.0).to(tl.float32)[None, :]
+        factor = (tl.load(at, mask=known, other=0.0) * by).to(tl.float32)[None, :]
         slope += tl.where(factor == 0.0, 0.0, factor * slopes[(CODE - TERMS) // 4])
     return slope
 
@@ -104,9 +105,10 @@ def truth_slope(coefficients, n, truth, truth_p, slopes, COLUMNS: tl.constexpr, 
     """(1, P) what the truth adds to its own r, where no column but `pred` looks at other classes."""
     known = truth >= 0
     at = coefficients[0] + n * coefficients[1] + tl.where(known, truth, 0).to(tl.int64) * K
+    by = incoming(coefficients)
     slope = tl.zeros_like(truth_p)
     for k in tl.static_range(K):
-        slope = add_truth_slope(slope, at + k, known, truth_p, slopes, COLUMNS[k])
+        slope = add_truth_slope(slope, at + k, by, known, truth_p, slopes, COLUMNS[k])
     return slope
 
 

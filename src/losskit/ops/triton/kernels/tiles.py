@@ -70,12 +70,19 @@ def load_logit_bias(logit_bias, c, inside):
 
 
 @triton.jit
+def incoming(coefficients):
+    """The gradient by the loss, which multiplies what is given; 1 where there is none."""
+    return 1.0 if coefficients[2] is None else tl.load(coefficients[2]).to(tl.float64)
+
+
+@triton.jit
 def load_factors(coefficients, n, c, C, K: tl.constexpr):
     """K columns of (C, 1) coefficients: what the gradient of each total is."""
     factors = ()
+    by = incoming(coefficients)
     for k in tl.static_range(K):
         at = coefficients[0] + n * coefficients[1] + c * K + k
-        factors = factors + (tl.load(at, mask=c < C, other=0.0).to(tl.float32)[:, None],)
+        factors = factors + ((tl.load(at, mask=c < C, other=0.0) * by).to(tl.float32)[:, None],)
     return factors
 
 

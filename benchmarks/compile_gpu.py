@@ -1,0 +1,104 @@
+"""Compile every form of the GPU kernels for architectures that need not be here. Nothing runs.
+
+    python benchmarks/compile_gpu.py [--targets sm_90,gfx942] [--forms 4]
+
+Prints, for each architecture, how many kernels compile and what each other one fails with. It takes about a second a
+kernel. The exit code is 1 where one fails, and 2 where Triton is missing or too old.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import losskit
+from losskit.ops import devices, triton
+from losskit.ops.columns import kernel_columns
+from losskit.ops.inputs import can_hold
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # where launches are recorded, for the tests
+
+TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120", "gfx942")
+LOSSES = {
+    "Dice": losskit.DiceLoss,
+    "Dice + cross-entropy": losskit.DiceCELoss,
+    "focal Tversky": lambda: losskit.FocalTverskyLoss(gamma=1.3),
+    "log-cosh Dice": losskit.LogCoshDiceLoss,
+    "smoothed cross-entropy": lambda: losskit.CrossEntropyLoss(label_smoothing=0.1, class_weight=[1.0, 2.0, 3.0]),
+    "both poolings": lambda: losskit.DiceLoss(pool="batch") + 0.5 * losskit.JaccardLoss(absent="penalize"),
+}
+
+
+def launches(most: int | None) -> Iterator[tuple[str, Any]]:
+    """The launches of every form, forward and backward, and those that finish a loss: (of what, launch)."""
+    import launch_cases  # with Triton, whose version is known by now
+    import triton_builds
+
+    for form in islice(devices.forms(), most):
+        inputs, columns = devices.inputs_of(form, torch.device("cpu")), devices.columns_of_form(form)
+        planned = kernel_columns(columns)
+        assert planned is not None
+        pooled = inputs.input.dim() == 2
+        ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
+        rows = 1 if pooled else inputs.input.shape[0]
+        coefficients = torch.ones(rows, inputs.num_classes, len(columns), dtype=torch.float64)
+        given = (*inputs.tensors, inputs.link, ignored, *planned)
+        with triton_builds.recorded() as found:
+            triton.run(*given, pooled=pooled, totals=True)
+            triton.run(*given, pooled=pooled, coefficients=coefficients)
+        yield from ((str(form), launch) for launch in found)
+    x, t = torch.randn(2, 3, 8, 8), torch.randint(0, 3, (2, 8, 8))
+    for name, make in islice(LOSSES.items(), most):
+        with launch_cases.stubbed() as found:
+            make()(x.clone().requires_grad_(), t)
+        yield from ((f"the finish of {name}", launch) for launch in found if launch[0].__name__ == "finish")
+
+
+def target_of(name: str) -> Any:
+    from triton.backends.compiler import GPUTarget
+
+    return (
+        GPUTarget("hip", name, 64) if name.startswith("gfx") else GPUTarget("cuda", int(name.removeprefix("sm_")), 32)
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--targets", default=",".join(TARGETS), help="architectures, as in sm_90,gfx942")
+    parser.add_argument("--forms", type=int, help="only so many forms, and losses")
+    arguments = parser.parse_args()
+    version = triton.version()
+    if version is None or version < triton.LEAST:
+        here = "it is not installed" if version is None else f"it is {'.'.join(map(str, version))}"
+        sys.stderr.write(f"benchmarks/compile_gpu.py needs Triton {'.'.join(map(str, triton.LEAST))}; {here}.\n")
+        return 2
+    import triton_builds
+
+    every = list(launches(arguments.forms))
+    failed = 0
+    for name in arguments.targets.split(","):
+        start, wrong = time.perf_counter(), []
+        for of, launch in every:
+            try:
+                triton_builds.compiled(launch, target_of(name))
+            except Exception as error:  # noqa: BLE001 - whatever a compiler raises
+                wrong.append(
+                    f"{launch[0].__name__} of {of}: {type(error).__name__}: {str(error).splitlines()[0][:160]}"
+                )
+        took = time.perf_counter() - start
+        sys.stdout.write(f"{name:8} {len(every) - len(wrong)} of {len(every)} kernels compile, in {took:.0f} s\n")
+        sys.stdout.write("".join(f"    {line}\n" for line in wrong))
+        sys.stdout.flush()
+        failed += len(wrong)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

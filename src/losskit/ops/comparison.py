@@ -1,0 +1,110 @@
+"""A fused operator beside the definition, on a small slice of real tensors: value and gradient, element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from losskit.ops import reference
+from losskit.ops.columns import KernelColumns, columns_of_plan
+from losskit.ops.inputs import Inputs, can_hold
+
+MOST_POSITIONS = 8192  # of a sample, so that one element of them shows in a sum
+FEWEST_POSITIONS = 16
+MOST_ELEMENTS = 2**19  # of a sample
+SAMPLES = 2
+ROUNDING = 2e-5  # of float32 in a kernel, relative to the size of a sum, or to the largest gradient
+
+
+class Outcome(NamedTuple):
+    """What a comparison found."""
+
+    elements: int
+    problem: str = ""  # what differs
+    is_conclusive: bool = True  # whether something was compared: numbers that are finite, of elements that count
+
+
+def slice_of(inputs: Inputs) -> Inputs:
+    """The middle of the tensors, as views: two samples at most, every class, and some positions."""
+    shape, indices = inputs.input.shape, inputs.holds_indices
+    given = (inputs.input, inputs.target.unsqueeze(1) if indices else inputs.target, inputs.weight, inputs.mask)
+    tensors = [t if t is None or t.dim() == len(shape) else t.expand(shape) for t in given]
+    wanted = max(FEWEST_POSITIONS, min(MOST_POSITIONS, MOST_ELEMENTS // shape[1]))
+    tensors = [_middle(t, 0, wanted if len(shape) == 2 else SAMPLES) for t in tensors]
+    for dim in range(2, len(shape)):
+        rows = -(-wanted // math.prod(shape[dim + 1 :]))
+        tensors = [_middle(t, dim, rows) for t in tensors]
+        if rows > 1:
+            break
+    input, target, weight, mask = (None if t is None else t.detach() for t in tensors)
+    assert input is not None
+    assert target is not None
+    target = target.squeeze(1) if indices else target
+    return replace(inputs, input=input, target=target, weight=weight, mask=mask, output_shape=input.shape)
+
+
+def _middle(tensor: Tensor | None, dim: int, size: int) -> Tensor | None:
+    if tensor is None or tensor.shape[dim] <= size:
+        return tensor
+    return tensor.narrow(dim, (tensor.shape[dim] - size) // 2, size)
+
+
+def compare(operator: Callable[..., Any], inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Outcome:
+    """Totals alone and the gradient alone, as a forward and a backward pass ask for them, beside the definition."""
+    ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
+    with torch.inference_mode(False), torch.no_grad():
+        plain: dict[str, Any] = {
+            name: tensor.clone()
+            for name, tensor in zip(("input", "target", "weight", "mask", "logit_bias"), inputs.tensors, strict=True)
+            if tensor is not None and tensor.is_inference()
+        }
+        inputs = replace(inputs, **plain)
+        arguments = (*inputs.tensors, inputs.link, ignored, *planned)
+        totals, _, problem = operator(*arguments, pooled=pooled, totals=True)
+        elements = inputs.input.numel()
+        if (problem.tolist()[0] if isinstance(problem, Tensor) else problem) or not bool(totals.isfinite().any()):
+            return Outcome(elements, is_conclusive=False)
+        coefficients = torch.arange(1, totals.numel() + 1, dtype=torch.float64).cos().view_as(totals)
+        coefficients = coefficients.to(totals.device)
+        _, gradient, _ = operator(*arguments, pooled=pooled, coefficients=coefficients)
+    found: list[str] = []
+    for dtype in (torch.float64, torch.float32):  # where a formula has a kink, they may differ between the two
+        exact, slope = _definition(inputs, planned, coefficients, dtype, pooled=pooled)
+        if not found and not bool((slope != 0).any()):
+            return Outcome(elements, is_conclusive=False)
+        stored = torch.finfo(gradient.dtype).eps if gradient.dtype != torch.float32 else 0.0
+        bound = ROUNDING * slope.abs().nan_to_num(0, 0, 0).max() + stored * slope.abs() + stored * 2e-3
+        by_gradient = _beyond(gradient.to(torch.float64), slope, bound)
+        by_totals = _beyond(totals, exact, ROUNDING * (1 + exact.abs()))
+        found = [
+            f"{int(beyond.sum())} of {beyond.numel()} numbers of its {name}"
+            for name, beyond in (("value", by_totals), ("gradient", by_gradient))
+            if bool(beyond.any())
+        ]
+        if not found:
+            return Outcome(elements)
+    return Outcome(elements, f"{' and '.join(found)} differ from plain PyTorch's, on {elements} elements of the input")
+
+
+def _beyond(a: Tensor, b: Tensor, bound: Tensor) -> Tensor:
+    """Where numbers differ by more than the bound; NaN equals NaN."""
+    return ~((a == b) | (a.isnan() & b.isnan()) | ((a - b).abs() <= bound))
+
+
+def _definition(
+    inputs: Inputs, planned: KernelColumns, coefficients: Tensor, dtype: torch.dtype, *, pooled: bool
+) -> tuple[Tensor, Tensor]:
+    """Totals and their gradient by plain PyTorch, in float64."""
+    with torch.enable_grad():
+        input = inputs.input.detach().to(dtype, copy=True).requires_grad_()
+        totals = reference.totals(replace(inputs, input=input), columns_of_plan(*planned))
+        totals = totals.sum(0, keepdim=True) if pooled else totals
+        if not totals.requires_grad:
+            return totals, torch.zeros_like(input, dtype=torch.float64)
+        (slope,) = torch.autograd.grad(totals, input, coefficients)
+    return totals.detach(), slope.to(torch.float64)

@@ -1,0 +1,237 @@
+"""Losses on a device: in Triton's interpreter, where the CPU stands for one, or with launches that are counted."""
+
+import warnings
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import cases
+import losskit
+from inputs import LABELS, Shape
+from losskit.compose import Scheduled, linear
+from losskit.core import contract, reduction, region
+from losskit.core.algebra import WeightedSum
+from losskit.core.classification import ClassificationLoss
+from losskit.core.region import RegionLoss
+from losskit.ops import first_use, native, operators, passes, reference, values
+from losskit.ops.triton import launch as launching
+from losskit.ops.triton import plan
+from losskit.ops.triton.kernels import printed
+from triton_cases import loss_of
+
+FUSED = cases.where(lambda c: c.kind in LABELS and issubclass(c.loss, RegionLoss | ClassificationLoss | WeightedSum))
+CATALOGUE = list({case.entry.name: case for case in FUSED}.values())
+READ_BACK = ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")  # what waits for a device
+
+
+class Operators(TorchDispatchMode):
+    """The names of the operators that run meanwhile."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.seen.append(function.overloadpacket.__name__)
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def as_on_a_device():
+    """No number may be read, and what was found arrives later; yields the kernels that are launched."""
+    from losskit.ops.triton.launch import Work
+
+    launches, launch = [], Work._launch
+
+    def counting(work, kernel, *arguments, **options):
+        launches.append(kernel.__name__)
+        return launch(work, kernel, *arguments, **options)
+
+    with ExitStack() as stack:
+        for module in (contract, reduction, region, reference, values, passes):
+            stack.enter_context(patch.object(module, "can_branch", lambda _: False))
+        stack.enter_context(patch.object(Work, "_launch", counting))
+        stack.enter_context(patch.object(values._Pending, "ready", lambda _: False))
+        late = patch.object(passes, "Settings", lambda *settings: operators.Settings(*settings[:-1], True))
+        stack.enter_context(late)
+        yield launches
+    values._pending.clear()
+
+
+def waiting_operators(device, name):
+    """Operators of a loss with its gradient that read a number back, and the launches."""
+    loss, x, t = loss_of(name, {}, device)
+    with as_on_a_device() as launches, Operators() as operators_:
+        loss(x.requires_grad_(), t).backward()
+    return [each for each in operators_.seen if each in READ_BACK], launches
+
+
+@contextmanager
+def planned_here():
+    """Triton's interpreter stands for a device, whose kernels alone serve; every comparison is real."""
+    first_use.forget()
+    with patch.object(native, "AVAILABLE", False), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy's, of lanes that are masked out
+        yield
+
+
+def step(loss, tensors, arguments):
+    x = tensors[0].detach().clone().requires_grad_()
+    value = loss(x, *tensors[1:], **arguments)
+    (gradient,) = torch.autograd.grad(3 * value, x)
+    return value.detach(), gradient
+
+
+def planned_as(loss):
+    """How the only layout of a loss is served, and why by no plan."""
+    return [(type(plan).__name__, plan.reason) for plan in loss.plans.values()]
+
+
+def beside_the_definition(loss, tensors, arguments=None):
+    """The errors of value and gradient beside those in float64, and how it was served."""
+    arguments = arguments or {}
+    with planned_here():
+        value, gradient = step(loss, tensors, arguments)
+        again, gradient_again = step(loss, tensors, arguments)
+        served = planned_as(loss)
+    exact, slope = step(loss, (tensors[0].double(), *tensors[1:]), arguments)
+    assert torch.equal(value, again)
+    assert torch.equal(gradient, gradient_again)
+    stored = torch.finfo(gradient.dtype).eps if gradient.dtype != torch.float32 else 0.0
+    beyond = ((gradient.double() - slope).abs() - stored * slope.abs()).max() / slope.abs().max()
+    return abs((value - exact) / (1 + exact.abs())).item(), beyond.item(), served
+
+
+def of_catalogue(_, number):
+    """One of the losses of the catalogue that fused operators serve."""
+    case = CATALOGUE[number]
+    given = case.given(Shape(2, 3, (4, 5)), 1, torch.float32)
+    generator = torch.Generator().manual_seed(7)
+    arguments = {
+        "mask": torch.rand(given.positions, generator=generator) < 0.8,
+        "weight": torch.rand(given.positions, generator=generator),
+    }
+    return beside_the_definition(case(), given.tensors, arguments)
+
+
+def labels(shape=(3, 3, 5, 6), *, multilabel=False, dtype=torch.int64):
+    """Logits and labels, of which the first class is absent from the last sample."""
+    generator = torch.Generator().manual_seed(11)
+    x = 2 * torch.randn(shape, generator=generator)
+    if multilabel:
+        t = torch.rand(shape, generator=generator) < 0.4
+        t[-1, 0] = False
+        return x, t if dtype == torch.bool else t.to(dtype)
+    t = torch.randint(0, shape[1], (shape[0], *shape[2:]), generator=generator)
+    t[-1] = t[-1].clamp_min(1) if shape[1] > 1 else t[-1]
+    return x, t.to(dtype)
+
+
+WEIGHTS = [1.0, 2.5, 0.3]
+CE, Dice = losskit.CrossEntropyLoss, losskit.DiceLoss
+
+
+def of_several(dtype=torch.float32):
+    return labels(multilabel=True, dtype=dtype)
+
+
+def changed(change):
+    x, t = labels()
+    return change(x), t
+
+
+VARIANTS = {  # a loss, its tensors, and the arguments of the call
+    "class weight and smoothing": lambda: (CE(class_weight=WEIGHTS, label_smoothing=0.1), labels(), {}),
+    "truth weight": lambda: (losskit.BCEWithLogitsLoss(pos_weight=WEIGHTS), of_several(), {}),
+    "alpha": lambda: (losskit.FocalLoss(alpha=0.3, gamma=1.5, mode="multilabel"), of_several(torch.bool), {}),
+    "sum": lambda: (CE(reduction="sum"), labels(), {}),
+    "normalizer": lambda: (CE(), labels(), {"normalizer": 17.1}),
+    "sum of regions": lambda: (Dice(reduction="sum", class_weight=WEIGHTS), labels(), {}),
+    "skipped": lambda: (Dice(absent="skip"), labels(), {}),
+    "penalized": lambda: (Dice(absent="penalize"), labels(), {}),
+    "without background": lambda: (losskit.TverskyLoss(include_background=False, alpha=0.7, beta=0.3), labels(), {}),
+    "over the batch": lambda: (Dice(pool="batch", smooth=0.7), labels(), {}),
+    "both poolings": lambda: (Dice(pool="batch") + 0.3 * losskit.JaccardLoss(absent="skip"), labels(), {}),
+    "composite": lambda: (0.7 * Dice() + 0.1 * CE() + losskit.FocalLoss(), labels(), {}),
+    "powers": lambda: (losskit.FocalTverskyLoss(gamma=1.37) + losskit.LogCoshDiceLoss(), labels(), {}),
+    "rows": lambda: (CE(), labels((40, 5)), {}),
+    "many classes": lambda: (CE(), labels((2, 70, 40)), {"tile": 64}),
+    "many sums": lambda: (losskit.DiceCELoss(), labels((2, 5, 9, 40)), {"at once": 8}),
+    "half": lambda: (losskit.DiceCELoss(), changed(lambda x: x.bfloat16()), {}),
+    "channels last": lambda: (losskit.DiceCELoss(), changed(lambda x: x.to(memory_format=torch.channels_last)), {}),
+    "logit bias": lambda: (CE(prior=[0.2, 0.3, 0.5]), labels(), {}),
+}  # fmt: skip
+
+
+def of_variant(_, name):
+    """A loss with options, beside the definition."""
+    loss, tensors, arguments = VARIANTS[name]()
+    tile, at_once = arguments.pop("tile", launching.LARGEST_TILE), arguments.pop("at once", plan.MOST_AT_ONCE)
+    with patch.object(launching, "LARGEST_TILE", tile), patch.object(plan, "MOST_AT_ONCE", at_once):
+        return beside_the_definition(loss, tensors, arguments)
+
+
+def parts_of(_):
+    """The value of a sum and of its parts, of a plan and of the definition."""
+    x, t = labels()
+    loss = losskit.DiceLoss() + 0.5 * losskit.CrossEntropyLoss()
+    with planned_here():
+        value, parts = loss.parts(x.requires_grad_(), t)
+        served = planned_as(loss)
+        value.backward()
+    exact, each = loss.parts(x.detach().double(), t)
+    gradient = step(loss, (x.detach().double(), t), {})[1]
+    found = [(value, exact), *((parts[name].raw, each[name].raw) for name in parts)]
+    return served, [(a - b).abs().item() for a, b in found], (3 * x.grad - gradient).abs().max().item()
+
+
+def second_derivative(_):
+    """A product of the second derivative, of a plan and of the definition."""
+    loss, (x, t) = losskit.DiceCELoss(), labels()
+    found = []
+    with planned_here():
+        for dtype in (torch.float32, torch.float64):
+            own = x.to(dtype).requires_grad_()
+            (first,) = torch.autograd.grad(loss(own, t), own, create_graph=True)
+            found.append(torch.autograd.grad((first * first).sum(), own)[0])
+    return ((found[0] - found[1]).abs().max() / found[1].abs().max()).item()
+
+
+def scheduled(_):
+    """Losses while an option changes: their errors, and how many kernels they compiled for the last launch."""
+    x, t = labels()
+    before = printed.compiled.cache_info().misses
+    errors = []
+    factor = Scheduled(linear(1.0, 0.13, steps=4))
+    loss = losskit.DiceLoss() + factor * losskit.CrossEntropyLoss()
+    dice = losskit.DiceLoss(smooth=0.31)
+    with planned_here():
+        for k in range(4):
+            dice.smooth = 0.31 + k
+            for each in (loss, dice):
+                value = step(each, (x, t), {})[0]
+                errors.append((value - step(each, (x.double(), t), {})[0]).abs().item())
+            factor.step()
+    return errors, printed.compiled.cache_info().misses - before
+
+
+def bad_labels(_):
+    """What a bad label, and a weight that no mean has, do to a plan's loss, as on a device; and the next call."""
+    loss, (x, t) = losskit.CrossEntropyLoss(), labels()
+    bad = t.clone()
+    bad[1, 2, 3] = 7
+    said = []
+    with planned_here():
+        loss(x, t)
+        with patch.object(plan.DevicePlan, "late", True):
+            for arguments in ({"target": bad}, {"target": t, "weight": -torch.ones(3, 5, 6)}):
+                value = loss(x, **arguments)
+                try:
+                    losskit.flush_errors()
+                except ValueError as error:
+                    said.append((bool(value.isnan()), str(error)))
+            value = loss(x, t)
+            losskit.flush_errors()
+        return said, bool(value.isfinite())

@@ -1,0 +1,237 @@
+"""Losses on a device whose kernels are at fault: run in Triton's interpreter, where they serve the CPU."""
+
+import multiprocessing
+import time
+import warnings
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import torch
+import torch.distributed as dist
+
+import losskit
+from losskit.distributed import sync
+from losskit.ops import choice, devices, first_use, native, triton
+
+
+@contextmanager
+def faulty(fault):
+    """Kernels that raise, hang while they compile, or lie by one element; only they and plain PyTorch are there."""
+    from losskit.ops.triton import launch as launching
+    from losskit.ops.triton import plan
+    from losskit.ops.triton.launch import Work
+
+    launch, run = launching.launch, Work.run
+
+    def at_fault(kernel, programs, arguments, options, *, only_compiled=False):
+        last = kernel.__name__ == "finish"
+        large = programs > 2 and not only_compiled  # of the input, not of the slice that is compared
+        if (
+            fault == "raises"
+            or (fault == "compilation raises" and only_compiled)
+            or (fault == "finish raises" and last)
+        ):
+            raise RuntimeError("out of resource: shared memory\nand more")
+        if fault == "later launch raises" and large:
+            raise RuntimeError("an invalid configuration argument")
+        if fault == "shortage" and large:
+            raise torch.OutOfMemoryError("no memory")
+        if only_compiled and (fault == "hangs" or (fault == "finish hangs" and last)):
+            time.sleep(5)
+        launch(kernel, programs, arguments, options, only_compiled=only_compiled)
+        if last and fault in ("finish value", "finish derivative") and not only_compiled:
+            changed = arguments[5 if fault == "finish value" else 4]
+            changed.view(-1)[0] += 1e-5
+
+    def lying(work):
+        if fault == "value" and work.totals:
+            work.s -= 1
+        totals, gradient, problem = run(work)
+        if fault == "gradient" and gradient is not None:
+            gradient.view(-1)[len(gradient.view(-1)) // 2] += 1e-3
+        return totals, gradient, problem
+
+    first_use.forget()
+    limit = 0.5 if "hangs" in fault else 60
+    with (
+        patch.object(launching, "launch", at_fault),
+        patch.object(plan, "launch", at_fault),
+        patch.object(Work, "run", lying),
+        patch.object(native, "AVAILABLE", False),
+        patch.object(first_use, "LIMIT", limit),
+    ):
+        yield
+    first_use.forget()
+
+
+def tensors(link, samples=3):
+    generator = torch.Generator().manual_seed(samples)
+    x = torch.randn(samples, 3, 6, 9, generator=generator)
+    if link == "sigmoid":
+        return x, (torch.rand(x.shape, generator=generator) < 0.4).float()
+    return x, torch.randint(0, 3, (samples, 6, 9), generator=generator)
+
+
+LOSSES = {
+    "sigmoid": lambda: losskit.DiceBCELoss(),
+    "softmax": lambda: losskit.DiceCELoss(),
+}
+
+
+def step(loss, x, t):
+    x = x.clone().requires_grad_()
+    value = loss(x, t)
+    (gradient,) = torch.autograd.grad(value, x)
+    return value.item(), gradient
+
+
+def errors(loss, x, t):
+    """How far value and gradient are from those in float64."""
+    value, gradient = step(loss, x, t)
+    exact, slope = step(loss, x.double(), t)
+    return abs(value - exact), (gradient - slope).abs().max().item()
+
+
+def served(_, fault, link, forced=""):
+    """The operators of three calls, how far off each is, the warnings, and what `explain` says."""
+    loss, (x, t) = LOSSES[link](), tensors(link)
+    with faulty(fault), warnings.catch_warnings(record=True) as said, patch.object(first_use.instead, "works", False):
+        warnings.simplefilter("always")
+        if forced:
+            with choice.forced(forced):
+                return step(loss, x, t)
+        off = [errors(loss, x, t) for _ in range(2)]
+        explained = str(losskit.explain(loss, x.clone().requires_grad_(), t))
+        off.append(errors(loss, x, t))
+    return off, [str(each.message) for each in said if "losskit" in str(each.message)], explained  # not numpy's
+
+
+def comparisons(_, calls):
+    """How many comparisons these calls of a loss take: (samples, dtype) each."""
+    counted, compare = [], first_use.comparison.compare
+    with (
+        faulty(""),
+        patch.object(first_use.comparison, "compare", lambda *a, **k: counted.append(1) or compare(*a, **k)),
+    ):
+        loss, found = losskit.DiceCELoss(), []
+        for samples, dtype in calls:
+            x, t = tensors("softmax", samples)
+            step(loss, x.to(getattr(torch, dtype)), t)
+            found.append(len(counted))
+    return found
+
+
+def compiled(_, before):
+    """The operator in a compiled call, after an eager one or not, its error, and the comparisons made meanwhile."""
+    loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
+    launches = []
+
+    def run(*arguments, **options):
+        launches.append(1)
+        return original(*arguments, **options)
+
+    original = triton.run
+    with faulty(""):
+        if before:
+            step(loss, x, t)
+        torch.compiler.reset()
+        with patch.object(triton, "run", run), patch.object(first_use, "_compared", None):
+            off = errors(torch.compile(loss, fullgraph=True, backend="aot_eager"), x, t)
+            mapped = torch.func.grad(loss)(x, t)
+    return off, len(launches), (mapped - step(loss, x.double(), t)[1]).abs().max().item()
+
+
+def captured(_, before):
+    """The operators while a CUDA graph is captured, said to be so on the CPU."""
+    loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
+    with faulty(""):
+        if before:
+            step(loss, x, t)
+        with patch.object(first_use, "is_capturing", lambda _: True), choice.recorded() as passes:
+            step(loss, x, t)
+    return passes[0].operator, passes[0].refused.get("triton", "")
+
+
+def inconclusive(_):
+    """The operators of calls whose input has nothing to compare, and of one that has."""
+    loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
+    found = []
+    with faulty(""):
+        for mask in (torch.zeros(3, 6, 9) > 0, torch.ones(3, 6, 9) > 0):
+            with choice.recorded() as passes:
+                loss(x, t, mask=mask)
+            found.append((passes[0].operator, passes[0].refused.get("triton", "")))
+    return found
+
+
+def with_instead(_, compiles):
+    """Whether the fallback is compiled, or plain where the compiler raises; and how far off it is."""
+    loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
+    asked = []
+
+    def compile(function, **options):
+        asked.append(options)
+        if not compiles:
+            raise RuntimeError("no compiler")
+        return torch._dynamo.optimize("aot_eager", dynamic=options["dynamic"])(function)
+
+    fresh = first_use._Instead()
+    with faulty("raises"), warnings.catch_warnings(), patch.object(torch, "compile", compile):
+        warnings.simplefilter("ignore")
+        with patch.object(first_use, "instead", fresh):
+            return errors(loss, x, t), len(asked), fresh.works
+
+
+def shortage(_):
+    """Whether a shortage of memory is raised, and the kernels serve afterwards."""
+    loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
+    with faulty("shortage"):
+        step(loss, *tensors("softmax", 2))
+        try:
+            step(loss, x, t)
+        except torch.OutOfMemoryError:
+            with choice.recorded() as passes:
+                loss(*tensors("softmax", 2))
+            return passes[0].operator
+    return "nothing raised"
+
+
+def rank(number, world, store, results):
+    """One of several processes, of which the second has kernels that raise; all compute a synchronised loss."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=number, world_size=world)
+    x, t = tensors("softmax", 4)
+    x, t = x.chunk(world)[number].clone().requires_grad_(), t.chunk(world)[number]
+    with faulty("raises" if number == 1 else ""), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with choice.recorded() as passes, patch.object(first_use.instead, "works", False):
+            value = sync(losskit.DiceCELoss(pool="batch"), gradients="sum")(x, t)
+            value.backward()
+    results.put((number, passes[0].operator, value.item(), x.grad.tolist()))
+    dist.destroy_process_group()
+
+
+def ranks(_, store):
+    """Operator, value and gradient of each rank; and value and gradient of the whole in float64."""
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    each = [context.Process(target=rank, args=(k, 2, store, results)) for k in range(2)]
+    for process in each:
+        process.start()
+    found = sorted(results.get(timeout=120) for _ in each)
+    for process in each:
+        process.join()
+    x, t = tensors("softmax", 4)
+    return found, step(losskit.DiceCELoss(pool="batch"), x.double(), t)
+
+
+def doctored(_, fault):
+    """What `losskit doctor` prints of three forms, and its exit code."""
+    from typer.testing import CliRunner
+
+    from losskit.cli.commands import app
+
+    few = [form for form in devices.forms() if form.layout in ("rows", "one class")][:3]
+    with faulty(fault), patch.object(native, "AVAILABLE", True), patch.object(devices, "forms", lambda: iter(few)):
+        result = CliRunner().invoke(app, ["doctor"], catch_exceptions=False)
+    return result.output, result.exit_code

@@ -1,0 +1,24 @@
+"""Launches that are recorded and not made, of plans whose device is said to be there."""
+
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import triton_builds
+from losskit.ops import first_use, native, triton
+from losskit.ops.triton.plan import DevicePlan
+
+
+@contextmanager
+def stubbed():
+    """The launches of plans, in order: nothing runs, so nothing is compared, and labels are reported late."""
+    first_use.forget()
+    with (
+        triton_builds.recorded() as launches,
+        patch.object(native, "AVAILABLE", False),
+        patch.object(triton, "unavailable", lambda _: ""),
+        patch.object(first_use, "verdict", lambda *_, **__: first_use.Verdict()),
+        patch.object(DevicePlan, "prove", lambda plan, _: setattr(plan, "define", None) or ""),
+        patch("losskit.ops.values.report_problem", lambda *_, **__: None),
+    ):
+        yield launches
+    first_use.forget()

@@ -1,0 +1,131 @@
+"""A whole loss on a device: the definition's numbers, in two launches forward and one backward, and nothing else."""
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+import device_cases
+import losskit
+import triton_builds
+from device_cases import CATALOGUE, VARIANTS, labels
+from launch_cases import stubbed
+
+PLANNED = [("DevicePlan", "")]
+NO_PLAN = {  # served by the operators, or by plain PyTorch
+    "generalized_dice_loss": "its classes are coupled",
+    "nll_loss": "its input holds log-probabilities",
+    "asymmetric_loss": "its terms are formulas",
+    "taylor_cross_entropy_loss": "its terms are formulas",
+}
+
+
+@pytest.mark.parametrize("number", range(len(CATALOGUE)), ids=lambda k: CATALOGUE[k].entry.name)
+def test_losses_of_the_catalogue_equal_the_definition(interpreter, number):
+    value, gradient, served = interpreter(device_cases.of_catalogue, number)
+    assert value < 4e-7
+    assert gradient < 2e-6
+    assert (served == PLANNED) == (CATALOGUE[number].entry.name not in NO_PLAN)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_options_reductions_and_layouts_equal_the_definition(interpreter, name):
+    value, gradient, served = interpreter(device_cases.of_variant, name)
+    assert value < 4e-7
+    assert gradient < 2e-6
+    assert served == PLANNED
+
+
+def test_parts_of_a_sum_have_their_values(interpreter):
+    served, errors, gradient = interpreter(device_cases.parts_of)
+    assert served == PLANNED
+    assert max(errors) < 4e-7
+    assert gradient < 1e-7
+
+
+def test_a_second_derivative_is_that_of_the_definition(interpreter):
+    assert interpreter(device_cases.second_derivative) < 2e-6
+
+
+def test_a_schedule_compiles_nothing_anew(interpreter):
+    errors, compiled = interpreter(device_cases.scheduled)
+    assert max(errors) < 4e-7
+    assert compiled <= 2  # of the sum and of the other loss
+
+
+def test_a_bad_label_and_a_bad_weight_are_reported_by_a_later_call(interpreter):
+    (label, weight), fine = interpreter(device_cases.bad_labels)
+    assert label[0]
+    assert weight[0]
+    assert "target holds the class index 7, but input has 3 classes" in label[1]
+    assert "weight holds a number below 0" in weight[1]
+    for _, message in (label, weight):
+        assert "This is about an earlier call, whose loss was NaN" in message
+    assert fine
+
+
+LAUNCHES = {
+    "sigmoid": (losskit.DiceBCELoss, lambda: labels((2, 1, 64, 64), multilabel=True), ["sigmoid"], ["sigmoid"]),
+    "softmax": (losskit.DiceCELoss, lambda: labels((2, 5, 32, 32)), ["softmax_tile"], ["softmax_tile"]),
+    "three parts": (
+        lambda: losskit.DiceLoss() + 0.5 * losskit.CrossEntropyLoss(class_weight=[1.0] * 5) + losskit.FocalLoss(),
+        lambda: labels((2, 5, 32, 32)), ["softmax_tile"], ["softmax_tile"],
+    ),
+    "many classes": (
+        losskit.CrossEntropyLoss, lambda: labels((2, 300, 64)),
+        ["softmax_positions", "softmax_classes"], ["softmax_positions", "softmax_classes"],
+    ),
+    "many sums": (losskit.CrossEntropyLoss, lambda: labels((4096, 4096)), ["softmax_tile", "reduce"], ["softmax_tile"]),
+}  # fmt: skip
+
+ALLOCATING = {f"aten::{name}" for name in ("empty", "new_empty", "empty_like", "empty_strided", "view", "detach")}
+
+
+@pytest.mark.parametrize("name", LAUNCHES)
+def test_two_launches_forward_and_one_backward_and_no_other_operator(name):
+    """A tile that cannot hold all classes takes one more in each direction, and very many partial sums one more."""
+    make, tensors, forward, backward = LAUNCHES[name]
+    loss, (x, t) = make(), tensors()
+    x.requires_grad_()
+    with stubbed() as launches:
+        loss(x, t).backward()
+        launches.clear()
+        x.grad = None
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            value = loss(x, t)
+        assert [kernel.__name__ for kernel, _, _ in launches] == [*forward, "finish"]
+        launches.clear()
+        one = torch.ones(())
+        with profile(activities=[ProfilerActivity.CPU]) as seen_backward:
+            torch.autograd.grad(value, x, one)
+        assert [kernel.__name__ for kernel, _, _ in launches] == backward
+    for events in (seen, seen_backward):
+        operators = {event.key for event in events.key_averages() if event.key.startswith("aten::")}
+        assert operators <= ALLOCATING
+
+
+def test_a_plan_is_kept_for_a_layout():
+    loss, (x, t) = losskit.DiceCELoss(), labels((2, 5, 32, 32))
+    with stubbed() as launches:
+        for given in (x, x + 1, x[:1], x):
+            loss(given, t[: len(given)])
+        assert len(loss.plans) == 2
+        assert len(launches) == 8
+
+
+@pytest.mark.parametrize("name", ["three parts", "sigmoid", "many classes"])
+@pytest.mark.parametrize("capability", [80, 90])
+def test_the_launches_of_a_plan_compile_for_a_gpu(name, capability):
+    make, tensors, _, _ = LAUNCHES[name]
+    loss, (x, t) = make(), tensors()
+    with stubbed() as launches:
+        loss(x.requires_grad_(), t).backward()
+        for launch in launches:
+            if launch[0].__name__ != "reduce":
+                assert triton_builds.compiled(launch, capability).asm["cubin"]
+
+
+def test_operations_of_formulas_compile_for_a_gpu():
+    loss, (x, t) = losskit.FocalTverskyLoss(gamma=1.37) + losskit.LogCoshDiceLoss(), labels()
+    with stubbed() as launches:
+        loss(x.requires_grad_(), t)
+        assert triton_builds.compiled(launches[-1], 80).asm["cubin"]
