@@ -170,7 +170,7 @@ def planned(
 
     `values` (parts,) receives the values of the parts of a sum, `weights` are theirs where they vary.
     """
-    choice.refused_formula = ""
+    is_recorded = choice.begins_recorded()
     if not serves_plain_code():
         return None
     key = layout_of(input, target, weight, mask)
@@ -195,14 +195,14 @@ def planned(
         if plans.compiled is compiled:  # else another thread has set an option meanwhile
             plans.keep(key, plan)
     if not plan.serves:
-        choice.refused_formula = plan.reason
+        choice.refuse_formula(plan.reason)
         return None
     call = Call(plan, loss, state, input, target, weight, mask)
     call.options, call.values = options, values
     varies = compiled.has_bias or loss.varies or normalizer is not None
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
-    if choice.is_recorded():
+    if is_recorded:
         choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
                       operations=plan.operations)  # fmt: skip
     value: Tensor = plan(call)
