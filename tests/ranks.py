@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ from losskit import (
     LovaszLoss,
     MeanFocalLoss,
     MSELoss,
+    RegionLoss,
     TverskyLoss,
 )
 from losskit.distributed import Gradients, micro_batches, sync
@@ -144,6 +147,17 @@ def whole(name: str, dtype: torch.dtype) -> Outcome:
     return outcome(model, criterion, loss.item())
 
 
+def whole_score(name: str, dtype: torch.dtype) -> float | None:
+    """The score on one machine."""
+    case = CASES[name]
+    criterion: Any = case.criterion()
+    if not has_score(criterion):
+        return None
+    x, *others = batch(case, dtype)
+    score: float = criterion.score(Net(dtype, several=False)(x), *others).item()
+    return score
+
+
 def process(rank: int, size: int, folder: str) -> None:
     """One of several: every case and split, with everything it finds saved."""
     torch.set_num_threads(1)
@@ -188,4 +202,15 @@ def results(name: str, case: Case, dtype: torch.dtype, split: tuple[int, ...], r
     if name in AVERAGED:
         criterion(model(x), *others).backward()
         found["averaged"] = outcome(net, criterion, 0.0)
+    if has_score(criterion):
+        with torch.no_grad():
+            found["score"] = exact.score(net(x), *others).item()
+        again: Any = pickle.loads(pickle.dumps(exact))
+        for twin in (again, copy.deepcopy(exact), copy.copy(exact)):
+            assert twin.group is group
+            assert twin.score(net(x), *others).item() == found["score"]
     return found
+
+
+def has_score(criterion: Any) -> bool:
+    return isinstance(criterion, RegionLoss)

@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch.func import grad, jacrev, jvp, vmap
 
+import losskit
 from cases import CASES, one_each, where
 from domains import accepted
 from inputs import Shape
+from losskit import functional
 
 DIFFERENT = {"class_weight": [0.5, 2.0, 1.0], "smooth": 0.5, "gamma": 1.5, "label_smoothing": 0.1}
 
@@ -120,6 +122,44 @@ def test_exports(case):
         warnings.simplefilter("ignore")
         program = torch.export.export(Model(loss), given.tensors)
     torch.testing.assert_close(program.module()(*given.tensors), loss(*given.tensors))
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize(
+    "criterion", [losskit.DiceLoss() + 0.5 * losskit.FocalLoss(), losskit.LearnedWeights(losskit.DiceCELoss())], ids=str
+)
+def test_sums_export_alone_with_changing_sizes(criterion, by_name):
+    sizes = {0: torch.export.Dim("batch", min=2), 2: torch.export.Dim("length", min=2)}
+    target_sizes = {0: sizes[0], 1: sizes[2]}
+    shapes = {"input": sizes, "target": target_sizes} if by_name else (sizes, target_sizes)
+    program = torch.export.export(criterion, segmented(4, 8), dynamic_shapes=shapes)
+    for other in (segmented(3, 8), segmented(7, 5)):
+        torch.testing.assert_close(program.module()(*other), criterion(*other))
+
+
+def segmented(samples, length):
+    return torch.randn(samples, 3, length), torch.randint(0, 3, (samples, length))
+
+
+def scripted(x: torch.Tensor, target: torch.Tensor):
+    return functional.dice_loss(x, target)
+
+
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        losskit.DiceLoss(),
+        losskit.DiceLoss() + losskit.CrossEntropyLoss(),
+        losskit.CTCLoss(),
+        Model(losskit.FocalLoss()),
+        functional.dice_loss,
+        scripted,
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_torch_jit_script_is_refused(compiled):
+    with pytest.raises(RuntimeError, match=r"torch.jit.script does not compile losses"):
+        torch.jit.script(compiled)
 
 
 # Function transforms

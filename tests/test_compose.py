@@ -32,6 +32,7 @@ from losskit import (
     TopKLoss,
 )
 from losskit.compose import cosine, linear, warmup
+from peers import peer
 
 CE = CrossEntropyLoss
 
@@ -441,6 +442,41 @@ def test_the_step_is_saved() -> None:
         assert copied() == weight()
         copied.step()
         assert copied().item() == pytest.approx(cosine(0.0, 1.0, steps=10)(8))
+
+
+def test_the_step_is_saved_as_a_tensor(tmp_path) -> None:
+    peer("timm")  # which installs safetensors
+    from safetensors.torch import load_file, save_file
+
+    criterion, other = (DiceLoss() + Scheduled(linear(0.0, 1.0, steps=10)) * FocalLoss() for _ in range(2))
+    for _ in range(3):
+        criterion.factors["1"].step()
+    with torch.device("meta"):
+        state = criterion.state_dict()
+    assert all(isinstance(value, Tensor) and not value.is_meta for value in state.values())
+    save_file(state, tmp_path / "criterion.safetensors")
+    other.load_state_dict(load_file(tmp_path / "criterion.safetensors"))
+    assert other.factors["1"]().item() == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_a_schedule_made_without_memory_has_its_value_once_it_has_some(step: int) -> None:
+    with torch.device("meta"):
+        weight = Scheduled(linear(0.5, 1.5, steps=10))
+    for _ in range(step):
+        weight.step()
+    assert weight().is_meta
+    assert weight.to_empty(device="cpu")().item() == pytest.approx(0.5 + step / 10)
+    assert weight.double()().dtype == torch.float64
+    assert weight().item() == 0.5 + step / 10
+
+
+def test_learned_weights_made_without_memory_are_reset() -> None:
+    with torch.device("meta"):
+        learned = LearnedWeights(L1Loss(), MSELoss())
+    learned.to_empty(device="cpu").reset_parameters()
+    assert learned.log_variance.tolist() == [0.0, 0.0]
+    assert learned.log_variance.requires_grad
 
 
 def test_outputs_with_the_lowest_resolution_first_are_refused():

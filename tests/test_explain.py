@@ -1,5 +1,8 @@
 """Which operator serves a loss, in how many passes, and why each other one does not: nothing falls back unnoticed."""
 
+import sys
+import threading
+
 import pytest
 import torch
 
@@ -195,3 +198,45 @@ def test_one_operator_can_be_forced_and_says_why_it_cannot():
     assert (only.operator, only.refused["native"]) == ("reference", "LOSSKIT_BACKEND asks for reference")
     with choice.forced("native"), pytest.raises(RuntimeError, match="native, which does not"):
         functional.dice_loss(X.double(), T)
+
+
+def test_threads_do_not_mix_their_passes():
+    own = losskit.regression_loss(lambda output, target: (output - target).erf()).Module()
+    both = losskit.DiceLoss(pool="batch") + losskit.LovaszLoss()
+    calls = [(losskit.DiceLoss(), (X, T), 1), (own, (X, X.abs()), 1), (both, (X, T), 2)]
+    expected = [str(losskit.explain(criterion, *tensors)) for criterion, tensors, _ in calls]
+    assert len(set(expected)) == 3
+    stop, seen = threading.Event(), [set() for _ in calls]
+
+    def explain(index):
+        criterion, tensors, _ = calls[index]
+        for _ in range(200):
+            found = losskit.explain(criterion, *tensors)
+            seen[index].add((len(found), str(found)))
+
+    def call():
+        while not stop.is_set():
+            for criterion, tensors, _ in calls:
+                criterion(*tensors)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    others = [threading.Thread(target=call), *(threading.Thread(target=explain, args=(i,)) for i in range(3))]
+    try:
+        for thread in others:
+            thread.start()
+        for thread in others[1:]:
+            thread.join()
+    finally:
+        stop.set()
+        others[0].join()
+        sys.setswitchinterval(before)
+    assert seen == [{(count, text)} for (*_, count), text in zip(calls, expected, strict=True)]
+
+
+def test_compiled_code_is_explained():
+    compiled = torch.compile(losskit.DiceLoss(), fullgraph=True, backend="aot_eager")
+    compiled(X, T)
+    for _ in range(2):
+        (only,) = losskit.explain(compiled, X, T)
+        assert only.operator == "native"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
 from losskit import CrossEntropyLoss, DiceLoss, LovaszLoss, TopKLoss
 from losskit.distributed import micro_batches, sync
-from ranks import AVERAGED, CASES, GRADIENTS, Outcome, process, whole
+from ranks import AVERAGED, CASES, GRADIENTS, Outcome, process, whole, whole_score
 
 Found = list[dict[tuple[Any, ...], Any]]
 
@@ -99,6 +102,36 @@ def test_parts_are_those_of_the_whole(found: Found) -> None:
             weights = {"dice": 1.0, "ce": 1.0, "focal": 0.5}
             total = sum(weights[n] * v for n, v in ranks[-1]["parts"].items())
             assert total == pytest.approx(whole(name, dtype)[0], rel=tolerance(dtype)), split
+
+
+def test_the_score_is_that_of_the_whole(found: Found) -> None:
+    scored = set()
+    for name, dtype, split, ranks in cases(found):
+        score = whole_score(name, dtype)
+        for rank in ranks if score is not None else ():
+            assert rank["score"] == pytest.approx(score, rel=tolerance(dtype)), (name, split)
+            scored.add(name)
+    assert scored == {"dice", "dice skip", "dice batch", "dice batch multilabel", "tversky batch sum"}
+    with pytest.raises(TypeError, match="CrossEntropyLoss has no score; losses of regions have one"):
+        sync(CrossEntropyLoss()).score(torch.zeros(1, 3), torch.zeros(1, dtype=torch.long))
+
+
+def test_a_group_that_is_missing_is_named(tmp_path: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/meet", rank=0, world_size=1)
+    try:
+        stored = pickle.dumps(sync(DiceLoss(), dist.new_group([0])))
+        everyone = pickle.loads(pickle.dumps(sync(DiceLoss(), dist.group.WORLD)))
+    finally:
+        dist.destroy_process_group()
+    x, t = torch.randn(2, 3, 4), torch.randint(0, 3, (2, 4))
+    assert everyone(x, t) == DiceLoss()(x, t)
+    criterion = pickle.loads(stored)
+    assert repr(pickle.loads(pickle.dumps(criterion))) == repr(criterion)
+    for twin in (criterion, pickle.loads(pickle.dumps(criterion)), copy.deepcopy(criterion)):
+        with pytest.raises(RuntimeError, match=r"process group '\d+' of ranks \[0\].*Set its `group`"):
+            twin(x, t)
+        twin.group = None
+        assert twin(x, t) == DiceLoss()(x, t)
 
 
 def test_losses_without_sums_say_what_they_do() -> None:

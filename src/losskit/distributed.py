@@ -18,6 +18,7 @@ from losskit.core.loss import Loss
 from losskit.core.options import Configured, option
 from losskit.core.parts import Part, Parts
 from losskit.core.reduction import result_dtype
+from losskit.core.region import RegionLoss
 from losskit.core.sharded import Group, added
 from losskit.core.totals import Counts, Sums, replaced_value
 from losskit.core.wrapped import as_loss
@@ -53,6 +54,15 @@ class Synchronized(Loss):
         self.group = group
         self.__dict__["tensors"] = self.criterion.tensors
 
+    @property
+    def group(self) -> Group:
+        """The processes; None for all. Copies share it, and a pickle names it for the processes that read it."""
+        return self._group.found()
+
+    @group.setter
+    def group(self, group: Group) -> None:
+        self._group = _SharedGroup(group)
+
     def forward(self, *tensors: Any, **arguments: Any) -> Tensor:
         return self.parts(*tensors, **arguments)[0]
 
@@ -75,6 +85,14 @@ class Synchronized(Loss):
             loss = replaced_value(loss, loss, 1 / self.processes)
         return loss, named or Parts({self.criterion.label: Part(loss.detach(), loss.detach())})
 
+    @torch.no_grad()
+    def score(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """The score of the whole, for losses of regions: see `RegionLoss.score`."""
+        if not isinstance(self.criterion, RegionLoss):
+            raise TypeError(f"{self.criterion.name} has no score; losses of regions have one, such as DiceLoss.")
+        sums = added(self.criterion.score_totals(input, target, weight, mask), self.group)
+        return self.criterion.finish_score(sums).to(result_dtype(input))
+
     @property
     def takes_normalizer(self) -> bool:
         takes: bool = self.criterion.takes_normalizer
@@ -88,6 +106,40 @@ class Synchronized(Loss):
     def label(self) -> str:
         label: str = self.criterion.label
         return label
+
+
+class _SharedGroup:
+    """A process group, which itself is neither copied nor pickled: copies share it, a pickle has its name and ranks."""
+
+    def __init__(self, group: Group, name: str = "", ranks: Sequence[int] = ()) -> None:
+        self.group = group
+        self.name = name  # of one that is yet to be found
+        self.ranks = list(ranks)
+
+    def found(self) -> Group:
+        """The group; of one that was pickled, that of the same name and ranks in this process."""
+        if self.name:
+            self.group, self.name = _group_named(self.name, self.ranks), ""
+        return self.group
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedGroup:
+        return _SharedGroup(self.group, self.name, self.ranks)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.group is None or self.group is dist.group.WORLD:
+            return _SharedGroup, (None, self.name, self.ranks)
+        return _SharedGroup, (None, self.group.group_name, dist.get_process_group_ranks(self.group))
+
+
+def _group_named(name: str, ranks: list[int]) -> Group:
+    groups = dist.distributed_c10d._world.pg_names if _initialized() else {}
+    for group, known in groups.items():
+        if known == name and dist.get_process_group_ranks(group) == ranks:
+            return group
+    raise RuntimeError(
+        f"sync: this loss was pickled with the process group {name!r} of ranks {ranks}, which this process does not "
+        "have. Set its `group` to a group of this process, or to None for all processes."
+    )
 
 
 def micro_batches(criterion: Any, model: Callable[[Any], Any], batches: Iterable[Sequence[Any]]) -> Iterator[Tensor]:

@@ -55,7 +55,12 @@ class LearnedWeights(HeadsSum):
         given = {name: as_loss(part) for name, part in parts.items()}
         names = [part.label if name not in named else name for name, part in given.items()]
         self.set_terms([(1.0, part) for part in given.values()], names)
-        self.log_variance = nn.Parameter(torch.zeros(len(given)))
+        self.log_variance = nn.Parameter(torch.empty(len(given)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set every weight to that of the start, as after `to_empty`."""
+        nn.init.zeros_(self.log_variance)
 
     def weights(self) -> list[float | Tensor]:
         weights = torch.exp(-self.log_variance)

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 Schedule = Callable[[int], float]
 
@@ -70,7 +71,8 @@ class Scheduled(nn.Module):
     """A weight that follows a schedule: `DiceLoss() + Scheduled(linear(0, 1, steps=1000)) * FocalLoss()`.
 
     `schedule` is any function of the step that returns a number; `linear`, `cosine` and `warmup` are ready. Call
-    `step()` after each optimizer step. The step is saved in `state_dict`; compiled code sees a new value, not new code.
+    `step()` after each optimizer step. `state_dict` saves the step, as a tensor; compiled code sees a new value, not
+    new code.
     """
 
     value: Tensor
@@ -84,27 +86,35 @@ class Scheduled(nn.Module):
             )
         self.schedule = schedule
         self.register_buffer("value", torch.zeros(()), persistent=False)
-        self.set_extra_state(0)
+        self._go_to(0)
 
     def step(self) -> None:
         """Go to the next step."""
-        self.set_extra_state(self._step + 1)
+        self._go_to(self._step + 1)
 
     def forward(self) -> Tensor:
         return self.value.clone()  # a later step changes the buffer, not what was returned
 
-    def get_extra_state(self) -> int:
-        return self._step
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self._step, device="cpu")  # safetensors stores nothing but tensors
 
-    def set_extra_state(self, state: int) -> None:
-        value = self.schedule(state)
+    def set_extra_state(self, state: Tensor) -> None:
+        self._go_to(int(state))
+
+    def _go_to(self, step: int) -> None:
+        value = self.schedule(step)
         try:
             number = float(value)
         except (TypeError, ValueError):
-            raise TypeError(f"Scheduled: schedule({state}) must return a number; got {value!r}.") from None
-        self._step = state
+            raise TypeError(f"Scheduled: schedule({step}) must return a number; got {value!r}.") from None
+        self._step = step
         with torch.no_grad():
             self.value.fill_(number)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._go_to(self._step)  # `to_empty` leaves memory without a value
+        return self
 
     def __repr__(self) -> str:
         return f"Scheduled({self.schedule!r}, step {self._step})"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from losskit.core import passes
-from losskit.core.binding import bind
+from losskit.core.binding import bind, signature_of_call
 from losskit.core.calls import call, hooked, refuse_normalizer, takes
 from losskit.core.contract import check_tensor
 from losskit.core.errors import nearest
@@ -129,6 +129,8 @@ class WeightedSum(Summable):
         arguments = {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole, **named}
         return self.reduced(*bind(self.name, self.tensors, tensors, arguments), weights=weights, **arguments)
 
+    forward.__signature__ = signature_of_call(("input", "target"), more=True)  # type: ignore[attr-defined]
+
     def reduced(self, *tensors: Any, weights: Sequence[float | Tensor] | None = None, **arguments: Any) -> Tensor:
         """The sum by the registered operators."""
         if is_sharded((*tensors, arguments.get("weight"), arguments.get("mask"))) and not set(arguments) - AT_CALL:
@@ -142,7 +144,9 @@ class WeightedSum(Summable):
         if self.planned and len(tensors) == 2 and arguments.keys() <= {"weight", "mask", "normalizer"}:
             dtype = torch.float64 if getattr(tensors[0], "dtype", None) == torch.float64 else torch.float32
             room = torch.empty(len(self.numbers), dtype=dtype, device=getattr(tensors[0], "device", None))
-            loss = passes.planned(self, *tensors, **arguments, values=room, weights=weights if self.varies else None)
+            weight, mask, normalizer = (arguments.get(name) for name in ("weight", "mask", "normalizer"))
+            known = weights if self.varies else None
+            loss = passes.planned(self, tensors[0], tensors[1], weight, mask, normalizer, values=room, weights=known)
             if loss is not None:
                 return loss, self._named(list(room.unbind()), weights)
         inner: dict[int, Parts] = {}

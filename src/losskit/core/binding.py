@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 from torch import Tensor
 
+from losskit.core.totals import Sums
+
 MISSING: Any = object()  # stands for a tensor that a call leaves out
 
 
@@ -62,3 +64,22 @@ def answering(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def _is(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
+
+
+def signature_of_call(names: tuple[str, ...], *, more: bool = False) -> inspect.Signature:
+    """The signature of a forward of these tensors; with `more`, of any others after them, and of any arguments."""
+    optional = {"weight": Tensor | None, "mask": Tensor | None}
+    by_name = {"normalizer": float | Tensor | None, "whole": Sums | None}
+    either, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    given = keyword if more else either
+    return inspect.Signature(
+        [
+            inspect.Parameter("self", either),
+            *(inspect.Parameter(name, either, annotation=Tensor) for name in names),
+            *([inspect.Parameter("tensors", inspect.Parameter.VAR_POSITIONAL)] if more else []),
+            *(inspect.Parameter(n, given, default=None, annotation=a) for n, a in optional.items()),
+            *(inspect.Parameter(n, keyword, default=None, annotation=a) for n, a in by_name.items()),
+            *([inspect.Parameter("named", inspect.Parameter.VAR_KEYWORD)] if more else []),
+        ],
+        return_annotation=Tensor,
+    )

@@ -220,7 +220,7 @@ def _link_and_target(
         if found not in (same, positions):
             _refuse_shape(owner, given, target, [same, positions])
         return "sigmoid", target.unsqueeze(1) if found == positions else target
-    if found == same:
+    if len(found) == len(same) and found == same:  # tuples of different lengths compare sizes too: a guard in exports
         return always or _chosen(owner, given, target, mode), target
     if always == "sigmoid":
         _refuse_shape(owner, given, target, [same])

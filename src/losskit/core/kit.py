@@ -32,7 +32,7 @@ from losskit.core.forms import (
 )
 from losskit.core.labels import ModeOptions
 from losskit.core.logits import LogitsLoss
-from losskit.core.loss import Loss
+from losskit.core.loss import NO_SCRIPT, Loss
 from losskit.core.means import MeanLoss, RegressionLoss
 from losskit.core.options import signature_of
 from losskit.core.region import RegionLoss
@@ -71,6 +71,7 @@ def _function(cls: Any) -> Any:
     function.__doc__ = cls.__doc__
     function.__signature__ = signature_of(cls.options, at_call)  # type: ignore[attr-defined]
     function.Module = cls  # type: ignore[attr-defined]
+    function.__script_unsupported = NO_SCRIPT  # type: ignore[attr-defined] # which torch.jit.script looks for
     return function
 
 

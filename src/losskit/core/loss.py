@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.core import catalogue, passes
-from losskit.core.binding import MISSING, bind, refuse_missing, refuse_named
+from losskit.core.binding import MISSING, bind, refuse_missing, refuse_named, signature_of_call
 from losskit.core.contract import check_tensor, elementwise
 from losskit.core.domains import Reduction
 from losskit.core.options import Configured, option
@@ -22,6 +22,10 @@ from losskit.ops.inputs import computing_dtype, summing_dtype
 
 Weight = float | Tensor | nn.Module
 
+NO_SCRIPT = (
+    "losskit: torch.jit.script does not compile losses, whose options are Python objects. Use torch.compile, "
+    "torch.export.export, or script the model alone and call the loss outside it."
+)
 
 _FORMULAS = ("per_element", "values")  # methods whose parameters are the tensors of a call
 
@@ -55,24 +59,8 @@ def _forward_of(names: tuple[str, ...]) -> Any:
             refuse_named(self, names, [name for name in arguments if name not in AT_CALL])
         return self.reduced(*tensors, **arguments)
 
-    forward.__signature__ = _signature_of_call(names)  # type: ignore[attr-defined]
+    forward.__signature__ = signature_of_call(names)  # type: ignore[attr-defined]
     return forward
-
-
-def _signature_of_call(names: tuple[str, ...]) -> inspect.Signature:
-    """The signature of a forward of these tensors."""
-    optional = {"weight": Tensor | None, "mask": Tensor | None}
-    by_name = {"normalizer": float | Tensor | None, "whole": Sums | None}
-    either, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-    return inspect.Signature(
-        [
-            inspect.Parameter("self", either),
-            *(inspect.Parameter(name, either, annotation=Tensor) for name in names),
-            *(inspect.Parameter(n, either, default=None, annotation=a) for n, a in optional.items()),
-            *(inspect.Parameter(n, keyword, default=None, annotation=a) for n, a in by_name.items()),
-        ],
-        return_annotation=Tensor,
-    )
 
 
 def _selected(tensors: Sequence[Tensor], mask: Tensor | None) -> Sequence[Tensor]:
@@ -179,6 +167,10 @@ class Loss(Configured):
         """Whether `normalizer=` of a sum that it is a part of can replace its denominator, a number of elements."""
         return False
 
+    def __prepare_scriptable__(self) -> Any:
+        """What torch.jit.script calls first."""
+        raise RuntimeError(NO_SCRIPT)
+
     def require_summable(self) -> None:
         """Raise what the loss does instead, where it has no sums that add."""
         if not self.summable:
@@ -283,7 +275,7 @@ class Summable(Loss):
             refuse_missing(self.name, ("input", "target"), missing)
         return self.reduced(input, target, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
-    forward.__signature__ = _signature_of_call(("input", "target"))  # type: ignore[attr-defined]
+    forward.__signature__ = signature_of_call(("input", "target"))  # type: ignore[attr-defined]
 
     # What a plan depends on besides the tensors: see losskit.core.passes.
     def plan_state(self) -> Any:

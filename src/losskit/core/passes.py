@@ -173,7 +173,7 @@ def planned(
 
     `values` (parts,) receives the values of the parts of a sum, `weights` are theirs where they vary.
     """
-    choice.refused_formula = ""
+    is_recorded = choice.begins_recorded()
     if not serves_plain_code():
         return None
     if pending():
@@ -200,14 +200,21 @@ def planned(
         if plan.lasts and plans.compiled is compiled:  # else another thread has set an option meanwhile
             plans.keep(key, plan)
     if not plan.serves:
-        choice.refused_formula = plan.reason
+        choice.refuse_formula(plan.reason)
         return None
     call = Call(plan, loss, state, input, target, weight, mask)
     call.options, call.values = options, values
     varies = compiled.has_bias or loss.varies or normalizer is not None
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
-    return _called(plan, call, key, plans)
+    if plan.define is not None and not _proven(plan, call, key, plans):
+        return None  # the registered operators serve after all
+    value: Tensor | None = plan(call)
+    if is_recorded and value is not None:
+        with choice.noting(plan.note):
+            choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
+                          operations=plan.operations)  # fmt: skip
+    return value
 
 
 def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Sequence[float | Tensor] | None) -> bool:
@@ -312,21 +319,10 @@ def _made_on_device(
     return made
 
 
-def _called(plan: Any, call: Call, key: Any, plans: Plans) -> Tensor | None:
-    """The value of a plan; None where the registered operators serve after all."""
-    if plan.define is not None and not _proven(plan, call, key, plans):
-        return None
-    value: Tensor | None = plan(call)
-    if value is not None and choice.is_recorded():
-        with choice.noting(plan.note):
-            choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
-                          operations=plan.operations)  # fmt: skip
-    return value
-
-
 def _proven(plan: Any, call: Call, key: Any, plans: Plans) -> bool:
     """Whether a plan on a device computes what plain PyTorch does; kept where that is known."""
-    problem = choice.refused_formula = plan.prove(call)
+    problem = plan.prove(call)
+    choice.refuse_formula(problem)
     if problem not in (first_use.NOT_COMPARED, first_use.NOTHING_TO_COMPARE):
         plans.keep(key, Unserved(problem) if problem else plan)
     return not problem

@@ -15,7 +15,7 @@ from losskit.core.errors import check_returned
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
 from losskit.core.options import option
 from losskit.core.passes import Watching
-from losskit.core.reduction import check_size, divide
+from losskit.core.reduction import check_size, divide, result_dtype
 from losskit.core.totals import Recorder, Sums, Totals, neutral
 from losskit.ops.agreement import check_tape
 from losskit.ops.captured import exact, values_read
@@ -231,8 +231,23 @@ class RegionLoss(RegionOptions, LabelLoss):
 
         A class that is neither there nor predicted scores 1. Averaged over pairs as the loss is.
         """
-        inputs = self.parse(input, target, weight, mask)
-        columns = self._columns_of(harden(inputs))
+        return self.finish_score(self.score_totals(input, target, weight, mask)).to(result_dtype(input))
+
+    @torch.no_grad()
+    def score_totals(
+        self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> Sums:
+        """The sums of this batch's score; add those of other batches and `finish_score` them."""
+        columns = self._columns_of(harden(self.parse(input, target, weight, mask)))
+        return Sums(**columns) if self.pools else self._scores(columns)
+
+    def finish_score(self, sums: Sums) -> Tensor:
+        """The score from its sums."""
+        scores = self._scores({name: sums[name] for name in sums.names()}) if self.pools else sums
+        return divide(scores["numerator"], scores["denominator"], self.empty, self.name)
+
+    def _scores(self, columns: dict[str, Tensor]) -> Sums:
+        """The sum of the scores of the regions that count, and their number."""
         counts = self._counts(columns)
         nothing = (columns["target"] == 0) & (columns["pred"] == 0)
         if self.absent == "skip":
@@ -241,7 +256,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         value = torch.where(nothing, 1.0, value)
         weights = self.class_weights(value)
         share = counts.to(value.dtype) if weights is None else torch.where(counts, weights, 0.0)
-        return divide((value * share).sum(), share.sum(), self.empty, self.name).to(inputs.input.dtype)
+        return Sums(numerator=(value * share).sum(), denominator=share.sum())
 
     def score_formula(self, total: Totals) -> Tensor:
         """The hard metric of each region, (..., C)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,10 +48,12 @@ class PassRecord:
         return f"{self.operator} for {self.owner}: {self.sums} sums a class{tapes}{gradient}{reasons}{plain}{note}"
 
 
-refused_formula = ""  # why the formula of the last call is no program, for `explain`
+refused_formula = ""  # why the formula of the last recorded call is no program
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # then Triton may serve the CPU too
 _recorded: list[PassRecord] | None = None
+_recording = threading.RLock()  # one thread records at a time
+_recorder = 0  # which
 _note = ""
 if _forced and _forced not in OPERATORS:
     raise ValueError(f"LOSSKIT_BACKEND is {_forced!r}; it names the operator that must serve: {', '.join(OPERATORS)}.")
@@ -73,25 +76,44 @@ def is_forced() -> bool:
 
 
 def is_recorded() -> bool:
-    """Whether passes are being recorded."""
-    return _recorded is not None
+    """Whether the passes of this thread are being recorded. Compiled code cannot tell threads apart."""
+    return _recorded is not None and (torch.compiler.is_compiling() or threading.get_ident() == _recorder)
+
+
+def begins_recorded() -> bool:
+    """Whether the passes of a call that begins are recorded; what the call before refused is forgotten."""
+    if _recorded is None or not is_recorded():
+        return False
+    refuse_formula("")
+    return True
+
+
+def refuse_formula(reason: str) -> None:
+    """Record why the formula of this call is no program."""
+    global refused_formula
+    if is_recorded():
+        refused_formula = reason
 
 
 @contextmanager
 def recorded() -> Iterator[list[PassRecord]]:
-    """A list of the passes taken inside the context."""
-    global _recorded, refused_formula
-    before, _recorded, refused_formula = _recorded, [], ""
-    try:
-        yield _recorded
-    finally:
-        _recorded = before
+    """A list of the passes that this thread takes inside the context."""
+    global _recorded, _recorder, refused_formula
+    with _recording:
+        before, _recorded, _recorder, refused_formula = _recorded, [], threading.get_ident(), ""
+        try:
+            yield _recorded
+        finally:
+            _recorded = before
 
 
 @contextmanager
 def noting(note: str) -> Iterator[None]:
     """Say of the passes recorded inside what was done to their tensors before."""
     global _note
+    if not is_recorded():
+        yield
+        return
     before, _note = _note, note or _note
     try:
         yield
@@ -101,7 +123,7 @@ def noting(note: str) -> Iterator[None]:
 
 def serving(inputs: Inputs, planned: KernelColumns | None, sums: int, *, pooled: bool) -> tuple[Operator, bool]:
     """The operator for these sums, the reference wherever no fused one can compute them; and whether kernels failed."""
-    named = _recorded is not None or _forced
+    named = bool(_forced) or is_recorded()
     alone: Operator = "native" if inputs.input.device.type == "cpu" else "triton"
     reasons = {name: refusal(name, inputs, planned) for name in (FUSED if named or _INTERPRETED else (alone,))}
     tried = first_use.Verdict()
@@ -136,7 +158,7 @@ def choose(
                 f"{owner}: LOSSKIT_BACKEND asks for {forced_}, which does not serve: {reasons[forced_]}."
             )
         chosen = forced_ if forced_ in reasons else "reference"
-    if _recorded is not None:
+    if _recorded is not None and is_recorded():
         refused = {str(name): reason for name, reason in reasons.items() if reason}
         if chosen == "reference" and not all(reasons.values()):
             refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
