@@ -207,13 +207,9 @@ def planned(
     varies = compiled.has_bias or loss.varies or normalizer is not None
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
-    if plan.define is not None and not _proven(plan, call, key, plans):
-        return None  # the registered operators serve after all
+    if is_recorded or plan.define is not None:
+        return _called(plan, call, key, plans)
     value: Tensor | None = plan(call)
-    if is_recorded and value is not None:
-        with choice.noting(plan.note):
-            choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
-                          operations=plan.operations)  # fmt: skip
     return value
 
 
@@ -317,6 +313,18 @@ def _made_on_device(
 
     made.define, made.lasts = define, False
     return made
+
+
+def _called(plan: Any, call: Call, key: Any, plans: Plans) -> Tensor | None:
+    """The value of a plan on a device, or of a recorded call; None where the registered operators serve after all."""
+    if plan.define is not None and not _proven(plan, call, key, plans):
+        return None
+    value: Tensor | None = plan(call)
+    if value is not None and choice.is_recorded():
+        with choice.noting(plan.note):
+            choice.choose(plan.owner, plan.columns, plan.reasons, gradient_in_forward=plan.gradient_in_forward,
+                          operations=plan.operations)  # fmt: skip
+    return value
 
 
 def _proven(plan: Any, call: Call, key: Any, plans: Plans) -> bool:
