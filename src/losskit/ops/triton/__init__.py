@@ -24,21 +24,26 @@ def unavailable(input: Tensor) -> str:
     """Why it cannot run here, or nothing."""
     if input.device.type != "cuda" and not (input.device.type == "cpu" and interpreted()):
         return f"the input is on {input.device.type}"
-    version = _version()
-    if version is None:
-        return "Triton is not installed"
-    if version < LEAST:
-        return f"Triton is {'.'.join(map(str, version))}, older than {'.'.join(map(str, LEAST))}"
-    return ""
+    return missing()
 
 
 @lru_cache(maxsize=1)
-def _version() -> tuple[int, ...] | None:
+def missing() -> str:
+    """Why no input can be served, or nothing."""
+    found = version()
+    if found is None:
+        return "Triton is not installed"
+    if tuple(int(part) for part in found.split("+")[0].split(".")[:2]) < LEAST:
+        return f"Triton is {found}, older than {'.'.join(map(str, LEAST))}"
+    return ""
+
+
+def version() -> str | None:
+    """The version of Triton that is installed."""
     try:
-        found = importlib.metadata.version("triton")
+        return importlib.metadata.version("triton")
     except importlib.metadata.PackageNotFoundError:
         return None
-    return tuple(int(part) for part in found.split("+")[0].split(".")[:2])
 
 
 def run(
