@@ -17,7 +17,7 @@ FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-Wall", 
 
 
 class Kernels(build_ext):
-    """Without a compiler the package installs all the same."""
+    """Without a compiler the package installs all the same, and without the library of an earlier build."""
 
     def build_extension(self, ext: Extension) -> None:
         try:
@@ -27,6 +27,7 @@ class Kernels(build_ext):
             ext.include_dirs.append(self.build_temp)
             super().build_extension(ext)
         except Exception as error:  # noqa: BLE001 - each toolchain fails in its own way
+            Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
             print(
                 f"losskit: the C kernels were not built ({error}), so the plain PyTorch operators serve: the same "
                 "numbers, slower. Install a C compiler (gcc or clang) and install losskit again to have them.",

@@ -74,10 +74,8 @@ def main() -> int:
     parser.add_argument("--targets", default=",".join(TARGETS), help="architectures, as in sm_90,gfx942")
     parser.add_argument("--forms", type=int, help="only so many forms, and losses")
     arguments = parser.parse_args()
-    version = triton.version()
-    if version is None or version < triton.LEAST:
-        here = "it is not installed" if version is None else f"it is {'.'.join(map(str, version))}"
-        sys.stderr.write(f"benchmarks/compile_gpu.py needs Triton {'.'.join(map(str, triton.LEAST))}; {here}.\n")
+    if missing := triton.missing():
+        sys.stderr.write(f"benchmarks/compile_gpu.py needs Triton {'.'.join(map(str, triton.LEAST))}: {missing}.\n")
         return 2
     import triton_builds
 

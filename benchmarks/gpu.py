@@ -271,7 +271,7 @@ def main() -> int:
     about = {
         "device": name,
         "torch": torch.__version__,
-        "triton": ".".join(map(str, triton.version() or ())),
+        "triton": triton.version() or "",
         "commit": commit(),
         "copy_GB_per_s": round(speed / 1e6),
     }

@@ -16,6 +16,7 @@ from cases import ENTRIES
 from losskit.cli.commands import app
 from losskit.core.catalogue import Entry, find, names_of, short_name
 from losskit.figures.tex import prose, readable
+from losskit.ops import native
 
 
 def run(*arguments: str) -> Result:
@@ -194,7 +195,10 @@ def test_the_installed_command_without_a_terminal() -> None:
     command = Path(sys.executable).with_name("losskit")
     result = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=120)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith(f"losskit {losskit.__version__} (torch {torch.__version__}")
+    first, cpu, gpu = result.stdout.splitlines()
+    assert first.startswith(f"losskit {losskit.__version__} (torch {torch.__version__}")
+    assert cpu == f"on the CPU: native (C kernels, {native.level()})"
+    assert gpu.startswith(("on the GPU: triton (Triton ", "on the GPU: reference (plain PyTorch), Triton is"))
 
 
 def test_a_pipe_gets_whole_lines_without_colour() -> None:
@@ -214,12 +218,12 @@ def test_a_terminal_without_greek_letters() -> None:
 @pytest.mark.parametrize(
     ("without", "arguments", "said"),
     [
-        ("typer rich", ["list"], 'needs typer and rich: pip install "losskit[cli]"'),
-        ("matplotlib", ["plot", "dice"], 'pip install "losskit[compare]"'),
-        ("sklearn scipy jinja2", ["compare", "--blocks", "1"], 'pip install "losskit[compare]"'),
+        ("typer rich", ["list"], "needs typer and rich: run `pip install .` in a checkout"),
+        ("matplotlib", ["plot", "dice"], 'Plots need matplotlib: run `pip install ".[compare]"` in a checkout'),
+        ("sklearn scipy jinja2", ["compare", "--blocks", "1"], 'run `pip install ".[compare]"` in a checkout'),
     ],
 )
-def test_a_missing_extra_is_named(without: str, arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(without: str, arguments: list[str], said: str, tmp_path: Path) -> None:
     result = process(*arguments, without=without)
     assert result.returncode != 0
     assert said in result.stderr

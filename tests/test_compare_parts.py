@@ -75,7 +75,7 @@ def test_a_bad_call_says_what_to_do(given, said, tmp_path):
 
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr(user_input, "EXTRAS", ("json", "no_such_package"))
-    with pytest.raises(ImportError, match=r'needs no_such_package: pip install "losskit\[compare\]"'):
+    with pytest.raises(ImportError, match=r'needs no_such_package: run `pip install "\.\[compare\]"`'):
         comparison.compare()
 
 

@@ -272,10 +272,10 @@ def test_where_it_does_not_serve_it_says_why(monkeypatch):
         return look
 
     for found, reason in (("2.1.0", "Triton is 2.1, older than 3.4"), (None, "Triton is not installed")):
-        triton.version.cache_clear()
+        triton.missing.cache_clear()
         monkeypatch.setattr(importlib.metadata, "version", version(found))
         assert triton.unavailable(here) == reason
-    triton.version.cache_clear()
+    triton.missing.cache_clear()
 
 
 def test_the_benchmark_refuses_where_there_is_no_gpu():

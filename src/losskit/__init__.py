@@ -192,3 +192,9 @@ else:
         else:
             raise AttributeError(f"module 'losskit' has no attribute {name!r}")
         return found
+
+    def __dir__():
+        """What is public."""
+        public = {"check", "compare", "compose", "distributed", "functional", "__version__"}
+        named = {n for n, v in globals().items() if callable(v) and not n.startswith("_")}
+        return sorted(public | named)

@@ -25,6 +25,8 @@ from losskit.core.catalogue import Entry, entries, find, names_of, short_name
 from losskit.core.errors import nearest
 from losskit.core.loss import Loss
 from losskit.figures.tex import prose, readable
+from losskit.ops.choice import serving_here
+from losskit.version import INSTALL_COMPARE
 
 
 class Commands(typer.core.TyperGroup):
@@ -53,6 +55,7 @@ app = typer.Typer(
 def _version(asked: bool) -> None:
     if asked:
         print(f"losskit {losskit.__version__} (torch {torch.__version__}, Python {platform.python_version()})")
+        print(*(f"on the {device}: {operator}" for device, operator in serving_here().items()), sep="\n")
         raise typer.Exit
 
 
@@ -247,13 +250,17 @@ app.command("doctor")(doctor)
 
 
 def needs_more() -> None:
-    """Train with several losses on the same data and rank them. Needs more: pip install "losskit[compare]"."""
-    _stop('compare needs more packages: pip install "losskit[compare]"', 1)
+    """Stand for `compare` where its packages are missing."""
+    _stop(f"compare needs more packages: {INSTALL_COMPARE}.", 1)
 
 
 try:
     from losskit.experiment.command import compare
 except ModuleNotFoundError:
-    app.command("compare", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(needs_more)
+    app.command(
+        "compare",
+        help=f"Train with several losses on the same data and rank them. Needs more packages: {INSTALL_COMPARE}.",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(needs_more)
 else:
     app.command("compare")(compare)

@@ -1,4 +1,4 @@
-"""How losskit speaks: one warning class, and the nearest known name for a misspelt one."""
+"""How losskit speaks: its warning, and the nearest known name for a misspelt one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+from losskit.ops.native import LosskitWarning as LosskitWarning
+
 _WIDEST = 100  # characters of a value in a message
-
-
-class LosskitWarning(UserWarning):
-    """Something losskit does that its caller may not expect."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

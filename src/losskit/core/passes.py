@@ -194,11 +194,7 @@ def planned(
         key += tuple([None if tensor is None else layout_of_option(tensor, input.device) for tensor in options])
         if False in key[-len(options) :]:
             return None
-    plan: Any = plans.get(key)
-    if plan is None:
-        plan = _made(loss, input, target, weight, mask, options, compiled.watched)
-        if plan.lasts and plans.compiled is compiled:  # else another thread has set an option meanwhile
-            plans.keep(key, plan)
+    plan: Any = plans.get(key) or _new(plans, compiled, key, loss, input, target, weight, mask, options)
     if not plan.serves:
         choice.refuse_formula(plan.reason)
         return None
@@ -211,6 +207,14 @@ def planned(
         return _called(plan, call, key, plans)
     value: Tensor | None = plan(call)
     return value
+
+
+def _new(plans: Plans, compiled: Compiled, key: Any, loss: Any, *tensors: Any) -> Any:
+    """The plan of a layout, kept from now on."""
+    plan = _made(loss, *tensors, compiled.watched)
+    if plan.lasts and plans.compiled is compiled:  # else another thread has set an option meanwhile
+        plans.keep(key, plan)
+    return plan
 
 
 def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Sequence[float | Tensor] | None) -> bool:

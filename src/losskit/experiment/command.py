@@ -15,6 +15,7 @@ from losskit.experiment.tasks.task import InputError
 from losskit.experiment.tour import tour
 from losskit.experiment.verdict import about_numbers
 from losskit.experiment.words import digits, gain
+from losskit.version import INSTALL_COMPARE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -209,7 +210,7 @@ def compare(
         )
     except (InputError, ImportError) as error:
         needed = error.name if isinstance(error, ModuleNotFoundError) else None
-        said = f'needs {needed}: pip install "losskit[compare]"' if needed else error
+        said = f"needs {needed}: {INSTALL_COMPARE}." if needed else error
         typer.echo(f"losskit compare: {said}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:

@@ -13,6 +13,7 @@ from losskit.experiment.tasks import Request as Wanted
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import InputError, Task
 from losskit.experiment.tuning import grid
+from losskit.version import INSTALL_COMPARE
 
 EXTRAS = ("cloudpickle", "jinja2", "joblib", "matplotlib", "PIL", "scipy", "skimage", "sklearn")
 
@@ -20,7 +21,7 @@ EXTRAS = ("cloudpickle", "jinja2", "joblib", "matplotlib", "PIL", "scipy", "skim
 def require_extras() -> None:
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(f'losskit compare needs {", ".join(missing)}: pip install "losskit[compare]"')
+        raise ImportError(f"losskit compare needs {', '.join(missing)}: {INSTALL_COMPARE}.")
 
 
 def check_numbers(numbers: Mapping[str, float | None]) -> None:

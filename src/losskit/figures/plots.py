@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from losskit.core.wrapped import as_loss
 from losskit.figures.curves import Criterion, Curve, View, curves_together, view_of
+from losskit.version import INSTALL_COMPARE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ def figure(criteria: Mapping[str, Criterion] | Iterable[Criterion] | Criterion, 
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise ModuleNotFoundError('Plots need matplotlib: pip install "losskit[compare]"') from None
+        raise ModuleNotFoundError(f"Plots need matplotlib: {INSTALL_COMPARE}.") from None
 
     if isinstance(criteria, Mapping):
         labelled = dict(criteria)

@@ -23,6 +23,7 @@ FUSED: tuple[Operator, ...] = ("native", "triton")
 OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
 NO_DIFFERENCES = "Triton kernels take labels, not differences"
 OWN_FORMULA = "a term is a formula of the loss's own"
+NOT_BUILT = "the C kernels were not built when losskit was installed"
 READ = frozenset(native.TYPES)  # the dtypes of targets, weights and masks that the kernels read
 
 
@@ -207,13 +208,27 @@ def refuse_tracing() -> bool:
     )
 
 
+def serving_here() -> dict[str, str]:
+    """What computes the passes of tensors on the CPU and on the GPU of this machine, in words."""
+    from losskit.ops import triton
+
+    forced = f", since LOSSKIT_BACKEND={_forced}" if _forced else ""
+    kernels = f"native (C kernels, {native.level()})" if native.AVAILABLE else f"reference (plain PyTorch), {NOT_BUILT}"
+    reason = triton.missing()
+    gpu = f"reference (plain PyTorch), {reason}" if reason else f"triton (Triton {triton.version()})"
+    found = {"CPU": kernels, "GPU": gpu if torch.cuda.is_available() else f"{gpu}; PyTorch finds no GPU here"}
+    return {device: f"{_forced}{forced}" if _forced else operator for device, operator in found.items()}
+
+
 def unavailable(operator: Operator, input: Tensor) -> str:
     """Why a fused operator cannot run on this device, or an empty string."""
     if operator == "native":
         if input.device.type != "cpu":
             return f"the input is on {input.device.type}"
         refuse_tracing()
-        return "" if native.AVAILABLE else "the C kernels were not built when losskit was installed"
+        if not (native.AVAILABLE or _forced or torch.compiler.is_compiling()):
+            native.warn_missing()
+        return "" if native.AVAILABLE else NOT_BUILT
     from losskit.ops import triton
 
     return triton.unavailable(input)

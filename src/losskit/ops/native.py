@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import warnings
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,23 @@ OTHER_VERSION = (
     f"losskit: the compiled kernels, {_PATH}, are of another version than the Python files that call them. Run "
     "`pip install .` again where losskit was installed from."
 )
+LEVELS = ("plain C", "AVX2", "AVX-512")
 NO_MEMORY = "losskit: the kernels found no memory for a tile or for partial sums; nothing was computed."
+
+
+class LosskitWarning(UserWarning):
+    """Something losskit does that its caller may not expect."""
+
+
+@cache
+def warn_missing() -> None:
+    """Warn, once a process, that there are no compiled kernels."""
+    warnings.warn(MISSING, LosskitWarning, stacklevel=2)
+
+
+def level() -> str:
+    """The instructions that the kernels use here."""
+    return LEVELS[library().losskit_level(-1)]
 
 
 @lru_cache(maxsize=1)

@@ -25,22 +25,26 @@ def unavailable(input: Tensor) -> str:
     """Why it cannot run here, or nothing."""
     if input.device.type != "cuda" and not (input.device.type == "cpu" and interpreted()):
         return f"the input is on {input.device.type}"
-    found = version()
-    if found is None:
-        return "Triton is not installed"
-    if found < LEAST:
-        return f"Triton is {'.'.join(map(str, found))}, older than {'.'.join(map(str, LEAST))}"
-    return ""
+    return missing()
 
 
 @lru_cache(maxsize=1)
-def version() -> tuple[int, ...] | None:
-    """Triton's, its first two numbers; None where it is not installed."""
+def missing() -> str:
+    """Why no input can be served, or nothing."""
+    found = version()
+    if found is None:
+        return "Triton is not installed"
+    if tuple(int(part) for part in found.split("+")[0].split(".")[:2]) < LEAST:
+        return f"Triton is {found}, older than {'.'.join(map(str, LEAST))}"
+    return ""
+
+
+def version() -> str | None:
+    """The version of Triton that is installed."""
     try:
-        found = importlib.metadata.version("triton")
+        return importlib.metadata.version("triton")
     except importlib.metadata.PackageNotFoundError:
         return None
-    return tuple(int(part) for part in found.split("+")[0].split(".")[:2])
 
 
 def run(
