@@ -1,5 +1,7 @@
 """Losses on a device: in Triton's interpreter, where the CPU stands for one, or with launches that are counted."""
 
+import math
+import re
 import warnings
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
@@ -16,8 +18,10 @@ from losskit.core.algebra import WeightedSum
 from losskit.core.classification import ClassificationLoss
 from losskit.core.region import RegionLoss
 from losskit.ops import first_use, native, operators, passes, reference, values
+from losskit.ops.interpret import registers_of
+from losskit.ops.tape import Operation, Tape
 from losskit.ops.triton import launch as launching
-from losskit.ops.triton import plan
+from losskit.ops.triton import plan, source
 from losskit.ops.triton.kernels import printed
 from triton_cases import loss_of
 
@@ -235,3 +239,45 @@ def bad_labels(_):
             value = loss(x, t)
             losskit.flush_errors()
         return said, bool(value.isfinite())
+
+
+LINE = (-math.inf, -30.0, -2.5, -1.0, -0.3, -1e-9, -0.0, 0.0, 1e-12, 0.4, 1.0, 2.0, 3.7, 25.0, math.inf, math.nan)
+
+
+def operations_beside_pytorch(_, names):
+    """Operations, by name, of which value or derivative is not PyTorch's at some points."""
+    wrong = []
+    for name in names:
+        unary = "b" not in re.findall(r"\{(\w)\}", source.VALUES[name])
+        tape = Tape(3, (Operation(name, 0, 1, 2),))
+        formula = source.Formula(tape, ["a", "b", "c"], "r", source.Numbers())
+        lines, by = formula.derivative("g")
+        text = "\n".join([
+            "@triton.jit", "def evaluate(points, found, SIZE: tl.constexpr):", "    at = tl.arange(0, SIZE)",
+            *(f"    {x} = tl.load(points + {k} * SIZE + at)" for k, x in enumerate("abc")),
+            "    g = tl.full((SIZE,), 0.7, tl.float64)", *source.indented([*formula.lines, *lines], 1),
+            f"    tl.store(found + at, {formula.value})",
+            *(f"    tl.store(found + {k + 1} * SIZE + at, {each})" for k, each in enumerate(by) if each), "",
+        ])  # fmt: skip
+        line = torch.tensor(LINE, dtype=torch.float64)
+        points = torch.stack([p.reshape(-1) for p in torch.meshgrid(line, line, indexing="ij")])
+        points = torch.cat([points, points[1:].roll(5, 1)])
+        if name == "power":  # of which the exponent is a constant
+            points[1] = points[1].nan_to_num(2.0, 0.5, -1.5)
+        found = torch.zeros(4, points.shape[1], dtype=torch.float64)
+        printed.compiled("evaluate", text)[(1,)](points, found, SIZE=points.shape[1])
+        inputs = [p.clone().requires_grad_() for p in points]
+        value = registers_of(tape.operations, inputs)[-1]
+        slopes = (None,) * 3
+        if value.requires_grad:
+            slopes = torch.autograd.grad(value, inputs, torch.full_like(value, 0.7), allow_unused=True)
+        for k, exact in enumerate((value.detach(), *slopes)):
+            exact = torch.zeros_like(found[k]) if exact is None else exact
+            if (k > 1 and (unary or name == "power")) or (k > 0 and not by[k - 1] and not exact.any()):
+                continue
+            close = (found[k] == exact) | (found[k].isnan() & exact.isnan())
+            close |= (found[k] - exact).abs() <= 1e-13 * exact.abs() + 1e-300
+            if not close.all():
+                at = (~close).nonzero()[0].item()
+                wrong.append((name, k, points[:, at].tolist(), found[k][at].item(), exact[at].item()))
+    return wrong

@@ -9,6 +9,7 @@ import losskit
 import triton_builds
 from device_cases import CATALOGUE, VARIANTS, labels
 from launch_cases import stubbed
+from losskit.ops.triton.source import VALUES
 
 PLANNED = [("DevicePlan", "")]
 NO_PLAN = {  # served by the operators, or by plain PyTorch
@@ -61,6 +62,11 @@ def test_a_bad_label_and_a_bad_weight_are_reported_by_a_later_call(interpreter):
     for _, message in (label, weight):
         assert "This is about an earlier call, whose loss was NaN" in message
     assert fine
+
+
+def test_each_operation_of_a_formula_and_its_derivative_are_pytorchs(interpreter):
+    """At ties, zeros, infinities and NaN."""
+    assert not interpreter(device_cases.operations_beside_pytorch, list(VALUES))
 
 
 LAUNCHES = {

@@ -46,7 +46,8 @@ def power(a, b):
     found = tl.where(size == 0.0, tl.where(b > 0.0, 0.0, float("inf")), found)
     whole = tl.floor(b) == b
     odd = whole & (tl.floor(b * 0.5) * 2.0 != b)
-    found = tl.where(a < 0.0, tl.where(odd, -found, tl.where(whole, found, float("nan"))), found)
+    some = whole | (size == float("inf"))  # of a negative number
+    found = tl.where(a < 0.0, tl.where(odd, -found, tl.where(some, found, float("nan"))), found)
     return tl.where((b == 0.0) | (a == 1.0), 1.0, found)
 
 
@@ -85,8 +86,8 @@ def most(a, b):
 
 @triton.jit
 def chosen(a, b, g):
-    """What of g an extremum passes on to the operand that equals it, a before b; half to each where both do."""
-    return tl.where(a == b, 0.5 * g, tl.where(a < b, g, 0.0))
+    """What of g the minimum of a and b passes on to a: half where both are equal."""
+    return tl.where(a == b, 0.5 * g, tl.where(a > b, 0.0, g))
 
 
 @triton.jit
