@@ -58,6 +58,7 @@ def faulty(fault):
         patch.object(plan, "launch", at_fault),
         patch.object(Work, "run", lying),
         patch.object(native, "AVAILABLE", False),
+        patch.object(native, "warn_missing", lambda: None),
         patch.object(first_use, "LIMIT", limit),
     ):
         yield

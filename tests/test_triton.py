@@ -271,7 +271,7 @@ def test_where_it_does_not_serve_it_says_why(monkeypatch):
 
         return look
 
-    for found, reason in (("2.1.0", "Triton is 2.1, older than 3.4"), (None, "Triton is not installed")):
+    for found, reason in (("2.1.0", "Triton is 2.1.0, older than 3.4"), (None, "Triton is not installed")):
         triton.missing.cache_clear()
         monkeypatch.setattr(importlib.metadata, "version", version(found))
         assert triton.unavailable(here) == reason

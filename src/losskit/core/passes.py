@@ -209,9 +209,12 @@ def planned(
     return value
 
 
-def _new(plans: Plans, compiled: Compiled, key: Any, loss: Any, *tensors: Any) -> Any:
+def _new(
+    plans: Plans, compiled: Compiled, key: Any, loss: Any, input: Tensor, target: Tensor, weight: Tensor | None,
+    mask: Tensor | None, options: Sequence[Tensor | None] | None,
+) -> Any:  # fmt: skip
     """The plan of a layout, kept from now on."""
-    plan = _made(loss, *tensors, compiled.watched)
+    plan = _made(loss, input, target, weight, mask, options, compiled.watched)
     if plan.lasts and plans.compiled is compiled:  # else another thread has set an option meanwhile
         plans.keep(key, plan)
     return plan
