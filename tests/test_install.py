@@ -78,7 +78,7 @@ def test_kernels_of_another_version_are_refused(monkeypatch, stale):
     if stale == "constants":
         monkeypatch.setattr(constants, "FINGERPRINT", constants.FINGERPRINT + 1)
     elif stale == "structure":
-        monkeypatch.setattr(native, "_Call", native._View)
+        monkeypatch.setattr(native, "Call", native.View)
     else:
         monkeypatch.setattr(native, "_PATH", importlib.util.find_spec("_ctypes").origin)
     native.library.cache_clear()

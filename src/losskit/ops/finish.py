@@ -11,7 +11,8 @@ from torch import Tensor
 
 from losskit.ops.columns import REGION_COLUMNS
 from losskit.ops.constants import ABSENT, EMPTY, FINISHES, MOST_PARTS, OPERATIONS, REDUCTIONS
-from losskit.ops.native import TYPES, _Call, _View
+from losskit.ops.native import TYPES
+from losskit.ops.structures import Call, View
 from losskit.ops.tape import Tape
 
 
@@ -81,13 +82,13 @@ class _Part(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("kind", "reduction", "empty")),
         ("weight", ctypes.c_double),
-        ("class_weight", _View),
+        ("class_weight", View),
         ("truth", _Sides),
         ("every", _Sides),
         ("count", ctypes.c_int64),
         ("smoothing", ctypes.c_double),
         ("spread", ctypes.c_double),
-        ("truth_weight", _View),
+        ("truth_weight", View),
         ("truth_offset", _Pair),
         ("truth_slope", _Pair),
         ("divisor", ctypes.c_double),
@@ -105,7 +106,7 @@ class LossStruct(ctypes.Structure):
     """A whole loss for one layout, without addresses."""
 
     _fields_ = [
-        ("call", _Call),
+        ("call", Call),
         ("parts", ctypes.c_int64),
         ("is_sum", ctypes.c_int64),
         ("offset", ctypes.c_double),
@@ -128,9 +129,9 @@ def _tape(tape: Tape | None, held: list[Any]) -> _Tape:
     return _Tape(tape.inputs, len(tape.operations), ctypes.cast(operations, ctypes.POINTER(_Operation)))
 
 
-def _of_classes(option: Any) -> _View:
+def _of_classes(option: Any) -> View:
     """A tensor (C,) without its address, which each call gives."""
-    return _View(None, TYPES[option.dtype], 0, option.stride(0), 0) if isinstance(option, Tensor) else _View()
+    return View(None, TYPES[option.dtype], 0, option.stride(0), 0) if isinstance(option, Tensor) else View()
 
 
 def set_part(part: _Part, finish: Finish, weight: float, places: list[int], names: list[str], held: list[Any]) -> None:

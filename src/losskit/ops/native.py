@@ -16,6 +16,7 @@ from torch import Tensor
 from losskit.ops import constants
 from losskit.ops.columns import KernelColumns
 from losskit.ops.inputs import Inputs, can_hold
+from losskit.ops.structures import Call, Doubles, Slots, Term, View
 
 TYPES: dict[torch.dtype, int] = {getattr(torch, name): code for code, name in enumerate(constants.DTYPES)}
 INPUTS = (torch.float32, torch.float16, torch.bfloat16)
@@ -23,45 +24,6 @@ LINKS, MOST_TERMS, FEW_CLASSES = constants.LINKS, constants.MOST_TERMS, constant
 _REGION = len(constants.REGION_COLUMNS)
 _SAVE_ACTIVATIONS = constants.ACTIVATIONS.index("save_activations")
 _USE_ACTIVATIONS = constants.ACTIVATIONS.index("use_activations")
-
-
-class _View(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("type", ctypes.c_int64),
-        ("n", ctypes.c_int64),
-        ("c", ctypes.c_int64),
-        ("s", ctypes.c_int64),
-    ]
-
-
-_Doubles, _Slots = ctypes.c_double * 4, ctypes.c_int64 * 4
-
-
-class _Term(ctypes.Structure):
-    _fields_ = [("constants", _Doubles), ("places", _Slots), ("program", ctypes.c_void_p)]
-
-
-class _Call(ctypes.Structure):
-    _fields_ = [
-        *((name, ctypes.c_int64) for name in ("N", "C", "S", "K", "link", "dense", "has_ignore", "ignore")),
-        *((name, ctypes.c_int64) for name in ("pooled", "threads", "stream")),
-        *((name, _View) for name in ("input", "target", "weight", "mask", "gradient")),
-        ("logit_bias", ctypes.c_void_p),
-        ("coefficients", ctypes.c_void_p),
-        ("coefficients_n", ctypes.c_int64),
-        ("totals", ctypes.c_void_p),
-        ("region", ctypes.c_int64 * _REGION),
-        ("terms", ctypes.c_int64),
-        ("term", _Term * MOST_TERMS),
-        ("neutral", ctypes.c_double * 2),
-        ("problem", ctypes.c_int64),
-        ("bad_value", ctypes.c_double),
-        ("keys", ctypes.c_void_p),
-        ("keep_increments", ctypes.c_int64),
-        ("activations", ctypes.c_int64),
-        ("activations_not_saved", ctypes.c_int64),
-    ]
 
 
 def _built() -> str | None:
@@ -108,7 +70,7 @@ def library() -> ctypes.CDLL:
     _compare_versions(kernels)
     kernels.losskit_use_threads_of.argtypes = [ctypes.c_void_p]
     for entry in (kernels.losskit_run, kernels.losskit_rank, kernels.losskit_rank_gradient):
-        entry.argtypes, entry.restype = [ctypes.POINTER(_Call)], ctypes.c_int64
+        entry.argtypes, entry.restype = [ctypes.POINTER(Call)], ctypes.c_int64
     kernels.losskit_distances.restype = ctypes.c_int64
     kernels.losskit_distances.argtypes = [
         *[ctypes.c_void_p] * 2,
@@ -126,7 +88,7 @@ def library() -> ctypes.CDLL:
 def _compare_versions(kernels: ctypes.CDLL) -> None:
     try:
         kernels.losskit_abi.restype = ctypes.c_int64
-        same = kernels.losskit_abi() == constants.FINGERPRINT << 16 | ctypes.sizeof(_Call)
+        same = kernels.losskit_abi() == constants.FINGERPRINT << 16 | ctypes.sizeof(Call)
     except AttributeError:  # compiled before there was such a number
         same = False
     if not same:
@@ -212,7 +174,7 @@ def details() -> tuple[float, float, float]:
     return found[0], found[1], found[2]
 
 
-def described(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> tuple[_Call, bool]:
+def described(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> tuple[Call, bool]:
     """A call for tensors of this layout without addresses, and whether each can be read where it lies."""
     input, target, weight, mask, _ = inputs.tensors
     ignore = inputs.ignore_index if can_hold(target, inputs.ignore_index) else None
@@ -237,9 +199,9 @@ def _sums(places: tuple[int, ...], constants: tuple[float, ...]) -> tuple[int, A
     """A plan as the kernels take it: the number of columns, the region columns, the number of terms, and the terms."""
     region, slots = places[:_REGION], places[_REGION:]
     starts = range(0, len(constants), 4)
-    terms = [_Term(_Doubles(*constants[k : k + 4]), _Slots(*slots[k : k + 4])) for k in starts]
+    terms = [Term(Doubles(*constants[k : k + 4]), Slots(*slots[k : k + 4])) for k in starts]
     columns = sum(1 for place in places if place >= 0)
-    return columns, (ctypes.c_int64 * _REGION)(*region), len(terms), (_Term * MOST_TERMS)(*terms)
+    return columns, (ctypes.c_int64 * _REGION)(*region), len(terms), (Term * MOST_TERMS)(*terms)
 
 
 class SavedActivations:
@@ -253,7 +215,7 @@ class SavedActivations:
 
     def __init__(self, memory: Tensor) -> None:
         self.memory: Tensor | None = memory
-        self.call: _Call | None = None
+        self.call: Call | None = None
 
     def gradient(self, coefficients: Tensor) -> Tensor:
         """The gradient by the input, in the same memory, once: autograd copies what is referenced elsewhere."""
@@ -319,13 +281,13 @@ def _describe(
     ignore: int | None,
     *,
     pooled: bool,
-) -> tuple[_Call, list[Tensor]]:
+) -> tuple[Call, list[Tensor]]:
     """The arguments of every kernel, and the tensors that must outlive the call, since it holds their addresses."""
     flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
     dense = target.dim() == input.dim()
     n, c = input.shape[0], input.shape[1]
     samples, positions = (1, n) if flat else (n, input.numel() // (n * c))
-    call = _Call(
+    call = Call(
         N=samples, C=c, S=positions, link=LINKS.index(link), dense=dense, has_ignore=ignore is not None,
         ignore=ignore or 0, pooled=pooled, threads=torch.get_num_threads(),
     )  # fmt: skip
@@ -340,7 +302,7 @@ def _describe(
     return call, held
 
 
-def set_coefficients(call: _Call, coefficients: Tensor) -> Tensor:
+def set_coefficients(call: Call, coefficients: Tensor) -> Tensor:
     """Set the gradient of the totals; returns the tensor that must outlive the call."""
     if coefficients.dtype != torch.float64 or not coefficients.is_contiguous():
         coefficients = coefficients.to(torch.float64).contiguous()
@@ -350,7 +312,7 @@ def set_coefficients(call: _Call, coefficients: Tensor) -> Tensor:
 
 
 def request_gradient(
-    call: _Call,
+    call: Call,
     held: list[Tensor],
     coefficients: Tensor,
     input: Tensor,
@@ -383,7 +345,7 @@ def distances(mask: Tensor, spacing: Sequence[float]) -> Tensor:
     return found
 
 
-def invoke(entry: str, call: _Call) -> None:
+def invoke(entry: str, call: Call) -> None:
     if getattr(library(), entry)(ctypes.byref(call)):
         raise MemoryError(NO_MEMORY)
 
@@ -393,15 +355,15 @@ def expand_to(tensor: Tensor, input: Tensor) -> Tensor:
     return tensor.detach().expand(input.shape)
 
 
-def view_of(tensor: Tensor, flat: bool) -> tuple[_View, Tensor]:
+def view_of(tensor: Tensor, flat: bool) -> tuple[View, Tensor]:
     """The tensor as (N, C, S), copied only where its spatial dimensions have no common stride."""
     strides = tensor.stride()
     if flat:
-        return _View(tensor.data_ptr(), TYPES[tensor.dtype], 0, strides[1], strides[0]), tensor
+        return View(tensor.data_ptr(), TYPES[tensor.dtype], 0, strides[1], strides[0]), tensor
     step = 1 if tensor.is_contiguous() else common_stride(tensor.shape[2:], strides[2:])
     if step is None:
         return view_of(tensor.contiguous(), flat)
-    return _View(tensor.data_ptr(), TYPES[tensor.dtype], strides[0], strides[1], step), tensor
+    return View(tensor.data_ptr(), TYPES[tensor.dtype], strides[0], strides[1], step), tensor
 
 
 def common_stride(sizes: Sequence[int], strides: Sequence[int]) -> int | None:
