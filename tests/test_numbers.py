@@ -67,7 +67,8 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
     loss = case(**options)
     value = loss(input, target)
     assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    near_zero = torch.finfo(value.dtype).eps if case.region or case.composite else 1e-30  # 1 - score, from p itself
+    of_sums = case.region or case.composite or case.entry.name == "aucm_loss"
+    near_zero = torch.finfo(value.dtype).eps if of_sums else 1e-30  # 1 - score, from p itself
     root = ROOTS[case.entry.name](options) if case.entry.name in ROOTS else 1
     near_zero = near_zero**root
     if getattr(loss, "logit_bias", lambda: None)() is not None:  # a sum with the logit is rounded as the logit is
@@ -83,7 +84,8 @@ def test_extreme_logits_against_mpmath(case, scale, dtype, seed, data):
         smallest = max(torch.finfo(dtype).smallest_normal, 1e-27)  # as far as the differences in mpmath go
         if case.entry.name in ("focal_tversky_loss", *ROOTS):  # of 1 - index, which is below the rounding of p itself
             smallest = torch.finfo(value.dtype).eps ** root
-        if case.entry.name in ("normalized_loss", "focal_cosine_loss"):  # slopes that are no multiples of p cancel
+        # Slopes that are no multiples of p cancel; of AUCM those of positives are all less those of negatives.
+        if case.entry.name in ("normalized_loss", "focal_cosine_loss", "aucm_loss"):
             smallest = max(smallest, 4 * torch.finfo(value.dtype).eps)
         if case.spatial:  # as do slopes by the neighbours of a position
             smallest = max(smallest, 1e-15)

@@ -19,7 +19,7 @@ from losskit.core.reduction import check_size, divide, result_dtype
 from losskit.core.totals import Recorder, Sums, Totals, neutral
 from losskit.ops.agreement import check_tape
 from losskit.ops.captured import exact, values_read
-from losskit.ops.columns import REGION_COLUMNS, Column, RegionTerm
+from losskit.ops.columns import REGION_COLUMNS, Column, Probabilities, RegionTerm
 from losskit.ops.finish import Finish, RegionsFinish
 from losskit.ops.inputs import Inputs, Link, can_branch
 from losskit.ops.maths import one_hot
@@ -74,8 +74,8 @@ class RegionLoss(RegionOptions, LabelLoss):
         """The loss of each sample, (...), where classes are coupled."""
         raise TypeError(f"{self.name} must define per_sample(total), or per_class(total).")
 
-    def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
-        """Sums that `Totals` lacks, `total.column(name)`: what an element adds, from p, 1 - p and t, all (N, C, *)."""
+    def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
+        """Sums that `Totals` lacks, `total.column(name)`: what each element adds, (N, C, *)."""
         return {}
 
     def __post_init__(self) -> None:

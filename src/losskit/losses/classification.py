@@ -21,7 +21,7 @@ from losskit.core.totals import Sums
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link, summing_dtype
-from losskit.ops.maths import log_softmax, one_minus_exp, safe_power
+from losskit.ops.maths import one_minus_exp, safe_power
 from losskit.ops.recorder import trace
 
 _SOFTMAX_SHAPES = (
@@ -340,7 +340,7 @@ class FocalCosineLoss(ClassesLoss):
         unit = torch.where(some, logits / torch.where(some, square, 1.0).sqrt(), 0.0)
         aim = target / torch.where(target_length > 0, target_length, 1.0).sqrt()
         turned = torch.where(some.squeeze(1), ((unit - aim) ** 2).sum(1) / 2, 1.0)  # 1 - cos, without the cancellation
-        log_p = log_softmax(unit)
+        log_p = unit.log_softmax(1)  # of numbers from -1 to 1, so that none is nearly certain
         focal = -safe_power(one_minus_exp(log_p), self.gamma) * log_p
         return turned + self.focal_weight * (target * focal).sum(1)
 

@@ -20,7 +20,7 @@ from losskit.losses.classification import CrossEntropyLoss
 from losskit.losses.region import ratio
 from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.inputs import Inputs, Link, summing_dtype
-from losskit.ops.maths import log_rest_softmax, log_sigmoid, one_minus_exp
+from losskit.ops.maths import log_rest_softmax, log_sigmoid
 
 
 class BalancedSoftmaxLoss(CrossEntropyLoss):
@@ -212,12 +212,15 @@ class AUCMLoss(AnswersLoss):
                 self.register_parameter(name, nn.Parameter(first))
 
     def columns(self, link: Link) -> list[Column]:
-        yes: list[Column] = [TermColumn(torch.exp, "truth", 0), TermColumn(_square_of_exp, "truth", 0)]
-        return [*yes, TermColumn(one_minus_exp, "truth", 1), TermColumn(_square_of_rest, "truth", 1), "target", "count"]
+        return ["tp", "pred", "pred_sq", TermColumn(Formula(log=0.0, rest=1.0, q=2.0), "truth", 0), "target", "count"]
 
     def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
-        names = ("yes", "yes_square", "no", "no_square", "positives", "count")
-        return Sums(**dict(zip(names, map(over_samples, totals), strict=True)))
+        yes, both, both_square, rest, positives, count = map(over_samples, totals)
+        yes_square = positives - 2 * rest  # the term is (1 - p^2) / 2
+        return Sums(
+            yes=yes, yes_square=yes_square, no=both - yes, no_square=both_square - yes_square, positives=positives,
+            count=count,
+        )  # fmt: skip
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         total = {name: self.by_class(sums[name]).sum() for name in sums.names()}
@@ -241,14 +244,6 @@ class AUCMLoss(AnswersLoss):
 def reversed_gradient(number: float | Tensor) -> Any:
     """The same number, whose gradient has the other sign."""
     return 2 * number.detach() - number if isinstance(number, Tensor) else number
-
-
-def _square_of_exp(log_p: Tensor) -> Tensor:
-    return torch.exp(2 * log_p)
-
-
-def _square_of_rest(log_q: Tensor) -> Tensor:
-    return one_minus_exp(log_q) ** 2
 
 
 class DistributionBalancedLoss(ScoreLoss):

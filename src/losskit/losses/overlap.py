@@ -16,6 +16,7 @@ from losskit.core.options import Configured, option
 from losskit.core.region import RegionLoss
 from losskit.core.totals import Totals
 from losskit.losses.region import plus, ratio, tversky
+from losskit.ops.columns import Probabilities
 from losskit.ops.inputs import Inputs
 from losskit.ops.maths import distance, safe_power
 
@@ -161,10 +162,10 @@ class SensitivitySpecificityLoss(RegionLoss):
 
     r: Fraction = option(default=0.05, doc="the share of misses; 1 - r is that of false alarms")
 
-    def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
+    def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
         return {
-            "missed": lambda p, q, t: t * distance(p, q, t) ** 2,
-            "false": lambda p, q, t: (1 - t) * distance(p, q, t) ** 2,
+            "missed": lambda e: e.target * distance(e.p, e.q, e.target) ** 2,
+            "false": lambda e: (1 - e.target) * distance(e.p, e.q, e.target) ** 2,
         }
 
     def per_class(self, total: Totals) -> Tensor:
@@ -193,8 +194,8 @@ class NoiseRobustDiceLoss(RegionLoss):
 
     gamma: Annotated[float, Interval(ge=1, le=2)] = option(default=1.5, doc="the power of errors")
 
-    def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
-        return {"apart": lambda p, q, t: safe_power(distance(p, q, t), self.gamma)}
+    def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
+        return {"apart": lambda e: safe_power(distance(e.p, e.q, e.target), self.gamma)}
 
     def per_class(self, total: Totals) -> Tensor:
         return ratio(total.column("apart"), total.pred_sq + total.target_sq)
@@ -254,19 +255,29 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
                 f"{tuple(inputs.input.shape)} has {inputs.num_classes}. Give it one row and one column per class."
             )
 
-    def own_columns(self) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
-        return {"distance": self._distance}
+    def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
+        return {"wrong": self._wrong, "wrong_background": self._wrong_background}
 
-    def _distance(self, p: Tensor, _q: Tensor, t: Tensor) -> Tensor:
-        """The distance of the prediction from each class, times that class's share of the truth."""
-        far = self._distances.to(p)
-        far = far / far.amax()
-        columns = (far[:, c].view(-1, *(1,) * (p.dim() - 2)) * p[:, c : c + 1] for c in range(p.shape[1]))
-        return t * sum(columns)  # of one class after the other, since autocast would round a matrix product
+    def _wrong(self, elements: Probabilities) -> Tensor:
+        """The distance of the prediction from the truth, the part of each predicted class."""
+        target, far = elements.target, self._relative(elements)
+        wrong = target[:, :1] * far[0]
+        for c in range(1, len(far)):  # no matrix product, which autocast would round
+            wrong = wrong + target[:, c : c + 1] * far[c]
+        return wrong * elements.p
+
+    def _wrong_background(self, elements: Probabilities) -> Tensor:
+        """The same where the truth is background."""
+        return elements.target[:, :1] * self._relative(elements)[0] * elements.p
+
+    def _relative(self, elements: Probabilities) -> Tensor:
+        """The distances from each class, divided by the largest: (C, C, 1, ...)."""
+        far = self._distances.to(elements.p)
+        return (far / far.amax()).view(*far.shape, *(1,) * (elements.p.dim() - 2))
 
     def per_sample(self, total: Totals) -> Tensor:
-        apart = total.column("distance")
-        wrong, right = apart.sum(-1), (total.target - apart)[..., 1:].sum(-1)
-        empty = total.target[..., 1:].sum(-1) == 0
+        wrong, foreground = total.column("wrong").sum(-1), total.target[..., 1:].sum(-1)
+        right = foreground - (wrong - total.column("wrong_background").sum(-1))
+        empty = foreground == 0
         mean = wrong / total.count.amax(-1)
         return torch.where(empty, mean, ratio(wrong, plus(2 * torch.where(empty, 1.0, right) + wrong, self.smooth)))

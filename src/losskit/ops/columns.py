@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -64,11 +64,22 @@ class TermColumn(NamedTuple):
     side: int = 0  # 0: yes, with log p and t; 1: no, with log(1 - p) and 1 - t (sigmoid only)
 
 
+class Probabilities(Protocol):
+    """What a region loss's own sum is made of, all (N, C, *): p, q = 1 - p without its rounding, and the target."""
+
+    @property
+    def p(self) -> Tensor: ...
+    @property
+    def q(self) -> Tensor: ...
+    @property
+    def target(self) -> Tensor: ...
+
+
 class RegionTerm(NamedTuple):
-    """A region loss's own sum: what each element adds, from p, 1 - p and t, all (N, C, *)."""
+    """A region loss's own sum: what each element adds, (N, C, *)."""
 
     name: str
-    of: Callable[[Tensor, Tensor, Tensor], Tensor]
+    of: Callable[[Probabilities], Tensor]
 
     def __str__(self) -> str:
         return self.name

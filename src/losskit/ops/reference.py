@@ -224,7 +224,7 @@ class Elements:
                 return self.selected_weight * self.term(column.term, column.side)
             return self.of_truth(column.term, column.side)
         if isinstance(column, RegionTerm):
-            return self.selected_weight * column.of(self.p, self.q, self.target)
+            return self.selected_weight * column.of(self)
         return self.selected_weight * _REGION[column](self)
 
 
