@@ -209,7 +209,9 @@ class GeneralizedDiceFocalLoss(SmoothingOptions, GeneralizedDiceOptions, FocalOp
 class ExpLogOptions(Configured):
     """The power of logarithms."""
 
-    gamma: Positive = option(default=0.3, doc="the power of both logarithms; below 1 what is nearly right counts more")
+    gamma: Annotated[float, Interval(gt=0, le=1)] = option(
+        default=0.3, doc="the power of both logarithms; below 1 what is nearly right counts more"
+    )
 
 
 class _ExpLogDice(ExpLogOptions, RegionLoss):
