@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounter
 from torch.func import grad, jacrev, jvp, vmap
 
 import losskit
@@ -16,6 +17,7 @@ from cases import CASES, one_each, where
 from domains import accepted
 from inputs import Shape
 from losskit import functional
+from losskit.core.options import Configured
 
 DIFFERENT = {"class_weight": [0.5, 2.0, 1.0], "smooth": 0.5, "gamma": 1.5, "label_smoothing": 0.1}
 
@@ -105,6 +107,59 @@ def test_compiled_sizes_may_change_before_a_weight_is_given(name, fresh):
         torch.testing.assert_close(compiled(*given.tensors, **arguments), loss(*given.tensors, **arguments))
 
 
+@pytest.fixture
+def _nothing_is_constructed(monkeypatch):
+    """Compiled code that constructs a loss breaks its graph, which fullgraph=True makes an error."""
+    init = Configured.__init__
+
+    def breaking(self, *positional, **options):
+        torch._dynamo.graph_break()
+        init(self, *positional, **options)
+
+    monkeypatch.setattr(Configured, "__init__", breaking)
+
+
+OF_CONSTANTS = [c for c in one_each() if not any(isinstance(v, torch.nn.Module) for v in c.options.values())]
+
+
+@pytest.mark.usefixtures("_nothing_is_constructed")
+@pytest.mark.parametrize("case", OF_CONSTANTS, ids=str)
+def test_compiled_function_forms_construct_nothing(case):
+    given = case.given(Shape(2, 3, (4,)), 1)
+    function = getattr(functional, case.entry.name)
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda *tensors: function(*tensors, **case.options), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(*given.tensors), function(*given.tensors, **case.options))
+
+
+@pytest.mark.usefixtures("_nothing_is_constructed")
+def test_options_of_a_compiled_function_form_vary():
+    counted = CompileCounter()
+    focal = torch.compile(
+        lambda gamma, weights: functional.focal_loss(*FIXED, gamma=gamma, class_weight=weights),
+        fullgraph=True,
+        backend=counted,
+    )
+    torch._dynamo.reset()
+    given = [(2.0, None), (0.5, [1.0, 2.0, 3.0]), (0.5, (1.0, 2.0, 5.0)), (2, None), (0.125, None), (3.5, None)]
+    for gamma, weights in (*given, *given):
+        expected = functional.focal_loss(*FIXED, gamma=gamma, class_weight=weights)
+        torch.testing.assert_close(focal(gamma, weights), expected)
+    assert counted.frame_count == len(given)
+
+
+def test_options_of_one_compiled_function_form_leave_others_compiled():
+    torch._dynamo.reset()
+    counted = CompileCounter()
+    compiled = [
+        torch.compile(lambda g=gamma: functional.focal_loss(*FIXED, gamma=g), fullgraph=True, backend=counted)
+        for gamma in (0.5, 1.5, 2.5)
+    ]
+    for _ in range(2):
+        assert len({function().item() for function in compiled}) == 3
+    assert counted.frame_count == 3
+
+
 class Model(torch.nn.Module):
     def __init__(self, loss):
         super().__init__()
@@ -135,6 +190,9 @@ def test_sums_export_alone_with_changing_sizes(criterion, by_name):
     program = torch.export.export(criterion, segmented(4, 8), dynamic_shapes=shapes)
     for other in (segmented(3, 8), segmented(7, 5)):
         torch.testing.assert_close(program.module()(*other), criterion(*other))
+
+
+FIXED = torch.randn(4, 3, 8), torch.randint(0, 3, (4, 8))
 
 
 def segmented(samples, length):

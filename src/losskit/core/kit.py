@@ -54,7 +54,7 @@ def tensors_form(cls: Callable[P, Loss]) -> TensorsForm[P]:
 
 
 def _function(cls: Any) -> Any:
-    made: dict[tuple[Any, ...], Loss] = {}
+    made = _Made(cls)
     at_call = _call_parameters(cls)
     names = {p.name for p in at_call}
     if issubclass(cls, _BatchLoss):
@@ -62,7 +62,7 @@ def _function(cls: Any) -> Any:
 
     def function(*tensors: Any, **arguments: Any) -> Tensor:
         options = {name: arguments.pop(name) for name in list(arguments) if name not in names}
-        result: Tensor = _made(cls, options, made).forward(*tensors, **arguments)
+        result: Tensor = made.of(options).forward(*tensors, **arguments)
         return result
 
     function.__name__ = catalogue.function_name(cls)
@@ -88,26 +88,67 @@ def _call_parameters(cls: type[Loss]) -> list[inspect.Parameter]:
 _MOST_MADE = 256  # a sweep over options must not grow without end
 
 
-def _made(cls: type[Loss], options: dict[str, Any], made: dict[tuple[Any, ...], Loss]) -> Loss:
-    """The module of these options, kept for the next call; tensors among them are not kept.
+_PLAIN = (int, float, str, type(None))
 
-    It is in evaluation mode, in which no loss remembers what it has seen.
+
+class _Made:
+    """The modules behind a function form, kept for the next call of the same options.
+
+    They are in evaluation mode, in which no loss remembers what it has seen.
     """
-    if torch.compiler.is_compiling():
-        return cls(**options).eval()
-    tensors = {name: value for name, value in options.items() if isinstance(value, Tensor)}
-    plain = all(isinstance(value, (int, float, str, type(None), Tensor)) for value in options.values())
-    if not plain or (tensors and cls.is_sum):
-        return cls(**options).eval()
-    key = tuple([(name, type(value), None if name in tensors else value) for name, value in sorted(options.items())])
-    found = made.get(key)
-    if found is None:
-        if len(made) >= _MOST_MADE:
-            made.clear()
-        found = made[key] = cls(**options).eval()
-        for name in tensors:
-            found._buffers.pop(name, None), found._parameters.pop(name, None)
-    return found.with_tensors(tensors) if tensors else found
+
+    def __init__(self, cls: type[Loss]) -> None:
+        self.cls = cls
+        self.kept: dict[tuple[Any, ...], Loss] = {}
+        self.names: dict[str, str] = {}  # of the attributes with modules for compiled code
+
+    def of(self, options: dict[str, Any]) -> Loss:
+        """The module of these options; tensors among them are not kept."""
+        if torch.compiler.is_compiling():
+            if not all(_is_constant(value) for value in options.values()):
+                return self.cls(**options).eval()
+            fixed = {name: _specialized(value) for name, value in options.items()}
+            module: Loss = getattr(self, self.outside(**fixed))
+            return module
+        tensors = {name: value for name, value in options.items() if isinstance(value, Tensor)}
+        plain = all(isinstance(value, (*_PLAIN, Tensor)) for value in options.values())
+        if not plain or (tensors and self.cls.is_sum):
+            return self.cls(**options).eval()
+        each = [(name, type(value), None if name in tensors else value) for name, value in sorted(options.items())]
+        found = self.kept.get(tuple(each))
+        if found is None:
+            if len(self.kept) >= _MOST_MADE:
+                self.kept.clear()
+            found = self.kept[tuple(each)] = self.cls(**options).eval()
+            for name in tensors:
+                found._buffers.pop(name, None), found._parameters.pop(name, None)
+        return found.with_tensors(tensors) if tensors else found
+
+    def outside(self, **options: Any) -> str:
+        """The attribute that has the module of constant options. Dynamo calls this and traces nothing inside."""
+        key = repr(sorted(options.items()))
+        if key not in self.names:
+            module = self.cls(**options).eval()
+            self.names[key] = f"module_{len(self.names)}"
+            setattr(self, self.names[key], module)
+        return self.names[key]
+
+    outside._dynamo_marked_constant = True  # type: ignore[attr-defined] # as torch.compiler.assume_constant_result does
+
+
+def _specialized(value: Any) -> Any:
+    """The value as a constant of compiled code, which is compiled anew for another one."""
+    if isinstance(value, (list, tuple)):
+        return [_specialized(each) for each in value]
+    if isinstance(value, (int, float)):
+        from torch.fx.experimental.symbolic_shapes import guard_scalar  # which takes time, and is there in the compiler
+
+        return guard_scalar(value)
+    return value
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, _PLAIN) or (isinstance(value, (list, tuple)) and all(isinstance(v, _PLAIN) for v in value))
 
 
 # The kit: one formula becomes a function, a class and an entry of the catalogue.
