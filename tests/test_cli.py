@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +67,31 @@ def test_list_marks_losses_that_nothing_outside_holds(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[1].startswith("unheld *")
     assert "no outside authority" in result.stdout
     assert "*" not in run("list", "--family", "region").stdout
+
+
+def test_list_and_show_as_json() -> None:
+    listed = json.loads(run("list", "--family", "region", "--json").stdout)
+    assert {loss["name"] for loss in listed} == {short_name(e.loss) for e in ENTRIES if e.family == "region"}
+    shown = json.loads(run("show", "DiceLoss", "--json").stdout)
+    assert shown in listed
+    assert (shown["class"], shown["function"], shown["family"]) == ("DiceLoss", "dice_loss", "region")
+    assert {"name": "smooth", "default": "0.0"}.items() <= shown["options"][0].items()
+    every = {loss["class"]: loss["family"] for loss in json.loads(run("list", "--json").stdout)}
+    assert {e.loss.__name__: e.family for e in ENTRIES}.items() <= every.items()
+
+
+@pytest.mark.parametrize("columns", [45, 80, 200])
+def test_terminals_of_any_width_break_no_name(columns: int) -> None:
+    settings = {"FORCE_COLOR": "1", "COLUMNS": str(columns), "TERM": "xterm"}
+    listed, shown = (
+        re.sub(r"\x1b\[[\d;]*m", "", process(*command, **settings).stdout) for command in (("list",), ("show", "dice"))
+    )
+    for text in (listed, shown):
+        assert max(map(len, text.splitlines())) <= columns
+        assert "…" not in text
+    words = set(listed.split())
+    assert all({short_name(e.loss), e.loss.__name__, e.family} <= words for e in ENTRIES)
+    assert set(find("dice").loss.options) <= set(shown.split())
 
 
 # show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from collections.abc import Callable
@@ -52,6 +53,30 @@ app = typer.Typer(
 )
 
 
+_JSON = typer.Option("--json", help="Print JSON instead of text.")
+_NARROW = 100  # columns of a terminal, below which a table would break names
+
+
+def _described(cls: type[Loss]) -> dict[str, Any]:
+    """A loss as JSON has it. Text is as its author wrote it, in reStructuredText."""
+    function, _, short, *others = names_of(cls)
+    return {
+        "name": short,
+        "class": cls.__name__,
+        "function": function,
+        "also": others,
+        "family": Entry(function, cls).family,
+        "doc": cls.written_doc,
+        "authority": cls.authority,
+        "shapes": cls.shapes,
+        "across_ranks": cls.across_ranks,
+        "options": [
+            {"name": o.name, "default": repr(o.default), "domain": o.domain.text, "doc": o.doc}
+            for o in cls.options.values()
+        ],
+    }
+
+
 def _version(asked: bool) -> None:
     if asked:
         print(f"losskit {losskit.__version__} (torch {torch.__version__}, Python {platform.python_version()})")
@@ -88,6 +113,7 @@ def list_(
         str | None, typer.Argument(help="Only losses that have this word in a name or description.")
     ] = None,
     family: Annotated[str | None, typer.Option("--family", "-f", help="Only this family, such as region.")] = None,
+    as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """List the losses: name, class, family, and what each does.
 
@@ -103,15 +129,24 @@ def list_(
     if not found:
         known = [name for entry in entries() for name in names_of(entry.loss)]
         _stop(f"No loss mentions {word!r}{nearest(word or '', known)} losskit list names them all.", 1)
+    found = sorted(found, key=lambda e: (e.family, e.name))
+    if as_json:
+        print(json.dumps([_described(entry.loss) for entry in found], indent=2))
+        return
+    console = _console(piped=10_000)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column, style in (("name", "bold"), ("class", ""), ("family", "dim")):
         table.add_column(column, style=style, no_wrap=True)
     table.add_column("what it does", overflow="fold")
-    for entry in sorted(found, key=lambda e: (e.family, e.name)):
-        mark = "" if entry.authority else " *"
-        table.add_row(*map(Text, (short_name(entry.loss) + mark, entry.loss.__name__, entry.family, entry.summary)))
-    console = _console(piped=10_000)
-    console.print(table)
+    for entry in found:
+        name = short_name(entry.loss) + ("" if entry.authority else " *")
+        if console.width < _NARROW:
+            console.print(Text.assemble((name, "bold"), f"  {entry.loss.__name__}", (f"  {entry.family}", "dim")))
+            console.print(Padding(Text(entry.summary), (0, 0, 0, 4)))
+        else:
+            table.add_row(*map(Text, (name, entry.loss.__name__, entry.family, entry.summary)))
+    if table.rows:
+        console.print(table)
     if not all(entry.authority for entry in found):
         console.print("\n* no outside authority: nothing but its author says that its numbers are right")
 
@@ -125,6 +160,7 @@ def show(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A loss: its short name, class, function, or file.py:name.")
     ],
+    as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Show one loss: its formula, options, source and namesakes.
 
@@ -136,6 +172,9 @@ def show(
     losskit show my_losses.py:my_dice
     """
     cls, called = _declared(name)
+    if as_json:
+        print(json.dumps(_described(cls), indent=2))
+        return
     console = _console(piped=100)
     summary, *paragraphs = cls.written_doc.split("\n\n") if cls.written_doc else [cls.__doc__ or cls.__name__]
     console.print(Text.assemble((cls.__name__, "bold"), (f"  {called}", "dim")))
@@ -153,8 +192,14 @@ def show(
     table.add_column(ratio=2)
     table.add_column(ratio=3, style="dim")
     for option in cls.options.values():
+        if console.width < _NARROW:
+            console.print(Text.assemble((f"  {option.name}", "bold"), f" = {option.default!r}"))
+            console.print(Padding(Text(option.domain.text), (0, 0, 0, 4)))
+            console.print(Padding(Text(prose(option.doc), style="dim"), (0, 0, 0, 4)))
+            continue
         table.add_row(*map(Text, (f"  {option.name}", repr(option.default), option.domain.text, prose(option.doc))))
-    console.print(table)
+    if table.rows:
+        console.print(table)
     facts = [f"Shapes: {cls.shapes}", f"Many machines: {cls.across_ranks}"]
     facts.append(f"Tested against: {cls.authority}." if cls.authority else _UNHELD)
     for fact in facts:
