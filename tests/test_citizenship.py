@@ -119,7 +119,11 @@ def _nothing_is_constructed(monkeypatch):
     monkeypatch.setattr(Configured, "__init__", breaking)
 
 
-OF_CONSTANTS = [c for c in one_each() if not any(isinstance(v, torch.nn.Module) for v in c.options.values())]
+OF_CONSTANTS = [
+    pytest.param(c, marks=[] if c.entry.name in ("dice_bce_loss", "focal_loss", "huber_loss") else [pytest.mark.slow])
+    for c in one_each()
+    if not any(isinstance(v, torch.nn.Module) for v in c.options.values())
+]
 
 
 @pytest.mark.usefixtures("_nothing_is_constructed")

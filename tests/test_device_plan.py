@@ -17,6 +17,13 @@ NO_PLAN = {  # served by the operators, or by plain PyTorch
     "nll_loss": "its input holds log-probabilities",
     "asymmetric_loss": "its terms are formulas",
     "taylor_cross_entropy_loss": "its terms are formulas",
+    "exp_log_loss": "its terms are formulas",
+    "generalized_dice_focal_loss": "its classes are coupled",
+    "generalized_wasserstein_dice_loss": "its sums are its own",
+    "noise_robust_dice_loss": "its sums are its own",
+    "sensitivity_specificity_loss": "its sums are its own",
+    "equalization_loss": "its weights follow the batches before",
+    "unified_focal_loss": "a class has a term and a power of its own",
 }
 
 

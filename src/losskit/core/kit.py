@@ -148,7 +148,9 @@ def _specialized(value: Any) -> Any:
 
 
 def _is_constant(value: Any) -> bool:
-    return isinstance(value, _PLAIN) or (isinstance(value, (list, tuple)) and all(isinstance(v, _PLAIN) for v in value))
+    if isinstance(value, (list, tuple)):
+        return all([_is_constant(each) for each in value])
+    return isinstance(value, _PLAIN)
 
 
 # The kit: one formula becomes a function, a class and an entry of the catalogue.
