@@ -12,10 +12,12 @@ from torch import Tensor
 MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask", "padding_mask")
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights", "weight_map", "pixel_weights", "w")
 
+HEADS = ("aux", "auxs", "aux_outputs", "aux_logits", "auxiliary", "side_outputs")  # further outputs, in a list
+
 
 @dataclass(frozen=True)
 class Extra:
-    """A mask or weight that a call needs besides its tensors: ones, where a check gives nothing else."""
+    """What a call needs besides its tensors: a mask or weight, ones where a check gives nothing else; or more heads."""
 
     name: str
     at: int  # its place in the call
@@ -25,8 +27,10 @@ class Extra:
     def is_mask(self) -> bool:
         return self.name in MASKS
 
-    def ones(self, tensors: Sequence[Tensor], labels: bool) -> Tensor:
-        """Ones of the shape that the loss takes, in the dtype of the scores."""
+    def usual(self, tensors: Sequence[Tensor], labels: bool) -> Tensor | list[Tensor]:
+        """Ones of the shape that the loss takes, in the dtype of the scores; of heads one, that says the same."""
+        if self.name in HEADS:
+            return [tensors[0].clone()]
         like = tensors[-1] if labels else tensors[0]
         return torch.ones(like.shape[:1] if self.per_sample else like.shape, dtype=tensors[0].dtype)
 
@@ -45,7 +49,7 @@ class Way:
         named = dict(arguments)
         given = self.ordered(tensors)
         for extra in self.extras:
-            given.insert(extra.at, named.pop(extra.name) if extra.name in named else extra.ones(tensors, self.labels))
+            given.insert(extra.at, named.pop(extra.name) if extra.name in named else extra.usual(tensors, self.labels))
         return loss_of(criterion(*given, **named))[0]
 
     def ordered(self, tensors: Sequence[Any]) -> list[Any]:
@@ -69,7 +73,8 @@ class Way:
         for extra in self.extras:
             value = named.pop(extra.name, None)
             shape = f"{like}.shape[:1]" if extra.per_sample else f"{like}.shape"
-            said.insert(extra.at, extra.name if value is not None else f"torch.ones({shape})")
+            usual = f"[{said[0]}]" if extra.name in HEADS else f"torch.ones({shape})"
+            said.insert(extra.at, extra.name if value is not None else usual)
         given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in named.items()]
         return f"criterion({', '.join([*said, *given])})"
 

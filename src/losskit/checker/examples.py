@@ -324,6 +324,40 @@ def _bins(draw: Draw) -> Tensors:
     return draw.scale * (2.0 * at - 1).double() * (1 if draw.correct else -1), bins, event
 
 
+def _elbo(draw: Draw) -> Tensors:
+    """A reconstruction that is right, or not, and a posterior that is the prior, or not."""
+    size = draw.samples, draw.classes
+    target, none = draw.flags(*size), torch.zeros(size).double()
+    if draw.correct is None:
+        return draw.scale * draw.normal(*size), target, draw.scale * draw.normal(*size), 0.3 * draw.normal(*size)
+    return target.clone(), target, none if draw.correct else _away(draw, none), none
+
+
+def _batch_first(draw: Draw) -> Tensors:
+    """Logits (N, T, C) of sequences."""
+    logs, *others = _sequences(draw)
+    return logs.transpose(0, 1), *others
+
+
+SEVERAL = "several"  # the layout of tensors of which nothing but the shapes is known: this word, and a letter for each
+
+
+def _several(shapes: str, draw: Draw) -> Tensors:
+    """n: numbers of the input's shape; c: without its last dimension; r: one a sample; i: a class index a sample."""
+    full = _shaped(draw)
+    sizes = {"n": full, "c": full[:-1], "r": full[:1]}
+    made = []
+    for at, letter in enumerate(shapes):
+        if letter == "i":
+            made.append(torch.arange(draw.samples) % 2)
+        elif letter == "n" or at == 0:
+            made.append(draw.scale * draw.normal(*sizes[letter]))
+        else:  # a share, a weight, a time: something between 0 and 1
+            drawn = torch.rand(sizes[letter], generator=draw.generator, dtype=torch.float64)
+            made.append((0.1 + 0.8 * drawn).round(decimals=4))
+    return tuple(made)
+
+
 def _alone(draw: Draw) -> Tensors:
     return (draw.scale * draw.normal(*_shaped(draw)),)
 
@@ -370,18 +404,24 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("survival", "logits", "bins"): (("input", "bins", "event"), _bins),
     ("pairs", "values", "above"): (("input1", "input2"), _above),
     ("penalty", "values", "log-variance"): (("mean", "log_var"), _prior),
+    ("penalty", "values", "elbo"): (("input", "target", "mean", "log_var"), _elbo),
+    ("sequence", "logits", "batch-first"): (("input", "targets", "input_lengths", "target_lengths"), _batch_first),
     ("penalty", "values", "alone"): (("input",), _alone),
 }
 
 
 def tensors_of(kind: str, scores: str, layout: str) -> tuple[str, ...]:
     """The names of the tensors that a call of this form takes."""
+    if layout.startswith(SEVERAL):
+        return ("input", *(f"tensor{n}" for n in range(2, len(layout.split()[1]) + 1)))
     found = OTHERS.get((kind, scores, layout))
     return PAIR if found is None else found[0]
 
 
 def make(kind: str, scores: str, layout: str, draw: Draw) -> Tensors:
     """The tensors of a call of this form, in float64."""
+    if layout.startswith(SEVERAL):
+        return _several(layout.split()[1], draw)
     found = OTHERS.get((kind, scores, layout))
     if found is not None:
         return found[1](draw)

@@ -14,8 +14,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.checker import examples, fits
-from losskit.checker.calling import MASKS, WEIGHTS, Extra, Way
+from losskit.checker import examples, fits, roles
+from losskit.checker.calling import HEADS, MASKS, WEIGHTS, Extra, Way
 from losskit.checker.fits import shift_invariant
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
@@ -23,20 +23,6 @@ from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.core.errors import nearest
 
-_TARGETS = {"target", "targets", "label", "labels", "y_true", "true", "truth", "gt", "ground_truth", "mask", "y"}
-_INPUTS = {
-    *("input", "inputs", "pred", "preds", "prediction", "predictions", "y_pred", "output", "outputs", "logits", "x"),
-}
-_OVERLAPS = (
-    "dice",
-    "iou",
-    "jaccard",
-    "tversky",
-    "overlap",
-    "prob",
-    "mask",
-    "lovasz",
-)  # in names
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses that look through a window
@@ -119,14 +105,14 @@ class Call:
 def calls_of(names: list[inspect.Parameter]) -> list[Call]:
     """The ways of calling a loss of these parameters, the likeliest first."""
     required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
-    swapped = len(required) > 1 and required[0].lower() in _TARGETS and required[1].lower() in _INPUTS
+    swapped = len(required) > 1 and required[0].lower() in roles.TARGETS and required[1].lower() in roles.INPUTS
     way = Way(swapped)
-    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS))
+    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS, *HEADS))
     if extras and len(required) - len(extras) >= 2:
         per_sample = tuple(replace(each, per_sample=True) for each in extras)
         few = len(required) - len(extras)
         return [Call(few, replace(way, extras=extras)), Call(few, replace(way, extras=per_sample))]
-    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in _TARGETS:
+    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in roles.TARGETS:
         return [Call(2, way), Call(1, way)]
     return [Call(len(required) or 2, way)]
 
@@ -143,7 +129,8 @@ def _spec(probe: _Probe, form: Form, spatial: tuple[int, ...], trial: Trial, als
         order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
-    taken = {n.name for n in probe.names[: len(tensors)]} - {each.name for each in trial.way.extras}
+    plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
+    taken = set(plain[: len(tensors)])
     arguments = tuple(p.name for p in probe.names if p.name not in taken)
     name, ignored = ignored_of(criterion, origin)
     return Spec(
@@ -235,8 +222,12 @@ class _Probe:
 
     def by_trial(self) -> Chosen:
         tried = Tried()
-        known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form)]
+        named = [Form(*key) for key in roles.ONLY_BY_NAME if not roles.says(key, self.hints)]
+        known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form) and form not in named]
         if not any(self._taking(call, known) for call in self.calls):
+            loose = None if self.said.anything else self._by_shapes()
+            if loose is not None:
+                return loose
             raise Unsure(self._no_form())
         for classes in self._counts():
             self.classes = classes
@@ -258,7 +249,8 @@ class _Probe:
         """How many classes to try: those that the loss tells of, and those that losses are made for."""
         if self.said.classes or _classes_of(self.criterion):
             return [self.classes]
-        return list(dict.fromkeys([self.classes, *_numbers_in(self.criterion), *_COUNTS]))[:16]
+        own = (*_columns(self.criterion), *_numbers_in(self.criterion))
+        return list(dict.fromkeys([self.classes, *own, *_COUNTS]))[:16]
 
     def _taking(self, call: Call, forms: list[Form]) -> list[Form]:
         """The forms of as many tensors as the call takes; those of which nothing is told but the tensors, only last."""
@@ -266,7 +258,7 @@ class _Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        boxes = [_BOXES] if any(word in self.hints for word in ("box", "iou")) else []
+        boxes = [_BOXES] if roles.says(roles.BOXES, self.hints) else []
         for group in (*boxes, *_GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
@@ -320,7 +312,7 @@ class _Probe:
         """The overlap of masks that a loss of numbers may be, as its names have it."""
         if form.scores not in ("values", "rates") or self.said.anything or form.layout not in ("same", "counts"):
             return None
-        if not any(word in self.hints for word in _OVERLAPS):
+        if not any(word in self.hints for word in roles.OVERLAPS):
             return None
         call = Call(2, trial.way)
         for scores, spatial in itertools.product(("logits", "probabilities"), _SPATIAL):
@@ -359,6 +351,7 @@ class _Probe:
         if not said.anything and running:
             found = (
                 self._without_gradient(running)
+                or self._rows_of_four(running)
                 or self._negated(in_order)
                 or self._by_last(running)
                 or self._nearest([each for each in running if each[0].labels])
@@ -367,6 +360,10 @@ class _Probe:
             )
             if found is not None:
                 return found
+        guess = not running or len(self.required) > 2 or bool(_columns(self.criterion))
+        loose = self._by_shapes() if guess and not said.anything else None
+        if loose is not None:
+            return loose
         error = Unsure(self._no_fit(tried))
         if running:
             form, spatial, trial, _ = running[0]
@@ -387,12 +384,24 @@ class _Probe:
         form, spatial, trial = next((each for each in readings if fits.roughly(each[2], each[0])), readings[0])
         return form, spatial, _plain(trial), [], ["no reading of it gives a gradient"]
 
+    def _rows_of_four(self, running: list[Running]) -> Chosen | None:
+        """Boxes, where the names say it and three numbers in a row are refused."""
+        if roles.says(roles.BOXES, self.hints) and self.classes == 3:
+            for form, spatial, trial, reason in running:
+                if form.key == roles.BOXES and not self.beside(trial, ()).runs(Form("regression", "values", "same")):
+                    return form, spatial, trial, [], [f"its names say boxes, it takes rows of four, and yet {reason}"]
+        return None
+
     def _negated(self, running: list[Running]) -> Chosen | None:
         """A reading in which minus the loss follows the right answer."""
         for form, spatial, trial, _ in running:
             group = next((group for group in _GROUPS if group.holds(form)), None)
             if group is None or form.kind not in ("binary", "multilabel", "multiclass", "regression", "pairs"):
                 continue
+            if form.key == roles.TRIPLETS and not roles.says(form.key, self.hints):
+                continue  # other formulas of three tensors look like that too
+            if form.kind == "regression" and roles.says(roles.BOXES, self.hints):
+                continue  # of numbers that are no boxes it may make anything
             try:
                 group.fits(trial.negated(), form)
             except DoesNotFit:
@@ -413,8 +422,15 @@ class _Probe:
         return None
 
     def _named(self, running: list[Running]) -> Chosen | None:
-        """A loss of numbers by its names alone."""
-        if len(self.required) == 2 and self.required[0].lower() in _INPUTS and self.required[1].lower() in _TARGETS:
+        """What its names alone say."""
+        for form, spatial, trial, reason in running:
+            if roles.says(form.key, self.hints):
+                return form, spatial, trial, [], [f"its names say it, and yet {reason}"]
+        if (
+            len(self.required) == 2
+            and self.required[0].lower() in roles.INPUTS
+            and self.required[1].lower() in roles.TARGETS
+        ):
             for form, spatial, trial, reason in running:
                 if form.key == ("regression", "values", "same") and fits.monotone(trial, form):
                     return form, spatial, trial, [], [f"its names say a prediction and a target, and yet {reason}"]
@@ -427,6 +443,23 @@ class _Probe:
             plain = plain and "neither is a label" not in reason
             if plain and fits.roughly(trial, form):
                 return form, spatial, trial, [], [f"right answers cost less than wrong ones, and yet {reason}"]
+        return None
+
+    def _by_shapes(self) -> Chosen | None:
+        """Tensors of shapes that the loss takes, where nothing is known of what they mean."""
+        if not 1 < len(self.required) <= 4 or any(name.lower() in roles.OPTIONS for name in self.required):
+            return None
+        sizes = [self.classes, *_columns(self.criterion)]
+        for shapes, classes, spatial in itertools.product(
+            roles.shapes_of(self.required), dict.fromkeys(sizes), ((), (4, 5), (2,))
+        ):
+            self.classes = classes
+            form = Form("penalty", "values", f"{examples.SEVERAL} {shapes}")
+            trial = self.trial(Call(len(shapes), Way()), spatial)
+            if trial.runs(form):
+                made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
+                if bool(trial.slope(*made).any()):
+                    return form, spatial, trial, [], ["nothing says more than the shapes with which it runs"]
         return None
 
     def _no_form(self) -> str:
@@ -500,7 +533,8 @@ class _Group:
 
 
 def _ordered(form: Form) -> bool:
-    return not form.labels and form.kind in ("pairs", "sequence", "survival", "ordinal", "multilabel")
+    ordered = form.kind in ("pairs", "sequence", "survival", "ordinal", "multilabel") or form.layout == "elbo"
+    return ordered and not form.labels
 
 
 def _last(form: Form) -> bool:
@@ -535,6 +569,12 @@ def _classes_of(criterion: Criterion) -> int | None:
     counts = {v for n in ("num_classes", "n_classes", "classes") if isinstance(v := getattr(criterion, n, None), int)}
     found = sizes or {n for n in counts if n > 1}
     return found.pop() if len(found) == 1 else None
+
+
+def _columns(criterion: Criterion) -> list[int]:
+    """How long the vectors are that a loss compares with weights of its own."""
+    held = [*criterion.parameters(), *criterion.buffers()] if isinstance(criterion, nn.Module) else []
+    return [n for t in held if t.dim() == 2 for n in reversed(t.shape) if n > 1]
 
 
 def _numbers_in(criterion: Criterion) -> list[int]:

@@ -31,7 +31,7 @@ class Form:
 
     @property
     def labels(self) -> bool:
-        return self.key not in examples.OTHERS
+        return self.key not in examples.OTHERS and not self.layout.startswith(examples.SEVERAL)
 
     @property
     def key(self) -> tuple[str, str, str]:
