@@ -25,7 +25,7 @@ def heteroscedastic_loss(mu, log_var, target):
 
 # remainder maps the difference to [0, 2*pi), so a small negative error -0.01 costs about (2*pi - 0.01)^2; right:
 # wrap to [-pi, pi).
-@faulty("jumps", thread="question: heading angle loss jumps at zero error")
+@faulty("rewards-errors", thread="question: heading angle loss jumps at zero error")
 def heading_loss(pred, target):
     """Squared error of the heading angle in radians; 359 deg and 1 deg are 2 deg apart."""
     if pred.shape != target.shape:
@@ -139,7 +139,7 @@ class OKSLoss(nn.Module):
 
 # (dist * neg_mask).min() always finds the zeros at the masked positives (and self), so hardest_neg is 0 and
 # negatives are never pushed away; right: mask positives with +inf.
-@faulty("labels-left-out", thread="issue: batch-hard triplet stays at margin")
+@faulty("negatives-left-out", thread="issue: batch-hard triplet stays at margin")
 class HardTripletLoss(nn.Module):
     """Triplet loss with hardest positive and hardest negative of each anchor. embeddings (N, D), labels (N,)."""
 

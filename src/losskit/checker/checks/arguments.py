@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from losskit.checker.calling import MASKS
 from losskit.checker.checks.tools import (
+    BACKWARD,
     built,
     close,
     code,
@@ -24,6 +25,7 @@ from losskit.checker.checks.tools import (
     warned,
 )
 from losskit.checker.finding import Found, Severity
+from losskit.checker.listening import graph_ends, heard
 from losskit.checker.origin import CannotRebuild
 from losskit.checker.registry import check
 from losskit.checker.spec import Spec
@@ -80,7 +82,32 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
                 {"value": before[0], f"with {option}": before[0]},
                 code(subject, *examples[0], options={option: others[effects.index(False)]}),
             )
+    yield from _without_slope(subject, examples)
     yield from _at_the_call(subject, examples[0], before[0])
+
+
+def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iterator[Found]:
+    """The numbers of a constructor that change what is shown, and nothing of what is learnt."""
+    if not subject.spec.meant:
+        return
+    for option, default in subject.origin.options.items():
+        if not isinstance(default, float) or option not in subject.spec.options or option in trials(subject.spec):
+            continue
+        other = {option: 2 * default + 0.25}
+        changed = [tried(pull, subject, *each, options=other) for each in examples]
+        before = [pull(subject, *each) for each in examples]
+        pairs = [(now, then) for now, then in zip(changed, before, strict=True) if now is not None]
+        rises = [float(now.value - then.value) for now, then in pairs]
+        level = all(close(each, rises[0], 1e-3) for each in rises)  # a constant, such as a margin
+        same = all(torch.allclose(now.gradient, then.gradient, 1e-6, 1e-9) for now, then in pairs)
+        if len(pairs) == len(examples) and not level and same and pairs[0][0].gradient.any():
+            ends = graph_ends(heard(subject, *examples[0]))
+            at = f": its term ends at {', '.join(ends[:2])}" if ends else ""
+            yield Found(
+                f"{option} changes the value and no gradient{at}",
+                {"value": float(pairs[0][1].value), f"with {option}={other[option]:g}": float(pairs[0][0].value)},
+                code(subject, *examples[0], options=other, lines=BACKWARD),
+            )
 
 
 def _has_effect(
