@@ -60,7 +60,7 @@ def lovasz_softmax(logits, labels):
 
 # a.data detaches the auxiliary logits, so with any aux head its gradient is missing (None/zero) although the loss
 # value depends on it; right: interpolate a itself.
-@faulty("no-graph", "slope-disagrees", thread="repository: PSPNet auxiliary heads")
+@faulty("no-graph", "slope-disagrees", "unused-argument", thread="repository: PSPNet auxiliary heads")
 class AuxHeadLoss(nn.Module):
     """Cross-entropy on the main head and on auxiliary heads (deep supervision, PSPNet style).
 
