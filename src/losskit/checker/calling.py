@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from losskit.checker import roles
 
 MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask", "padding_mask")
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights", "weight_map", "pixel_weights", "w")
@@ -77,6 +80,29 @@ class Way:
             said.insert(extra.at, extra.name if value is not None else usual)
         given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in named.items()]
         return f"criterion({', '.join([*said, *given])})"
+
+
+@dataclass(frozen=True)
+class Call:
+    """How many tensors a call may take, and what it needs besides."""
+
+    arity: int
+    way: Way
+
+
+def calls_of(names: list[inspect.Parameter]) -> list[Call]:
+    """The ways of calling a loss of these parameters, the likeliest first."""
+    required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+    swapped = len(required) > 1 and required[0].lower() in roles.TARGETS and required[1].lower() in roles.INPUTS
+    way = Way(swapped)
+    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS, *HEADS))
+    if extras and len(required) - len(extras) >= 2:
+        per_sample = tuple(replace(each, per_sample=True) for each in extras)
+        few = len(required) - len(extras)
+        return [Call(few, replace(way, extras=extras)), Call(few, replace(way, extras=per_sample))]
+    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in roles.TARGETS:
+        return [Call(2, way), Call(1, way)]
+    return [Call(len(required) or 2, way)]
 
 
 def loss_of(result: Any) -> tuple[Tensor, str]:

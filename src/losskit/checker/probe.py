@@ -14,9 +14,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.checker import examples, fits, roles
-from losskit.checker.calling import HEADS, MASKS, WEIGHTS, Extra, Way
-from losskit.checker.fits import shift_invariant
+from losskit.checker import examples, fallback, fits, roles
+from losskit.checker.calling import Call, Way, calls_of
+from losskit.checker.groups import BOXES, GROUPS, NARROW, Fitting, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
@@ -36,7 +36,6 @@ _LABELS = [
 ]
 _OTHERS = [Form(*key) for key in examples.OTHERS]
 _WIDE = ("regression", "distribution")  # kinds whose tensors may have positions
-_NARROW = ("quantiles", "boxes", "images")  # layouts whose tensors may not
 
 
 @dataclass
@@ -88,42 +87,19 @@ def conclude(origin: Origin, **said: Any) -> Spec:
     criterion = origin.build()
     names = call_parameters(criterion)
     own = [Form(*each) for each in forms_of(criterion)]
-    probe = _Probe(origin, options, criterion, names)
+    probe = Probe(origin, options, criterion, names)
     if own:
         return _spec(probe, *probe.among_own(own))
     return _spec(probe, *probe.by_trial())
 
 
-@dataclass(frozen=True)
-class Call:
-    """How many tensors a call may take, and what it needs besides."""
-
-    arity: int
-    way: Way
-
-
-def calls_of(names: list[inspect.Parameter]) -> list[Call]:
-    """The ways of calling a loss of these parameters, the likeliest first."""
-    required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
-    swapped = len(required) > 1 and required[0].lower() in roles.TARGETS and required[1].lower() in roles.INPUTS
-    way = Way(swapped)
-    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS, *HEADS))
-    if extras and len(required) - len(extras) >= 2:
-        per_sample = tuple(replace(each, per_sample=True) for each in extras)
-        few = len(required) - len(extras)
-        return [Call(few, replace(way, extras=extras)), Call(few, replace(way, extras=per_sample))]
-    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in roles.TARGETS:
-        return [Call(2, way), Call(1, way)]
-    return [Call(len(required) or 2, way)]
-
-
 Chosen = tuple[Form, tuple[int, ...], Trial, list[Form], list[str]]
 
 
-def _spec(probe: _Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also: list[Form], why: list[str]) -> Spec:
+def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also: list[Form], why: list[str]) -> Spec:
     criterion, origin = probe.criterion, probe.origin
     order: tuple[tuple[int, ...], ...] = _SPATIAL if form.labels else _FLAT
-    wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in _NARROW))
+    wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in NARROW))
     wide = wide and spatial != _LARGE
     if wide and form.kind == "regression":  # the sizes before were tried, and did not fit
         order = order[order.index(spatial) :]
@@ -165,7 +141,7 @@ def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
     return "ignore_index", None
 
 
-class _Probe:
+class Probe:
     """Tries the forms that a loss could take."""
 
     def __init__(self, origin: Origin, said: Said, criterion: Criterion, names: list[inspect.Parameter]) -> None:
@@ -196,7 +172,7 @@ class _Probe:
             return (_LARGE,)
         if form.key == ("penalty", "values", "alone"):
             return _SPATIAL
-        if not form.labels and (form.kind not in _WIDE or form.layout in _NARROW):
+        if not form.labels and (form.kind not in _WIDE or form.layout in NARROW):
             return ((),)
         return (*(_SPATIAL if form.labels else _FLAT), _LARGE)
 
@@ -225,7 +201,7 @@ class _Probe:
         named = [Form(*key) for key in roles.ONLY_BY_NAME if not roles.says(key, self.hints)]
         known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form) and form not in named]
         if not any(self._taking(call, known) for call in self.calls):
-            loose = None if self.said.anything else self._by_shapes()
+            loose = None if self.said.anything else fallback.by_shapes(self)
             if loose is not None:
                 return loose
             raise Unsure(self._no_form())
@@ -242,14 +218,14 @@ class _Probe:
         """What runs of the forms that nearly every loss fits."""
         for form in wanted:
             for spatial in self.spatials(form):
-                if _last(form) and (trial := self.trial(call, spatial)).runs(form):
+                if is_last(form) and (trial := self.trial(call, spatial)).runs(form):
                     tried.running.append((form, spatial, trial, "nearly every loss does"))
 
     def _counts(self) -> list[int]:
         """How many classes to try: those that the loss tells of, and those that losses are made for."""
         if self.said.classes or _classes_of(self.criterion):
             return [self.classes]
-        own = (*_columns(self.criterion), *_numbers_in(self.criterion))
+        own = (*fallback.columns(self.criterion), *_numbers_in(self.criterion))
         return list(dict.fromkeys([self.classes, *own, *_COUNTS]))[:16]
 
     def _taking(self, call: Call, forms: list[Form]) -> list[Form]:
@@ -258,8 +234,8 @@ class _Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        boxes = [_BOXES] if roles.says(roles.BOXES, self.hints) else []
-        for group in (*boxes, *_GROUPS):
+        boxes = [BOXES] if roles.says(roles.BOXES, self.hints) else []
+        for group in (*boxes, *GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
                 self._try(call, [form for form in held if form.kind == kind], group.fits, tried)
@@ -298,7 +274,7 @@ class _Probe:
                 return
 
     def _decided(self, tried: Tried) -> Chosen:
-        fitting = tried.fitting = _sharpest(tried.fitting)
+        fitting = tried.fitting = sharpest(tried.fitting)
         form, spatial, trial = fitting[0]
         rival = self._overlap(form, trial)
         if rival is not None:
@@ -350,18 +326,18 @@ class _Probe:
         running = sorted(in_order, key=lambda each: not each[0].labels)
         if not said.anything and running:
             found = (
-                self._without_gradient(running)
-                or self._rows_of_four(running)
-                or self._negated(in_order)
-                or self._by_last(running)
-                or self._nearest([each for each in running if each[0].labels])
-                or self._named(running)
-                or self._nearest(running)
+                fallback.without_gradient(running)
+                or fallback.rows_of_four(self, running)
+                or fallback.negated(self, in_order)
+                or fallback.by_last(running)
+                or fallback.nearest([each for each in running if each[0].labels])
+                or fallback.named(self, running)
+                or fallback.nearest(running)
             )
             if found is not None:
                 return found
-        guess = not running or len(self.required) > 2 or bool(_columns(self.criterion))
-        loose = self._by_shapes() if guess and not said.anything else None
+        guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
+        loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:
             return loose
         error = Unsure(self._no_fit(tried))
@@ -369,98 +345,6 @@ class _Probe:
             form, spatial, trial, _ = running[0]
             error.nearest = _spec(self, form, spatial, trial, [], ["it runs"])
         raise error
-
-    def _without_gradient(self, running: list[Running]) -> Chosen | None:
-        """The likeliest reading of a loss that gives no gradient in any."""
-        for form, _, trial, _ in running:
-            input, *others = examples.make(*form.key, trial.draw(form, None, 0.5, 0))
-            if bool(trial.slope(input, *others).ne(0).any()):
-                return None
-        readings = [
-            (form, spatial, trial.negated() if flip else trial)
-            for flip in (0, 1)
-            for form, spatial, trial, _ in running
-        ]
-        form, spatial, trial = next((each for each in readings if fits.roughly(each[2], each[0])), readings[0])
-        return form, spatial, _plain(trial), [], ["no reading of it gives a gradient"]
-
-    def _rows_of_four(self, running: list[Running]) -> Chosen | None:
-        """Boxes, where the names say it and three numbers in a row are refused."""
-        if roles.says(roles.BOXES, self.hints) and self.classes == 3:
-            for form, spatial, trial, reason in running:
-                if form.key == roles.BOXES and not self.beside(trial, ()).runs(Form("regression", "values", "same")):
-                    return form, spatial, trial, [], [f"its names say boxes, it takes rows of four, and yet {reason}"]
-        return None
-
-    def _negated(self, running: list[Running]) -> Chosen | None:
-        """A reading in which minus the loss follows the right answer."""
-        for form, spatial, trial, _ in running:
-            group = next((group for group in _GROUPS if group.holds(form)), None)
-            if group is None or form.kind not in ("binary", "multilabel", "multiclass", "regression", "pairs"):
-                continue
-            if form.key == roles.TRIPLETS and not roles.says(form.key, self.hints):
-                continue  # other formulas of three tensors look like that too
-            if form.kind == "regression" and roles.says(roles.BOXES, self.hints):
-                continue  # of numbers that are no boxes it may make anything
-            try:
-                group.fits(trial.negated(), form)
-            except DoesNotFit:
-                continue
-            return form, spatial, _plain(trial), [], ["minus the loss follows the right answer in this reading"]
-        return None
-
-    def _by_last(self, running: list[Running]) -> Chosen | None:
-        """A form that nearly every loss fits."""
-        for fit, held in _LAST:
-            for form, spatial, trial, _ in running:
-                try:
-                    if held(form):
-                        fit(trial, form)
-                        return form, spatial, trial, [], ["it fits nothing that says more"]
-                except DoesNotFit:
-                    continue
-        return None
-
-    def _named(self, running: list[Running]) -> Chosen | None:
-        """What its names alone say."""
-        for form, spatial, trial, reason in running:
-            if roles.says(form.key, self.hints):
-                return form, spatial, trial, [], [f"its names say it, and yet {reason}"]
-        if (
-            len(self.required) == 2
-            and self.required[0].lower() in roles.INPUTS
-            and self.required[1].lower() in roles.TARGETS
-        ):
-            for form, spatial, trial, reason in running:
-                if form.key == ("regression", "values", "same") and fits.monotone(trial, form):
-                    return form, spatial, trial, [], [f"its names say a prediction and a target, and yet {reason}"]
-        return None
-
-    def _nearest(self, running: list[Running]) -> Chosen | None:
-        """A reading in which right answers cost less than random and wrong ones, whatever else does not fit."""
-        for form, spatial, trial, reason in running:
-            plain = form.labels or form.key == ("regression", "values", "same")
-            plain = plain and "neither is a label" not in reason
-            if plain and fits.roughly(trial, form):
-                return form, spatial, trial, [], [f"right answers cost less than wrong ones, and yet {reason}"]
-        return None
-
-    def _by_shapes(self) -> Chosen | None:
-        """Tensors of shapes that the loss takes, where nothing is known of what they mean."""
-        if not 1 < len(self.required) <= 4 or any(name.lower() in roles.OPTIONS for name in self.required):
-            return None
-        sizes = [self.classes, *_columns(self.criterion)]
-        for shapes, classes, spatial in itertools.product(
-            roles.shapes_of(self.required), dict.fromkeys(sizes), ((), (4, 5), (2,))
-        ):
-            self.classes = classes
-            form = Form("penalty", "values", f"{examples.SEVERAL} {shapes}")
-            trial = self.trial(Call(len(shapes), Way()), spatial)
-            if trial.runs(form):
-                made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
-                if bool(trial.slope(*made).any()):
-                    return form, spatial, trial, [], ["nothing says more than the shapes with which it runs"]
-        return None
 
     def _no_form(self) -> str:
         needs = ", ".join(self.required) or "nothing by name"
@@ -493,73 +377,6 @@ class _Probe:
         return f" If {self.required[-1]} is no tensor, bind it with --with {self.required[-1]}=value."
 
 
-Running = tuple[Form, tuple[int, ...], Trial, str]
-
-
-def _plain(trial: Trial) -> Trial:
-    return trial if trial.sign > 0 else trial.negated()
-
-
-Fitting = list[tuple[Form, tuple[int, ...], Trial]]
-
-
-def _sharpest(fitting: Fitting) -> Fitting:
-    """Without the forms that another one that fits explains away."""
-    found = {form.key for form, _, _ in fitting}
-    softmax = {form.key for form, _, trial in fitting if form.kind == "multiclass" and shift_invariant(trial, form)}
-    takes_logits = any(form.scores == "logits" for form, _, _ in fitting)
-
-    def beside(form: Form, *scores: str) -> bool:
-        return any((form.kind, each, form.layout) in found for each in scores)
-
-    def stands(form: Form) -> bool:
-        if form.scores == "probabilities" and (takes_logits or beside(form, "log_probabilities")):
-            return False  # right answers beyond 0 and 1 are better still
-        if form.scores == "log_probabilities" and beside(form, "logits"):
-            return False  # a softmax leaves log-probabilities as they are
-        if form.layout == "one-hot" and form.key not in softmax:
-            return all(kind == "multiclass" for kind, _, _ in found)  # each class by itself
-        return not (form.kind == "multilabel" and ("multiclass", form.scores, "one-hot") in softmax)
-
-    return [each for each in fitting if stands(each[0])]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Forms that are tried alike; where one fits, the groups after it are left."""
-
-    holds: Callable[[Form], bool]
-    fits: Callable[[Trial, Form], None]
-
-
-def _ordered(form: Form) -> bool:
-    ordered = form.kind in ("pairs", "sequence", "survival", "ordinal", "multilabel") or form.layout == "elbo"
-    return ordered and not form.labels
-
-
-def _last(form: Form) -> bool:
-    return form.layout in ("above", "alone")
-
-
-_BOXES = _Group(lambda f: f.layout == "boxes", fits.fits_narrow)
-# In the order in which they are tried: what is asked for most exactly comes first.
-_GROUPS = (
-    _Group(lambda f: f.layout == "log-variance", fits.fits_prior),
-    _Group(lambda f: f.layout == "teacher", fits.fits_teacher),
-    _Group(lambda f: f.layout == "teacher-and-labels", fits.fits_teacher_and_labels),
-    _Group(lambda f: f.kind == "regression" and f.layout not in _NARROW, fits.fits_numbers),
-    _Group(lambda f: f.kind == "distribution" and f.scores != "logits", fits.fits_numbers),
-    _Group(lambda f: f.layout == "images", fits.fits_narrow),
-    _Group(lambda f: f.labels, fits.fits_labels),
-    _Group(lambda f: f.layout in _NARROW, fits.fits_narrow),
-    _Group(lambda f: _ordered(f) and not _last(f), fits.fits_order),
-)
-_LAST: tuple[tuple[Callable[[Trial, Form], None], Callable[[Form], bool]], ...] = (
-    (fits.fits_order, lambda f: f.layout == "above"),
-    (fits.fits_alone, lambda f: f.layout == "alone"),
-)
-
-
 def _classes_of(criterion: Criterion) -> int | None:
     """How many classes a loss was made for, where it holds a number for each."""
     if not isinstance(criterion, nn.Module):
@@ -569,12 +386,6 @@ def _classes_of(criterion: Criterion) -> int | None:
     counts = {v for n in ("num_classes", "n_classes", "classes") if isinstance(v := getattr(criterion, n, None), int)}
     found = sizes or {n for n in counts if n > 1}
     return found.pop() if len(found) == 1 else None
-
-
-def _columns(criterion: Criterion) -> list[int]:
-    """How long the vectors are that a loss compares with weights of its own."""
-    held = [*criterion.parameters(), *criterion.buffers()] if isinstance(criterion, nn.Module) else []
-    return [n for t in held if t.dim() == 2 for n in reversed(t.shape) if n > 1]
 
 
 def _numbers_in(criterion: Criterion) -> list[int]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from losskit.checker import examples
 from losskit.checker.calling import Way, loss_of
-from losskit.checker.examples import Draw
+from losskit.checker.draws import Draw
 from losskit.checker.origin import Origin
 
 REFUSED = math.nan  # the value of a call that raised

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from losskit.checker.checks.numbers import loses_float64
 from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, tried, value
-from losskit.checker.examples import one_hot_of
+from losskit.checker.draws import one_hot_of
 from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, heard
 from losskit.checker.registry import check
