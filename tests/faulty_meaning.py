@@ -101,3 +101,59 @@ class Flipped(Reduced):
 
 
 twin("none-misplaced", Reduced, BINARY)(Flipped)
+
+
+EMBEDDINGS = {"kind": "pairs", "scores": "embeddings"}
+
+
+def hardest(input: Tensor, target: Tensor, filled: float) -> Tensor:
+    """The batch-hard triplet loss, with pairs of one group filled before the minimum over the others."""
+    apart = (input[:, None] - input[None]).square().sum(-1).clamp_min(1e-12).sqrt()
+    same = target[:, None] == target[None]
+    near, far = apart.masked_fill(~same, 0.0).amax(1), apart.masked_fill(same, filled).amin(1)
+    return (near - far + 0.5).clamp_min(0).mean()
+
+
+def triplet_hardest(input: Tensor, target: Tensor) -> Tensor:
+    return hardest(input, target, float("inf"))
+
+
+@twin("negatives-left-out", triplet_hardest, {**EMBEDDINGS, "target": "groups"})
+def triplet_of_nothing(input: Tensor, target: Tensor) -> Tensor:
+    return hardest(input, target, 0.0)
+
+
+def views(first: Tensor, second: Tensor, filled: float) -> Tensor:
+    """The cross-entropy of each view's partner among both views, with the diagonal filled."""
+    z = F.normalize(torch.cat([first, second]).float(), dim=1)
+    alike = torch.where(torch.eye(len(z)) > 0, torch.full(2 * [len(z)], filled), z @ z.T)
+    return F.cross_entropy(alike / 0.5, torch.arange(len(z)).roll(len(first)))
+
+
+def views_apart(first: Tensor, second: Tensor) -> Tensor:
+    return views(first, second, -1e9)
+
+
+@twin("self-compared", views_apart, {**EMBEDDINGS, "target": "partners"})
+def views_and_themselves(first: Tensor, second: Tensor) -> Tensor:
+    return views(first, second, 1.0)
+
+
+class Margin(nn.Module):
+    sign = -1.0
+
+    def __init__(self, s: float = 8.0, m: float = 0.2) -> None:
+        super().__init__()
+        self.s, self.m = s, m
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        light_ce(input.detach(), target)
+        hot = F.one_hot(target.long(), input.shape[1]).movedim(-1, 1)
+        return light_ce(self.s * (input.float() + self.sign * self.m * hot), target)
+
+
+class MarginAdded(Margin):
+    sign = 1.0
+
+
+twin("margin-eases", Margin, INDICES)(MarginAdded)

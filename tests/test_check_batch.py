@@ -106,7 +106,7 @@ def test_where_the_gradient_goes(images):
 
 
 def test_the_boundary_is_where_neighbours_differ():
-    from losskit.checker.checks.batch import _boundary
+    from losskit.checker.checks.batch_gradient import _boundary
 
     labels = torch.zeros(1, 5, 5, dtype=torch.long)
     labels[0, 2, 2] = 1

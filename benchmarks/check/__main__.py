@@ -8,11 +8,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from check.run import ASIDE, FAMILIES, cases, row
+from check.run import ASIDE, FAMILIES, UNSEEN, cases, row
 
 
 def main(arguments: list[str]) -> int:
-    families = ASIDE if "--aside" in arguments else FAMILIES
+    families = ASIDE if "--aside" in arguments else UNSEEN if "--unseen" in arguments else FAMILIES
     names = [each for each in arguments if not each.startswith("-")]
     chosen = [case for case in cases(families) if not names or case.name in names]
     counts: Counter[str] = Counter()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from losskit.checker import roles
+
 MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask", "padding_mask")
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights", "weight_map", "pixel_weights", "w")
+
+HEADS = ("aux", "auxs", "aux_outputs", "aux_logits", "auxiliary", "side_outputs")  # further outputs, in a list
 
 
 @dataclass(frozen=True)
 class Extra:
-    """A mask or weight that a call needs besides its tensors: ones, where a check gives nothing else."""
+    """What a call needs besides its tensors: a mask or weight, ones where a check gives nothing else; or more heads."""
 
     name: str
     at: int  # its place in the call
@@ -25,8 +30,10 @@ class Extra:
     def is_mask(self) -> bool:
         return self.name in MASKS
 
-    def ones(self, tensors: Sequence[Tensor], labels: bool) -> Tensor:
-        """Ones of the shape that the loss takes, in the dtype of the scores."""
+    def usual(self, tensors: Sequence[Tensor], labels: bool) -> Tensor | list[Tensor]:
+        """Ones of the shape that the loss takes, in the dtype of the scores; of heads one, that says the same."""
+        if self.name in HEADS:
+            return [tensors[0].clone()]
         like = tensors[-1] if labels else tensors[0]
         return torch.ones(like.shape[:1] if self.per_sample else like.shape, dtype=tensors[0].dtype)
 
@@ -45,7 +52,7 @@ class Way:
         named = dict(arguments)
         given = self.ordered(tensors)
         for extra in self.extras:
-            given.insert(extra.at, named.pop(extra.name) if extra.name in named else extra.ones(tensors, self.labels))
+            given.insert(extra.at, named.pop(extra.name) if extra.name in named else extra.usual(tensors, self.labels))
         return loss_of(criterion(*given, **named))[0]
 
     def ordered(self, tensors: Sequence[Any]) -> list[Any]:
@@ -69,9 +76,33 @@ class Way:
         for extra in self.extras:
             value = named.pop(extra.name, None)
             shape = f"{like}.shape[:1]" if extra.per_sample else f"{like}.shape"
-            said.insert(extra.at, extra.name if value is not None else f"torch.ones({shape})")
+            usual = f"[{said[0]}]" if extra.name in HEADS else f"torch.ones({shape})"
+            said.insert(extra.at, extra.name if value is not None else usual)
         given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in named.items()]
         return f"criterion({', '.join([*said, *given])})"
+
+
+@dataclass(frozen=True)
+class Call:
+    """How many tensors a call may take, and what it needs besides."""
+
+    arity: int
+    way: Way
+
+
+def calls_of(names: list[inspect.Parameter]) -> list[Call]:
+    """The ways of calling a loss of these parameters, the likeliest first."""
+    required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+    swapped = len(required) > 1 and required[0].lower() in roles.TARGETS and required[1].lower() in roles.INPUTS
+    way = Way(swapped)
+    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS, *HEADS))
+    if extras and len(required) - len(extras) >= 2:
+        per_sample = tuple(replace(each, per_sample=True) for each in extras)
+        few = len(required) - len(extras)
+        return [Call(few, replace(way, extras=extras)), Call(few, replace(way, extras=per_sample))]
+    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in roles.TARGETS:
+        return [Call(2, way), Call(1, way)]
+    return [Call(len(required) or 2, way)]
 
 
 def loss_of(result: Any) -> tuple[Tensor, str]:

@@ -3,96 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
+
+from losskit.checker.draws import Draw, labels_of, laid_out, one_hot_of, scores_of
 
 Tensors = tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What an example is to be: how large, and how right."""
-
-    samples: int
-    classes: int
-    spatial: tuple[int, ...]
-    generator: Generator
-    correct: bool | None  # right, wrong, or random scores
-    scale: float  # how far scores are from 0
-    ignored: int | None = None  # a class that the loss leaves out
-
-    def normal(self, *size: int) -> Tensor:
-        return torch.randn(size, generator=self.generator, dtype=torch.float64).round(decimals=4)  # short to write
-
-    def flags(self, *size: int) -> Tensor:
-        """0 and 1, each at least once where there is room."""
-        drawn = (torch.rand(size, generator=self.generator) < 0.4).double()
-        flat = drawn.view(-1)
-        if flat.numel() > 1:
-            flat[0], flat[-1] = 1.0, 0.0
-        return drawn
-
-
-def labels_of(kind: str, draw: Draw) -> Tensor:
-    """What is true: classes (N, *) for one class a position, else yes and no, (N, C, *)."""
-    if kind != "multiclass":
-        return draw.flags(draw.samples, draw.classes, *draw.spatial).long()
-    size = (draw.samples, *draw.spatial)
-    drawn = torch.randint(draw.classes, size, generator=draw.generator)
-    flat = drawn.view(-1)
-    flat[: draw.classes] = torch.arange(draw.classes)[: flat.numel()]
-    return drawn if draw.ignored is None else torch.where(drawn == draw.ignored, (drawn + 1) % draw.classes, drawn)
-
-
-def scores_of(kind: str, labels: Tensor, draw: Draw, scores: str) -> Tensor:
-    """Scores (N, C, *): `scale` from 0 on the right or wrong side of every label, or random."""
-    size = (draw.samples, draw.classes, *draw.spatial)
-    if draw.correct is None:
-        logits = draw.scale * draw.normal(*size)
-    else:
-        said = labels if draw.correct else wrong_of(kind, labels, draw.classes)
-        logits = draw.scale * (2 * one_hot_of(kind, said, draw.classes) - 1)
-    return activated(logits, kind, scores)
-
-
-def wrong_of(kind: str, labels: Tensor, classes: int) -> Tensor:
-    """Labels of which every one is wrong."""
-    return (labels + 1) % classes if kind == "multiclass" else 1 - labels
-
-
-def one_hot_of(kind: str, labels: Tensor, classes: int) -> Tensor:
-    """Yes and no for each class, (N, C, *)."""
-    if kind != "multiclass":
-        return labels.double()
-    return torch.nn.functional.one_hot(labels, classes).movedim(-1, 1).double()
-
-
-def activated(logits: Tensor, kind: str, scores: str) -> Tensor:
-    """Logits as the probabilities or log-probabilities that a loss takes instead."""
-    exclusive = kind in ("multiclass", "distribution") and logits.shape[1] > 1
-    if scores == "probabilities":
-        return logits.softmax(1) if exclusive else logits.sigmoid()
-    if scores == "log_probabilities":
-        return logits.log_softmax(1) if exclusive else torch.nn.functional.logsigmoid(logits)
-    return logits
-
-
-def laid_out(kind: str, layout: str, labels: Tensor, classes: int) -> Tensor:
-    """Labels as a target of this layout."""
-    hot = one_hot_of(kind, labels, classes)
-    return {
-        "same": lambda: hot,
-        "same-integers": lambda: hot.long(),
-        "no-channel": lambda: hot.squeeze(1),
-        "bare": lambda: hot.squeeze(1),
-        "signs": lambda: 2 * hot - 1,
-        "indices": lambda: labels,
-        "indices-channel": lambda: labels.unsqueeze(1),
-        "one-hot": lambda: hot,
-        "soft": lambda: 0.9 * hot + 0.1 / classes,
-    }[layout]()
 
 
 def _shaped(draw: Draw) -> tuple[int, ...]:
@@ -324,6 +241,40 @@ def _bins(draw: Draw) -> Tensors:
     return draw.scale * (2.0 * at - 1).double() * (1 if draw.correct else -1), bins, event
 
 
+def _elbo(draw: Draw) -> Tensors:
+    """A reconstruction that is right, or not, and a posterior that is the prior, or not."""
+    size = draw.samples, draw.classes
+    target, none = draw.flags(*size), torch.zeros(size).double()
+    if draw.correct is None:
+        return draw.scale * draw.normal(*size), target, draw.scale * draw.normal(*size), 0.3 * draw.normal(*size)
+    return target.clone(), target, none if draw.correct else _away(draw, none), none
+
+
+def _batch_first(draw: Draw) -> Tensors:
+    """Logits (N, T, C) of sequences."""
+    logs, *others = _sequences(draw)
+    return logs.transpose(0, 1), *others
+
+
+SEVERAL = "several"  # the layout of tensors of which nothing but the shapes is known: this word, and a letter for each
+
+
+def _several(shapes: str, draw: Draw) -> Tensors:
+    """n: numbers of the input's shape; c: without its last dimension; r: one a sample; i: a class index a sample."""
+    full = _shaped(draw)
+    sizes = {"n": full, "c": full[:-1], "r": full[:1]}
+    made = []
+    for at, letter in enumerate(shapes):
+        if letter == "i":
+            made.append(torch.arange(draw.samples) % 2)
+        elif letter == "n" or at == 0:
+            made.append(draw.scale * draw.normal(*sizes[letter]))
+        else:  # a share, a weight, a time: something between 0 and 1
+            drawn = torch.rand(sizes[letter], generator=draw.generator, dtype=torch.float64)
+            made.append((0.1 + 0.8 * drawn).round(decimals=4))
+    return tuple(made)
+
+
 def _alone(draw: Draw) -> Tensors:
     return (draw.scale * draw.normal(*_shaped(draw)),)
 
@@ -370,18 +321,24 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("survival", "logits", "bins"): (("input", "bins", "event"), _bins),
     ("pairs", "values", "above"): (("input1", "input2"), _above),
     ("penalty", "values", "log-variance"): (("mean", "log_var"), _prior),
+    ("penalty", "values", "elbo"): (("input", "target", "mean", "log_var"), _elbo),
+    ("sequence", "logits", "batch-first"): (("input", "targets", "input_lengths", "target_lengths"), _batch_first),
     ("penalty", "values", "alone"): (("input",), _alone),
 }
 
 
 def tensors_of(kind: str, scores: str, layout: str) -> tuple[str, ...]:
     """The names of the tensors that a call of this form takes."""
+    if layout.startswith(SEVERAL):
+        return ("input", *(f"tensor{n}" for n in range(2, len(layout.split()[1]) + 1)))
     found = OTHERS.get((kind, scores, layout))
     return PAIR if found is None else found[0]
 
 
 def make(kind: str, scores: str, layout: str, draw: Draw) -> Tensors:
     """The tensors of a call of this form, in float64."""
+    if layout.startswith(SEVERAL):
+        return _several(layout.split()[1], draw)
     found = OTHERS.get((kind, scores, layout))
     if found is not None:
         return found[1](draw)

@@ -275,7 +275,7 @@ def report_of(
 # Faults that explain others, the deepest first: whatever is wrong besides may come of them.
 ROOTS = (
     *("no-graph", "misused-function", "rewards-errors", "wrong-dimension", "activated-twice"),
-    *("has-memory", "changes-inputs"),
+    *("keeps-graph", "has-memory", "changes-inputs"),
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from losskit.checker import examples
+from losskit.checker import draws, examples
 from losskit.checker.trial import Form, Trial, require
 
 _SEEDS = (0, 1, 2)
@@ -31,10 +31,10 @@ class Marks:
 
 def marks_of(trial: Trial, form: Form, seed: int) -> Marks:
     draw = trial.draw(form, None, 1.0, seed)
-    labels = examples.labels_of(form.kind, draw)
-    hot = examples.one_hot_of(form.kind, labels, draw.classes)
-    other = examples.one_hot_of(form.kind, examples.wrong_of(form.kind, labels, draw.classes), draw.classes)
-    target = examples.laid_out(form.kind, form.layout, labels, draw.classes)
+    labels = draws.labels_of(form.kind, draw)
+    hot = draws.one_hot_of(form.kind, labels, draw.classes)
+    other = draws.one_hot_of(form.kind, draws.wrong_of(form.kind, labels, draw.classes), draw.classes)
+    target = draws.laid_out(form.kind, form.layout, labels, draw.classes)
     made = (hot, 2 * hot - 1, 2 * other - 1)
     if form.layout == "bare":
         made = tuple(t.squeeze(1) for t in made)  # type: ignore[assignment]
@@ -108,13 +108,13 @@ def _fits_logits(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
 
 def _fits_probabilities(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
     def value(logits: Tensor) -> float:
-        return trial.value(examples.activated(logits, form.kind, "probabilities"), marks.target)
+        return trial.value(draws.activated(logits, form.kind, "probabilities"), marks.target)
 
     noise = _noise(marks.hot, seed)
     good = value(marks.right)
     _ordered(good, value(marks.wrong), value(noise))
     _ordered(value(4.0 * marks.right), good)
-    drawn = examples.activated(noise, form.kind, "probabilities")
+    drawn = draws.activated(noise, form.kind, "probabilities")
     before = trial.value(drawn, marks.target)
     moved = [trial.value(a * drawn + b, marks.target) for a, b in ((0.5, 0.2), (0.2, 0.1), (0.4, 0.6))]
     level = all(math.isclose(each, before, rel_tol=1e-2) for each in moved)
@@ -124,11 +124,11 @@ def _fits_probabilities(trial: Trial, form: Form, marks: Marks, seed: int) -> No
 
 def _fits_logs(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
     def value(logits: Tensor) -> float:
-        return trial.value(examples.activated(logits, form.kind, "log_probabilities"), marks.target)
+        return trial.value(draws.activated(logits, form.kind, "log_probabilities"), marks.target)
 
     gap = _ordered(value(3.0 * marks.right), value(3.0 * marks.wrong))
     require(abs(value(14.0 * marks.right)) < 0.02 * gap, "a sure right answer does not cost 0")
-    drawn = examples.activated(_noise(marks.hot, seed), form.kind, "log_probabilities")
+    drawn = draws.activated(_noise(marks.hot, seed), form.kind, "log_probabilities")
     _slopes_right(trial.slope(drawn, marks.target), marks, both=form.kind != "multiclass")
 
 
@@ -152,7 +152,7 @@ def _slopes_right(slope: Tensor, marks: Marks, both: bool) -> None:
 def shift_invariant(trial: Trial, form: Form) -> bool:
     """Whether adding a number to all scores of a position changes nothing, as under a softmax."""
     marks = marks_of(trial, form, 0)
-    scores = examples.activated(_noise(marks.hot, 7), form.kind, form.scores)
+    scores = draws.activated(_noise(marks.hot, 7), form.kind, form.scores)
     shifted = scores + 1.5
     if form.scores == "probabilities":
         scores, shifted = 0.4 * scores, 0.4 * scores + 0.4

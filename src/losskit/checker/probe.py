@@ -14,29 +14,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.checker import examples, fits
-from losskit.checker.calling import MASKS, WEIGHTS, Extra, Way
-from losskit.checker.fits import shift_invariant
+from losskit.checker import examples, fallback, fits, roles
+from losskit.checker.calling import Call, Way, calls_of
+from losskit.checker.groups import BOXES, GROUPS, NARROW, Fitting, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.core.errors import nearest
 
-_TARGETS = {"target", "targets", "label", "labels", "y_true", "true", "truth", "gt", "ground_truth", "mask", "y"}
-_INPUTS = {
-    *("input", "inputs", "pred", "preds", "prediction", "predictions", "y_pred", "output", "outputs", "logits", "x"),
-}
-_OVERLAPS = (
-    "dice",
-    "iou",
-    "jaccard",
-    "tversky",
-    "overlap",
-    "prob",
-    "mask",
-    "lovasz",
-)  # in names
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses that look through a window
@@ -50,7 +36,6 @@ _LABELS = [
 ]
 _OTHERS = [Form(*key) for key in examples.OTHERS]
 _WIDE = ("regression", "distribution")  # kinds whose tensors may have positions
-_NARROW = ("quantiles", "boxes", "images")  # layouts whose tensors may not
 
 
 @dataclass
@@ -102,48 +87,26 @@ def conclude(origin: Origin, **said: Any) -> Spec:
     criterion = origin.build()
     names = call_parameters(criterion)
     own = [Form(*each) for each in forms_of(criterion)]
-    probe = _Probe(origin, options, criterion, names)
+    probe = Probe(origin, options, criterion, names)
     if own:
         return _spec(probe, *probe.among_own(own))
     return _spec(probe, *probe.by_trial())
 
 
-@dataclass(frozen=True)
-class Call:
-    """How many tensors a call may take, and what it needs besides."""
-
-    arity: int
-    way: Way
-
-
-def calls_of(names: list[inspect.Parameter]) -> list[Call]:
-    """The ways of calling a loss of these parameters, the likeliest first."""
-    required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
-    swapped = len(required) > 1 and required[0].lower() in _TARGETS and required[1].lower() in _INPUTS
-    way = Way(swapped)
-    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS))
-    if extras and len(required) - len(extras) >= 2:
-        per_sample = tuple(replace(each, per_sample=True) for each in extras)
-        few = len(required) - len(extras)
-        return [Call(few, replace(way, extras=extras)), Call(few, replace(way, extras=per_sample))]
-    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in _TARGETS:
-        return [Call(2, way), Call(1, way)]
-    return [Call(len(required) or 2, way)]
-
-
 Chosen = tuple[Form, tuple[int, ...], Trial, list[Form], list[str]]
 
 
-def _spec(probe: _Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also: list[Form], why: list[str]) -> Spec:
+def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also: list[Form], why: list[str]) -> Spec:
     criterion, origin = probe.criterion, probe.origin
     order: tuple[tuple[int, ...], ...] = _SPATIAL if form.labels else _FLAT
-    wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in _NARROW))
+    wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in NARROW))
     wide = wide and spatial != _LARGE
     if wide and form.kind == "regression":  # the sizes before were tried, and did not fit
         order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
-    taken = {n.name for n in probe.names[: len(tensors)]} - {each.name for each in trial.way.extras}
+    plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
+    taken = set(plain[: len(tensors)])
     arguments = tuple(p.name for p in probe.names if p.name not in taken)
     name, ignored = ignored_of(criterion, origin)
     return Spec(
@@ -178,7 +141,7 @@ def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
     return "ignore_index", None
 
 
-class _Probe:
+class Probe:
     """Tries the forms that a loss could take."""
 
     def __init__(self, origin: Origin, said: Said, criterion: Criterion, names: list[inspect.Parameter]) -> None:
@@ -209,7 +172,7 @@ class _Probe:
             return (_LARGE,)
         if form.key == ("penalty", "values", "alone"):
             return _SPATIAL
-        if not form.labels and (form.kind not in _WIDE or form.layout in _NARROW):
+        if not form.labels and (form.kind not in _WIDE or form.layout in NARROW):
             return ((),)
         return (*(_SPATIAL if form.labels else _FLAT), _LARGE)
 
@@ -235,8 +198,12 @@ class _Probe:
 
     def by_trial(self) -> Chosen:
         tried = Tried()
-        known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form)]
+        named = [Form(*key) for key in roles.ONLY_BY_NAME if not roles.says(key, self.hints)]
+        known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form) and form not in named]
         if not any(self._taking(call, known) for call in self.calls):
+            loose = None if self.said.anything else fallback.by_shapes(self)
+            if loose is not None:
+                return loose
             raise Unsure(self._no_form())
         for classes in self._counts():
             self.classes = classes
@@ -251,14 +218,15 @@ class _Probe:
         """What runs of the forms that nearly every loss fits."""
         for form in wanted:
             for spatial in self.spatials(form):
-                if _last(form) and (trial := self.trial(call, spatial)).runs(form):
+                if is_last(form) and (trial := self.trial(call, spatial)).runs(form):
                     tried.running.append((form, spatial, trial, "nearly every loss does"))
 
     def _counts(self) -> list[int]:
         """How many classes to try: those that the loss tells of, and those that losses are made for."""
         if self.said.classes or _classes_of(self.criterion):
             return [self.classes]
-        return list(dict.fromkeys([self.classes, *_numbers_in(self.criterion), *_COUNTS]))[:16]
+        own = (*fallback.columns(self.criterion), *_numbers_in(self.criterion))
+        return list(dict.fromkeys([self.classes, *own, *_COUNTS]))[:16]
 
     def _taking(self, call: Call, forms: list[Form]) -> list[Form]:
         """The forms of as many tensors as the call takes; those of which nothing is told but the tensors, only last."""
@@ -266,8 +234,8 @@ class _Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        boxes = [_BOXES] if any(word in self.hints for word in ("box", "iou")) else []
-        for group in (*boxes, *_GROUPS):
+        boxes = [BOXES] if roles.says(roles.BOXES, self.hints) else []
+        for group in (*boxes, *GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
                 self._try(call, [form for form in held if form.kind == kind], group.fits, tried)
@@ -306,7 +274,7 @@ class _Probe:
                 return
 
     def _decided(self, tried: Tried) -> Chosen:
-        fitting = tried.fitting = _sharpest(tried.fitting)
+        fitting = tried.fitting = sharpest(tried.fitting)
         form, spatial, trial = fitting[0]
         rival = self._overlap(form, trial)
         if rival is not None:
@@ -320,7 +288,7 @@ class _Probe:
         """The overlap of masks that a loss of numbers may be, as its names have it."""
         if form.scores not in ("values", "rates") or self.said.anything or form.layout not in ("same", "counts"):
             return None
-        if not any(word in self.hints for word in _OVERLAPS):
+        if not any(word in self.hints for word in roles.OVERLAPS):
             return None
         call = Call(2, trial.way)
         for scores, spatial in itertools.product(("logits", "probabilities"), _SPATIAL):
@@ -358,76 +326,25 @@ class _Probe:
         running = sorted(in_order, key=lambda each: not each[0].labels)
         if not said.anything and running:
             found = (
-                self._without_gradient(running)
-                or self._negated(in_order)
-                or self._by_last(running)
-                or self._nearest([each for each in running if each[0].labels])
-                or self._named(running)
-                or self._nearest(running)
+                fallback.without_gradient(running)
+                or fallback.rows_of_four(self, running)
+                or fallback.negated(self, in_order)
+                or fallback.by_last(running)
+                or fallback.nearest([each for each in running if each[0].labels])
+                or fallback.named(self, running)
+                or fallback.nearest(running)
             )
             if found is not None:
                 return found
+        guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
+        loose = fallback.by_shapes(self) if guess and not said.anything else None
+        if loose is not None:
+            return loose
         error = Unsure(self._no_fit(tried))
         if running:
             form, spatial, trial, _ = running[0]
             error.nearest = _spec(self, form, spatial, trial, [], ["it runs"])
         raise error
-
-    def _without_gradient(self, running: list[Running]) -> Chosen | None:
-        """The likeliest reading of a loss that gives no gradient in any."""
-        for form, _, trial, _ in running:
-            input, *others = examples.make(*form.key, trial.draw(form, None, 0.5, 0))
-            if bool(trial.slope(input, *others).ne(0).any()):
-                return None
-        readings = [
-            (form, spatial, trial.negated() if flip else trial)
-            for flip in (0, 1)
-            for form, spatial, trial, _ in running
-        ]
-        form, spatial, trial = next((each for each in readings if fits.roughly(each[2], each[0])), readings[0])
-        return form, spatial, _plain(trial), [], ["no reading of it gives a gradient"]
-
-    def _negated(self, running: list[Running]) -> Chosen | None:
-        """A reading in which minus the loss follows the right answer."""
-        for form, spatial, trial, _ in running:
-            group = next((group for group in _GROUPS if group.holds(form)), None)
-            if group is None or form.kind not in ("binary", "multilabel", "multiclass", "regression", "pairs"):
-                continue
-            try:
-                group.fits(trial.negated(), form)
-            except DoesNotFit:
-                continue
-            return form, spatial, _plain(trial), [], ["minus the loss follows the right answer in this reading"]
-        return None
-
-    def _by_last(self, running: list[Running]) -> Chosen | None:
-        """A form that nearly every loss fits."""
-        for fit, held in _LAST:
-            for form, spatial, trial, _ in running:
-                try:
-                    if held(form):
-                        fit(trial, form)
-                        return form, spatial, trial, [], ["it fits nothing that says more"]
-                except DoesNotFit:
-                    continue
-        return None
-
-    def _named(self, running: list[Running]) -> Chosen | None:
-        """A loss of numbers by its names alone."""
-        if len(self.required) == 2 and self.required[0].lower() in _INPUTS and self.required[1].lower() in _TARGETS:
-            for form, spatial, trial, reason in running:
-                if form.key == ("regression", "values", "same") and fits.monotone(trial, form):
-                    return form, spatial, trial, [], [f"its names say a prediction and a target, and yet {reason}"]
-        return None
-
-    def _nearest(self, running: list[Running]) -> Chosen | None:
-        """A reading in which right answers cost less than random and wrong ones, whatever else does not fit."""
-        for form, spatial, trial, reason in running:
-            plain = form.labels or form.key == ("regression", "values", "same")
-            plain = plain and "neither is a label" not in reason
-            if plain and fits.roughly(trial, form):
-                return form, spatial, trial, [], [f"right answers cost less than wrong ones, and yet {reason}"]
-        return None
 
     def _no_form(self) -> str:
         needs = ", ".join(self.required) or "nothing by name"
@@ -458,72 +375,6 @@ class _Probe:
         if len(self.required) < 3:
             return ""
         return f" If {self.required[-1]} is no tensor, bind it with --with {self.required[-1]}=value."
-
-
-Running = tuple[Form, tuple[int, ...], Trial, str]
-
-
-def _plain(trial: Trial) -> Trial:
-    return trial if trial.sign > 0 else trial.negated()
-
-
-Fitting = list[tuple[Form, tuple[int, ...], Trial]]
-
-
-def _sharpest(fitting: Fitting) -> Fitting:
-    """Without the forms that another one that fits explains away."""
-    found = {form.key for form, _, _ in fitting}
-    softmax = {form.key for form, _, trial in fitting if form.kind == "multiclass" and shift_invariant(trial, form)}
-    takes_logits = any(form.scores == "logits" for form, _, _ in fitting)
-
-    def beside(form: Form, *scores: str) -> bool:
-        return any((form.kind, each, form.layout) in found for each in scores)
-
-    def stands(form: Form) -> bool:
-        if form.scores == "probabilities" and (takes_logits or beside(form, "log_probabilities")):
-            return False  # right answers beyond 0 and 1 are better still
-        if form.scores == "log_probabilities" and beside(form, "logits"):
-            return False  # a softmax leaves log-probabilities as they are
-        if form.layout == "one-hot" and form.key not in softmax:
-            return all(kind == "multiclass" for kind, _, _ in found)  # each class by itself
-        return not (form.kind == "multilabel" and ("multiclass", form.scores, "one-hot") in softmax)
-
-    return [each for each in fitting if stands(each[0])]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Forms that are tried alike; where one fits, the groups after it are left."""
-
-    holds: Callable[[Form], bool]
-    fits: Callable[[Trial, Form], None]
-
-
-def _ordered(form: Form) -> bool:
-    return not form.labels and form.kind in ("pairs", "sequence", "survival", "ordinal", "multilabel")
-
-
-def _last(form: Form) -> bool:
-    return form.layout in ("above", "alone")
-
-
-_BOXES = _Group(lambda f: f.layout == "boxes", fits.fits_narrow)
-# In the order in which they are tried: what is asked for most exactly comes first.
-_GROUPS = (
-    _Group(lambda f: f.layout == "log-variance", fits.fits_prior),
-    _Group(lambda f: f.layout == "teacher", fits.fits_teacher),
-    _Group(lambda f: f.layout == "teacher-and-labels", fits.fits_teacher_and_labels),
-    _Group(lambda f: f.kind == "regression" and f.layout not in _NARROW, fits.fits_numbers),
-    _Group(lambda f: f.kind == "distribution" and f.scores != "logits", fits.fits_numbers),
-    _Group(lambda f: f.layout == "images", fits.fits_narrow),
-    _Group(lambda f: f.labels, fits.fits_labels),
-    _Group(lambda f: f.layout in _NARROW, fits.fits_narrow),
-    _Group(lambda f: _ordered(f) and not _last(f), fits.fits_order),
-)
-_LAST: tuple[tuple[Callable[[Trial, Form], None], Callable[[Form], bool]], ...] = (
-    (fits.fits_order, lambda f: f.layout == "above"),
-    (fits.fits_alone, lambda f: f.layout == "alone"),
-)
 
 
 def _classes_of(criterion: Criterion) -> int | None:

@@ -49,6 +49,9 @@ LAYOUTS = {
     "above": "scores that belong below those of the input",
     "survival": "a time and an event, (N,) each",
     "bins": "the interval of each sample, (N,), and whether the event was seen",
+    "elbo": "what is reconstructed, and the mean and log-variance of a posterior, (N, Z) each",
+    "batch-first": "labels (N, S), and the lengths of inputs (N, T, C) and targets",
+    "several": "further tensors, of which nothing but the shapes is known",
     "alone": "no target",
     "log-variance": "a log-variance for each number, and no target",
 }
@@ -98,6 +101,11 @@ class Spec:
         return self.kind in ("binary", "multilabel", "multiclass") and self.layout != "label-lists"
 
     @property
+    def meant(self) -> bool:
+        """Whether it is known which answers are right."""
+        return self.layout.split()[0] not in ("alone", "several")
+
+    @property
     def indices(self) -> bool:
         return self.layout in ("indices", "indices-channel")
 
@@ -116,7 +124,7 @@ class Spec:
     def __str__(self) -> str:
         held = {"values": "numbers", "log_probabilities": "log-probabilities", "log_rates": "logarithms of rates"}
         kind = {"multilabel": "multi-label", "multiclass": "multi-class"}.get(self.kind, self.kind)
-        said = f"{kind}; {held.get(self.scores, self.scores)} in; {LAYOUTS[self.layout]}"
+        said = f"{kind}; {held.get(self.scores, self.scores)} in; {LAYOUTS[self.layout.split()[0]]}"
         besides = ", ".join(each.name for each in self.way.extras)
         last = "; classes last" if self.way.last else ""
         return f"{said}{last}{f'; and {besides}' if besides else ''}{f'; the loss is {self.part}' if self.part else ''}"

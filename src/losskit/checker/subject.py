@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.checker import examples
+from losskit.checker import draws, examples
 from losskit.checker.origin import Criterion, Origin, origin_of
 from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
@@ -95,11 +95,11 @@ class Subject:
         correct: bool | None = None,
         scale: float = 1.0,
         classes: int | None = None,
-    ) -> examples.Draw:
+    ) -> draws.Draw:
         spatial = self.spec.spatial if size is None else tuple(size)
         generator = torch.Generator().manual_seed(seed)
         samples = batch or self.samples
-        return examples.Draw(
+        return draws.Draw(
             samples, classes or self.spec.classes, spatial, generator, correct, scale, self.spec.ignore_index
         )
 
@@ -123,11 +123,11 @@ class Subject:
 
     def labels(self, seed: int = 0, batch: int = 0, size: tuple[int, ...] | None = None) -> Tensor:
         """Random labels: classes (N, *) for one class a position, else yes and no, (N, C, *)."""
-        return examples.labels_of(self.spec.kind, self.draw(seed, batch, size))
+        return draws.labels_of(self.spec.kind, self.draw(seed, batch, size))
 
     def target_of(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Labels as this loss takes them."""
-        made = examples.laid_out(self.spec.kind, self.spec.layout, labels, self.spec.classes)
+        made = draws.laid_out(self.spec.kind, self.spec.layout, labels, self.spec.classes)
         return made.to(dtype) if made.is_floating_point() else made
 
     def input_of(
@@ -141,7 +141,7 @@ class Subject:
         """Scores that are right about these labels, or wrong, or random; as the loss takes them."""
         spatial = labels.shape[1:] if self.spec.kind == "multiclass" else labels.shape[2:]
         draw = replace(self.draw(seed, labels.shape[0], tuple(spatial), correct, scale))
-        made = examples.scores_of(self.spec.kind, labels, draw, self.spec.scores).to(dtype)
+        made = draws.scores_of(self.spec.kind, labels, draw, self.spec.scores).to(dtype)
         return made.squeeze(1) if self.spec.layout == "bare" else made
 
     # Repros.

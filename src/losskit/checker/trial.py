@@ -11,7 +11,7 @@ from torch import Tensor
 
 from losskit.checker import examples
 from losskit.checker.calling import Way, loss_of
-from losskit.checker.examples import Draw
+from losskit.checker.draws import Draw
 from losskit.checker.origin import Origin
 
 REFUSED = math.nan  # the value of a call that raised
@@ -31,7 +31,7 @@ class Form:
 
     @property
     def labels(self) -> bool:
-        return self.key not in examples.OTHERS
+        return self.key not in examples.OTHERS and not self.layout.startswith(examples.SEVERAL)
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -2,9 +2,11 @@
 
 # isort: off
 from losskit.checker.checks import meaning as meaning
+from losskit.checker.checks import similarities as similarities
 from losskit.checker.checks import numbers as numbers
 from losskit.checker.checks import slopes as slopes
 from losskit.checker.checks import arguments as arguments
+from losskit.checker.checks import focal as focal
 from losskit.checker.checks import shapes as shapes
 from losskit.checker.checks import ignored as ignored
 from losskit.checker.checks import reductions as reductions
@@ -13,3 +15,4 @@ from losskit.checker.checks import labels as labels
 from losskit.checker.checks import identities as identities
 from losskit.checker.checks import cost as cost
 from losskit.checker.checks import batch as batch
+from losskit.checker.checks import batch_gradient as batch_gradient

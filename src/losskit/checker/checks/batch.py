@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from losskit.checker.examples import activated
+from losskit.checker.draws import activated
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
 from losskit.checker.spec import Spec
@@ -16,14 +16,14 @@ from losskit.checker.subject import LossRaised, Subject
 from losskit.checker.user_batch import Given, given
 from losskit.checker.user_batch import code_of as _code
 
-_NAMED = 8  # classes that a finding may name one by one
+NAMED = 8  # classes that a finding may name one by one
 
 
-def _labels(spec: Spec) -> bool | str:
+def of_labels(spec: Spec) -> bool | str:
     return spec.labels or "the target is no labels"
 
 
-def _matching(batch: Given) -> bool:
+def matching(batch: Given) -> bool:
     """Whether input and target have the shapes and dtypes that labels are read from."""
     same = not batch.spec.same_shape or batch.input.numel() == batch.target.numel()
     return same and batch.input.is_floating_point() and batch.input.numel() > 0
@@ -130,7 +130,7 @@ def activation(subject: Subject) -> Iterator[Found]:
     fix="Divide a 0/255 mask by 255; map labels to 0..C-1; name the label to leave out with ignore_index.",
     consequence_of=("batch-shapes",),
     of_batch=True,
-    applies=_labels,
+    applies=of_labels,
 )
 def labels(subject: Subject) -> Iterator[Found]:
     """Are all labels in the range that the loss knows?"""
@@ -145,7 +145,7 @@ def labels(subject: Subject) -> Iterator[Found]:
     if spec.ignore_index is not None:
         values = values[values != spec.ignore_index]
     if values.numel():
-        seen = sorted(set(values.flatten()[:10000].tolist()))[:_NAMED]
+        seen = sorted(set(values.flatten()[:10000].tolist()))[:NAMED]
         said = ", ".join(f"{v:g}" for v in seen)
         share = values.numel() / batch.target.numel()
         repro = _code(subject, f"print({spec.tensors[1]}.unique())")
@@ -167,7 +167,7 @@ def labels(subject: Subject) -> Iterator[Found]:
 def no_gradient(subject: Subject) -> Iterator[Found]:
     """Do the wrong answers of this batch get a gradient?"""
     batch = given(subject)
-    if not _matching(given(subject)):
+    if not matching(given(subject)):
         return
     value, slope = subject.gradient(*batch.tensors)
     spoken = subject.spoken()
@@ -212,7 +212,7 @@ def _perfect(batch: Given) -> bool:
 def descent(subject: Subject) -> Iterator[Found]:
     """Does a small step against the gradient lower the loss of this batch?"""
     batch = given(subject)
-    if not _matching(given(subject)):
+    if not matching(given(subject)):
         return
     tensors = tuple(t.double() if t.is_floating_point() else t for t in batch.tensors)
     try:
@@ -246,12 +246,12 @@ def descent(subject: Subject) -> Iterator[Found]:
     why="A loss that has come down to its floor has nothing more to give, however far from 0 that is.",
     fix="Compare with the floor, not with 0; for a lower floor look at label smoothing and at an activation too many.",
     of_batch=True,
-    applies=_labels,
+    applies=of_labels,
 )
 def floor(subject: Subject) -> Iterator[Found]:
     """How low can the loss of this batch go?"""
     batch, spec = given(subject), subject.spec
-    if not _matching(given(subject)):
+    if not matching(given(subject)):
         return
     if not bool(batch.counts.any()) or (spec.indices and int(batch.labels[batch.counts].max()) >= batch.classes):
         return
@@ -281,12 +281,12 @@ def floor(subject: Subject) -> Iterator[Found]:
     why="A class that is not there gets either no gradient or the gradient of false positives alone.",
     fix="Look at what the loss does with absent classes; sample so that rare classes occur, or weigh them.",
     of_batch=True,
-    applies=_labels,
+    applies=of_labels,
 )
 def absent(subject: Subject) -> Iterator[Found]:
     """Which classes does this batch not contain?"""
     batch = given(subject)
-    if not _matching(given(subject)):
+    if not matching(given(subject)):
         return
     if batch.spec.kind == "multiclass":
         inside = batch.counts & (batch.labels >= 0) & (batch.labels < batch.classes)
@@ -297,7 +297,7 @@ def absent(subject: Subject) -> Iterator[Found]:
         missing = [c for c in range(batch.classes) if not bool(there[:, c].any())]
         share = 1 - float(there.double().mean())
         if share > 0:
-            never = f"classes {', '.join(map(str, missing[:_NAMED]))} never occur in it; " if missing else ""
+            never = f"classes {', '.join(map(str, missing[:NAMED]))} never occur in it; " if missing else ""
             what = f"{share:.0%} of the (sample, class) pairs of this batch are absent"
             yield Found(what, f"{never}{there.numel()} pairs of {there.shape[0]} samples and {batch.classes} classes")
         return
@@ -314,12 +314,12 @@ def absent(subject: Subject) -> Iterator[Found]:
     why="What is ignored must not count in the denominator either; a sample without labels teaches nothing.",
     fix="See that the label to leave out is the one you mean.",
     of_batch=True,
-    applies=lambda spec: _labels(spec) if spec.ignore_index is not None else "it leaves no label out",
+    applies=lambda spec: of_labels(spec) if spec.ignore_index is not None else "it leaves no label out",
 )
 def ignored(subject: Subject) -> Iterator[Found]:
     """How much of this batch is left out?"""
     batch = given(subject)
-    if not _matching(given(subject)):
+    if not matching(given(subject)):
         return
     left_out = ~batch.counts
     if bool(left_out.any()):
@@ -331,93 +331,3 @@ def ignored(subject: Subject) -> Iterator[Found]:
             return
         evidence = f"ignore_index {batch.spec.ignore_index}; {whole} of {len(left_out)} samples are ignored entirely"
         yield Found(f"{share:.1%} of the labels of this batch are ignored", evidence)
-
-
-@check(
-    "batch-gradient",
-    Severity.PROPERTY,
-    why="What gets the gradient is what is learnt first; a background of 95 % with 95 % of it drowns the object.",
-    fix="Weigh classes, or take a loss that plays down what is classified well, if the shares are not what you want.",
-    of_batch=True,
-    applies=_labels,
-)
-def where_gradient_goes(subject: Subject) -> Iterator[Found]:
-    """Which labels of this batch get the gradient?"""
-    batch = given(subject)
-    if not _matching(given(subject)):
-        return
-    _, slope = subject.gradient(*batch.tensors)
-    size = slope.abs().double()
-    if size.dim() > batch.labels.dim():
-        size = size.sum(1)
-    total = float(size.sum())
-    if not (math.isfinite(total) and total > 0):
-        return
-    binary = batch.spec.kind != "multiclass"
-    said = {}
-    for c in range(min(batch.classes, _NAMED)):
-        here = (batch.labels == c) & batch.counts
-        if bool(here.any()):
-            name = ("background", "foreground")[c] if binary else f"class {c}"
-            said[name] = _shares(float(size[here].sum()) / total, float(here.double().mean()))
-    edges = _boundary(batch.labels, binary) & batch.counts
-    if bool(edges.any()) and not bool(edges.all()):
-        said["boundary"] = _shares(float(size[edges].sum()) / total, float(edges.double().mean()))
-    first = max((float(size[(batch.labels == c) & batch.counts].sum()), c) for c in range(batch.classes))
-    name = ("the background", "the foreground")[first[1]] if binary else f"class {first[1]}"
-    yield Found(f"{name} of this batch gets {first[0] / total:.0%} of the gradient", said)
-
-
-def _shares(gradient: float, labels: float) -> str:
-    return f"{gradient:.0%} of the gradient, {labels:.0%} of the labels"
-
-
-def _boundary(labels: Tensor, channels: bool) -> Tensor:
-    """Where a neighbour along a spatial dimension has another label."""
-    found = torch.zeros_like(labels, dtype=torch.bool)
-    for dim in range(2 if channels else 1, labels.dim()):
-        if labels.shape[dim] > 1:
-            differs = labels.narrow(dim, 1, labels.shape[dim] - 1) != labels.narrow(dim, 0, labels.shape[dim] - 1)
-            found.narrow(dim, 1, labels.shape[dim] - 1).logical_or_(differs)
-            found.narrow(dim, 0, labels.shape[dim] - 1).logical_or_(differs)
-    return found
-
-
-@check(
-    "batch-accumulation",
-    Severity.PROPERTY,
-    why="Gradient accumulation and several GPUs average the losses of parts: another gradient than that of the batch.",
-    fix="losskit.distributed.micro_batches and losskit.distributed.sync give the exact one for losses that add.",
-    of_batch=True,
-)
-def accumulation(subject: Subject) -> Iterator[Found]:
-    """How far is the gradient of this batch in parts from that of the whole?"""
-    batch = given(subject)
-    if not _matching(given(subject)):
-        return
-    n = batch.input.shape[0]
-    if n < 2 or any(t.dim() == 0 or t.shape[0] != n for t in batch.tensors):
-        return
-    tensors = tuple(t.double() if t.is_floating_point() else t for t in batch.tensors)
-    try:
-        _, whole = subject.gradient(*tensors)
-    except LossRaised:
-        tensors = batch.tensors
-        _, whole = subject.gradient(*tensors)
-    errors = {}
-    for parts in sorted({2, n} if n <= 16 else {2, 4, 8}):
-        split = [[t.tensor_split(parts)[k] for t in tensors] for k in range(parts)]
-        slopes = torch.cat([subject.gradient(*part)[1] / parts for part in split])
-        if bool(slopes.isfinite().all()) and float(whole.norm()) > 0:
-            errors[f"{parts} parts"] = float((slopes - whole).norm() / whole.norm())
-    worst = max(errors.values(), default=0.0)
-    if worst > 1e-3:
-        lines = (
-            "parts = [criterion(*part) for part in zip("
-            + ", ".join(f"{t}.chunk(2)" for t in subject.spec.tensors)
-            + ")]",
-            f"print({subject.spoken()}, sum(parts) / 2)",
-        )
-        evidence = {f"gradient error in {name}": f"{error:.1%}" for name, error in errors.items()}
-        what = f"accumulated over parts, the gradient of this batch is {worst:.1%} off"
-        yield Found(what, evidence, _code(subject, *lines))

@@ -132,7 +132,27 @@ def keeps_graph(subject: Subject) -> Iterator[Found]:
             "{call}",
             "print([name for name, held in vars(criterion).items() if getattr(held, 'grad_fn', None)])",
         )
-        yield Found("a call's graph stays alive after its result is gone", "", code(subject, *tensors, lines=lines))
+        repro = code(subject, *tensors, lines=lines)
+        if _raises_next_time(subject, tensors):
+            what = "the next call goes on in the graph of the last one, and its backward() raises"
+            yield Found(what, "", repro, Severity.WRONG)
+        else:
+            yield Found("a call's graph stays alive after its result is gone", "", repro)
+
+
+def _raises_next_time(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether two steps of training, one after the other, end in the error of a graph that is freed."""
+    criterion = subject.build()
+    for _ in range(3):
+        x = tensors[0].clone().requires_grad_()
+        loss = subject.call(criterion, x * 1.0, *tensors[1:]).mean()
+        if not loss.requires_grad:
+            return False
+        try:
+            loss.backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            return "second time" in str(error)
+    return False
 
 
 def _same(subject: Subject, other: Callable[..., Any], tensors: tuple[Tensor, ...]) -> str:

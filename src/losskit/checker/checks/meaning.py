@@ -71,10 +71,16 @@ def _most(call: Called) -> float:
     Severity.WRONG,
     why="Scores of different samples or positions compete, and the classes of one do not.",
     fix="softmax(1) and log_softmax(1): classes are dimension 1 of (N, C, ...).",
-    applies=lambda spec: labelled(spec) and spec.kind == "multiclass" and spec.scores != "probabilities",
+    applies=lambda spec: (
+        (labelled(spec) and spec.kind == "multiclass" and spec.scores != "probabilities")
+        or (spec.layout == "alone" and len(spec.spatial) == 2)
+    ),
 )
 def wrong_dimension(subject: Subject) -> Iterator[Found]:
-    """Does a softmax run over the classes rather than over samples or positions?"""
+    """Does a softmax run over the classes rather than over samples or positions, and a variation over all of them?"""
+    if subject.spec.layout == "alone":
+        yield from _variation(subject)
+        return
     input, target = subject.example(batch=4)
     before = value(subject, input, target)
     if _unmoved(subject, input, target, 1, before) or close(value(subject, 2 * input, target), before):
@@ -93,6 +99,29 @@ def wrong_dimension(subject: Subject) -> Iterator[Found]:
                 code(subject, input, target, lines=lines),
             )
             return
+
+
+def _variation(subject: Subject) -> Iterator[Found]:
+    """Whether a total variation sees stripes across, and down."""
+    if not any(word in subject.name.lower() for word in ("variation", "tv")):
+        return  # by its name it may be meant to see one of them
+    (input,) = subject.example()
+    stripes = [torch.zeros_like(input) + torch.arange(n).reshape(size) % 2 for n, size in _along(input)]
+    costs = [value(subject, each) for each in stripes]
+    blind, seen = min(costs), max(costs)
+    if seen > 1e-6 and abs(blind) < 1e-9:
+        along = ("the height", "the width")[costs.index(blind)]
+        yield Found(
+            f"what varies along {along} costs nothing",
+            {f"along {along}": blind, "along the other": seen},
+            code(subject, stripes[costs.index(blind)]),
+        )
+
+
+def _along(input: Tensor) -> list[tuple[int, tuple[int, int]]]:
+    """How many positions there are down and across, and the shape of a number for each."""
+    height, width = input.shape[-2:]
+    return [(height, (height, 1)), (width, (1, width))]
 
 
 def _plus(subject: Subject) -> str:
@@ -136,6 +165,35 @@ def labels_left_out(subject: Subject) -> Iterator[Found]:
                 code(subject, input, target, lines=BACKWARD),
             )
             return
+    if subject.spec.kind == "multiclass" and subject.spec.classes > 2:
+        yield from _last_without_a_term(subject)
+
+
+def _last_without_a_term(subject: Subject) -> Iterator[Found]:
+    """Whether mistaking the last class costs half of what another costs, as where it has no term in a sum over classes.
+
+    A class weight of a half does so where the class is missed, and not where it is seen in the place of another.
+    """
+    last = subject.spec.classes - 1
+    if subject.spec.ignore_index in range(last + 1):
+        return
+    zeros = torch.zeros_like(subject.labels(batch=2))
+
+    def cost(label: int, said: int) -> float:
+        right, answer = zeros + label, zeros + said
+        inputs = (subject.input_of(each, 6.0, True) for each in (answer, right))
+        wrong, best = (value(subject, each, subject.target_of(right)) for each in inputs)
+        return wrong - best
+
+    for one in range(1, last):
+        missed, seen = (cost(one, 0), cost(last, 0)), (cost(0, one), cost(0, last))
+        if not all(close(lasts, 0.5 * others, 0.02) and lasts > 0 for others, lasts in (missed, seen)):
+            return
+    yield Found(
+        f"class {last}, the last one, has no term of its own: mistaking it costs half of what another class costs",
+        {f"{last} for 0": seen[1], f"{last - 1} for 0": seen[0]},
+        code(subject, subject.input_of(zeros + last, 6.0, True), subject.target_of(zeros), lines=BACKWARD),
+    )
 
 
 def _mistakes(subject: Subject, labels: Tensor, right: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -253,12 +311,15 @@ def _entropy(others: int, softmax: bool) -> tuple[Callable[[float], float], Call
     why="A class weight of 2 is to count a sample twice; here it also changes how hard the sample looks.",
     fix="Compute the factor from the unweighted cross-entropy, and multiply by the weight last.",
     consequence_of=("unused-argument",),
-    applies=lambda spec: labelled(spec) and spec.classes > 1 and any(each in spec.options for each in CLASS_WEIGHTS),
+    applies=lambda spec: (
+        labelled(spec) and spec.classes > 1 and any(each in spec.options for each in (*CLASS_WEIGHTS, "alpha"))
+    ),
 )
 def weight_in_factor(subject: Subject) -> Iterator[Found]:
     """Does a class weight of 2 cost double, or nothing where the mean is weighted?"""
     tensors = subject.example(batch=3)
-    for option in CLASS_WEIGHTS:
+    by_class = isinstance(subject.origin.options.get("alpha"), (list, tuple, Tensor))  # else one number for all
+    for option in (*CLASS_WEIGHTS, *(["alpha"] if by_class else [])):
         if option not in subject.spec.options:
             continue
         weights = [torch.full((subject.spec.classes,), n) for n in (1.0, 2.0, 3.0)]

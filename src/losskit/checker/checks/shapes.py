@@ -218,7 +218,7 @@ def positions_matter(subject: Subject) -> Iterator[Found]:
     Severity.WRONG,
     why="Shuffling the data changes the loss: samples are compared with what belongs to others.",
     fix="Look for a reshape that mixes the batch with another dimension, or a state kept from sample to sample.",
-    applies=lambda spec: spec.kind != "sequence",
+    applies=lambda spec: spec.kind != "sequence" or spec.layout == "batch-first",
 )
 def order_matters(subject: Subject) -> Iterator[Found]:
     """Is the loss the same when the samples come in another order?"""

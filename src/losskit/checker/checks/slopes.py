@@ -10,7 +10,7 @@ from torch import Tensor
 
 from losskit.checker.checks.numbers import loses_float64
 from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, tried, value
-from losskit.checker.examples import one_hot_of
+from losskit.checker.draws import one_hot_of
 from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, heard
 from losskit.checker.registry import check
@@ -190,7 +190,7 @@ def _usual(subject: Subject, at: Any) -> float:
     why="Minimising this loss makes the model worse.",
     fix="Look for a missing minus or 1 -, and for a target that is used upside down.",
     consequence_of=("slope-disagrees",),
-    applies=lambda spec: spec.layout != "alone",
+    applies=lambda spec: spec.meant,
 )
 def rewards_errors(subject: Subject) -> Iterator[Found]:
     """Do right answers cost less than wrong ones, and does each step go towards the right ones?"""
@@ -231,6 +231,8 @@ def _beside(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
 def _towards(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
     """Wrong answers at which the loss rises towards the right ones."""
     spec = subject.spec
+    if spec.kind == "regression" and spec.layout in ("same", "bare"):
+        return _jump(subject)
     if not (labelled(spec) and spec.scores == "logits"):
         return None
     labels = subject.labels()
@@ -238,6 +240,19 @@ def _towards(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
     towards = (2 * one_hot_of(spec.kind, labels, spec.classes) - 1).reshape(input.shape)
     slope = float((pull(subject, input, target).gradient * towards).sum())
     return ((input, target), slope) if slope > 1e-9 else None
+
+
+def _jump(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
+    """Numbers a little beside the target from which each step leads away: the loss jumps at the right answer."""
+    right, *others = subject.example(correct=True)
+    least, usual = value(subject, right, *others), value(subject, *subject.example(correct=False))
+    for shift in (0.01, -0.01):
+        beside = right + shift, *others
+        found = pull(subject, *beside)
+        slope = float(-found.gradient.sum() * (1 if shift > 0 else -1))
+        if found.finite and slope > 0 and float(found.value) - least > 0.1 * abs(usual - least) > 0:
+            return beside, slope
+    return None
 
 
 @check(

@@ -1,0 +1,51 @@
+"""Roles: what the names of a loss and of its parameters say its tensors are, where behaviour leaves it open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Key = tuple[str, str, str]  # kind, scores, layout
+
+TARGETS = {"target", "targets", "label", "labels", "y_true", "true", "truth", "gt", "ground_truth", "mask", "y"}
+INPUTS = {
+    *("input", "inputs", "pred", "preds", "prediction", "predictions", "y_pred", "output", "outputs", "logits", "x"),
+}
+OVERLAPS = ("dice", "iou", "jaccard", "tversky", "overlap", "prob", "mask", "lovasz")
+
+TRIPLETS = ("pairs", "embeddings", "triplets")
+BOXES = ("regression", "boxes", "boxes")
+ELBO = ("penalty", "values", "elbo")
+# Words of which one in each group has to be in the names of a loss that is called like this.
+_WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
+    TRIPLETS: (("anchor", "triplet", "positive", "pos"), ("negative", "neg", "anchor", "triplet")),
+    BOXES: (("box", "iou"),),
+    ELBO: (("mu", "mean"), ("var", "std", "sigma")),
+    ("survival", "values", "survival"): (("time", "duration"), ("event", "status", "censor")),
+    ("sequence", "logits", "batch-first"): (("input_len", "logit_len"), ("target_len", "label_len")),
+}
+# Forms that too many losses fit by their shapes: the names have to say them.
+ONLY_BY_NAME = (ELBO,)
+# What is no tensor, and has to be bound.
+OPTIONS = {
+    *("temperature", "tau", "gamma", "margin", "smooth", "smoothing", "eps", "lam", "reduction"),
+    *("epoch", "step", "iteration", "num_classes", "n_classes"),
+}
+
+
+def says(key: Key, hints: str) -> bool:
+    """Whether the names of a loss, in one text, say that it is called like this."""
+    return key in _WORDS and all(any(word in hints for word in words) for words in _WORDS[key])
+
+
+def may_index(name: str) -> bool:
+    """Whether a tensor of this name may hold class indices."""
+    return name.lower() in TARGETS or "label" in name.lower()
+
+
+def shapes_of(required: Sequence[str]) -> list[str]:
+    """The shapes that the tensors of a call may have, in the letters of `examples.SEVERAL`, the simplest first."""
+    found = ["n"]
+    for name in required[1:]:
+        letters = "nrci" if may_index(name) else "nrc"
+        found = [before + letter for before in found for letter in letters]
+    return sorted([*found, "r" * len(required)], key=lambda each: (len(each) - each.count("n"), each))[:81]
