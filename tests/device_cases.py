@@ -21,7 +21,7 @@ from losskit.ops import first_use, native, operators, passes, reference, values
 from losskit.ops.interpret import registers_of
 from losskit.ops.tape import Operation, Tape
 from losskit.ops.triton import launch as launching
-from losskit.ops.triton import plan, source
+from losskit.ops.triton import plan, source, terms
 from losskit.ops.triton.kernels import printed
 from triton_cases import loss_of
 
@@ -169,9 +169,103 @@ VARIANTS = {  # a loss, its tensors, and the arguments of the call
 }  # fmt: skip
 
 
+class Sides(ClassificationLoss):
+    """Terms of yes and of no that differ, with an option that is a number."""
+
+    always = "sigmoid"
+    slope: float = 0.7
+
+    def term(self, log_p):
+        return torch.where(log_p < -1, -2 * log_p - 1, log_p * log_p) * self.slope
+
+    def term_of_no(self, log_p):
+        return torch.exp(-self.slope * log_p.clamp(min=-5)) - 1
+
+
+def own(function, **options):
+    return losskit.classification_loss(function).Module(**options)
+
+
+def odd(log_p):
+    """An exponential, a hyperbolic tangent, a power, and the logarithm of what is near 1."""
+    p = log_p.exp()
+    return (1 - 0.9 * p) ** 1.7 - torch.tanh(log_p) - torch.log1p(p * p / 3) + 0.3
+
+
+def cubic(log_p):
+    return torch.where(log_p < -1, -3 * log_p - 2, -(log_p**3))
+
+
+def infinite_at_half(log_p):
+    """At p = 1/2, which is what a kernel sees where there is no element."""
+    return torch.where((log_p + math.log(2)).abs() < 1e-4, math.inf, log_p * log_p)
+
+
+def soft(*, multilabel):
+    x, _ = labels()
+    t = torch.rand(x.shape, generator=torch.Generator().manual_seed(5))
+    return x, t if multilabel else t / t.sum(1, keepdim=True)
+
+
+FORMULAS = {  # terms of a loss's own
+    "softmax": lambda: (own(odd), labels(), {}),
+    "sigmoid": lambda: (own(odd, mode="multilabel"), of_several(), {}),
+    "softmax, soft labels": lambda: (own(odd, mode="multiclass"), soft(multilabel=False), {}),
+    "sigmoid, soft labels": lambda: (own(odd, mode="multilabel"), soft(multilabel=True), {}),
+    "smoothing and weights": lambda: (own(odd, class_weight=WEIGHTS, label_smoothing=0.2), labels(), {}),
+    "yes and no": lambda: (Sides(label_smoothing=0.1), of_several(), {}),
+    "several terms": lambda: (Dice() + own(odd) + 0.5 * own(cubic) + losskit.FocalLoss(gamma=1.5), labels(), {}),
+    "mask and weight": lambda: (own(odd), labels(), {
+        "mask": torch.arange(270).view(3, 1, 5, 18)[..., :6] % 4 > 0, "weight": torch.rand(3, 1, 5, 6),
+    }),
+    "many classes": lambda: (own(odd), labels((2, 70, 40)), {"tile": 64}),
+    "many classes, smoothing": lambda: (own(odd, label_smoothing=0.1), labels((2, 70, 40)), {"tile": 64}),
+    "infinite where no element is": lambda: (
+        own(infinite_at_half, mode="multilabel", label_smoothing=0.1), of_several(), {},
+    ),
+    "rows": lambda: (own(odd), labels((40, 5)), {}),
+    "half": lambda: (own(odd), changed(lambda x: x.bfloat16()), {}),
+    "a term of none": lambda: (own(lambda log_p: -log_p), labels(), {}),
+}  # fmt: skip
+
+
+def explained(_, name):
+    """What `explain` says of a loss with terms of its own."""
+    loss, tensors, _ = FORMULAS[name]()
+    with planned_here():
+        return str(losskit.explain(loss, tensors[0].requires_grad_(), *tensors[1:]))
+
+
+def with_another_number(_):
+    """A loss while a number in its terms changes: its errors, and how many functions were compiled for it."""
+    loss, (x, t) = Sides(), of_several()
+    errors, before = [], 0
+    with planned_here():
+        for k in range(4):
+            loss.slope = 0.71 + 0.1 * k
+            value, gradient = step(loss, (x, t), {})
+            exact, slope = step(loss, (x.double(), t), {})
+            errors.append(max((value - exact).abs().item(), (gradient - slope).abs().max().item()))
+            before = before or printed.compiled.cache_info().misses
+    return errors, printed.compiled.cache_info().misses - before
+
+
+def with_a_wrong_operation(_, kind):
+    """How a loss is served where an operation, or a derivative, is printed as another; and its error."""
+    wrong = {"value": ("tanh", "sigmoid({a})"), "slope": ("subtract", "{a} - {b} * 1.001")}[kind]
+    loss, (x, t) = own(odd), labels()
+    with patch.dict(source.VALUES, dict([wrong])), planned_here():
+        terms.printed.cache_clear()
+        value, gradient = step(loss, (x, t), {})
+        served = planned_as(loss)
+    terms.printed.cache_clear()
+    exact, slope = step(loss, (x.double(), t), {})
+    return served, max((value - exact).abs().item(), (gradient - slope).abs().max().item())
+
+
 def of_variant(_, name):
     """A loss with options, beside the definition."""
-    loss, tensors, arguments = VARIANTS[name]()
+    loss, tensors, arguments = (VARIANTS | FORMULAS)[name]()
     tile, at_once = arguments.pop("tile", launching.LARGEST_TILE), arguments.pop("at once", plan.MOST_AT_ONCE)
     with patch.object(launching, "LARGEST_TILE", tile), patch.object(plan, "MOST_AT_ONCE", at_once):
         return beside_the_definition(loss, tensors, arguments)
@@ -244,39 +338,42 @@ def bad_labels(_):
 LINE = (-math.inf, -30.0, -2.5, -1.0, -0.3, -1e-9, -0.0, 0.0, 1e-12, 0.4, 1.0, 2.0, 3.7, 25.0, math.inf, math.nan)
 
 
-def operations_beside_pytorch(_, names):
+def operations_beside_pytorch(_, names, dtype="float64"):
     """Operations, by name, of which value or derivative is not PyTorch's at some points."""
     wrong = []
+    rounding, least = (1e-13, 1e-300) if dtype == "float64" else (1e-5, 1e-37)
     for name in names:
         unary = "b" not in re.findall(r"\{(\w)\}", source.VALUES[name])
         tape = Tape(3, (Operation(name, 0, 1, 2),))
-        formula = source.Formula(tape, ["a", "b", "c"], "r", source.Numbers())
+        formula = source.Formula(tape, ["a", "b", "c"], "r", source.Numbers(), dtype=dtype)
         lines, by = formula.derivative("g")
         text = "\n".join([
             "@triton.jit", "def evaluate(points, found, SIZE: tl.constexpr):", "    at = tl.arange(0, SIZE)",
             *(f"    {x} = tl.load(points + {k} * SIZE + at)" for k, x in enumerate("abc")),
-            "    g = tl.full((SIZE,), 0.7, tl.float64)", *source.indented([*formula.lines, *lines], 1),
+            f"    g = tl.full((SIZE,), 0.75, tl.{dtype})", *source.indented([*formula.lines, *lines], 1),
             f"    tl.store(found + at, {formula.value})",
             *(f"    tl.store(found + {k + 1} * SIZE + at, {each})" for k, each in enumerate(by) if each), "",
         ])  # fmt: skip
-        line = torch.tensor(LINE, dtype=torch.float64)
+        line = torch.tensor(LINE, dtype=getattr(torch, dtype))
         points = torch.stack([p.reshape(-1) for p in torch.meshgrid(line, line, indexing="ij")])
         points = torch.cat([points, points[1:].roll(5, 1)])
         if name == "power":  # of which the exponent is a constant
             points[1] = points[1].nan_to_num(2.0, 0.5, -1.5)
-        found = torch.zeros(4, points.shape[1], dtype=torch.float64)
+        found = torch.zeros_like(points[:1].expand(4, -1))
         printed.compiled("evaluate", text)[(1,)](points, found, SIZE=points.shape[1])
-        inputs = [p.clone().requires_grad_() for p in points]
+        inputs = [p.double().requires_grad_() for p in points]
         value = registers_of(tape.operations, inputs)[-1]
         slopes = (None,) * 3
         if value.requires_grad:
-            slopes = torch.autograd.grad(value, inputs, torch.full_like(value, 0.7), allow_unused=True)
-        for k, exact in enumerate((value.detach(), *slopes)):
+            slopes = torch.autograd.grad(value, inputs, torch.full_like(value, 0.75), allow_unused=True)
+        # Of terms, which are float32, slopes are operations themselves.
+        for k, exact in enumerate((value.detach(), *slopes)[: None if dtype == "float64" else 1]):
             exact = torch.zeros_like(found[k]) if exact is None else exact
+            exact = exact.to(points.dtype)
             if (k > 1 and (unary or name == "power")) or (k > 0 and not by[k - 1] and not exact.any()):
                 continue
             close = (found[k] == exact) | (found[k].isnan() & exact.isnan())
-            close |= (found[k] - exact).abs() <= 1e-13 * exact.abs() + 1e-300
+            close |= (found[k] - exact).abs() <= rounding * exact.abs() + least
             if not close.all():
                 at = (~close).nonzero()[0].item()
                 wrong.append((name, k, points[:, at].tolist(), found[k][at].item(), exact[at].item()))

@@ -15,6 +15,7 @@ def stubbed():
     with (
         triton_builds.recorded() as launches,
         patch.object(native, "AVAILABLE", False),
+        patch.object(native, "warn_missing", lambda: None),
         patch.object(triton, "unavailable", lambda _: ""),
         patch.object(first_use, "verdict", lambda *_, **__: first_use.Verdict()),
         patch.object(DevicePlan, "prove", lambda plan, _: setattr(plan, "define", None) or ""),

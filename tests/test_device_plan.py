@@ -1,5 +1,7 @@
 """A whole loss on a device: the definition's numbers, in two launches forward and one backward, and nothing else."""
 
+import re
+
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -15,9 +17,6 @@ PLANNED = [("DevicePlan", "")]
 NO_PLAN = {  # served by the operators, or by plain PyTorch
     "generalized_dice_loss": "its classes are coupled",
     "nll_loss": "its input holds log-probabilities",
-    "asymmetric_loss": "its terms are formulas",
-    "taylor_cross_entropy_loss": "its terms are formulas",
-    "exp_log_loss": "its terms are formulas",
     "generalized_dice_focal_loss": "its classes are coupled",
     "generalized_wasserstein_dice_loss": "its sums are its own",
     "noise_robust_dice_loss": "its sums are its own",
@@ -41,6 +40,34 @@ def test_options_reductions_and_layouts_equal_the_definition(interpreter, name):
     assert value < 4e-7
     assert gradient < 2e-6
     assert served == PLANNED
+
+
+@pytest.mark.parametrize("name", device_cases.FORMULAS)
+def test_terms_of_a_losss_own_equal_the_definition(interpreter, name):
+    value, gradient, served = interpreter(device_cases.of_variant, name)
+    assert value < 4e-7
+    assert gradient < 2e-6
+    assert served == PLANNED
+
+
+def test_explain_says_how_many_operations_the_terms_are(interpreter):
+    assert "tape of 2 operations, in the pass" in interpreter(device_cases.explained, "a term of none")
+    said = interpreter(device_cases.explained, "several terms")
+    assert "triton for DiceLoss" in said
+    assert len(re.findall(r"tape of \d+ operations, in the pass", said)) == 3
+
+
+def test_another_number_in_a_term_compiles_nothing_anew(interpreter):
+    errors, compiled = interpreter(device_cases.with_another_number)
+    assert max(errors) < 4e-7
+    assert compiled == 0
+
+
+@pytest.mark.parametrize("kind", ["value", "slope"])
+def test_a_wrong_operation_is_caught_at_the_first_use(interpreter, kind):
+    served, error = interpreter(device_cases.with_a_wrong_operation, kind)
+    assert served != PLANNED
+    assert error < 2e-6
 
 
 def test_parts_of_a_sum_have_their_values(interpreter):
@@ -72,8 +99,9 @@ def test_a_bad_label_and_a_bad_weight_are_reported_by_a_later_call(interpreter):
 
 
 def test_each_operation_of_a_formula_and_its_derivative_are_pytorchs(interpreter):
-    """At ties, zeros, infinities and NaN."""
+    """At ties, zeros, infinities and NaN; in float32 as terms are, with the error of an exponent of some tens."""
     assert not interpreter(device_cases.operations_beside_pytorch, list(VALUES))
+    assert not interpreter(device_cases.operations_beside_pytorch, list(VALUES), "float32")
 
 
 LAUNCHES = {
@@ -85,6 +113,16 @@ LAUNCHES = {
     ),
     "many classes": (
         losskit.CrossEntropyLoss, lambda: labels((2, 300, 64)),
+        ["softmax_positions", "softmax_classes"], ["softmax_positions", "softmax_classes"],
+    ),
+    "own terms": (lambda: device_cases.own(device_cases.odd), lambda: labels((2, 5, 32, 32)), ["softmax_tile"],
+                  ["softmax_tile"]),
+    "own terms of yes and no": (
+        lambda: device_cases.Sides(), lambda: labels((2, 1, 64, 64), multilabel=True), ["sigmoid"],
+        ["sigmoid"],
+    ),
+    "own terms of many classes": (
+        lambda: device_cases.own(device_cases.odd), lambda: labels((2, 300, 64)),
         ["softmax_positions", "softmax_classes"], ["softmax_positions", "softmax_classes"],
     ),
     "many sums": (losskit.CrossEntropyLoss, lambda: labels((4096, 4096)), ["softmax_tile", "reduce"], ["softmax_tile"]),
@@ -125,7 +163,7 @@ def test_a_plan_is_kept_for_a_layout():
         assert len(launches) == 8
 
 
-@pytest.mark.parametrize("name", ["three parts", "sigmoid", "many classes"])
+@pytest.mark.parametrize("name", ["three parts", "sigmoid", "many classes", *(n for n in LAUNCHES if "own" in n)])
 @pytest.mark.parametrize("capability", [80, 90])
 def test_the_launches_of_a_plan_compile_for_a_gpu(name, capability):
     make, tensors, _, _ = LAUNCHES[name]

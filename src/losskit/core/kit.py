@@ -149,7 +149,7 @@ def _specialized(value: Any) -> Any:
 
 def _is_constant(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
-        return all([_is_constant(each) for each in value])
+        return all(_is_constant(each) for each in value)
     return isinstance(value, _PLAIN)
 
 

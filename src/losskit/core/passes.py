@@ -294,7 +294,12 @@ def _made_on_device(
     """The plan of a layout whose tensors Triton kernels read, where these compute what plain PyTorch does."""
     planned = kernel_columns(columns)
     assert planned is not None
-    verdict = first_use.verdict(inputs, planned, pooled=pooled)
+    parts = loss.planned_parts()
+    defined, _ = shared_columns([part.columns(inputs.link) for part in parts])
+    try:
+        verdict = first_use.verdict(inputs, planned, programs_of(columns), defined, pooled=pooled)
+    except Untraceable as reason:
+        return Unserved(str(reason))
     if verdict.problem or not all(option is None or option.is_contiguous() for option in tensors[4:]):
         return Unserved(lasts=verdict.failed)
     from losskit.ops.triton.plan import DevicePlan  # with Triton, which not everybody has
@@ -305,7 +310,6 @@ def _made_on_device(
         return Unserved(str(reason))
     if not made.fits:
         return Unserved()
-    parts = loss.planned_parts()
 
     def define(totals: Tensor, call: Call) -> Tensor:
         columns = (totals[0] if pooled else totals).unbind(-1)

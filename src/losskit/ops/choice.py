@@ -191,8 +191,6 @@ def refusal(
         return "the target holds class indices, each class one against the rest"
     if planned is None:
         return f"{OWN_FORMULA}: {refused_formula}" if refused_formula else OWN_FORMULA
-    if operator == "triton" and any(programs):
-        return OWN_FORMULA
     if len(planned[1]) > 4 * native.MOST_TERMS:
         return f"more than {native.MOST_TERMS} different terms"
     return ""

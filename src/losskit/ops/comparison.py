@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from losskit.ops import reference
-from losskit.ops.columns import KernelColumns, columns_of_plan
+from losskit.ops.columns import Column, KernelColumns, columns_of_plan
 from losskit.ops.inputs import Inputs, can_hold
 
 MOST_POSITIONS = 8192  # of a sample, so that one element of them shows in a sum
@@ -54,8 +54,15 @@ def _middle(tensor: Tensor | None, dim: int, size: int) -> Tensor | None:
     return tensor.narrow(dim, (tensor.shape[dim] - size) // 2, size)
 
 
-def compare(operator: Callable[..., Any], inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Outcome:
-    """Totals alone and the gradient alone, as a forward and a backward pass ask for them, beside the definition."""
+def compare(
+    operator: Callable[..., Any], inputs: Inputs, planned: KernelColumns, defined: Sequence[Column] | None = None, *,
+    pooled: bool,
+) -> Outcome:  # fmt: skip
+    """Totals alone and the gradient alone, as a forward and a backward pass ask for them, beside the definition.
+
+    `defined` are the columns where `planned` does not say all of them: formulas of a loss's own.
+    """
+    defined = columns_of_plan(*planned) if defined is None else defined
     ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
     with torch.inference_mode(False), torch.no_grad():
         plain: dict[str, Any] = {
@@ -74,7 +81,7 @@ def compare(operator: Callable[..., Any], inputs: Inputs, planned: KernelColumns
         _, gradient, _ = operator(*arguments, pooled=pooled, coefficients=coefficients)
     found: list[str] = []
     for dtype in (torch.float64, torch.float32):  # where a formula has a kink, they may differ between the two
-        exact, slope = _definition(inputs, planned, coefficients, dtype, pooled=pooled)
+        exact, slope = _definition(inputs, defined, coefficients, dtype, pooled=pooled)
         if not found and not bool((slope != 0).any()):
             return Outcome(elements, is_conclusive=False)
         stored = torch.finfo(gradient.dtype).eps if gradient.dtype != torch.float32 else 0.0
@@ -97,12 +104,12 @@ def _beyond(a: Tensor, b: Tensor, bound: Tensor) -> Tensor:
 
 
 def _definition(
-    inputs: Inputs, planned: KernelColumns, coefficients: Tensor, dtype: torch.dtype, *, pooled: bool
+    inputs: Inputs, columns: Sequence[Column], coefficients: Tensor, dtype: torch.dtype, *, pooled: bool
 ) -> tuple[Tensor, Tensor]:
     """Totals and their gradient by plain PyTorch, in float64."""
     with torch.enable_grad():
         input = inputs.input.detach().to(dtype, copy=True).requires_grad_()
-        totals = reference.totals(replace(inputs, input=input), columns_of_plan(*planned))
+        totals = reference.totals(replace(inputs, input=input), columns)
         totals = totals.sum(0, keepdim=True) if pooled else totals
         if not totals.requires_grad:
             return totals, torch.zeros_like(input, dtype=torch.float64)

@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from losskit.ops import comparison, reference
 from losskit.ops.columns import Column, KernelColumns
+from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs, can_hold
 
 LIMIT = 120.0  # seconds that the first compilation of a form may take
@@ -49,14 +51,17 @@ _lock = threading.RLock()
 
 
 def form_of(
-    tensors: Sequence[Tensor | None], link: str, ignore_index: int, planned: KernelColumns, *, pooled: bool
-) -> Form:
+    tensors: Sequence[Tensor | None], link: str, ignore_index: int, planned: KernelColumns,
+    programs: Sequence[Program | None] = (), *, pooled: bool,
+) -> Form:  # fmt: skip
     """What kernels are compiled for, besides sizes."""
     input, target, weight, mask, logit_bias = tensors
     assert input is not None
     assert target is not None
     places, constants = planned
-    terms = tuple([_kind(*constants[k : k + 4]) for k in range(0, len(constants), 4)])
+    terms: Any = tuple([_kind(*constants[k : k + 4]) for k in range(0, len(constants), 4)])
+    if any(programs):
+        terms = _name_of_terms(tuple(constants), tuple(programs))
     return (
         input.device, link, input.dtype, target.dtype, target.dim() == input.dim(), can_hold(target, ignore_index),
         None if weight is None else weight.dtype, mask is None, logit_bias is None, pooled and input.dim() == 2,
@@ -69,15 +74,30 @@ def _kind(log: float, gamma: float, rest: float, q: float) -> tuple[float, ...]:
     return log != 0, gamma if gamma in (0, 1, 2) else -1, rest != 0, q == 1
 
 
-def form_and_tile(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Form:
+def _name_of_terms(constants: tuple[float, ...], programs: tuple[Program | None, ...]) -> str:
+    """What tells the printed function of these terms from others; raises Untraceable where it cannot be printed."""
+    from losskit.ops.triton import terms  # with Triton, which not everybody has
+
+    return terms.printed(constants, programs).name
+
+
+def form_and_tile(
+    inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None] = (), *, pooled: bool
+) -> Form:
     """The form of a call, and the sizes that decide what tile it takes."""
-    form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, pooled=pooled)
+    form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, programs, pooled=pooled)
     return *form, _tile(inputs)
 
 
-def verdict(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Verdict:
-    """Whether the kernels serve this call, after a comparison where this is the first of its form."""
-    form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, pooled=pooled)
+def verdict(
+    inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None] = (),
+    defined: Sequence[Column] | None = None, *, pooled: bool,
+) -> Verdict:  # fmt: skip
+    """Whether the kernels serve this call, after a comparison where this is the first of its form.
+
+    `defined` are the columns with the formulas that programs were recorded from.
+    """
+    form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, programs, pooled=pooled)
     if not inputs.is_plain:
         serves = _serves.get(form)
         return Verdict() if serves else Verdict(NOT_COMPARED if serves is None else "its kernels failed")
@@ -94,7 +114,7 @@ def verdict(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Verdict:
         tries = _tries[whole] = _tries.get(whole, 0) + 1
         if tries & (tries - 1):  # at the first, second, fourth, eighth ... call
             return Verdict(NOTHING_TO_COMPARE)
-        found = _compared(inputs, planned, pooled=pooled)
+        found = _compared(inputs, planned, programs, defined, pooled=pooled)
         if found.problem == NOTHING_TO_COMPARE:
             return found
         _keep(whole, found)
@@ -117,21 +137,28 @@ def failed(whole: Form, owner: str, error: Exception) -> None:
         _warn(owner, whole[0], problem)
 
 
-def compiled_kernels(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Callable[..., Any]:
+def compiled_kernels(
+    inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None] = (), *, pooled: bool
+) -> Callable[..., Any]:
     """What launches the kernels of a call, once they are compiled; raises TimeoutError where that takes too long."""
     from losskit.ops import triton  # which imports nothing of Triton until a kernel is asked for
 
     ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
-    within_limit(lambda: triton.compile_kernels(*inputs.tensors, inputs.link, ignored, *planned, pooled=pooled))
-    return triton.run
+    given = (*inputs.tensors, inputs.link, ignored, *planned)
+    within_limit(lambda: triton.compile_kernels(*given, pooled=pooled, programs=programs))
+    return partial(triton.run, programs=programs) if any(programs) else triton.run
 
 
-def _compared(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> Verdict:
+def _compared(
+    inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None], defined: Sequence[Column] | None, *,
+    pooled: bool,
+) -> Verdict:  # fmt: skip
     device, start = inputs.input.device, time.perf_counter()
     part = comparison.slice_of(inputs)
 
     def compare() -> str:
-        outcome = comparison.compare(compiled_kernels(part, planned, pooled=pooled), part, planned, pooled=pooled)
+        kernels = compiled_kernels(part, planned, programs, pooled=pooled)
+        outcome = comparison.compare(kernels, part, planned, defined, pooled=pooled)
         return outcome.problem if outcome.is_conclusive else NOTHING_TO_COMPARE
 
     problem = _tried(device, compare)

@@ -13,6 +13,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from losskit.ops.formula import Program
+
 LEAST = (3, 4)  # the oldest version that compiles the kernels
 
 
@@ -61,6 +63,7 @@ def run(
     pooled: bool,
     totals: bool = False,
     coefficients: Tensor | None = None,
+    programs: Sequence[Program | None] = (),
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Totals (N or 1, C, K), the gradient by the input, and the first value that no label can have as (kind, value).
 
@@ -68,13 +71,14 @@ def run(
     """
     from losskit.ops.triton.launch import Work
 
-    work = Work(input, target, weight, mask, logit_bias, link, ignore, places, constants, pooled, totals, coefficients)
-    return work.run()
+    given = (input, target, weight, mask, logit_bias, link, ignore, places, constants, pooled, totals, coefficients)
+    return Work(*given, programs=programs).run()
 
 
 def compile_kernels(
     input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
     link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float], *, pooled: bool,
+    programs: Sequence[Program | None] = (),
 ) -> None:  # fmt: skip
     """Compile what `run` launches for a forward and for a backward pass, and launch nothing."""
     from losskit.ops.triton.launch import Work
@@ -83,4 +87,4 @@ def compile_kernels(
     columns = sum(1 for place in places if place >= 0)
     coefficients = input.new_empty((1 if pooled else input.shape[0], input.shape[1], columns), dtype=torch.float64)
     for totals, gradient in ((True, None), (False, coefficients)):
-        Work(*given, totals, gradient, only_compiled=True).run()
+        Work(*given, totals, gradient, only_compiled=True, programs=programs).run()

@@ -15,16 +15,9 @@ from losskit.ops.columns import columns_of
 from losskit.ops.constants import PROBLEMS, REGION_COLUMNS
 from losskit.ops.finish import Finish, RegionsFinish, TermsFinish
 from losskit.ops.plan import PlannedPart
-from losskit.ops.triton.source import Formula, Numbers, indented
+from losskit.ops.triton.source import Formula, Numbers, Source, indented
 
 _COUNT, _TARGET, _PRED = (REGION_COLUMNS.index(name) for name in ("count", "target", "pred"))
-
-
-class Source(NamedTuple):
-    """A kernel's source, and the numbers among its arguments."""
-
-    text: str
-    numbers: tuple[float, ...]
 
 
 def printed(parts: Sequence[PlannedPart], columns: int, rows_are_batch: bool) -> Source:
@@ -72,7 +65,7 @@ def printed(parts: Sequence[PlannedPart], columns: int, rows_are_batch: bool) ->
         *(line for part in each for line in indented(part.gradient, 3)),
         *(f"            tl.store(coefficients + at * {columns} + {k}, by{k}, mask=inside)" for k in range(columns)),
     ]
-    return Source("\n".join(lines) + "\n", numbers.arguments)
+    return Source("finish", "\n".join(lines) + "\n", numbers.arguments)
 
 
 class _Lines(NamedTuple):
@@ -198,7 +191,7 @@ def _regions(
         gradient += [*penalty.lines, f"h{index} = tl.where(penalized, {weight}, 0.0)", *slopes, *_added(places, by)]
         body += penalty.lines
         value = f"tl.where(penalized, {penalty.value}, {value})"
-    body += [f"term = {value}", "share = condition(left_out == 0)"]
+    body += [f"term = {value}", "share = condition(left_out == 0, nothing)"]
     body.append(f"bad = bad | (inside & ({names[_COUNT]} != {names[_COUNT]})).to(tl.int32)")
     regions = "1" if finish.over_batch else "rows"
     return _Lines(_over_regions(index, regions, body) + _mean(index, finish, "1.0"), gradient)

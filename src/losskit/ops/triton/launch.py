@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from losskit.ops.columns import REGION_COLUMNS
+from losskit.ops.formula import Program
 from losskit.ops.native import common_stride
 from losskit.ops.native import expand_to as over
-from losskit.ops.triton.kernels import maths
+from losskit.ops.triton import terms
+from losskit.ops.triton.kernels.printed import compiled
 from losskit.ops.triton.kernels.reduction import reduce
 from losskit.ops.triton.kernels.sigmoid import sigmoid
 from losskit.ops.triton.kernels.softmax_loop import softmax_classes, softmax_positions
@@ -59,7 +61,7 @@ class Work:
         self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, logit_bias: Tensor | None,
         link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float],
         pooled: bool, totals: bool, coefficients: Tensor | None, *, only_compiled: bool = False,
-        recorded: list[Launch] | None = None,
+        recorded: list[Launch] | None = None, programs: Sequence[Program | None] = (),
     ) -> None:  # fmt: skip
         self.only_compiled, self.recorded = only_compiled, recorded
         self.flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
@@ -68,7 +70,8 @@ class Work:
         n, c = input.shape[0], input.shape[1]
         self.n, self.c, self.s = (1, c, n) if self.flat else (n, c, input.numel() // (n * c))
         self.columns = _codes(places)
-        self.constants = tuple(float(value) for value in constants)
+        name, text, self.constants = terms.printed(tuple(constants), tuple(programs))
+        self.term_values = compiled(name, text)
         self.dense, self.soft = target.dim() == input.dim(), target.is_floating_point()
         self.ignore = ignore
         self.rounding = 4 * torch.finfo(target.dtype).eps if self.soft else 0.0
@@ -228,13 +231,11 @@ class Work:
         """What the kernels are compiled for, of the columns and the tensors' size."""
         sides = (self.input, self.target, self.weight, self.mask, self.gradient)
         reach = max((2 * self.c) * abs(c) + positions * abs(s) for _, _, c, s in sides)
-        forms = tuple(_form(*self.constants[k : k + 4]) for k in range(0, len(self.constants), 4))
         scored = {REGION_COLUMNS.index(name) for name in ("tp", "pred", "pred_sq", "tp_l1", "fp_l1", "fn_l1")}
         return {
             "COLUMNS": self.columns,
             "K": len(self.columns),
-            "FORMS": forms,
-            "J": len(forms),
+            "TERM_VALUES": self.term_values,
             "HAS_REGION": not scored.isdisjoint(self.columns),
             "TOTALS": self.totals,
             "GRAD": self.made is not None,
@@ -265,14 +266,6 @@ def _codes(places: Sequence[int]) -> tuple[int, ...]:
     """Each column's code, in the order of the columns: its place in the plan."""
     found = {place: code for code, place in enumerate(places) if place >= 0}
     return tuple(found[place] for place in sorted(found))
-
-
-def _form(log: float, gamma: float, rest: float, q: float) -> int:
-    """How a term is written."""
-    known: dict[float, Any] = {0.0: maths.PLAIN_LOG, 1.0: maths.LINEAR_LOG, 2.0: maths.SQUARE_LOG}
-    form = maths.NO_LOG if log == 0 else known.get(gamma, maths.POWER_LOG)
-    rests = maths.NO_REST if rest == 0 else maths.LINEAR_REST if q == 1 else maths.POWER_REST
-    return int(form.value + 5 * rests.value)
 
 
 def power_of_two(count: int) -> int:

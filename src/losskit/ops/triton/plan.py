@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from losskit.ops import choice, first_use, values
-from losskit.ops.columns import OF_TARGETS, Column, kernel_columns
+from losskit.ops.columns import OF_TARGETS, Column, kernel_columns, programs_of
 from losskit.ops.finish import RegionsFinish
 from losskit.ops.inputs import Inputs, can_hold
 from losskit.ops.layouts import layout_of_tensor
@@ -66,7 +66,8 @@ class DevicePlan:
     ) -> None:  # fmt: skip
         planned = kernel_columns(columns)
         assert planned is not None
-        self.form = first_use.form_and_tile(inputs, planned, pooled=pooled)
+        programs = programs_of(columns)
+        self.form = first_use.form_and_tile(inputs, planned, programs, pooled=pooled)
         self.owner, self.classes, self.columns, self.note = inputs.owner, inputs.num_classes, len(columns), note
         self.device, self.reasons, self.tensors = inputs.input.device, reasons, [layout_of_tensor(t) for t in tensors]
         self.differentiable = inputs.input.requires_grad and torch.is_grad_enabled()
@@ -74,7 +75,8 @@ class DevicePlan:
             k for k, column in enumerate(columns) if column not in OF_TARGETS
         ]  # columns with a derivative
         self.takes_normalizer = all(divides(part.finish) for part in parts)
-        self.operations = [part.finish.operations for part in parts if isinstance(part.finish, RegionsFinish)]
+        self.operations = [program.steps for program in programs if program is not None]
+        self.operations += [part.finish.operations for part in parts if isinstance(part.finish, RegionsFinish)]
         self.weights = (*(part.weight for part in parts), offset)
         self.rows = 1 if pooled else inputs.input.shape[0]
         self.room: Room = {}  # what a forward pass makes
@@ -82,7 +84,7 @@ class DevicePlan:
         ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
         given = (*inputs.tensors, inputs.link, ignored, *planned, pooled)
         forward: list[Launch] = []
-        work = Work(*given, True, None, recorded=forward)
+        work = Work(*given, True, None, recorded=forward, programs=programs)
         chunks, partials, keys = work.passes()
         assert partials is not None
         assert keys is not None
@@ -97,7 +99,7 @@ class DevicePlan:
         backward: list[Launch] = []
         shape = (self.rows, self.classes, self.columns)
         dummy = torch.empty(shape, dtype=torch.float64, device=self.device)
-        again = Work(*given, False, dummy, recorded=backward)
+        again = Work(*given, False, dummy, recorded=backward, programs=programs)
         again.passes()
         names = {}
         self.backward = [self._template(one, again, names, self.between) for one in backward]
@@ -143,7 +145,7 @@ class DevicePlan:
         scored = tuple(None if t is None else t.to(self.device) for t in finish.scored_classes(parts))
         options = [f"option{k}" for k in range(2 * len(parts))]
         return Launch(
-            compiled("finish", self.source.text), 1,
+            compiled(self.source.name, self.source.text), 1,
             (added, keys, work.target, "totals", "coefficients", "value", "values", "problem",
              self.source.numbers or (0.0, 0.0), "weights", "normalizer", scored, *options,
              len(keys), self.rows, of_row, self.classes, work.s),

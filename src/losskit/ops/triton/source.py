@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from losskit.ops.tape import Operation, Tape, Untraceable
 
@@ -14,9 +15,10 @@ VALUES: dict[str, str] = {
     "exp": "tl.exp({a})", "expm1": "expm1({a})", "log": "tl.log({a})", "log1p": "log1p({a})", "sqrt": "tl.sqrt({a})",
     "power": "power({a}, {b})", "minimum": "least({a}, {b})", "maximum": "most({a}, {b})", "tanh": "tanh({a})",
     "sigmoid": "sigmoid({a})", "cosh": "cosh({a})", "sinh": "sinh({a})", "floor": "tl.floor({a})",
-    "less": "condition({a} < {b})", "less_equal": "condition({a} <= {b})", "equal": "condition({a} == {b})",
-    "not_equal": "condition({a} != {b})", "and": "condition(({a} != 0.0) & ({b} != 0.0))",
-    "or": "condition(({a} != 0.0) | ({b} != 0.0))", "not": "condition({a} == 0.0)",
+    "round": "nearest({a})", "less": "condition({a} < {b}, {zero})", "less_equal": "condition({a} <= {b}, {zero})",
+    "equal": "condition({a} == {b}, {zero})", "not_equal": "condition({a} != {b}, {zero})",
+    "and": "condition(({a} != 0.0) & ({b} != 0.0), {zero})",
+    "or": "condition(({a} != 0.0) | ({b} != 0.0), {zero})", "not": "condition({a} == 0.0, {zero})",
     "where": "tl.where({a} != 0.0, {b}, {c})",
 }  # fmt: skip
 # What each operand receives of the gradient g of the result y; the other operations pass none on.
@@ -46,6 +48,14 @@ SLOPES: dict[str, dict[str, str]] = {
 WRITTEN = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)  # numbers that stand in the source; others are arguments
 
 
+class Source(NamedTuple):
+    """The source of a function, its name, and the numbers among its arguments."""
+
+    name: str
+    text: str
+    numbers: tuple[float, ...]
+
+
 class Numbers(list[float]):
     """The numbers of a kernel that are arguments, so that another value compiles nothing anew."""
 
@@ -56,7 +66,10 @@ class Numbers(list[float]):
         if not math.isfinite(value):
             return f'float("{value}")'
         self.append(value)
-        return f"number(numbers, {len(self) - 1})"
+        return self._read(len(self) - 1)
+
+    def _read(self, place: int) -> str:
+        return f"number(numbers, {place})"
 
     @property
     def arguments(self) -> tuple[float, ...]:
@@ -76,10 +89,12 @@ def _single(value: float) -> float:
 class Formula:
     """The lines of a formula: of its value, and of its derivative by each input."""
 
-    def __init__(self, tape: Tape, inputs: Sequence[str], prefix: str, numbers: Numbers, like: str = "c") -> None:
+    def __init__(
+        self, tape: Tape, inputs: Sequence[str], prefix: str, numbers: Numbers, like: str = "c", dtype: str = "float64"
+    ) -> None:
         self.prefix, self.tape = prefix, tape
         self.names = [*inputs[: tape.inputs], *(f"{prefix}{k}" for k in range(len(tape.operations)))]
-        self.lines = [f"{prefix}zero = tl.zeros({like}.shape, tl.float64)"]
+        self.lines = [f"{prefix}zero = tl.zeros({like}.shape, tl.{dtype})"]
         for k, operation in enumerate(tape.operations, tape.inputs):
             self.lines.append(f"{self.names[k]} = {self._value(operation, numbers)}")
 
@@ -95,7 +110,8 @@ class Formula:
         return VALUES[operation.name].format(**self._operands(operation))
 
     def _operands(self, operation: Operation) -> dict[str, str]:
-        return {name: self.names[getattr(operation, name)] for name in "abc"[: len(operation.operands)]}
+        found = {name: self.names[getattr(operation, name)] for name in "abc"[: len(operation.operands)]}
+        return {**found, "zero": f"{self.prefix}zero"}
 
     def derivative(self, upstream: str) -> tuple[list[str], list[str]]:
         """The lines of the derivative, and its names by input; "" for an input without one."""

@@ -1,4 +1,4 @@
-"""Operations of formulas in float64, as `csrc/operations.h` has them, and what the last kernel of a loss does."""
+"""Operations of formulas, as `csrc/operations.h` has them, and what the last kernel of a loss does in float64."""
 
 import triton
 import triton.language as tl
@@ -11,13 +11,14 @@ def kept(g, value):
 
 
 @triton.jit
-def condition(truth):
-    return truth.to(tl.float64)
+def condition(truth, like):
+    """1 or 0, in the type of another number."""
+    return truth.to(like.dtype)
 
 
 @triton.jit
 def sign(a):
-    return condition(a > 0.0) - condition(a < 0.0)
+    return condition(a > 0.0, a) - condition(a < 0.0, a)
 
 
 @triton.jit
@@ -71,7 +72,16 @@ def cosh(a):
 @triton.jit
 def sinh(a):
     u = expm1(tl.abs(a))
-    return sign(a) * tl.where(u > 1e150, 0.5 * u, 0.5 * (u + u / (u + 1.0)))
+    return sign(a) * tl.where(u > 1e16, 0.5 * u, 0.5 * (u + u / (u + 1.0)))
+
+
+@triton.jit
+def nearest(a):
+    """The nearest whole number, the even one of two."""
+    below = tl.floor(a)
+    rest = a - below
+    up = (rest > 0.5) | ((rest == 0.5) & (tl.floor(below * 0.5) * 2.0 != below))
+    return tl.where(up, below + 1.0, below)
 
 
 @triton.jit

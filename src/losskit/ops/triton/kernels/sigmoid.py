@@ -22,7 +22,6 @@ from losskit.ops.triton.kernels.tiles import (
     store_gradient,
     store_sums,
     term_slope,
-    term_values,
 )
 
 
@@ -68,7 +67,7 @@ def _first_bad(
 def sigmoid(
     input, target, weight, mask, gradient, logit_bias, coefficients, partials, keys, constants,
     C, S, tiles, size, chunks, blocks, ignore, rounding,
-    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    COLUMNS: tl.constexpr, K: tl.constexpr, TERM_VALUES: tl.constexpr,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
     TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
@@ -96,8 +95,8 @@ def sigmoid(
         q = tl.where(up, z * d, d)
         difference = tl.where(t == 1.0, -q, p - t)
         curve = log1p_unit(z)
-        yes, yes_slopes = term_values(-(tl.where(up, 0.0, -x) + curve), p, q, constants, FORMS, J)
-        no, no_slopes = term_values(-(tl.where(up, x, 0.0) + curve), q, p, constants, FORMS, J)
+        yes, yes_slopes = TERM_VALUES(-(tl.where(up, 0.0, -x) + curve), p, q, constants)
+        no, no_slopes = TERM_VALUES(-(tl.where(up, x, 0.0) + curve), q, p, constants)
         if TOTALS:
             seen = seen | bad.to(tl.int32)
             sums = add_sums(sums, columns_of(p, p * w, t, w, difference, yes, no, COLUMNS, K), K)

@@ -22,7 +22,6 @@ from losskit.ops.triton.kernels.tiles import (
     load_tile,
     region_slope,
     term_slope,
-    term_values,
 )
 
 
@@ -62,15 +61,15 @@ def share(x, base, others):
 
 @triton.jit
 def element_terms(
-    x, truth_x, base, others, constants, FORMS: tl.constexpr, J: tl.constexpr, SPREAD: tl.constexpr
+    x, truth_x, base, others, constants, TERM_VALUES: tl.constexpr, SPREAD: tl.constexpr
 ):  # fmt: skip
     """p, 1 - p and top of each element, p and top of the truth; the terms, of the truth or (SPREAD) each element."""
     l, p, q, top = share(x, base, others)  # noqa: E741
     truth_l, truth_p, truth_q, truth_top = share(truth_x, base, others)
     if SPREAD:
-        values, slopes = term_values(l, p, q, constants, FORMS, J)
+        values, slopes = TERM_VALUES(l, p, q, constants)
     else:
-        values, slopes = term_values(truth_l, truth_p, truth_q, constants, FORMS, J)
+        values, slopes = TERM_VALUES(truth_l, truth_p, truth_q, constants)
     return p, q, top, truth_p, truth_top, values, slopes
 
 

@@ -32,7 +32,6 @@ from losskit.ops.triton.kernels.tiles import (
     share_of_work,
     store_gradient,
     store_sums,
-    term_values,
 )
 
 
@@ -48,10 +47,10 @@ def _load_known(known, n, s, i, S, inside, ROWS: tl.constexpr):
 @triton.jit
 def _truth_slopes(
     coefficients, constants, n, truth, truth_x, base, others,
-    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr, PLAIN: tl.constexpr,
+    COLUMNS: tl.constexpr, K: tl.constexpr, TERM_VALUES: tl.constexpr, PLAIN: tl.constexpr,
 ):  # fmt: skip
     l, p, q, top = share(truth_x, base, others)  # noqa: E741
-    _, slopes = term_values(l, p, q, constants, FORMS, J)
+    _, slopes = TERM_VALUES(l, p, q, constants)
     _, below, on_top = truth_part(coefficients, n, truth, p, top, slopes, PLAIN, COLUMNS, K)
     return below, on_top
 
@@ -60,12 +59,14 @@ def _truth_slopes(
 def _slopes(
     input, target, logit_bias, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x, base, others,
     rounding,
-    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    COLUMNS: tl.constexpr, K: tl.constexpr, TERM_VALUES: tl.constexpr,
     DENSE: tl.constexpr, HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr,
     WIDE: tl.constexpr, CB: tl.constexpr,
 ):  # fmt: skip
     """below and on_top, (1, P), by blocks of classes where more than the truth has a slope."""
-    below, on_top = _truth_slopes(coefficients, constants, n, truth, truth_x, base, others, COLUMNS, FORMS, K, J, PLAIN)
+    below, on_top = _truth_slopes(
+        coefficients, constants, n, truth, truth_x, base, others, COLUMNS, K, TERM_VALUES, PLAIN
+    )
     if HAS_PRED or not PLAIN:
         for start in range(0, C, CB):
             c = numbers(start, CB, WIDE)
@@ -74,7 +75,7 @@ def _slopes(
             t = (truth[None, :] == c[:, None]).to(tl.float32)
             if DENSE:
                 t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
-            p, q, top, _, _, _, slopes = element_terms(x, truth_x, base, others, constants, FORMS, J, SPREAD)
+            p, q, top, _, _, _, slopes = element_terms(x, truth_x, base, others, constants, TERM_VALUES, SPREAD)
             r = other_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION, HAS_PRED, PLAIN)
             below += tl.sum(tl.where(top, 0.0, r), 0)[None, :]
             on_top += tl.sum(tl.where(top, r, 0.0), 0)[None, :]
@@ -85,7 +86,7 @@ def _slopes(
 def softmax_positions(
     input, target, mask, logit_bias, coefficients, known, truths, keys, constants,
     C, S, tiles, ignore, rounding,
-    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    COLUMNS: tl.constexpr, K: tl.constexpr, TERM_VALUES: tl.constexpr,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
     HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr,
     WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
@@ -144,7 +145,7 @@ def softmax_positions(
         below, on_top = _slopes(
             input, target, logit_bias, coefficients, constants, n, s, i, C, inside, counts, truth, truth_x,
             base[None, :], others[None, :], rounding,
-            COLUMNS, FORMS, K, J, DENSE, HAS_REGION, HAS_PRED, PLAIN, SPREAD, WIDE, CB,
+            COLUMNS, K, TERM_VALUES, DENSE, HAS_REGION, HAS_PRED, PLAIN, SPREAD, WIDE, CB,
         )  # fmt: skip
         tl.store((at + 2 * S)[None, :], below, mask=inside[None, :])
         tl.store((at + 3 * S)[None, :], on_top, mask=inside[None, :])
@@ -154,7 +155,7 @@ def softmax_positions(
 def softmax_classes(
     input, target, weight, gradient, logit_bias, coefficients, known, truths, partials, constants,
     C, S, tiles, size, chunks, blocks, rounding,
-    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    COLUMNS: tl.constexpr, K: tl.constexpr, TERM_VALUES: tl.constexpr,
     DENSE: tl.constexpr, HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr,
     TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
@@ -178,7 +179,7 @@ def softmax_classes(
             t, _ = read_soft(target, n, c, s, i, C, counts, rounding)
         truth_x = read_truth(input, logit_bias, n, s, i, truth, row[0], SPREAD)
         p, q, top, truth_p, truth_top, values, slopes = element_terms(
-            x, truth_x, row[0], row[1], constants, FORMS, J, SPREAD
+            x, truth_x, row[0], row[1], constants, TERM_VALUES, SPREAD
         )
         if TOTALS:
             sums = add_sums(sums, element_sums(p, p * w, q, t, w, values, COLUMNS, K), K)

@@ -78,7 +78,7 @@ def _first_bad(
 def softmax_tile(
     input, target, weight, mask, gradient, logit_bias, coefficients, partials, keys, constants,
     C, S, tiles, size, chunks, ignore, rounding,
-    COLUMNS: tl.constexpr, FORMS: tl.constexpr, K: tl.constexpr, J: tl.constexpr,
+    COLUMNS: tl.constexpr, K: tl.constexpr, TERM_VALUES: tl.constexpr,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
     HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr,
     WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
@@ -103,7 +103,7 @@ def softmax_tile(
         others = (tl.sum(tl.where(largest, 0.0, e), 0) + (tl.sum(tl.where(largest, e, 0.0), 0) - 1.0))[None, :]
         truth_x = read_truth(input, logit_bias, n, s, i, truth, base, SPREAD)
         p, q, top, truth_p, truth_top, values, slopes = element_terms(
-            x, truth_x, base, others, constants, FORMS, J, SPREAD
+            x, truth_x, base, others, constants, TERM_VALUES, SPREAD
         )
         if TOTALS:
             seen = seen | bad_position.to(tl.int32)

@@ -9,7 +9,6 @@ import triton.language as tl
 from losskit.ops.constants import MOST_WEIGHT as _MOST_WEIGHT
 from losskit.ops.constants import PROBLEMS, REGION_COLUMNS
 from losskit.ops.constants import ROW_TOLERANCE as _ROW_TOLERANCE
-from losskit.ops.triton.kernels.maths import term_value
 
 # A column's code: its place among the region columns, or TERMS plus four times its term plus its slot.
 TP: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("tp"))
@@ -163,20 +162,6 @@ def read_mask(mask, n, s, i, inside):
 
 
 @triton.jit
-def term_values(l, p, q, constants, FORMS_: tl.constexpr, J: tl.constexpr):  # noqa: E741
-    """The value and the slope of each of J terms."""
-    values = ()
-    slopes = ()
-    for j in tl.static_range(J):
-        value, slope = term_value(
-            l, p, q, constants[4 * j], constants[4 * j + 1], constants[4 * j + 2], constants[4 * j + 3], FORMS_[j]
-        )
-        values = values + (value,)
-        slopes = slopes + (slope,)
-    return values, slopes
-
-
-@triton.jit
 def size_of(w):
     """A weight as part of a size: NaN where no mean can have it."""
     return tl.where((w >= 0.0) & (w <= MOST_WEIGHT), w, float("nan"))
@@ -202,7 +187,10 @@ def l1_column(p, t, difference, CODE: tl.constexpr):
 
 @triton.jit
 def column_of(p, pw, t, w, difference, yes, no, CODE: tl.constexpr):
-    """What each element adds to a column; pw is p times w. `yes` and `no` are the terms' values on either side."""
+    """What each element adds to a column; pw is p times w. `yes` and `no` are the terms' values on either side.
+
+    A share of 0 silences a term that is infinite, also one of a place in the tile where there is no element.
+    """
     if CODE == TP:
         value = pw * t
     elif CODE == PRED:
@@ -220,11 +208,11 @@ def column_of(p, pw, t, w, difference, yes, no, CODE: tl.constexpr):
     elif (CODE - TERMS) % 4 == 0:
         value = tl.where(t == 0.0, 0.0, yes[(CODE - TERMS) // 4] * t * w)
     elif (CODE - TERMS) % 4 == 1:
-        value = tl.where(t == 1.0, 0.0, no[(CODE - TERMS) // 4] * (1.0 - t) * w)
+        value = tl.where((t == 1.0) | (w == 0.0), 0.0, no[(CODE - TERMS) // 4] * (1.0 - t) * w)
     elif (CODE - TERMS) % 4 == 2:
-        value = yes[(CODE - TERMS) // 4] * w
+        value = tl.where(w == 0.0, 0.0, yes[(CODE - TERMS) // 4] * w)
     else:
-        value = no[(CODE - TERMS) // 4] * w
+        value = tl.where(w == 0.0, 0.0, no[(CODE - TERMS) // 4] * w)
     return value
 
 
