@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from losskit import (
     BCEWithLogitsLoss,
     CrossEntropyLoss,
+    CTCLoss,
     DiceFocalLoss,
     DiceLoss,
     FocalLoss,
     FocalTverskyLoss,
     JaccardLoss,
     LovaszLoss,
+    MultiMarginLoss,
 )
 from peers import binary, multiclass, one_hot, peer
 
@@ -45,6 +47,9 @@ ALL = torch.full_like(Y, -100)
 SOFT = binary(seed=3)[0].sigmoid()
 ROWS = binary((7, 4))
 W = torch.tensor([0.5, 2.0, 1.0, 3.0], dtype=torch.float64)
+LABELS = torch.tensor([0, 1, 2, 3, 1, 3, 0])
+MASK = torch.rand(Y.shape, generator=torch.Generator().manual_seed(2)) < 0.6
+SPOKEN = multiclass((6, 3))[0].log_softmax(1).unsqueeze(1), torch.tensor([[1, 2]]), torch.tensor([6]), torch.tensor([2])
 CERTAIN = torch.tensor([[800.0]], dtype=torch.float64)  # p is exactly 1
 
 
@@ -123,6 +128,25 @@ DEVIATIONS = [
     ),
     Deviation("torch", "binary_cross_entropy_with_logits, float16 sum", "overflows", "float32", 16, half),
     Deviation(
+        "torch",
+        "ctc_loss, length of the gradient by log-probabilities",
+        "is that by logits under log_softmax",
+        "the derivative; by logits both are the same",
+        17,
+        lambda: (slope(F.ctc_loss, *SPOKEN), slope(CTCLoss(), *SPOKEN)),
+    ),
+    Deviation(
+        "torch",
+        "multi_margin_loss, class weights",
+        "the mean divides by samples",
+        "by the weight of their classes",
+        8,
+        lambda: (
+            F.multi_margin_loss(ROWS[0], LABELS, weight=W),
+            MultiMarginLoss(class_weight=W)(ROWS[0], LABELS),
+        ),
+    ),
+    Deviation(
         "monai",
         "DiceLoss, a class absent",
         "costs 1 - smooth / (P + smooth)",
@@ -150,6 +174,17 @@ DEVIATIONS = [
         lambda: (
             peer("monai").DiceLoss(softmax=True, to_onehot_y=True, weight=W)(Z, Y.unsqueeze(1)),
             DiceLoss(smooth=1e-5, class_weight=W)(Z, Y),
+        ),
+    ),
+    Deviation(
+        "monai",
+        "MaskedDiceLoss with class 0",
+        "masked positions are of class 0",
+        "of no class",
+        9,
+        lambda: (
+            peer("monai").MaskedDiceLoss(softmax=True, to_onehot_y=True)(Z, Y.unsqueeze(1), MASK.unsqueeze(1).double()),
+            DiceLoss(smooth=1e-5, absent="formula")(Z, Y, mask=MASK),
         ),
     ),
     Deviation(

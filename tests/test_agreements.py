@@ -8,7 +8,7 @@ from deviations import DEVIATIONS, ERROR, Deviation
 from equalities import EQUALITIES, Equality, difference
 from peers import MODULES, SINGLE, peer
 
-IN_SINGLE = ("Focal", "Lovasz")  # losses that some peers compute in float32 whatever they are given
+IN_SINGLE = ("Focal", "Lovasz", "Poly")  # losses that some peers compute in float32 whatever they are given
 EXACT = {"kornia": 1e-8}  # its eps stays in the denominator
 
 

@@ -325,6 +325,21 @@ def test_a_compiled_loss_turns_nan_and_says_why_later():
         losskit.flush_errors()
 
 
+@pytest.mark.parametrize("sizes", [(4,), (4, 2)], ids=["a sum", "deep supervision"])
+def test_a_compiled_loss_whose_parts_check_apart_says_why(sizes):
+    """At the check of a later part: the message says that it may be about the same call."""
+    torch._dynamo.reset()
+    loss = losskit.DiceLoss() + losskit.LovaszLoss()
+    criterion = loss if len(sizes) == 1 else losskit.DeepSupervisionLoss(losskit.CrossEntropyLoss())
+    outputs = [torch.randn(2, 3, size, size) for size in sizes]
+    target = torch.full((2, 4, 4), 9)
+    compiled = torch.compile(criterion, fullgraph=True, backend="aot_eager")
+    with pytest.raises(ValueError, match=r"class index 9.*or an earlier part of this one"):
+        compiled(outputs[0] if len(sizes) == 1 else outputs, target)
+    losskit.flush_errors()  # nothing is left
+    assert compiled(outputs[0] if len(sizes) == 1 else outputs, torch.zeros_like(target)).isfinite()
+
+
 # 7. Options out of their domain
 
 

@@ -58,6 +58,8 @@ def test_parts_have_the_names_that_they_are_given() -> None:
     close(named(X, T), criterion(X, T))
     assert list(named.named(overlap="d").parts(X, T)[1]) == ["d", "labels"]
     assert list((named + FocalLoss()).parts(X, T)[1]) == ["overlap", "labels", "focal"]
+    taken = criterion.named(dice="focal_2") + FocalLoss() + FocalLoss()
+    assert list(taken.parts(X, T)[1]) == ["focal_2", "ce", "focal", "focal_3"]
     for again in (copy.deepcopy(named), pickle.loads(pickle.dumps(named))):
         assert list(again.parts(X, T)[1]) == ["overlap", "labels"]
     combined = DiceCELoss().named(dice="d")

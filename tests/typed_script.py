@@ -49,6 +49,28 @@ def size(output: Tensor, power: int = 2) -> Tensor:
     return output.abs().pow(power).flatten(1).mean(1)
 
 
+def of_one(output: Tensor, power: float = 2.0) -> Tensor:
+    return output.abs().pow(power).flatten(1).mean(1)
+
+
+def of_two(output: Tensor, target: Tensor, power: float = 2.0) -> Tensor:
+    return of_one(output - target, power)
+
+
+def of_three(output: Tensor, target: Tensor, scale: Tensor, power: float = 2.0) -> Tensor:
+    return of_two(output / scale, target / scale, power)
+
+
+def of_four(output: Tensor, target: Tensor, scale: Tensor, shift: Tensor, power: float = 2.0) -> Tensor:
+    return of_three(output + shift, target, scale, power)
+
+
+one, one_called = losskit.loss(of_one), losskit.loss()(of_one)
+two, two_called = losskit.loss(of_two), losskit.loss()(of_two)
+three, three_called = losskit.loss(of_three), losskit.loss()(of_three)
+four, four_called = losskit.loss(of_four), losskit.loss()(of_four)
+
+
 @losskit.loss(batch=True)
 def spread(output: Tensor, power: float = 2.0) -> Tensor:
     return output.std(0).pow(power).mean()
@@ -89,6 +111,10 @@ smooth_dice.Module(smooth=0.5, absent="skip", overlap="l1")
 triplet(x, y, w, margin=0.5, weight=torch.rand(4), reduction="sum")
 size(x, power=1)
 size.Module(power=3, reduction="sum")
+one(x, power=1.0), one_called(x, power=1.0)
+two(x, y, power=1.0), two_called(x, y, power=1.0)
+three(x, y, w, power=1.0), three_called(x, y, w, power=1.0)
+four(x, y, w, x, power=1.0), four_called(x, y, w, x, power=1.0)
 spread(x, power=1.0)
 Pinball(q=0.9, reduction="sum")
 Boxes(scale=2.0, reduction="none")
@@ -113,6 +139,16 @@ triplet(x, y)  # error
 triplet(x, y, w, margn=1.0)  # error
 triplet.Module(margin="1")  # error
 size(x, powr=1)  # error
+one(x, powr=1.0)  # error
+one_called(x, powr=1.0)  # error
+two(x, y, powr=1.0)  # error
+two_called(x, y, powr=1.0)  # error
+two(x)  # error
+three(x, y, w, powr=1.0)  # error
+three_called(x, y, w, powr=1.0)  # error
+four(x, y, w, x, powr=1.0)  # error
+four_called(x, y, w, x, powr=1.0)  # error
+four.Module(power="1")  # error
 spread(x, weight=w)  # error
 Pinball(p=0.9)  # error
 Boxes(reduction="men")  # error

@@ -14,6 +14,8 @@ import losskit
 from deviations import DEVIATIONS
 from equalities import EQUALITIES, difference
 from peers import multiclass, one_hot, value_and_gradient
+from recipes import RECIPES
+from recipes import difference as of_recipe
 
 # PyTorch's own names, with the same options here.
 SAME = [
@@ -69,6 +71,12 @@ def different(library: str) -> str:
             said = [_number(value, 9 if alike else 6) for value in values]
             rows.append([row.loss, _with_value(row.theirs, said[0]), _with_value(row.ours, said[1])])
     return _table(["loss", "theirs", "ours"], rows)
+
+
+def recipes() -> str:
+    """A table of what is a call or a formula here."""
+    rows = [[recipe.what, recipe.text, _small(of_recipe(recipe))] for recipe in RECIPES]
+    return _table(["what", "here", "difference"], rows)
 
 
 def nnunet(x: Tensor, y: Tensor, *, batch_dice: bool, smooth: float = 1e-5) -> Tensor:

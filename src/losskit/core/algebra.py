@@ -49,31 +49,41 @@ class WeightedSum(Summable):
         self.factors = nn.ModuleDict()  # its variable one, by position
         self.names: list[str] = []
         self.offset = 0.0
+        taken: dict[str, int] = {}
         for index, (weight, loss) in enumerate(terms):
             number, factor = split(weight)
-            self._append(number, factor, as_loss(loss), names[index] if names else None)
+            self._append(taken, number, factor, as_loss(loss), names[index] if names else None)
         self.names = [self.renamed.get(name, name) for name in self.names]
         _check_parts(self)
         self.__dict__["tensors"] = _tensors_of(self)
 
-    def _append(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
+    def _append(
+        self, taken: dict[str, int], number: float, factor: nn.Module | None, loss: Loss, name: str | None
+    ) -> None:
         if not name and isinstance(loss, WeightedSum) and loss.joins(factor):
             self.offset += number * loss.offset
             inner = zip(loss.names, loss.numbers, loss.variable_factors(), loss.losses, strict=True)
             for inner_name, inner_number, inner_factor, part in inner:
                 both = Product(factor, inner_factor) if factor and inner_factor else factor or inner_factor
-                self._append_part(number * inner_number, both, part, inner_name)  # type: ignore[arg-type]
+                self._append_part(taken, number * inner_number, both, part, inner_name)  # type: ignore[arg-type]
         else:
-            self._append_part(number, factor, loss, name)
+            self._append_part(taken, number, factor, loss, name)
 
     def joins(self, factor: nn.Module | None) -> bool:
         """Whether its parts can be parts of a larger sum, each times the factor."""
         return self.planned and not (factor and self.offset)
 
-    def _append_part(self, number: float, factor: nn.Module | None, loss: Loss, name: str | None) -> None:
+    def _append_part(
+        self, taken: dict[str, int], number: float, factor: nn.Module | None, loss: Loss, name: str | None
+    ) -> None:
+        """Append a part under a name of its own: dice, dice_2. `taken` has the last number of each name."""
         name = name or loss.label
-        taken = sum(1 for n in self.names if n == name or (n.startswith(f"{name}_") and n[len(name) + 1 :].isdigit()))
-        self.names.append(f"{name}_{taken + 1}" if taken else name)
+        unique = name
+        while unique in taken:
+            taken[name] += 1
+            unique = f"{name}_{taken[name]}"
+        taken[unique] = 1
+        self.names.append(unique)
         self.numbers.append(number)
         if factor is not None:
             self.factors[str(len(self.losses))] = factor

@@ -52,6 +52,7 @@ def register(cls: type[Loss]) -> None:
     taken = _classes.get(name)
     if taken is None or not taken.__module__.startswith(_OURS):
         _classes[name] = cls
+        _by_alias.cache_clear()
 
 
 def function_name(cls: type[Loss]) -> str:
@@ -87,12 +88,19 @@ def names_of(cls: type[Loss]) -> list[str]:
     return [function_name(cls), cls.__name__, short_name(cls), *also]
 
 
-def find(name: str) -> Entry:
-    """The loss of this name: class, function or the usual short one."""
+@functools.cache  # until a class is registered
+def _by_alias() -> dict[str, Entry]:
+    """Every loss by each of its names."""
     known: dict[str, Entry] = {}
     for entry in sorted(entries(), key=lambda entry: not entry.loss.__module__.startswith(_OURS)):  # ours first
         for alias in names_of(entry.loss):
             known.setdefault(alias, entry)
+    return known
+
+
+def find(name: str) -> Entry:
+    """The loss of this name: class, function or the usual short one."""
+    known = _by_alias()
     if name not in known:
         lower = {alias.lower(): alias for alias in known}
         if name.lower() in lower:

@@ -1,7 +1,8 @@
 """Checks of values: labels out of range, probabilities outside [0, 1].
 
 On the CPU the error is raised at once. Under `torch.compile`, `vmap` and on a GPU, where raising would break the
-graph or wait for the device, the loss turns NaN and the message is raised at the next call, or by `flush_errors()`.
+graph or wait for the device, the loss turns NaN and the message is raised at the next check, or by `flush_errors()`.
+The next check is that of the next call, or of a later part of the same call, where parts check apart.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from losskit.ops.reference import Elements
 
 _MOST_PENDING = 64
 _EARLIER = (
-    "This is about an earlier call, whose loss was NaN: compiled, vmapped and GPU code cannot stop to say so at once."
+    "This is about an earlier call, whose loss was NaN, or an earlier part of this one: compiled, vmapped and GPU code "
+    "cannot stop to say so at once."
 )
 
 
