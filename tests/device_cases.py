@@ -229,6 +229,59 @@ FORMULAS = {  # terms of a loss's own
 }  # fmt: skip
 
 
+def numbers(shape=(2, 3, 5, 7)):
+    """Numbers, and others of which some are equal to them."""
+    generator = torch.Generator().manual_seed(3)
+    x, t = torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
+    return x, torch.where(t > 1.5, x, t)
+
+
+def of_two(input, target):
+    """Infinite where both are 0, as a kernel sees them where there is no element."""
+    error = (input - target).abs()
+    return torch.log1p(error) ** 1.3 + 0.1 * torch.tanh(input) / (input * input + target * target)
+
+
+def of_half():
+    x, t = numbers()
+    return x.half(), t
+
+
+def masked(x, t):
+    mask = torch.arange(t.numel()).view(t.shape) % 3 > 0
+    return x, t.where(mask, math.nan), {"mask": mask, "weight": torch.linspace(0, 2, t.numel()).view(t.shape)}
+
+
+def regression(function, **options):
+    return losskit.regression_loss(function).Module(**options)
+
+
+DIFFERENCES = {  # losses of numbers
+    "mse": lambda: (losskit.MSELoss(), *numbers()),
+    "l1": lambda: (losskit.L1Loss(), *numbers()),
+    "huber": lambda: (losskit.HuberLoss(delta=0.7), *numbers()),
+    "smooth l1": lambda: (losskit.SmoothL1Loss(beta=0.3), *numbers()),
+    "masked": lambda: (losskit.HuberLoss(delta=0.7), *masked(*numbers())),
+    "own": lambda: (regression(of_two), *numbers()),
+    "own, masked": lambda: (regression(of_two), *masked(*numbers())),
+    "sum": lambda: (regression(of_two, reduction="sum"), *numbers()),
+    "normalizer": lambda: (losskit.MSELoss(), *numbers(), {"normalizer": 7.3}),
+    "of the catalogue": lambda: (losskit.CharbonnierLoss(), *numbers()),
+    "several": lambda: (losskit.MSELoss() + 0.3 * regression(of_two) + losskit.L1Loss(), *numbers()),
+    "half": lambda: (losskit.SmoothL1Loss(), *of_half()),
+    "channels last": lambda: (
+        regression(of_two), *(each.to(memory_format=torch.channels_last) for each in numbers()),
+    ),
+    "every second": lambda: (losskit.MSELoss(), *(each[::2] for each in numbers((101,)))),
+    "many": lambda: (losskit.L1Loss(), *numbers((3, 5000))),
+}  # fmt: skip
+
+
+def of_difference(_, name):
+    loss, x, t, *arguments = DIFFERENCES[name]()
+    return beside_the_definition(loss, (x, t), *arguments)
+
+
 def explained(_, name):
     """What `explain` says of a loss with terms of its own."""
     loss, tensors, _ = FORMULAS[name]()
@@ -252,8 +305,12 @@ def with_another_number(_):
 
 def with_a_wrong_operation(_, kind):
     """How a loss is served where an operation, or a derivative, is printed as another; and its error."""
-    wrong = {"value": ("tanh", "sigmoid({a})"), "slope": ("subtract", "{a} - {b} * 1.001")}[kind]
-    loss, (x, t) = own(odd), labels()
+    wrong = {
+        "value": ("tanh", "sigmoid({a})"),
+        "slope": ("subtract", "{a} - {b} * 1.001"),
+        "difference": ("sign", "{a}"),
+    }[kind]
+    loss, (x, t) = (losskit.L1Loss(), numbers()) if kind == "difference" else (own(odd), labels())
     with patch.dict(source.VALUES, dict([wrong])), planned_here():
         terms.printed.cache_clear()
         value, gradient = step(loss, (x, t), {})

@@ -44,6 +44,14 @@ def test_terms_of_a_losss_own_equal_the_definition(interpreter, name):
     assert served == PLANNED
 
 
+@pytest.mark.parametrize("name", device_cases.DIFFERENCES)
+def test_losses_of_differences_equal_the_definition(interpreter, name):
+    value, gradient, served = interpreter(device_cases.of_difference, name)
+    assert value < 4e-7
+    assert gradient < 2e-6
+    assert served == PLANNED
+
+
 def test_explain_says_how_many_operations_the_terms_are(interpreter):
     assert "tape of 2 operations, in the pass" in interpreter(device_cases.explained, "a term of none")
     said = interpreter(device_cases.explained, "several terms")
@@ -57,7 +65,7 @@ def test_another_number_in_a_term_compiles_nothing_anew(interpreter):
     assert compiled == 0
 
 
-@pytest.mark.parametrize("kind", ["value", "slope"])
+@pytest.mark.parametrize("kind", ["value", "slope", "difference"])
 def test_a_wrong_operation_is_caught_at_the_first_use(interpreter, kind):
     served, error = interpreter(device_cases.with_a_wrong_operation, kind)
     assert served != PLANNED
@@ -118,6 +126,11 @@ LAUNCHES = {
     "own terms of many classes": (
         lambda: device_cases.own(device_cases.odd), lambda: labels((2, 300, 64)),
         ["softmax_positions", "softmax_classes"], ["softmax_positions", "softmax_classes"],
+    ),
+    "differences": (losskit.HuberLoss, lambda: device_cases.numbers((64, 640)), ["difference"], ["difference"]),
+    "own formula of differences": (
+        lambda: device_cases.regression(device_cases.of_two), lambda: device_cases.numbers((2, 3, 64, 64)),
+        ["difference"], ["difference"],
     ),
     "many sums": (losskit.CrossEntropyLoss, lambda: labels((4096, 4096)), ["softmax_tile", "reduce"], ["softmax_tile"]),
 }  # fmt: skip
