@@ -48,7 +48,7 @@ def totals(owner: str, tensors: dict[str, Tensor | None], difference: Difference
 
 
 def defined(parts: Sequence[tuple[Callable[..., tuple[Tensor, Tensor]], Sequence[int]]], inputs: Inputs) -> Tensor:
-    """Sums of losses by plain PyTorch, (1, C, K): each gives weighted values and weights, and the places of their sums."""
+    """Sums of losses by plain PyTorch, (1, C, K): each gives weighted values, weights, and the places of both."""
     found: dict[int, Tensor] = {}
     for weighed, (of_values, of_weights) in parts:
         values, share = weighed(inputs.input, inputs.target, weight=inputs.weight, mask=inputs.mask)
