@@ -21,7 +21,7 @@ from losskit.ops import first_use, native, operators, passes, reference, values
 from losskit.ops.interpret import registers_of
 from losskit.ops.tape import Operation, Tape
 from losskit.ops.triton import launch as launching
-from losskit.ops.triton import plan, source, terms
+from losskit.ops.triton import plan, source
 from losskit.ops.triton.kernels import printed
 from triton_cases import loss_of
 
@@ -169,103 +169,13 @@ VARIANTS = {  # a loss, its tensors, and the arguments of the call
 }  # fmt: skip
 
 
-class Sides(ClassificationLoss):
-    """Terms of yes and of no that differ, with an option that is a number."""
-
-    always = "sigmoid"
-    slope: float = 0.7
-
-    def term(self, log_p):
-        return torch.where(log_p < -1, -2 * log_p - 1, log_p * log_p) * self.slope
-
-    def term_of_no(self, log_p):
-        return torch.exp(-self.slope * log_p.clamp(min=-5)) - 1
-
-
-def own(function, **options):
-    return losskit.classification_loss(function).Module(**options)
-
-
-def odd(log_p):
-    """An exponential, a hyperbolic tangent, a power, and the logarithm of what is near 1."""
-    p = log_p.exp()
-    return (1 - 0.9 * p) ** 1.7 - torch.tanh(log_p) - torch.log1p(p * p / 3) + 0.3
-
-
-def cubic(log_p):
-    return torch.where(log_p < -1, -3 * log_p - 2, -(log_p**3))
-
-
-def infinite_at_half(log_p):
-    """At p = 1/2, which is what a kernel sees where there is no element."""
-    return torch.where((log_p + math.log(2)).abs() < 1e-4, math.inf, log_p * log_p)
-
-
-def soft(*, multilabel):
-    x, _ = labels()
-    t = torch.rand(x.shape, generator=torch.Generator().manual_seed(5))
-    return x, t if multilabel else t / t.sum(1, keepdim=True)
-
-
-FORMULAS = {  # terms of a loss's own
-    "softmax": lambda: (own(odd), labels(), {}),
-    "sigmoid": lambda: (own(odd, mode="multilabel"), of_several(), {}),
-    "softmax, soft labels": lambda: (own(odd, mode="multiclass"), soft(multilabel=False), {}),
-    "sigmoid, soft labels": lambda: (own(odd, mode="multilabel"), soft(multilabel=True), {}),
-    "smoothing and weights": lambda: (own(odd, class_weight=WEIGHTS, label_smoothing=0.2), labels(), {}),
-    "yes and no": lambda: (Sides(label_smoothing=0.1), of_several(), {}),
-    "several terms": lambda: (Dice() + own(odd) + 0.5 * own(cubic) + losskit.FocalLoss(gamma=1.5), labels(), {}),
-    "mask and weight": lambda: (own(odd), labels(), {
-        "mask": torch.arange(270).view(3, 1, 5, 18)[..., :6] % 4 > 0, "weight": torch.rand(3, 1, 5, 6),
-    }),
-    "many classes": lambda: (own(odd), labels((2, 70, 40)), {"tile": 64}),
-    "many classes, smoothing": lambda: (own(odd, label_smoothing=0.1), labels((2, 70, 40)), {"tile": 64}),
-    "infinite where no element is": lambda: (
-        own(infinite_at_half, mode="multilabel", label_smoothing=0.1), of_several(), {},
-    ),
-    "rows": lambda: (own(odd), labels((40, 5)), {}),
-    "half": lambda: (own(odd), changed(lambda x: x.bfloat16()), {}),
-    "a term of none": lambda: (own(lambda log_p: -log_p), labels(), {}),
-}  # fmt: skip
-
-
-def explained(_, name):
-    """What `explain` says of a loss with terms of its own."""
-    loss, tensors, _ = FORMULAS[name]()
-    with planned_here():
-        return str(losskit.explain(loss, tensors[0].requires_grad_(), *tensors[1:]))
-
-
-def with_another_number(_):
-    """A loss while a number in its terms changes: its errors, and how many functions were compiled for it."""
-    loss, (x, t) = Sides(), of_several()
-    errors, before = [], 0
-    with planned_here():
-        for k in range(4):
-            loss.slope = 0.71 + 0.1 * k
-            value, gradient = step(loss, (x, t), {})
-            exact, slope = step(loss, (x.double(), t), {})
-            errors.append(max((value - exact).abs().item(), (gradient - slope).abs().max().item()))
-            before = before or printed.compiled.cache_info().misses
-    return errors, printed.compiled.cache_info().misses - before
-
-
-def with_a_wrong_operation(_, kind):
-    """How a loss is served where an operation, or a derivative, is printed as another; and its error."""
-    wrong = {"value": ("tanh", "sigmoid({a})"), "slope": ("subtract", "{a} - {b} * 1.001")}[kind]
-    loss, (x, t) = own(odd), labels()
-    with patch.dict(source.VALUES, dict([wrong])), planned_here():
-        terms.printed.cache_clear()
-        value, gradient = step(loss, (x, t), {})
-        served = planned_as(loss)
-    terms.printed.cache_clear()
-    exact, slope = step(loss, (x.double(), t), {})
-    return served, max((value - exact).abs().item(), (gradient - slope).abs().max().item())
-
-
 def of_variant(_, name):
     """A loss with options, beside the definition."""
-    loss, tensors, arguments = (VARIANTS | FORMULAS)[name]()
+    return made_by(VARIANTS[name])
+
+
+def made_by(make):
+    loss, tensors, arguments = make()
     tile, at_once = arguments.pop("tile", launching.LARGEST_TILE), arguments.pop("at once", plan.MOST_AT_ONCE)
     with patch.object(launching, "LARGEST_TILE", tile), patch.object(plan, "MOST_AT_ONCE", at_once):
         return beside_the_definition(loss, tensors, arguments)

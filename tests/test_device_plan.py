@@ -7,6 +7,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import device_cases
+import device_formulas
 import losskit
 import triton_builds
 from device_cases import CATALOGUE, VARIANTS, labels
@@ -42,30 +43,38 @@ def test_options_reductions_and_layouts_equal_the_definition(interpreter, name):
     assert served == PLANNED
 
 
-@pytest.mark.parametrize("name", device_cases.FORMULAS)
+@pytest.mark.parametrize("name", device_formulas.FORMULAS)
 def test_terms_of_a_losss_own_equal_the_definition(interpreter, name):
-    value, gradient, served = interpreter(device_cases.of_variant, name)
+    value, gradient, served = interpreter(device_formulas.of_terms, name)
+    assert value < 4e-7
+    assert gradient < 2e-6
+    assert served == PLANNED
+
+
+@pytest.mark.parametrize("name", device_formulas.DIFFERENCES)
+def test_losses_of_differences_equal_the_definition(interpreter, name):
+    value, gradient, served = interpreter(device_formulas.of_difference, name)
     assert value < 4e-7
     assert gradient < 2e-6
     assert served == PLANNED
 
 
 def test_explain_says_how_many_operations_the_terms_are(interpreter):
-    assert "tape of 2 operations, in the pass" in interpreter(device_cases.explained, "a term of none")
-    said = interpreter(device_cases.explained, "several terms")
+    assert "tape of 2 operations, in the pass" in interpreter(device_formulas.explained, "a term of none")
+    said = interpreter(device_formulas.explained, "several terms")
     assert "triton for DiceLoss" in said
     assert len(re.findall(r"tape of \d+ operations, in the pass", said)) == 3
 
 
 def test_another_number_in_a_term_compiles_nothing_anew(interpreter):
-    errors, compiled = interpreter(device_cases.with_another_number)
+    errors, compiled = interpreter(device_formulas.with_another_number)
     assert max(errors) < 4e-7
     assert compiled == 0
 
 
-@pytest.mark.parametrize("kind", ["value", "slope"])
+@pytest.mark.parametrize("kind", ["value", "slope", "difference"])
 def test_a_wrong_operation_is_caught_at_the_first_use(interpreter, kind):
-    served, error = interpreter(device_cases.with_a_wrong_operation, kind)
+    served, error = interpreter(device_formulas.with_a_wrong_operation, kind)
     assert served != PLANNED
     assert error < 2e-6
 
@@ -115,15 +124,20 @@ LAUNCHES = {
         losskit.CrossEntropyLoss, lambda: labels((2, 300, 64)),
         ["softmax_positions", "softmax_classes"], ["softmax_positions", "softmax_classes"],
     ),
-    "own terms": (lambda: device_cases.own(device_cases.odd), lambda: labels((2, 5, 32, 32)), ["softmax_tile"],
+    "own terms": (lambda: device_formulas.own(device_formulas.odd), lambda: labels((2, 5, 32, 32)), ["softmax_tile"],
                   ["softmax_tile"]),
     "own terms of yes and no": (
-        lambda: device_cases.Sides(), lambda: labels((2, 1, 64, 64), multilabel=True), ["sigmoid"],
+        lambda: device_formulas.Sides(), lambda: labels((2, 1, 64, 64), multilabel=True), ["sigmoid"],
         ["sigmoid"],
     ),
     "own terms of many classes": (
-        lambda: device_cases.own(device_cases.odd), lambda: labels((2, 300, 64)),
+        lambda: device_formulas.own(device_formulas.odd), lambda: labels((2, 300, 64)),
         ["softmax_positions", "softmax_classes"], ["softmax_positions", "softmax_classes"],
+    ),
+    "differences": (losskit.HuberLoss, lambda: device_formulas.numbers((64, 640)), ["difference"], ["difference"]),
+    "own formula of differences": (
+        lambda: device_formulas.regression(device_formulas.of_two), lambda: device_formulas.numbers((2, 3, 64, 64)),
+        ["difference"], ["difference"],
     ),
     "many sums": (losskit.CrossEntropyLoss, lambda: labels((4096, 4096)), ["softmax_tile", "reduce"], ["softmax_tile"]),
 }  # fmt: skip

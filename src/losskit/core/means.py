@@ -223,6 +223,10 @@ class RegressionLoss(ElementLoss):
             return differences.columns(known)
         return differences.columns(program_of(self, "per_element", 2, "elements", inputs.input.shape, watched))
 
+    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
+        """From the totals of the values and of the weights."""
+        return Sums(numerator=totals[0].sum(), denominator=totals[1].sum())
+
     def neutral_numbers(self) -> Sequence[float]:
         return self.neutral(0), self.neutral(1)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from losskit import ops
 from losskit.core.contract import InputSpec
 from losskit.core.totals import Sums
-from losskit.ops import choice, differences, first_use
+from losskit.ops import choice, differences, first_use, reference
 from losskit.ops.captured import Watched
 from losskit.ops.columns import Column, kernel_columns, programs_of
 from losskit.ops.constants import MOST_PARTS
@@ -265,7 +265,7 @@ def _made(
         of_parts = [part.planned_columns(inputs, watched) for part in parts]
     except Untraceable as reason:
         return Unserved(str(reason))
-    if inputs.link == "difference" and len(parts) > 1:
+    if inputs.link == "difference" and (len(parts) > 1 or choice.unavailable("native", input)):
         of_parts = [differences.as_programs(each) for each in of_parts]
     columns, places = shared_columns(of_parts)
     programs = programs_of(columns)
@@ -295,7 +295,14 @@ def _made_on_device(
     planned = kernel_columns(columns)
     assert planned is not None
     parts = loss.planned_parts()
-    defined, _ = shared_columns([part.columns(inputs.link) for part in parts])
+
+    def defined(inputs: Inputs) -> Tensor:
+        if inputs.link == "difference":
+            return differences.defined(
+                [(part.weighed, given.places) for part, given in zip(parts, each, strict=True)], inputs
+            )
+        return reference.totals(inputs, shared_columns([part.columns(inputs.link) for part in parts])[0])
+
     try:
         verdict = first_use.verdict(inputs, planned, programs_of(columns), defined, pooled=pooled)
     except Untraceable as reason:

@@ -21,7 +21,7 @@ from losskit.ops.inputs import Inputs
 Operator = Literal["native", "triton", "reference"]
 FUSED: tuple[Operator, ...] = ("native", "triton")
 OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
-NO_DIFFERENCES = "Triton kernels take labels, not differences"
+NO_DIFFERENCES = "Triton kernels take differences in a whole loss alone"
 OWN_FORMULA = "a term is a formula of the loss's own"
 NOT_BUILT = "the C kernels were not built when losskit was installed"
 READ = frozenset(native.TYPES)  # the dtypes of targets, weights and masks that the kernels read
@@ -175,10 +175,10 @@ def refusal(
     """Why a fused operator cannot compute these sums, or an empty string."""
     tensors = {"input": inputs.input, "target": inputs.target, "weight": inputs.weight, "logit_bias": inputs.logit_bias}
     tensors["mask"] = inputs.mask
-    if operator == "triton" and inputs.link == "difference":
-        return NO_DIFFERENCES
     formula = inputs.link == "difference" and any(programs)
-    exact = formula and not any(program is not None and program.single for program in programs)
+    if operator == "triton" and inputs.link == "difference" and not formula:
+        return NO_DIFFERENCES
+    exact = operator == "native" and formula and not any(program is not None and program.single for program in programs)
     dtypes = (*native.INPUTS, torch.float64) if exact else native.INPUTS
     reason = unavailable(operator, inputs.input) or unfit(tensors, dtypes)
     if reason:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from losskit.ops import reference
-from losskit.ops.columns import Column, KernelColumns, columns_of_plan
+from losskit.ops.columns import KernelColumns, columns_of_plan
 from losskit.ops.inputs import Inputs, can_hold
 
 MOST_POSITIONS = 8192  # of a sample, so that one element of them shows in a sum
@@ -19,6 +19,8 @@ FEWEST_POSITIONS = 16
 MOST_ELEMENTS = 2**19  # of a sample
 SAMPLES = 2
 ROUNDING = 2e-5  # of float32 in a kernel, relative to the size of a sum, or to the largest gradient
+
+Definition = Callable[[Inputs], Tensor]  # the totals, by plain PyTorch
 
 
 class Outcome(NamedTuple):
@@ -55,14 +57,13 @@ def _middle(tensor: Tensor | None, dim: int, size: int) -> Tensor | None:
 
 
 def compare(
-    operator: Callable[..., Any], inputs: Inputs, planned: KernelColumns, defined: Sequence[Column] | None = None, *,
+    operator: Callable[..., Any], inputs: Inputs, planned: KernelColumns, defined: Definition | None = None, *,
     pooled: bool,
 ) -> Outcome:  # fmt: skip
     """Totals alone and the gradient alone, as a forward and a backward pass ask for them, beside the definition.
 
-    `defined` are the columns where `planned` does not say all of them: formulas of a loss's own.
+    `defined` computes the totals by plain PyTorch where `planned` does not say all of them: formulas of a loss's own.
     """
-    defined = columns_of_plan(*planned) if defined is None else defined
     ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
     with torch.inference_mode(False), torch.no_grad():
         plain: dict[str, Any] = {
@@ -79,9 +80,13 @@ def compare(
         coefficients = torch.arange(1, totals.numel() + 1, dtype=torch.float64).cos().view_as(totals)
         coefficients = coefficients.to(totals.device)
         _, gradient, _ = operator(*arguments, pooled=pooled, coefficients=coefficients)
+
+    def by_columns(inputs: Inputs) -> Tensor:
+        return reference.totals(inputs, columns_of_plan(*planned))
+
     found: list[str] = []
     for dtype in (torch.float64, torch.float32):  # where a formula has a kink, they may differ between the two
-        exact, slope = _definition(inputs, defined, coefficients, dtype, pooled=pooled)
+        exact, slope = _definition(inputs, defined or by_columns, coefficients, dtype, pooled=pooled)
         if not found and not bool((slope != 0).any()):
             return Outcome(elements, is_conclusive=False)
         stored = torch.finfo(gradient.dtype).eps if gradient.dtype != torch.float32 else 0.0
@@ -104,12 +109,12 @@ def _beyond(a: Tensor, b: Tensor, bound: Tensor) -> Tensor:
 
 
 def _definition(
-    inputs: Inputs, columns: Sequence[Column], coefficients: Tensor, dtype: torch.dtype, *, pooled: bool
+    inputs: Inputs, defined: Definition, coefficients: Tensor, dtype: torch.dtype, *, pooled: bool
 ) -> tuple[Tensor, Tensor]:
     """Totals and their gradient by plain PyTorch, in float64."""
     with torch.enable_grad():
         input = inputs.input.detach().to(dtype, copy=True).requires_grad_()
-        totals = reference.totals(replace(inputs, input=input), columns)
+        totals = defined(replace(inputs, input=input))
         totals = totals.sum(0, keepdim=True) if pooled else totals
         if not totals.requires_grad:
             return totals, torch.zeros_like(input, dtype=torch.float64)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
-from losskit.ops import choice, passes
+from losskit.ops import choice, passes, reference
 from losskit.ops.columns import Column, Difference, TermColumn, kernel_columns
 from losskit.ops.formula import Program, of_difference
 from losskit.ops.inputs import Inputs
@@ -44,6 +45,16 @@ def totals(owner: str, tensors: dict[str, Tensor | None], difference: Difference
     assert planned is not None
     value, size = passes.totals(inputs_of(owner, tensors), planned, "native", pooled=True)
     return value.sum(), size.sum()
+
+
+def defined(parts: Sequence[tuple[Callable[..., tuple[Tensor, Tensor]], Sequence[int]]], inputs: Inputs) -> Tensor:
+    """Sums of losses by plain PyTorch, (1, C, K): each gives weighted values, weights, and the places of both."""
+    found: dict[int, Tensor] = {}
+    for weighed, (of_values, of_weights) in parts:
+        values, share = weighed(inputs.input, inputs.target, weight=inputs.weight, mask=inputs.mask)
+        values, size = (t.transpose(0, 1).flatten(1).sum(1, dtype=torch.float64) for t in (values, share))
+        found |= {of_values: values, of_weights: reference.sized(size, inputs.weight, share)}
+    return torch.stack([found[k] for k in sorted(found)], -1).unsqueeze(0)
 
 
 def inputs_of(owner: str, tensors: dict[str, Tensor | None]) -> Inputs:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from losskit.ops import comparison, reference
 from losskit.ops.columns import Column, KernelColumns
+from losskit.ops.comparison import Definition
 from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs, can_hold
 
@@ -91,11 +92,11 @@ def form_and_tile(
 
 def verdict(
     inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None] = (),
-    defined: Sequence[Column] | None = None, *, pooled: bool,
+    defined: Definition | None = None, *, pooled: bool,
 ) -> Verdict:  # fmt: skip
     """Whether the kernels serve this call, after a comparison where this is the first of its form.
 
-    `defined` are the columns with the formulas that programs were recorded from.
+    `defined` computes the totals by plain PyTorch, where `planned` does not say all of them.
     """
     form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, programs, pooled=pooled)
     if not inputs.is_plain:
@@ -150,7 +151,7 @@ def compiled_kernels(
 
 
 def _compared(
-    inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None], defined: Sequence[Column] | None, *,
+    inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None], defined: Definition | None, *,
     pooled: bool,
 ) -> Verdict:  # fmt: skip
     device, start = inputs.input.device, time.perf_counter()

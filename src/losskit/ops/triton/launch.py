@@ -14,6 +14,7 @@ from losskit.ops.formula import Program
 from losskit.ops.native import common_stride
 from losskit.ops.native import expand_to as over
 from losskit.ops.triton import terms
+from losskit.ops.triton.kernels.difference import difference
 from losskit.ops.triton.kernels.printed import compiled
 from losskit.ops.triton.kernels.reduction import reduce
 from losskit.ops.triton.kernels.sigmoid import sigmoid
@@ -93,7 +94,7 @@ class Work:
 
     def passes(self) -> tuple[int, Tensor | None, Tensor | None]:
         """The launches that read the input: rows of partial sums for each sample, these, and what was bad."""
-        return self._sigmoid() if self.link == "sigmoid" else self._softmax()
+        return self._softmax() if self.link == "softmax" else self._elements()
 
     def run(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Totals, gradient, and what was bad."""
@@ -110,19 +111,22 @@ class Work:
         else:
             launch(kernel, programs, arguments, options, only_compiled=self.only_compiled)
 
-    def _sigmoid(self) -> tuple[int, Tensor | None, Tensor | None]:
+    def _elements(self) -> tuple[int, Tensor | None, Tensor | None]:
         block, positions = self._tile()
         blocks = -(-self.c // block)
         tiles, size, chunks = self._cut(block, positions)
         programs = self.n * blocks * chunks
         partials, keys = self._partials(chunks), self._keys(programs)
-        self._launch(
-            sigmoid, programs,
-            self.input, self.target, self.weight, self.mask, self.gradient, self.logit_bias, self.coefficients,
-            partials, keys, self.constants, self.c, self.s, tiles, size, chunks, blocks,
-            self.ignore or 0, self.rounding, **self._column_options(positions), **self._target_options(),
-            CB=block, P=positions,
-        )  # fmt: skip
+        given = self.input, self.target, self.weight, self.mask, self.gradient
+        work = partials, keys, self.constants, self.c, self.s, tiles, size, chunks, blocks
+        options = {**self._column_options(positions), "CB": block, "P": positions}
+        if self.link == "difference":
+            self._launch(difference, programs, *given, self.coefficients, *work, **options)
+        else:
+            self._launch(
+                sigmoid, programs, *given, self.logit_bias, self.coefficients, *work, self.ignore or 0, self.rounding,
+                **options, **self._target_options(), **self._region_options(),
+            )  # fmt: skip
         return chunks, partials, keys
 
     def _softmax(self) -> tuple[int, Tensor | None, Tensor | None]:
@@ -208,7 +212,7 @@ class Work:
         if not self._positions_adjacent():
             block = min(c, TILE)
             return block, min(s, TILE // block)
-        positions = min(s, TILE if self.link == "sigmoid" else LINE)
+        positions = min(s, LINE if self.link == "softmax" else TILE)
         return min(c, TILE // positions), positions
 
     def _cut(self, block: int, positions: int) -> tuple[int, int, int]:
@@ -231,16 +235,19 @@ class Work:
         """What the kernels are compiled for, of the columns and the tensors' size."""
         sides = (self.input, self.target, self.weight, self.mask, self.gradient)
         reach = max((2 * self.c) * abs(c) + positions * abs(s) for _, _, c, s in sides)
-        scored = {REGION_COLUMNS.index(name) for name in ("tp", "pred", "pred_sq", "tp_l1", "fp_l1", "fn_l1")}
         return {
             "COLUMNS": self.columns,
             "K": len(self.columns),
             "TERM_VALUES": self.term_values,
-            "HAS_REGION": not scored.isdisjoint(self.columns),
             "TOTALS": self.totals,
             "GRAD": self.made is not None,
             "WIDE": max(reach, 2 * self.c * len(self.columns)) >= 2**31,
         }
+
+    def _region_options(self) -> dict[str, Any]:
+        """Whether a column of regions looks at p."""
+        scored = {REGION_COLUMNS.index(name) for name in ("tp", "pred", "pred_sq", "tp_l1", "fp_l1", "fn_l1")}
+        return {"HAS_REGION": not scored.isdisjoint(self.columns)}
 
     def _target_options(self) -> dict[str, Any]:
         """What the kernels are compiled for, of the target."""
@@ -256,6 +263,7 @@ class Work:
         spread = self.dense or any(code >= first and (code - first) % 4 == 2 for code in self.columns)
         wide = {REGION_COLUMNS.index(name) for name in ("pred_sq", "tp_l1", "fp_l1", "fn_l1")}
         return {
+            **self._region_options(),
             "SPREAD": spread,
             "PLAIN": not spread and wide.isdisjoint(self.columns),
             "HAS_PRED": REGION_COLUMNS.index("pred") in self.columns,

@@ -1,5 +1,7 @@
 """The function of a pass that computes its terms, printed: the value of each and its slope, both of log p.
 
+Terms of differences are programs of input and target, and their slopes are those by the input.
+
 A built-in term is a call of `maths.term_value`. A formula of a loss's own is its operations, in float32 as the tile is.
 """
 
@@ -28,6 +30,8 @@ class _Constants(Numbers):
 def printed(constants: tuple[float, ...], programs: tuple[Program | None, ...] = ()) -> Source:
     """The function of the terms: four constants each, or a program in their place."""
     numbers = _Constants()
+    elements = any(program is not None and program.inputs == 2 for program in programs)
+    inputs = ["x", "t"] if elements else ["l", "p", "q"]
     lines: list[str] = []
     values, slopes = [], []
     each = [constants[k : k + 4] for k in range(0, len(constants), 4)]
@@ -40,14 +44,16 @@ def printed(constants: tuple[float, ...], programs: tuple[Program | None, ...] =
             values.append(f"value{j}")
             slopes.append(f"slope{j}")
             continue
-        formula = Formula(Tape(1, program.operations), ["l"], f"t{j}_", numbers, like="l", dtype="float32")
+        formula = Formula(
+            Tape(program.inputs, program.operations), inputs, f"t{j}_", numbers, like=inputs[0], dtype="float32"
+        )
         lines += formula.lines
         values.append(formula.names[program.value])
         slopes.append(formula.names[program.slope])
     lines.append(f"return {_tuple(values)}, {_tuple(slopes)}")
     # Triton tells functions among the options of a kernel apart by their names.
     name = f"term_values_{hashlib.sha256(repr(lines).encode()).hexdigest()[:16]}"
-    text = "\n".join(["@triton.jit", f"def {name}(l, p, q, constants):", *indented(lines, 1)]) + "\n"
+    text = "\n".join(["@triton.jit", f"def {name}({', '.join(inputs)}, constants):", *indented(lines, 1)]) + "\n"
     return Source(name, text, tuple(map(float, numbers)))
 
 
