@@ -1,5 +1,6 @@
 """Losses that somebody else wrote: what they are taken for, and the faults by which they were missed at first."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 from check.run import UNSEEN, cases
 
 from losskit.checker import battery, roles
+from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
 
 THEIRS = {case.name: case for case in cases(UNSEEN)}
@@ -115,3 +117,14 @@ def test_a_guess_from_shapes_accuses_nobody():
     assert not roles.says(roles.TRIPLETS, "velocity pred start end")
     assert not battery.run(Subject.of(velocity)).exit_code()
     assert found(triplet_of_names, "rewards-errors")
+
+
+def test_a_number_of_masks_is_no_tensor():
+    def mask_dice(inputs, targets, num_masks):
+        p = inputs.sigmoid().flatten(1)
+        t = targets.flatten(1)
+        return (1 - (2 * (p * t).sum(-1) + 1) / (p.sum(-1) + t.sum(-1) + 1)).sum() / num_masks
+
+    with pytest.raises(Unsure, match="bind it with --with num_masks=value"):
+        Subject.of(mask_dice).spec  # noqa: B018 - it is computed when asked for
+    assert Subject.of(functools.partial(mask_dice, num_masks=8)).spec.kind == "binary"

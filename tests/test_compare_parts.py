@@ -93,6 +93,7 @@ def test_importing_it_imports_no_extra():
         ([1, 0, 0, 0], [0, 0, 0, 0], 0.0),  # a false positive
         ([1, 1, 0, 0], [1, 0, 0, 1], 2 * 1 / (2 + 2)),
         ([1, 1, 2, 0], [1, 1, 0, 0], (1 + 0) / 2),  # class 2 is predicted, so it counts
+        ([2, 2, 0, 0], [2, 2, 0, 0], 1.0),  # class 1 is nowhere, so it does not
         ([1, 1, 0, 0], [1, VOID, 0, 0], 1.0),
         ([1, 1, 0, 0], [VOID] * 4, 1.0),
     ],

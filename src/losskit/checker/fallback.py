@@ -104,7 +104,7 @@ def nearest(running: list[Running]) -> Chosen | None:
 
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss takes, where nothing is known of what they mean."""
-    if not 1 < len(probe.required) <= 4 or any(name.lower() in roles.OPTIONS for name in probe.required):
+    if not 1 < len(probe.required) <= 4 or any(map(roles.is_option, probe.required)):
         return None
     sizes = [probe.classes, *columns(probe.criterion)]
     for shapes, classes, spatial in itertools.product(

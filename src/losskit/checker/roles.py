@@ -28,8 +28,14 @@ ONLY_BY_NAME = (ELBO,)
 # What is no tensor, and has to be bound.
 OPTIONS = {
     *("temperature", "tau", "gamma", "margin", "smooth", "smoothing", "eps", "lam", "reduction"),
-    *("epoch", "step", "iteration", "num_classes", "n_classes"),
+    *("epoch", "step", "iteration"),
 }
+COUNTS = ("num_", "n_", "avg_factor", "normalizer")  # beginnings of names of numbers
+
+
+def is_option(name: str) -> bool:
+    """Whether what has this name is no tensor, and has to be bound."""
+    return name.lower() in OPTIONS or name.lower().startswith(COUNTS)
 
 
 def says(key: Key, hints: str) -> bool:
