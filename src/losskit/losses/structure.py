@@ -164,7 +164,7 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
     r"""Moves the border of the prediction towards the border of the target, each of its positions by one step.
 
     .. math:: \frac{1}{|B|} \sum_{i \in B} \min\left(1, \frac{d_i}{\theta}\right) \mathrm{CE}\left(
-        \left[\mathrm{KL}(p_j \,\Vert\, p_i)\right]_{j \in N_i},\; \arg\min_{j \in N_i} d_j\right)
+        \left[\mathrm{KL}(p_j \,\Vert\, p_i)\right]_{j \in N_i},\; \mathrm{argmin}_{j \in N_i} d_j\right)
 
     for each sample, with d the distance of the nearest border of the target, :math:`N_i` the cube of neighbours of a
     position, and CE the cross-entropy of a softmax over them, its target smoothed. B are the positions whose
