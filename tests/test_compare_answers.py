@@ -33,7 +33,7 @@ def test_a_tour_visits_every_task_within_its_share_of_the_budget(tmp_path, monke
     monkeypatch.setattr(touring, "compare", compare)
     monkeypatch.setattr("losskit.experiment.report.write_tour", lambda found, folder: written.append(list(found)))
     assert tour(out=tmp_path, jobs=2) == list(SECONDS)
-    assert [60 * each["budget"] for each in asked] == pytest.approx([150, 30, 30, 30])
+    assert [60 * each["budget"] for each in asked] == pytest.approx([190, 45, 40, 30])
     assert {each["out"] for each in asked} == {tmp_path / name for name in SECONDS}
     assert [len(each) for each in written] == [1, 2, 3, 4]  # a page after the first task already
     asked.clear()

@@ -9,7 +9,7 @@ from losskit.experiment.progress import Progress
 from losskit.experiment.results import Comparison
 from losskit.experiment.user_input import check_numbers
 
-SECONDS = {"scenes": 150, "digits-noisy": 30, "digits-longtail": 30, "diabetes-outliers": 30}  # at most
+SECONDS = {"scenes": 190, "digits-noisy": 45, "digits-longtail": 40, "diabetes-outliers": 30}  # at most
 
 
 def tour(

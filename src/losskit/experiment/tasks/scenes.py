@@ -132,7 +132,7 @@ def scenes(
         f"Each seed draws other {things}; digits and parts of the photographs never occur in two of the three parts.",
         metrics=(DICE,),
         apart=CLEAN if empty else None,
-        losses=("dice", "bce", "dice + bce", "focal(gamma=2)", "mean_focal")
+        losses=("dice", "bce", "dice + bce", "focal(gamma=2)")
         if classes == 1
         else ("dice", "ce", "dice + ce", "focal(gamma=2)"),
         epochs=15,
