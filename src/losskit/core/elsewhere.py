@@ -10,7 +10,7 @@ _MEASURES = "it sets class weights or builds a loss: pass class_weight= to the l
 
 # Names without case, underscores, "loss", a trailing 2d or 3d and "jit".
 _ANSWERS = {
-    "bce": "BCEWithLogitsLoss takes logits, and probabilities with from_logits=False",
+    "bce": "it is BCEWithLogitsLoss; of probabilities, with from_logits=False",
     "binarycrossentropy": "it is BCEWithLogitsLoss; of probabilities, with from_logits=False",
     "softbcewithlogits": "it is BCEWithLogitsLoss(label_smoothing=...)",
     "softcrossentropy": "it is CrossEntropyLoss(label_smoothing=...), which takes soft targets too",
@@ -22,7 +22,7 @@ _ANSWERS = {
     "asymmetricmultilabel": "it is AsymmetricLoss",
     "asymmetricsinglelabel": "it is AsymmetricSoftmaxLoss",
     "sigmoidfocal": "it is FocalLoss; there the default is reduction='none'",
-    "sigmoidfocalstar": "it is FocalLoss of another form; FocalLoss(gamma=...) is the paper's",
+    "sigmoidfocalstar": "the focal loss star is not here; FocalLoss is",
     "binaryfocal": "it is FocalLoss, of one channel or mode='multilabel'",
     "binaryfocalwithlogits": "it is FocalLoss, of one channel or mode='multilabel'",
     "focalwithlogits": "it is FocalLoss, of one channel or mode='multilabel'",
