@@ -70,9 +70,7 @@ def one_label_only(subject: Subject) -> Iterator[Found]:
     """Are value and gradient finite if every position has the same label?"""
     labels, spec = subject.labels(), subject.spec
     few = {
-        f"if every label is {label}": torch.full_like(labels, label)
-        for label in (0, 1)
-        if label != spec.ignore_index
+        f"if every label is {label}": torch.full_like(labels, label) for label in (0, 1) if label != spec.ignore_index
     }
     if spec.kind == "multiclass" and spec.classes > 2:
         few["if the last class is absent"] = labels.clamp_max(spec.classes - 2)

@@ -338,9 +338,7 @@ def autocast(subject: Subject) -> Iterator[Found]:
             coarse = 4 * rounding(subject, tensors, torch.finfo(torch.bfloat16).eps)[0]
             if found.finite and abs(float(found.value) - right) < coarse:
                 continue
-            yield Found(
-                "the value changes under autocast", {"autocast": float(found.value), "float32": right}, repro
-            )
+            yield Found("the value changes under autocast", {"autocast": float(found.value), "float32": right}, repro)
             return
 
 
