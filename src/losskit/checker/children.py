@@ -143,7 +143,7 @@ def received() -> tuple[Any, BinaryIO]:
     request = pickle.load(sys.stdin.buffer)  # noqa: S301 - of our own parent
     _exit_with_parent(sys.stdin.fileno())
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # prints are no reply
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # printed output is not a reply
     _settle(sys.stderr.fileno())
     return request, replies
 

@@ -167,7 +167,7 @@ def _with_call(outcome: Outcome, call: Mapping[str, Any]) -> Outcome:
     return replace(outcome, findings=tuple(replace(f, repro=f.repro or code) for f in outcome.findings))
 
 
-class Ended(RuntimeError):  # noqa: N818 - it says what is the case
+class Ended(RuntimeError):  # noqa: N818 - the name states the condition
     """The loss ended its process at the first trial calls; the finding says how."""
 
     def __init__(self, finding: Finding) -> None:

@@ -17,7 +17,7 @@ from losskit.checker.repro import literal
 Options = Callable[[Any], Mapping[str, Any]]
 
 
-class Unnamed(ValueError):  # noqa: N818 - it says what is the case
+class Unnamed(ValueError):  # noqa: N818 - the name states the condition
     """There is no name by which a program could access this object."""
 
 

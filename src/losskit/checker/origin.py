@@ -24,7 +24,7 @@ from losskit.core.wrapped import Wrapped
 Criterion = Callable[..., Any]
 
 
-class CannotRebuild(ValueError):  # noqa: N818 - it says what is the case
+class CannotRebuild(ValueError):  # noqa: N818 - the name states the condition
     """This loss cannot be made again with other options."""
 
 

@@ -57,7 +57,7 @@ LAYOUTS = {
 }
 
 
-class Unsure(ValueError):  # noqa: N818 - it says what is the case
+class Unsure(ValueError):  # noqa: N818 - the name states the condition
     """What the loss takes cannot be determined from its behaviour; the message names the options that decide."""
 
     nearest: Spec | None = None  # a form in which it runs, for the checks that apply to any

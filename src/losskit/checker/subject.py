@@ -16,7 +16,7 @@ from losskit.checker.repro import literal, script
 from losskit.checker.spec import Spec
 
 
-class LossRaised(RuntimeError):  # noqa: N818 - it says what is the case
+class LossRaised(RuntimeError):  # noqa: N818 - the name states the condition
     """The loss itself raised in a call by a check."""
 
     def __init__(self, original: BaseException) -> None:

@@ -17,7 +17,7 @@ from losskit.checker.origin import Origin
 REFUSED = math.nan  # the value of a call that raised
 
 
-class DoesNotFit(Exception):  # noqa: N818 - it says what is the case
+class DoesNotFit(Exception):  # noqa: N818 - the name states the condition
     """A form is not what the loss takes; the message says why."""
 
 

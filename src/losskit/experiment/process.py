@@ -88,7 +88,7 @@ def carried_out(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def complain(path: str) -> None:
-    """Redirect the output of a loss, with its errors, to a file: prints are no reply."""
+    """Redirect the output of a loss, with its errors, to a file: printed output is not a reply."""
     file: TextIO
     with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - for its descriptor
         for stream in (sys.stdout, sys.stderr):

@@ -21,7 +21,7 @@ def split_groups(groups: Sequence[Hashable], seed: int, *, test: bool = True) ->
     if count < parts:
         raise InputError(
             f"Training, validation and test need at least {parts} independent groups; there "
-            f"{'is' if count == 1 else 'are'} {count}. Give more data, or --groups with more groups."
+            f"{'is' if count == 1 else 'are'} {count}. Give more data, or --groups that distinguishes more groups."
         )
     if not test:
         train, validation = halves(np.arange(len(groups)), numbers, HELD, seed)
