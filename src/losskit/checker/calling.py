@@ -64,7 +64,7 @@ class Way:
             given[:2] = given[1::-1]
         return given
 
-    def spoken(self, names: Sequence[str], arguments: Mapping[str, Any]) -> str:
+    def call_code(self, names: Sequence[str], arguments: Mapping[str, Any]) -> str:
         """The call as code, with these names for its tensors."""
         said = list(names)
         if self.last:

@@ -15,11 +15,11 @@ from losskit.checker.children import Child, forked, spawned
 from losskit.checker.finding import FAULTS, Finding, Outcome, Report, report_of
 from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork
 from losskit.checker.origin import origin_of
-from losskit.checker.probe import Said, conclude
+from losskit.checker.probe import Stated, conclude
 from losskit.checker.registry import Check
 from losskit.checker.spec import Spec, Unsure
 from losskit.checker.subject import Subject
-from losskit.checker.user_batch import learnt, load
+from losskit.checker.user_batch import load, with_batch_sizes
 
 Progress = Callable[[str, int, int], None]  # the check that starts, its number, and the total
 
@@ -68,7 +68,7 @@ def check(
         raise TypeError("check takes input and target together: the batch that the loss is called with.")
     given: Any = batch if input is None else (input, target, *others)
     asked = battery.selected(select, given is not None)
-    said = asdict(Said(kind, scores, layout, classes, None if shape is None else tuple(shape)))
+    said = asdict(Stated(kind, scores, layout, classes, None if shape is None else tuple(shape)))
     started = _counted(progress, len(asked))
     began = time.monotonic()
     text = isinstance(criterion, str)
@@ -76,7 +76,7 @@ def check(
     if isolate is False or (not text and not can_fork()):
         made, tensors = origin_of(criterion, options), _loaded(given)
         shown = tensors if example is None else _loaded(example)
-        subject = Subject(made, conclude(made, **(said if shown is None else learnt(shown, said))))
+        subject = Subject(made, conclude(made, **(said if shown is None else with_batch_sizes(shown, said))))
         subject.batch = tensors
         subject.batch_file = given if isinstance(given, str) else subject.batch_file
         outcomes = list(battery.here(subject)(asked, started))
@@ -89,7 +89,7 @@ def check(
         try:
             outcomes = list(runner(asked, started))
         except Ended as error:
-            outcomes = _never_began(error.finding, asked)
+            outcomes = _ended_before_checks(error.finding, asked)
         except Unsure as error:
             outcomes = list(runner.seen)
             if not any(finding.severity in FAULTS for outcome in outcomes for finding in outcome.findings):
@@ -134,7 +134,7 @@ def _counted(progress: Progress | None, total: int) -> Callable[[str], None]:
     return started
 
 
-def _never_began(finding: Finding, asked: Sequence[Check]) -> list[Outcome]:
+def _ended_before_checks(finding: Finding, asked: Sequence[Check]) -> list[Outcome]:
     """The outcomes of a loss that ended its process before any check."""
     first = Outcome(finding.check, "found", finding.what, (finding,))
     return [first, *(Outcome(each.id, "not run", "the loss had already ended its process") for each in asked)]

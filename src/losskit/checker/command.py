@@ -109,7 +109,7 @@ def check(
     except KeyboardInterrupt as error:
         typer.echo("losskit check: stopped.", err=True)
         raise typer.Exit(INTERRUPTED) from error
-    _tell(report, out, as_json, verbose, html)
+    _print_report(report, out, as_json, verbose, html)
     raise typer.Exit(report.exit_code(strict))
 
 
@@ -128,7 +128,7 @@ def _checked(loss: str, quiet: bool, **arguments: Any) -> Report:
         return run_check(loss, progress=progress, **arguments)
 
 
-def _tell(report: Report, out: "Console", as_json: bool, verbose: bool, html: Path | None) -> None:
+def _print_report(report: Report, out: "Console", as_json: bool, verbose: bool, html: Path | None) -> None:
     from losskit.checker.render import show, write_page  # imports jinja2, which `losskit --help` does not need
 
     if html is not None:

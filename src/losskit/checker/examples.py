@@ -141,8 +141,8 @@ def _sequences(draw: Draw) -> Tensors:
     """Seven steps, two different labels per sample."""
     steps, classes = 7, max(draw.classes, 3)
     targets = torch.tensor([[1, 2]] * draw.samples)
-    spoken = torch.tensor([0, 1, 1, 0, 2, 2, 0])
-    said = spoken if draw.correct else (spoken + 1) % 3
+    labels = torch.tensor([0, 1, 1, 0, 2, 2, 0])
+    said = labels if draw.correct else (labels + 1) % 3
     logits = draw.scale * (2 * torch.nn.functional.one_hot(said, classes).double() - 1)
     logits = logits.unsqueeze(1).expand(steps, draw.samples, classes)
     if draw.correct is None:

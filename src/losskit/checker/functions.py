@@ -89,7 +89,7 @@ class Function:
 def functions_of(tree: ast.Module) -> Iterator[Function]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
-            held = _held(node)
+            held = _modules_on_self(node)
             yield from (Function(f, node, held) for f in node.body if isinstance(f, ast.FunctionDef))
     inside = {id(f) for c in ast.walk(tree) if isinstance(c, ast.ClassDef) for f in c.body}
     for node in ast.walk(tree):
@@ -97,7 +97,7 @@ def functions_of(tree: ast.Module) -> Iterator[Function]:
             yield Function(node, None, {})
 
 
-def _held(owner: ast.ClassDef) -> dict[str, str]:
+def _modules_on_self(owner: ast.ClassDef) -> dict[str, str]:
     """The module that each name on self refers to."""
     return {
         ast.unparse(target): ast.unparse(node.value.func).rsplit(".", 1)[-1]

@@ -52,7 +52,7 @@ class Isolated:
         while left:
             child = self.start([each.id for each in left])
             try:
-                for outcome in self._serve(child, left, started):
+                for outcome in self._outcomes(child, left, started):
                     left = left[1:]
                     yield outcome
                     endings += outcome.status in ("hangs", "crashes", "memory")
@@ -63,7 +63,7 @@ class Isolated:
                 yield from (Outcome(each.id, "not run", reason) for each in left)
                 return
 
-    def _serve(self, child: Child, left: Sequence[Check], started: Callable[[str], None]) -> Iterator[Outcome]:
+    def _outcomes(self, child: Child, left: Sequence[Check], started: Callable[[str], None]) -> Iterator[Outcome]:
         """The outcomes until the child is done or has ended with one."""
         step = _Step(loaded=self.spec is not None)
         step.begin(child)
@@ -86,7 +86,7 @@ class Isolated:
                 return
             outcome = said.get("outcome")
             if outcome is None:
-                deadline = self._heard(said, child, step, by_id, started) or deadline
+                deadline = self._handle(said, child, step, by_id, started) or deadline
                 continue
             deadline = time.monotonic() + LOADING
             if outcome.status == "memory":
@@ -94,7 +94,7 @@ class Isolated:
                 return
             yield outcome
 
-    def _heard(
+    def _handle(
         self,
         said: Mapping[str, Any],
         child: Child,
@@ -120,7 +120,7 @@ class Isolated:
         elif "seen" in said:
             self.seen = said["seen"]
         else:
-            _refused(said, step.call or {})
+            _raise_refusal(said, step.call or {})
         return None
 
     def _hangs_at(self, child: Child, step: _Step) -> str | None:
@@ -152,7 +152,7 @@ class Isolated:
         return Outcome(step.current.id, "crashes", how, (finding,))
 
 
-def _refused(said: Mapping[str, Any], call: Mapping[str, Any]) -> None:
+def _raise_refusal(said: Mapping[str, Any], call: Mapping[str, Any]) -> None:
     """The child could not start: raise its reason."""
     if "unsure" in said:
         raise Unsure(said["unsure"])

@@ -55,7 +55,7 @@ class Called:
         return self.arguments[at] if len(self.arguments) > at else self.named.get(name, default)
 
 
-class Listening(TorchFunctionMode):
+class CallRecorder(TorchFunctionMode):
     """Records every call of a PyTorch function."""
 
     def __init__(self) -> None:
@@ -75,12 +75,12 @@ class Listening(TorchFunctionMode):
 def heard(subject: Subject, *tensors: Tensor) -> list[Called]:
     """The calls that a loss makes on these tensors, which require a gradient; empty if it refuses them."""
     x = tensors[0].detach().clone().requires_grad_()
-    listening = Listening()
+    recorder = CallRecorder()
     torch.manual_seed(0)
     criterion = subject.build()
-    with contextlib.suppress(LossRaised), listening:  # the calls before the error count
+    with contextlib.suppress(LossRaised), recorder:  # the calls before the error count
         subject.call(criterion, x.clone(), *(t.clone() for t in tensors[1:]))
-    return listening.calls
+    return recorder.calls
 
 
 def graph_ends(calls: Sequence[Called]) -> list[str]:

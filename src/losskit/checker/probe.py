@@ -48,7 +48,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Said:
+class Stated:
     """What the user states about the loss; the rest is determined."""
 
     kind: str | None = None
@@ -83,7 +83,7 @@ IGNORED = (
 
 def conclude(origin: Origin, **said: Any) -> Spec:
     """What the loss takes; Unsure if that cannot be determined."""
-    options = Said(**said)
+    options = Stated(**said)
     criterion = origin.build()
     names = call_parameters(criterion)
     own = [Form(*each) for each in forms_of(criterion)]
@@ -144,7 +144,7 @@ def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
 class Probe:
     """Tries the forms that a loss could take."""
 
-    def __init__(self, origin: Origin, said: Said, criterion: Criterion, names: list[inspect.Parameter]) -> None:
+    def __init__(self, origin: Origin, said: Stated, criterion: Criterion, names: list[inspect.Parameter]) -> None:
         self.origin = origin
         self.said = said
         self.criterion = criterion

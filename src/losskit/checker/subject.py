@@ -169,7 +169,7 @@ class Subject:
         functools_ = "import functools\n" if "functools.partial" in construction else ""
         brought = f"{functools_}import torch\n{imports and imports + chr(10)}{self.origin.imports}"
         return script(
-            brought, construction, {**made, **further}, lines or (f"print({self.spoken(**(arguments or {}))})",)
+            brought, construction, {**made, **further}, lines or (f"print({self.call_code(**(arguments or {}))})",)
         )
 
     @property
@@ -177,6 +177,6 @@ class Subject:
         """Code that takes the loss from the result of the criterion."""
         return self.spec.part.removeprefix("result") if self.spec.part.startswith("result") else ""
 
-    def spoken(self, **arguments: Any) -> str:
+    def call_code(self, **arguments: Any) -> str:
         """The call, as code: criterion(input, target)."""
-        return self.spec.way.spoken(self.spec.tensors, arguments) + self.taken_from
+        return self.spec.way.call_code(self.spec.tensors, arguments) + self.taken_from

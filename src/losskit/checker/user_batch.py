@@ -21,7 +21,7 @@ _LARGEST = 32  # positions along one dimension of an example
 _SHORT = 48  # numbers that a repro writes in full
 
 
-def learnt(batch: tuple[Any, ...], said: Mapping[str, Any]) -> dict[str, Any]:
+def with_batch_sizes(batch: tuple[Any, ...], said: Mapping[str, Any]) -> dict[str, Any]:
     """The options for a loss, with the classes and sizes of a batch where they are not given."""
     input, target = batch[0], batch[1] if len(batch) > 1 else None
     indices = isinstance(target, Tensor) and not target.is_floating_point() and target.dim() == input.dim() - 1

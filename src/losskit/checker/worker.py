@@ -18,7 +18,7 @@ from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
-from losskit.checker.user_batch import learnt, load
+from losskit.checker.user_batch import load, with_batch_sizes
 
 _SHOWN = 48  # largest tensor that is written down before every call
 
@@ -27,7 +27,7 @@ def serve(subject: Subject, ids: Sequence[str], reply: BinaryIO) -> None:
     """Run these checks on a subject, and send each call, each start and each outcome."""
     from losskit.checker.battery import known  # imports every check, which `losskit --help` does not need
 
-    subject.on_call = _teller(subject, reply)
+    subject.on_call = _call_recorder(subject, reply)
     for id in ids:
         send(reply, check=id)
         send(reply, outcome=_sendable(known(id)(subject)))
@@ -39,7 +39,7 @@ def _sendable(outcome: Outcome) -> Outcome:
     return replace(outcome, findings=tuple(replace(each, evidence=plain(each.evidence)) for each in outcome.findings))
 
 
-def _teller(subject: Subject, reply: BinaryIO) -> Any:
+def _call_recorder(subject: Subject, reply: BinaryIO) -> Any:
     """Writes down each call before it is made, so that the call that ends the process is known."""
     last = ""
 
@@ -64,7 +64,7 @@ def _written(tensor: Tensor) -> str:
     return literal(tensor) if tensor.numel() <= _SHOWN else _like(tensor)
 
 
-def _trial_teller(origin: Origin, reply: BinaryIO) -> Callable[[Sequence[Any]], None]:
+def _trial_recorder(origin: Origin, reply: BinaryIO) -> Callable[[Sequence[Any]], None]:
     """Writes down the first trial calls, before the meaning of the tensors is known."""
 
     def on_trial(tensors: Sequence[Any]) -> None:
@@ -111,7 +111,7 @@ def begin(reply: BinaryIO, request: Mapping[str, Any], origin: Callable[[], Orig
         made = origin()
         subject = _subject(reply, request, made)
     except Unsure as error:
-        _say_what_is_seen(reply, made, error)
+        _send_general_outcomes(reply, made, error)
         send(reply, unsure=str(error))
     except MemoryError as error:
         send(reply, memory=str(error))
@@ -126,7 +126,7 @@ def begin(reply: BinaryIO, request: Mapping[str, Any], origin: Callable[[], Orig
     reply.flush()
 
 
-def _say_what_is_seen(reply: BinaryIO, origin: Origin, error: Unsure) -> None:
+def _send_general_outcomes(reply: BinaryIO, origin: Origin, error: Unsure) -> None:
     """Send the outcomes of the checks that apply to any loss, in a form with which it ran."""
     from losskit.checker.battery import checks  # imports every check, which `losskit --help` does not need
 
@@ -138,11 +138,11 @@ def _say_what_is_seen(reply: BinaryIO, origin: Origin, error: Unsure) -> None:
 def _subject(reply: BinaryIO, request: Mapping[str, Any], made: Origin) -> Subject:
     send(reply, loaded=made.name)
     limit_memory(request["memory"])
-    made.on_trial = _trial_teller(made, reply)
+    made.on_trial = _trial_recorder(made, reply)
     given, batch, example = request["spec"], request["batch"], request["example"]
     tensors = None if batch is None else load(Path(batch)) if isinstance(batch, str) else tuple(batch)
     shown = tensors if example is None else load(Path(example))
-    said = request["said"] if shown is None else learnt(shown, request["said"])
+    said = request["said"] if shown is None else with_batch_sizes(shown, request["said"])
     subject = Subject(made, conclude(made, **said) if given is None else given)
     send(reply, spec=subject.spec)
     if batch is not None:

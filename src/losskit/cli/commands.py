@@ -216,8 +216,8 @@ def _declared(name: str) -> tuple[type[Loss], str]:
             _stop(f"show takes the name of one loss; got {name!r}. To plot it: losskit plot {name!r}")
         cls = _checked(find, name.strip()).loss
         function, _, short, *others = names_of(cls)
-        spoken = ", ".join(dict.fromkeys([short, *others]))
-        return cls, f"losskit.functional.{function}, also available as {spoken}"
+        short_names = ", ".join(dict.fromkeys([short, *others]))
+        return cls, f"losskit.functional.{function}, also available as {short_names}"
     found = _checked(references.load, reference)
     cls = getattr(found, "Module", found)
     if not (isinstance(cls, type) and issubclass(cls, Loss)):

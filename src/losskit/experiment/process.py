@@ -72,7 +72,7 @@ def answer(pipe: int, request: dict[str, Any]) -> None:
 def carried_out(request: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     run = Run(**request["run"])
-    complain(request["complaints"])
+    redirect_output(request["complaints"])
     threading.Thread(target=exit_with_parent, daemon=True).start()
 
     def watch() -> None:
@@ -87,7 +87,7 @@ def carried_out(request: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def complain(path: str) -> None:
+def redirect_output(path: str) -> None:
     """Redirect the output of a loss, with its errors, to a file: printed output is not a reply."""
     file: TextIO
     with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - for its descriptor

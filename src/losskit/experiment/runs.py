@@ -125,7 +125,7 @@ def run_in_process(run: Run) -> Record:
     os.close(descriptor)
     try:
         with POOL.worker(run.folder) as worker:
-            answer, late = ask(worker, {"run": asdict(run), "complaints": complaints}, run.limit + ENDING)
+            answer, late = send_request(worker, {"run": asdict(run), "complaints": complaints}, run.limit + ENDING)
         said = Path(complaints).read_text(encoding="utf-8", errors="replace").strip()
     finally:
         with contextlib.suppress(OSError):
@@ -140,7 +140,7 @@ def run_in_process(run: Run) -> Record:
     return {**about, "kind": kind, "failure": why, "trace": said[-4000:], **seconds}
 
 
-def ask(worker: Worker, request: Record, seconds: float) -> tuple[Record, bool]:
+def send_request(worker: Worker, request: Record, seconds: float) -> tuple[Record, bool]:
     """The answer of the process, or how it ended; and whether it had to be killed."""
     process = worker.process
     assert process.stdin is not None

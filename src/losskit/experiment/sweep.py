@@ -24,7 +24,7 @@ from losskit.experiment.store import Store, library, source_digest
 from losskit.experiment.tasks.task import Data, InputError, Split, Task
 from losskit.experiment.training import Role, Run
 from losskit.experiment.tuning import tuning_of
-from losskit.experiment.units import Ask, Unit, carry_out
+from losskit.experiment.units import RunTemplate, Unit, carry_out
 
 MOST_BLOCKS = LOOKS[-1]  # unless a number is given
 PICTURE_BLOCK = 1  # the block whose units also train on the task's picture
@@ -228,20 +228,20 @@ class Sweep:
         task, seed = self.task, 2 * block if self.has_fresh else block
         whole, tuning = self.data(task, seed), self.data(task, seed, test=False)
         unit = Unit(
-            tuning=self.ask(task, loss, block, seed, "tuning", tuning),
-            tested=self.ask(task, loss, block, seed, "tested", whole),
+            tuning=self.template(task, loss, block, seed, "tuning", tuning),
+            tested=self.template(task, loss, block, seed, "tested", whole),
             rates=self.request.rates,
             higher_is_better=task.metrics[0].higher_is_better,
         )
         if self.has_fresh:
             data = self.data(task, seed + 1)
-            unit = replace(unit, fresh=self.ask(task, loss, block, seed + 1, "fresh", data))
+            unit = replace(unit, fresh=self.template(task, loss, block, seed + 1, "fresh", data))
         if task.picture is not None and block == min(PICTURE_BLOCK, self.request.most_blocks - 1):
             shown = task.picture
-            unit = replace(unit, picture=self.ask(shown, loss, block, seed, "picture", self.data(shown, 0)))
+            unit = replace(unit, picture=self.template(shown, loss, block, seed, "picture", self.data(shown, 0)))
         return unit
 
-    def ask(self, task: Task, loss: str, block: int, seed: int, role: Role, data: tuple[Path, str]) -> Ask:
+    def template(self, task: Task, loss: str, block: int, seed: int, role: Role, data: tuple[Path, str]) -> RunTemplate:
         own = task is not self.task
         run = Run(
             loss=loss,
@@ -268,7 +268,7 @@ class Sweep:
             "batch size": run.batch_size,
             "the data": data[1],
         }
-        return Ask(run, settings)
+        return RunTemplate(run, settings)
 
     def shared(self, loss: str) -> dict[str, Any]:
         """Settings that all runs of a loss share."""

@@ -21,7 +21,7 @@ TRIES = 2  # attempts for a run that the system killed
 
 
 @dataclass(frozen=True)
-class Ask:
+class RunTemplate:
     """A run without a rate, and everything else that determines its numbers."""
 
     run: Run
@@ -32,12 +32,12 @@ class Ask:
 class Unit:
     """Text and numbers only, so that it can be sent to another machine."""
 
-    tuning: Ask
-    tested: Ask
+    tuning: RunTemplate
+    tested: RunTemplate
     rates: tuple[float, ...]  # ascending
     higher_is_better: bool
-    fresh: Ask | None = None
-    picture: Ask | None = None  # shown in the report, at the same rate
+    fresh: RunTemplate | None = None
+    picture: RunTemplate | None = None  # shown in the report, at the same rate
 
 
 def carry_out(unit: Unit) -> Done:
@@ -51,9 +51,9 @@ def carry_out(unit: Unit) -> Done:
         return done
     chosen = next((record for record in tuned if record["rate"] == rate), None)
     record = obtain(unit.tested, unit.rates[0] if rate is None else rate, done, chosen)
-    for ask in (unit.fresh, unit.picture):
-        if ask is not None and "failure" not in record:
-            obtain(ask, record["rate"], done)
+    for template in (unit.fresh, unit.picture):
+        if template is not None and "failure" not in record:
+            obtain(template, record["rate"], done)
     for each in tuned:
         with contextlib.suppress(OSError):
             (Path(unit.tested.run.folder) / weights_of(unit, each["rate"])).unlink()
@@ -82,14 +82,16 @@ def weights_of(unit: Unit, rate: float) -> str:
     return f"weights/{store.path({**unit.tuning.settings, 'rate': rate}).stem}.pt"
 
 
-def obtain(ask: Ask, rate: float, done: Done, trained: Record | None = None) -> Record:
+def obtain(template: RunTemplate, rate: float, done: Done, trained: Record | None = None) -> Record:
     """Read a run or carry it out; the training results of a tested run come from the run that trained it."""
-    settings = {**ask.settings, "rate": rate}
-    store = Store(Path(ask.run.folder))
+    settings = {**template.settings, "rate": rate}
+    store = Store(Path(template.run.folder))
     found = store.find(settings)
     if found is None:
         name = store.path(settings).stem
-        run = replace(ask.run, rate=rate, examples=None if ask.run.examples is None else f"examples/{name}.npz")
+        run = replace(
+            template.run, rate=rate, examples=None if template.run.examples is None else f"examples/{name}.npz"
+        )
         if trained is not None:
             run = replace(run, weights=f"weights/{store.path(trained['settings']).stem}.pt")
         record: Record = {}

@@ -40,7 +40,7 @@ def matching(batch: Given) -> bool:
 def refused(subject: Subject) -> Iterator[Found]:
     """Does the loss accept this batch and return a finite number?"""
     batch = given(subject).tensors
-    repro = _code(subject, f"print({subject.spoken()})")
+    repro = _code(subject, f"print({subject.call_code()})")
     try:
         value = subject.value(*batch)
     except LossRaised as error:
@@ -170,9 +170,9 @@ def no_gradient(subject: Subject) -> Iterator[Found]:
     if not matching(given(subject)):
         return
     value, slope = subject.gradient(*batch.tensors)
-    spoken = subject.spoken()
+    call = subject.call_code()
     name = subject.spec.tensors[0]
-    repro = _code(subject, f"{name}.requires_grad_()", f"{spoken}.backward()", f"print({name}.grad.abs().max())")
+    repro = _code(subject, f"{name}.requires_grad_()", f"{call}.backward()", f"print({name}.grad.abs().max())")
     if not bool(value.isfinite()):
         return
     if not bool((slope != 0).any()):
@@ -234,7 +234,7 @@ def descent(subject: Subject) -> Iterator[Found]:
     if not best < float(value):
         name, *others = subject.spec.tensors
         stepped = f"{name} - 1e-3 * {name}.grad / {name}.grad.abs().max()"
-        lines = (f"{name}.requires_grad_()", f"loss = {subject.spoken()}", "loss.backward()")
+        lines = (f"{name}.requires_grad_()", f"loss = {subject.call_code()}", "loss.backward()")
         repro = _code(subject, *lines, f"print(loss, criterion({', '.join([stepped, *others])}))")
         evidence = {"loss": float(value), "lowest after a step": best, "with a step of": at}
         yield Found("no step against the gradient lowers the loss of this batch", evidence, repro)

@@ -99,7 +99,7 @@ def accumulation(subject: Subject) -> Iterator[Found]:
             "parts = [criterion(*part) for part in zip("
             + ", ".join(f"{t}.chunk(2)" for t in subject.spec.tensors)
             + ")]",
-            f"print({subject.spoken()}, sum(parts) / 2)",
+            f"print({subject.call_code()}, sum(parts) / 2)",
         )
         evidence = {f"gradient error in {name}": f"{error:.1%}" for name, error in errors.items()}
         what = f"accumulated over parts, the gradient of this batch is {worst:.1%} off"

@@ -191,7 +191,7 @@ def compile(subject: Subject) -> Iterator[Found]:
     torch._dynamo.reset()
     lines = (
         'compiled = torch.compile(criterion, fullgraph=True, backend="eager")',
-        f"print({subject.spoken().replace('criterion(', 'compiled(')})",
+        f"print({subject.call_code().replace('criterion(', 'compiled(')})",
     )
     try:
         with warnings.catch_warnings():
@@ -272,7 +272,7 @@ def func_grad(subject: Subject) -> Iterator[Found]:
 
 
 def _as_x(subject: Subject) -> str:
-    return subject.spoken().replace(subject.spec.tensors[0], "x", 1)
+    return subject.call_code().replace(subject.spec.tensors[0], "x", 1)
 
 
 @check(

@@ -118,7 +118,7 @@ def one_against_the_rest(subject: Subject) -> Iterator[Found]:
 
 def _plus(subject: Subject) -> str:
     name = subject.spec.tensors[0]
-    return subject.spoken().replace(name, f"{name} + 2", 1)
+    return subject.call_code().replace(name, f"{name} + 2", 1)
 
 
 @check(

@@ -126,7 +126,7 @@ def _along(input: Tensor) -> list[tuple[int, tuple[int, int]]]:
 
 def _plus(subject: Subject) -> str:
     name = subject.spec.tensors[0]
-    return subject.spoken().replace(name, f"{name} + shift", 1)
+    return subject.call_code().replace(name, f"{name} + shift", 1)
 
 
 def _unmoved(subject: Subject, input: Tensor, target: Tensor, dim: int, before: float) -> bool:

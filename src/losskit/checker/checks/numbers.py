@@ -132,7 +132,7 @@ def float64_disagrees(subject: Subject) -> Iterator[Found]:
 
 
 def _in_double(subject: Subject) -> str:
-    return subject.spoken().replace(subject.spec.tensors[0], f"{subject.spec.tensors[0]}.double()", 1)
+    return subject.call_code().replace(subject.spec.tensors[0], f"{subject.spec.tensors[0]}.double()", 1)
 
 
 @check(

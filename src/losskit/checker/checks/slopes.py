@@ -85,7 +85,7 @@ def _direction(like: Tensor, seed: int) -> Tensor:
 
 
 def _of_x(subject: Subject) -> str:
-    return subject.spoken().replace(subject.spec.tensors[0], "x", 1)
+    return subject.call_code().replace(subject.spec.tensors[0], "x", 1)
 
 
 @check(

@@ -163,7 +163,7 @@ def code(
     """A repro; `{call}`, `{input}` and `{target}` in its lines are the loss of these tensors and their names."""
     names = subject.spec.tensors
     known = {
-        "call": subject.spoken(**(arguments or {})),
+        "call": subject.call_code(**(arguments or {})),
         "input": names[0],
         "target": names[min(1, len(names) - 1)],
         "last": names[-1],
@@ -185,7 +185,7 @@ def warned() -> Iterator[list[warnings.WarningMessage]]:
 
 def indexed(subject: Subject, at: str) -> str:
     """The call on these positions of every tensor, as code."""
-    call = subject.spoken()
+    call = subject.call_code()
     for each in subject.spec.tensors:
         call = re.sub(rf"\b{each}\b", f"{each}[{at}]", call)
     return call

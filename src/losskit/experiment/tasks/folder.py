@@ -138,14 +138,14 @@ def map_values(masks: list[Array]) -> tuple[list[Array], int, list[str]]:
         )
     void = [255] if values[-1] == 255 and len(values) > 2 and values[:-1] == list(range(len(values) - 1)) else []
     known = [value for value in values if value not in void]
-    notes = list(said_of(known, void))
+    notes = list(notes_on(known, void))
     table = {value: index for index, value in enumerate(known)} | dict.fromkeys(void, VOID)
     lookup = np.array([table[value] for value in values], dtype=np.int64)
     mapped = [lookup[np.searchsorted(values, mask)] for mask in masks]
     return mapped, 1 if len(known) == 2 else len(known), notes
 
 
-def said_of(known: list[int], void: list[int]) -> Iterator[str]:
+def notes_on(known: list[int], void: list[int]) -> Iterator[str]:
     if known == [0, 255]:
         yield "The masks contain 0 and 255: 0 is read as background and 255 as foreground."
     elif known != list(range(len(known))):

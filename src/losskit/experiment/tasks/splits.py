@@ -9,7 +9,7 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from losskit.experiment.tasks.task import InputError
 
-HELD = 0.2  # share of the groups for the test, and for validation
+PART = 0.2  # share of the groups for the test, and for validation
 
 Indices = NDArray[np.intp]
 
@@ -24,10 +24,10 @@ def split_groups(groups: Sequence[Hashable], seed: int, *, test: bool = True) ->
             f"{'is' if count == 1 else 'are'} {count}. Give more data, or --groups that distinguishes more groups."
         )
     if not test:
-        train, validation = halves(np.arange(len(groups)), numbers, HELD, seed)
+        train, validation = halves(np.arange(len(groups)), numbers, PART, seed)
         return {"train": train, "validation": validation}
-    rest, held = halves(np.arange(len(groups)), numbers, HELD, seed)
-    train, validation = halves(rest, numbers, HELD / (1 - HELD), seed)
+    rest, held = halves(np.arange(len(groups)), numbers, PART, seed)
+    train, validation = halves(rest, numbers, PART / (1 - PART), seed)
     return {"train": train, "validation": validation, "test": held}
 
 

@@ -52,8 +52,8 @@ class Table(Task):
         features = self.features(parts["train"])
         mean, scale = 0.0, 1.0
         if self.kind == "regression":
-            learnt = self.truth[parts["train"]]
-            mean, scale = float(learnt.mean()), float(learnt.std()) or 1.0
+            values = self.truth[parts["train"]]
+            mean, scale = float(values.mean()), float(values.std()) or 1.0
         truth = torch.from_numpy((self.truth - mean) / scale)
         targets = truth.float()[:, None] if self.classes == 1 else truth.long()
         splits = {part: Split(list(features[rows]), list(targets[rows])) for part, rows in parts.items()}
@@ -203,11 +203,11 @@ def read_columns(rows: Rows, columns: list[str]) -> tuple[Floats, Words, list[st
     return (
         np.stack(numbers, axis=1) if numbers else np.empty((len(rows), 0)),
         np.array(words, dtype=np.str_).T if words else np.empty((len(rows), 0), dtype=np.str_),
-        list(said_of(unused, filled=filled)),
+        list(notes_on(unused, filled=filled)),
     )
 
 
-def said_of(unused: list[str], *, filled: bool) -> Iterator[str]:
+def notes_on(unused: list[str], *, filled: bool) -> Iterator[str]:
     if unused:
         yield f"Columns that were not used: {', '.join(unused)}."
     if filled:
