@@ -91,7 +91,7 @@ def _cross_entropy(subject: Subject, input: Tensor, labels: Tensor) -> float:
     applies=lambda spec: sigmoid(spec) and "alpha" in spec.options,
 )
 def prices_swapped(subject: Subject) -> Iterator[Found]:
-    """Does alpha weight what it weights elsewhere?"""
+    """Does alpha have its usual meaning?"""
     labels = subject.labels(batch=3)
     target = subject.target_of(labels)
     tversky = "beta" in subject.spec.options

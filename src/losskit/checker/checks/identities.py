@@ -23,7 +23,7 @@ def hard(spec: Spec) -> bool:
 @check(
     "activated-twice",
     Severity.WRONG,
-    why="The loss reads scores squeezed to [0, 1] as logits: correct predictions keep a loss, gradients are small.",
+    why="The loss reads scores in [0, 1] as logits: correct predictions keep a high loss, and gradients are small.",
     fix="Remove the sigmoid or softmax before a loss that applies its own.",
     consequence_of=("not-finite",),
     applies=lambda spec: hard(spec) and spec.scores == "logits" and spec.layout != "signs",

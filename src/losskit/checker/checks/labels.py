@@ -81,7 +81,7 @@ def one_label_only(subject: Subject) -> Iterator[Found]:
             if found is not None and not found.finite:
                 sure = " and the prediction is confident and correct" if scale > 2 else ""
                 yield Found(
-                    f"not finite {what}{sure}",
+                    f"value or gradient is not finite {what}{sure}",
                     {"value": float(found.value)},
                     code(subject, *tensors, lines=BACKWARD),
                 )
@@ -105,7 +105,11 @@ def absent_class(subject: Subject) -> Iterator[Found]:
     right, wrong = (pull(subject, subject.input_of(nothing, 4.0, correct=answer), target) for answer in (True, False))
     usual = pull(subject, subject.input_of(drawn, 4.0, correct=False), subject.target_of(drawn))
     share = float(wrong.gradient.abs().sum()) / max(float(usual.gradient.abs().sum()), 1e-30)
-    numbers = {"right": float(right.value), "all false positives": float(wrong.value), "share of usual gradient": share}
+    numbers = {
+        "correct": float(right.value),
+        "all false positives": float(wrong.value),
+        "share of usual gradient": share,
+    }
     shown = f"torch.full({tuple(subject.input_of(nothing).shape)}, 4.0)", _zeros(target)
     if not (right.finite and wrong.finite):
         return

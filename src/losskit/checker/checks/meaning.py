@@ -226,15 +226,15 @@ def _mistakes(subject: Subject, labels: Tensor, right: Tensor) -> Iterator[tuple
     applies=lambda spec: sigmoid(spec) and spec.layout != "signs",
 )
 def below_zero(subject: Subject) -> Iterator[Found]:
-    """If nothing is there, is the loss of a correct prediction no lower than elsewhere?"""
+    """Without foreground, is the loss of a correct prediction no lower than usual?"""
     labels = subject.labels(batch=2)
     nothing = torch.zeros_like(labels)
     usual = value(subject, subject.input_of(labels, 20.0, True), subject.target_of(labels))
     tensors = subject.input_of(nothing, 20.0, True), subject.target_of(nothing)
     found = value(subject, *tensors)
     if math.isfinite(found) and found < -0.01 and found < min(-1.0, 10 * usual):
-        numbers = {"nothing there, correct": found, "usual, correct": usual}
-        what = f"if nothing is there, the loss of a correct prediction is {found:.4g}"
+        numbers = {"without foreground": found, "usual": usual}
+        what = f"without foreground, the loss of a correct prediction is {found:.4g}"
         yield Found(what, numbers, code(subject, *tensors))
 
 
@@ -291,7 +291,7 @@ def focal_of_mean(subject: Subject) -> Iterator[Found]:
     if close(same, apart, 1e-4) and not close(rises[0], rises[1], 0.02):
         tensors = subject.input_of(labels, 1.0, True), target
         yield Found(
-            "the factor is that of the mean cross-entropy: batches of equal mean have equal loss, whatever is in them",
+            "the factor is that of the mean cross-entropy: batches of equal mean have equal loss, whatever they contain",
             {"two equally hard examples": same, "a hard and an easy one": apart},
             code(subject, *tensors),
         )

@@ -70,7 +70,7 @@ def not_finite(subject: Subject) -> Iterator[Found]:
                 found = tried(pull, subject, *tensors)
                 if found is None or found.finite:
                     continue
-                said = {None: "random", True: "right", False: "wrong"}[answer]
+                said = {None: "random", True: "correct", False: "wrong"}[answer]
                 what = "value" if not found.value.isfinite().all() else "gradient"
                 yield Found(
                     f"the {what} is not finite for {said} {subject.spec.scores} of size {scale:g} in {name(dtype)}",
@@ -198,7 +198,7 @@ def _vanished(subject: Subject, found: Tensor, right: Tensor) -> bool:
     applies=lambda spec: spec.two and spec.takes_spatial(2),
 )
 def half_sums_overflow(subject: Subject) -> Iterator[Found]:
-    """Are value and gradient right in half precision at sizes whose sums exceed float16?"""
+    """Are value and gradient correct in half precision at sizes whose sums exceed float16?"""
     require_steady(subject)
     large, made = tiled(subject, 128, torch.float16)
     found = in_half(subject, large, made)

@@ -49,7 +49,7 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
         return
     if values.dim() == 0 and (made["mean"] is not None or made["sum"] is not None):
         yield Found(
-            "reduction='none' returns one number",
+            "reduction='none' returns a single number",
             {"none": float(values)},
             code(subject, *tensors, options={"reduction": "none"}, lines=("print({call}.shape)",)),
         )

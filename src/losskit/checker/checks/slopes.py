@@ -91,7 +91,7 @@ def _of_x(subject: Subject) -> str:
 @check(
     "second-derivative",
     Severity.WRONG,
-    why="Gradient penalties, meta-learning and second-order optimisers get a wrong number without a message.",
+    why="Gradient penalties, meta-learning and second-order optimizers get a wrong number without a message.",
     fix="Write the backward of a custom Function with differentiable operations, or mark it once_differentiable.",
     consequence_of=("no-graph", "slope-disagrees", "not-finite", "backward-twice"),
 )
@@ -200,7 +200,7 @@ def rewards_errors(subject: Subject) -> Iterator[Found]:
         if costs[0] > costs[1]:
             yield Found(
                 "the loss of a correct prediction is higher than that of a wrong one",
-                {"right": costs[0], "wrong": costs[1]},
+                {"correct": costs[0], "wrong": costs[1]},
                 code(subject, *wrong, lines=("print({call})  # of wrong predictions: lower than of correct ones",)),
             )
             return
