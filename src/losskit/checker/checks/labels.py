@@ -108,7 +108,7 @@ def absent_class(subject: Subject) -> Iterator[Found]:
     numbers = {
         "correct": float(right.value),
         "all false positives": float(wrong.value),
-        "share of usual gradient": share,
+        "share of gradient": share,
     }
     shown = f"torch.full({tuple(subject.input_of(nothing).shape)}, 4.0)", _zeros(target)
     if not (right.finite and wrong.finite):

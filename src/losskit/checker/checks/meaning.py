@@ -291,7 +291,7 @@ def focal_of_mean(subject: Subject) -> Iterator[Found]:
     if close(same, apart, 1e-4) and not close(rises[0], rises[1], 0.02):
         tensors = subject.input_of(labels, 1.0, True), target
         yield Found(
-            "the factor is that of the mean cross-entropy: batches of equal mean have equal loss, whatever they contain",
+            "the factor is that of the mean cross-entropy: batches of equal mean have equal loss, whatever is in them",
             {"two equally hard examples": same, "a hard and an easy one": apart},
             code(subject, *tensors),
         )
