@@ -29,6 +29,8 @@ typedef struct {
     int64_t terms;
     Term term[MOST_TERMS];
     double neutral[2];          /* what stands for input and target where an element does not count, in a formula */
+    int64_t numbers;            /* inputs of the programs after input and target, each one number for all elements */
+    double number[MOST_NUMBERS];
     int64_t problem;            /* out: the first value that no label can have, in the order of the elements */
     double bad_value;
     uint32_t *keys;             /* (N, C, S), of ranks: see rank_errors.h */

@@ -41,6 +41,7 @@ typedef struct {
 typedef struct {
     Call call;
     int64_t parts, is_sum;  /* a loss that is no sum has one part, of weight 1 */
+    int64_t more_parts;     /* after those: finished for their own values, and not added */
     double offset;          /* added to the sum */
     double size;            /* what a mean divides by where every element counts and weighs 1 */
     Part part[MOST_PARTS];

@@ -76,6 +76,8 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
         if (part_values) write_number(loss, part_values, p, own);
         sum = p ? rounded(loss, sum + term) : term;
     }
+    for (int64_t p = loss->parts; part_values && p < loss->parts + loss->more_parts; p++)
+        write_number(loss, part_values, p, losskit_finish(loss, loss->part + p, totals, rows, normalizer).value);
     if (loss->offset != 0) sum = rounded(loss, sum + rounded(loss, loss->offset));
     write_number(loss, value, 0, sum);
     if (mode == VALUE_ONLY) return DONE;
@@ -109,7 +111,7 @@ int64_t losskit_loss(const Loss *given, void *input, void *target, void *weight,
                      void *gradient, double *coefficients, void *const *options, const double *part_weights,
                      double normalizer, void *value, void *part_values, int64_t mode, int64_t threads) {
     Loss loss;
-    memcpy(&loss, given, offsetof(Loss, part) + (size_t)given->parts * sizeof(Part));
+    memcpy(&loss, given, offsetof(Loss, part) + (size_t)(given->parts + given->more_parts) * sizeof(Part));
     set_addresses(&loss.call, input, target, weight, mask, logit_bias, gradient, threads);
     for (int64_t p = 0; p < loss.parts; p++) {
         if (options) loss.part[p].class_weight.data = options[2 * p], loss.part[p].truth_weight.data = options[2 * p + 1];

@@ -18,12 +18,15 @@ INLINE int64_t scratch_of(const Program *program) {
     return floats > doubles ? floats : doubles;
 }
 
+/* Whether a program has a slope, rather than a value alone. */
+INLINE int has_slope(const Program *program) { return program->steps > program->value_steps; }
+
 /* Values and slopes of len elements, len a multiple of W; a null slope is not computed. */
 static void evaluate_program(const Program *program, const float *const *inputs, int64_t len, float *value, float *slope,
                              float *scratch) {
     const vf zero = {0}, one = all(1.0f);
     const int64_t given = program->inputs, steps = slope ? program->steps : program->value_steps;
-    float *rows[MOST_ROWS + 4];
+    float *rows[MOST_ROWS + MOST_NUMBERS + 4];
     for (int64_t k = 0; k < program->rows; k++) rows[given + 2 + k] = scratch + k * (FLOATS_OF_BLOCK + APART);
     for (int64_t at = 0; at < len; at += FLOATS_OF_BLOCK) {
         const int64_t count = len - at < FLOATS_OF_BLOCK ? len - at : FLOATS_OF_BLOCK;
@@ -55,7 +58,7 @@ static void evaluate_program_double(const Program *program, const double *const 
                                     double *slope, double *scratch) {
     const int64_t given = program->inputs, steps = slope ? program->steps : program->value_steps;
     const int64_t apart = DOUBLES_OF_BLOCK + APART;
-    double *rows[MOST_ROWS + 4], *constants = scratch + program->rows * apart;
+    double *rows[MOST_ROWS + MOST_NUMBERS + 4], *constants = scratch + program->rows * apart;
     for (int64_t k = 0; k < program->rows; k++) rows[given + 2 + k] = scratch + k * apart;
     for (int64_t k = 0; k < program->constants; k++)
         for (int64_t i = 0; i < DOUBLES_OF_BLOCK; i++) constants[k * apart + i] = program->exact[k];

@@ -30,9 +30,9 @@ def wrong(seed):
         return written(*tensors)
 
     try:
-        program = formula.specialize(formula.record(form, 2, {}, "elements"), {})
+        (program,) = formula.specialize(formula.record(form, 2, {}, "elements"), {})
         structure_of(program)
-        agreement.check(program, form, {}, "elements", [], 1)
+        agreement.check([program], form, {}, "elements", [], 1)
     except Untraceable as reason:
         return f"refused: {reason}"
     value, slope = by_torch(written, X)

@@ -94,7 +94,18 @@ def of_custom_function(input, target):
     return (Reversed.apply(input, 3) - target) ** 2
 
 
+@losskit.regression_loss
+def its_own_slope(input, target):
+    return (input - target).exp()
+
+
+@losskit.regression_loss
+def minus_its_own_slope(input, target):
+    return (target - input).exp()
+
+
 SERVED = {
+    "its own slope": its_own_slope.Module(), "minus its own slope": minus_its_own_slope.Module(),
     "wing": wing.Module(), "log cosh": log_cosh.Module(), "Barron": barron.Module(),
     "Barron, 2": barron.Module(alpha=2.0),
     "in place": in_place.Module(), "straight through": straight_through.Module(), "loop": loop.Module(),

@@ -18,7 +18,7 @@ from losskit.core.contract import (
     modulus,
 )
 from losskit.core.errors import check_returned, shape
-from losskit.core.formulas import program_of
+from losskit.core.formulas import programs_of
 from losskit.core.loss import Summable
 from losskit.core.passes import Watching
 from losskit.core.reduction import size_of, total, weighted
@@ -26,6 +26,7 @@ from losskit.core.totals import Sums
 from losskit.ops import choice, differences
 from losskit.ops.columns import Column, Difference
 from losskit.ops.finish import Finish, TermsFinish
+from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs, Link, computing_dtype, summing_dtype
 
 
@@ -219,9 +220,22 @@ class RegressionLoss(ElementLoss):
 
     def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
         known = self.difference()
-        if known is not None:
-            return differences.columns(known)
-        return differences.columns(program_of(self, "per_element", 2, "elements", inputs.input.shape, watched))
+        return differences.columns(self._programs(inputs, watched)[0] if known is None else known)
+
+    def derivative_columns(self, inputs: Inputs, watched: Watching) -> list[list[Column]]:
+        """The columns of the derivative by each of `number_tensors()`."""
+        return [differences.columns(program) for program in self._programs(inputs, watched)[1:]]
+
+    def _programs(self, inputs: Inputs, watched: Watching) -> list[Program]:
+        tensors = self.number_tensors()
+        return programs_of(self, "per_element", 2, "elements", inputs.input.shape, watched, tensors)
+
+    def number_tensors(self) -> dict[str, Tensor]:
+        """Tensors of one number that the formula reads as attributes, such as learned options; each may take a gradient."""
+        if self.difference() is not None:
+            return {}
+        options = {name: getattr(self, name) for name in self.options}
+        return {name: value for name, value in options.items() if isinstance(value, Tensor) and value.dim() == 0}
 
     def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
         """From the totals of the values and of the weights."""

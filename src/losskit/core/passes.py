@@ -19,10 +19,11 @@ from losskit.core.totals import Sums
 from losskit.ops import choice, differences, first_use, reference
 from losskit.ops.captured import Watched
 from losskit.ops.columns import Column, kernel_columns, programs_of
-from losskit.ops.constants import MOST_PARTS
+from losskit.ops.constants import MOST_NUMBERS, MOST_PARTS
 from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link
-from losskit.ops.layouts import layout_of, layout_of_option, serves_plain_code
+from losskit.ops.layouts import layout_of, layout_of_number, layout_of_option, serves_plain_code
+from losskit.ops.learned import PlanOfNumbers
 from losskit.ops.plan import Call, Plan, PlannedPart, Plans
 from losskit.ops.tape import Untraceable
 from losskit.ops.values import pending, raise_pending
@@ -143,11 +144,12 @@ class Compiled:
         parts: Sequence[Part] = loss.planned_parts()
         self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned and not part.is_sum for part in parts)
         self.planned = self.planned and all(vars(each).keys().isdisjoint(REPLACED) for each in (loss, *parts))
-        self.has_options = self.has_bias = False
+        self.has_options = self.has_bias = self.has_numbers = False
         self.watched: Watching = {}  # values outside the loss that formulas of its plans read
         if self.planned:
             self.has_options = any(t is not None for part in parts for t in part.option_tensors())
             self.has_bias = any(part.logit_bias() is not None for part in parts)
+            self.has_numbers = bool(number_tensors(loss))
 
     @property
     def is_stale(self) -> bool:
@@ -163,6 +165,12 @@ class Unserved:
     def __init__(self, reason: str = "", *, lasts: bool = True) -> None:
         self.reason = reason  # why a formula is no program
         self.lasts = lasts  # whether it is so for every call of the layout
+
+
+def number_tensors(loss: Any) -> dict[str, Tensor]:
+    """Tensors of one number that the formula of a loss reads as attributes."""
+    found = getattr(loss, "number_tensors", None)
+    return {} if found is None else found()
 
 
 def planned(
@@ -194,12 +202,21 @@ def planned(
         key += tuple([None if tensor is None else layout_of_option(tensor, input.device) for tensor in options])
         if False in key[-len(options) :]:
             return None
+    numbers = None
+    if compiled.has_numbers:
+        numbers = number_tensors(loss)
+        layouts = [layout_of_number(tensor) for tensor in numbers.values()]
+        if False in layouts or len(layouts) > MOST_NUMBERS or not input.is_cpu:
+            return None
+        key += (tuple(numbers), *layouts)
     plan: Any = plans.get(key) or _new(plans, compiled, key, loss, input, target, weight, mask, options)
     if not plan.serves:
         choice.refuse_formula(plan.reason)
         return None
+    if numbers is not None:
+        plan = plan.with_numbers(numbers)
     call = Call(plan, loss, state, input, target, weight, mask)
-    call.options, call.values = options, values
+    call.options, call.values, call.numbers = options, values, numbers
     varies = compiled.has_bias or loss.varies or normalizer is not None
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
@@ -260,9 +277,17 @@ def _made(
     neutral = {tuple(part.neutral_numbers()) for part in parts}
     if len(groups) > 1 or len(neutral) > 1:
         return Unserved()
+    numbers = number_tensors(loss)
+    if loss.is_sum and any(number_tensors(part) for part in parts):
+        return Unserved("a part of the sum has a tensor option")
+    learned = [k for k, tensor in enumerate(numbers.values()) if layout_of_number(tensor)[1]]
     try:
         finishes = [part.finish_plan(inputs, watched) for part in parts]
         of_parts = [part.planned_columns(inputs, watched) for part in parts]
+        if learned:
+            derivatives = loss.derivative_columns(inputs, watched)
+            finishes += finishes * len(learned)
+            of_parts += [derivatives[k] for k in learned]
     except Untraceable as reason:
         return Unserved(str(reason))
     if inputs.link == "difference" and (len(parts) > 1 or choice.unavailable("native", input)):
@@ -272,10 +297,10 @@ def _made(
     reasons = {name: choice.refusal(name, inputs, kernel_columns(columns), programs) for name in choice.FUSED}
     if None in finishes or all(reasons.values()):
         return Unserved()
-    numbers = loss.numbers if loss.is_sum else [1.0]
+    weights = loss.numbers if loss.is_sum else [1.0] * len(finishes)
     each = [
         PlannedPart(finish, number, of_part, at)
-        for finish, number, of_part, at in zip(finishes, numbers, of_parts, places, strict=True)
+        for finish, number, of_part, at in zip(finishes, weights, of_parts, places, strict=True)
         if finish is not None
     ]
     pooled = all(part.pools for part in parts)
@@ -283,7 +308,14 @@ def _made(
     tensors = (input, target, weight, mask, *(options or ()))
     if reasons["native"]:
         return _made_on_device(loss, tensors, inputs, columns, each, reasons, **settled)
-    made = Plan(tensors, inputs, columns, each, reasons=reasons, neutral=neutral.pop(), **settled)
+    settled |= {"reasons": reasons, "neutral": neutral.pop()}
+    if numbers:
+        made: Plan = PlanOfNumbers(
+            tensors, inputs, columns, each, derivatives=len(learned), numbers=len(numbers), **settled
+        )
+        made.differentiated = tuple(name for k, name in enumerate(numbers) if k in learned)
+    else:
+        made = Plan(tensors, inputs, columns, each, **settled)
     return made if made.fits else Unserved()
 
 

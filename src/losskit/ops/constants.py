@@ -3,7 +3,7 @@
 import zlib
 from typing import Literal, get_args
 
-STRUCTURES = 3  # raise it when an entry point is added, or a structure of csrc/call.h changes and not its size
+STRUCTURES = 4  # raise it when an entry point is added, or a structure of csrc/call.h changes and not its size
 
 DTYPES = ("float32", "float16", "bfloat16", "float64", "bool", "uint8", "int8", "int16", "int32", "int64")
 LINKS = ("sigmoid", "softmax", "difference")
@@ -23,6 +23,7 @@ OPERATIONS = (
 )  # fmt: skip
 MOST_REGISTERS = 96  # of a formula of totals
 MOST_ROWS = 28  # between the inputs and the results of a formula of elements
+MOST_NUMBERS = 4  # tensors of one number that it reads
 
 # Of a whole loss
 FINISHES = ("mean_of_terms", "region_formula")
@@ -71,7 +72,7 @@ def _header() -> str:
     )  # fmt: skip
     numbers = {
         "MOST_TERMS": MOST_TERMS, "FEW_CLASSES": FEW_CLASSES, "MOST_PARTS": MOST_PARTS,
-        "MOST_REGISTERS": MOST_REGISTERS, "MOST_ROWS": MOST_ROWS,
+        "MOST_REGISTERS": MOST_REGISTERS, "MOST_ROWS": MOST_ROWS, "MOST_NUMBERS": MOST_NUMBERS,
     }  # fmt: skip
     floats = {"ROW_TOLERANCE": ROW_TOLERANCE, "EXPM1_SMALL": EXPM1_SMALL, "MOST_WEIGHT": MOST_WEIGHT}
     polynomials = {"EXP_TAIL": EXP_TAIL, "LOG1P_OVER_Z": LOG1P_OVER_Z, "LOG_TAIL": LOG_TAIL}

@@ -109,6 +109,7 @@ class LossStruct(ctypes.Structure):
         ("call", Call),
         ("parts", ctypes.c_int64),
         ("is_sum", ctypes.c_int64),
+        ("more_parts", ctypes.c_int64),
         ("offset", ctypes.c_double),
         ("size", ctypes.c_double),
         ("part", _Part * MOST_PARTS),

@@ -24,13 +24,13 @@ Kind = Literal["elements", "log_p"]
 
 
 class Graph(NamedTuple):
-    """A recorded formula: the inputs of each element and the numbers are the first registers."""
+    """A recorded formula: the inputs of each element, with the tensor options, and the numbers are the first registers."""
 
     elements: int
     numbers: tuple[str, ...]
     operations: tuple[Operation, ...]
     value: int
-    slope: int
+    slopes: tuple[int, ...]  # by the first input, and by each tensor option
     single: bool  # whether it computes in float32, whatever it is given
     reads_shape: bool
 
@@ -41,7 +41,7 @@ class Program(NamedTuple):
     inputs: int
     operations: tuple[Operation, ...]
     value: int
-    slope: int
+    slope: int | None
     single: bool = False
 
     @property
@@ -50,32 +50,46 @@ class Program(NamedTuple):
         return sum(operation.name != "constant" for operation in self.operations)
 
 
-def record(formula: Formula, elements: int, numbers: Numbers, kind: Kind) -> Graph:
-    """The graph of a formula; raises Untraceable."""
-    graph = _record(formula, elements, numbers, kind, torch.float64)
-    if not _alike(graph, _record(formula, elements, numbers, kind, torch.float32)):
+def record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, tensors: Numbers | None = None) -> Graph:
+    """The graph of a formula; raises Untraceable.
+
+    `tensors` are its tensor options by name, each of one number, of which the formula has a derivative too.
+    """
+    graph = _record(formula, elements, numbers, kind, tensors or {}, torch.float64)
+    if not _alike(graph, _record(formula, elements, numbers, kind, tensors or {}, torch.float32)):
         raise Untraceable("it computes something else for another dtype")
     return graph
 
 
-def _record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, dtype: torch.dtype) -> Graph:
+def _record(
+    formula: Formula, elements: int, numbers: Numbers, kind: Kind, tensors: Numbers, dtype: torch.dtype
+) -> Graph:
     samples = [torch.tensor(_SAMPLES[kind][k], dtype=dtype) for k in range(elements)]
+    options = [around(float(value), samples[0]).requires_grad_() for value in tensors.values()]
     samples[0].requires_grad_()
     unknown = [torch.tensor(float(value), dtype=torch.float64) for value in numbers.values()]
-    recorder = Recorder([*samples, *unknown], len(unknown))
+    recorder = Recorder([*samples, *options, *unknown], len(unknown))
     watched = _Watch()
 
-    def run() -> tuple[Tensor, Tensor]:
+    def run() -> tuple[Tensor, ...]:
         with watched:
-            value = formula(samples, dict(zip(numbers, unknown, strict=True)))
+            value = formula(samples, dict(zip((*numbers, *tensors), (*unknown, *options), strict=True)))
         check_value(value, samples[0])
-        (slope,) = gradients(value, samples[:1], torch.ones_like(value))
-        return value, slope
+        slopes = gradients(value, [samples[0], *options], torch.ones_like(value), materialize_grads=True)
+        return value, *slopes
 
     with torch.enable_grad():
-        value, slope = recorder.run(run)
-    registers = int(recorder.register(value)), int(recorder.register(slope))
-    return Graph(elements, tuple(numbers), tuple(recorder.operations), *registers, recorder.single, watched.reads_shape)
+        value, *slopes = (int(recorder.register(result)) for result in recorder.run(run))
+    return Graph(
+        elements + len(options), tuple(numbers), tuple(recorder.operations), value, tuple(slopes), recorder.single,
+        watched.reads_shape,
+    )  # fmt: skip
+
+
+def around(number: float, like: Tensor) -> Tensor:
+    """Numbers near this one, one for each element, so that what a formula makes of them differs."""
+    shift = torch.arange(like.numel(), dtype=torch.float64) % 7 / 64
+    return (number * (1 + shift) if number else shift).to(like.dtype).reshape(like.shape)
 
 
 def gradients(value: Tensor, inputs: Sequence[Tensor], upstream: Tensor, **arguments: Any) -> tuple[Any, ...]:
@@ -144,7 +158,7 @@ def _alike(a: Graph, b: Graph) -> bool:
     """Whether two graphs compute the same, with constants that one may have rounded to float32."""
     given = len(a.numbers) + a.elements
     seen: set[tuple[int, int]] = set()
-    pairs = [(a.value, b.value), (a.slope, b.slope)]
+    pairs = [(a.value, b.value), *zip(a.slopes, b.slopes, strict=True)]
     while pairs:
         pair = pairs.pop()
         if pair in seen:
@@ -162,8 +176,11 @@ def _alike(a: Graph, b: Graph) -> bool:
     return True
 
 
-def specialize(graph: Graph, numbers: Numbers) -> Program:
-    """The program of these numbers: without what depends on them alone, nor what neither result needs."""
+def specialize(graph: Graph, numbers: Numbers) -> list[Program]:
+    """The programs of these numbers: without what depends on them alone, nor what no result needs.
+
+    The first is that of the value and its slope by the first input; those of the derivatives by each tensor option follow.
+    """
     made = _Builder(graph.elements)
     registers = list(range(graph.elements))
     registers += [made.constant(float(numbers[name])) for name in graph.numbers]
@@ -173,7 +190,9 @@ def specialize(graph: Graph, numbers: Numbers) -> Program:
         else:
             operands = [registers[k] for k in operation.operands]
             registers.append(made.simplified(operation.name, operands))
-    return made.program(registers[graph.value], registers[graph.slope], graph.single)
+    slope, *by_options = (registers[k] for k in graph.slopes)
+    programs = [made.program(registers[graph.value], slope, graph.single)]
+    return programs + [made.program(register, None, graph.single) for register in by_options]
 
 
 class _Builder:
@@ -217,24 +236,26 @@ class _Builder:
             return b
         return self.append(Operation(name, *operands))
 
-    def program(self, value: int, slope: int, single: bool) -> Program:
+    def program(self, value: int, slope: int | None, single: bool) -> Program:
         """The operations that the results need, those of the value first."""
         order: list[int] = []
         self._visit(value, order)
         shared = slope in order  # which is not written where no slope is computed
-        self._visit(slope, order)
+        if slope is not None:
+            self._visit(slope, order)
         if value < self.inputs or value == slope or self.number(value) is not None:
             value = self.append(Operation("copy", value))
             order.append(value)
-        if shared or slope < self.inputs or self.number(slope) is not None:
-            slope = self.append(Operation("copy", slope))
+        if slope is not None and (shared or slope < self.inputs or self.number(slope) is not None):
+            self.operations.append(Operation("copy", slope))  # one of its own, also beside the same copy as the value
+            slope = self.inputs + len(self.operations) - 1
             order.append(slope)
         places = {k: k for k in range(self.inputs)} | {old: self.inputs + new for new, old in enumerate(order)}
         moved = []
         for old in order:
             operation = self.operations[old - self.inputs]
             moved.append(operation.moved([places[k] for k in operation.operands]))
-        return Program(self.inputs, tuple(moved), places[value], places[slope], single)
+        return Program(self.inputs, tuple(moved), places[value], None if slope is None else places[slope], single)
 
     def _visit(self, register: int, order: list[int]) -> None:
         if register < self.inputs or register in order:

@@ -63,5 +63,13 @@ def layout_of_option(option: Tensor, device: torch.device) -> Any:
     return option.shape, option.stride(), option.dtype
 
 
+def layout_of_number(number: Tensor) -> Any:
+    """The same of a tensor of one number, which may take a gradient; False where kernels cannot."""
+    fits = type(number) in _PLAIN and number.is_cpu and number.dim() == 0 and not number.is_neg()
+    if not fits or number.dtype not in (torch.float32, torch.float64) or _is_wrapped(number):
+        return False
+    return number.dtype, number.requires_grad and torch.is_grad_enabled()
+
+
 def layout_of_tensor(tensor: Tensor | None) -> Any:
     return None if tensor is None else (tensor.shape, tensor.stride(), tensor.dtype, tensor.device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -76,20 +76,24 @@ class Plan:
     def __init__(
         self, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column],
         parts: Sequence[PlannedPart], *, pooled: bool, is_sum: bool, offset: float, reasons: dict[choice.Operator, str],
-        neutral: Sequence[float] = (0.0, 0.0),
+        neutral: Sequence[float] = (0.0, 0.0), derivatives: int = 0, numbers: int = 0,
     ) -> None:  # fmt: skip
+        """The last `derivatives` parts are not added; the formulas read so many `numbers` besides the elements."""
         planned = kernel_columns(columns)
         assert planned is not None
         struct, alike = native.described(inputs, planned, pooled=pooled)
         self.fits = alike
         self.held: list[Any] = []
-        self.struct = LossStruct(call=struct, parts=len(parts), is_sum=is_sum, offset=offset)
+        added = len(parts) - derivatives
+        self.struct = LossStruct(call=struct, parts=added, is_sum=is_sum, more_parts=derivatives, offset=offset)
+        self.struct.call.numbers = numbers
         by_class = inputs.link in ("softmax", "log_softmax")
         self.struct.size = inputs.input.numel() // (inputs.num_classes if by_class else 1)
         for part, given in zip(self.struct.part, parts, strict=False):
             set_part(part, given.finish, given.weight, list(given.places), columns_of(given.columns), self.held)
         for term, program in zip(self.struct.call.term, programs_of(columns), strict=False):
             if program is not None:
+                assert program.inputs == (2 if inputs.link == "difference" else 1) + numbers
                 of_program = structure_of(program)
                 self.held.append(of_program)
                 term.program = ctypes.addressof(of_program)
@@ -180,6 +184,7 @@ class Call:
     part_weights: Sequence[float] | None = None
     normalizer = _NOT_A_NUMBER
     values: Tensor | None = None  # room for the values of the parts
+    numbers: dict[str, Tensor] | None = None  # attributes of the loss that are tensors of one number
     gradient: Tensor | None = None
     coefficients: Tensor | None = None
     scale = 1.0
@@ -198,7 +203,7 @@ class Call:
         """The call with its tensors again, which autograd held; one of its own for each thread of a backward pass."""
         twin = Call(self.plan, self.loss, self.state, *tensors[:4])
         twin.logit_bias, twin.options, twin.part_weights = self.logit_bias, tensors[4:] or None, self.part_weights
-        twin.normalizer, twin.coefficients = self.normalizer, self.coefficients
+        twin.normalizer, twin.coefficients, twin.numbers = self.normalizer, self.coefficients, self.numbers
         return twin
 
     def by_operators(self) -> Tensor:
@@ -209,6 +214,8 @@ class Call:
                 f"{self.plan.owner}: an option was changed between the forward pass and a second derivative. Change "
                 "options after the backward pass."
             )
+        if self.numbers is not None:
+            loss = with_attributes(loss, self.numbers)
         arguments: dict[str, Any] = {"weight": self.weight, "mask": self.mask}
         if self.normalizer == self.normalizer:
             arguments["normalizer"] = self.normalizer
@@ -263,19 +270,24 @@ class FusedLoss(torch.autograd.Function):
         tensors, call = ctx.saved_tensors, ctx.call
         if torch.is_grad_enabled():
             return differentiated(tensors, call, grad), None
+        return FusedLoss.gradient(tensors, call, grad), None
+
+    @staticmethod
+    def gradient(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
+        """The gradient by the input."""
         gradient: Tensor | None
         if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
-            return _second_pass(tensors, call, 1.0).to(grad.dtype) * grad, None
+            return _second_pass(tensors, call, 1.0).to(grad.dtype) * grad
         gradient, call.gradient = call.gradient, None  # autograd may write to what it is given
         upstream = grad.item()
         if gradient is None:
-            return _second_pass(tensors, call, upstream), None
+            return _second_pass(tensors, call, upstream)
         if call.plan.mode == _LATER:
-            return _second_pass(tensors, call, upstream, gradient), None
+            return _second_pass(tensors, call, upstream, gradient)
         if not (math.isfinite(upstream) and (call.scale == 0 or 1 / MOST_SCALE < abs(call.scale) < MOST_SCALE)):
-            return _second_pass(tensors, call, upstream), None
+            return _second_pass(tensors, call, upstream)
         scale = upstream * call.scale
-        return gradient if scale == 1 else gradient.mul_(scale), None
+        return gradient if scale == 1 else gradient.mul_(scale)
 
 
 # Function.apply looks for functorch first, which the guards have done.
@@ -306,6 +318,13 @@ def differentiated(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
         value = again.by_operators()
     gradient: Tensor = torch.autograd.grad(value, again.input, grad, create_graph=True)[0]
     return gradient
+
+
+def with_attributes(loss: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of a loss that has these attributes."""
+    twin = object.__new__(type(loss))
+    twin.__dict__.update(loss.__dict__, **values)
+    return twin
 
 
 def _equal(a: Tensor | None, b: Tensor | None) -> bool:

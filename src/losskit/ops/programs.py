@@ -33,7 +33,9 @@ def structure_of(program: Program) -> ProgramStruct:
     inputs = program.inputs
     constants = [k for k, o in operations.items() if o.name == "constant"]
     place: dict[int, int] = {k: k for k in range(inputs)} | {k: ~i for i, k in enumerate(constants)}
-    place |= {value: inputs, slope: inputs + 1}
+    place[value] = inputs
+    if slope is not None:
+        place[slope] = inputs + 1
     steps = {k: o for k, o in operations.items() if o.name != "constant"}
     last = {operand: k for k, o in steps.items() for operand in o.operands}
     free: list[int] = []
@@ -59,10 +61,10 @@ def structure_of(program: Program) -> ProgramStruct:
     return result
 
 
-def _fused(program: Program) -> tuple[dict[int, Operation], int, int]:
+def _fused(program: Program) -> tuple[dict[int, Operation], int, int | None]:
     """The operations by register, where a product that is only added to something is one operation with the sum."""
     operations: dict[int, Any] = dict(enumerate(program.operations, program.inputs))
-    uses: dict[int, int] = {program.value: 1, program.slope: 1}
+    uses: dict[int | None, int] = {program.value: 1, program.slope: 1}
     for operation in program.operations:
         for operand in operation.operands:
             uses[operand] = uses.get(operand, 0) + 1

@@ -39,6 +39,8 @@ class Call(ctypes.Structure):
         ("terms", ctypes.c_int64),
         ("term", Term * constants.MOST_TERMS),
         ("neutral", ctypes.c_double * 2),
+        ("numbers", ctypes.c_int64),
+        ("number", ctypes.c_double * constants.MOST_NUMBERS),
         ("problem", ctypes.c_int64),
         ("bad_value", ctypes.c_double),
         ("keys", ctypes.c_void_p),
