@@ -103,7 +103,7 @@ def test_a_bad_label_and_a_bad_weight_are_reported_by_a_later_call(interpreter):
     assert "target holds the class index 7, but input has 3 classes" in label[1]
     assert "weight holds a number below 0" in weight[1]
     for _, message in (label, weight):
-        assert "This is about an earlier call, whose loss was NaN" in message
+        assert "This error is from an earlier call, whose loss was NaN" in message
     assert fine
 
 

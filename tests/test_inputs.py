@@ -53,7 +53,7 @@ def test_class_indices_may_be_floats(case, dtype: torch.dtype) -> None:
 def test_float_indices_that_are_not_whole_are_raised_at_the_next_call_of_compiled_code() -> None:
     compiled = torch.compile(losskit.CrossEntropyLoss(), fullgraph=True, backend="aot_eager")
     assert compiled(torch.randn(2, 3), torch.tensor([0.5, 1.0])).isnan()
-    with pytest.raises(ValueError, match=r"class index.*This is about an earlier call, whose loss was NaN"):
+    with pytest.raises(ValueError, match=r"class index.*This error is from an earlier call, whose loss was NaN"):
         losskit.flush_errors()
     losskit.flush_errors()
 
