@@ -1,4 +1,4 @@
-"""Builds the C kernels, which use neither PyTorch nor the Python API, so one library works with every version of both."""
+"""Builds the C kernels, which use neither PyTorch nor the Python API, so one library fits all their versions."""
 
 import runpy
 import sys
