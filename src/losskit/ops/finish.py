@@ -1,4 +1,4 @@
-"""The finish of a loss, from totals to its value and derivative, as C evaluates it: the structures of csrc/finish.h."""
+"""The finish of a loss, from totals to its value and derivative, as evaluated in C (csrc/finish.h)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from losskit.ops.inputs import Inputs, can_hold
 
 LIMIT = 120.0  # seconds allowed for the first compilation of a form
 NOT_COMPARED = (
-    "its kernels have not been compared with plain PyTorch yet, which is impossible here: call it once in eager mode"
+    "its kernels have not been compared with plain PyTorch yet, which this call does not allow: call it in eager mode"
 )
 NOTHING_TO_COMPARE = (
     "its kernels have not been compared with plain PyTorch yet: a slice of this input had nothing finite to compare"

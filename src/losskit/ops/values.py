@@ -138,7 +138,7 @@ def check(inputs: Inputs) -> list[Tensor]:
 def _index_message(owner: str, classes: int) -> str:
     return (
         f"{owner}: target holds the class index {{value}}, but input has {classes} classes, 0 to {classes - 1}. If it "
-        "marks positions to leave out, pass ignore_index={value}; else correct the target."
+        "marks positions to leave out, pass ignore_index={value}; otherwise correct the target."
     )
 
 
@@ -153,20 +153,20 @@ def _label_message(owner: str, classes: int) -> str:
 def _row_message(owner: str) -> str:
     return (
         f"{owner}: the target's classes sum to {{value}} at some position, but a distribution over classes sums to 1. "
-        "For labels that do not exclude each other use BCEWithLogitsLoss, or a loss with mode='multilabel'."
+        "For labels that are not mutually exclusive use BCEWithLogitsLoss, or a loss with mode='multilabel'."
     )
 
 
 def _hard_message(owner: str) -> str:
-    return f"{owner}: target holds {{value}}, but this loss takes hard labels, 0 or 1. Pass (target > 0.5)."
+    return f"{owner}: target holds {{value}}, but this loss requires hard labels, 0 or 1. Pass (target > 0.5)."
 
 
 def weight_message(owner: str) -> str:
     """The message for weights that cannot be those of a mean."""
     return (
-        f"{owner}: weight holds a number below 0, above {MOST_WEIGHT:g} or NaN, and no mean over such weights exists. "
-        "For weights of either sign, pass normalizer= the number to divide by, or reduction='sum'; losses of regions "
-        "divide by sums of weights, so they take none below 0."
+        f"{owner}: weight holds a number below 0, above {MOST_WEIGHT:g} or NaN, so the weighted mean is undefined. "
+        "For weights of either sign, pass normalizer= with the denominator, or reduction='sum'; losses of regions "
+        "divide by sums of weights, so weights must not be negative."
     )
 
 
@@ -269,7 +269,7 @@ def probabilities_in_range(owner: str, input: Tensor, mask: Tensor | None) -> Te
     return verdict(
         bad if mask is None else bad & mask,
         input,
-        f"{owner}: input holds {{value}}, but from_logits=False takes probabilities in [0, 1]. For logits leave "
+        f"{owner}: input holds {{value}}, but from_logits=False expects probabilities in [0, 1]. For logits leave "
         "from_logits out.",
         first=False,
     )
