@@ -59,7 +59,7 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
         "run, even where the checker was fixed later. `python benchmarks/check/page.py` writes this page.",
         "",
         "The third-party losses are 64 losses by somebody who had not seen the checker. The first finding was judged",
-        "by hand: correct if it is the fault. The results after the fixes do not measure the accuracy on unseen losses,",
+        "by hand: correct if it is the fault. Results after the fixes do not measure the accuracy on unseen losses,",
         "because the checker was fixed with these losses. Where only the shapes are known, only checks that need no",
         "correct prediction run, and three faults are missed. For `AuxHeadLoss`, the option of the detached term was",
         "accepted as a name after the second run.",

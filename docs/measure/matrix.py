@@ -268,8 +268,8 @@ choice to be aware of."""
 _LEGEND = (
     "Marks: "
     + ", ".join(f"{mark} {severity.value}" for severity, mark in MARKS.items())
-    + ", . passed, r the loss rejected the call, empty: not applicable. A property is not a fault: `uneven-ignored` marks "
-    "a mean that excludes ignored positions, `depends-on-batch` a loss that pools its batch."
+    + ", . passed, r the loss rejected the call, empty: not applicable. A property is not a fault: `uneven-ignored` "
+    "marks a mean that excludes ignored positions, `depends-on-batch` a loss that pools its batch."
 )
 
 

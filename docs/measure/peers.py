@@ -1,4 +1,4 @@
-"""Tables of other libraries' constructors next to those of losskit, with the differences, from the rows of the tests."""
+"""Tables of other libraries' constructors next to those of losskit, with the differences; rows come from the tests."""
 
 from __future__ import annotations
 
