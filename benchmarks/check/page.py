@@ -1,8 +1,8 @@
-"""python benchmarks/check/page.py: run the whole collection, and write the page on the accuracy of the checker.
+"""python benchmarks/check/page.py: run the whole collection, and write the page of truth against verdict.
 
-The verdicts are saved in benchmarks/check/verdicts.json, one family at a time, so that an interrupted run
-can resume; the page is written from that file. The first run of the third-party losses is never
-overwritten: later runs of them are saved separately.
+What was said is kept in benchmarks/check/verdicts.json, a family at a time, so that a run can go on
+where another stopped; the page is written from it. The losses of somebody else were run once, and
+what came out then is never written again: a later run of them is kept beside it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from check.run import ASIDE, FAMILIES, FRESH, MENDED, UNSEEN, cases, row
 HERE = Path(__file__).parent
 KEPT = HERE / "verdicts.json"
 PAGE = HERE.parents[1] / "docs" / "measure" / "collection.md"
-ONCE = "Third-party losses, first run"
+ONCE = "Losses written by somebody else, run once"
 SETS = {
-    "Development losses": FAMILIES,
-    "Held-out losses, run once": ASIDE,
-    "Later losses, of other kinds": FRESH,
+    "Losses that the checker was mended with": FAMILIES,
+    "Losses put aside before, and run once after": ASIDE,
+    "Losses written after, of other kinds": FRESH,
     ONCE: UNSEEN,
-    "Third-party losses, after fixing the checker": tuple(map(MENDED.format, UNSEEN)),
+    "The same, after the checker was mended with them": tuple(map(MENDED.format, UNSEEN)),
 }
 
 
 def run(family: str) -> list[dict[str, Any]]:
-    """The rows of a family, as they are saved."""
+    """The rows of a family, as they are kept."""
     found = []
     for case in cases([family]):
         each = row(case)
@@ -50,22 +50,21 @@ def run(family: str) -> list[dict[str, Any]]:
 
 
 def page(kept: dict[str, list[dict[str, Any]]]) -> str:
-    """The page, from the saved rows."""
+    """The page of what is kept."""
     lines = [
-        "# Accuracy of the checker",
+        "# Truth against verdict",
         "",
-        "Verdicts of `losskit check` on small losses written to test it, `benchmarks/check/losses`. Half of them are",
-        "sound. A third was held out while the checker was developed, and run once afterwards; those rows show that",
-        "run, even where the checker was fixed later. `python benchmarks/check/page.py` writes this page.",
+        "What `losskit check` says of small losses written for it, `benchmarks/check/losses`, half of them sound. A",
+        "third was written and put aside before the checker was mended, and run once after; its rows stand as they",
+        "came out, whatever was mended since. `python benchmarks/check/page.py` writes this page.",
         "",
-        "The third-party losses are 64 losses by somebody who had not seen the checker. The first finding was judged",
-        "by hand: correct if it is the fault. Results after the fixes do not measure the accuracy on unseen losses,",
-        "because the checker was fixed with these losses. Where only the shapes are known, only checks that need no",
-        "correct prediction run, and three faults are missed. For `AuxHeadLoss`, the option of the detached term was",
-        "accepted as a name after the second run.",
+        f"{ONCE}: 64 losses by somebody who had not seen the checker. Each finding that",
+        "came first is judged by hand: it counts where it is that fault.",
+        "That most are right after mending is no measure of losses never seen: the checker was mended with them.",
+        "Where nothing is known but shapes, only checks that need no right answer are asked, and three faults are",
+        "missed. For `AuxHeadLoss` the option of the detached term was accepted as a name after the second run.",
         "",
-        "A row is correct if a sound loss exits 0, or if the first finding of a faulty loss names its fault and the",
-        "exit code is 1.",
+        "A row is right where a sound loss exits 0, and where the fault of a faulty one is named first and exits 1.",
         "",
         "| losses | sound | accused | faulty | missed or misnamed | unsure |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -76,7 +75,7 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
     for title, rows in sets.items():
         judged = [" judged by hand |", " --- |"] if title == ONCE else ["", ""]
         head = [
-            f"| loss | description | truth | verdict | first finding |{judged[0]}",
+            f"| loss | stands for | truth | verdict | named first |{judged[0]}",
             f"| --- | --- | --- | --- | --- |{judged[1]}",
         ]
         lines += ["", f"## {title}", "", *head, *map(_line, rows)]
