@@ -15,7 +15,7 @@ import losskit
 import peers
 
 EVERY_CLASS = "every class occurs in the batch"
-PER_IMAGE = "every image holds equally many classes"
+PER_IMAGE = "every image has the same number of classes"
 
 
 class Equality(NamedTuple):
