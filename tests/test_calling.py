@@ -355,7 +355,7 @@ def test_options_are_checked_when_the_loss_is_made(entry):
         if ">= 0" in option.domain.text and "per class" not in option.domain.text:
             with pytest.raises(ValueError, match=name):
                 entry.loss(**{name: -1})
-        if "a number" in option.domain.text or "whole number" in option.domain.text:
+        if "number" in option.domain.text or "integer" in option.domain.text:
             for wrong in (math.nan, "1", object()):
                 with pytest.raises((TypeError, ValueError), match=name):
                     entry.loss(**{name: wrong})
