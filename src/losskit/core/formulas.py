@@ -87,7 +87,7 @@ def _kept(places: dict[Any, _Made | str], key: Any, make: Callable[[], _Made], m
     found = places.get(key)
     if found is None:
         if len(places) >= most:
-            raise Untraceable(f"values that its Python code reads changed more than {most} times")
+            raise Untraceable(f"the Python values that it reads had more than {most} different values")
         try:
             with torch.inference_mode(False):
                 found = make()
