@@ -54,7 +54,7 @@ def tensors_form(cls: Callable[P, Loss]) -> TensorsForm[P]:
 
 
 def _function(cls: Any) -> Any:
-    made = _Made(cls)
+    modules = _Modules(cls)
     at_call = _call_parameters(cls)
     names = {p.name for p in at_call}
     if issubclass(cls, _BatchLoss):
@@ -62,7 +62,7 @@ def _function(cls: Any) -> Any:
 
     def function(*tensors: Any, **arguments: Any) -> Tensor:
         options = {name: arguments.pop(name) for name in list(arguments) if name not in names}
-        result: Tensor = made.of(options).forward(*tensors, **arguments)
+        result: Tensor = modules.of(options).forward(*tensors, **arguments)
         return result
 
     function.__name__ = catalogue.function_name(cls)
@@ -85,13 +85,13 @@ def _call_parameters(cls: type[Loss]) -> list[inspect.Parameter]:
     return parameters
 
 
-_MOST_MADE = 256  # bounds the memory of a sweep over options
+_MOST_MODULES = 256  # bounds the memory of a sweep over options
 
 
 _PLAIN = (int, float, str, type(None))
 
 
-class _Made:
+class _Modules:
     """The modules behind a function form, cached by their options.
 
     They are in evaluation mode, in which no loss updates its state.
@@ -117,7 +117,7 @@ class _Made:
         each = [(name, type(value), None if name in tensors else value) for name, value in sorted(options.items())]
         found = self.kept.get(tuple(each))
         if found is None:
-            if len(self.kept) >= _MOST_MADE:
+            if len(self.kept) >= _MOST_MODULES:
                 self.kept.clear()
             found = self.kept[tuple(each)] = self.cls(**options).eval()
             for name in tensors:
@@ -288,7 +288,7 @@ def _from_function(
         [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("self", *leading)]
     )
     namespace = {
-        "__doc__": function.__doc__ or f"{name}, made from a function.",
+        "__doc__": function.__doc__ or f"A loss defined by the function `{name}`.",
         "__module__": function.__module__,
         "__qualname__": f"{function.__qualname__}.Module",
         "__annotations__": {p.name: hints.get(p.name, Any) for p in options},

@@ -155,7 +155,7 @@ class Compiled:
         return any(each.changed for each in self.watched.values())
 
 
-class Unserved:
+class NoPlan:
     """Takes the place of a plan where the registered operators compute the loss."""
 
     serves = False
@@ -252,26 +252,26 @@ def _made(
     """The plan of a layout, after the inputs are checked."""
     parts: Sequence[Part] = loss.planned_parts()
     if input.dim() == 0 or input.is_complex() or target.is_complex():
-        return Unserved()
+        return NoPlan()
     groups = Pass(parts).inputs(parts, input, target, weight, mask)
     inputs = groups[0][0]
     if inputs.target.data_ptr() != target.data_ptr():  # it was converted, and a plan does not convert
-        return Unserved()
+        return NoPlan()
     neutral = {tuple(part.neutral_numbers()) for part in parts}
     if len(groups) > 1 or len(neutral) > 1:
-        return Unserved()
+        return NoPlan()
     try:
         finishes = [part.finish_plan(inputs, watched) for part in parts]
         of_parts = [part.planned_columns(inputs, watched) for part in parts]
     except Untraceable as reason:
-        return Unserved(str(reason))
+        return NoPlan(str(reason))
     if inputs.link == "difference" and (len(parts) > 1 or choice.unavailable("native", input)):
         of_parts = [differences.as_programs(each) for each in of_parts]
     columns, places = shared_columns(of_parts)
     programs = programs_of(columns)
     reasons = {name: choice.refusal(name, inputs, kernel_columns(columns), programs) for name in choice.FUSED}
     if None in finishes or all(reasons.values()):
-        return Unserved()
+        return NoPlan()
     numbers = loss.numbers if loss.is_sum else [1.0]
     each = [
         PlannedPart(finish, number, of_part, at)
@@ -284,7 +284,7 @@ def _made(
     if reasons["native"]:
         return _made_on_device(loss, tensors, inputs, columns, each, reasons, **settled)
     made = Plan(tensors, inputs, columns, each, reasons=reasons, neutral=neutral.pop(), **settled)
-    return made if made.fits else Unserved()
+    return made if made.fits else NoPlan()
 
 
 def _made_on_device(
@@ -306,17 +306,17 @@ def _made_on_device(
     try:
         verdict = first_use.verdict(inputs, planned, programs_of(columns), defined, pooled=pooled)
     except Untraceable as reason:
-        return Unserved(str(reason))
+        return NoPlan(str(reason))
     if verdict.problem or not all(option is None or option.is_contiguous() for option in tensors[4:]):
-        return Unserved(lasts=verdict.failed)
+        return NoPlan(lasts=verdict.failed)
     from losskit.ops.triton.plan import DevicePlan  # needs Triton, which is optional
 
     try:
         made = DevicePlan(tensors, inputs, columns, each, reasons=reasons, note=verdict.note, pooled=pooled, **settled)
     except Untraceable as reason:
-        return Unserved(str(reason))
+        return NoPlan(str(reason))
     if not made.fits:
-        return Unserved()
+        return NoPlan()
 
     def define(totals: Tensor, call: Call) -> Tensor:
         columns = (totals[0] if pooled else totals).unbind(-1)
@@ -350,5 +350,5 @@ def _proven(plan: Any, call: Call, key: Any, plans: Plans) -> bool:
     problem = plan.prove(call)
     choice.refuse_formula(problem)
     if problem not in (first_use.NOT_COMPARED, first_use.NOTHING_TO_COMPARE):
-        plans.keep(key, Unserved(problem) if problem else plan)
+        plans.keep(key, NoPlan(problem) if problem else plan)
     return not problem

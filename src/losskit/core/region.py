@@ -81,7 +81,7 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.asked  # raises early if the formula is wrong
+        _ = self.formula_columns  # raises early if the formula is wrong
 
     @property
     def coupled(self) -> bool:
@@ -96,23 +96,23 @@ class RegionLoss(RegionOptions, LabelLoss):
         check_returned(self.name, method, value, (1,) if self.coupled else (1, 2))
         if self.coupled and self.class_weight is not None:
             raise TypeError(f"{self.name}: classes are coupled in one formula, so class_weight has no meaning here.")
-        asked = {*recorder.asked, "pred", "target", "count"}
+        needed = {*recorder.read, "pred", "target", "count"}
         if self.absent == "penalize":
-            asked.add("fp_l1" if self.overlap == "l1" else "tp")
-        return [c for c in REGION_COLUMNS if c in asked]
+            needed.add("fp_l1" if self.overlap == "l1" else "tp")
+        return [c for c in REGION_COLUMNS if c in needed]
 
     @property
-    def asked(self) -> list[Column]:
+    def formula_columns(self) -> list[Column]:
         """The columns, cached until an option changes."""
-        if self._asked is None or self._asked[0] != self.generation:
-            self.__dict__["_asked"] = self.generation, self.columns_of_formula()
-        assert self._asked is not None
-        return self._asked[1]
+        if self._formula_columns is None or self._formula_columns[0] != self.generation:
+            self.__dict__["_formula_columns"] = self.generation, self.columns_of_formula()
+        assert self._formula_columns is not None
+        return self._formula_columns[1]
 
-    _asked: ClassVar[tuple[int, list[Column]] | None] = None
+    _formula_columns: ClassVar[tuple[int, list[Column]] | None] = None
 
     def columns(self, link: Link) -> list[Column]:
-        return [*self.asked, *(RegionTerm(name, of) for name, of in self.own_columns().items())]
+        return [*self.formula_columns, *(RegionTerm(name, of) for name, of in self.own_columns().items())]
 
     @property
     def pools(self) -> bool:

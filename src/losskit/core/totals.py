@@ -186,9 +186,9 @@ class Recorder(Totals):
 
     def __init__(self, overlap: str) -> None:
         super().__init__({}, overlap)
-        self.asked: list[str] = []
+        self.read: list[str] = []
 
     def column(self, name: str) -> Tensor:
-        if name not in self.asked:
-            self.asked.append(name)
+        if name not in self.read:
+            self.read.append(name)
         return torch.full((1, 2), neutral(name), dtype=torch.float64)

@@ -92,7 +92,7 @@ def origin(function: Any) -> str:
     return str((type(function) if isinstance(function, nn.Module) else function).__module__)
 
 
-class Held(nn.Module):
+class VariableWeight(nn.Module):
     """A tensor or parameter as a weight."""
 
     def __init__(self, value: Tensor) -> None:
@@ -132,7 +132,7 @@ def split(weight: Any) -> tuple[float, nn.Module | None]:
     if isinstance(weight, Tensor):
         if weight.numel() != 1:
             raise ValueError(f"A loss is multiplied by one number; got a tensor of shape {tuple(weight.shape)}.")
-        return 1.0, Held(weight)
+        return 1.0, VariableWeight(weight)
     if not hasattr(weight, "__float__"):
         raise TypeError(
             f"A loss is multiplied by a number, a tensor or a module that gives one (losskit.Scheduled for a "
