@@ -303,7 +303,7 @@ def refusal(spec: Any) -> tuple[str, str]:
         ("bce + my_loses.py:my_dice", 'did you mean "my_losses.py"?', "my_loses.py:my_dice"),
         ("bce + my_losses.py:plain(scal=2)", 'did you mean "scale"?', "scal=2"),
         ("bce + my_losses.py:plain(2)", "given by name", "my_losses.py:plain"),
-        ("bce + my_losses.py:made(factor=2)", "made already", "my_losses.py:made"),
+        ("bce + my_losses.py:made(factor=2)", "is a module instance already", "my_losses.py:made"),
         ("bce + my_losses.py:number", "is no loss but 3", "my_losses.py:number"),
         ("dice(mode='élan', smooth=-1)", "smooth must be", "smooth=-1"),
         ("bce + 0.5 * élan(gamma=2)", "no loss called 'élan'", "élan"),

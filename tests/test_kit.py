@@ -174,7 +174,7 @@ def test_a_wrong_signature_is_told():
         def anything(input, target, **options):
             return input
 
-    with pytest.raises(TypeError, match="reduction is an option every regression loss has"):
+    with pytest.raises(TypeError, match="reduction is an option of every regression loss"):
 
         @losskit.regression_loss
         def reducing(input, target, reduction="mean"):
@@ -304,7 +304,7 @@ def test_values_of_samples_are_a_mean_in_every_respect():
     for loss in losskit.distributed.micro_batches(module, lambda x: x, [(a[s], b[s]) for s in pieces]):
         loss.backward()
     close(a.grad, whole)
-    with pytest.raises(TypeError, match=r"its targets alone do not tell how many values it has.*micro_batches"):
+    with pytest.raises(TypeError, match=r"its targets alone do not determine how many values it has.*micro_batches"):
         module.counts(b)
     both = losskit.MSELoss() + 0.5 * module
     close(both(a, b, normalizer=2), ((a - b) ** 2).sum() / 2 + 0.25 * values.sum())

@@ -315,7 +315,7 @@ class _Text:
         try:
             return torch.tensor(self.value(node.args[0], losses=False))
         except (TypeError, ValueError, RuntimeError) as error:
-            raise self.error(node, f"This makes no tensor: {error}.") from error
+            raise self.error(node, f"This is not a tensor: {error}.") from error
 
 
 _WIDEST = 100  # characters of the text in a message

@@ -67,19 +67,19 @@ def criterion(
     if isinstance(found, type):
         own = reference.place.endswith(".py") and "__call__" in dir(found)  # a user's file, whose code has run already
         if not (own or issubclass(found, nn.Module)):
-            raise TypeError(f"{quoted(str(reference))} is no class of losses or modules, so it is not called. {_KINDS}")
+            raise TypeError(f"{quoted(str(reference))} is not a loss or module class, so it is not called. {_KINDS}")
         return _made(reference, _call(found, arguments, options))
     loss: Callable[..., Any] = found
     if isinstance(found, nn.Module) or not callable(found):
         if callable(found) and not arguments and not options:
             return loss
         raise TypeError(
-            f"{reference} is a module made already ({type(found).__name__}), so it takes no options."
+            f"{reference} is a module instance already ({type(found).__name__}), so it takes no options."
             if callable(found)
             else f"{reference} is no loss but {quoted(found)}. {_KINDS}"
         )
     if not _is_function(found):
-        raise TypeError(f"{quoted(str(reference))} is no function of tensors, so it is not called. {_KINDS}")
+        raise TypeError(f"{quoted(str(reference))} is not a function of tensors, so it is not called. {_KINDS}")
     if _misses_tensors(found, arguments, options):
         return _bound(reference, loss, arguments, options) if arguments or options else loss
     if not reference.place.endswith(".py"):  # a user's file, whose code has run already, may have one that makes a loss
@@ -98,7 +98,7 @@ def _is_function(found: Any) -> bool:
 def _made(reference: Reference, made: Any) -> Callable[..., Any]:
     if isinstance(made, type) or not callable(made):
         raise TypeError(
-            f"{reference} made {quoted(made)}, which is no loss. Make a module, or a function of (input, target)."
+            f"{reference} returned {quoted(made)}, which is no loss. Return a module, or a function of (input, target)."
         )
     return made  # type: ignore[no-any-return]
 

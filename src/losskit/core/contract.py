@@ -247,8 +247,8 @@ def _indices(owner: str, given: Tensor, target: Tensor) -> Tensor:
 def _chosen(owner: str, given: Tensor, target: Tensor, mode: Mode | None) -> Link:
     if mode is None:
         raise ValueError(
-            f"{owner}: input and target both have shape {shape(target)}. Pass mode='multilabel' if each class is yes "
-            "or no by itself (sigmoid), or mode='multiclass' if the target is one-hot or a distribution over classes "
+            f"{owner}: input and target both have shape {shape(target)}. Pass mode='multilabel' if each class is "
+            "binary by itself (sigmoid), or mode='multiclass' if the target is one-hot or a distribution over classes "
             f"(softmax).{_no_class_dimension(given)}{boxes_advice(given)}"
         )
     return "sigmoid" if mode == "multilabel" else "softmax"
@@ -343,5 +343,5 @@ def _fits(tensor: Tensor, wanted: Sequence[int]) -> bool:
 
 def _sample_advice(name: str, tensor: Tensor, wanted: Sequence[int]) -> str:
     if tensor.dim() == 1 and len(wanted) > 1 and tensor.shape[0] == wanted[0]:
-        return f" For one number a sample pass {name}.view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
+        return f" For one number per sample pass {name}.view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
     return " Give it that shape."

@@ -56,7 +56,7 @@ FOREIGN_NAMES = {
     "epsilon": "there is none: nothing here divides by zero.",
     "use_sigmoid": "losses take logits; one channel means sigmoid, several need mode='multilabel'.",
     "loss_weight": "multiply the loss instead: 0.5 * loss.",
-    "avg_non_ignore": "means are over what counts, always; leave it out.",
+    "avg_non_ignore": "means are always over the elements that count; leave it out.",
     # PyTorch
     "weight": "per-class weights are class_weight; per-element weights are given at the call, as weight=.",
     "size_average": "it is reduction='mean' or 'sum'.",

@@ -248,7 +248,7 @@ class LogitsForm(Protocol[P]):
 
 
 class ClassificationModule(Protocol[P]):
-    """The constructor of a loss of the log-probability of the truth."""
+    """The constructor of a loss of the log-probability of the true label."""
 
     def __call__(
         self,
@@ -265,7 +265,7 @@ class ClassificationModule(Protocol[P]):
 
 
 class ClassificationForm(Protocol[P]):
-    """A loss of the log-probability of the truth."""
+    """A loss of the log-probability of the true label."""
 
     __name__: str
 

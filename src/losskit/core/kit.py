@@ -316,7 +316,7 @@ def _check_signature(name: str, parameters: list[inspect.Parameter], leading: li
         )
     clash = [p.name for p in parameters[len(leading) :] if p.name in kind.options]
     if clash:
-        raise TypeError(f"{name}: {clash[0]} is an option every {_KINDS.get(kind, 'loss')} has; leave it out.")
+        raise TypeError(f"{name}: {clash[0]} is an option of every {_KINDS.get(kind, 'loss')}; leave it out.")
 
 
 _KINDS: dict[type[Loss], str] = {

@@ -367,7 +367,7 @@ class Summable(Loss):
     def _require_counts(self) -> None:
         self._require_mean()
         if not self.counts_from_targets:
-            raise TypeError(f"{self.name}: its targets alone do not tell how many values it has: {_BOTH_PASSES}")
+            raise TypeError(f"{self.name}: its targets alone do not determine how many values it has: {_BOTH_PASSES}")
 
     def reduced(
         self,

@@ -124,8 +124,8 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
         """The tensors in canonical form."""
         if weight is not None and not self.weighs:
             raise TypeError(
-                f"{self.name}: its formula has no place for weights of elements. Pass mask= to leave elements out, or "
-                "class_weight= to weigh classes."
+                f"{self.name}: its formula takes no element weights. Pass mask= to exclude elements, or class_weight= "
+                "to weight classes."
             )
         spec = InputSpec(self.always, getattr(self, "mode", None), labels_of(self.ignore_index), self.from_logits)
         inputs = spec.parse(self.name, input, target, weight, mask)
