@@ -64,9 +64,7 @@ class Case:
     weight: bool = True
     mask: bool = True
     twice: bool = True  # differentiable twice
-    stops: bool = (
-        False  # whether part of the formula is detached, so that the gradient is not that of the value
-    )
+    stops: bool = False  # whether part of the formula is detached, so that the gradient is not that of the value
     smooth: bool = True  # without kinks that a finite difference could step over
     waves: bool = True  # whether sines can replace its random numbers; if not, golden values use these numbers
     averages: bool = True  # whether reduction="mean" is the mean of the values of reduction="none"
