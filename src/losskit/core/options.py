@@ -97,7 +97,7 @@ class Configured(nn.Module):
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        """Called when every option is set; the place for checks of several options together."""
+        """Called after all options are set; override it to check several options together."""
 
     def set_option(self, name: str, value: Any) -> None:
         """Set an option: tensors as buffers that move with the module, parameters as parameters."""

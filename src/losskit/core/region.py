@@ -35,7 +35,7 @@ class RegionOptions(ModeOptions):
     """The options of every region loss."""
 
     pool: Pool = option(
-        default="sample", doc="regions of each sample, or of the whole batch (whose loss is then no mean over batches)"
+        default="sample", doc="regions per sample, or over the whole batch (then losses do not average over batches)"
     )
     classes: Sequence[int] | None = option(
         default=None, doc="the classes to average over; pixels of the other classes still count"
