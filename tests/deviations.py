@@ -1,5 +1,6 @@
-"""Where a loss of the same name has another value here on purpose: what they do, what we do, and by what line of the
-contract. Each carries both numbers, and test_agreements.py holds that they do differ.
+"""Intended differences from losses of the same name elsewhere: their behaviour, ours and the line of the contract.
+
+Each row has both numbers; test_agreements.py checks that they differ.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Deviation(NamedTuple):
     values: Callable[[], tuple[Value, Value]]
 
 
-X, T = binary()  # (3, 1, 6, 5), every sample with yes and no
+X, T = binary()  # (3, 1, 6, 5), positives and negatives in every sample
 Z, Y = multiclass()  # (3, 4, 6, 5), every sample with every class
 ONE = torch.where(Y == 3, 0, Y)  # class 3 nowhere
 SOME = torch.cat([ONE[:1], Y[1:]])  # class 3 not in the first sample

@@ -1,4 +1,4 @@
-"""The benchmark compares the same function, tells who does not compute it, and keeps what it measured."""
+"""The benchmark compares equal functions, names libraries that differ, and saves its measurements."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def lines(ours: float, theirs: float, floor: float, shape: Shape = BINARY) -> li
 
 
 def verdict(given: list[store.Line], words: str) -> str:
-    """What the report says of the one demand that has these words."""
+    """The line of the report about the one demand with these words."""
     (row,) = [line for line in report.markdown(given, "here").splitlines() if line.startswith("| ") and words in line]
     return row.split(" | ", 1)[1]
 

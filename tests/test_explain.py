@@ -1,4 +1,4 @@
-"""Which operator serves a loss, in how many passes, and why each other one does not: nothing falls back unnoticed."""
+"""The operator of a loss, its number of passes, and why each other operator is not used: no silent fallback."""
 
 import sys
 import threading
@@ -142,7 +142,7 @@ def test_a_target_of_a_type_that_the_kernels_do_not_read_has_its_numbers(dtype):
 
 
 def lazily(x):
-    """The same numbers, of which memory holds the negative."""
+    """The same numbers, stored as their negatives."""
     lazy = torch.complex(x, -x).conj().imag
     assert lazy.is_neg()
     return lazy

@@ -1,4 +1,4 @@
-"""Without a C compiler losskit installs, works and says what is missing; with stale kernels it refuses."""
+"""Without a C compiler losskit installs, works and warns; stale kernels raise an error."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""The formulas of losses as programs: recorded once for a class, and specialized to the options of an instance."""
+"""Formulas of losses as programs: recorded once per class, and specialized to the options of an instance."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from losskit.ops.formula import Graph, Kind, Numbers, Program
 from losskit.ops.programs import structure_of
 from losskit.ops.tape import Untraceable
 
-_MOST_GRAPHS = 64  # of a class: what changes at each call is not recorded at each call
-_MOST_PROGRAMS = 64  # of a class: a sweep over options must not grow without end
+_MOST_GRAPHS = 64  # per class: a value that changes at each call does not cause endless recording
+_MOST_PROGRAMS = 64  # per class: bounds the memory of a sweep over options
 _Made = TypeVar("_Made")
 
 
 class _Kept:
-    """What is kept of the formula of a class, or why it could not be made."""
+    """The cached graphs and programs of a class, or the reason why one could not be made."""
 
     def __init__(self) -> None:
         self.graphs: dict[Any, Graph | str] = {}
@@ -30,7 +30,7 @@ class _Kept:
 def program_of(
     loss: Any, method: str, elements: int, kind: Kind, shape: Sequence[int], watched: dict[Any, Watched]
 ) -> Program:
-    """The program of `loss.method(*tensors)`, a formula of each element, for tensors of this shape.
+    """The program of `loss.method(*tensors)`, an element-wise formula, for tensors of this shape.
 
     `watched` receives the values outside the loss that the formula reads. Raises Untraceable.
     """
@@ -69,13 +69,13 @@ def program_of(
     except Untraceable:
         if not numbers:
             raise
-        found = program(run_fixed, {}, (key, exact(tuple(numbers.items()))))  # Python may need the numbers themselves
+        found = program(run_fixed, {}, (key, exact(tuple(numbers.items()))))  # it may need Python numbers
     watched.update({(id(loss), k): each for k, each in enumerate(read)})
     return found
 
 
 def _kept_of(cls: type) -> _Kept:
-    """Kept in the class itself, so that both go together."""
+    """The cache of a class, an attribute of it, so that both are freed together."""
     if "_formulas_kept" not in cls.__dict__:
         cls._formulas_kept = _Kept()  # type: ignore[attr-defined]
     found: _Kept = cls.__dict__["_formulas_kept"]
@@ -83,11 +83,11 @@ def _kept_of(cls: type) -> _Kept:
 
 
 def _kept(places: dict[Any, _Made | str], key: Any, make: Callable[[], _Made], most: int) -> _Made:
-    """What was made under a key; raises Untraceable where it could not be."""
+    """The cached value of a key, made if missing; raises Untraceable if it cannot be made."""
     found = places.get(key)
     if found is None:
         if len(places) >= most:
-            raise Untraceable(f"what Python reads in it had more than {most} different values")
+            raise Untraceable(f"the Python values that it reads had more than {most} different values")
         try:
             with torch.inference_mode(False):
                 found = make()
@@ -100,7 +100,7 @@ def _kept(places: dict[Any, _Made | str], key: Any, make: Callable[[], _Made], m
 
 
 def _options(loss: Any) -> tuple[Numbers, Any]:
-    """The options that are numbers, by name, and what tells all others from others; raises Untraceable for tensors."""
+    """The numeric options by name, and a cache key of all others; raises Untraceable for tensors."""
     numbers: Numbers = {}
     fixed: list[tuple[Any, ...]] = []
     for name in loss.options:
