@@ -1,9 +1,9 @@
-/* Regression by formulas of input and target: values of each element and slopes by the input, from programs. */
+/* Regression by programs of input and target: per-element values, and slopes by the input. */
 #pragma once
 #include "program.h"
 #include "rows.h"
 
-/* Memory to evaluate any of the terms in. */
+/* Scratch memory large enough for any of the terms. */
 static int64_t most_scratch(const Call *call) {
     int64_t most = 0;
     for (int64_t j = 0; j < call->terms; j++) {
@@ -13,7 +13,7 @@ static int64_t most_scratch(const Call *call) {
     return most;
 }
 
-/* As load_row(), of doubles. */
+/* Like load_row(), for doubles. */
 static void load_row_double(double *out, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
     const int64_t at = offset_of(v, n, c, s);
     if (v->type == FLOAT64)
@@ -22,7 +22,7 @@ static void load_row_double(double *out, const View *v, int64_t n, int64_t c, in
         for (int64_t i = 0; i < len; i++) out[i] = number_at(v, at + i * v->s);
 }
 
-/* Where an element counts: 1 or 0, also beyond the end of the row. */
+/* 1 where an element counts, else 0; also 0 beyond the end of the row. */
 static void load_counts(const Call *call, const Span *span, int64_t c, uint8_t *counts) {
     if (call->mask.data)
         load_mask(counts, &call->mask, span->n, c, span->s, span->len);
@@ -38,7 +38,7 @@ typedef struct {
     int64_t apart; /* elements from one row of numbers to the next */
 } ElementRows;
 
-/* Adds to the sums of a class, and writes its gradient if coefficients are not null. */
+/* Adds to the sums of a class, and writes its gradient unless coefficients are null. */
 static void element_row(const Call *call, const Span *span, int64_t c, const ElementRows *rows, const double *coefficients,
                         double *sums) {
     const int64_t n = span->n, s = span->s, len = span->len, padded = span->padded;

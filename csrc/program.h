@@ -1,4 +1,4 @@
-/* A formula of each element with its derivative, as steps on rows: evaluated block by block in the first cache. */
+/* Element-wise formulas with derivatives, as steps on rows, evaluated block by block in the L1 cache. */
 #pragma once
 #include "functions.h"
 #include "operations.h"
@@ -6,11 +6,11 @@
 
 #define FLOATS_OF_BLOCK 256
 #define DOUBLES_OF_BLOCK 128
-#define APART 16 /* between rows, so that they share no set of the cache */
+#define APART 16 /* padding between rows, so that they do not share cache sets */
 
 INLINE vf negated(vf a) { return (vf)((vi)a ^ (int32_t)0x80000000); }
 
-/* Memory for the rows between inputs and results, and for the constants of doubles. */
+/* Memory for the intermediate rows, and for the constants of doubles. */
 INLINE int64_t scratch_of(const Program *program) {
     if (!program) return 0;
     int64_t floats = program->rows * (FLOATS_OF_BLOCK + APART) * 4;
@@ -21,7 +21,7 @@ INLINE int64_t scratch_of(const Program *program) {
 /* Whether a program has a slope, rather than a value alone. */
 INLINE int has_slope(const Program *program) { return program->steps > program->value_steps; }
 
-/* Values and slopes of len elements, len a multiple of W; a null slope is not computed. */
+/* Values and slopes of len elements, len a multiple of W; slopes are skipped if null. */
 static void evaluate_program(const Program *program, const float *const *inputs, int64_t len, float *value, float *slope,
                              float *scratch) {
     const vf zero = {0}, one = all(1.0f);
@@ -53,7 +53,7 @@ static void evaluate_program(const Program *program, const float *const *inputs,
     (void)zero, (void)one;
 }
 
-/* The same of doubles, where an operand that is a constant is a row as well. */
+/* The same for doubles, where constants are rows too. */
 static void evaluate_program_double(const Program *program, const double *const *inputs, int64_t len, double *value,
                                     double *slope, double *scratch) {
     const int64_t given = program->inputs, steps = slope ? program->steps : program->value_steps;

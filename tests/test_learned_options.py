@@ -19,7 +19,7 @@ class Learned(RegressionLoss):
 
     alpha: float | nn.Parameter = option(default=1.0, doc="the curvature")
     shift: float | nn.Parameter = option(default=0.0, doc="what is added")
-    power: float = option(default=1.5, doc="a plain number")
+    power: float | nn.Parameter = option(default=1.5, doc="the exponent")
 
     def per_element(self, input, target):
         d = (input - target).abs()
@@ -134,7 +134,7 @@ def test_second_derivatives_and_gradients_by_finite_differences():
     loss = learned(torch.float64)
     x, t = X[:2].double().requires_grad_(), T[:2].double()
 
-    def of(x, alpha, shift):  # noqa: ARG001 - gradcheck moves them in place
+    def of(x, alpha, shift):
         return loss(x, t)
 
     assert torch.autograd.gradcheck(of, (x, loss.alpha, loss.shift))
@@ -185,12 +185,27 @@ def test_a_part_of_a_sum():
     close(found, [2 * known[0] + 2 * (X - T) / X.numel(), 2 * known[1], 2 * known[2]])
 
 
+def test_a_learned_exponent():
+    loss, x = learned(torch.float64, power=1.5), X.double().requires_grad_()
+    (only,) = losskit.explain(loss, x, T.double())
+    assert only.operator == "native"
+
+    def of(x, power):
+        return loss(x, T.double())
+
+    assert torch.autograd.gradcheck(of, (x, loss.power))
+    single = learned(power=1.5)
+    (found,) = torch.autograd.grad(single(X, T), single.power)
+    (known,) = torch.autograd.grad(loss(X.double(), T.double()), loss.power)
+    close([found], [known])
+
+
 def test_the_learned_robust_loss_is_one_pass():
     loss, x = RobustLoss(learnable=True, alpha=0.8, scale=1.3).double(), X.double().requires_grad_()
     (only,) = losskit.explain(loss, x, T.double())
     assert only.operator == "native"
 
-    def of(x, *shifts):  # noqa: ARG001 - gradcheck moves them in place
+    def of(x, *shifts):
         return loss(x, T.double(), weight=W.double(), mask=MASK)
 
     assert torch.autograd.gradcheck(of, (x, loss.shape_shift, loss.scale_shift))

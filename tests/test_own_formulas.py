@@ -479,7 +479,7 @@ def test_a_wrong_operation_is_found_and_the_formula_runs_as_plain_pytorch(place,
         return (input - target).abs().sqrt()
 
     same(planted.Module(), tape=False)
-    assert "is not what its operations give" in reason(planted.Module(), X, T)
+    assert "is not what its recorded operations give" in reason(planted.Module(), X, T)
 
 
 def test_some_random_formulas_are_what_pytorch_computes():

@@ -1,4 +1,4 @@
-"""The formulas of losses as programs: recorded once for a class, and specialized to the options of an instance."""
+"""Formulas of losses as programs: recorded once per class, and specialized to the options of an instance."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from losskit.ops.plan import with_attributes
 from losskit.ops.programs import structure_of
 from losskit.ops.tape import Untraceable
 
-_MOST_GRAPHS = 64  # of a class: what changes at each call is not recorded at each call
-_MOST_PROGRAMS = 64  # of a class: a sweep over options must not grow without end
+_MOST_GRAPHS = 64  # per class: a value that changes at each call does not cause endless recording
+_MOST_PROGRAMS = 64  # per class: bounds the memory of a sweep over options
 _Made = TypeVar("_Made")
 
 
 class _Kept:
-    """What is kept of the formula of a class, or why it could not be made."""
+    """The cached graphs and programs of a class, or the reason why one could not be made."""
 
     def __init__(self) -> None:
         self.graphs: dict[Any, Graph | str] = {}
@@ -31,7 +31,7 @@ class _Kept:
 def program_of(
     loss: Any, method: str, elements: int, kind: Kind, shape: Sequence[int], watched: dict[Any, Watched]
 ) -> Program:
-    """The program of `loss.method(*tensors)`, a formula of each element, for tensors of this shape.
+    """The program of `loss.method(*tensors)`, an element-wise formula, for tensors of this shape.
 
     `watched` receives the values outside the loss that the formula reads. Raises Untraceable.
     """
@@ -86,7 +86,7 @@ def programs_of(
 
 
 def _kept_of(cls: type) -> _Kept:
-    """Kept in the class itself, so that both go together."""
+    """The cache of a class, an attribute of it, so that both are freed together."""
     if "_formulas_kept" not in cls.__dict__:
         cls._formulas_kept = _Kept()  # type: ignore[attr-defined]
     found: _Kept = cls.__dict__["_formulas_kept"]
@@ -94,11 +94,11 @@ def _kept_of(cls: type) -> _Kept:
 
 
 def _kept(places: dict[Any, _Made | str], key: Any, make: Callable[[], _Made], most: int) -> _Made:
-    """What was made under a key; raises Untraceable where it could not be."""
+    """The cached value of a key, made if missing; raises Untraceable if it cannot be made."""
     found = places.get(key)
     if found is None:
         if len(places) >= most:
-            raise Untraceable(f"what Python reads in it had more than {most} different values")
+            raise Untraceable(f"the Python values that it reads had more than {most} different values")
         try:
             with torch.inference_mode(False):
                 found = make()

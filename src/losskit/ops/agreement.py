@@ -1,4 +1,4 @@
-"""Whether a recorded formula is the formula: both in float64, value and gradient, where formulas differ."""
+"""Compares a recorded formula with the original: value and gradient, in float64, at critical points."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def check(
     programs: Sequence[Program], formula: Formula, numbers: Numbers, kind: Kind, shapes: Sequence[Sequence[int]],
     rank: int, tensors: Numbers | None = None,
 ) -> None:  # fmt: skip
-    """Compare value and slopes with the formula itself, on tensors of these shapes and of this rank.
+    """Compare value and slopes with the original formula, on tensors of these shapes and this rank.
 
-    The first program has the value and its slope by the first input, the others the derivatives by `tensors`, tensor
-    options of one number. Raises Untraceable where they differ.
+    The first program computes the value and its slope by the first input, the others the derivatives by `tensors`, the
+    0-dim tensor options. Raises Untraceable if they differ.
     """
     tensors = tensors or {}
     program = programs[0]
@@ -51,17 +51,17 @@ def check(
         names = ["value", "slope", *(f"derivative by {name}" for name in tensors)]
         for name, found, exact in zip(names, (value.detach(), *slopes), expected, strict=True):
             if not _equal(found, _filled(exact, shape), 1e-6 if program.single else 1e-12):
-                raise Untraceable(f"its {name} is not what its operations give, at some points")
+                raise Untraceable(f"its {name} is not what its recorded operations give, at some points")
 
 
 def _filled(points: Tensor, shape: Sequence[int]) -> Tensor:
-    """A tensor of this shape, of points in turn."""
+    """A tensor of this shape, filled by cycling through the points."""
     count = math.prod(shape)
     return points.repeat(-(-count // points.numel()))[:count].reshape(tuple(shape))
 
 
 def _equal(a: Tensor, b: Tensor, tolerance: float, *, of_finite: bool = False) -> bool:
-    """Whether numbers agree, infinities and NaN at the same places, or where the second are finite alone."""
+    """Whether values agree, with infinities and NaN at the same places; `of_finite`: only where `b` is finite."""
     close = (a == b) | (a.isnan() & b.isnan()) | ((a - b).abs() <= tolerance * b.abs())
     if of_finite:
         close |= ~b.isfinite() | ((a - b).abs() < _TINY)
@@ -88,7 +88,7 @@ def _points(program: Program, inputs: int, kind: Kind) -> list[Tensor]:
 
 
 _UPSTREAM = (2.0**20, -(2.0**-10), 1.0)
-_TINY = 1e-300  # where products lose digits
+_TINY = 1e-300  # below it, products lose digits
 _LINE = (
     0.0, -0.0, 1e-310, -1e-310, 1e-30, -1e-30, 1e-5, -1e-5, 0.1, -0.3, 0.5, -0.5, 0.9, 1.0, -1.0, 1.5, -2.0, 3.7, 20.0,
     -20.0, 1e4, -1e4, math.inf, -math.inf, math.nan,
@@ -100,7 +100,7 @@ _LOG_PROBABILITIES = (
 
 
 def check_tape(tape: Tape, formula: Callable[[Sequence[Tensor]], Tensor], points: Sequence[Tensor]) -> None:
-    """Compare a formula of totals and its gradient with its operations; raises Untraceable where they differ."""
+    """Compare a formula of totals and its gradient with its recorded operations; raises Untraceable if they differ."""
     found = []
     for evaluate in (formula, lambda inputs: registers_of(tape.operations, inputs)[-1]):
         inputs = [point.clone().requires_grad_() for point in points]
@@ -111,4 +111,4 @@ def check_tape(tape: Tape, formula: Callable[[Sequence[Tensor]], Tensor], points
         found.append([value.detach(), *(torch.zeros_like(value) if g is None else g for g in by_inputs)])
     for exact, own in zip(*found, strict=True):
         if not _equal(own, exact, 1e-12):
-            raise Untraceable("its operations give another value or gradient at some points")
+            raise Untraceable("its recorded operations give another value or gradient at some points")

@@ -1,9 +1,9 @@
-"""A loss whose formula reads tensors of one number, such as learned options: their gradients are sums of the same pass."""
+"""Plans of losses whose formula reads 0-dim tensors, such as learned options. Their gradients are sums of the pass."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,9 +15,14 @@ from losskit.ops.plan import Call, FusedLoss, Plan
 
 
 class PlanOfNumbers(Plan):
-    """A plan whose programs read numbers, which each call gives."""
+    """A plan whose programs read the values of 0-dim tensors, set in each call."""
 
-    differentiated: tuple[str, ...] = ()  # the numbers that take a gradient: one part each, after that of the loss
+    differentiated: tuple[str, ...] = ()  # the numbers that require gradients: one part each, after that of the loss
+
+    def differentiating(self, names: Sequence[str]) -> Self:
+        """The same plan, with gradients by these numbers."""
+        self.differentiated = tuple(names)
+        return self
 
     def with_numbers(self, numbers: Mapping[str, Tensor]) -> Self:
         """The plan of one call."""
@@ -41,11 +46,11 @@ class FusedLossOfNumbers(FusedLoss):
     """The whole loss as one node, with gradients by the input and by numbers."""
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, call: Call, *numbers: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, input: Tensor, call: Call, *numbers: Tensor) -> Tensor:
         assert call.numbers is not None
         tensors = input, call.target, call.weight, call.mask
         names, values = tuple(call.numbers), call.values
-        call.numbers = None  # autograd keeps them
+        call.numbers = None  # saved by autograd
         if input.requires_grad:
             value = FusedLoss.forward(ctx, input, call)
         else:
@@ -77,5 +82,5 @@ def _differentiated(ctx: Any, tensors: Any, call: Call, grad: Tensor) -> tuple[T
         value = again.by_operators()
     wanted = [ctx.needs_input_grad[0], False, *ctx.needs_input_grad[2:]]
     inputs = [tensor for tensor, needed in zip((again.input, None, *tensors[4:]), wanted, strict=True) if needed]
-    found = iter(torch.autograd.grad(value, inputs, grad, create_graph=True, materialize_grads=True))  # type: ignore[arg-type]
+    found = iter(torch.autograd.grad(value, inputs, grad, create_graph=True, materialize_grads=True))
     return tuple(next(found) if needed else None for needed in wanted)

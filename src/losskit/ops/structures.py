@@ -1,4 +1,4 @@
-"""The structures that Python hands to C: csrc/call.h, whose sizes losskit_abi() compares."""
+"""ctypes mirrors of the structures of csrc/call.h; losskit_abi() verifies the size of `Call`."""
 
 from __future__ import annotations
 
