@@ -1,4 +1,4 @@
-"""A user's own batch: what is wrong with it is said first, and where it is sound nothing is made up."""
+"""A user's own batch: its faults are reported first, and a sound batch has none."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def check(*arguments, **options):
 
 @pytest.fixture
 def images():
-    """Logits, and labels of three of five classes in which sample 0 has one class only."""
+    """Logits, and labels of three of five classes; sample 0 has only one class."""
     make = torch.Generator().manual_seed(0)
     target = torch.randint(0, 3, (4, 8, 8), generator=make)
     target[0] = 0
@@ -85,7 +85,7 @@ def test_absent_classes_and_ignored_labels_are_counted(images):
     assert "3, 4 never occur" in report["batch-absent"][0].evidence
     assert "50.0% of the labels" in report["batch-ignored"][0].what
     assert "1 of 4 samples" in report["batch-ignored"][0].evidence
-    assert not report["batch-labels"]  # what is ignored may hold any label
+    assert not report["batch-labels"]  # ignored positions may hold any label
 
 
 def test_samples_without_foreground_are_counted():

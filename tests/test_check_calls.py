@@ -1,4 +1,4 @@
-"""How a loss is called, named and listened to: what it needs besides, which result is the loss, and code that runs."""
+"""How a loss is called and named: further arguments, which of its results is the loss, and code that runs."""
 
 import functools
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""losskit check on the command line: what a person types, what comes back, and with which exit code."""
+"""losskit check on the command line: arguments, output and exit code."""
 
 import json
 import re
@@ -40,7 +40,7 @@ class Needs:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """A folder with losses, and checks made in this process, which the engine's own tests do not."""
+    """A folder with losses; checks run in this process, unlike in the tests of the engine."""
     (tmp_path / "mine.py").write_text(FILE)
     monkeypatch.chdir(tmp_path)
     real = command.run_check

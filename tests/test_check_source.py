@@ -1,4 +1,4 @@
-"""Reading a loss's code: every pattern is found at its line, its sound twin is not, and nothing is run."""
+"""Static reading of a loss's code: every pattern is found at its line, and not in its sound twin. No code runs."""
 
 import textwrap
 
@@ -6,7 +6,7 @@ import pytest
 
 from losskit.checker.source import READINGS, read
 
-# For each reading: code that has it, at the line with the mark, and code that does the same soundly.
+# For each pattern: code with it at the marked line, and sound code with the same purpose.
 PAIRS = {
     "source-activation-twice": [
         ("p = input.softmax(1)\nreturn F.cross_entropy(p, target)  # here", "return F.cross_entropy(input, target)"),

@@ -1,4 +1,4 @@
-"""Splits by groups: whatever belongs together is on one side, for any groups and any seed."""
+"""Splits by groups: each group is on one side, for any groups and any seed."""
 
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def of_images(folder: Path, **options):
 
 
 def patients_of(split) -> set[float]:
-    """Standardised by the training part, patients still differ in their grey value."""
+    """After standardisation by the training part, patients still differ in their grey value."""
     return {round(float(image.mean()), 4) for image in split.inputs}
 
 
@@ -132,7 +132,7 @@ def test_an_expression_that_groups_nothing_is_an_error(patients, groups, said):
 
 @pytest.fixture
 def table(tmp_path):
-    """Ten videos of six frames each; the first column tells the video."""
+    """Ten videos of six frames each; the first column names the video."""
     rows = [
         f"{video},{video + frame / 10},{'yes' if frame % 2 else 'no'},v{video}"
         for video in range(10)

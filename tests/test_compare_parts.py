@@ -1,4 +1,4 @@
-"""The parts of losskit compare: requests, scores, thresholds, calibration, gradients, training and what ends a run."""
+"""The parts of losskit compare: requests, scores, thresholds, calibration, gradients, training and early ends."""
 
 import subprocess
 import sys
@@ -89,11 +89,11 @@ def test_importing_it_imports_no_extra():
 @pytest.mark.parametrize(
     ("predicted", "true", "expected"),
     [
-        ([0, 0, 0, 0], [0, 0, 0, 0], 1.0),  # rightly empty
+        ([0, 0, 0, 0], [0, 0, 0, 0], 1.0),  # correctly empty
         ([1, 0, 0, 0], [0, 0, 0, 0], 0.0),  # a false positive
         ([1, 1, 0, 0], [1, 0, 0, 1], 2 * 1 / (2 + 2)),
         ([1, 1, 2, 0], [1, 1, 0, 0], (1 + 0) / 2),  # class 2 is predicted, so it counts
-        ([2, 2, 0, 0], [2, 2, 0, 0], 1.0),  # class 1 is nowhere, so it does not
+        ([2, 2, 0, 0], [2, 2, 0, 0], 1.0),  # class 1 is absent, so it does not
         ([1, 1, 0, 0], [1, VOID, 0, 0], 1.0),
         ([1, 1, 0, 0], [VOID] * 4, 1.0),
     ],
@@ -118,7 +118,7 @@ def scores_of(data, outputs, threshold):
 def test_scores_of_binary_segmentation_at_any_threshold():
     data, outputs = binary([[4.0, -4.0], [-4.0, 1.0], [-4.0, -4.0]], [[1, 1], [0, 0], [0, 0]])
     scores = scores_of(data, outputs, HALF)
-    # of the one image that holds something 2 / 3; one of the two empty ones has a false positive
+    # 2 / 3 for the one image with an object; one of the two empty ones has a false positive
     assert scores[DICE.key] == scores["dice_at_half"] == pytest.approx(2 / 3)
     assert scores[CLEAN.key] == 1 / 2
     scores = scores_of(data, outputs, 0.9241)
@@ -170,7 +170,7 @@ def test_the_share_of_each_class_is_what_classes_have_for_a_threshold():
     decider = Decider(Data(split, split, split, classes=2, kind="classification"))
     outputs = [torch.tensor([3.0, 0.0])]
     assert decider.answers(outputs, 0.0) == [torch.tensor(0)]
-    assert decider.answers(outputs, 1.0) == [torch.tensor(1)]  # log(98 / 2) = 3.9 comes off the first
+    assert decider.answers(outputs, 1.0) == [torch.tensor(1)]  # log(98 / 2) = 3.9 is subtracted from the first
 
 
 def test_probabilities_are_scored_as_scikit_learn_does():
@@ -273,7 +273,7 @@ def parts(criterion):
 
 
 class Spy(nn.Module):
-    """Mean squared error times a weight, remembering what it is given in training."""
+    """Mean squared error times a weight, which records its inputs in training."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()
@@ -290,7 +290,7 @@ def spies():
     """Two losses, each trained from the same start."""
     made = [Spy(1.0), Spy(2.0)]
     for spy in made:
-        torch.rand(7)  # what came before must not matter
+        torch.rand(7)  # earlier calls must not matter
         training.carry_out(small_run(), small_data(), parts(spy), lambda: None)
     return made
 

@@ -1,4 +1,4 @@
-"""The two reports of losskit compare, without a browser: what they say, and that they say what was found."""
+"""The two reports of losskit compare, without a browser: their contents match the results."""
 
 import html
 import json
@@ -66,7 +66,7 @@ class Tags(HTMLParser):
         self.ids += [value for name, value in attributes if name == "id"]
 
     def handle_endtag(self, tag) -> None:
-        if tag == "p" and self.open[-1] != "p":  # of nothing that was opened
+        if tag == "p" and self.open[-1] != "p":  # without an opening tag
             raise AssertionError(tag)
         assert self.open.pop() == tag
 
@@ -150,7 +150,7 @@ def test_a_name_is_text_whatever_it_holds(page, found):
     assert "<script>alert" not in page
     assert html.escape(EVIL, quote=True).replace("&quot;", "&#34;") in page
     lines = [line for line in found.summary.read_text().splitlines() if "alert(1)" in line]
-    rows = [line for line in lines if line.startswith("| `")]  # code, which holds no tags
+    rows = [line for line in lines if line.startswith("| `")]  # code without tags
     assert all(r"\<script>" in line for line in lines if line not in rows)
     assert len(rows) == 3
     for row in rows:
@@ -189,7 +189,7 @@ def test_a_report_that_is_not_finished_says_so(tmp_path, stage):
     assert ("No results yet" in page) == (stage == "tuning")
     assert ('id="ranking"' in page) == (stage == "measuring")
     assert 'id="rates-figure"' in page
-    assert "do not differ significantly" not in text_of(page.replace(made.verdict, ""))  # one block tells nothing apart
+    assert "do not differ significantly" not in text_of(page.replace(made.verdict, ""))  # with one block
     assert "Runs are in progress." in made.summary.read_text()
 
 

@@ -1,4 +1,4 @@
-"""The data of losskit compare: what its tasks promise, and what is said of the user's own before any training."""
+"""The data of losskit compare: properties of its tasks, and checks of the user's own data before any training."""
 
 import zlib
 from itertools import combinations, pairwise
@@ -198,7 +198,7 @@ def test_masks_of_0_and_255_become_classes_and_it_is_said(pairs):
     task = folder_task(pairs / "images", pairs / "masks")
     assert task.notes[0] == "The masks contain 0 and 255: 0 is read as background and 255 as foreground."
     assert task.notes[-1] == "Each run trains 200 epochs, chosen by the number of items (--epochs changes it)."
-    assert task.apart is None  # every mask holds something
+    assert task.apart is None  # no mask is empty
     Image.new("L", (30, 20)).save(pairs / "masks" / "s0.png")
     assert folder_task(pairs / "images", pairs / "masks").apart is CLEAN
     data = task.data(0)
@@ -358,7 +358,7 @@ def test_a_measured_target_is_learnt_in_units_of_its_spread(table):
     learnt = torch.cat(data.train.targets) * data.scale
     features = torch.cat(data.train.inputs)
     assert learnt.std(correction=0) == pytest.approx(data.scale, rel=1e-5)
-    assert torch.allclose(learnt, features * data.scale, atol=1e-3)  # y is a line in x
+    assert torch.allclose(learnt, features * data.scale, atol=1e-3)  # y is linear in x
 
 
 @pytest.mark.parametrize(
@@ -390,7 +390,7 @@ def test_images_are_scaled_down_to_what_is_asked_for(pairs):
 
 
 def bomb(pairs):
-    """A picture of a few bytes that says it is 60000 x 60000."""
+    """An image file of a few bytes whose header says 60000 x 60000."""
     content = bytearray((pairs / "images" / "s3.png").read_bytes())
     content[16:24] = (60000).to_bytes(4, "big") * 2
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
@@ -398,7 +398,7 @@ def bomb(pairs):
 
 
 def absurd(pairs):
-    """An array of a few bytes whose header says that it is huge."""
+    """An array file of a few bytes whose header says that it is huge."""
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000, 4000000), }"
     header += b" " * (118 - len(header) - 1) + b"\n"
     (pairs / "images" / "s3.png").unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from losskit.core.domains import Positive
 from losskit.core.means import RegressionLoss
 from losskit.core.options import option
+from losskit.ops.plan import with_attributes
 
 _NEAR_2 = 1e-12  # a shape nearer to 2 than this is 2, from which it differs by less than rounding
 
@@ -39,6 +40,7 @@ class RobustLoss(RegressionLoss):
     alpha: float = option(default=1.0, doc="the shape, any number; 2 squares, 1 is Charbonnier, 0 Cauchy, -inf Welsch")
     scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
     learnable: bool = option(default=False, doc="learn alpha and the scale from where the options put them")
+    log_normalizer: ClassVar[Any] = 0.0  # of the density, where alpha and the scale are learned
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,7 +51,6 @@ class RobustLoss(RegressionLoss):
                 f"{self.name}: learnable=True takes an alpha between 0 and 2, where every density exists; got "
                 f"{self.alpha:g}."
             )
-        self.planned = False  # type: ignore[misc] # its parameters take gradients
         self.shape_shift = nn.Parameter(torch.zeros(()))  # from where the options put them, so that these are exact
         self.scale_shift = nn.Parameter(torch.zeros(()))
 
@@ -58,13 +59,21 @@ class RobustLoss(RegressionLoss):
         start = math.log(self.alpha / (2 - self.alpha))
         return 2 * (start + self.shape_shift.double()).sigmoid(), self.scale * self.scale_shift.double().exp()
 
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        if not self.learnable:
-            return _barron((input - target) / self.scale, self.alpha)
+    def number_tensors(self) -> dict[str, Tensor]:
+        if not self.learnable or "log_normalizer" in vars(self):
+            return {}
         alpha, scale = self.learned()
-        normalizer = scale.log() + log_partition(alpha)
-        dtype = input.dtype
-        return _power_form((input - target) / scale.to(dtype), alpha.to(dtype)) + normalizer.to(dtype)
+        return {"alpha": alpha, "scale": scale, "log_normalizer": scale.log() + log_partition(alpha)}
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        loss = with_attributes(self, self.number_tensors())
+        return super(RobustLoss, loss).weighed(*tensors, weight=weight, mask=mask)
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        z = (input - target) / self.scale
+        return _power_form(z, self.alpha) + self.log_normalizer if self.learnable else _barron(z, self.alpha)
 
 
 def _barron(z: Tensor, alpha: float) -> Tensor:
