@@ -51,7 +51,7 @@ class BlobLoss(MeanLoss):
         self.criterion = as_loss(criterion)
         if isinstance(self.criterion, Wrapped) and "mask" not in self.criterion.takes:
             raise TypeError(
-                f"{self.name}: {self.criterion.name} takes no mask, which excludes the other blobs. Pass a "
+                f"{self.name}: {self.criterion.name} takes no mask, but the other blobs are excluded by a mask. Pass a "
                 "loss that takes one, such as DiceLoss()."
             )
 

@@ -50,7 +50,7 @@ class DeepSupervisionLoss(Summable):
     has_parts: ClassVar[bool] = True
 
     weights: Literal["halve", "equal"] | Sequence[NonNegative] = option(
-        default="halve", doc="of the outputs, before normalization to sum one: 1, 1/2, 1/4, ..., all 1, or a list"
+        default="halve", doc="of the outputs, before normalization to a sum of 1: 1, 1/2, 1/4, ..., all 1, or a list"
     )
     drop_lowest: bool = option(default=False, doc="drop the last of several outputs, as nnU-Net does")
 
@@ -134,7 +134,7 @@ class DeepSupervisionLoss(Summable):
         if len(set(sizes)) > 1:
             raise ValueError(
                 f"{self.name}: the outputs have {len(sizes)} resolutions, each a mean over its own elements, so one "
-                "normalizer cannot serve all. Pass a list with one for each output, normalizer=[...]."
+                "normalizer cannot apply to all. Pass a list with one for each output, normalizer=[...]."
             )
         return [given] * len(sizes)
 

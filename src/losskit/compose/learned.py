@@ -45,7 +45,9 @@ class LearnedWeights(HeadsSum):
     authority: ClassVar[str] = "values worked out by hand"
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
 
-    variant: Literal["kendall", "liebel"] = option(default="kendall", doc="whose weights and penalty to use")
+    variant: Literal["kendall", "liebel"] = option(
+        default="kendall", doc="weights and penalty of Kendall et al., or of Liebel and Koerner"
+    )
 
     def __init__(self, *losses: Any, variant: Literal["kendall", "liebel"] = "kendall", **named: Any) -> None:
         Configured.__init__(self, variant=variant)

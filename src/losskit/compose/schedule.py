@@ -71,8 +71,8 @@ class Scheduled(nn.Module):
     """A scheduled weight: `DiceLoss() + Scheduled(linear(0, 1, steps=1000)) * FocalLoss()`.
 
     `schedule` is any function of the step that returns a number; `linear`, `cosine` and `warmup` are built in. Call
-    `step()` after each optimizer step. `state_dict` saves the step, as a tensor. A new value does not recompile
-    compiled code.
+    `step()` after each optimizer step. `state_dict` saves the step, as a tensor. A new value does not trigger
+    recompilation.
     """
 
     value: Tensor

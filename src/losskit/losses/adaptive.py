@@ -246,7 +246,7 @@ class GHMLoss(Remembering, LabelOptions, Summable):
         "that shape, with size 1 where they repeat; the value is one number."
     )
 
-    bins: Annotated[int, Ge(1)] = option(default=10, doc="number of bins of |p - t| between 0 and 1")
+    bins: Annotated[int, Ge(1)] = option(default=10, doc="number of bins of abs(p - t) between 0 and 1")
     momentum: Annotated[float, Interval(ge=0, lt=1)] = option(default=0.0, doc="momentum of the bin counts; 0: none")
     reduction: Literal["mean"] = option(default="mean", doc="one value for the batch; no other reduction")
 

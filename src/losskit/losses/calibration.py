@@ -93,8 +93,7 @@ class EvidentialClassificationLoss(ClassesLoss):
     .. math:: \sum_c t_c\,\bigl(\psi(S) - \psi(\alpha_c)\bigr), \qquad \alpha_c = 1 + \log(1 + e^{x_c}), \quad
         S = \sum_c \alpha_c
 
-    with :math:`\psi` the digamma function. The probability of a class is :math:`\alpha_c / S` and the uncertainty is C
-    / S.
+    with :math:`\psi` the digamma function. The probability of a class is :math:`\alpha_c / S`, the uncertainty C / S.
 
     Source: Sensoy, Kaplan, Kandemir 2018, arXiv:1806.01768 (equation 4, with softplus for the evidence).
 

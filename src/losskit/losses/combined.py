@@ -319,14 +319,14 @@ class _UnifiedTversky(UnifiedOptions, RegionLoss):
         columns = {name: total for name, total in columns.items() if name != "alone"}
         if not alone:
             return super().pairs({**columns, "plain": is_background(columns["count"]).expand_as(columns["count"])})
-        sides = [columns, _of_no(columns)]
+        sides = [columns, _of_negatives(columns)]
         both = {name: torch.stack([side[name] for side in sides]) for name in columns}
         plain = torch.stack([torch.zeros_like(columns["count"]), torch.ones_like(columns["count"])])
         value, share = super().pairs({**both, "plain": plain})
         return value.sum(0), share.sum(0)
 
 
-def _of_no(columns: dict[str, Tensor]) -> dict[str, Tensor]:
+def _of_negatives(columns: dict[str, Tensor]) -> dict[str, Tensor]:
     """The totals of 1 - p and 1 - t."""
     count = columns["count"]
     found = {"pred": count - columns["pred"], "target": count - columns["target"], "count": count}

@@ -32,8 +32,7 @@ class QuantileLoss(RegressionLoss):
 
     Source: Koenker and Bassett 1978, "Regression Quantiles", Econometrica 46.
 
-    Elsewhere: others sum over the quantiles, or multiply by 2, so that q = 0.5 is the absolute
-    error.
+    Elsewhere: others sum over the quantiles, or multiply by 2, so that q = 0.5 is the absolute error.
     """
 
     authority = "its formula in mpmath"

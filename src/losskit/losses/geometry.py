@@ -129,7 +129,7 @@ class BoxLoss(MeanLoss):
             value,
             bad,
             torch.arange(len(boxes), device=boxes.device),
-            f"{self.name}: {name} box {{value}} has {what}. Pass boxes {repair}, or say what they hold by "
+            f"{self.name}: {name} box {{value}} has {what}. Pass boxes {repair}, or state their layout by "
             "format='xyxy', 'xywh' or 'cxcywh'.",
         )
 

@@ -105,7 +105,7 @@ class LDAMLoss(ClassesLoss):
         return torch.where(target == 0, 0.0, target * each).sum(1).to(logits.dtype)
 
 
-class AnswersLoss(LabelLoss):
+class BinaryMeansLoss(LabelLoss):
     """A function of the batch's mean over positives and its mean over negatives: define `of_means(yes, no, known)`."""
 
     abstract: ClassVar[bool] = True
@@ -117,7 +117,7 @@ class AnswersLoss(LabelLoss):
 
     reduction: Literal["mean"] = option(default="mean", doc="one value for the batch; no other reduction")
 
-    def answer(self) -> Formula:
+    def label_term(self) -> Formula:
         """The loss of a label as a function of its log-probability."""
         raise NotImplementedError
 
@@ -134,7 +134,7 @@ class AnswersLoss(LabelLoss):
         return True
 
     def columns(self, link: Link) -> list[Column]:
-        return [TermColumn(self.answer(), "truth", 0), TermColumn(self.answer(), "truth", 1), "target", "count"]
+        return [TermColumn(self.label_term(), "truth", 0), TermColumn(self.label_term(), "truth", 1), "target", "count"]
 
     def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
         yes, no, target, count = map(over_samples, totals)
@@ -148,7 +148,7 @@ class AnswersLoss(LabelLoss):
         return divide(value, (count != 0).to(value), self.empty, self.name), None
 
 
-class BalancedBCELoss(AnswersLoss):
+class BalancedBCELoss(BinaryMeansLoss):
     r"""Class-balanced binary cross-entropy: half the mean over positives plus half the mean over negatives.
 
     .. math:: -\frac{1}{2}\left(\frac{\sum_i t_i \log p_i}{\sum_i t_i} +
@@ -167,7 +167,7 @@ class BalancedBCELoss(AnswersLoss):
     short_name = "balanced_bce"
     also_called = ("class_balanced_bce", "hed")
 
-    def answer(self) -> Formula:
+    def label_term(self) -> Formula:
         return Formula()
 
     def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
@@ -175,7 +175,7 @@ class BalancedBCELoss(AnswersLoss):
         return (yes + no) / both.clamp_min(1)
 
 
-class AUCMLoss(AnswersLoss):
+class AUCMLoss(BinaryMeansLoss):
     r"""AUC margin loss (AUCM): a min-max surrogate of the area under the ROC curve.
 
     .. math:: \mathrm{mean}_+ (p - a)^2 + \mathrm{mean}_- (p - b)^2 + 2 \alpha\,(m + \mathrm{mean}_-\,p -
@@ -198,9 +198,9 @@ class AUCMLoss(AnswersLoss):
     also_called = ("auc_margin", "deep_auc")
 
     margin: Positive = option(default=1.0, doc="required distance of positives above negatives")
-    a: float | Tensor = option(default=0.0, doc="value of positives, an initial value or a tensor")
-    b: float | Tensor = option(default=0.0, doc="value of negatives, an initial value or a tensor")
-    alpha: float | Tensor = option(default=0.0, doc="multiplier of the margin, an initial value or a tensor")
+    a: float | Tensor = option(default=0.0, doc="score to which positives are drawn: its initial value, or a tensor")
+    b: float | Tensor = option(default=0.0, doc="score to which negatives are drawn: its initial value, or a tensor")
+    alpha: float | Tensor = option(default=0.0, doc="multiplier of the margin: its initial value, or a tensor")
 
     def __post_init__(self) -> None:
         super().__post_init__()

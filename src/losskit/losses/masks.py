@@ -153,14 +153,13 @@ class MaskDiceLoss(MaskLoss):
     Ahmadi 2016, arXiv:1606.04797.
 
     Elsewhere: MaskFormer and Mask2Former add 1 to both sides (`smooth=1`); copies of it in tutorials divide by 1000 and
-    add 1e-6 (`scale=1000, eps=1e-6`); DiceLoss treats dimension 1 as channels and averages over samples and
-    classes.
+    add 1e-6 (`scale=1000, eps=1e-6`); DiceLoss treats dimension 1 as channels and averages over samples and classes.
     """
 
     authority = "its formula in mpmath"
 
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator, in units of the scale")
-    eps: NonNegative = option(default=0.0, doc="added as well; its name elsewhere")
+    eps: NonNegative = option(default=0.0, doc="the same as smooth, under its other usual name; both are added")
     scale: Positive = option(default=1.0, doc="divisor of the sums")
 
     columns: ClassVar[list[Column]] = ["tp", "pred", "target", "count"]

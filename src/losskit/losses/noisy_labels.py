@@ -15,7 +15,7 @@ from losskit.core.errors import shape
 from losskit.core.labels import ModeOptions
 from losskit.core.logits import ClassesLoss, finite
 from losskit.core.options import option
-from losskit.losses.long_tail import AnswersLoss
+from losskit.losses.long_tail import BinaryMeansLoss
 from losskit.ops.columns import Formula
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_rest_softmax, log_softmax, one_minus_exp, safe_power
@@ -211,7 +211,7 @@ class BiTemperedLoss(ClassesLoss):
         return (1 - heavy * (x - shift)) ** (-1 / heavy)
 
 
-class PULoss(AnswersLoss):
+class PULoss(BinaryMeansLoss):
     r"""Non-negative PU loss: learning from positive and unlabelled elements, with the sigmoid loss.
 
     .. math:: \pi R^+ + \max\bigl(0,\; R_u^- - \pi R^-\bigr)
@@ -233,7 +233,7 @@ class PULoss(AnswersLoss):
 
     prior: Annotated[float, Interval(gt=0, lt=1)] = option(doc="fraction of positives among the unlabelled")
 
-    def answer(self) -> Formula:
+    def label_term(self) -> Formula:
         return Formula(log=0.0, rest=1.0)
 
     def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:

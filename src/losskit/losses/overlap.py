@@ -213,8 +213,7 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
 
     Source: Fidon et al. 2017, arXiv:1707.00478.
 
-    Elsewhere: in MONAI `dist_matrix` is required too; a sample of background only has the value 1, approximately,
-    there.
+    Elsewhere: in MONAI `dist_matrix` is required too; a background-only sample has a value of about 1.
     """
 
     always: ClassVar[Always | None] = "softmax"

@@ -268,7 +268,7 @@ class BalancedMSELoss(BatchLoss):
     function_name = "balanced_mse_loss"
     short_name = "balanced_mse"
     also_called = ("bmc",)
-    shapes = "input and target of one shape, (N,) or (N, *); weight and mask (N,), one value a sample."
+    shapes = "input and target of one shape, (N,) or (N, *); weight and mask (N,), one value per sample."
 
     noise: Positive | nn.Parameter = option(default=1.0, doc="standard deviation of errors, or a parameter")
 

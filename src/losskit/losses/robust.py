@@ -36,7 +36,7 @@ class RobustLoss(RegressionLoss):
     authority = "its formula in mpmath and values worked by hand"
     also_called = ("barron", "adaptive_robust")
 
-    alpha: float = option(default=1.0, doc="the shape, any number; 2 is squares, 1 Charbonnier, 0 Cauchy, -inf Welsch")
+    alpha: float = option(default=1.0, doc="the shape, any number; 2 is L2, 1 Charbonnier, 0 Cauchy, -inf Welsch")
     scale: Positive = option(default=1.0, doc="error scale c, around which the quadratic part ends")
     learnable: bool = option(default=False, doc="learn alpha and the scale, starting from the options")
 

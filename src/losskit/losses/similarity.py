@@ -50,7 +50,7 @@ class CosineEmbeddingLoss(MeanLoss):
         if input1.dim() not in (1, 2) or target.shape != input1.shape[:-1]:
             raise ValueError(
                 f"{self.name}: input1 and input2 have shape (N, D) with target (N,), or (D,) with target (); got "
-                f"{shape(input1)} with target {shape(target)}. Give one target a pair of vectors, and vectors in the "
+                f"{shape(input1)} with target {shape(target)}. Give one target per pair of vectors, and vectors in the "
                 "last dimension."
             )
         weight = elementwise(self.name, "weight", weight, target.shape)
