@@ -112,7 +112,7 @@ class Plan:
         self.mode = _mode(inputs, parts) if differentiable else _VALUE_ONLY
         self.can_save = can_save(inputs, planned)
         self.saves = self.mode == _LATER and self.can_save
-        self.scales = inputs.input.dtype not in (
+        self.scales = inputs.input.dtype not in (torch.float16, torch.bfloat16)  # which would round twice
             torch.float16,
             torch.bfloat16,
         )  # else a scaled gradient is rounded twice
