@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
-import textwrap
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
-import losskit
-from extension import identities, plots
-from losskit import functional
+from extension import identities, plots, reference
 from losskit.core.catalogue import Entry, entries, names_of, short_name
 from losskit.core.loss import Summable
 from losskit.core.options import Option
@@ -71,16 +67,19 @@ def page(entry: Entry, drawings: Path) -> str:
     """The page of one loss; its plot goes into the folder of drawings."""
     cls = entry.loss
     text, source, elsewhere = _sections(cls.written_doc)
+    summary, *rest = text.split("\n\n")
     parts = [
         _title(cls.__name__, 0),
-        text,
-        _code(_signatures(entry)),
+        reference.index(cls),
+        summary,
+        cls.example.rstrip(),
+        *rest,
+        _title("Call", 1),
+        reference.entries_of(entry, _prose(_sentence(cls.shapes))),
         _title("Value and gradient", 1),
         _picture(entry, drawings),
         _title("Options", 1),
         "\n\n".join(_option(o) for o in cls.options.values()),
-        _title("Shapes", 1),
-        _prose(_sentence(cls.shapes)),
         _title("Source", 1),
         source,
     ]
@@ -124,20 +123,6 @@ def _sections(written: str) -> tuple[str, str, str]:
 
 def _links(text: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"`arXiv:\1 <https://arxiv.org/abs/\1>`__", text)
-
-
-def _signatures(entry: Entry) -> str:
-    """The signatures of class and function, with the options that are specific to this loss."""
-    shared = set(Summable.options)
-    own = [f"{o.name}={o.default!r}" for o in entry.loss.options.values() if o.name not in shared]
-    wrap = textwrap.TextWrapper(88, subsequent_indent="    ", break_long_words=False)
-    own.append("reduction='mean'")
-    constructor = f"losskit.{entry.loss.__name__}({', '.join(own)})"
-    form = getattr(functional, entry.name)
-    called = [p.name for p in inspect.signature(form).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    call = f"losskit.functional.{entry.name}({', '.join([*called, '**options'])})"
-    assert getattr(losskit, entry.loss.__name__) is entry.loss
-    return "\n".join([wrap.fill(constructor), wrap.fill(call)])
 
 
 def _option(o: Option) -> str:
@@ -190,10 +175,6 @@ def _plain(text: str) -> str:
 
 def _title(text: str, level: int) -> str:
     return f"{text}\n{_UNDERLINES[level] * len(text)}"
-
-
-def _code(text: str) -> str:
-    return ".. code-block:: python\n\n" + textwrap.indent(text, "   ")
 
 
 def _table(head: list[str], rows: list[list[str]], widths: str) -> str:

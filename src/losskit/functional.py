@@ -195,3 +195,8 @@ structure_loss = function_form(structure.StructureLoss)
 rmi_loss = function_form(structure.RMILoss)
 active_contour_loss = function_form(structure.ActiveContourLoss)
 active_boundary_loss = function_form(structure.ActiveBoundaryLoss)
+
+
+def __dir__() -> list[str]:
+    """The public names, without the modules that define them."""
+    return sorted(name for name, value in globals().items() if hasattr(value, "Module"))

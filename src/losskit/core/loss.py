@@ -91,7 +91,8 @@ class Loss(Configured):
     `forward`.
     """
 
-    written_doc: ClassVar[str] = ""  # the docstring as its author wrote it
+    written_doc: ClassVar[str] = ""  # the docstring as its author wrote it, without its example
+    example: ClassVar[str] = ""  # a call of the loss as a doctest
     shapes: ClassVar[str] = "the tensors of the call; values have one number per element or sample."
     authority: ClassVar[str] = ""  # what its numbers are tested against: tests/authorities/
     across_ranks: ClassVar[str] = (
