@@ -32,6 +32,13 @@ class BoxIoULoss(BoxLoss):
     the logarithm.
 
     Elsewhere: mmdet's IoULoss takes the logarithm by default; IoULoss here is the Jaccard loss of masks.
+
+    Example:
+        >>> loss = losskit.BoxIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(0.8571)
     """
 
     authority = "its formula in mpmath"
@@ -65,6 +72,13 @@ class GIoULoss(BoxLoss):
     arXiv:1902.09630.
 
     Elsewhere: torchvision, fvcore and MONAI add an eps to both denominators.
+
+    Example:
+        >>> loss = losskit.GIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(1.0794)
     """
 
     authority = "torchvision.ops.generalized_box_iou_loss and its formula in mpmath"
@@ -92,6 +106,13 @@ class DIoULoss(BoxLoss):
     Regression", arXiv:1911.08287.
 
     Elsewhere: torchvision adds an eps to both denominators.
+
+    Example:
+        >>> loss = losskit.DIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(0.9683)
     """
 
     authority = "torchvision.ops.distance_box_iou_loss and its formula in mpmath"
@@ -117,6 +138,13 @@ class CIoULoss(BoxLoss):
     Object Detection and Instance Segmentation", arXiv:2005.03572.
 
     Elsewhere: torchvision and detectron2 detach a too; mmdet does not.
+
+    Example:
+        >>> loss = losskit.CIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 4.0, 3.0]])
+        >>> loss(input, target)
+        tensor(1.0192)
     """
 
     authority = "torchvision.ops.complete_box_iou_loss and its formula in mpmath"
@@ -149,6 +177,13 @@ class EIoULoss(BoxLoss):
     Regression", arXiv:2101.08158, without its focal factor.
 
     Elsewhere: mmdet's EIoULoss is a different loss, by Peng and Yu 2021.
+
+    Example:
+        >>> loss = losskit.EIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 4.0, 3.0]])
+        >>> loss(input, target)
+        tensor(1.0814)
     """
 
     authority = "its formula in mpmath"
@@ -174,6 +209,13 @@ class SIoULoss(BoxLoss):
     :math:`1 - 2 \sin^2(\arcsin s - \pi / 4)` is this angle cost.
 
     Elsewhere: implementations differ in whether width or height divides each component of the distance.
+
+    Example:
+        >>> loss = losskit.SIoULoss(format="cxcywh")
+        >>> input = torch.tensor([[5.0, 5.0, 4.0, 2.0]])  # boxes (N, 4) of centre x, y, width, height
+        >>> target = torch.tensor([[6.0, 5.0, 4.0, 4.0]])
+        >>> loss(input, target)
+        tensor(0.7171)
     """
 
     authority = "its formula in mpmath"
@@ -205,6 +247,13 @@ class AlphaIoULoss(BoxLoss):
     Bounding Box Regression", arXiv:2110.13675.
 
     Elsewhere: the family also raises the terms of GIoU, DIoU and CIoU to powers.
+
+    Example:
+        >>> loss = losskit.AlphaIoULoss(alpha=3.0)
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[0.0, 0.0, 2.0, 4.0]])
+        >>> loss(input, target)
+        tensor(0.8750)
     """
 
     authority = "its formula in mpmath"
@@ -230,6 +279,13 @@ class WIoULoss(BoxLoss):
     arXiv:2301.10051, version 1.
 
     Elsewhere: versions 2 and 3 weigh by a running mean of the loss, which a single batch does not determine.
+
+    Example:
+        >>> loss = losskit.WIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(0.9579)
     """
 
     authority = "its formula in mpmath"
@@ -254,6 +310,13 @@ class WassersteinBoxLoss(BoxLoss):
     arXiv:2110.13389.
 
     Elsewhere: NWD is another name; the constant is the mean object size in pixels, 12.8 in AI-TOD.
+
+    Example:
+        >>> loss = losskit.WassersteinBoxLoss()
+        >>> input = torch.tensor([[10.0, 10.0, 14.0, 14.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[14.0, 10.0, 18.0, 14.0]])  # a tiny object, shifted by its width
+        >>> loss(input, target)
+        tensor(0.2684)
     """
 
     authority = "its formula in mpmath"
@@ -277,6 +340,13 @@ class MPDIoULoss(BoxLoss):
     Source: Ma and Xu 2023, "MPDIoU: A Loss for Efficient and Accurate Bounding Box Regression", arXiv:2307.07662.
 
     Elsewhere: some divide by the size of a feature map, if boxes are in units of its cells.
+
+    Example:
+        >>> loss = losskit.MPDIoULoss(image_size=[10, 10])
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(0.8771)
     """
 
     authority = "its formula in mpmath"
@@ -311,6 +381,13 @@ class ProbIoULoss(MeanLoss):
     Object Detection", arXiv:2106.06072.
 
     Elsewhere: ultralytics's probiou returns 1 minus this value; its angles are in radians too.
+
+    Example:
+        >>> loss = losskit.ProbIoULoss()
+        >>> input = torch.tensor([[5.0, 5.0, 4.0, 2.0, 0.0]])  # rotated boxes (N, 5)
+        >>> target = torch.tensor([[5.0, 5.0, 4.0, 2.0, 0.5]])  # the same box, turned by 0.5 radians
+        >>> loss(input, target)
+        tensor(0.2429)
     """
 
     authority = "its formula in mpmath"
