@@ -27,6 +27,9 @@ _LIBRARIES = (
 )  # names in lower case
 
 
+_SIDES = (("", "wide"), ("-narrow", "narrow"))  # of the screen on which a picture is shown
+
+
 def write_pages(app: Sphinx) -> None:
     """Write losses/*.rst before Sphinx collects sources; unchanged files keep their modification time."""
     folder = Path(app.srcdir) / "losses"
@@ -35,6 +38,7 @@ def write_pages(app: Sphinx) -> None:
     drawings.mkdir(parents=True, exist_ok=True)
     pages = {f"{entry.name}.rst": page(entry, drawings) for entry in ours}
     pages["index.rst"] = index(ours)
+    pages["gallery.rst"] = gallery(ours)
     for stale in folder.glob("*.rst"):
         if stale.name not in pages:
             stale.unlink()
@@ -61,6 +65,20 @@ def index(ours: list[Entry]) -> str:
         ]
     listed = "\n".join(f"   {e.name}" for e in by_family)
     return "\n\n".join([*parts, f".. toctree::\n   :hidden:\n\n{listed}"]) + "\n"
+
+
+def gallery(ours: list[Entry]) -> str:
+    """The plots of all losses by family, each a link to its page."""
+    parts = [_title("Gallery", 0), "The value and the gradient of every loss that is a function of one number."]
+    drawn = [entry for entry in ours if entry.loss.__name__ not in plots.WITHOUT]
+    for family, members in groupby(sorted(drawn, key=lambda e: (e.family, e.loss.__name__)), key=lambda e: e.family):
+        cards = [
+            f"   .. grid-item-card:: {e.loss.__name__}\n      :link: {e.name}\n      :link-type: doc\n"
+            f"      :img-bottom: plots/{e.name}.svg\n      :img-alt: value and gradient of {e.loss.__name__}"
+            for e in members
+        ]
+        parts += [_title(family.capitalize().replace("_", " "), 1), ".. grid:: 1 1 2 2\n   :gutter: 2", *cards]
+    return "\n\n".join(parts) + "\n"
 
 
 def page(entry: Entry, drawings: Path) -> str:
@@ -102,8 +120,9 @@ def page(entry: Entry, drawings: Path) -> str:
 def _picture(entry: Entry, drawings: Path) -> str:
     if entry.loss.__name__ in plots.WITHOUT:
         return plots.WITHOUT[entry.loss.__name__]
-    plots.draw(entry.loss, drawings / f"{entry.name}.svg")
-    return f".. image:: plots/{entry.name}.svg\n   :alt: value and gradient of {entry.loss.__name__}\n   :width: 100%"
+    plots.draw(entry.loss, drawings, entry.name)
+    shown = [f".. image:: plots/{entry.name}{kind}.svg\n   :class: plot {side}" for kind, side in _SIDES]
+    return "\n\n".join(f"{image}\n   :alt: value and gradient of {entry.loss.__name__}" for image in shown)
 
 
 def _sections(written: str) -> tuple[str, str, str]:

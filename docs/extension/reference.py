@@ -7,8 +7,11 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
 import losskit
-from losskit import functional
+from losskit import compose, functional
 from losskit.core.catalogue import Entry, names_of
 
 # The arguments of a call; the other ones are tensors, which the shapes of the loss describe.
@@ -64,6 +67,14 @@ def index(cls: Any) -> str:
     """The names of a loss as entries of the index, which the search ranks first."""
     lines = [f"   single: ! {name}" for name in dict.fromkeys([*names_of(cls), *_usual(names_of(cls))])]
     return "\n".join([".. index::", *lines])
+
+
+def name_twice(_app: Sphinx, env: BuildEnvironment) -> None:
+    """List the losses of `losskit.compose`, which are documented as names of `losskit`, under both names."""
+    known = env.get_domain("py").objects  # type: ignore[attr-defined]
+    for name in dir(compose):
+        if f"losskit.compose.{name}" not in known:
+            known[f"losskit.compose.{name}"] = known[f"losskit.{name}"]._replace(aliased=True)
 
 
 def _usual(names: Iterable[str]) -> list[str]:
