@@ -11,6 +11,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from extension import identities, plots, reference
+from extension.prose import prose
 from losskit.core.catalogue import Entry, entries, names_of, short_name
 from losskit.core.loss import Summable
 from losskit.core.options import Option
@@ -93,7 +94,7 @@ def page(entry: Entry, drawings: Path) -> str:
         cls.example.rstrip(),
         *rest,
         _title("Call", 1),
-        reference.entries_of(entry, _prose(_sentence(cls.shapes))),
+        reference.entries_of(entry, prose(_sentence(cls.shapes))),
         _title("Value and gradient", 1),
         _picture(entry, drawings),
         _title("Options", 1),
@@ -146,7 +147,7 @@ def _links(text: str) -> str:
 
 def _option(o: Option) -> str:
     """An entry of a definition list: name and default, domain, description."""
-    return f"``{o.name}={o.default!r}`` : {_prose(o.domain.text)}\n   {_prose(_sentence(o.doc))}."
+    return f"``{o.name}={o.default!r}`` : {prose(o.domain.text)}\n   {prose(_sentence(o.doc))}."
 
 
 def _across(cls: Any) -> str:
@@ -175,17 +176,6 @@ def _sentence(text: str) -> str:
 
 def _measured(difference: float) -> str:
     return f"{difference:.0e}" if difference else "0"
-
-
-def _prose(text: str) -> str:
-    """Plain text as reStructuredText: shapes as code, and special characters escaped."""
-    parts = re.split(r"(`+[^`]*`+)", text)
-    parts[::2] = [re.sub(r"(\([A-Z][^()]*[,*][^()]*\))|([*|])", _marked, part) for part in parts[::2]]
-    return "".join(parts)
-
-
-def _marked(match: re.Match[str]) -> str:
-    return f"``{match[1]}``".replace(" ", "\N{NO-BREAK SPACE}") if match[1] else f"\\{match[2]}"
 
 
 def _plain(text: str) -> str:

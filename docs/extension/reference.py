@@ -65,7 +65,7 @@ def call(cls: Any, shapes: str) -> str:
 
 def index(cls: Any) -> str:
     """The names of a loss as entries of the index, which the search ranks first."""
-    lines = [f"   single: ! {name}" for name in dict.fromkeys([*names_of(cls), *_usual(names_of(cls))])]
+    lines = [f"   ! single: {name}" for name in dict.fromkeys([*names_of(cls), *_usual(names_of(cls))])]
     return "\n".join([".. index::", *lines])
 
 

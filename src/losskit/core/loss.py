@@ -127,6 +127,7 @@ class Loss(Configured):
         raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
 
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """The loss of these tensors, reduced; `mask` is False where something does not count."""
         if is_sharded((*tensors, weight, mask)):
             gathered: Tensor = of_shards(self, tensors, {"weight": weight, "mask": mask})
             return gathered
@@ -269,6 +270,10 @@ class Summable(Loss):
         whole: Sums | None = None,
         **unknown: Any,
     ) -> Tensor:
+        """The loss of these tensors, reduced; `mask` is False where something does not count.
+
+        `normalizer` replaces the denominator of a mean. `whole` is the sums of a larger batch: see `finish`.
+        """
         if unknown:
             refuse_named(self, self.tensors, list(unknown))
         if self.planned and whole is None:

@@ -265,44 +265,6 @@ def _growth(x: Tensor, rate: float) -> Tensor:
     return (rate * x).expm1() / rate if rate else x
 
 
-class GammaNLLLoss(RegressionLoss):
-    r"""Gamma negative log-likelihood with log link: for positive targets whose errors are relative.
-
-    .. math:: x + y\,e^{-x}
-
-    the negative log-likelihood of a gamma distribution with mean :math:`e^x`, divided by its shape, without terms that
-    do not depend on the mean; the standard deviation is proportional to the mean. Targets must be positive. The loss
-    grows exponentially as the input decreases.
-
-    Source: gamma regression, Nelder and Wedderburn 1972, "Generalized Linear Models", JRSS A 135.
-
-    Elsewhere: scikit-learn's mean_gamma_deviance is twice this minus its minimum; XGBoost's gamma-nloglik is this.
-
-    Example:
-        >>> loss = losskit.GammaNLLLoss()
-        >>> input = torch.tensor([2.0, 8.0]).log()  # logarithms of means (N,)
-        >>> target = torch.tensor([2.0, 4.0])
-        >>> loss(input, target)
-        tensor(2.1363)
-    """
-
-    authority = "its formula in mpmath"
-    function_name = "gamma_nll_loss"
-    short_name = "gamma_nll"
-
-    def neutral(self, position: int) -> float:
-        return float(position)
-
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        return mark(
-            input + target * (-input).exp(),
-            target <= 0,
-            target,
-            f"{self.name}: target holds {{value}}, but a gamma distribution has positive numbers alone. For zeros use "
-            "TweedieLoss.",
-        )
-
-
 class EnsembleCRPSLoss(MeanLoss):
     r"""Ensemble CRPS: the continuous ranked probability score of the empirical distribution of an ensemble.
 

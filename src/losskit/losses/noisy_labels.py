@@ -11,6 +11,7 @@ from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import check_tensor
+from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.labels import ModeOptions
 from losskit.core.logits import ClassesLoss, finite
@@ -56,6 +57,36 @@ class TaylorCrossEntropyLoss(ModeOptions, ClassificationLoss):
             power = power * rest
             value = value + power / k
         return value
+
+
+class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
+    r"""Symmetric cross-entropy: cross-entropy plus reverse cross-entropy, robust to label noise.
+
+    .. math:: -\alpha \log p_t - \beta\,\log(\text{floor})\,(1 - p_t)
+
+    The reverse part is :math:`-\sum_c p_c \log t_c` with the zeros of a hard target replaced by the floor.
+
+    Source: Wang et al. 2019, arXiv:1908.06112.
+
+    Elsewhere: the paper writes the logarithm of the floor as A; released code clamps the target at 1e-4.
+
+    Example:
+        >>> loss = losskit.SymmetricCrossEntropyLoss(alpha=0.1, beta=1.0)
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(1.1106)
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "sce"
+
+    alpha: NonNegative = option(default=0.1, doc="weight of cross-entropy")
+    beta: NonNegative = option(default=1.0, doc="weight of reverse cross-entropy")
+    floor: Annotated[float, Interval(gt=0, lt=1)] = option(default=1e-4, doc="replaces a target of 0 in the logarithm")
+
+    def formula(self) -> Formula:
+        return Formula(log=self.alpha, rest=-self.beta * math.log(self.floor))
 
 
 class ReverseCrossEntropyLoss(ModeOptions, ClassificationLoss):
