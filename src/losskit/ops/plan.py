@@ -113,9 +113,6 @@ class Plan:
         self.can_save = can_save(inputs, planned)
         self.saves = self.mode == _LATER and self.can_save
         self.scales = inputs.input.dtype not in (torch.float16, torch.bfloat16)  # which would round twice
-            torch.float16,
-            torch.bfloat16,
-        )  # else a scaled gradient is rounded twice
         entries = native.entries(ctypes.sizeof(LossStruct), locked=inputs.input.numel() < WITHOUT_LOCK)
         self.run, self.run_gradient = entries
 
