@@ -182,7 +182,7 @@ class RegressionLoss(ElementLoss):
         difference = self.difference()
         if difference is None:
             raise TypeError(f"{self.name} must define per_element(input, target).")
-        return difference(input, target)
+        return difference.__call__(input, target)  # as a method, which torch 2.6 compiles in a named tuple
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         difference = self.difference()
