@@ -46,7 +46,7 @@ def test_the_loss_in_a_result(result):
 
 
 def test_a_result_without_a_number_is_refused():
-    with pytest.raises(TypeError, match="holds no tensor of numbers"):
+    with pytest.raises(TypeError, match="contains no tensor of numbers"):
         loss_of({"name": "dice"})
 
 

@@ -131,7 +131,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         read(tmp_path / "absent.py")
     (tmp_path / "broken.py").write_text("def loss(:\n")
-    with pytest.raises(ValueError, match="no Python"):
+    with pytest.raises(ValueError, match="not valid Python"):
         read(tmp_path / "broken.py")
 
 

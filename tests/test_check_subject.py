@@ -202,7 +202,7 @@ def test_names_tell_an_overlap_of_probabilities_from_a_cosine_of_numbers():
 def test_a_loss_without_its_minus_is_taken_for_what_it_is_with_it():
     spec = Subject.of(lambda x, y: x.log_softmax(1).gather(1, y.unsqueeze(1)).mean()).spec
     assert (spec.kind, spec.scores, spec.layout) == INDICES
-    assert "minus the loss" in spec.because[0]
+    assert "the negated loss" in spec.because[0]
 
 
 def test_what_the_user_says_decides():

@@ -65,7 +65,7 @@ def test_list_marks_losses_that_nothing_outside_holds(tmp_path: Path) -> None:
     losskit.build(f"{own}:unheld", references=True)
     result = run("list", "unheld")
     assert result.stdout.splitlines()[1].startswith("unheld *")
-    assert "no outside authority" in result.stdout
+    assert "no independent reference" in result.stdout
     assert "*" not in run("list", "--family", "region").stdout
 
 

@@ -115,7 +115,7 @@ def test_prints_a_table_and_a_verdict(finished):
         ("turns_nan", "diverged", "the loss became nan"),
         ("crashes", "crashed", "KeyError: 'no such thing'"),
         ("hangs", "hung", "no step finished within 20 seconds, in hangs (mine.py, line 13)"),
-        ("per_item", "crashed", "the loss returned shape (32,); training needs one number"),
+        ("per_item", "crashed", "the loss returned shape (32,); training needs a single number"),
     ],
 )
 def test_a_failing_loss_is_named_with_its_reason_and_the_others_finish(finished, folder, loss, kind, why):
@@ -154,7 +154,7 @@ def test_after_a_kill_the_same_command_goes_on_and_finds_the_same(finished, fold
     process.send_signal(ending)
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == code
-    assert (ending == signal.SIGKILL) or "the same command goes on from there" in complaints
+    assert (ending == signal.SIGKILL) or "the same command continues from there" in complaints
     assert all_end(trainings)
     before = runs_of(out)
     assert list(before) == ["gce"]
@@ -293,7 +293,7 @@ def test_a_run_that_is_killed_is_done_again_and_what_waits_for_it_goes_on(tmp_pa
     assert {standing.loss for standing in found.ranking} == {"ce", "kills.py:once"}
     (failure,) = found.failures
     assert (failure["loss"], failure["kind"]) == ("kills.py:always", "killed")
-    assert "memory runs short" in failure["failure"]
+    assert "memory ran out" in failure["failure"]
 
 
 KILLS = """
@@ -317,7 +317,7 @@ def test_what_was_shipped_is_loaded_only_as_it_was_written(tmp_path):
     run = training.Run("mine", 0, 0, "tested", 0.1, 1, 2, "dice", 1, 1, "", None, shipment.file, shipment.file_digest)
     assert isinstance(training.Parts.of(run).criterion, nn.Module)
     Path(shipment.file).write_bytes(pickle.dumps({"losses": {"mine": "bce"}}))
-    with pytest.raises(PermissionError, match="is not as this comparison wrote it"):
+    with pytest.raises(PermissionError, match="has changed since this comparison wrote it"):
         training.Parts.of(run)
 
 

@@ -252,8 +252,8 @@ def test_a_second_start_does_what_is_missing_and_finds_the_same(compare, tmp_pat
     assert len(runs.asked) == len(files[::3]) + 1
     assert second.findings == first.findings
     assert second.runs == first.runs
-    assert any(line.endswith("are in " + str(tmp_path / "runs") + " already.") for line in heard.said)
-    assert any(line.endswith(f"set aside and are made again: {files[1].name}.") for line in heard.said)
+    assert any(line.endswith("are already in " + str(tmp_path / "runs") + ".") for line in heard.said)
+    assert any(line.endswith(f"set aside and are run again: {files[1].name}.") for line in heard.said)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe{", b"[]", b"{}", b"3", None])
@@ -304,7 +304,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_in_a_line(compare, monkeypat
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(store, "write", full)
-    with pytest.raises(InputError, match=f"cannot be written to .*{os.strerror(number)}.*the same command goes on"):
+    with pytest.raises(InputError, match=f"cannot be written to .*{os.strerror(number)}.*the same command continues"):
         compare(Runs(), blocks=1)
 
 

@@ -406,7 +406,7 @@ def test_the_next_command_is_said():
     assert (
         advice(known, task, 2.0) == "Next, on your own data: losskit compare --images DIR --masks DIR --losses '0, 3'"
     )
-    assert advice(unknown, task, 2.0) == "Next, to look longer: losskit compare --task scenes --budget 10"
+    assert advice(unknown, task, 2.0) == "Next, for more blocks: losskit compare --task scenes --budget 10"
     assert advice(known, replace(task, is_users=True), 2.0) == "Next, to use it: criterion = losskit.build('0')"
 
 
@@ -417,7 +417,7 @@ def test_few_groups_are_told():
 
 def test_one_block_is_no_verdict():
     verdicts = judged([[0.7], [0.6]], "1")
-    assert "after 1 block that may be chance: 3 are the fewest" in headline(verdicts, 1)
+    assert "after 1 block that may be chance: at least 3 are needed" in headline(verdicts, 1)
     assert headline([], 0) == "Every loss failed, so there is nothing to rank."
 
 

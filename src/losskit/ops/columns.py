@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -55,6 +55,12 @@ class Difference(NamedTuple):
 Known = Formula | Difference | Program  # computed by the kernels
 KNOWN = (Formula, Difference, Program)  # as a tuple, which the compiler of torch 2.6 can test
 Term = Known | Callable[[Tensor], Tensor]  # f(log p), element by element
+
+
+def evaluated(term: Any, *tensors: Tensor) -> Tensor:
+    """The value of a formula. torch 2.6 compiles the methods of a named tuple, but not a call of it."""
+    value: Tensor = term.__call__(*tensors) if isinstance(term, (Formula, Difference)) else term(*tensors)
+    return value
 
 
 class TermColumn(NamedTuple):

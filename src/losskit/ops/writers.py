@@ -12,7 +12,7 @@ from losskit.ops.tape import Register, Untraceable
 class Recorder(Protocol):
     """Interface of the recorder: see losskit.ops.recorder."""
 
-    uniform: set[int]
+    fixed: set[int]
 
     def register(self, operand: Any) -> Register: ...
     def number(self, operand: Any) -> float | None: ...
