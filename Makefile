@@ -6,7 +6,7 @@ KERNELS := setup.py src/losskit/ops/constants.py $(wildcard csrc/*)
 # Prints a note if the C kernels could not be built.
 REPORT := @$(BIN)/python -c "from losskit.ops import native; native.AVAILABLE or print(native.MISSING)"
 
-.PHONY: compare test test-all lint docs fuzz bench instructions browser clean
+.PHONY: compare test test-all lint docs fuzz bench instructions versions browser clean
 
 # Compare losses on real data and write a report.
 compare: .venv/compare.done
@@ -37,6 +37,10 @@ bench: .venv/dev.done
 # Instruction counts of calls with small tensors, which are independent of other load on the machine; needs valgrind.
 instructions: .venv/dev.done
 	$(BIN)/python benchmarks/instructions.py $(ARGS)
+
+# Installation and tests with other versions of Python and PyTorch and other compilers; ARGS="--help" lists the options.
+versions:
+	$(PYTHON) benchmarks/versions.py $(ARGS)
 
 # Random formulas, evaluated in C and compared with PyTorch.
 fuzz: .venv/dev.done

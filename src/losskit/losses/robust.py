@@ -75,7 +75,8 @@ class RobustLoss(RegressionLoss):
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        loss = with_attributes(self, self.number_tensors())
+        numbers = self.number_tensors()
+        loss = with_attributes(self, numbers) if numbers else self
         return super(RobustLoss, loss).weighed(*tensors, weight=weight, mask=mask)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:

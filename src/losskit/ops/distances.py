@@ -19,7 +19,7 @@ _AT_ONCE = 1 << 24  # squares per minimum operation
 
 
 @torch.library.custom_op("losskit::distances", mutates_args=())
-def distances(mask: Tensor, spacing: list[float]) -> Tensor:
+def distances(mask: Tensor, spacing: Sequence[float]) -> Tensor:
     """The distance from each position of a bool mask to the nearest position outside, in float64; 0 outside.
 
     The last `len(spacing)` dimensions are spatial. If no position is outside, all distances are 0.
@@ -30,12 +30,12 @@ def distances(mask: Tensor, spacing: list[float]) -> Tensor:
 
 
 @distances.register_fake
-def _(mask: Tensor, spacing: list[float]) -> Tensor:  # noqa: ARG001
+def _(mask: Tensor, spacing: Sequence[float]) -> Tensor:  # noqa: ARG001
     return mask.new_empty(mask.shape, dtype=summing_dtype(mask))
 
 
 @distances.register_vmap
-def _(_: Any, in_dims: tuple[Any, ...], mask: Tensor, spacing: list[float]) -> tuple[Tensor, int]:
+def _(_: Any, in_dims: tuple[Any, ...], mask: Tensor, spacing: Sequence[float]) -> tuple[Tensor, int]:
     return distances(mask.movedim(in_dims[0], 0), spacing), 0
 
 
