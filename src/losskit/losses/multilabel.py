@@ -9,6 +9,7 @@ from torch import Tensor
 
 from losskit.core.binding import answering
 from losskit.core.classification import ClassificationLoss
+from losskit.core.closed import closed
 from losskit.core.contract import InputSpec
 from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.logits import ClassesLoss, ScoreLoss, finite
@@ -17,7 +18,7 @@ from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import check_size, divide, size_of, weighted
 from losskit.core.sharded import is_sharded, of_shards
-from losskit.ops import values
+from losskit.ops import closed_forms, values
 from losskit.ops.maths import log_sigmoid, log_softmax, one_minus_exp, safe_power
 from losskit.ops.reference import Elements
 
@@ -190,6 +191,18 @@ class TwoWayLoss(Loss):
         if is_sharded((input, target, weight, mask)):
             gathered: Tensor = of_shards(self, (input, target), {"weight": weight, "mask": mask})
             return gathered
+        value = closed(self, input, target) if weight is mask is None else None
+        return self.defined(input, target, weight, mask) if value is None else value
+
+    def closed_form(self, input: Tensor, target: Tensor, derive: bool) -> closed_forms.Found | None:
+        yes = closed_forms.yes_or_no(input, target, self.ignore_index) if input.dim() == 2 else None
+        if yes is None:
+            return None
+        return closed_forms.two_way(input, yes, self.positive_temperature, self.negative_temperature, derive)
+
+    def defined(
+        self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         inputs = InputSpec("sigmoid", ignore_index=self.ignore_index, same_shape=True).parse(
             self.name, input, target, weight, mask
         )
