@@ -72,7 +72,10 @@ WORKS = {
         ),
     ),
     "cauchy": Work("CauchyLoss()", "numbers", _NUMBERS, ("kornia.CauchyLoss(reduction='mean')",)),
-    "charbonnier": Work("CharbonnierLoss(eps=1.0)", "numbers", _NUMBERS, ("kornia.CharbonnierLoss('mean')",), "loss(x, t) + 1.0", "loss(x, t)"),
+    "charbonnier": Work(
+        "CharbonnierLoss(eps=1.0)", "numbers", _NUMBERS, ("kornia.CharbonnierLoss('mean')",),
+        "loss(x, t) + 1.0", "loss(x, t)",
+    ),
     "cl dice": Work(
         "CLDiceLoss(absent='formula', smooth=1.0)", "binary", _SPACE,
         ("monai.SoftclDiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)",),
@@ -139,11 +142,10 @@ WORKS = {
     "poly, binary": Work("PolyLoss(mode='multilabel')", "labels", _SCORES, ("timm.PolyBinaryCrossEntropy(1.0)",)),
     "quality focal": Work("QualityFocalLoss()", "soft", _SCORES, ("toolbelt.QualityFocalLoss()",)),
     "soft margin": Work("SoftMarginLoss()", "signs", _NUMBERS, ("F.soft_margin_loss",)),
-    "triplet margin": Work("TripletMarginLoss()", "triplets", _VECTORS, ("F.triplet_margin_loss",), _IN_PARTS, _IN_PARTS),
-    "two-way": Work("TwoWayLoss()", "labels", _SCORES, ("timm.TwoWayLoss()",)),
-    "unified focal": Work(
-        "UnifiedFocalLoss(asymmetric=True)", "binary", _MAPS, ("monai.AsymmetricUnifiedFocalLoss()",)
+    "triplet margin": Work(
+        "TripletMarginLoss()", "triplets", _VECTORS, ("F.triplet_margin_loss",), _IN_PARTS, _IN_PARTS
     ),
+    "two-way": Work("TwoWayLoss()", "labels", _SCORES, ("timm.TwoWayLoss()",)),
     "welsch": Work("WelschLoss()", "numbers", _NUMBERS, ("kornia.WelschLoss(reduction='mean')",)),
     "wing": Work("WingLoss(width=5.0, curvature=0.5)", "numbers", _NUMBERS, ("toolbelt.WingLoss(5.0, 0.5)",)),
     "zlpr": Work("ZLPRLoss()", "labels", _SCORES, ("timm.ZlprLoss()",)),

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from losskit.core import catalogue, passes
 from losskit.core.binding import MISSING, bind, refuse_missing, refuse_named, signature_of_call
-from losskit.core.closed import closed
 from losskit.core.contract import check_tensor, elementwise
 from losskit.core.domains import Reduction
 from losskit.core.options import Configured, option
@@ -58,7 +57,10 @@ def _forward_of(names: tuple[str, ...]) -> Any:
         tensors = bind(self.name, names, tensors, arguments)
         if not arguments.keys() <= AT_CALL:
             refuse_named(self, names, [name for name in arguments if name not in AT_CALL])
-        return self.reduced(*tensors, **arguments)
+        value = None
+        if self.shortcut is not None and all(each is None for each in arguments.values()):
+            value = self.shortcut(*tensors)
+        return self.reduced(*tensors, **arguments) if value is None else value
 
     forward.__signature__ = signature_of_call(names)  # type: ignore[attr-defined]
     return forward
@@ -99,7 +101,7 @@ class Loss(Configured):
     )
     tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
     planned: ClassVar[bool] = False  # whether one C call can serve it: see losskit.core.passes
-    closed_form: ClassVar[Any] = None  # value and derivatives at once, where a loss gives them: see losskit.core.closed
+    shortcut: ClassVar[Any] = None  # how a plain call is computed faster: see losskit.core.shortcuts
     is_sum: ClassVar[bool] = False
     has_parts: ClassVar[bool] = False  # whether `parts` names more than the loss itself
     varies: ClassVar[Any] = False  # whether the weights of its parts differ between calls
@@ -148,10 +150,6 @@ class Loss(Configured):
         weight = elementwise(self.name, "weight", weight, values.shape)
         mask = elementwise(self.name, "mask", mask, values.shape)
         return weighted(values.to(computing_dtype(values)), weight, mask)
-
-    def learned_tensors(self) -> Sequence[Tensor]:
-        """The tensors that a closed form has derivatives by, beside the input."""
-        return ()
 
     @property
     def summable(self) -> bool:
@@ -272,8 +270,8 @@ class Summable(Loss):
     ) -> Tensor:
         if unknown:
             refuse_named(self, self.tensors, list(unknown))
-        if self.closed_form is not None and weight is mask is normalizer is whole is None:
-            value = closed(self, input, target)
+        if self.shortcut is not None and weight is mask is normalizer is whole is None:
+            value = self.shortcut(input, target)
             if value is not None:
                 return value
         if self.planned and whole is None:
@@ -374,10 +372,6 @@ class Summable(Loss):
         self._require_mean()
         if not self.counts_from_targets:
             raise TypeError(f"{self.name}: its targets alone do not tell how many values it has: {_BOTH_PASSES}")
-
-    def defined(self, *tensors: Tensor) -> Tensor:
-        """The loss by its definition, which has derivatives of every order."""
-        return self.reduced(*tensors)
 
     def reduced(
         self,

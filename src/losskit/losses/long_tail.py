@@ -15,6 +15,7 @@ from losskit.core.labels import LabelLoss, over_samples
 from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.options import option
 from losskit.core.reduction import check_size, divide
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Sums
 from losskit.losses.classification import CrossEntropyLoss
 from losskit.losses.region import ratio
@@ -215,7 +216,9 @@ class AUCMLoss(AnswersLoss):
     def learned_tensors(self) -> list[Tensor]:
         return [each for each in (self.a, self.b, self.alpha) if isinstance(each, Tensor)]
 
-    def closed_form(self, input: Tensor, target: Tensor, derive: bool) -> closed_forms.Found | None:
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         labels = closed_forms.shares(input, target, self.ignore_index)
         learned = (self.a, self.b, self.alpha)
         if labels is None or any(isinstance(each, Tensor) and each.dim() for each in learned):
@@ -223,7 +226,7 @@ class AUCMLoss(AnswersLoss):
         numbers = [float(each) for each in learned]
         value, gradient, slopes = closed_forms.aucm(input, labels, self.margin, numbers, derive)
         tensors = (each.new_tensor(s) for each, s in zip(learned, slopes, strict=True) if isinstance(each, Tensor))
-        return None if value is None else (value, [gradient, *tensors])
+        return None if value is None else (value, [gradient, None, *tensors])
 
     def columns(self, link: Link) -> list[Column]:
         return ["tp", "pred", "pred_sq", TermColumn(Formula(log=0.0, rest=1.0, q=2.0), "truth", 0), "target", "count"]
@@ -297,7 +300,9 @@ class DistributionBalancedLoss(ScoreLoss):
                 f"{self.class_counts.tolist()}. Leave out a class that every sample has, or count it once less."
             )
 
-    def closed_form(self, input: Tensor, target: Tensor, derive: bool) -> closed_forms.Found | None:
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         yes = closed_forms.yes_or_no(input, target, self.ignore_index)
         if yes is None or not isinstance(self.class_counts, Tensor) or len(self.class_counts) != input.shape[1]:
             return None

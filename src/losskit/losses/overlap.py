@@ -14,6 +14,7 @@ from losskit.core.domains import ClassPairs, Fraction, NonNegative, Positive
 from losskit.core.labels import LABEL_SHAPES
 from losskit.core.options import Configured, option
 from losskit.core.region import RegionLoss
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Totals
 from losskit.losses.region import plus, ratio, tversky
 from losskit.ops import choice, closed_forms, native
@@ -256,7 +257,9 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
                 f"{tuple(inputs.input.shape)} has {inputs.num_classes}. Give it one row and one column per class."
             )
 
-    def closed_form(self, input: Tensor, target: Tensor, derive: bool) -> closed_forms.Found | None:
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         count = len(self._distances)
         fits = native.AVAILABLE and input.dim() > 2 and input.shape[1] == count and target.dim() == input.dim() - 1
         if not fits or target.dtype != torch.int64 or target.shape != (input.shape[0], *input.shape[2:]):

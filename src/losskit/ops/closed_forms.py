@@ -47,8 +47,9 @@ def _ignores(ignored: object, low: int, high: int) -> bool:
     return any(isinstance(label, int) and low <= label <= high for label in labels)
 
 
-def _finite(value: Tensor, gradient: Tensor | None) -> Found | None:
-    return (value.float(), [gradient]) if math.isfinite(value.item()) else None
+def finite(value: Tensor, *gradients: Tensor | None) -> Found | None:
+    """A value that is a number, with the derivatives by the first tensors of a call."""
+    return (value.float(), gradients) if math.isfinite(value.item()) else None
 
 
 def focal_cosine(input: Tensor, label: Tensor, gamma: float, weight: float, derive: bool) -> Found | None:
@@ -70,14 +71,14 @@ def focal_cosine(input: Tensor, label: Tensor, gamma: float, weight: float, deri
     powered = rest**gamma
     value = (turned - weight * powered * log_p).mean(dtype=torch.float64)
     if not derive:
-        return _finite(value, None)
+        return finite(value, None)
     slope = weight * (gamma * powered / rest * own_p * log_p - powered)  # by log p
     mean = (p * unit).sum(1, keepdim=True)
     along = slope * (cosine - mean) - cosine  # how the value changes with the length, which does not count
     at_label = slope * (rest + cosine * (mean - cosine)) - others / size
     scale = 1 / (length * label.numel())
     gradient = unit.mul_(-along * scale).addcmul_(p, -slope * scale)
-    return _finite(value, gradient.scatter_(1, label, at_label * scale))
+    return finite(value, gradient.scatter_(1, label, at_label * scale))
 
 
 def jsd_consistency(input: Tensor, label: Tensor, views: int, alpha: float, derive: bool) -> Found | None:
@@ -98,7 +99,7 @@ def jsd_consistency(input: Tensor, label: Tensor, views: int, alpha: float, deri
     if derive:
         apart.addcmul_(p, divergence, value=-1).mul_(alpha / (views * count))
         apart.narrow(0, 0, label.shape[0]).add_(wrong.scatter_(1, label, -others), alpha=1 / count)
-    return _finite(value / count, apart if derive else None)
+    return finite(value / count, apart if derive else None)
 
 
 def two_way(input: Tensor, yes: Tensor, high_temperature: float, low_temperature: float, derive: bool) -> Found | None:
@@ -123,7 +124,7 @@ def two_way(input: Tensor, yes: Tensor, high_temperature: float, low_temperature
             total + torch.where(both, slope / sums, 0.0) for total, sums in ((of_yes, yes_sum), (of_no, no_sum))
         )
     gradient = negative.mul_(of_no).sub_(positive.mul_(of_yes)) if derive else None
-    return _finite(value, gradient)
+    return finite(value, gradient)
 
 
 def distribution_balanced(
@@ -147,9 +148,9 @@ def distribution_balanced(
     each = softened * weight
     value = (each if scale == 1 else torch.where(yes, each, each / scale)).mean(dtype=torch.float64) * balance
     if not derive:
-        return _finite(value, None)
+        return finite(value, None)
     slope = torch.addcmul(p, softened, 1 - p, value=gamma).mul_(weight).mul_(balance / count)
-    return _finite(value, torch.where(yes, -slope, slope))
+    return finite(value, torch.where(yes, -slope, slope))
 
 
 def shares(input: Tensor, target: Tensor, ignored: object) -> Tensor | None:
@@ -209,9 +210,9 @@ def wasserstein_dice(
     whole = np.where(whole == 0, 1.0, whole)
     value = torch.from_numpy(np.where(empty, wrong / count, wrong / whole)).mean()
     if gradient is None:
-        return _finite(value, None)
+        return finite(value, None)
     by_wrong = np.where(empty, 1 / count, (whole + wrong) / whole**2) / len(wrong)
     by_background = np.where(empty, 0.0, -2 * wrong / whole**2) / len(wrong)
     foreground, background = (torch.from_numpy(each).float() for each in (by_wrong, by_wrong + by_background))
     each = torch.where(labels == 0, background.unsqueeze(1), foreground.unsqueeze(1))
-    return _finite(value, gradient.mul_(each.unsqueeze(1)))
+    return finite(value, gradient.mul_(each.unsqueeze(1)))

@@ -43,6 +43,7 @@ class Plans(dict[Any, Any]):
         return Plans, ()
 
     compiled: Any = None  # what the plans were made from
+    elements: Any = None  # the loss of elements that serves instead: see losskit.core.elements
 
     def renew(self, compiled: Any) -> Any:
         """Start again, for a loss whose options changed."""
