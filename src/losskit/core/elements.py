@@ -1,11 +1,13 @@
 """The shortcut of losses that are a formula on each element, whose arguments they check: one C call.
 
-Such a loss defines `of_element(input, target)`, NaN where an argument is not valid: the definition then says why.
+Such a loss defines `of_element(input, target)`, infinite where an argument is not valid: the definition then says why.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -13,10 +15,11 @@ from torch import Tensor, nn
 
 from losskit.core.formulas import program_of
 from losskit.core.means import RegressionLoss
-from losskit.core.passes import Watching
+from losskit.core.passes import Watching, planned
 from losskit.core.shortcuts import is_defined_here
 from losskit.ops import differences
 from losskit.ops.columns import Column
+from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs
 from losskit.ops.layouts import serves_plain_code
 
@@ -45,25 +48,32 @@ class _Elements(RegressionLoss):
         value: Tensor = self.of.of_element(input, target)
         return value
 
+    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
+        finish = super().finish_plan(inputs, watched)
+        by_sample = isinstance(finish, TermsFinish) and self.of.reduction == "batchmean"
+        return replace(finish, divisor=inputs.output_shape[0]) if by_sample else finish
+
+    def reduced(self, *tensors: Tensor, **arguments: Any) -> Tensor:
+        value = super().reduced(*tensors, **arguments)
+        return value / tensors[0].shape[0] if self.of.reduction == "batchmean" else value
+
     def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
         return differences.columns(program_of(self.of, "of_element", 2, "elements", inputs.input.shape, watched))
 
 
 def by_element(loss: Any, input: Any, target: Any) -> Tensor | None:
     """The mean of the formula over all elements, or None where the definition serves."""
-    if not serves_plain_code() or not isinstance(input, Tensor) or not isinstance(target, Tensor):
+    if not isinstance(input, Tensor) or not isinstance(target, Tensor) or input.shape != target.shape:
         return None
-    if input.shape != target.shape or not is_defined_here(loss) or _can_ignore(loss) or not input.is_cpu:
+    if not is_defined_here(loss) or _can_ignore(loss) or loss.reduction not in ("mean", "batchmean"):
         return None
-    if loss.reduction not in ("mean", "batchmean") or not input.numel() or target.is_complex():
+    if not serves_plain_code() or not input.is_cpu or not input.numel() or target.is_complex():
         return None
     formula = loss.plans.elements
     if formula is None or formula.of is not loss or formula.state != loss.generation:
         formula = loss.plans.elements = _Elements(loss)
-    value: Tensor = formula(input, target)
-    if not torch.isfinite(value.detach()).item():
-        return None
-    return value / input.shape[0] if loss.reduction == "batchmean" else value
+    value = planned(formula, input, target)
+    return value if value is not None and math.isfinite(value.item()) else None
 
 
 def by_difference(loss: Any, input1: Any, input2: Any, target: Any) -> Tensor | None:

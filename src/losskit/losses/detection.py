@@ -35,7 +35,7 @@ class QualityFocalLoss(ScoreLoss):
     shortcut = by_element
 
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
-        return torch.where((target >= 0) & (target <= 1), self.per_position(input, target), torch.nan)
+        return torch.where((target >= 0) & (target <= 1), self.per_position(input, target), torch.inf)
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         # |t - p|, from 1 - p where the score is positive, since p rounds to 1 there

@@ -48,7 +48,7 @@ class KLDivLoss(ElementLoss):
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
         value = self._divergence(input, target)
         valid = input <= above_zero(input)
-        return torch.where(valid if self.log_target else valid & (target >= 0), value, torch.nan)
+        return torch.where(valid if self.log_target else valid & (target >= 0), value, torch.inf)
 
     def _divergence(self, input: Tensor, target: Tensor) -> Tensor:
         p = target.exp() if self.log_target else target

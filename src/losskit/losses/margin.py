@@ -55,7 +55,7 @@ class MarginRankingLoss(ElementLoss):
 
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
         value = (self.margin - target * input).clamp_min(0)
-        return torch.where((target == 1) | (target == -1), value, torch.nan)
+        return torch.where((target == 1) | (target == -1), value, torch.inf)
 
     def per_element(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         value = (self.margin - target * (input1 - input2)).clamp_min(0)
@@ -85,7 +85,7 @@ class HingeEmbeddingLoss(ElementLoss):
     shortcut = by_element
 
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
-        unlike = torch.where(target == -1, (self.margin - input).clamp_min(0), torch.nan)
+        unlike = torch.where(target == -1, (self.margin - input).clamp_min(0), torch.inf)
         return torch.where(target == 1, input, unlike)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class SoftMarginLoss(ElementLoss):
     shortcut = by_element
 
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
-        return torch.where((target == 1) | (target == -1), -log_sigmoid(target * input), torch.nan)
+        return torch.where((target == 1) | (target == -1), -log_sigmoid(target * input), torch.inf)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         return signed(self.name, -log_sigmoid(target * input), target)
