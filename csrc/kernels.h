@@ -1,4 +1,4 @@
-/* Everything that is compiled once per instruction set: what it defines must be static. */
+/* Everything that is compiled once per instruction set: its definitions must be static. */
 #pragma once
 #include "difference.h"
 #include "sigmoid.h"

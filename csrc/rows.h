@@ -1,4 +1,4 @@
-/* Rows of a tile: typed memory to floats and back. */
+/* Rows of a tile: conversion of tensor memory of any dtype to floats and back. */
 #pragma once
 #include "call.h"
 #include "memory.h"
@@ -21,7 +21,7 @@ INLINE uint16_t float_to_bfloat16(float f) {
 
 INLINE float half_to_float(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
-    /* shifted into place, the exponent is too small by 112; the multiplication also normalizes denormals */
+    /* the shifted exponent is too small by 112; the multiplication also normalizes denormals */
     uint32_t bits = rest << 13, wide = 0x77800000;
     float f, scale;
     memcpy(&f, &bits, 4);
@@ -62,7 +62,7 @@ INLINE int64_t offset_of(const View *v, int64_t n, int64_t c, int64_t s) { retur
         return;                                                                                                        \
     }
 
-/* len elements of a row of (n, c), from position s on */
+/* len elements of row (n, c), starting at position s */
 static void load_row(float *restrict out, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
     int64_t at = offset_of(v, n, c, s), stride = v->s;
     switch (v->type) {
@@ -124,7 +124,7 @@ static double number_at(const View *v, int64_t at) {
         return wrong;                                                                                                  \
     }
 
-/* Class indices of a row, -1 where they name no class; whether any does. */
+/* Class indices of a row, -1 if out of range; returns whether any is. */
 static int load_indices(int32_t *restrict out, const View *v, int64_t n, int64_t s, int64_t len, int64_t classes) {
     int64_t at = offset_of(v, n, 0, s), stride = v->s;
     int wrong = 0;
@@ -190,7 +190,7 @@ static void store_row(const View *v, int64_t n, int64_t c, int64_t s, const floa
     for (; i < len; i++) to[i * stride] = float_to_half(row[i]);
 }
 
-/* Which of len positions count: 1, or 0 where the mask is false. */
+/* 1 for each of len positions that counts, 0 where the mask is false. */
 static void load_mask(uint8_t *restrict out, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
     const uint8_t *from = (const uint8_t *)v->data + offset_of(v, n, c, s);
     int64_t stride = v->s;
@@ -206,7 +206,7 @@ INLINE int has_l1(const Call *call) {
     return call->region[TP_L1] >= 0 || call->region[FP_L1] >= 0 || call->region[FN_L1] >= 0;
 }
 
-/* How far beyond 0 and 1 a soft label may lie. */
+/* How far outside [0, 1] rounding may put a soft label. */
 INLINE float rounding_of(const View *v) {
     switch (v->type) {
     case FLOAT16: return 3.90625e-3f;
@@ -217,24 +217,24 @@ INLINE float rounding_of(const View *v) {
     }
 }
 
-/* A weight as part of a size: NaN where no mean can have it. */
+/* A weight as part of a denominator: NaN if negative, above MOST_WEIGHT or NaN. */
 INLINE vf as_size(vf w) { return pick(both(le((vf){0}, w), le(w, all(MOST_WEIGHT))), w, all(NAN)); }
 
-/* Notes weights that no mean can have, where sums are computed. */
+/* Records invalid weights, if sums are computed. */
 INLINE void check_weights(Piece *piece, const float *w, int64_t len) {
     int fit = 1;
     for (int64_t i = 0; piece->totals && i < len; i++) fit &= w[i] >= 0 && w[i] <= MOST_WEIGHT;
     piece->bad_weight |= !fit;
 }
 
-/* The first value that no label can have is kept. */
+/* Records the first invalid label. */
 INLINE void report_problem(Piece *piece, int64_t problem, double value) {
     if (piece->problem != NO_PROBLEM) return;
     piece->problem = problem;
     piece->bad_value = value;
 }
 
-/* The positions of a tile: len of sample n, from s on, in rows of `padded` floats. */
+/* The positions of a tile: len positions of sample n starting at s, in rows of `padded` floats. */
 typedef struct {
     int64_t n, s, len, padded;
 } Span;
@@ -247,14 +247,14 @@ INLINE Span span_of(const Call *call, Tiling tiling, int64_t unit) {
     return (Span){unit / tiling.per_sample, s, len, padded_to_vectors(len)};
 }
 
-/* Rows of a tile, in memory of the thread's own. */
+/* Rows of a tile, in thread-private memory. */
 typedef struct {
     float *x, *t, *w, *g;
     uint8_t *counts;
     void *memory;
 } Rows;
 
-/* Null memory where it is short. */
+/* `memory` is null if memory is short. */
 static Rows allocate_rows(Tiling tiling, Piece *piece) {
     int64_t count = padded_to_vectors(tiling.tile), bytes = count * 4;
     Rows rows;

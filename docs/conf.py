@@ -1,4 +1,4 @@
-"""Sphinx builds these pages: `make docs`. Every number on them that was measured is measured by the build."""
+"""Sphinx configuration: `make docs`. The build measures the numbers that the pages show."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The pages run as they are written."""
+"""The code of the pages runs as written."""
 
 from __future__ import annotations
 

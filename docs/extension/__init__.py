@@ -1,4 +1,4 @@
-"""What these pages need of Sphinx: code that runs, formulas without a network, a page for every loss."""
+"""Sphinx extension of these pages: executed code, MathML formulas, a page for every loss."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _set_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:  # noqa: ARG001
-    """A page in another language says so, so that browsers choose its glyphs."""
+    """Set the language of translated pages, so that browsers choose the right glyphs."""
     context["language"] = _LANGUAGES.get(page.rpartition("/")[2], context["language"])

@@ -1,4 +1,4 @@
-"""A page for every loss, made from its declaration, and an index by family."""
+"""A page for every loss, generated from its declaration, and an index by family."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LIBRARIES = (
 
 
 def write_pages(app: Sphinx) -> None:
-    """Write losses/*.rst, before Sphinx looks for sources; what did not change keeps its time."""
+    """Write losses/*.rst before Sphinx collects sources; unchanged files keep their modification time."""
     folder = Path(app.srcdir) / "losses"
     ours = [entry for entry in entries() if entry.authority and entry.family != "your own"]
     drawings = folder / "plots"
@@ -49,11 +49,11 @@ def write_pages(app: Sphinx) -> None:
 
 
 def index(ours: list[Entry]) -> str:
-    """Every loss by family, with one sentence each."""
+    """All losses by family, with one sentence each."""
     parts = [
         _title("Every loss", 0),
-        f"{len(ours)} losses, each one meaning, one class and one function. Every page below is made from the loss's "
-        "declaration; the numbers on it are computed when these pages are built.",
+        f"{len(ours)} losses, each with one definition, as a class and as a function. The pages below are generated "
+        "from the declarations of the losses, and their numbers are computed when the pages are built.",
     ]
     by_family = sorted(ours, key=lambda e: (e.family, e.loss.__name__))
     for family, members in groupby(by_family, key=lambda e: e.family):
@@ -61,14 +61,14 @@ def index(ours: list[Entry]) -> str:
         parts += [
             _title(family.capitalize().replace("_", " "), 1),
             _about(family),
-            _table(["loss", "short name", "what it does"], rows, "28 16 56"),
+            _table(["loss", "short name", "summary"], rows, "28 16 56"),
         ]
     listed = "\n".join(f"   {e.name}" for e in by_family)
     return "\n\n".join([*parts, f".. toctree::\n   :hidden:\n\n{listed}"]) + "\n"
 
 
 def page(entry: Entry, drawings: Path) -> str:
-    """The page of one loss, with its picture among the drawings."""
+    """The page of one loss; its plot goes into the folder of drawings."""
     cls = entry.loss
     text, source, elsewhere = _sections(cls.written_doc)
     parts = [
@@ -85,17 +85,17 @@ def page(entry: Entry, drawings: Path) -> str:
         source,
     ]
     if elsewhere:
-        parts += [_title("What others mean by the name", 1), elsewhere]
+        parts += [_title("Other definitions of the name", 1), elsewhere]
     found = identities.of(cls)
     if found:
         rows = [[i.statement, _measured(i.difference())] for i in found]
         parts += [
             _title("Identities", 1),
-            "The largest difference in value, relative, on random data in float64, measured when this page was built:",
+            "The largest relative difference in value on random float64 data, measured when this page was built:",
             _table(["identity", "difference"], rows, "80 20"),
         ]
     parts += [_title("Across ranks and micro-batches", 1), _across(cls), _title("Tested against", 1)]
-    parts.append(f"Its numbers are tested against {entry.authority}.")
+    parts.append(f"Values and gradients are tested against {entry.authority}.")
     parts += [_title("Names", 1), _names(entry)]
     return "\n\n".join(parts) + "\n"
 
@@ -108,7 +108,7 @@ def _picture(entry: Entry, drawings: Path) -> str:
 
 
 def _sections(written: str) -> tuple[str, str, str]:
-    """A docstring's text, its Source paragraph and its Elsewhere paragraph."""
+    """The text of a docstring, its Source paragraph and its Elsewhere paragraph."""
     paragraphs = re.split(r"\n\s*\n", written)
     found = {"Source:": "", "Elsewhere:": ""}
     text = []
@@ -127,7 +127,7 @@ def _links(text: str) -> str:
 
 
 def _signatures(entry: Entry) -> str:
-    """The class and the function, with what belongs to this loss alone."""
+    """The signatures of class and function, with the options that are specific to this loss."""
     shared = set(Summable.options)
     own = [f"{o.name}={o.default!r}" for o in entry.loss.options.values() if o.name not in shared]
     wrap = textwrap.TextWrapper(88, subsequent_indent="    ", break_long_words=False)
@@ -141,23 +141,23 @@ def _signatures(entry: Entry) -> str:
 
 
 def _option(o: Option) -> str:
-    """An entry of a definition list: name and default, domain, what it does."""
+    """An entry of a definition list: name and default, domain, description."""
     return f"``{o.name}={o.default!r}`` : {_prose(o.domain.text)}\n   {_prose(_sentence(o.doc))}."
 
 
 def _across(cls: Any) -> str:
     if issubclass(cls, Summable):
         return (
-            f"Its totals add: {_plain(cls.across_ranks)} See :doc:`/many-machines`."
+            f"Its totals can be added: {_plain(cls.across_ranks)} See :doc:`/many-machines`."
             if cls.across_ranks
-            else "Its totals add. See :doc:`/many-machines`."
+            else "Its totals can be added. See :doc:`/many-machines`."
         )
     return f"{_sentence(cls.across_ranks)} See :doc:`/many-machines`."
 
 
 def _names(entry: Entry) -> str:
     names = dict.fromkeys(names_of(entry.loss))
-    return f"``losskit.build`` and the command line find it as {', '.join(f'``{n}``' for n in names)}."
+    return f"``losskit.build`` and the command line accept {', '.join(f'``{n}``' for n in names)}."
 
 
 def _about(family: str) -> str:
@@ -174,7 +174,7 @@ def _measured(difference: float) -> str:
 
 
 def _prose(text: str) -> str:
-    """Plain text as reStructuredText: shapes as code, and no mark-up that was not meant."""
+    """Plain text as reStructuredText: shapes as code, and special characters escaped."""
     parts = re.split(r"(`+[^`]*`+)", text)
     parts[::2] = [re.sub(r"(\([A-Z][^()]*[,*][^()]*\))|([*|])", _marked, part) for part in parts[::2]]
     return "".join(parts)

@@ -184,7 +184,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """`losskit.compare` and `losskit.check` bring the bench when they are asked for."""
+        """Import `losskit.compare` and `losskit.check` on first access."""
         if name == "compare":
             from losskit.experiment import compare as found
         elif name == "check":
@@ -194,7 +194,7 @@ else:
         return found
 
     def __dir__():
-        """What is public."""
+        """The public names."""
         public = {"check", "compare", "compose", "distributed", "functional", "__version__"}
         named = {n for n, v in globals().items() if callable(v) and not n.startswith("_")}
         return sorted(public | named)

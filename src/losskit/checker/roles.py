@@ -1,4 +1,4 @@
-"""Roles: what the names of a loss and of its parameters say its tensors are, where behaviour leaves it open."""
+"""Roles: what the names of a loss and its parameters say about its tensors, if behaviour leaves it open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OVERLAPS = ("dice", "iou", "jaccard", "tversky", "overlap", "prob", "mask", "lov
 TRIPLETS = ("pairs", "embeddings", "triplets")
 BOXES = ("regression", "boxes", "boxes")
 ELBO = ("penalty", "values", "elbo")
-# Words of which one in each group has to be in the names of a loss that is called like this.
+# The names of a loss called like this contain a word of each group.
 _WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
     TRIPLETS: (("anchor", "triplet", "positive", "pos"), ("negative", "neg", "anchor", "triplet")),
     BOXES: (("box", "iou"),),
@@ -23,23 +23,23 @@ _WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
     ("survival", "values", "survival"): (("time", "duration"), ("event", "status", "censor")),
     ("sequence", "logits", "batch-first"): (("input_len", "logit_len"), ("target_len", "label_len")),
 }
-# Forms that too many losses fit by their shapes: the names have to say them.
+# Forms that too many losses fit by their shapes: the names must confirm them.
 ONLY_BY_NAME = (ELBO,)
-# What is no tensor, and has to be bound.
+# Arguments that are not tensors, and must be bound.
 OPTIONS = {
     *("temperature", "tau", "gamma", "margin", "smooth", "smoothing", "eps", "lam", "reduction"),
     *("epoch", "step", "iteration"),
 }
-COUNTS = ("num_", "n_", "avg_factor", "normalizer")  # beginnings of names of numbers
+COUNTS = ("num_", "n_", "avg_factor", "normalizer")  # prefixes of the names of numbers
 
 
 def is_option(name: str) -> bool:
-    """Whether what has this name is no tensor, and has to be bound."""
+    """Whether an argument of this name is not a tensor, and must be bound."""
     return name.lower() in OPTIONS or name.lower().startswith(COUNTS)
 
 
 def says(key: Key, hints: str) -> bool:
-    """Whether the names of a loss, in one text, say that it is called like this."""
+    """Whether the names of a loss, joined as one text, say that it is called like this."""
     return key in _WORDS and all(any(word in hints for word in words) for words in _WORDS[key])
 
 

@@ -1,4 +1,4 @@
-"""Losses made of losses: blobs, deep supervision, hard-example mining, learned and scheduled weights."""
+"""Composite losses: blobs, deep supervision, hard-example mining, learned and scheduled weights."""
 
 from losskit.compose.blobs import BlobLoss as BlobLoss
 from losskit.compose.deep_supervision import DeepSupervisionLoss as DeepSupervisionLoss

@@ -1,6 +1,6 @@
-"""Pictures of losses: value and gradient against the logit, the error, or the overlap of an object and its prediction.
+"""Plots of losses: value and gradient against the logit, the error, or the overlap of an object and its prediction.
 
-Needs matplotlib, and no display: figures are made without pyplot.
+Needs matplotlib but no display: figures are created without pyplot.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind tell apart, without the yellow that white swallows.
+# Okabe and Ito's colour-blind-safe colours, without yellow, which is hard to see on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 _STYLES: tuple[Any, ...] = ("-", (0, (6, 1, 1, 1)), (0, (1, 1)))  # a new one when the colours have all been used
 _FORMATS = (".png", ".svg", ".pdf", ".jpg", ".webp")
@@ -26,10 +26,10 @@ _OPPOSITE: Any = (0, (4, 2.5))
 
 
 def figure(criteria: Mapping[str, Criterion] | Iterable[Criterion] | Criterion, over: str | None = None) -> Figure:
-    """Draw one loss or several: a row for each view, value on the left and gradient on the right.
+    """Plot one or several losses: a row for each view, value on the left and gradient on the right.
 
     `criteria` is a loss, several, or a mapping from labels to losses. `over` draws all of them against one view
-    (logit, confidence, overlap or error) instead of what each is usually drawn against.
+    (logit, confidence, overlap or error) instead of the usual views of each.
     """
     try:
         from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def figure(criteria: Mapping[str, Criterion] | Iterable[Criterion] | Criterion, 
 
 
 def save(picture: Figure, path: str | Path) -> Path:
-    """Write a figure, in the format that the file's name ends in."""
+    """Write a figure, in the format of the file's suffix."""
     path = Path(path)
     if path.suffix.lower() not in _FORMATS:
         raise ValueError(f"The name of a picture ends in one of {', '.join(_FORMATS)}; got {path}.")
@@ -103,7 +103,7 @@ def _dress(left: Axes, right: Axes, view: View, *, both: bool) -> None:
 
 
 def _cap(axes: Axes, lines: list[list[float]]) -> None:
-    """Let a curve that dwarfs all others leave the frame."""
+    """Clip a curve that is more than three times as high as all others."""
     finite = [[y for y in line if math.isfinite(y)] for line in lines]
     *others, highest = sorted((line for line in finite if line), key=lambda line: max(map(abs, line))) or [[]]
     if not others or max(map(abs, highest)) <= 3 * max(map(abs, others[-1])):

@@ -15,12 +15,12 @@ from losskit.ops.values import above_zero, log_probability_message, mark
 
 
 class KLDivLoss(ElementLoss):
-    r"""Measures how far the predicted distribution is from the target's, in nats lost by coding with the wrong one.
+    r"""Kullback-Leibler divergence of the target distribution from the predicted one, element-wise, in nats.
 
     .. math:: t\,(\log t - x), \quad x = \log p
 
-    for each element; a probability of 0 costs nothing. The divergence of a sample is the sum of its elements, so
-    `reduction="batchmean"` is the mean divergence; "mean" divides by the number of elements, as PyTorch's does. With
+    for each element; elements with a target of 0 are 0. The divergence of a sample is the sum of its elements, so
+    `reduction="batchmean"` is the mean divergence; "mean" divides by the number of elements, as in PyTorch. With
     weights, "batchmean" divides by the sum over samples of the largest weight in each.
 
     Source: Kullback and Leibler 1951, "On Information and Sufficiency", Annals of Mathematical Statistics 22.
@@ -33,9 +33,9 @@ class KLDivLoss(ElementLoss):
     function_name = "kl_div"
     short_name = "kl"
 
-    log_target: bool = option(default=False, doc="whether the target holds log-probabilities, as the input does")
+    log_target: bool = option(default=False, doc="whether the target contains log-probabilities, like the input")
     reduction: Literal["mean", "sum", "none", "batchmean"] = option(  # type: ignore[assignment]
-        default="mean", doc="the weighted mean over elements, its numerator, every value, or the sum divided by samples"
+        default="mean", doc="weighted mean, its numerator, every value, or the sum divided by the number of samples"
     )
 
     def size(self, share: Tensor) -> Tensor:

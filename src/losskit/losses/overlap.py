@@ -1,4 +1,4 @@
-"""Scores of overlap other than Dice and Jaccard, and Dice with other weights: formulas on the totals of each class."""
+"""Overlap losses other than Dice and Jaccard, and Dice with other weights: formulas on the totals of each class."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from losskit.ops.maths import distance, safe_power
 
 
 class FBetaLoss(RegionLoss):
-    r"""One minus the soft F-score, in which recall counts beta times as much as precision.
+    r"""F-beta loss: one minus the soft F-score, with recall weighted beta times as much as precision.
 
     .. math:: 1 - \frac{(1 + \beta^2)\,TP}{(1 + \beta^2)\,TP + \beta^2 FN + FP}
 
-    beta = 1 is Dice; it is Tversky with :math:`\alpha = 1 / (1 + \beta^2)` and :math:`1 - \alpha`.
+    beta = 1 is Dice; in general it is Tversky with :math:`\alpha = 1 / (1 + \beta^2)` and :math:`1 - \alpha`.
 
     Source: Hashemi et al. 2018, arXiv:1803.11078 (asymmetric similarity loss).
 
-    Elsewhere: pytorch_toolbelt's soft F1 pools the batch, and leaves no class out.
+    Elsewhere: pytorch_toolbelt's soft F1 pools the batch, and excludes no class.
     """
 
     authority = "its formula in mpmath"
@@ -40,7 +40,7 @@ class FBetaLoss(RegionLoss):
     short_name = "fbeta"
     also_called = ("f_beta", "soft_f1", "f1_loss", "asymmetric_similarity")
 
-    beta: Positive = option(default=1.0, doc="how much more recall counts than precision")
+    beta: Positive = option(default=1.0, doc="weight of recall relative to precision")
 
     def per_class(self, total: Totals) -> Tensor:
         alpha = 1 / (1 + self.beta**2)
@@ -48,17 +48,17 @@ class FBetaLoss(RegionLoss):
 
 
 class MCCLoss(RegionLoss):
-    r"""One minus the correlation of prediction and truth, in which right background counts too.
+    r"""Matthews correlation coefficient (MCC) loss: one minus the MCC, which takes true negatives into account.
 
     .. math:: 1 - \frac{TP \cdot TN - FP \cdot FN}{\sqrt{(TP + FP)(TP + FN)(TN + FP)(TN + FN)}}
 
-    Where a factor of the root is 0 there is no correlation: the loss is 1, without a gradient.
+    If a factor under the root is 0, there is no correlation: the loss is 1, without a gradient.
 
     Source: Abhishek and Hamarneh 2021, "Matthews Correlation Coefficient Loss For Deep Convolutional Networks", ISBI,
     arXiv:2010.13454.
 
-    Elsewhere: segmentation_models_pytorch pools the batch and adds an eps to each count; MONAI's loss is 0 where
-    nothing is wrong.
+    Elsewhere: segmentation_models_pytorch pools the batch and adds an eps to each count; MONAI's loss is 0 if there is
+    no error.
     """
 
     authority = "its formula in mpmath"
@@ -74,7 +74,7 @@ class MCCLoss(RegionLoss):
 
 
 class LogCoshDiceLoss(RegionLoss):
-    r"""The log-cosh of the Dice loss, which is flatter near a perfect overlap.
+    r"""Log-cosh Dice loss: the log-cosh of the Dice loss, which is flatter near a perfect overlap.
 
     .. math:: \log\cosh\left(1 - \frac{2\,TP + s}{P + T + s}\right)
 
@@ -97,26 +97,26 @@ class LogCoshDiceLoss(RegionLoss):
 
 
 class GeneralizedDiceOptions(Configured):
-    """The options that are generalized Dice's own."""
+    """The options of generalized Dice."""
 
     weighting: Literal["square", "simple", "uniform"] = option(
-        default="square", doc="what a class's weight is one over: the square of its size, its size, or 1"
+        default="square", doc="weight of a class: one over its squared size, one over its size, or 1"
     )
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
 
 
 class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
-    r"""One Dice over all classes, in which a class weighs the less the larger it is.
+    r"""Generalized Dice loss: one Dice over all classes, each weighted by its inverse (squared) size.
 
     .. math:: 1 - \frac{2 \sum_c w_c\,TP_c + s}{\sum_c w_c\,(P_c + T_c) + s}
 
-    with :math:`w_c` one over the size of the class in the target, squared, simple or 1. A class that the target lacks
-    weighs as much as the heaviest that it has; where it has none, all weigh 1.
+    with :math:`w_c` one over the size of the class in the target, squared, simple or 1. A class absent from the target
+    has the largest weight of the present classes; if none is present, all weights are 1.
 
     Source: Sudre et al. 2017, arXiv:1707.03237.
 
-    Elsewhere: optax's generalized Dice is the weighted mean of the classes' own Dice scores; in MONAI a
-    sample without any class costs nothing, whatever is predicted.
+    Elsewhere: optax's generalized Dice is the weighted mean of the classes' own Dice scores; in MONAI a sample without
+    any class has loss 0 for every prediction.
     """
 
     authority = "monai.losses.GeneralizedDiceLoss and its formula in mpmath"
@@ -124,7 +124,7 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
     also_called = ("generalized_dice", "generalised_dice", "gdice")
     shapes = f"{LABEL_SHAPES}; values (N,), or one number with pool='batch'."
     without = ("class_weight", "absent")
-    class_weight: ClassVar[None] = None  # type: ignore[misc] # the classes weigh by their sizes
+    class_weight: ClassVar[None] = None  # type: ignore[misc] # classes are weighted by their sizes
     absent: ClassVar[Literal["formula"]] = "formula"  # type: ignore[misc]
 
     def per_sample(self, total: Totals) -> Tensor:
@@ -144,11 +144,11 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
 
 
 class SensitivitySpecificityLoss(RegionLoss):
-    r"""The mean squared error where a class is, and the mean squared error where it is not, in fixed shares.
+    r"""Sensitivity-specificity loss: squared errors averaged inside and outside the class, in fixed shares.
 
     .. math:: r\,\frac{\sum t\,(t - p)^2}{\sum t} + (1 - r)\,\frac{\sum (1 - t)(t - p)^2}{\sum (1 - t)}
 
-    over the elements of one class of one sample. The mean over no elements is 0.
+    over the elements of one class of one sample. An empty mean is 0.
 
     Source: Brosch et al. 2015, "Deep Convolutional Encoder Networks for Multiple Sclerosis Lesion Segmentation",
     MICCAI.
@@ -160,9 +160,9 @@ class SensitivitySpecificityLoss(RegionLoss):
     short_name = "sensitivity_specificity"
     also_called = ("ss_loss", "sensitivity", "specificity")
     without = ("overlap",)
-    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # errors tell soft labels by themselves
+    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # squared errors handle soft labels
 
-    r: Fraction = option(default=0.05, doc="the share of misses; 1 - r is that of false alarms")
+    r: Fraction = option(default=0.05, doc="weight of errors inside the class; 1 - r of errors outside")
 
     def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
         return {
@@ -176,25 +176,25 @@ class SensitivitySpecificityLoss(RegionLoss):
 
 
 class NoiseRobustDiceLoss(RegionLoss):
-    r"""Dice between itself and the absolute error, so that single wrong labels pull less.
+    r"""Noise-robust Dice loss: between Dice and the absolute error, less sensitive to single wrong labels.
 
     .. math:: \frac{\sum |p - t|^{\gamma}}{\sum p^2 + \sum t^2}
 
-    over the elements of one class of one sample. gamma = 2 is Dice with squares, 1 is nearest to the absolute error.
+    over the elements of one class of one sample. gamma = 2 is Dice with squares, 1 is closest to the absolute error.
 
     Source: Wang et al. 2020, "A Noise-Robust Framework for Automatic Segmentation of COVID-19 Pneumonia Lesions From CT
     Images", IEEE TMI 39.
 
-    Elsewhere: PyMIC divides by the sums themselves, without squares.
+    Elsewhere: PyMIC divides by the plain sums, without squares.
     """
 
     authority = "its formula in mpmath"
     short_name = "noise_robust_dice"
     also_called = ("nr_dice", "nrdice")
     without = ("overlap",)
-    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # errors tell soft labels by themselves
+    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # errors handle soft labels
 
-    gamma: Annotated[float, Interval(ge=1, le=2)] = option(default=1.5, doc="the power of errors")
+    gamma: Annotated[float, Interval(ge=1, le=2)] = option(default=1.5, doc="exponent of errors")
 
     def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
         return {"apart": lambda e: safe_power(distance(e.p, e.q, e.target), self.gamma)}
@@ -204,18 +204,18 @@ class NoiseRobustDiceLoss(RegionLoss):
 
 
 class GeneralizedWassersteinDiceLoss(RegionLoss):
-    r"""Dice in which an error costs the distance between the true class and the predicted ones.
+    r"""Generalized Wasserstein Dice loss: Dice with errors weighted by the distance between classes.
 
     .. math:: 1 - \frac{2\,TP + s}{2\,TP + \sum_i \delta_i + s}, \qquad \delta_i = \sum_{y, c} t_{iy} M_{yc}\,p_{ic},
         \quad TP = \sum_i \sum_{y > 0} t_{iy}\,(1 - \delta_i)
 
-    with M the distances between classes, divided by the largest, and class 0 the background. All distances 1 treat all
-    errors alike. A sample whose target is background alone, of which the formula is 1 whatever is predicted, costs its
+    with M the distances between classes, divided by the largest, and class 0 the background. Equal distances treat all
+    errors alike. If a sample's target is background only, the formula is 1 for every prediction; the value is then the
     mean distance.
 
     Source: Fidon et al. 2017, arXiv:1707.00478.
 
-    Elsewhere: in MONAI `dist_matrix` is required too; a sample of background alone costs about 1 there.
+    Elsewhere: in MONAI `dist_matrix` is required too; a background-only sample has a value of about 1.
     """
 
     always: ClassVar[Always | None] = "softmax"
@@ -227,7 +227,7 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
         "weight and mask (N, *) or (N, 1, *), with size 1 where they repeat; values (N,), or one with pool='batch'."
     )
     without = ("class_weight", "absent", "classes", "include_background", "overlap", "mode")
-    class_weight: ClassVar[None] = None  # type: ignore[misc] # the distances weigh the classes
+    class_weight: ClassVar[None] = None  # type: ignore[misc] # the distances weight the classes
     absent: ClassVar[Literal["formula"]] = "formula"  # type: ignore[misc]
     classes: ClassVar[None] = None  # type: ignore[misc]
     include_background: ClassVar[bool] = True  # type: ignore[misc]
@@ -235,14 +235,14 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
     mode: ClassVar[None] = None  # type: ignore[misc]
 
     class_distances: ClassPairs = option(
-        doc="how bad it is to take one class (row) for another (column), (C, C) with zeros on the diagonal"
+        doc="distance of the predicted class (column) from the true class (row), (C, C) with a zero diagonal"
     )
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not torch.compiler.is_compiling() and not self._distances.is_meta and not bool(self._distances.any()):
-            raise ValueError(f"{self.name}: class_distances are all 0, so no error costs anything. Give one above 0.")
+            raise ValueError(f"{self.name}: class_distances are all 0, so the loss is always 0. Give one above 0.")
 
     @property
     def _distances(self) -> Tensor:
@@ -287,7 +287,7 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
         return {"wrong": self._wrong, "wrong_background": self._wrong_background}
 
     def _wrong(self, elements: Probabilities) -> Tensor:
-        """The distance of the prediction from the truth, the part of each predicted class."""
+        """The distance of the prediction from the true class, split by predicted class."""
         target, far = elements.target, self._relative(elements)
         wrong = target[:, :1] * far[0]
         for c in range(1, len(far)):  # no matrix product, which autocast would round
@@ -295,7 +295,7 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
         return wrong * elements.p
 
     def _wrong_background(self, elements: Probabilities) -> Tensor:
-        """The same where the truth is background."""
+        """The same, where the true class is background."""
         return elements.target[:, :1] * self._relative(elements)[0] * elements.p
 
     def _relative(self, elements: Probabilities) -> Tensor:

@@ -1,4 +1,4 @@
-"""The structures that Python hands to C: csrc/call.h, whose sizes losskit_abi() compares."""
+"""ctypes mirrors of the structures of csrc/call.h; losskit_abi() verifies the size of `Call`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Call(ctypes.Structure):
         ("terms", ctypes.c_int64),
         ("term", Term * constants.MOST_TERMS),
         ("neutral", ctypes.c_double * 2),
+        ("numbers", ctypes.c_int64),
+        ("number", ctypes.c_double * constants.MOST_NUMBERS),
         ("problem", ctypes.c_int64),
         ("bad_value", ctypes.c_double),
         ("keys", ctypes.c_void_p),

@@ -1,4 +1,4 @@
-"""The checks, a file a theme: importing them enters them into the battery, in the order in which they are asked."""
+"""The checks, one file per theme. Importing them registers them, in the order in which they run."""
 
 # isort: off
 from losskit.checker.checks import meaning as meaning
