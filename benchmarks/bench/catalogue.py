@@ -6,7 +6,7 @@ The right answer of a loss is its definition in float64, which the tests hold ag
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import losskit
+from bench.libraries import peer
 from losskit.ops import choice
-from peers import peer
 
 Call = Callable[[Tensor, Tensor], Tensor]
 Shape = tuple[int, ...]
@@ -51,10 +51,10 @@ _SIGNS = "loss(x[:, :-1], t[:, :-1], t[:, -1])"
 
 WORKS = {
     "asymmetric": Work("AsymmetricLoss()", "labels", _SCORES, ("timm.AsymmetricLossMultiLabel(reduction='mean')",)),
-    "asymmetric, softmax": Work(
+    "asymmetric-softmax": Work(
         "AsymmetricSoftmaxLoss()", "rows", _ROWS, ("timm.AsymmetricLossSingleLabel(gamma_pos=0.0)",)
     ),
-    "auc margin": Work(
+    "auc-margin": Work(
         "AUCMLoss()", "binary", ((64, 1), (4096, 1), (1048576, 1)), ("monai.AUCMLoss(version='v2')",),
         "loss(x.sigmoid(), t)", "loss(x, t)",
     ),
@@ -62,9 +62,9 @@ WORKS = {
         "BiTemperedLoss(t1=0.8, t2=1.4)", "rows", _ROWS, ("toolbelt.BiTemperedLogisticLoss(0.8, 1.4)",),
         "loss(x, F.one_hot(t, x.shape[1]).to(x.dtype))", "loss(x, t)",
     ),
-    "box ciou": Work("CIoULoss()", "boxes", _BOXES, ("partial(torchvision.complete_box_iou_loss, reduction='mean')",)),
-    "box diou": Work("DIoULoss()", "boxes", _BOXES, ("partial(torchvision.distance_box_iou_loss, reduction='mean')",)),
-    "box giou": Work(
+    "box-ciou": Work("CIoULoss()", "boxes", _BOXES, ("partial(torchvision.complete_box_iou_loss, reduction='mean')",)),
+    "box-diou": Work("DIoULoss()", "boxes", _BOXES, ("partial(torchvision.distance_box_iou_loss, reduction='mean')",)),
+    "box-giou": Work(
         "GIoULoss()", "boxes", _BOXES,
         (
             "partial(torchvision.generalized_box_iou_loss, reduction='mean')",
@@ -76,12 +76,12 @@ WORKS = {
         "CharbonnierLoss(eps=1.0)", "numbers", _NUMBERS, ("kornia.CharbonnierLoss('mean')",),
         "loss(x, t) + 1.0", "loss(x, t)",
     ),
-    "cl dice": Work(
+    "cl-dice": Work(
         "CLDiceLoss(absent='formula', smooth=1.0)", "binary", _SPACE,
         ("monai.SoftclDiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)",),
     ),
-    "cosine embedding": Work("CosineEmbeddingLoss()", "signed", _VECTORS, ("F.cosine_embedding_loss",), _SIGNS, _SIGNS),
-    "cross-entropy, smoothed": Work(
+    "cosine-embedding": Work("CosineEmbeddingLoss()", "signed", _VECTORS, ("F.cosine_embedding_loss",), _SIGNS, _SIGNS),
+    "cross-entropy-smoothed": Work(
         "CrossEntropyLoss(label_smoothing=0.1)", "rows", _ROWS,
         ("partial(F.cross_entropy, label_smoothing=0.1)", "timm.LabelSmoothingCrossEntropy(0.1)"),
     ),
@@ -89,19 +89,19 @@ WORKS = {
         f"DistributionBalancedLoss({_COUNTS})", "labels", _SCORES,
         ("timm.DistributionBalancedLoss(torch.arange(1, C + 1).float(), 2000)",),
     ),
-    "focal cosine": Work("FocalCosineLoss()", "rows", _ROWS, ("toolbelt.FocalCosineLoss()",)),
-    "focal tversky": Work(
+    "focal-cosine": Work("FocalCosineLoss()", "rows", _ROWS, ("toolbelt.FocalCosineLoss()",)),
+    "focal-tversky": Work(
         "FocalTverskyLoss(alpha=0.3, beta=0.7, gamma=0.75, pool='batch')", "binary", _MAPS,
         ("smp.TverskyLoss('binary', alpha=0.3, beta=0.7, gamma=0.75)",),
     ),
-    "gaussian nll": Work("GaussianNLLLoss()", "spread", _NUMBERS, ("F.gaussian_nll_loss",), _IN_PARTS, _IN_PARTS),
+    "gaussian-nll": Work("GaussianNLLLoss()", "spread", _NUMBERS, ("F.gaussian_nll_loss",), _IN_PARTS, _IN_PARTS),
     "geman-mcclure": Work("GemanMcClureLoss()", "numbers", _NUMBERS, ("kornia.GemanMcclureLoss(reduction='mean')",)),
-    "generalized dice": Work(
+    "generalized-dice": Work(
         "GeneralizedDiceLoss()", "classes", _CLASS_MAPS,
         (f"monai.GeneralizedDiceLoss(softmax=True, to_onehot_y=True, {_NO_SMOOTH})",),
         "loss(x, t.unsqueeze(1))", "loss(x, t)",
     ),
-    "generalized wasserstein dice": Work(
+    "generalized-wasserstein-dice": Work(
         f"GeneralizedWassersteinDiceLoss(class_distances={_APART}, smooth=1.0)", "classes", _CLASS_MAPS,
         (f"monai.GeneralizedWassersteinDiceLoss({_APART}, smooth_nr=1.0, smooth_dr=1.0)",),
         "loss(x, t.unsqueeze(1))", "loss(x, t)",
@@ -110,18 +110,18 @@ WORKS = {
         "HausdorffLoss(absent='formula')", "binary", _SPACE,
         ("monai.HausdorffDTLoss(include_background=True, sigmoid=True)",),
     ),
-    "hausdorff, log": Work(
+    "hausdorff-log": Work(
         "HausdorffLoss(absent='formula', log=True)", "binary", _SPACE,
         ("monai.LogHausdorffDTLoss(include_background=True, sigmoid=True)",),
     ),
-    "hinge embedding": Work("HingeEmbeddingLoss()", "signs", _NUMBERS, ("F.hinge_embedding_loss",)),
-    "jsd consistency": Work("JSDConsistencyLoss()", "views", _VIEWS, ("timm.JsdCrossEntropy(smoothing=0.0)",)),
-    "kl divergence": Work(
+    "hinge-embedding": Work("HingeEmbeddingLoss()", "signs", _NUMBERS, ("F.hinge_embedding_loss",)),
+    "jsd-consistency": Work("JSDConsistencyLoss()", "views", _VIEWS, ("timm.JsdCrossEntropy(smoothing=0.0)",)),
+    "kl-divergence": Work(
         "KLDivLoss(reduction='batchmean')", "distributions", _ROWS, ("partial(F.kl_div, reduction='batchmean')",),
         "loss(F.log_softmax(x, 1), t)", "loss(F.log_softmax(x, 1), t)",
     ),
     "log-cosh": Work("LogCoshLoss()", "numbers", _NUMBERS, ("toolbelt.LogCoshLoss()",)),
-    "margin ranking": Work(
+    "margin-ranking": Work(
         "MarginRankingLoss(margin=0.5)", "ranked", _NUMBERS, ("partial(F.margin_ranking_loss, margin=0.5)",),
         _IN_PARTS, _IN_PARTS,
     ),
@@ -129,20 +129,20 @@ WORKS = {
         "MCCLoss(pool='batch')", "binary", _MAPS, ("smp.MCCLoss(eps=0.0)", "monai.MCCLoss(batch=True)"),
         "loss(x.sigmoid(), t)", "loss(x, t)",
     ),
-    "multi-label margin": Work("MultiLabelMarginLoss()", "lists", _SCORES, ("F.multilabel_margin_loss",)),
-    "multi-label soft margin": Work(
+    "multi-label-margin": Work("MultiLabelMarginLoss()", "lists", _SCORES, ("F.multilabel_margin_loss",)),
+    "multi-label-soft-margin": Work(
         "MultiLabelSoftMarginLoss()", "labels", _SCORES, ("F.multilabel_soft_margin_loss",)
     ),
     "multi-margin": Work("MultiMarginLoss()", "rows", _ROWS, ("F.multi_margin_loss",)),
     "nll": Work(
         "NLLLoss()", "rows", _ROWS, ("F.nll_loss",), "loss(F.log_softmax(x, 1), t)", "loss(F.log_softmax(x, 1), t)"
     ),
-    "poisson nll": Work("PoissonNLLLoss()", "counts", _NUMBERS, ("F.poisson_nll_loss",)),
+    "poisson-nll": Work("PoissonNLLLoss()", "counts", _NUMBERS, ("F.poisson_nll_loss",)),
     "poly": Work("PolyLoss()", "rows", _ROWS, ("timm.PolyCrossEntropy(epsilon=1.0)",)),
-    "poly, binary": Work("PolyLoss(mode='multilabel')", "labels", _SCORES, ("timm.PolyBinaryCrossEntropy(1.0)",)),
-    "quality focal": Work("QualityFocalLoss()", "soft", _SCORES, ("toolbelt.QualityFocalLoss()",)),
-    "soft margin": Work("SoftMarginLoss()", "signs", _NUMBERS, ("F.soft_margin_loss",)),
-    "triplet margin": Work(
+    "poly-binary": Work("PolyLoss(mode='multilabel')", "labels", _SCORES, ("timm.PolyBinaryCrossEntropy(1.0)",)),
+    "quality-focal": Work("QualityFocalLoss()", "soft", _SCORES, ("toolbelt.QualityFocalLoss()",)),
+    "soft-margin": Work("SoftMarginLoss()", "signs", _NUMBERS, ("F.soft_margin_loss",)),
+    "triplet-margin": Work(
         "TripletMarginLoss()", "triplets", _VECTORS, ("F.triplet_margin_loss",), _IN_PARTS, _IN_PARTS
     ),
     "two-way": Work("TwoWayLoss()", "labels", _SCORES, ("timm.TwoWayLoss()",)),
@@ -172,9 +172,13 @@ def right(name: str, x: Tensor, t: Tensor) -> Tensor:
         return ours(name, tuple(x.shape))(x.double(), t.double() if t.is_floating_point() else t)
 
 
-def _made(source: str, shape: Shape) -> Any:
-    from functools import partial
+def library(source: str) -> str:
+    """The library of a constructor."""
+    name = source.removeprefix("partial(").partition(".")[0]
+    return "torch" if name == "F" else name
 
+
+def _made(source: str, shape: Shape) -> Any:
     scope: dict[str, Any] = {"torch": torch, "F": F, "losskit": losskit, "partial": partial, "C": shape[1]}
     scope |= {name: peer(name) for name in LIBRARIES if f"{name}." in source}
     return eval(source, scope)
