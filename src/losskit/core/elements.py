@@ -50,8 +50,9 @@ class _Elements(RegressionLoss):
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         finish = super().finish_plan(inputs, watched)
-        by_sample = isinstance(finish, TermsFinish) and self.of.reduction == "batchmean"
-        return replace(finish, divisor=inputs.output_shape[0]) if by_sample else finish
+        if self.of.reduction != "batchmean" or not isinstance(finish, TermsFinish):
+            return finish
+        return replace(finish, divisor=inputs.output_shape[0])
 
     def reduced(self, *tensors: Tensor, **arguments: Any) -> Tensor:
         value = super().reduced(*tensors, **arguments)

@@ -274,8 +274,8 @@ class Summable(Loss):
     ) -> Tensor:
         if unknown:
             refuse_named(self, self.tensors, list(unknown))
-        if self.shortcut is not None and weight is mask is normalizer is whole is None:
-            value = self.shortcut(input, target)
+        if self.shortcut is not None and weight is mask is normalizer is None and whole is None:
+            value: Tensor | None = self.shortcut(input, target)
             if value is not None:
                 return value
         if self.planned and whole is None:

@@ -53,7 +53,7 @@ def _are_plain(tensors: Sequence[Any]) -> bool:
         if tensor.is_neg() or _is_wrapped(tensor):
             return False
     first = tensors[0]
-    return first.dtype == torch.float32 and first.numel() > 0
+    return bool(first.dtype == torch.float32 and first.numel() > 0)
 
 
 def is_defined_here(loss: Any) -> bool:

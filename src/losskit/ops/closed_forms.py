@@ -91,8 +91,9 @@ def jsd_consistency(input: Tensor, label: Tensor, views: int, alpha: float, deri
     wrong = clean.scatter(1, label, 0.0)
     others = wrong.sum(1, keepdim=True)
     entropy = -torch.where(own_p > 0.5, torch.log1p(-others.clamp_max(0.5)), log_p)
-    mean = p.unflatten(0, (views, -1)).mean(0)
-    apart.unflatten(0, (views, -1)).sub_(mean.log_())
+    by_view = (views, label.shape[0], *input.shape[1:])
+    mean = p.view(by_view).mean(0)
+    apart.view(by_view).sub_(mean.log_())
     apart.mul_(p)
     divergence = apart.sum(1, keepdim=True)
     value = entropy.sum(dtype=torch.float64) + alpha / views * divergence.sum(dtype=torch.float64)
@@ -110,7 +111,9 @@ def two_way(input: Tensor, yes: Tensor, high_temperature: float, low_temperature
     each = torch.where(yes, (low - input).div_(high_temperature), (input - high).div_(low_temperature)).exp_()
     positive = each * yes
     negative = each.sub_(positive)
-    value, of_yes, of_no = torch.zeros((), dtype=torch.float64), 0.0, 0.0
+    value = torch.zeros((), dtype=torch.float64)
+    of_yes: Tensor | float = 0.0
+    of_no: Tensor | float = 0.0
     for dim in (1, 0):
         yes_sum, no_sum = (sums.sum(dim, keepdim=True) for sums in (positive, negative))
         both, known = (yes_sum > 0) & (no_sum > 0), yes_sum > 0
