@@ -89,6 +89,6 @@ def by_difference(loss: Any, input1: Any, input2: Any, target: Any) -> Tensor | 
 
 def _can_ignore(loss: Any) -> bool:
     """Whether a valid label may be one to leave out."""
-    ignored = getattr(loss, "ignore_index", None)
+    ignored = loss.ignore_index if "ignore_index" in loss.options else None
     labels = ignored if isinstance(ignored, Sequence) else [ignored]
     return any(isinstance(label, int) and 0 <= label <= 1 for label in labels)

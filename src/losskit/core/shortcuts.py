@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.core.passes import REPLACED
+from losskit.ops import choice
 from losskit.ops.layouts import serves_plain_code
 from losskit.ops.values import pending, raise_pending
 
@@ -31,7 +32,9 @@ def closed(loss: Any, *tensors: Any) -> Tensor | None:
         raise_pending()
     if not _are_plain(tensors) or not is_defined_here(loss) or loss.reduction != "mean":
         return None
-    learned = loss.learned_tensors() if hasattr(loss, "learned_tensors") else ()
+    if choice.begins_recorded() and loss.planned and not hasattr(type(loss), "is_kernel"):
+        return None  # `explain` reports the passes of the definition
+    learned = loss.learned_tensors() if hasattr(type(loss), "learned_tensors") else ()
     every = (*tensors, *learned)
     derive = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in every)
     with torch.no_grad():
@@ -60,7 +63,9 @@ def is_defined_here(loss: Any) -> bool:
     """Whether nothing of the loss is a user's own, nor weighs classes."""
     if not type(loss).__module__.startswith("losskit."):
         return False
-    return getattr(loss, "class_weight", None) is None and vars(loss).keys().isdisjoint(_DEFINING)
+    own = vars(loss)
+    weighs = own.get("class_weight") is not None or "class_weight" in own["_buffers"]
+    return not weighs and own.keys().isdisjoint(_DEFINING)
 
 
 class _Call:

@@ -258,6 +258,7 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
             )
 
     shortcut = closed
+    is_kernel: ClassVar[bool] = True  # the closed form records its pass
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         count = len(self._distances)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from losskit.ops.closed_forms import Found, finite
 
+_TINY = 1e-30  # of a length: a difference of 0 times its inverse is 0
+
 
 def are_alike(*tensors: Tensor) -> bool:
     """Whether all have the shape and dtype of the first."""
@@ -21,7 +23,8 @@ def cosine_embedding(a: Tensor, b: Tensor, target: Tensor, margin: float, eps: f
     like = (target == 1).unsqueeze(1)
     if not bool((like.squeeze(1) | (target == -1)).all()):
         return None
-    square_a, square_b = ((x * x).sum(1, keepdim=True).add_(eps) for x in (a, b))
+    lengths = (torch.linalg.vector_norm(x, 2.0, dim=1, keepdim=True) for x in (a, b))
+    square_a, square_b = (length.square_().add_(eps) for length in lengths)
     scale = 1 / (square_a.sqrt() * square_b.sqrt())
     cosine = (a * b).sum(1, keepdim=True) * scale
     beyond = cosine - margin
@@ -49,7 +52,7 @@ def triplet_margin(
         return finite(value, None)
     slope = (violation >= 0).to(anchor.dtype).div_(violation.numel())
     for apart, size in ((near, near_by), (far, far_by)):
-        apart.mul_(torch.where(size == 0, 0.0, slope / torch.where(size == 0, 1.0, size)))
+        apart.mul_(slope / size.clamp_min(_TINY))
     of_anchor = near - far if anchor.requires_grad else None
     return finite(
         value,

@@ -9,6 +9,8 @@ from torch import Tensor
 from losskit.ops.closed_forms import Found, finite
 from losskit.ops.values import above_zero
 
+_MOST_STEPS = 30
+
 
 def asymmetric_softmax(
     input: Tensor, label: Tensor, gamma_negative: float, gamma_positive: float, smoothing: float, derive: bool
@@ -94,3 +96,35 @@ def multi_label_margin(input: Tensor, target: Tensor, derive: bool) -> Found | N
         return finite(value, None)
     one = torch.ones_like(value)
     return finite(value, operators.multilabel_margin_loss_backward(one, input, target, 1, listed))
+
+
+def bi_tempered(input: Tensor, label: Tensor, t1: float, t2: float, derive: bool) -> Found | None:
+    """`BiTemperedLoss` of class indices (N, 1, *), for t1 below 1 and t2 above."""
+    heavy, power = t2 - 1, 2 - t1
+    scores = input - input.amax(1, keepdim=True)
+    shift = torch.zeros_like(scores[:, :1])
+    for _ in range(_MOST_STEPS):  # of Newton, which approach from below
+        base = 1 - heavy * (scores - shift)
+        p = base.pow(-1 / heavy)
+        step = (p.sum(1, keepdim=True) - 1).div_(p.div_(base).sum(1, keepdim=True))
+        shift += step
+        if not step.amax().item() > 1e-4:  # whose square is less than float32 tells apart
+            break
+    scores, shift = scores.double(), shift.double()
+    for _ in range(2):  # in float64, since powers of a sure answer cancel
+        base = 1 - heavy * (scores - shift)
+        p = base.pow(-1 / heavy)
+        excess = p.sum(1, keepdim=True) - 1
+        slope = p / base
+        total = slope.sum(1, keepdim=True)
+        shift = shift + excess / total
+    # p and its slope belong to the shift before the last step, which was too small to matter
+    own_p = p.gather(1, label)
+    powered = p.pow(1 - t1)
+    logarithm = (own_p.pow(1 - t1) - 1) / (1 - t1)
+    value = ((powered * p).sum(1, keepdim=True) / power - 1 / power - logarithm).mean()
+    if not derive:
+        return finite(value, None)
+    of_p = powered.scatter_add_(1, label, -own_p.pow(-t1))
+    mean = (of_p * slope).sum(1, keepdim=True) / total
+    return finite(value, (of_p - mean).mul_(slope).div_(label.numel()).float())
