@@ -93,7 +93,7 @@ def compare(
     memory = {"train": train, "validation": validation, "test": test, "metric": metric}
     files = {"images": images, "masks": masks, "csv": csv, "target": target, "groups": groups, "size": size}
     chosen = find_task(task, memory, {**files, "foreground": foreground, "empty": empty, "classes": classes})
-    names, objects = read_losses(chosen.losses if losses is None else losses, chosen.spelled)
+    names, objects = read_losses(chosen.losses if losses is None else losses, chosen.spelled, chosen.class_counts)
     yardstick = chosen.baseline if baseline is None else None if baseline == "none" else baseline
     progress = progress or Progress()
     for line in (chosen.about, *chosen.notes):

@@ -13,6 +13,9 @@ from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
+from losskit.core.shortcuts import closed
+from losskit.ops.closed_boxes import overlap
+from losskit.ops.closed_forms import Found
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import mark
 
@@ -89,12 +92,22 @@ class BoxLoss(MeanLoss):
     abstract = True
     shapes = "input and target (N, 4), boxes as `format` says; weight and mask (N,), one value per box."
     dimensions: ClassVar[tuple[int, ...]] = (2,)  # spatial dimensions
+    overlap_kind: ClassVar[Literal["giou", "diou", "ciou"] | None] = None  # the closed form of corners
 
     format: Format = option(default="xyxy", doc="two corners, first corner and sizes, or centre and sizes")
 
     def per_box(self, pair: Pair) -> Tensor:
         """The loss of each pair of boxes, (N,)."""
         raise NotImplementedError
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> Found | None:
+        kind = self.overlap_kind
+        if kind is None or self.format != "xyxy" or input.dim() != 2 or input.shape[1] != 4:
+            return None
+        same = input.shape == target.shape and input.dtype == target.dtype
+        return overlap(input, target, kind, derive) if same else None
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

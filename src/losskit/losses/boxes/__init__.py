@@ -85,6 +85,8 @@ class GIoULoss(BoxLoss):
     shapes = BoxIoULoss.shapes
     dimensions = (2, 3)
 
+    overlap_kind = "giou"
+
     def per_box(self, pair: Pair) -> Tensor:
         shared, union = pair.overlap()
         hull = product(pair.hull())
@@ -119,6 +121,8 @@ class DIoULoss(BoxLoss):
     shapes = BoxIoULoss.shapes
     dimensions = (2, 3)
 
+    overlap_kind = "diou"
+
     def per_box(self, pair: Pair) -> Tensor:
         return 1 - pair.iou() + pair.distance()
 
@@ -148,6 +152,8 @@ class CIoULoss(BoxLoss):
     function_name = "ciou_loss"
     short_name = "ciou"
     also_called = ("complete_box_iou",)
+
+    overlap_kind = "ciou"
 
     def per_box(self, pair: Pair) -> Tensor:
         iou = pair.iou()
