@@ -143,7 +143,23 @@ def compare(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Trainings at a time. Default: one for each CPU core.", rich_help_panel=TRAINING)
+        int | None,
+        typer.Option(help="Trainings at a time. Default: one for each CPU core, or worker.", rich_help_panel=TRAINING),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on the workers of a cluster: dask or ray. --out is then a folder that they all see.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the cluster is, such as tcp://scheduler:8786 for dask, or auto for ray. Default: one is "
+            "started on this machine.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     patience: Annotated[
         float,
@@ -179,6 +195,8 @@ def compare(
         "epochs": epochs,
         "batch_size": batch_size,
         "jobs": jobs,
+        "backend": backend,
+        "address": address,
         "patience": patience,
         "limit": limit,
         "margin": margin,

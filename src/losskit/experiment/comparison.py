@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from losskit.experiment.clusters import check_backend
 from losskit.experiment.locking import locked
 from losskit.experiment.progress import Progress
 from losskit.experiment.results import Comparison, Findings
@@ -57,6 +58,8 @@ def compare(
     size: int | None = None,
     margin: float | None = None,
     jobs: int | None = None,
+    backend: str | None = None,
+    address: str | None = None,
     patience: float = 60.0,
     limit: float | None = None,
     out: str | Path = "losskit-compare",
@@ -76,10 +79,11 @@ def compare(
     until it is known which loss is better than the `baseline` (BCE, cross-entropy or the squared error, which joins the
     losses; "none" leaves it out), or that none gains more than the `margin` over it, or `budget` minutes are over;
     `blocks` instead are that many whatever they show. `size` is the longest side of an image in pixels; larger ones are
-    scaled down. Every run is a process of its own, `jobs` at a time on this machine, or wherever
-    `joblib.parallel_config` says, and is on disk under `out` when it is finished: started again, only what is missing
-    is run. A run is given up when no training step is done in `patience` seconds, or all of it in `limit`. Bad input,
-    and a folder that cannot be written to, raise `losskit.experiment.InputError`.
+    scaled down. Every run is a process of its own, `jobs` at a time on this machine, on the workers of a cluster
+    (`backend` "dask" or "ray", and its `address`), or wherever `joblib.parallel_config` says, and is on disk under
+    `out` when it is finished: started again, only what is missing is run. A run is given up when no training step is
+    done in `patience` seconds, or all of it in `limit`. Bad input, and a folder that cannot be written to, raise
+    `losskit.experiment.InputError`.
     """
     require_extras()
     # The sweep needs joblib, which is an extra.
@@ -90,6 +94,7 @@ def compare(
     numbers = {"blocks": blocks, "budget": budget, "epochs": epochs, "batch_size": batch_size, "jobs": jobs}
     check_numbers({**numbers, "size": size, "margin": margin, "patience": patience, "limit": limit})
     check_model(make_model)
+    check_backend(backend, address)
     memory = {"train": train, "validation": validation, "test": test, "metric": metric}
     files = {"images": images, "masks": masks, "csv": csv, "target": target, "groups": groups, "size": size}
     chosen = find_task(task, memory, {**files, "foreground": foreground, "empty": empty, "classes": classes})
@@ -117,6 +122,8 @@ def compare(
                 patience=patience,
                 limit=limit or (LIMIT if budget is None else max(60.0, 60 * budget)),
                 margin=margin,
+                backend=backend,
+                address=address,
             ),
             folder=folder,
             shipment=ship(objects, None if isinstance(make_model, str) else make_model, own_metric, folder),

@@ -15,6 +15,7 @@ from typing import Any
 from joblib import Parallel, cpu_count, delayed
 from joblib.parallel import ThreadingBackend, get_active_backend
 
+from losskit.experiment.clusters import Cluster, connect, on_cluster
 from losskit.experiment.levels import LOOKS, Level, level
 from losskit.experiment.progress import Progress
 from losskit.experiment.results import Done, Record, Tuning
@@ -43,6 +44,8 @@ class Request:
     patience: float
     limit: float
     margin: float | None = None  # of the ranking score; None: the metric's own
+    backend: str | None = None  # the kind of cluster that carries out the units; None: joblib, here
+    address: str | None = None  # of the cluster
 
     @property
     def most_blocks(self) -> int:
@@ -145,14 +148,20 @@ class Sweep:
         return (time.monotonic() - self.started) / 60
 
     @cached_property
+    def cluster(self) -> Cluster | None:
+        return None if self.request.backend is None else connect(self.request.backend, self.request.address)
+
+    @cached_property
     def workers(self) -> int:
-        """Units at a time: what joblib is configured for, or one for each core."""
+        """Units at a time: what the cluster has or joblib is configured for, or one for each core; -1 for all."""
         if self.request.jobs is not None:
             return self.request.jobs
+        if self.cluster is not None:
+            return self.cluster.workers
         backend, configured = get_active_backend(prefer="threads")
         if isinstance(backend, ThreadingBackend) and configured in (None, 1):
             return int(cpu_count())
-        return int(configured if configured is not None else backend.default_n_jobs)
+        return -1 if configured is None else int(configured)
 
     def affords(self, units: int) -> bool:
         """Whether so many more, beside those going on, end within the budget if they take as long as the others."""
@@ -176,7 +185,7 @@ class Sweep:
         missing: dict[int, int] = {}  # units that a block waits for
         with POOL.used(folder):
             try:
-                for done in in_parallel(map(delayed(unless_stopped), self.units(missing)), self.workers):
+                for done in self.carried_out(self.units(missing)):
                     self.flying -= 1
                     if done is None:
                         continue
@@ -193,6 +202,11 @@ class Sweep:
         order = {loss: n for n, loss in enumerate(self.losses)}
         for records in (self.measured, self.pictures, self.failures, self.tuned):
             records.sort(key=lambda r: (order[r["loss"]], r["block"], r["role"], r["rate"]))
+
+    def carried_out(self, units: Iterator[Unit]) -> Iterator[Done | None]:
+        if self.cluster is not None:
+            return on_cluster(self.cluster, unless_stopped, units, self.workers)
+        return in_parallel(map(delayed(unless_stopped), units), self.workers)
 
     def units(self, missing: dict[int, int]) -> Iterator[Unit]:
         """What fails in here, in a thread of joblib's, is kept for who waits for the units."""
