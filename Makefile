@@ -6,7 +6,7 @@ KERNELS := setup.py src/losskit/ops/constants.py $(wildcard csrc/*)
 # Says so where no C compiler was found and the plain PyTorch operators serve.
 REPORT := @$(BIN)/python -c "from losskit.ops import native; native.AVAILABLE or print(native.MISSING)"
 
-.PHONY: compare test test-all lint docs fuzz bench instructions browser clean
+.PHONY: compare test test-all lint docs fuzz bench instructions browser integrations clean
 
 # The main job: compare losses on real data, with a report to open.
 compare: .venv/compare.done
@@ -45,6 +45,15 @@ fuzz: .venv/dev.done
 browser: .venv/dev.done
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
+# The examples and notebooks with the libraries they are about; ARGS="with_onnx segmentation" runs those alone.
+integrations: .venv-integrations/done
+	.venv-integrations/bin/python examples/run_integrations.py $(ARGS)
+
+.venv-integrations/done: pyproject.toml constraints.txt $(KERNELS)
+	$(PYTHON) -m venv .venv-integrations
+	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[integrations]'
+	touch $@
+
 # The peers come after the rest: their own pins must not choose our versions.
 .venv/dev.done: pyproject.toml constraints.txt $(KERNELS) | .venv/bin/python
 	$(INSTALL) --editable '.[dev]'
@@ -61,4 +70,4 @@ browser: .venv/dev.done
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build docs/_build docs/losses src/losskit/_native*
+	rm -rf .venv .venv-integrations build docs/_build docs/losses src/losskit/_native*

@@ -1,6 +1,6 @@
 """accelerate: gradient accumulation on two processes, with the gradient of the whole batch.
 
-    python examples/integrations/with_accelerate.py      (or accelerate launch)
+python examples/integrations/with_accelerate.py      (or accelerate launch)
 """
 
 import torch

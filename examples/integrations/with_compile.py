@@ -1,6 +1,6 @@
 """torch.compile of a whole training step, with batches of changing size: how often it compiles again.
 
-    python examples/integrations/with_compile.py
+python examples/integrations/with_compile.py
 """
 
 import copy

@@ -1,6 +1,6 @@
 """FSDP2: `fully_shard` on two processes with uneven shares of the batch, and the gradient of the whole.
 
-    python examples/integrations/with_fsdp2.py
+python examples/integrations/with_fsdp2.py
 """
 
 import socket

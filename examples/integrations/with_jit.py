@@ -1,6 +1,6 @@
 """torch.jit: `script` and `trace` are refused with an error that says what to use instead.
 
-    python examples/integrations/with_jit.py
+python examples/integrations/with_jit.py
 """
 
 import warnings

@@ -1,6 +1,6 @@
 """Lightning: parts in the log, DDP on two processes, and accumulation, each with the step of the whole batch.
 
-    python examples/integrations/with_lightning.py
+python examples/integrations/with_lightning.py
 """
 
 import logging

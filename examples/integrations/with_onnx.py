@@ -1,6 +1,6 @@
 """ONNX: a model with its loss as one file, which another runtime evaluates. The losses' operators become plain ones.
 
-    python examples/integrations/with_onnx.py
+python examples/integrations/with_onnx.py
 """
 
 import tempfile
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from onnxscript import opset18 as op
 from torch import nn
 
 import losskit
@@ -36,13 +37,26 @@ def batch(samples, seed):
     return torch.randn(samples, 3, 16, 16, generator=make), target
 
 
+def stable_sort(x, stable=True, dim=-1, descending=False):  # noqa: ARG001
+    """What Lovász sorts its errors with: PyTorch has no translation, though TopK puts equal numbers in their order."""
+    return op.TopK(x, op.Gather(op.Shape(x), op.Constant(value_ints=[dim])), axis=dim, largest=int(descending))
+
+
 def export(module, path):
     """For every number of samples."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         samples = torch.export.Dim("samples", min=1, max=1024)
         shapes = {"x": {0: samples}, "target": {0: samples}}
-        torch.onnx.export(module, batch(2, 0), path, dynamo=True, dynamic_shapes=shapes, verbose=False)
+        torch.onnx.export(
+            module,
+            batch(2, 0),
+            path,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            custom_translation_table={torch.ops.aten.sort.stable: stable_sort},
+            verbose=False,
+        )
 
 
 if __name__ == "__main__":

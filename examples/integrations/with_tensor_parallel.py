@@ -1,6 +1,6 @@
 """Tensor parallelism: logits whose classes are split over two processes go into the loss as they are, a DTensor.
 
-    python examples/integrations/with_tensor_parallel.py
+python examples/integrations/with_tensor_parallel.py
 """
 
 import socket

@@ -1,6 +1,6 @@
 """Hugging Face Trainer: `compute_loss_func` with `num_items_in_batch`, so that accumulation is the large batch.
 
-    python examples/integrations/with_transformers.py
+python examples/integrations/with_transformers.py
 """
 
 import tempfile

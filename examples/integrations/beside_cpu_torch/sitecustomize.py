@@ -16,7 +16,7 @@ class BeforeTorchvision:
     def __init__(self):
         self.peers = None  # kept, since operators live as long as the module that declared them
 
-    def find_spec(self, name, path=None, target=None):  # noqa: ARG002
+    def find_spec(self, name, path=None, target=None):
         if name == "torchvision" and self.peers is None:
             spec = importlib.util.spec_from_file_location("peers", PEERS)
             self.peers = importlib.util.module_from_spec(spec)
