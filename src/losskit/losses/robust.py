@@ -77,7 +77,7 @@ class RobustLoss(RegressionLoss):
     ) -> tuple[Tensor, Tensor]:
         numbers = self.number_tensors()
         loss = with_attributes(self, numbers) if numbers else self
-        return super(RobustLoss, loss).weighed(*tensors, weight=weight, mask=mask)
+        return RegressionLoss.weighed(loss, *tensors, weight=weight, mask=mask)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         z = (input - target) / self.scale

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp import register_decomposition
 
 from losskit.ops import native
 from losskit.ops.inputs import summing_dtype
@@ -51,3 +52,6 @@ def reference(mask: Tensor, spacing: Sequence[float]) -> Tensor:
         least = torch.cat([(row + apart).amin(-1) for row in rows]) if squares.numel() else lines
         squares = least.reshape(lines.shape).movedim(-1, dim)
     return torch.where(squares.isinf(), 0.0, squares.sqrt()).contiguous()
+
+
+register_decomposition(torch.ops.losskit.distances.default)(reference)
