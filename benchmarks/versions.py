@@ -57,12 +57,14 @@ class Failed(Exception):
 def run(command: Sequence[str | Path], folder: Path, **variables: str) -> str:
     """What a command prints on stdout."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "LOSSKIT_BACKEND", "CC")}
-    done = subprocess.run(
-        [str(each) for each in command], cwd=folder, env=kept | variables, capture_output=True, text=True, check=False
-    )
+    words = [str(each) for each in command]
+    try:
+        done = subprocess.run(words, cwd=folder, env=kept | variables, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise Failed(f"{words[0]}: {error}") from None
     if done.returncode:
         said = (done.stdout + done.stderr).strip().splitlines()[-3:]
-        raise Failed(f"{' '.join(map(str, command))}: {' '.join(said)}"[:600])
+        raise Failed(f"{' '.join(words)}: {' '.join(said)}"[:600])
     return done.stdout
 
 
