@@ -35,7 +35,7 @@ OLDEST = "2.6.0"
 NEWEST = "newest"
 COMPILERS = {"gcc": "gcc", "clang": "clang", "none": "/nonexistent/compiler"}
 SOURCES = ("folder", "wheel", "sdist")
-NEEDED = ("pytest>=8", "hypothesis>=6.100", "mpmath", "scipy", "build")
+NEEDED = ("pytest>=8.2", "hypothesis>=6.100", "mpmath", "scipy", "build")
 # The tests that need no other library of losses.
 TESTS = (
     "test_operators.py", "test_operators_edges.py", "test_operators_gradients.py", "test_ranked_operator.py",
@@ -114,22 +114,21 @@ def check(python: Path, folder: Path, compiler: str) -> tuple[str, str]:
     return version, torch
 
 
-def tested(python: Path, copy: Path, tests: Sequence[str], select: str) -> dict[str, Any]:
+def tested(python: Path, copy: Path, tests: Sequence[str], every: int) -> dict[str, Any]:
     """The counts of passed and failed tests, and the first failures."""
-    found = copy / "results.xml"
-    command = [
-        python, "-m", "pytest", "--tb=line", "-p", "no:cacheprovider", f"--junitxml={found}", "-m",
-        "not browser and not slow", *(["-k", select] if select else []), *(f"tests/{name}" for name in tests),
-    ]  # fmt: skip
+    found, chosen = copy / "results.xml", copy / "chosen.txt"
+    pytest = [python, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not browser and not slow"]
+    listed = run([*pytest, "--collect-only", *(f"tests/{name}" for name in tests)], copy).splitlines()
+    chosen.write_text("\n".join([line for line in listed if "::" in line][::every]))
     try:
-        run(command, copy)
+        run([*pytest, "--tb=line", f"--junitxml={found}", f"@{chosen}"], copy)
     except Failed:
         if not found.exists():
             raise
     cases = list(ET.parse(found).getroot().iter("testcase"))
     bad = [(case, wrong) for case in cases for wrong in case if wrong.tag in ("failure", "error")]
     skipped = sum(case.find("skipped") is not None for case in cases)
-    first = [f"{case.get('name')}: {(wrong.get('message') or '').splitlines()[0][:160]}" for case, wrong in bad[:5]]
+    first = [f"{case.get('name')}: {(wrong.get('message') or '?').splitlines()[0][:160]}" for case, wrong in bad[:5]]
     return {"passed": len(cases) - len(bad) - skipped, "failed": len(bad), "skipped": skipped, "first": first}
 
 
@@ -139,7 +138,7 @@ def row(
     """One line of the table."""
     start = time.monotonic()
     line: dict[str, Any] = {"python": python, "torch": torch, "compiler": compiler, "source": source}
-    line |= {"date": f"{dt.date.today()}", "tests": list(chosen.tests), "select": chosen.select}
+    line |= {"date": f"{dt.date.today()}", "tests": list(chosen.tests), "every": chosen.every}
     line |= {"passed": 0, "failed": 0, "skipped": 0, "first": []}
     try:
         inside = environment(folder, python, torch)
@@ -147,7 +146,7 @@ def row(
             copy = checkout(Path(place))
             install(inside, copy, source, compiler)
             line["python"], line["torch"] = check(inside, Path(place), compiler)
-            line |= tested(inside, copy, chosen.tests, chosen.select)
+            line |= tested(inside, copy, chosen.tests, chosen.every)
     except Failed as failure:
         line |= {"failed": 1, "first": [str(failure)]}
     return line | {"seconds": round(time.monotonic() - start)}
@@ -194,7 +193,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--compiler", nargs="+", choices=COMPILERS, default=["gcc"], help="default: gcc")
     parser.add_argument("--source", nargs="+", choices=SOURCES, default=["folder"], help="default: folder")
     parser.add_argument("--tests", nargs="+", default=list(TESTS), metavar="FILE", help="files of tests/")
-    parser.add_argument("--select", default="", metavar="EXPRESSION", help="pytest's -k")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth test; default: 1")
     parser.add_argument("--folder", type=Path, help="where the environments are made; default: a temporary folder")
     parser.add_argument("--keep", action="store_true", help="keep the environments, and use those in --folder again")
     parser.add_argument("--table", action="store_true", help="print the stored results and stop")
