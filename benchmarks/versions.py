@@ -36,12 +36,11 @@ NEWEST = "newest"
 COMPILERS = {"gcc": "gcc", "clang": "clang", "none": "/nonexistent/compiler"}
 SOURCES = ("folder", "wheel", "sdist")
 NEEDED = ("pytest>=8.2", "hypothesis>=6.100", "mpmath", "scipy", "build")
-# The tests that need no other library of losses.
+# Those that need no other library of losses.
 TESTS = (
     "test_operators.py", "test_operators_edges.py", "test_operators_gradients.py", "test_ranked_operator.py",
     "test_distances.py", "test_plans.py", "test_citizenship.py", "test_calling.py", "test_inputs.py", "test_weights.py",
-    "test_golden.py", "test_own_formulas.py", "test_learned_options.py", "test_compose.py", "test_algebra.py",
-    "test_kit.py",
+    "test_golden.py", "test_own_formulas.py", "test_learned_options.py", "test_algebra.py", "test_kit.py",
 )  # fmt: skip
 ENTRY = """
 import json, platform, torch, losskit
