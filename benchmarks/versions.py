@@ -163,11 +163,12 @@ def load() -> list[dict[str, Any]]:
 
 def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
     """The rows as Markdown."""
-    yield "| Python | torch | compiler | installed from | passed | failed | seconds | date |\n"
-    yield "|---|---|---|---|---|---|---|---|\n"
+    yield "| Python | torch | compiler | installed from | tests | passed | failed | seconds | date |\n"
+    yield "|---|---|---|---|---|---|---|---|---|\n"
     for line in lines:
-        values = (line[k] for k in ("python", "torch", "compiler", "source", "passed", "failed", "seconds", "date"))
-        yield f"| {' | '.join(map(str, values))} |\n"
+        tests = {"tests": "all" if line["every"] == 1 else f"1 in {line['every']}"}
+        columns = ("python", "torch", "compiler", "source", "tests", "passed", "failed", "seconds", "date")
+        yield f"| {' | '.join(str((line | tests)[column]) for column in columns)} |\n"
 
 
 def page(text: str, lines: Sequence[dict[str, Any]]) -> str:
