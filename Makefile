@@ -3,22 +3,22 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 KERNELS := setup.py src/losskit/ops/constants.py $(wildcard csrc/*)
-# Says so where no C compiler was found and the plain PyTorch operators serve.
+# Prints a note if the C kernels could not be built.
 REPORT := @$(BIN)/python -c "from losskit.ops import native; native.AVAILABLE or print(native.MISSING)"
 
-.PHONY: compare test test-all lint docs fuzz bench instructions browser integrations clean
+.PHONY: compare test test-all lint docs fuzz bench instructions versions browser integrations clean
 
-# The main job: compare losses on real data, with a report to open.
+# Compare losses on real data and write a report.
 compare: .venv/compare.done
 	$(BIN)/losskit compare $(ARGS)
 
-# Everything that Python and a C compiler can check.
+# Tests, lint and types; needs only Python and a C compiler.
 test: .venv/dev.done
 	$(BIN)/python -m pytest -m "not browser and not slow" -n 2 $(ARGS)
 	$(MAKE) lint
-	@echo "The browser did not run here: make browser opens the report in headless Chromium."
+	@echo "Browser tests were not run: make browser opens the report in headless Chromium."
 
-# The same and what takes too long for every change: more examples of each property, long sweeps, 12 GiB of memory.
+# The same plus slow tests: more examples of each property, long sweeps, tests that need 12 GiB of memory.
 test-all: .venv/dev.done
 	LOSSKIT_EFFORT=20 $(BIN)/python -m pytest -m "not browser" -n 2 $(ARGS)
 
@@ -30,22 +30,26 @@ lint: .venv/dev.done
 docs: .venv/dev.done
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-# Time and memory against the other libraries; ARGS="--help" says how to choose.
+# Time and memory compared with other libraries; ARGS="--help" lists the options.
 bench: .venv/dev.done
 	PYTHONPATH=benchmarks $(BIN)/python -m bench $(ARGS)
 
-# How many instructions a call of small tensors takes, which no other load on the machine changes; needs valgrind.
+# Instruction counts of calls with small tensors, which are independent of other load on the machine; needs valgrind.
 instructions: .venv/dev.done
 	$(BIN)/python benchmarks/instructions.py $(ARGS)
 
-# Random formulas as C evaluates them, against PyTorch.
+# Installation and tests with other versions of Python and PyTorch and other compilers; ARGS="--help" lists the options.
+versions:
+	$(PYTHON) benchmarks/versions.py $(ARGS)
+
+# Random formulas, evaluated in C and compared with PyTorch.
 fuzz: .venv/dev.done
 	PYTHONPATH=tests $(BIN)/python tests/fuzz_formulas.py $(ARGS)
 
 browser: .venv/dev.done
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
-# The examples and notebooks with the libraries they are about; ARGS="with_onnx segmentation" runs those alone.
+# Run the examples and notebooks with the real libraries; ARGS="with_onnx segmentation" selects some.
 integrations: .venv-integrations/done
 	.venv-integrations/bin/python examples/run_integrations.py $(ARGS)
 
@@ -54,7 +58,7 @@ integrations: .venv-integrations/done
 	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[integrations]'
 	touch $@
 
-# The peers come after the rest: their own pins must not choose our versions.
+# The peers are installed last, so that their pins do not determine our versions.
 .venv/dev.done: pyproject.toml constraints.txt $(KERNELS) | .venv/bin/python
 	$(INSTALL) --editable '.[dev]'
 	$(INSTALL) --editable '.[peers]'

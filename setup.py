@@ -1,4 +1,4 @@
-"""Builds the C kernels: no PyTorch, no Python API, so one shared library serves every version of both."""
+"""Builds the C kernels, which use neither PyTorch nor the Python API, so one library fits all their versions."""
 
 import runpy
 import sys
@@ -9,7 +9,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 SOURCES = [
-    "losskit.c", "loss.c", "finish.c", "tape.c", "ranks.c", "distances.c", "memory.c", "parallel.c",
+    "losskit.c", "loss.c", "finish.c", "tape.c", "ranks.c", "distances.c", "wasserstein.c", "memory.c", "parallel.c",
     "kernels_avx512.c", "kernels_avx2.c", "kernels_plain.c",
 ]  # fmt: skip
 CONSTANTS = "src/losskit/ops/constants.py"
@@ -17,7 +17,7 @@ FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-Wall", 
 
 
 class Kernels(build_ext):
-    """Without a compiler the package installs all the same, and without the library of an earlier build."""
+    """Installs the package without a compiler too, and then removes the library of an earlier build."""
 
     def build_extension(self, ext: Extension) -> None:
         try:
@@ -29,14 +29,14 @@ class Kernels(build_ext):
         except Exception as error:  # noqa: BLE001 - each toolchain fails in its own way
             Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
             print(
-                f"losskit: the C kernels were not built ({error}), so the plain PyTorch operators serve: the same "
-                "numbers, slower. Install a C compiler (gcc or clang) and install losskit again to have them.",
+                f"losskit: the C kernels were not built ({error}). Falling back to plain PyTorch: the same values, but "
+                "slower. To build them, install a C compiler (gcc or clang) and reinstall losskit.",
                 file=sys.stderr,
             )
 
 
 class Wheel(bdist_wheel):
-    """One wheel for every Python from 3.10 on."""
+    """One wheel for Python 3.10 and later."""
 
     def finalize_options(self) -> None:
         self.py_limited_api = "cp310"

@@ -1,9 +1,9 @@
-"""Compile every form of the GPU kernels for architectures that need not be here. Nothing runs.
+"""Compile every form of the GPU kernels for architectures that need not be present. Nothing runs.
 
     python benchmarks/compile_gpu.py [--targets sm_90,gfx942] [--forms 4]
 
-Prints, for each architecture, how many kernels compile and what each other one fails with. It takes about a second a
-kernel. The exit code is 1 where one fails, and 2 where Triton is missing or too old.
+Prints, for each architecture, how many kernels compile and the error of each other one. Takes about one second per
+kernel. The exit code is 1 if a kernel fails, and 2 if Triton is missing or too old.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from losskit.ops import devices, triton
 from losskit.ops.columns import kernel_columns
 from losskit.ops.inputs import can_hold
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # where launches are recorded, for the tests
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the launch recorder of the tests
 
 TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120", "gfx942")
 LOSSES = {
@@ -37,8 +37,8 @@ LOSSES = {
 
 
 def launches(most: int | None) -> Iterator[tuple[str, Any]]:
-    """The launches of every form, forward and backward, and those that finish a loss: (of what, launch)."""
-    import launch_cases  # with Triton, whose version is known by now
+    """The launches of every form, forward and backward, and of the last kernel of each loss: (description, launch)."""
+    import launch_cases  # imports Triton, whose version has been checked by now
     import triton_builds
 
     for form in islice(devices.forms(), most):
@@ -71,8 +71,8 @@ def target_of(name: str) -> Any:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--targets", default=",".join(TARGETS), help="architectures, as in sm_90,gfx942")
-    parser.add_argument("--forms", type=int, help="only so many forms, and losses")
+    parser.add_argument("--targets", default=",".join(TARGETS), help="architectures, such as sm_90,gfx942")
+    parser.add_argument("--forms", type=int, help="compile at most this many forms and losses")
     arguments = parser.parse_args()
     if missing := triton.missing():
         sys.stderr.write(f"benchmarks/compile_gpu.py needs Triton {'.'.join(map(str, triton.LEAST))}: {missing}.\n")

@@ -1,10 +1,10 @@
-"""Times on a GPU against peers, torch.compile and the memory's own speed, after checks that only a GPU can make.
+"""GPU times compared with peers, torch.compile and memory bandwidth, after checks that need a GPU.
 
     python benchmarks/gpu.py [--rounds 30] [--out FILE]
 
-The floor is the bytes that a loss with its gradient must move, over the copy bandwidth measured in the same run. Rows
-go to gpu-DEVICE.csv, with the versions of PyTorch and Triton, how many kernels the device runs, and the bytes that a
-forward pass leaves for the backward pass.
+The floor is the bytes that a loss with its gradient must move, divided by the copy bandwidth measured in the same run.
+Rows are written to gpu-DEVICE.csv, with the versions of PyTorch and Triton, the number of kernels launched, and the
+bytes that a forward pass saves for the backward pass.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import losskit
 from losskit.ops import choice, triton
 
 Call = Callable[[Tensor, Tensor], Tensor]
-CACHE = 256 << 20  # bytes, more than the last cache of any GPU
+CACHE = 256 << 20  # bytes, larger than the last-level cache of any GPU
 
 
 class Work(NamedTuple):
@@ -37,10 +37,10 @@ class Work(NamedTuple):
     target: torch.dtype
     ours: Call
     plain: Call  # the same function in plain PyTorch
-    passes: int  # how often the inputs must be read: once where the loss is a total itself
+    passes: int  # how often the inputs must be read: once if the loss itself is a total
 
     def bytes(self) -> int:
-        """What must be moved: the inputs as often as they are read, and the gradient once."""
+        """Bytes that must be moved: the inputs as often as they are read, and the gradient once."""
         elements = torch.Size(self.shape).numel()
         logits = elements * self.dtype.itemsize
         labels = elements // (self.shape[1] if self.shape[1] > 1 else 1) * self.target.itemsize
@@ -48,7 +48,7 @@ class Work(NamedTuple):
 
 
 def dice(p: Tensor, t: Tensor) -> Tensor:
-    """The Dice of each sample and class, as everybody writes it."""
+    """The usual Dice loss per sample and class."""
     space = tuple(range(2, p.dim()))
     return 1 - (2 * (p * t).sum(space) / (p.sum(space) + t.sum(space))).mean()
 
@@ -95,7 +95,7 @@ def works() -> list[Work]:
 
 
 def peers(work: Work) -> dict[str, Call]:
-    """Libraries that compute the same function, of those that are installed."""
+    """Installed libraries that compute the same function."""
     try:
         import monai.losses as monai
     except ImportError:
@@ -126,7 +126,7 @@ def step(call: Call, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def check(work: Work, contenders: dict[str, Call], x: Tensor, t: Tensor) -> None:
-    """Triton serves, nothing waits for the host, the bits repeat, and every contender computes the same."""
+    """Check that Triton is used without synchronization, deterministically, and that all contenders agree."""
     with choice.recorded() as passes:
         value, gradient = step(work.ours, x, t)
     assert {p.operator for p in passes} == {"triton"}, [str(p) for p in passes]
@@ -151,10 +151,10 @@ def check(work: Work, contenders: dict[str, Call], x: Tensor, t: Tensor) -> None
 
 
 def check_large() -> None:
-    """More than 2^31 elements: the loss is the mean of its halves'."""
+    """Check more than 2^31 elements: the loss is the mean of the losses of both halves."""
     free, _ = torch.cuda.mem_get_info()
     if free < 24 << 30:
-        sys.stdout.write(f"Not checked above 2^31 elements: {free >> 30} GiB are free, 24 are needed.\n")
+        sys.stdout.write(f"Not checked above 2^31 elements: {free >> 30} GiB free, 24 GiB needed.\n")
         return
     x = torch.randn(2, 5, 15000, 15000, device="cuda", dtype=torch.bfloat16).requires_grad_()
     t = torch.randint(5, (2, 15000, 15000), device="cuda", dtype=torch.uint8)
@@ -168,10 +168,10 @@ def check_large() -> None:
 
 
 def milliseconds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Each call's times, in turn, with cold caches."""
+    """Times of each call, interleaved, with cold caches."""
     cold = torch.empty(CACHE, dtype=torch.int8, device="cuda")
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for round_ in range(rounds + 3):  # three to warm up
+    for round_ in range(rounds + 3):  # three warm-up rounds
         for name, call in calls.items():
             cold.zero_()
             before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -185,14 +185,14 @@ def milliseconds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, 
 
 
 def bandwidth() -> float:
-    """Bytes a millisecond that a copy reads and writes."""
+    """Bytes per millisecond that a copy reads and writes."""
     source = torch.empty(1 << 30, dtype=torch.int8, device="cuda").zero_()
     copy = torch.empty_like(source)
     return 2 * source.numel() / min(milliseconds({"copy": lambda: copy.copy_(source)}, 10)["copy"])
 
 
 def extra_memory(call: Call, x: Tensor, t: Tensor) -> int:
-    """The most bytes that the loss and its gradient took beside the inputs."""
+    """Peak bytes of the loss and its gradient, beyond the inputs."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -201,7 +201,7 @@ def extra_memory(call: Call, x: Tensor, t: Tensor) -> int:
 
 
 def kernels(call: Call, x: Tensor, t: Tensor) -> int:
-    """How many kernels the device runs for the loss and its gradient; a copy is none."""
+    """The number of kernels launched for the loss and its gradient, without copies."""
     step(call, x, t)
     torch.cuda.synchronize()
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
@@ -212,7 +212,7 @@ def kernels(call: Call, x: Tensor, t: Tensor) -> int:
 
 
 def saved_bytes(call: Call, x: Tensor, t: Tensor) -> int:
-    """What a forward pass leaves for the backward pass, beside the inputs."""
+    """Bytes that a forward pass saves for the backward pass, beyond the inputs."""
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()
     value = call(x, t)
@@ -256,12 +256,11 @@ def commit() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--out", type=Path, help="by default gpu-DEVICE.csv")
+    parser.add_argument("--out", type=Path, help="CSV file; default: gpu-DEVICE.csv")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.stderr.write(
-            "benchmarks/gpu.py needs a GPU that PyTorch can use, and torch.cuda.is_available() says there is none. "
-            "On the CPU: make bench.\n"
+            "benchmarks/gpu.py needs a GPU, but torch.cuda.is_available() is False. On the CPU: make bench.\n"
         )
         return 2
     name = torch.cuda.get_device_name()

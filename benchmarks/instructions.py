@@ -1,10 +1,10 @@
-"""How many instructions a call takes at 64 elements, forward and backward, under callgrind: times here are too noisy.
+"""Instruction counts per call at 64 elements, forward and backward, from callgrind; times would be too noisy.
 
-    make instructions                   counts, prints, and compares with instructions.json
-    make instructions ARGS=--write      keeps the counts
+    make instructions                   count, print, and compare with instructions.json
+    make instructions ARGS=--write      store the counts
 
-valgrind must be installed (`apt-get install valgrind`). Counts belong to the versions of Python and torch that the file
-names; with others they are printed and not compared.
+valgrind must be installed (`apt-get install valgrind`). Counts are specific to the versions of Python and torch in the
+file; with other versions they are printed but not compared.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pathlib import Path
 import torch
 
 STORED = Path(__file__).with_suffix(".json")
-MARGIN = 0.08  # of a count, above which it has grown
+MARGIN = 0.08  # relative growth above which a count fails
 STEPS = 100
 
 
 def steps() -> dict[str, Callable[[], None]]:
-    """What is counted: a forward and a backward pass of each."""
+    """The measured steps: a forward and a backward pass of each loss."""
     import losskit
     from losskit import functional
 
@@ -60,7 +60,7 @@ def step(criterion: Callable[..., torch.Tensor], input: torch.Tensor, target: to
 
 
 def counted() -> None:
-    """Run inside valgrind: one dump of counts for each step, in order, after one of what the control itself takes."""
+    """Run inside valgrind: one dump per step, in order, after a dump for the overhead of the control."""
 
     def control(argument: str) -> None:
         subprocess.run(["callgrind_control", argument, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
@@ -80,7 +80,7 @@ def counted() -> None:
 
 
 def counts() -> dict[str, int]:
-    """Instructions a step, by name."""
+    """Instructions per step, by name."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "counts"
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
@@ -95,7 +95,7 @@ def versions() -> dict[str, str]:
 
 
 def times_torch(name: str, found: dict[str, int]) -> float | None:
-    """How many times the instructions of torch's loss of that name."""
+    """The ratio to the instructions of the torch loss of the same name."""
     torch_s = f"{name.split(',')[0]}, torch"
     return found[name] / found[torch_s] if torch_s in found and torch_s != name else None
 
@@ -108,7 +108,7 @@ def main() -> int:
     stored = json.loads(STORED.read_text()) if STORED.exists() else {"versions": {}, "instructions": {}}
     comparable = stored["versions"] == versions()
     known = stored["instructions"]
-    print(f"{'instructions a step, 64 elements':34s} {'now':>9s} {'kept':>9s} {'x torch':>9s}")
+    print(f"{'instructions per step, 64 elements':34s} {'now':>9s} {'stored':>9s} {'x torch':>9s}")
     grown = []
     for name, count in found.items():
         before, times = known.get(name), times_torch(name, found)
@@ -120,10 +120,10 @@ def main() -> int:
         STORED.write_text(json.dumps({"versions": versions(), "instructions": found}, indent=1) + "\n")
         return 0
     if not comparable:
-        print(f"Not compared: the kept counts are of {stored['versions']}, these of {versions()}.")
+        print(f"Not compared: the stored counts are for {stored['versions']}, these for {versions()}.")
     if grown:
         print(
-            f"Grown by more than {MARGIN:.0%}: {', '.join(grown)}. Make the call cheaper, or keep the counts: --write."
+            f"Grown by more than {MARGIN:.0%}: {', '.join(grown)}. Make the call cheaper, or store the counts: --write."
         )
     return 1 if grown else 0
 

@@ -1,4 +1,4 @@
-"""Where values equal those of other libraries and where not, measured: run it, and it prints Markdown."""
+"""Measures where values equal those of other libraries and where they differ. Prints Markdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # the lists that the tests hold true
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # the lists that the tests verify
 
 from deviations import DEVIATIONS
 from equalities import EQUALITIES, difference
@@ -26,12 +26,12 @@ LIBRARIES = {
 
 
 def versions() -> str:
-    """The libraries that were measured."""
+    """The versions of the measured libraries."""
     return ", ".join(f"{short} {importlib.metadata.version(name)}" for short, name in LIBRARIES.items())
 
 
 def equal() -> str:
-    """The constructors that have the same value and gradient, with the largest relative difference found."""
+    """Constructors with the same value and gradient, with the largest relative difference."""
     lines = ["| library | theirs | losskit | equal to | where |", "|---|---|---|---|---|"]
     lines += [
         f"| {row.library} | `{row.theirs}` | `{row.ours}` | {difference(row):.0e} | {row.where or 'always'} |"
@@ -41,7 +41,7 @@ def equal() -> str:
 
 
 def different() -> str:
-    """What differs on purpose, with both numbers on the same data."""
+    """Intentional differences, with both values on the same data."""
     lines = ["| library | loss | theirs | losskit | their value | losskit's value |", "|---|---|---|---|---|---|"]
     for row in DEVIATIONS:
         theirs, ours = (v if isinstance(v, str) else f"{float(v):.7g}" for v in row.values())
@@ -51,7 +51,7 @@ def different() -> str:
 
 def markdown() -> str:
     """Both tables."""
-    return f"""{versions()}, in float64 on the CPU. `C` is the number of classes, `w` one weight a class.
+    return f"""{versions()}, in float64 on the CPU. `C` is the number of classes, `w` one weight per class.
 
 **The same value and gradient**
 

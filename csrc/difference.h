@@ -1,10 +1,10 @@
-/* Regression: of each difference d of input and target the Huber loss log near (d - near / 2), where near is d clamped
- * to +-gamma; with a gamma of 0, log |d|. The target is no label, so nothing about it is checked. */
+/* Regression: the Huber loss log near (d - near / 2) of each difference d = input - target, with near = d clamped to
+ * +-gamma; for gamma = 0, log |d|. `log` is a factor. The target is not a label, so it is not validated. */
 #pragma once
 #include "element.h"
 #include "terms.h"
 
-enum { HUBER, ABSOLUTE, SQUARED }; /* the last two: gamma 0 and infinity */
+enum { HUBER, ABSOLUTE, SQUARED }; /* ABSOLUTE: gamma 0; SQUARED: gamma infinity */
 
 INLINE void difference_block(const Term *term, const float *x, const float *t, const float *w, int64_t len, int weighted,
                              int kind, float coefficient, double *sum, double *count, float *g) {

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define LEAST_POSITIONS 16384 /* worth a thread */
+#define LEAST_POSITIONS 16384 /* per thread, at least */
 
 typedef struct {
     double *squares; /* (outer, size, inner), in place */
@@ -17,10 +17,10 @@ typedef struct {
     atomic_llong short_of_memory;
 } Pass;
 
-/* Squares along one line of n values `stride` apart. `from`, `vertex` and `until` hold n, n and n values. */
+/* Squares along one line of n values `stride` apart. `from`, `vertex` and `until` have n elements each. */
 static void lower_envelope(double *line, int64_t n, int64_t stride, double spacing, double *from, double *until,
                            int64_t *vertex) {
-    int64_t last = -1; /* of the parabolas of the envelope */
+    int64_t last = -1; /* index of the last parabola of the envelope */
     for (int64_t i = 0; i < n; i++) {
         from[i] = line[i * stride];
         if (from[i] == INFINITY) continue;
@@ -34,7 +34,7 @@ static void lower_envelope(double *line, int64_t n, int64_t stride, double spaci
         }
         vertex[++last] = i;
     }
-    if (last < 0) return; /* infinite all along */
+    if (last < 0) return; /* infinite along the whole line */
     for (int64_t i = 0, k = 0; i < n; i++) {
         while (k < last && until[k] < (double)i) k++;
         const double away = spacing * (double)(i - vertex[k]);
@@ -59,8 +59,8 @@ static void pass_piece(void *given, int64_t piece) {
     free(memory);
 }
 
-/* Of masks (outer, sizes...): the distance of each position inside to the nearest one outside; 0 outside, and
- * everywhere where nothing is outside. 0, or 1 where memory is short. */
+/* Masks (outer, sizes...) to the distance from each position to the nearest one outside the mask; 0 outside, and
+ * everywhere if no position is outside. Returns 1 if memory is short, else 0. */
 int64_t losskit_distances(const uint8_t *mask, double *distances, int64_t outer, const int64_t *sizes,
                           const double *spacing, int64_t dims, int64_t threads) {
     int64_t count = outer, inner = 1;

@@ -1,8 +1,8 @@
-/* The mean of terms and the formulas of regions, from totals (rows, C, K), where a row is a sample or the whole batch. */
+/* The mean of terms and the formulas of regions, from totals (rows, C, K); a row is a sample or the whole batch. */
 #include "finish.h"
 #include <math.h>
 
-/* A number of a tensor (C,): an option, read at each call. */
+/* An element of a tensor (C,), an option that is read at each call. */
 static double number_of(const View *v, int64_t c) {
     if (!v->data) return 1.0;
     int64_t at = c * v->c;
@@ -80,7 +80,7 @@ static void gradient_of_terms(const Loss *loss, const Part *part, int64_t rows, 
 
 enum { LEFT_OUT, BY_FORMULA, BY_PENALTY, WITHOUT_LOSS };
 
-/* How the loss of a region comes about. */
+/* The rule for the loss of a region. */
 static int rule_of(const Part *part, const double *columns, int64_t c) {
     if (columns[COUNT] == 0 || (part->scored && !part->scored[c])) return LEFT_OUT;
     if (columns[TARGET] != 0) return BY_FORMULA;
@@ -89,7 +89,7 @@ static int rule_of(const Part *part, const double *columns, int64_t c) {
     return columns[PRED] == 0 ? WITHOUT_LOSS : BY_FORMULA;
 }
 
-/* The columns of a region, as the inputs of its formula, and the rule; a region of the batch spans all rows. */
+/* The columns of a region as inputs of its formula, and its rule; a region of the whole batch spans all rows. */
 static int read_region(const Loss *loss, const Part *part, const double *totals, int64_t rows, int64_t n, int64_t c,
                        double *columns) {
     const double *at = totals + (n * loss->call.C + c) * loss->call.K;

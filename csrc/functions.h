@@ -1,10 +1,10 @@
-/* Elementary functions of W floats on the whole line, for formulas of any kind; those of maths.h serve a part of it.
- * Infinity, zero and NaN give what C's own functions give. The largest errors in units in the last place are held by
- * tests/test_native_maths.py: power 24 (130 without fused multiply-add), all others 4. */
+/* Elementary functions of W floats on the whole real line, for arbitrary formulas; those of maths.h cover part of it.
+ * Results for infinity, zero and NaN match the C library. tests/test_native_maths.py bounds the errors in units in the
+ * last place: power 24 (130 without fused multiply-add), all others 4. */
 #pragma once
 #include "maths.h"
 
-/* log(2^e (1 + z)) as a sum of two floats, for finite a > 0; at the ends of the line the first is the answer. */
+/* log(2^e (1 + z)) as a sum of two floats, for finite a > 0; for 0, infinity and NaN the first is the result. */
 INLINE void log_parts(vf a, vf *high, vf *low) {
     vm tiny = lt(a, all(1.17549435e-38f));
     vf normal = pick(tiny, a * 8388608.0f, a), e = exponent_of(normal) - keep(tiny, all(23.0f));
@@ -20,11 +20,11 @@ INLINE void log_parts(vf a, vf *high, vf *low) {
 INLINE vf log_whole(vf a) {
     vf high, low;
     log_parts(a, &high, &low);
-    vf r = pick(lt(a, all(INFINITY)), high + low, a); /* infinity and NaN stay */
+    vf r = pick(lt(a, all(INFINITY)), high + low, a); /* keeps infinity and NaN */
     return pick(lt((vf){0}, a), r, pick(eq(a, (vf){0}), all(-INFINITY), pick(eq(a, a), all(NAN), a)));
 }
 
-/* 1 + u rounds; the logarithm is corrected by what was lost. */
+/* Corrects the logarithm for the rounding of 1 + u. */
 INLINE vf log1p_whole(vf u) {
     vf w = u + 1.0f, r = log_whole(w);
     vf corrected = r + (u - (w - 1.0f)) / w;
@@ -80,7 +80,7 @@ INLINE vf sign_of(vf a) {
     return keep(lt((vf){0}, a), all(1.0f)) - keep(lt(a, (vf){0}), all(1.0f));
 }
 
-/* base^exponent; the sign of a negative base is that of an odd exponent, and there is none for a fraction. */
+/* base^exponent; for a negative base, negative for odd exponents and NaN for fractional ones. */
 INLINE vf power_whole(vf base, vf exponent) {
     const vf zero = {0}, one = all(1.0f), infinity = all(INFINITY);
     vf size = absolute(base), high, low;
@@ -96,6 +96,6 @@ INLINE vf power_whole(vf base, vf exponent) {
     r = pick(both(below, not(whole)), pick(lt(size, infinity), all(NAN), r), r);
     r = pick(both(whole, odd), with_sign_of(r, base), r);
     r = pick(eq(base, base), r, base);
-    r = pick(both(eq(size, one), eq(absolute(exponent), infinity)), one, r); /* as C has it for -1 */
+    r = pick(both(eq(size, one), eq(absolute(exponent), infinity)), one, r); /* as in C for a base of -1 */
     return pick(eq(base, one), one, pick(eq(exponent, zero), one, r));
 }

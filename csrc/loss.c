@@ -1,4 +1,4 @@
-/* A whole loss in one call: totals, the value that they finish into, and the gradient by the input if it is requested. */
+/* A whole loss in one call: totals, the value computed from them, and the gradient by the input if requested. */
 #include "finish.h"
 #include "memory.h"
 #include <math.h>
@@ -7,7 +7,7 @@
 
 int64_t losskit_run(Call *call);
 
-/* Besides the flags that are returned: what the thread's last call found. */
+/* Details of the last call of this thread, besides the returned flags. */
 static _Thread_local struct {
     double problem, bad_value, scale;
 } details;
@@ -16,14 +16,14 @@ int64_t losskit_size_of_loss(void) { return (int64_t)sizeof(Loss); }
 
 void losskit_details(double *out) { out[0] = details.problem, out[1] = details.bad_value, out[2] = details.scale; }
 
-/* The addresses of one call; null for what a layout lacks. */
+/* The addresses of one call; null for absent tensors. */
 static void set_addresses(Call *call, void *input, void *target, void *weight, void *mask, const float *logit_bias,
                           void *gradient, int64_t threads) {
     call->input.data = input, call->target.data = target, call->weight.data = weight, call->mask.data = mask;
     call->logit_bias = logit_bias, call->gradient.data = gradient, call->threads = threads;
 }
 
-/* A number of the loss, rounded to what it is returned in. */
+/* A value of the loss, rounded to the returned dtype. */
 static double rounded(const Loss *loss, double value) {
     return loss->call.input.type == FLOAT64 ? value : (double)(float)value;
 }
@@ -38,7 +38,7 @@ static void write_number(const Loss *loss, void *to, int64_t at, double value) {
 /* The derivative of the loss by a part. */
 static double upstream_of(const Loss *loss, const Part *part) { return loss->is_sum ? rounded(loss, part->weight) : 1.0; }
 
-/* The derivative by a part's numerator if every element counts and weighs 1. */
+/* The derivative by the numerator of a part if every element counts with weight 1. */
 static double assumed_slope(const Loss *loss, const Part *part, double normalizer) {
     double upstream = upstream_of(loss, part);
     if (normalizer == normalizer) return normalizer != 0 ? upstream / normalizer / part->divisor : 0;
@@ -76,6 +76,8 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
         if (part_values) write_number(loss, part_values, p, own);
         sum = p ? rounded(loss, sum + term) : term;
     }
+    for (int64_t p = loss->parts; part_values && p < loss->parts + loss->more_parts; p++)
+        write_number(loss, part_values, p, losskit_finish(loss, loss->part + p, totals, rows, normalizer).value);
     if (loss->offset != 0) sum = rounded(loss, sum + rounded(loss, loss->offset));
     write_number(loss, value, 0, sum);
     if (mode == VALUE_ONLY) return DONE;
@@ -102,14 +104,14 @@ static int64_t run_loss(Loss *loss, double *totals, double *coefficients, int64_
     return losskit_run(call) ? OUT_OF_MEMORY : DONE;
 }
 
-/* Writes the value of the loss, and those of its parts if part_values is not null. `gradient` receives the gradient by
- * the input. In GRADIENT_LATER, `coefficients` (rows, C, K) receive the derivative by each total instead, and `gradient`,
- * if it is not null, the activations that the kernels save for the backward pass. `options` are the addresses of class_weight and truth_weight of each part. */
+/* Writes the value of the loss, those of its parts unless part_values is null, and the gradient by the input to
+ * `gradient`. In GRADIENT_LATER it writes the derivative by each total to `coefficients` (rows, C, K) instead, and saved
+ * activations to `gradient`, unless null. `options`: addresses of class_weight and truth_weight of each part. */
 int64_t losskit_loss(const Loss *given, void *input, void *target, void *weight, void *mask, const float *logit_bias,
                      void *gradient, double *coefficients, void *const *options, const double *part_weights,
                      double normalizer, void *value, void *part_values, int64_t mode, int64_t threads) {
     Loss loss;
-    memcpy(&loss, given, offsetof(Loss, part) + (size_t)given->parts * sizeof(Part));
+    memcpy(&loss, given, offsetof(Loss, part) + (size_t)(given->parts + given->more_parts) * sizeof(Part));
     set_addresses(&loss.call, input, target, weight, mask, logit_bias, gradient, threads);
     for (int64_t p = 0; p < loss.parts; p++) {
         if (options) loss.part[p].class_weight.data = options[2 * p], loss.part[p].truth_weight.data = options[2 * p + 1];
@@ -125,7 +127,7 @@ int64_t losskit_loss(const Loss *given, void *input, void *target, void *weight,
     return flags;
 }
 
-/* `upstream` times the gradient by the input, from the coefficients that losskit_loss left, and from what it saved. */
+/* `upstream` times the gradient by the input, from the coefficients and activations that losskit_loss stored. */
 int64_t losskit_loss_gradient(const Loss *given, void *input, void *target, void *weight, void *mask,
                               const float *logit_bias, void *gradient, const double *coefficients, double upstream,
                               int64_t saved, int64_t threads) {

@@ -1,5 +1,5 @@
-/* Totals and their gradient in one pass over memory: pieces of fixed size, whose sums are added in their own order,
- * so that the number of threads changes no bit of the result. */
+/* Totals and their gradient in one pass over memory. Work is divided into pieces of fixed size whose sums are added in
+ * a fixed order, so that results are bitwise independent of the number of threads. */
 #include "call.h"
 #include "memory.h"
 #include "parallel.h"
@@ -16,10 +16,10 @@ enum { PLAIN, AVX2, AVX512 };
 #define TILE_BYTES 262144 /* of a tile of logits: a quarter of the second cache */
 #endif
 #ifndef STREAM_BYTES
-#define STREAM_BYTES (12ll << 20) /* a gradient that no cache will hold for its reader */
+#define STREAM_BYTES (12ll << 20) /* gradients too large to stay in a cache */
 #endif
-#define LEAST_WORK 16384 /* elements worth a thread */
-#define WORTH_LARGE_PAGES (32ll << 20) /* a gradient that is fresh memory, rather than reused */
+#define LEAST_WORK 16384 /* elements per thread, at least */
+#define WORTH_LARGE_PAGES (32ll << 20) /* gradients whose memory is fresh rather than reused */
 
 static int64_t level = -1;
 
@@ -36,14 +36,14 @@ static int64_t best_level(void) {
     return PLAIN;
 }
 
-/* The instruction set in use: 0 plain, 1 AVX2, 2 AVX-512. A request of -1 takes the best that the processor has. */
+/* The instruction set in use: 0 plain, 1 AVX2, 2 AVX-512. A request of -1 selects the best available. */
 int64_t losskit_level(int64_t request) {
     int64_t best = best_level();
     level = request < 0 || request > best ? best : request;
     return level;
 }
 
-/* What this library and the Python files that call it have to agree on. */
+/* The interface version, which must match that of the Python files. */
 int64_t losskit_abi(void) { return FINGERPRINT << 16 | (int64_t)sizeof(Call); }
 
 const Kernels *losskit_kernels(void) {
@@ -51,7 +51,7 @@ const Kernels *losskit_kernels(void) {
     return level == AVX512 ? &losskit_avx512 : level == AVX2 ? &losskit_avx2 : &losskit_plain;
 }
 
-/* Sums over weights that no mean can have are no sizes. Those of terms stay, for a loss that divides by another number. */
+/* Sums of weights become NaN if a weight is invalid. Sums of terms stay, for losses with another denominator. */
 static void invalidate_sizes(const Call *call, int64_t rows) {
     for (int64_t i = 0; i < rows; i++)
         for (int k = 0; k < REGION_COLUMNS; k++)
@@ -70,7 +70,7 @@ static void run_piece(void *given, int64_t i) {
     run->kernel(run->call, run->tiling, run->pieces + i);
 }
 
-/* Few enough positions that float32 sums of each lane keep their precision, however wide the vectors are. */
+/* Few enough positions that the float32 sums of each lane remain accurate, for any vector width. */
 static int64_t tile_of(const Call *call) {
     const int64_t width = 4 << level;
     int64_t most = 128 * width;
@@ -80,7 +80,7 @@ static int64_t tile_of(const Call *call) {
         most = most < 16 ? 16 : most > enough ? enough : most;
         if (most > 16 && most / 16 % 2 == 0) most -= 16; /* rows an even number of cache lines apart share cache sets */
     } else if (call->C > 1 && call->input.s != 1) {
-        most = 65536 / call->C; /* classes side by side: the tile stays in the cache while each class is read */
+        most = 65536 / call->C; /* adjacent classes: the tile stays in the cache while each class is read */
         most = most < 64 ? 64 : most > 128 * width ? 128 * width : most / 16 * 16;
     }
     return call->S < most ? call->S : most;
@@ -89,8 +89,8 @@ static int64_t tile_of(const Call *call) {
 int64_t losskit_run_pieces(Call *call, Kernel kernel) {
     Tiling tiling = {.tile = tile_of(call)};
     tiling.per_sample = (call->S + tiling.tile - 1) / tiling.tile;
-    int64_t samples = call->pooled ? 1 : call->N;         /* totals apart */
-    int64_t units = call->N * tiling.per_sample / samples; /* tiles of each */
+    int64_t samples = call->pooled ? 1 : call->N;         /* with separate totals */
+    int64_t units = call->N * tiling.per_sample / samples; /* tiles per sample */
     int64_t fit = PIECES_BYTES / 8 / (call->C * call->K);
     int64_t most = fit > MOST_PIECES ? MOST_PIECES : fit < 32 ? 32 : fit;
     if (!call->pooled) most = 1 + most / call->N;
@@ -98,7 +98,7 @@ int64_t losskit_run_pieces(Call *call, Kernel kernel) {
     int64_t size = (units + most - 1) / most;
     if (size < least) size = least;
     int64_t each = (units + size - 1) / size, count = each * samples, columns = call->C * call->K;
-    int64_t own = call->totals && each > 1; /* else a piece writes where its sums belong */
+    int64_t own = call->totals && each > 1; /* otherwise a piece writes to the final totals */
     int64_t sums_bytes = own ? count * columns * (int64_t)sizeof(double) : 0;
     Piece *pieces;
     double *sums;
@@ -133,5 +133,5 @@ int64_t losskit_run_pieces(Call *call, Kernel kernel) {
     return short_of_memory;
 }
 
-/* 0, or 1 where memory is short. */
+/* Returns 1 if memory is short, else 0. */
 int64_t losskit_run(Call *call) { return losskit_run_pieces(call, losskit_kernels()->totals[call->link]); }

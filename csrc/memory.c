@@ -11,7 +11,7 @@
 
 static atomic_llong until_failure = -1;
 
-/* For tests: the n-th allocation from now fails, once; -1: none does. */
+/* For tests: makes the n-th allocation from now fail once; -1: none. */
 void losskit_fail_allocation(int64_t n) { atomic_store(&until_failure, n); }
 
 static size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
@@ -36,7 +36,7 @@ void *losskit_allocate(size_t bytes) {
     return memory;
 }
 
-/* Unused lines after each array: a load waits for a store at the same offset within 4096 bytes (4K aliasing). */
+/* Unused cache lines after each array avoid 4K aliasing: a load waits for a store at the same offset modulo 4096. */
 static size_t spaced(int64_t bytes) { return round_up((size_t)bytes, LINE) + 5 * LINE; }
 
 void *losskit_allocate_arrays(const Array *arrays, size_t count) {

@@ -1,7 +1,7 @@
-/* The operations of formulas, each on W floats and on one double. A condition is 1 or 0. */
+/* The operations of formulas, each for W floats and for one double. Conditions are 1 or 0. */
 #pragma once
 
-/* X(name, of floats, of doubles): operands a, b and c */
+/* X(name, for floats, for doubles), with operands a, b and c */
 #define EACH_OPERATION(X)                                                                                              \
     X(ADD, a + b, a + b)                                                                                               \
     X(SUBTRACT, a - b, a - b)                                                                                          \

@@ -1,4 +1,4 @@
-/* PyTorch's own threads: its OpenMP runtime is handed over by Python, so that nothing is linked and no pool is doubled. */
+/* Uses the threads of PyTorch: Python passes its OpenMP runtime, so nothing is linked and there is no second pool. */
 #include "parallel.h"
 #include <stdatomic.h>
 #if !defined(_WIN32)
@@ -7,8 +7,8 @@
 
 typedef void (*Start)(void (*)(void *), void *, unsigned, unsigned);
 
-static Start start;    /* GOMP_parallel, or null: then one thread does everything */
-static atomic_int forked; /* OpenMP's threads do not survive a fork */
+static Start start;    /* GOMP_parallel; null: single-threaded */
+static atomic_int forked; /* OpenMP threads do not survive a fork */
 
 typedef struct {
     atomic_llong next;

@@ -1,4 +1,4 @@
-/* A formula of each element with its derivative, as steps on rows: evaluated block by block in the first cache. */
+/* Element-wise formulas with derivatives, as steps on rows, evaluated block by block in the L1 cache. */
 #pragma once
 #include "functions.h"
 #include "operations.h"
@@ -6,11 +6,11 @@
 
 #define FLOATS_OF_BLOCK 256
 #define DOUBLES_OF_BLOCK 128
-#define APART 16 /* between rows, so that they share no set of the cache */
+#define APART 16 /* padding between rows, so that they do not share cache sets */
 
 INLINE vf negated(vf a) { return (vf)((vi)a ^ (int32_t)0x80000000); }
 
-/* Memory for the rows between inputs and results, and for the constants of doubles. */
+/* Memory for the intermediate rows, and for the constants of doubles. */
 INLINE int64_t scratch_of(const Program *program) {
     if (!program) return 0;
     int64_t floats = program->rows * (FLOATS_OF_BLOCK + APART) * 4;
@@ -18,12 +18,15 @@ INLINE int64_t scratch_of(const Program *program) {
     return floats > doubles ? floats : doubles;
 }
 
-/* Values and slopes of len elements, len a multiple of W; a null slope is not computed. */
+/* Whether a program has a slope, rather than a value alone. */
+INLINE int has_slope(const Program *program) { return program->steps > program->value_steps; }
+
+/* Values and slopes of len elements, len a multiple of W; slopes are skipped if null. */
 static void evaluate_program(const Program *program, const float *const *inputs, int64_t len, float *value, float *slope,
                              float *scratch) {
     const vf zero = {0}, one = all(1.0f);
     const int64_t given = program->inputs, steps = slope ? program->steps : program->value_steps;
-    float *rows[MOST_ROWS + 4];
+    float *rows[MOST_ROWS + MOST_NUMBERS + 4];
     for (int64_t k = 0; k < program->rows; k++) rows[given + 2 + k] = scratch + k * (FLOATS_OF_BLOCK + APART);
     for (int64_t at = 0; at < len; at += FLOATS_OF_BLOCK) {
         const int64_t count = len - at < FLOATS_OF_BLOCK ? len - at : FLOATS_OF_BLOCK;
@@ -50,12 +53,12 @@ static void evaluate_program(const Program *program, const float *const *inputs,
     (void)zero, (void)one;
 }
 
-/* The same of doubles, where an operand that is a constant is a row as well. */
+/* The same for doubles, where constants are rows too. */
 static void evaluate_program_double(const Program *program, const double *const *inputs, int64_t len, double *value,
                                     double *slope, double *scratch) {
     const int64_t given = program->inputs, steps = slope ? program->steps : program->value_steps;
     const int64_t apart = DOUBLES_OF_BLOCK + APART;
-    double *rows[MOST_ROWS + 4], *constants = scratch + program->rows * apart;
+    double *rows[MOST_ROWS + MOST_NUMBERS + 4], *constants = scratch + program->rows * apart;
     for (int64_t k = 0; k < program->rows; k++) rows[given + 2 + k] = scratch + k * apart;
     for (int64_t k = 0; k < program->constants; k++)
         for (int64_t i = 0; i < DOUBLES_OF_BLOCK; i++) constants[k * apart + i] = program->exact[k];

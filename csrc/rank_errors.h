@@ -1,8 +1,8 @@
-/* Losses of ranks: the errors that are sorted, and the gradient by the input.
+/* Rank losses: the errors to sort, and the gradient by the input.
  *
- * An element is a key: its error as a float, whose order is that of its bits, above its label; ABSENT where it does not
- * count. rank_sort.h replaces each key by the element's increment, the Jaccard loss that its mistake adds, with the
- * sign of the error's slope.
+ * The key of an element is the bits of its error, which are ordered like the floats, with the label in the lowest bit;
+ * ABSENT if it does not count. rank_sort.h replaces each key by the increment of the Jaccard loss that this error adds,
+ * with the sign of the slope of the error.
  */
 #pragma once
 #include "sigmoid.h"
@@ -15,12 +15,12 @@ INLINE uint32_t *keys_of(const Call *call, int64_t n, int64_t c, int64_t s) {
 }
 
 INLINE vi keys(vf error, vm truth, vm counts) {
-    error = pick(eq(error, error), error, all(NAN)); /* one NaN, above infinity and below ABSENT */
+    error = pick(eq(error, error), error, all(NAN)); /* a single NaN, above infinity and below ABSENT */
     vi key = ((vi)error << 1) | (vi)keep(truth, (vf)all_int(1));
     return (vi)pick(counts, (vf)key, (vf)all_int(-1));
 }
 
-/* Hinges [1 - x (2t - 1)]+ of len elements, a multiple of W; whether a t that counts is neither 0 nor 1. */
+/* Hinge losses [1 - x (2t - 1)]+ of len elements, a multiple of W; returns whether a counted t is neither 0 nor 1. */
 INLINE int hinges(const float *x, const float *t, const float *w, int64_t len, int32_t *out) {
     const vf zero = {0}, one = all(1.0f);
     vm soft = lt(one, zero);
@@ -72,7 +72,7 @@ static void read_tile(Tile *tile, Tiling tiling, int64_t unit) {
     softmax_of(tile);
 }
 
-/* |t - p| of every class; of the largest from the others' share, so that none rounds to 0. */
+/* |t - p| of every class; for the largest class from the sum of the others, so that it does not round to 0. */
 static void softmax_rank_errors(const Call *call, Tiling tiling, Piece *piece) {
     Tile tile = open_tile(call, tiling, piece, call->C * padded_to_vectors(tiling.tile));
     if (!tile.memory) return;
@@ -100,7 +100,7 @@ static void softmax_rank_errors(const Call *call, Tiling tiling, Piece *piece) {
     free(tile.memory);
 }
 
-/* Increments times the coefficient of their class. */
+/* Increments times the coefficient of the class. */
 INLINE vf by_class(const float *increments, float factor) {
     vf increment = load(increments);
     return or_zero(eq(increment, (vf){0}), increment * factor);

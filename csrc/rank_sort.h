@@ -1,18 +1,18 @@
-/* Losses of ranks: keys sorted by error in falling order, and the Jaccard loss that each mistake adds. */
+/* Rank losses: sorts keys by error in descending order, and computes the increments of the Jaccard loss. */
 #pragma once
 #include "rank_errors.h"
 
-/* What is ranked together: `rows` rows of S keys, `step` apart. */
+/* The keys ranked together: `rows` rows of S keys, `step` apart. */
 typedef struct {
     uint32_t *keys;
     int64_t rows, step, S;
-    uint32_t low, high; /* the keys whose increment can be more than 0 */
+    uint32_t low, high; /* range of the keys whose increment can be positive */
     int width;          /* bits of a digit */
 } Group;
 
 typedef struct {
     int64_t count, positives;
-    uint32_t lowest_positive, lowest, highest; /* lowest: with an error above 0. ABSENT, or highest 0: there is none */
+    uint32_t lowest_positive, lowest, highest; /* lowest: with an error above 0. None: ABSENT, or highest = 0 */
 } Summary;
 
 static void summarize_key(Summary *all, uint32_t key) {
@@ -29,7 +29,7 @@ INLINE vi lesser(vi a, vi b) { return either(a < b, a, b); }
 
 static Summary summarize(const Group *group) {
     Summary all = {.lowest_positive = ABSENT, .lowest = ABSENT};
-    const vi flip = all_int(INT32_MIN), none = all_int(INT32_MAX); /* flipped, keys compare as signed numbers */
+    const vi flip = all_int(INT32_MIN), none = all_int(INT32_MAX); /* with the sign bit flipped, keys compare as signed integers */
     for (int64_t row = 0; row < group->rows; row++) {
         const uint32_t *keys = group->keys + row * group->step;
         int64_t whole = group->S / W * W;
@@ -58,13 +58,13 @@ static Summary summarize(const Group *group) {
     return all;
 }
 
-/* An element to be sorted: how far its error lies below the highest, its label, and the place of its key. */
+/* An element to sort: the distance of its error from the highest, its label, and the place of its key. */
 INLINE uint64_t element_of(const Group *group, uint32_t key, uint64_t place) {
     return (uint64_t)(((group->high >> 1) - (key >> 1)) << 1 | (key & 1)) << 32 | place;
 }
 
-/* The elements whose increment can be more than 0, in order, and how often each digit occurs; of the last also how
- * often with a positive label, in the upper half. Most keys of a row are often left out. */
+/* The elements whose increment can be positive, in order, and a histogram of each digit; for the last digit the upper
+ * half counts positive labels. Often most keys of a row are skipped. */
 static int64_t take_elements(const Group *group, int digits, uint64_t counts[3][1 << DIGIT], uint64_t *out) {
     uint32_t low = group->low, span = group->high - low;
     uint64_t mask = (1u << group->width) - 1;
@@ -96,7 +96,7 @@ static int64_t take_elements(const Group *group, int digits, uint64_t counts[3][
     return next - out;
 }
 
-/* Where the elements of each digit start. */
+/* The start of the elements of each digit. */
 static void prefix_sums(uint64_t *counts, int64_t size) {
     uint64_t sum = 0;
     for (int64_t k = 0; k < size; k++) {
@@ -110,8 +110,8 @@ static void scatter(const uint64_t *in, int64_t count, int shift, uint64_t mask,
     for (int64_t i = 0; i < count; i++) out[starts[in[i] >> shift & mask]++] = in[i];
 }
 
-/* The last digit is not sorted by: what ranks before an element is counted by the digits above its own. Returns the sum
- * of errors times increments, and leaves increments where the keys were, if they are wanted. */
+/* Elements are not sorted by the last (highest) digit: its prefix sums `before` count what ranks before an element.
+ * Returns the sum of errors times increments, and replaces the keys by increments if requested. */
 static double sum_increments(const Group *group, const uint64_t *in, int64_t count, int shift, uint64_t *before,
                              int64_t positives, float *increments) {
     enum { BLOCK = 256, LANES = 8 };
@@ -130,7 +130,7 @@ static double sum_increments(const Group *group, const uint64_t *in, int64_t cou
         for (int64_t k = 0; k < BLOCK; k++) {
             int64_t label = (int64_t)(elements[k] >> 32 & 1), right = (int64_t)(seen[k] >> 32);
             int64_t wrong = (int64_t)(seen[k] & UINT32_MAX) - right;
-            int64_t intersection = positives - right, union_ = positives + wrong; /* before this mistake */
+            int64_t intersection = positives - right, union_ = positives + wrong; /* before this element */
             double increment = (double)(label ? 1 : intersection) / ((double)union_ * (double)(label ? 1 : union_ + 1));
             uint32_t bits = highest - (uint32_t)(elements[k] >> 33);
             float error;
@@ -146,7 +146,7 @@ static double sum_increments(const Group *group, const uint64_t *in, int64_t cou
     return sum;
 }
 
-/* Without positives the first mistake adds all of the loss. */
+/* Without positives the first error adds the whole loss. */
 static double first_increment(const Group *group, int keep) {
     for (int64_t row = 0; row < group->rows; row++)
         for (int64_t i = 0; i < group->S; i++) {
@@ -184,7 +184,7 @@ static double rank_group(Group *group, const Summary *summary, SortBuffers *buff
                           summary->positives, keep ? (float *)group->keys : 0);
 }
 
-/* One sample and class, or one class of a pooled batch: its sum, its positives and what counts. */
+/* One sample and class, or one class of a pooled batch: its sum, and its counts of positives and elements. */
 static void rank_elements(const Call *call, int64_t which, SortBuffers *buffers) {
     Group group = {.keys = call->keys + which * call->S, .rows = 1, .S = call->S};
     if (call->pooled) group.rows = call->N, group.step = call->C * call->S;
@@ -193,7 +193,7 @@ static void rank_elements(const Call *call, int64_t which, SortBuffers *buffers)
     totals[0] = 0, totals[1] = (double)summary.positives, totals[2] = (double)summary.count;
     group.high = summary.highest | 1;
     group.low = summary.positives ? summary.lowest_positive : summary.highest;
-    group.low = (group.low > summary.lowest ? group.low : summary.lowest) & ~1u; /* without an error there is no slope */
+    group.low = (group.low > summary.lowest ? group.low : summary.lowest) & ~1u; /* elements without error have no slope */
     if (group.high < 2) {
         for (int64_t row = 0; call->keep_increments && row < group.rows; row++)
             memset(group.keys + row * group.step, 0, (size_t)group.S * 4);

@@ -1,10 +1,10 @@
-/* Losses of ranks: errors, a sort for each sample and class, and the gradient. */
+/* Rank losses: errors, a sort for each sample and class, and the gradient. */
 #include "call.h"
 #include "memory.h"
 #include "parallel.h"
 #include <stdatomic.h>
 #include <stdlib.h>
-#define LEAST_SORT 8192 /* elements worth a thread */
+#define LEAST_SORT 8192 /* elements per thread, at least */
 
 const Kernels *losskit_kernels(void);
 int64_t losskit_run_pieces(Call *call, Kernel kernel);
@@ -19,14 +19,14 @@ typedef struct {
 uint64_t *losskit_sort_buffer(SortBuffers *buffers, int which, size_t count) {
     if (buffers->elements[which] && buffers->size[which] >= count) return buffers->elements[which];
     free(buffers->elements[which]);
-    /* one more, since the last candidate is written before it is known whether it is one */
+    /* one more, since a candidate is written before it is tested */
     buffers->elements[which] = losskit_allocate((count + 1) * sizeof(uint64_t));
     buffers->size[which] = count;
     buffers->short_of_memory |= !buffers->elements[which];
     return buffers->elements[which];
 }
 
-/* A thread takes one sort after the other. */
+/* A thread runs one sort after another. */
 static void sort_some(void *given, int64_t worker) {
     (void)worker;
     Sorts *sorts = given;
@@ -46,8 +46,8 @@ static void sort_some(void *given, int64_t worker) {
     free(buffers->elements[0]), free(buffers->elements[1]), free(buffers);
 }
 
-/* Totals (N or 1, C, 3): the sum of errors times their increments, positives, and what counts; keys become increments.
- * 0, or 1 where memory is short. */
+/* Totals (N or 1, C, 3): the sum of errors times increments, and counts of positives and elements. Replaces keys by
+ * increments. Returns 1 if memory is short, else 0. */
 int64_t losskit_rank(Call *call) {
     const Kernels *kernels = losskit_kernels();
     Call errors = *call;
@@ -61,7 +61,7 @@ int64_t losskit_rank(Call *call) {
     return atomic_load(&sorts.short_of_memory);
 }
 
-/* Increments become the gradient by the input, given that of each total: 0, or 1 where memory is short. */
+/* Replaces increments by the gradient by the input, given that of each total. Returns 1 if memory is short, else 0. */
 int64_t losskit_rank_gradient(Call *call) {
     return losskit_run_pieces(call, losskit_kernels()->rank_gradient[call->link]);
 }

@@ -1,8 +1,8 @@
-/* Each element is a binary label of its own: rows of x and t, one class at a time. */
+/* Independent binary labels per element: rows of x and t, one class at a time. */
 #pragma once
 #include "sigmoid_hard.h"
 
-/* len floats of a row, a multiple of W: the tensor's own memory if it is contiguous float32, else a copy. */
+/* len floats of a row, a multiple of W: the memory of the tensor if it is contiguous float32, else a copy. */
 INLINE const float *row_of(float *copy, const View *v, int64_t n, int64_t c, int64_t s, int64_t len) {
     if (is_plain(v)) return (const float *)v->data + offset_of(v, n, c, s);
     load_row(copy, v, n, c, s, len);
@@ -10,12 +10,12 @@ INLINE const float *row_of(float *copy, const View *v, int64_t n, int64_t c, int
 }
 
 typedef struct {
-    int ignored, soft; /* whether an element does not count; whether a label is neither 0 nor 1 */
+    int ignored, soft; /* whether any element does not count; whether any label is neither 0 nor 1 */
     int64_t counted;
 } RowContent;
 
-/* A row in which an element that does not count has the label 0 and the logit -infinity: it adds 0 to every sum,
- * whatever its weight, and has no slope. Reports the first bad label. */
+/* A row in which elements that do not count have the label 0 and the logit -infinity, so that they add 0 to every sum,
+ * whatever their weight, and have no slope. Reports the first invalid label. */
 static RowContent load_valid_row(const Call *call, Piece *piece, Span span, int64_t c, const Rows *rows) {
     const int64_t n = span.n, s = span.s, len = span.len, padded = span.padded;
     float *x = rows->x, *t = rows->t, *w = rows->w;
@@ -57,7 +57,7 @@ static RowContent load_valid_row(const Call *call, Piece *piece, Span span, int6
         vf ti = load(t + i);
         soft = (vm)(soft | both(not(eq(ti, zero)), not(eq(ti, one))));
         invalid = (vm)(invalid | not(both(le(least, ti), le(ti, most))));
-        store(t + i, keep(lt(zero, ti), min_or_nan(one, ti))); /* -0 too is 0 */
+        store(t + i, keep(lt(zero, ti), min_or_nan(one, ti))); /* maps -0 to 0 */
     }
     content.soft = any(soft);
     for (int64_t i = 0; any(invalid) && i < len; i++) {
@@ -68,8 +68,8 @@ static RowContent load_valid_row(const Call *call, Piece *piece, Span span, int6
     return content;
 }
 
-/* For sums that look at both labels: an element that does not count has the logit 0 and the weight 0, so that no
- * infinite term is multiplied by its weight. */
+/* For sums over both labels: elements that do not count have the logit 0 and the weight 0, so that no infinite term is
+ * multiplied by the weight 0. */
 static void weigh_by_counts(const Rows *rows, int64_t padded, int weighted) {
     for (int64_t i = 0; i < padded; i += W) {
         vm count = from_bytes(rows->counts + i);
@@ -148,7 +148,7 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
             if (!done) {
                 RowContent content = load_valid_row(call, piece, span, c, &rows);
                 if (call->weight.data) check_weights(piece, rows.w, len);
-                some_ignored |= content.ignored; /* where one is ignored, others will be */
+                some_ignored |= content.ignored; /* later rows are likely to have ignored elements too */
                 hard = may_be_hard && !content.soft;
                 if (call->logit_bias)
                     for (int64_t i = 0; i < len; i++) rows.x[i] += bias;
@@ -161,7 +161,7 @@ static void sigmoid_kernel(const Call *call, Tiling tiling, Piece *piece) {
                 else
                     soft_blocks(call, rows.x, rows.t, rows.w, padded, sums, coefficients, out, request, may_be_hard);
                 if (hard && sums && !call->weight.data) add_to(sums, region[COUNT], (double)(content.counted - padded));
-                if (request.grad && !finite_coefficients) /* what does not count has no gradient, even of a NaN loss */
+                if (request.grad && !finite_coefficients) /* no gradient where ignored, even of a NaN loss */
                     for (int64_t i = 0; i < padded; i += W)
                         store(out + i, keep(from_bytes(rows.counts + i), load(out + i)));
             }

@@ -1,8 +1,8 @@
-/* Labels of 0 and 1: terms are evaluated for the label alone, not for its opposite. */
+/* Labels of 0 and 1: terms are evaluated only for the actual label, not for the opposite one. */
 #pragma once
 #include "sigmoid_soft.h"
 
-/* What a term of any kind adds to its sums; its slope by the logit, over the probability of the wrong label. */
+/* Adds a term of any kind to its sums; returns its slope by the logit, over the probability of the wrong label. */
 INLINE vf term_side(const Term *term, vm positive, vf loss, vf right, vf wrong, vf w, vf *sums, const double *coefficients,
                      const Request request) {
     TermValue evaluated = term_value(term, -loss, right, wrong);
@@ -16,7 +16,7 @@ INLINE vf term_side(const Term *term, vm positive, vf loss, vf right, vf wrong, 
            pick(positive, all(coefficient_of(coefficients, term->truth[0])), all(-coefficient_of(coefficients, term->truth[1])));
 }
 
-/* The sums of len elements, len a multiple of W; whether a t is neither 0 nor 1. */
+/* Sums over len elements, len a multiple of W; returns whether any t is neither 0 nor 1. */
 INLINE int hard_block(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
                       const double *coefficients, float *g, const Request request) {
     const vf zero = {0}, one = all(1.0f);
@@ -49,21 +49,21 @@ INLINE int hard_block(const Call *call, const float *x, const float *t, const fl
         vm correct = negative(s);
         vf z = exp_below(minus_absolute(xi)), d = reciprocal(one + z), zd = z * d;
         vf wrong = pick(correct, zd, d), right = pick(correct, d, zd);
-        /* -log of the right label's probability; the gradient by x, not yet times `wrong` and the weight */
+        /* -log of the probability of the true label; the gradient by x, without the factors `wrong` and weight */
         vf loss = zero, slope = zero;
         if (request.sum) {
             target += weigh(ti, wi, request.weighted);
             if (request.weighted) count += wi;
         }
         if (request.sum && request.region) {
-            /* right and wrong apart, so that neither is lost to rounding beside the other */
+            /* separate sums of right and wrong, so that neither is lost to rounding */
             vf weighed = weigh(wrong, wi, request.weighted);
             tp = add_where(positive, tp, weigh(right, wi, request.weighted));
             fn = add_where(positive, fn, weighed);
             fp = add_where(not(positive), fp, weighed);
         }
         if (product && request.sum) {
-            /* the product of 1 + z, minus 1 so that small z are not lost; its logarithm once in 32 */
+            /* the product of 1 + z, minus 1 to keep small z; one logarithm per 32 factors */
             vf line = max_or_nan(zero, s);
             yes = add_where(positive, yes, line);
             no = add_where(not(positive), no, line);
@@ -90,7 +90,7 @@ INLINE int hard_block(const Call *call, const float *x, const float *t, const fl
                 squared_no = fma_where(not(positive), value, loss, squared_no);
             }
             if (request.grad) {
-                /* where the right label's probability is 0 and its loss infinite, their product is 0 */
+                /* where the probability of the true label is 0 and its loss infinite, their product is 0 */
                 vf bend = or_zero(le(right, zero), right * loss);
                 slope = fma_(pick(positive, by_yes, by_no) * wrong, fma_(all(2.0f), bend, wrong), slope);
             }
@@ -120,7 +120,7 @@ INLINE int hard_block(const Call *call, const float *x, const float *t, const fl
     return 0;
 }
 
-/* The requests with a specialized copy of the code; any other runs in a general one. */
+/* Requests with a specialized copy of the code; all others use the general one. */
 static int hard_blocks(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
                        const double *coefficients, float *g, const Request request) {
 #define ARGUMENTS call, x, t, w, len, sums, coefficients, g
@@ -149,7 +149,7 @@ static int hard_blocks(const Call *call, const float *x, const float *t, const f
 #undef ARGUMENTS
 }
 
-/* From the activations that hard_block() saved to the gradient, in place. */
+/* Converts the activations saved by hard_block() to the gradient, in place. */
 static void gradient_from_activations(const Call *call, int64_t len, const double *coefficients, float *g) {
     const Term *term = call->term;
     const int log = call->terms > 0;

@@ -1,19 +1,19 @@
-/* Labels of any value in [0, 1], and sums over both labels of every element. */
+/* Soft labels in [0, 1], and sums over both labels of every element. */
 #pragma once
 #include "term_rows.h"
 
-/* What is computed of a block of a row. Constants where a specialized copy of the code is worth it. */
+/* What to compute for a block of a row. Compile-time constants in specialized copies of the code. */
 typedef struct {
-    int weighted;         /* w holds weights, 0 where an element does not count */
-    int sum, grad;        /* totals; the gradient, given that of the totals */
-    int save_activations; /* instead of the gradient, what it is computed from once that of the totals is known */
+    int weighted;         /* w contains weights, 0 where an element does not count */
+    int sum, grad;        /* compute totals; compute the gradient, given that of the totals */
+    int save_activations; /* instead of the gradient, save what computes it once that of the totals is known */
     int region;           /* tp, pred, target */
     int squares;          /* pred_sq, target_sq, tp_l1, fp_l1, fn_l1 */
-    int log;              /* the first term is -log p, summed by the truth alone */
-    int terms;            /* the others, from position `log` on */
-    int squared;          /* the only other one is -(1 - p)^2 log p */
-    TermRows *rows;       /* of terms that are formulas */
-    int formulas;         /* whether these are all that is computed */
+    int log;              /* the first term is -log p, summed only by truth */
+    int terms;            /* number of the others, starting at index `log` */
+    int squared;          /* the only other term is -(1 - p)^2 log p */
+    TermRows *rows;       /* for terms that are programs */
+    int formulas;         /* whether programs are all that is computed */
 } Request;
 
 INLINE vf weigh(vf v, vf w, int weighted) {
@@ -21,7 +21,7 @@ INLINE vf weigh(vf v, vf w, int weighted) {
     return v;
 }
 
-/* The coefficient of a column, 0 where there is none. */
+/* The coefficient of a column, 0 if the column is absent. */
 INLINE float coefficient_of(const double *coefficients, int64_t column) {
     return column < 0 ? 0.0f : factor_of(coefficients[column]);
 }
@@ -30,7 +30,7 @@ INLINE void add_to(double *sums, int64_t column, double sum) {
     if (column >= 0) sums[column] += sum;
 }
 
-/* The region columns, from sums of probabilities by label. */
+/* The region columns from sums of probabilities by label. */
 INLINE void add_region(const Call *call, double *sums, double tp, double fp, double fn, double targets, double count) {
     double right = true_positives(tp, fn, targets);
     add_to(sums, call->region[TP], right);
@@ -39,7 +39,7 @@ INLINE void add_region(const Call *call, double *sums, double tp, double fp, dou
     add_to(sums, call->region[COUNT], count);
 }
 
-/* Sums by the truth alone: regions, -log p, and -(1 - p)^2 log p. As soft_block(), with a request known beforehand. */
+/* Sums only by truth: regions, -log p, and -(1 - p)^2 log p. Like soft_block(), for compile-time requests. */
 INLINE int soft_block_by_truth(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
                                const double *coefficients, float *g, const Request request) {
     const vf zero = {0}, one = all(1.0f);
@@ -75,7 +75,7 @@ INLINE int soft_block_by_truth(const Call *call, const float *x, const float *t,
         if ((request.log && request.sum) || request.squared) {
             vf curve = log1p_unit(z);
             vf below = max_or_nan(zero, zero - xi) + curve, above = max_or_nan(zero, xi) + curve; /* -log p, -log q */
-            if (request.log && request.sum) { /* where the loss is infinite and its share 0, their product is 0 */
+            if (request.log && request.sum) { /* where the loss is infinite and its share 0, the product is 0 */
                 log_yes += or_zero(eq(ti, zero), below * yes);
                 log_no += or_zero(eq(ti, one), above * no);
             }
@@ -108,7 +108,7 @@ INLINE int soft_block_by_truth(const Call *call, const float *x, const float *t,
     return 0;
 }
 
-/* The sums of len elements, len a multiple of W; whether a t lies outside [0, 1]. */
+/* Sums over len elements, len a multiple of W; returns whether any t lies outside [0, 1]. */
 static int soft_block(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
                       const double *coefficients, float *g, const Request request) {
     const vf zero = {0}, one = all(1.0f);
@@ -140,11 +140,11 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
         vf z = exp_below(minus_absolute(xi)), d = reciprocal(one + z), zd = z * d;
         vm below_half = negative(xi);
         vf p = pick(below_half, zd, d), q = pick(below_half, d, zd);
-        vf slope = zero; /* the gradient by x, but for the weight */
+        vf slope = zero; /* the gradient by x, before multiplication by the weight */
         if (request.sum) {
             target = fma_(ti, wi, target), count += wi;
             if (request.region) {
-                /* right and wrong apart, so that neither is lost to rounding beside the other */
+                /* separate sums of right and wrong, so that neither is lost to rounding */
                 tp = fma_(p * wi, ti, tp), fn = fma_(q * wi, ti, fn), fp = fma_(p * wi, one - ti, fp);
             }
         }
@@ -166,7 +166,7 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
             vf below = max_or_nan(zero, zero - xi) + curve, above = max_or_nan(zero, xi) + curve; /* -log p, -log q */
             for (int j = 0; j < call->terms; j++) {
                 const TermRows *rows = request.rows;
-                const int no = !by_truth; /* where its rows are */
+                const int no = !by_truth; /* the index of its rows */
                 TermValue on = term_at(terms + j, zero - below, p, q, rows->value[j][0], rows->slope[j][0], i);
                 TermValue off = term_at(terms + j, zero - above, q, p, rows->value[j][no], rows->slope[j][no], i);
                 if (request.sum) {
@@ -202,7 +202,7 @@ static int soft_block(const Call *call, const float *x, const float *t, const fl
     return 0;
 }
 
-/* Sums and gradient of one term that is a formula, over rows of both labels; `no` is where those of no are. */
+/* Sums and gradient of a term that is a program, over rows of both labels; `no` is the index of negative rows. */
 INLINE void formula_sums(const Term *term, const TermRows *rows, int64_t j, int no, const float *t, const float *w, int64_t len,
                          double *sums, const double *coefficients, float *g, int sum, int grad, int weighted, int adds) {
     const vf zero = {0}, one = all(1.0f);
@@ -234,7 +234,7 @@ INLINE void formula_sums(const Term *term, const TermRows *rows, int64_t j, int 
         add_to(sums, term->truth[k], sum_of(total[k])), add_to(sums, term->every[k], sum_of(total[2 + k]));
 }
 
-/* The same of terms that are all formulas, without regions. */
+/* The same if all terms are programs, without regions. */
 static int formula_block(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
                          const double *coefficients, float *g, const Request request) {
     const vf zero = {0}, one = all(1.0f);
@@ -263,7 +263,7 @@ static int formula_block(const Call *call, const float *x, const float *t, const
     return 0;
 }
 
-/* The requests that have a copy of the code to themselves; anything else runs in the general one. */
+/* Requests with a specialized copy of the code; all others use the general one. */
 static int soft_blocks(const Call *call, const float *x, const float *t, const float *w, int64_t len, double *sums,
                        const double *coefficients, float *g, const Request request, int by_truth) {
 #define COPY(R, L, Q, S, G) COPY_OF(R, L, Q, S, G, 0) COPY_OF(R, L, Q, S, G, 1)

@@ -1,4 +1,4 @@
-/* W floats at a time: GCC vectors everywhere, intrinsics where they are better. Included once per instruction set. */
+/* Vectors of W floats: GCC vectors, and intrinsics where they are faster. Included once per instruction set. */
 #pragma once
 #include <math.h>
 #include <stdint.h>
@@ -49,7 +49,7 @@ INLINE vf negate_where(vm m, vf a) { return _mm512_mask_xor_ps(a, m, a, all(-0.0
 INLINE vf fma_where(vm m, vf a, vf b, vf c) { return _mm512_mask3_fmadd_ps(a, b, c, m); }
 /* by the sign bit */
 INLINE vm negative(vf a) { return _mm512_movepi32_mask((__m512i)a); }
-/* Where t is 1, given that it is 0 or 1 unless `not_binary` ends with a bit set. */
+/* Where t is 1. Sets a bit of `not_binary` if t is neither 0 nor 1; the result is then invalid. */
 INLINE vm ones(vf t, vi *not_binary) {
     vm set = _mm512_test_epi32_mask((__m512i)t, (__m512i)t);
     *not_binary = (vi)_mm512_mask_ternarylogic_epi32((__m512i)*not_binary, set, (__m512i)t, (__m512i)all(1.0f), 0xf6); /* a | (b ^ c) */
@@ -57,7 +57,7 @@ INLINE vm ones(vf t, vi *not_binary) {
 }
 INLINE int any_bit(vi a) { return _mm512_test_epi32_mask((__m512i)a, (__m512i)a) != 0; }
 INLINE int count_of(vm a) { return __builtin_popcount(a); }
-/* The second operand is the answer where either is NaN. */
+/* The result is the second operand if either is NaN. */
 INLINE vf max_or_nan(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf min_or_nan(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE vf fma_(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
@@ -65,7 +65,7 @@ INLINE vf absolute(vf a) { return _mm512_abs_ps(a); }
 INLINE vf square_root(vf a) { return _mm512_sqrt_ps(a); }
 INLINE vf round_(vf a) { return _mm512_roundscale_ps(a, 0); }
 INLINE vf times_two_to(vf a, vf n) { return _mm512_scalef_ps(a, n); }
-/* of 2^-126 to 2^126, NaN stays NaN */
+/* for 2^-126 to 2^126; NaN for NaN */
 INLINE vf reciprocal(vf a) {
     vf r = _mm512_rcp14_ps(a);
     return _mm512_fmadd_ps(r, _mm512_fnmadd_ps(a, r, all(1.0f)), r);
@@ -93,7 +93,7 @@ INLINE vm ones(vf t, vi *not_binary) {
 }
 INLINE vf absolute(vf a) { return (vf)((vi)a & 0x7fffffff); }
 INLINE vf times_two_to(vf a, vf n) {
-    /* in two steps, so that results below 2^-126 round as they should */
+    /* in two steps, so that results below 2^-126 round correctly */
     vi k = __builtin_convertvector(n, vi), half = k >> 1;
     vf once = (vf)((half + 127) << 23), twice = (vf)((k - half + 127) << 23);
     return a * once * twice;
@@ -160,11 +160,11 @@ INLINE float sum_of(vf a) {
 }
 #endif
 
-/* By the bits, whichever instructions there are: AVX-512's own exponent of 0 is -infinity, which gives a NaN later on. */
+/* From the bits, for every instruction set: the AVX-512 exponent of 0 is -infinity, which would lead to NaN. */
 INLINE vf exponent_of(vf a) { return __builtin_convertvector(((vi)a >> 23) - 127, vf); }
 INLINE vf mantissa_of(vf a) { return (vf)(((vi)a & 0x007fffff) | 0x3f800000); }
 
-/* W rows of W floats to columns: every stage interleaves the two halves of the rows. */
+/* Transposes W rows of W floats: every stage interleaves the two halves of the rows. */
 #if W == 16
 #define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
@@ -193,14 +193,14 @@ INLINE void transpose_square(vf *rows) {
 
 INLINE vf minus_absolute(vf a) { return (vf)((vi)a | (int32_t)0x80000000); }
 
-/* Streamed rows are seen by other threads. */
+/* Makes streamed rows visible to other threads. */
 INLINE void fence(void) {
 #if defined(SIMD_AVX512) || defined(SIMD_AVX2)
     _mm_sfence();
 #endif
 }
 
-/* table[at], where anything will do for an `at` outside; up to 32 floats can be read from the table. */
+/* table[at], arbitrary if `at` is out of range; up to 32 floats of the table may be read. */
 INLINE vf lookup(const float *table, int64_t size, vi at) {
 #if defined(SIMD_AVX512)
     if (size <= 16) return _mm512_permutexvar_ps((__m512i)at, load(table));
@@ -211,7 +211,7 @@ INLINE vf lookup(const float *table, int64_t size, vi at) {
     return gather(table, at & (at >= 0) & (vi)(at < (int32_t)size));
 }
 
-/* Bytes of 0 or 1 to a mask, and back. */
+/* Conversion of bytes of 0 or 1 to a mask, and back. */
 INLINE vm from_bytes(const uint8_t *p) {
 #if defined(SIMD_AVX512)
     __m128i bytes = _mm_loadu_si128((const __m128i *)p);

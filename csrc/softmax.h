@@ -1,16 +1,16 @@
-/* One class of several at each position: exponentials, their sums, and the probability of the truth.
+/* Softmax: exponentials, their sums, and the probability of the true class.
  *
- * The probability of a nearly certain class is known as 1 - p, from the others' exponentials: p itself rounds to 1.
+ * For a nearly certain class, 1 - p is computed from the exponentials of the others, since p itself rounds to 1.
  */
 #pragma once
 #include "softmax_tile.h"
 
-/* The others' share of the largest below which it counts as nearly certain. */
+/* A class is nearly certain if the sum of the others is below this share of it. */
 #define CERTAIN 0.02f
-/* An exponential or a probability that may have lost digits: its logarithm comes from the logit. */
+/* Below this an exponential or a probability may have lost precision: its logarithm is computed from the logit. */
 #define TINY 1e-30f
 
-/* e = exp(x - base) of a class, or of four at once, with their sum and the largest. */
+/* e = exp(x - base) of a class, or of four at once, with their sum and maximum. */
 INLINE void exponentials(const Tile *tile, int64_t c, int64_t classes, int subtract_base) {
     const float *x[4];
     float bias[4];
@@ -32,7 +32,7 @@ INLINE void exponentials(const Tile *tile, int64_t c, int64_t classes, int subtr
     }
 }
 
-/* Exponentials of every class as they are; whether none is too large or too small. */
+/* Exponentials of every class without shift; returns whether all are in range. */
 static int exponentials_fit(Tile *tile) {
     const Call *call = tile->call;
     int64_t P = tile->P, c = 0;
@@ -44,13 +44,13 @@ static int exponentials_fit(Tile *tile) {
     return !any(not(fits));
 }
 
-/* Exponentials of a tile, their sums, and the sum of all but the largest. */
+/* Exponentials of a tile, their sums, and the sums without the largest. */
 static void softmax_of(Tile *tile) {
     const Call *call = tile->call;
     int64_t P = tile->P, c = 0;
     int fit = exponentials_fit(tile);
     if (!fit && !tile->complete && tile->raw) tile->raw = 0, fit = exponentials_fit(tile);
-    if (!fit) { /* large logits, or NaN: again, minus the largest */
+    if (!fit) { /* large logits, or NaN: repeat, shifted by the largest */
         for (int64_t i = 0; i < P; i++) tile->base[i] = -INFINITY;
         for (c = 0; c < call->C; c++) {
             const float *x = logits(tile, c);
@@ -85,14 +85,14 @@ static void softmax_of(Tile *tile) {
     for (int64_t i = 0; i < P; i += W) store(tile->inverse + i, reciprocal(load(tile->sum + i)));
 }
 
-/* log p: of the largest class from the others' share of it, of any other class from its p. */
+/* log p: for the largest class from the sum of the others, for any other class from its p. */
 INLINE vf log_share(vm close, vf p, vf others) {
     vf curve = log1p_unit(pick(close, others, mantissa_of(p) - 1.0f));
     vf l = scaled_log(exponent_of(p), curve);
     return pick(close, all(0.0f) - curve, pick(eq(p, p), l, p));
 }
 
-/* The exponential of the truth at W positions. A gather costs more than reading a few rows. */
+/* The exponential of the true class at W positions. A gather is slower than reading a few rows. */
 INLINE vf gather_rows(const Tile *tile, int64_t i) {
     vi at = load_int(tile->index + i), lanes = {0};
     for (int k = 0; k < W; k++) lanes[k] = k;
@@ -107,7 +107,7 @@ INLINE vf pick_rows(const Tile *tile, int64_t i) {
     return e;
 }
 
-/* p, 1 - p and log p of the truth at each position. */
+/* p, 1 - p and log p of the true class at each position. */
 static void truth_of(Tile *tile) {
     int64_t P = tile->P;
     int few = tile->call->C <= FEW_CLASSES;
@@ -119,7 +119,7 @@ static void truth_of(Tile *tile) {
         vf q = pick(largest, others * inverse, all(1.0f) - p);
         store(tile->truth_p + i, p);
         store(tile->truth_q + i, q);
-        store(tile->truth_top + i, pick(largest, (vf){0}, all(1.0f))); /* 0: the truth is the largest */
+        store(tile->truth_top + i, pick(largest, (vf){0}, all(1.0f))); /* 0: the true class is the largest */
         if (!tile->logs) continue;
         vm close = both(largest, le(others, m));
         store(tile->truth_log + i, log_share(close, p, others * reciprocal(m)));

@@ -1,8 +1,8 @@
-/* A few classes, and class indices: the exponentials of W positions stay in registers from the logits to the gradient. */
+/* Few classes, and class indices: the exponentials of W positions stay in registers from logits to gradient. */
 #pragma once
 #include "softmax_gradient.h"
 
-/* Where each class is read and written: W floats at a time. */
+/* Where each class is read and written, W floats at a time. */
 typedef struct {
     const float *in[FEW_CLASSES];
     float *out[FEW_CLASSES];
@@ -42,7 +42,7 @@ INLINE void sum_up(vf e, int c, vf *sum, vf *m) {
     *m = max_or_nan(e, *m);
 }
 
-/* exp(x - base) of each class at W positions, their sum and the largest. */
+/* exp(x - base) of each class at W positions, their sum and maximum. */
 INLINE void few_exponentials(const FewRows *rows, int64_t i, const int C, int subtract_base, vf base, vm absent, vf *e,
                              vf *sum, vf *m) {
     for (int c = 0; c < C; c++) {
@@ -61,7 +61,7 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
     const int use_activations = call->activations == USE_ACTIVATIONS;
     const int by_pred = grad && region[PRED] >= 0, by_tp = grad && region[TP] >= 0;
     const float *factors = tile->factors;
-    int saves_logs = 0; /* activations leave out the logarithm of a tiny probability, which some slope takes */
+    int saves_logs = 0; /* whether a slope needs the logarithm of tiny probabilities, which activations lose */
     for (int j = 0; j < terms; j++) saves_logs |= call->activations == SAVE_ACTIVATIONS && slope_takes_log(call->term + j);
     int streaming = call->stream && !use_activations && rows.direct;
     for (int c = 0; c < C; c++) streaming &= (uintptr_t)rows.out[c] % (W * 4) == 0;
@@ -80,7 +80,7 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
             }
         else {
             few_exponentials(&rows, i, C, 0, base, (vm){0}, e, &sum, &m);
-            if (any(not(both(lt(all(1e-20f), m), lt(sum, all(1e20f)))))) { /* large logits, or NaN: minus the largest */
+            if (any(not(both(lt(all(1e-20f), m), lt(sum, all(1e20f)))))) { /* large logits, or NaN: shift by the largest */
                 vm absent = not(le_int(all_int(0), at));
                 base = all(-INFINITY);
                 for (int c = 0; c < C; c++) base = max_or_nan(or_zero(absent, load(rows.in[c] + i)), base);
@@ -146,7 +146,7 @@ INLINE void few_classes(Tile *tile, double *sums, const int C) {
             }
         rest = rest * inverse, top = top * inverse;
         vf scale = (zero - share) * (rest + top + added), exact = zero;
-        if (some_certain) { /* the probability of a nearly certain class rounds to 1: from that of the others */
+        if (some_certain) { /* the probability of a nearly certain class rounds to 1: use those of the others */
             vf by_top = pick(largest, top + added, top), by_rest = pick(largest, rest, rest + added);
             exact = w * inverse * (others * by_top - m * by_rest);
         }

@@ -1,4 +1,4 @@
-/* Columns that look at every element of a tile: soft targets, smoothed terms, squares and absolute differences. */
+/* Columns over every element of a tile: soft targets, label smoothing, squares and absolute differences. */
 #pragma once
 #include "softmax_gradient.h"
 
@@ -22,7 +22,7 @@ static void read_labels(Tile *tile, int64_t c) {
     }
 }
 
-/* A distribution over classes sums to 1. */
+/* Checks that the labels of a position sum to 1. */
 static void check_rows(Tile *tile) {
     float allowed = ROW_TOLERANCE + (float)tile->call->C * rounding_of(&tile->call->target);
     for (int64_t i = 0; i < tile->len; i++)
@@ -30,7 +30,7 @@ static void check_rows(Tile *tile) {
             report_problem(tile->piece, BAD_ROW, tile->row_sum[i]);
 }
 
-/* log p of a class: of the largest from what the others have. */
+/* log p of a class: for the largest, from the sum of the others. */
 INLINE vf log_of_class(const Tile *tile, int64_t c, const float *x, float bias, const float *log_sum, int64_t i) {
     vf e = load(tile->e + c * tile->P + i), m = load(tile->m + i), others = load(tile->others + i);
     vf l = load(x + i) + bias - load(tile->base + i) - load(log_sum + i);
@@ -38,7 +38,7 @@ INLINE vf log_of_class(const Tile *tile, int64_t c, const float *x, float bias, 
     return pick(both(eq(e, m), le(others, m)), near, l);
 }
 
-/* Values and slopes of a class's terms that are formulas. */
+/* Values and slopes of the terms of a class that are programs. */
 static void class_formulas(Tile *tile, int64_t c, const float *x, float bias, const float *log_sum) {
     const Call *call = tile->call;
     const int64_t P = tile->P;
@@ -51,7 +51,7 @@ static void class_formulas(Tile *tile, int64_t c, const float *x, float bias, co
                              tile->scratch);
 }
 
-/* Sums of every column, and the slopes r by each log probability, with their sums over the classes. */
+/* Sums of every column, and the slopes r by each log-probability, with their sums over the classes. */
 static void sum_elements(Tile *tile, double *sums) {
     const Call *call = tile->call;
     const int64_t *region = call->region;

@@ -1,10 +1,10 @@
-/* The gradient of a softmax tile: the rows that are written, and what is written where labels are class indices. */
+/* The gradient of a softmax tile: its output rows, and its values for class indices. */
 #pragma once
 #include "softmax_sums.h"
 
 INLINE int written_in_place(const Tile *tile) { return tile->len == tile->P && is_plain(&tile->call->gradient); }
 
-/* The row of a class where its gradient can be written in place, else one to be copied out: over its exponentials where
+/* The output row of a class if its gradient can be written in place, else a buffer to copy from: its exponentials if
  * all classes are transposed at the end. */
 static float *gradient_row(const Tile *tile, int64_t c) {
     const View *v = &tile->call->gradient;
@@ -12,7 +12,7 @@ static float *gradient_row(const Tile *tile, int64_t c) {
     return tile->transpose_gradient ? tile->e + c * tile->P : own_row(tile, c);
 }
 
-/* What does not count has no gradient, even of a loss that is NaN. */
+/* Positions that do not count have no gradient, even of a NaN loss. */
 static void leave_out(const Tile *tile, float *row) {
     if (tile->complete) return;
     for (int64_t i = 0; i < tile->len; i++) row[i] = tile->counts[i] ? row[i] : 0.0f;
@@ -67,7 +67,7 @@ static void write_gradients(const Tile *tile, int64_t c, int64_t classes, int re
         gradients(tile, c, 1, region, 1, streaming);
 }
 
-/* The gradient, for class indices: dL/dx_c = p_c (r_c - sum of r), with r the slope by each log probability. */
+/* The gradient, for class indices: dL/dx_c = p_c (r_c - sum of r), with r the slope by each log-probability. */
 static void gradient_indices(Tile *tile) {
     const Call *call = tile->call;
     int64_t P = tile->P, C = call->C;
@@ -91,7 +91,7 @@ static void gradient_indices(Tile *tile) {
                 store(largest + i, add_where(not(below), load(largest + i), r));
             }
         }
-    /* per position: added to the truth's own, what multiplies e, and the exact gradient of a nearly certain class */
+    /* per position: term added for the true class, factor of e, and exact gradient of a nearly certain class */
     for (int64_t i = 0; i < P; i += W) {
         vf w = load(tile->w + i), inverse = load(tile->inverse + i), m = load(tile->m + i);
         vf others = load(tile->others + i), a = load(tile->added + i);

@@ -1,10 +1,10 @@
-/* What softmax does with a tile, by what is wanted of it: few classes, class indices, or columns of every element. */
+/* Selects the softmax kernel of a tile: few classes, class indices, or columns over every element. */
 #pragma once
 #include "softmax_few.h"
 #include "softmax_general.h"
 #include <float.h>
 
-/* Each position's terms, and what its truth adds to the slopes. */
+/* The terms of each position, and the contribution of the true class to the slopes. */
 static void truth_terms(Tile *tile) {
     const Call *call = tile->call;
     int64_t P = tile->P, C = call->C;
@@ -27,7 +27,7 @@ static void truth_terms(Tile *tile) {
     }
 }
 
-/* The same of the terms that are formulas. */
+/* The same for terms that are programs. */
 static void truth_formulas(Tile *tile) {
     const Call *call = tile->call;
     const int64_t P = tile->P, C = call->C;
@@ -47,7 +47,7 @@ static void truth_formulas(Tile *tile) {
     }
 }
 
-/* The coefficients of a sample as floats, by column and then class. */
+/* The coefficients of a sample as floats, by column, then class. */
 static void read_factors(Tile *tile) {
     const Call *call = tile->call;
     int64_t C = call->C, K = call->K;

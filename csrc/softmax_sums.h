@@ -2,7 +2,7 @@
 #pragma once
 #include "softmax.h"
 
-/* Few classes: each takes its own positions from whole rows. */
+/* Few classes: for each class, select its positions from whole rows. */
 INLINE void sum_by_mask(Tile *tile, double *histogram, double *sums, const int64_t terms) {
     const Call *call = tile->call;
     const int64_t P = tile->P, stride = 4 * groups_of(terms), pred = call->region[PRED];
@@ -29,7 +29,7 @@ INLINE void sum_by_mask(Tile *tile, double *histogram, double *sums, const int64
     }
 }
 
-/* Many: each position goes to its class. */
+/* Many classes: add each position to its class. */
 static void sum_by_position(Tile *tile, double *histogram, double *sums) {
     typedef double four __attribute__((vector_size(32), aligned(8)));
     const Call *call = tile->call;
@@ -56,7 +56,7 @@ static void sum_by_position(Tile *tile, double *histogram, double *sums) {
     }
 }
 
-/* Sums of each class, for class indices: those by the class of the truth, for add_histogram(), and false positives. */
+/* Sums of each class for class indices: by true class, for add_histogram(), and false positives. */
 static void sum_indices(Tile *tile, double *sums) {
     const Call *call = tile->call;
     const int64_t P = tile->P, K = call->K, *region = call->region;
@@ -78,7 +78,7 @@ static void sum_indices(Tile *tile, double *sums) {
         sum_by_mask(tile, tile->histogram, sums, call->terms);
 }
 
-/* The histogram of a whole piece, at its end. */
+/* Adds the histogram of a whole piece, at its end. */
 static void add_histogram(const Call *call, const double *histogram, double *sums) {
     int64_t groups = groups_of(call->terms);
     for (int64_t c = 0; c < call->C; c++) {

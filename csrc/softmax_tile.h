@@ -1,4 +1,4 @@
-/* A tile of softmax: P positions by all classes, so that memory is read once. */
+/* A softmax tile: P positions by all classes, so that memory is read once. */
 #pragma once
 #include "rows.h"
 #include "term_rows.h"
@@ -6,40 +6,40 @@
 typedef struct {
     const Call *call;
     Piece *piece;
-    int64_t n, s, len, P;      /* the tile: len positions from s on, in rows of P floats */
-    int complete;              /* all P positions are there and count */
-    int unit_weights;          /* w and counts hold nothing but ones */
-    int raw;                   /* logits are read in place: what does not count does no harm, as far as is known */
-    int region;                /* the column tp or pred is wanted */
-    int logs;                  /* logarithms are needed: the slopes of some terms do without */
-    int targets;               /* the weight of each class's positions is wanted, or needed */
-    int certain;               /* some position is nearly certain */
+    int64_t n, s, len, P;      /* the tile: len positions starting at s, in rows of P floats */
+    int complete;              /* all P positions exist and count */
+    int unit_weights;          /* w and counts are all ones */
+    int raw;                   /* logits are read in place: elements that do not count are assumed harmless */
+    int region;                /* the column tp or pred is requested */
+    int logs;                  /* logarithms are needed (not by the slopes of some terms) */
+    int targets;               /* sums of weights per class are requested or needed */
+    int certain;               /* some position has a nearly certain class */
     int nonfinite_coefficients;
     const double *coefficients;
-    float *x;                  /* (C, P) logits, where the input itself can't be read row by row */
+    float *x;                  /* (C, P) logits, if the input cannot be read row by row */
     float *e;                  /* (C, P) exponentials */
-    float *r;                  /* (C, P) slopes by each log probability, or a copy of W positions by all classes */
-    float *rows;               /* (4, P) of classes on their way between a tensor and the tile */
+    float *r;                  /* (C, P) slopes by each log-probability, or a copy of W positions by all classes */
+    float *rows;               /* (4, P) buffers of classes between a tensor and the tile */
     float *base, *m, *sum, *others, *inverse, *w; /* (P,) */
     float *truth_p, *truth_q, *truth_log, *added, *total, *top, *labels, *row_sum, *truth_top;
-    int32_t *index;            /* (P,) class of the truth, -1 for none */
+    int32_t *index;            /* (P,) true class, -1 for none */
     uint8_t *counts;           /* (P,) */
     float *term_values;        /* (terms, P) */
-    float *term_slopes;        /* (terms, P), of those that are formulas; and log p of a row, and memory to compute in */
+    float *term_slopes;        /* (terms, P), for programs; then log p of a row, and scratch memory */
     float *log_row, *scratch;
-    float *factors;            /* (7 + 2 terms, C) coefficients of the region columns, then of each term: truth, every */
-    double *histogram;         /* (C, groups_of(terms), 4) sums by class of the truth */
-    int transpose_input, transpose_gradient; /* whether classes lie side by side in it; see side_by_side() */
+    float *factors;            /* (7 + 2 terms, C) coefficients of region columns, then of each term: truth, every */
+    double *histogram;         /* (C, groups_of(terms), 4) sums by true class */
+    int transpose_input, transpose_gradient; /* whether its classes are adjacent; see side_by_side() */
     void *memory;
 } Tile;
 
 /* Groups of four in the histogram: three sums of regions and a term, then four terms each. */
 INLINE int64_t groups_of(int64_t terms) { return 1 + (terms + 2) / 4; }
 
-/* Whether classes lie side by side in memory, and are enough to be transposed in squares. */
+/* Whether classes are adjacent in memory, and numerous enough to transpose in squares. */
 INLINE int side_by_side(const Call *call, const View *v) { return v->data && v->s != 1 && call->S > 1 && call->C >= W; }
 
-/* Memory for a tile, r holding r_size floats; the tile's memory is null where it is short. */
+/* Allocates a tile with r_size floats in r; `memory` is null if memory is short. */
 static Tile open_tile(const Call *call, Tiling tiling, Piece *piece, int64_t r_size) {
     const int64_t P = padded_to_vectors(tiling.tile), C = call->C, row = P * 4, groups = groups_of(call->terms);
     const int transpose_input = side_by_side(call, &call->input);
@@ -69,10 +69,10 @@ INLINE void move_to(Tile *tile, Span span) { tile->n = span.n, tile->s = span.s,
 
 INLINE float logit_bias_of(const Call *call, int64_t c) { return call->logit_bias ? call->logit_bias[c] : 0.0f; }
 
-/* A row for a class on its way; the fourth class after it takes the same. */
+/* A buffer for a class; the fourth class after it uses the same one. */
 INLINE float *own_row(const Tile *tile, int64_t c) { return tile->rows + (c & 3) * tile->P; }
 
-/* The logits of a class: the tensor's own memory if it is contiguous float32, else a copy. */
+/* The logits of a class: the memory of the tensor if it is contiguous float32, else a copy. */
 static const float *logits(const Tile *tile, int64_t c) {
     const Call *call = tile->call;
     if (tile->transpose_input) return tile->x + c * tile->P;
@@ -89,7 +89,7 @@ static const float *logits(const Tile *tile, int64_t c) {
 /* The classes of a position as a row. */
 INLINE View by_position(const View *v) { return (View){v->data, v->type, v->n, v->s, v->c}; }
 
-/* Classes side by side in memory: read W positions at a time, kept class by class. */
+/* For adjacent classes: reads W positions at a time and stores them class by class. */
 static void transpose_in(Tile *tile) {
     const Call *call = tile->call;
     const int64_t P = tile->P, C = call->C;
@@ -108,7 +108,7 @@ static void transpose_in(Tile *tile) {
         }
         for (int64_t c = 0; c < C; c += W) {
             vf square[W];
-            if (c > C - W) c = C - W; /* the last ones overlap those before */
+            if (c > C - W) c = C - W; /* the last block overlaps the previous one */
             for (int k = 0; k < W; k++) square[k] = load(from[k] + c);
             transpose_square(square);
             for (int k = 0; k < W; k++) store(tile->x + (c + k) * P + i, square[k]);
@@ -116,7 +116,7 @@ static void transpose_in(Tile *tile) {
     }
 }
 
-/* Rows of classes to a tensor where they lie side by side; copies holds W positions. */
+/* Writes rows of classes to a tensor with adjacent classes; copies has room for W positions. */
 static void transpose_out(const Tile *tile, const View *v, const float *rows, float *copies) {
     const int64_t P = tile->P, C = tile->call->C;
     const View classes = by_position(v);
@@ -139,7 +139,7 @@ static void transpose_out(const Tile *tile, const View *v, const float *rows, fl
     }
 }
 
-/* Weights, and what does not count; for class indices the truth, and the first that names no class. */
+/* Reads weights and what counts; for class indices also the true class, and reports the first index out of range. */
 static void read_positions(Tile *tile) {
     const Call *call = tile->call;
     int64_t len = tile->len, P = tile->P, incomplete = len < P;

@@ -26,7 +26,7 @@ void losskit_tape_gradient(const Tape *tape, const double *r, double upstream, d
     for (int64_t i = tape->count - 1; i >= 0; i--) {
         const Operation *o = tape->operation + i;
         double g = d[tape->inputs + i], a = r[o->a], b = r[o->b], y = out[i];
-        if (g == 0) continue; /* also beside an infinite slope: an operand that was not selected has no gradient */
+        if (g == 0) continue; /* even for an infinite slope: an operand that was not selected has no gradient */
         double *by_a = d + o->a, *by_b = d + o->b;
         switch (o->operation) {
         case OP_ADD: *by_a += g, *by_b += g; break;
@@ -62,7 +62,7 @@ void losskit_tape_gradient(const Tape *tape, const double *r, double upstream, d
         case OP_COSH: *by_a += g * sinh(a); break;
         case OP_SINH: *by_a += g * cosh(a); break;
         case OP_WHERE: *(a != 0 ? by_b : d + o->c) += g; break;
-        default: break; /* constants, comparisons and steps */
+        default: break; /* constants, comparisons and step functions */
         }
     }
     for (int64_t k = 0; k < tape->inputs; k++) gradient[k] += d[k];

@@ -1,9 +1,9 @@
-/* Terms that are formulas: values and slopes of a row of log probabilities. */
+/* Terms that are programs: values and slopes of a row of log-probabilities. */
 #pragma once
 #include "element.h"
 #include "terms.h"
 
-/* A term at W positions: from numbers, or read where a program left it. */
+/* A term at W positions: computed from its numbers, or read from the result of a program. */
 INLINE TermValue term_at(const Term *term, vf l, vf p, vf q, const float *value, const float *slope, int64_t i) {
     if (term->program) return (TermValue){load(value + i), load(slope + i)};
     return term_value(term, l, p, q);
@@ -15,7 +15,7 @@ static int has_programs(const Call *call) {
     return 0;
 }
 
-/* Rows of both labels, of yes and of no. */
+/* Rows of both labels, positive and negative. */
 typedef struct {
     float *log[2], *rest[2], *value[MOST_TERMS][2], *slope[MOST_TERMS][2], *scratch; /* rest: 1 - p */
     void *memory;
@@ -39,8 +39,8 @@ static TermRows allocate_term_rows(const Call *call, Tiling tiling, Piece *piece
     return rows;
 }
 
-/* The terms of a row of logits, and 1 - p of both labels; slopes only if `grad`. Where each label is 0 or 1 and
- * only the truth counts, both sides are that of the truth, and 1 is returned. */
+/* The terms of a row of logits, and 1 - p of both labels; slopes only if `grad`. If every label is 0 or 1 and only sums
+ * by truth are requested, both sides are that of the true label, and the result is 1. */
 static int evaluate_terms(const Call *call, TermRows *rows, const float *x, const float *t, int64_t len, int grad) {
     const vf zero = {0}, one = all(1.0f);
     vi not_binary = {0};

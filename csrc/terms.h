@@ -1,4 +1,4 @@
-/* f(log p) and its slope, for a p that is known as log p, p and 1 - p, none of which has to be computed from another. */
+/* f(log p) and its slope, given log p, p and 1 - p, so that none has to be computed from another. */
 #pragma once
 #include "call.h"
 #include "maths.h"
@@ -7,10 +7,10 @@ typedef struct {
     vf value, slope; /* f, and df / d log p */
 } TermValue;
 
-/* TP: from what is missing of the target where that is less, so that it is not lost to rounding. */
+/* TP, from FN if that is smaller, to reduce rounding. */
 INLINE double true_positives(double tp, double fn, double target) { return fn < tp ? target - fn : tp; }
 
-/* The slope by p of the columns tp_l1, fp_l1 and fn_l1, from p - t: where p is t, halfway between both sides. */
+/* The slope by p of the columns tp_l1, fp_l1 and fn_l1, from p - t; the mean of both sides where p = t. */
 INLINE vf l1_slope(vf difference, float tp, float fp, float fn) {
     vf below = all(tp - fn), above = all(fp), zero = {0};
     return pick(lt(difference, zero), below, pick(lt(zero, difference), above, (below + above) * 0.5f));
@@ -18,7 +18,7 @@ INLINE vf l1_slope(vf difference, float tp, float fp, float fn) {
 
 INLINE int is_log(const Term *term) { return !term->program && term->gamma == 0 && term->rest == 0; }
 
-/* Whether the slope takes a logarithm that p does not tell where it is nearly 0. */
+/* Whether the slope depends on log p, which is inaccurate if computed from a p near 0. */
 INLINE int slope_takes_log(const Term *term) { return term->program || (term->rest != 0 && term->q != 1); }
 
 INLINE TermValue term_value(const Term *term, vf l, vf p, vf q) {

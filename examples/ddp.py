@@ -2,7 +2,7 @@
 
     python examples/ddp.py
 
-Dice over the whole batch is no average of the processes' Dice losses: without `sync` the gradient is another one.
+Dice over the whole batch is not the average of the Dice losses of the processes: without `sync` the gradient is wrong.
 """
 
 import socket
@@ -48,7 +48,7 @@ def train(rank, port):
         value, gradient = whole_batch()
         error = (model.weight.grad - gradient).norm() / gradient.norm()
         line = f"{name}, process {rank}: loss {loss.item():.6f} of {value:.6f}, gradient error {error:.1e}\n"
-        print(line, end="", flush=True)  # in one piece, so that the lines of two processes stay whole
+        print(line, end="", flush=True)  # one write, so that the lines of two processes do not interleave
         dist.barrier()
     dist.destroy_process_group()
 

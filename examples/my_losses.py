@@ -1,4 +1,4 @@
-"""Losses of your own in a file: `losskit compare --losses "dice, examples/my_losses.py:my_dice(smooth=0.5)"`."""
+"""User-defined losses in a file: `losskit compare --losses "dice, examples/my_losses.py:my_dice(smooth=0.5)"`."""
 
 import torch
 from torch import Tensor
@@ -9,15 +9,15 @@ from losskit import NonNegative, Positive, RegressionLoss, Totals, option
 
 @losskit.region_loss
 def my_dice(total: Totals, smooth: NonNegative = 1.0) -> Tensor:
-    """Dice with a smoothing of its own."""
+    """Dice loss with smoothing."""
     return 1 - (2 * total.tp + smooth) / (total.pred + total.target + smooth)
 
 
 class PinballLoss(RegressionLoss):
-    """Charges errors below the target more than errors above it, or less."""
+    """Absolute error with different weights below and above the target."""
 
-    below: Positive = option(default=1.0, doc="price of predicting one too little")
-    above: Positive = option(default=1.0, doc="price of predicting one too much")
+    below: Positive = option(default=1.0, doc="weight of errors below the target")
+    above: Positive = option(default=1.0, doc="weight of errors above the target")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         return torch.where(input < target, self.below * (target - input), self.above * (input - target))

@@ -1,4 +1,4 @@
-"""A training loop: a composite loss, its parts for the log, pixels to ignore, and the score of the same meaning.
+"""A training loop with a composite loss, logged parts, ignored pixels, and the matching metric.
 
 python examples/segmentation.py
 """
@@ -13,7 +13,7 @@ torch.set_num_threads(1)
 
 
 def batch(size=16, side=32):
-    """Noisy images with one bright disc, or none in every fourth; 255 marks a border that nobody annotated."""
+    """Noisy images with one bright disc, or none in every fourth; 255 marks an unannotated border."""
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     centre = torch.randint(8, side - 8, (size, 2, 1, 1))
     target = ((y - centre[:, 0]) ** 2 + (x - centre[:, 1]) ** 2 < 30).to(torch.uint8).unsqueeze(1)

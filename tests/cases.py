@@ -1,6 +1,6 @@
 """Every way of calling every loss of the catalogue.
 
-A loss's declaration tells how it is called, or the INPUTS of its family's module in tests/authorities/ do.
+The calls follow from the declaration of a loss, or from INPUTS in its family's module of tests/authorities/.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def cases_of(entry: Entry) -> list[Case]:
 
 
 def made(entry: Entry, classes: int = 3) -> Loss:
-    """The loss as it comes, with the options of its first case that have no default, for so many classes."""
+    """The loss with default options, and the required options of its first case for this number of classes."""
     required = {name for name, declared in entry.loss.options.items() if declared.default is REQUIRED}
     given = cases_of(entry)[0].options if required else {}
     named = {name: value for name, value in given.items() if name in required}
@@ -34,7 +34,7 @@ def made(entry: Entry, classes: int = 3) -> Loss:
 
 
 def of_classes(value: Any, classes: int) -> Any:
-    """An option of numbers per class, or per pair of classes, for the first of them."""
+    """An option of numbers per class, or per pair of classes, cut to the first classes."""
     if not isinstance(value, list):
         return value
     return [of_classes(each, classes) for each in value[:classes]]
@@ -49,11 +49,11 @@ def where(condition: Callable[[Case], bool]) -> list[Case]:
 
 
 def one_each() -> list[Case]:
-    """One case a loss, for what is slow."""
+    """One case per loss, for slow tests."""
     return list({case.entry.name: case for case in reversed(CASES)}.values())[::-1]
 
 
-# Losses whose inputs are no plain tensors: an INPUTS row of no cases, and tests of their own.
+# Losses whose inputs are not plain tensors: an INPUTS row without cases, and separate tests.
 ELSEWHERE = {entry.name for entry in ENTRIES} - {case.entry.name for case in CASES}
 LABELLED = where(lambda case: case.labels)
 ADDITIVE = where(lambda case: issubclass(case.loss, Summable))

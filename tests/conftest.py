@@ -1,4 +1,4 @@
-"""Settings of every test: one thread, and the same examples on every run; and Triton's interpreter."""
+"""Settings of every test: one thread, the same examples on every run, and Triton's interpreter."""
 
 import multiprocessing
 import os
@@ -22,7 +22,7 @@ settings.load_profile("losskit")
 
 @pytest.fixture(scope="session")
 def interpreter():
-    """A process of its own, where Triton was told before its import to run on the CPU."""
+    """A separate process in which Triton is set to run on the CPU before it is imported."""
     before = os.environ.get("TRITON_INTERPRET")
     os.environ["TRITON_INTERPRET"] = "1"
     try:

@@ -1,5 +1,6 @@
-"""Where a loss of the same name has another value here on purpose: what they do, what we do, and by what line of the
-contract. Each carries both numbers, and test_agreements.py holds that they do differ.
+"""Intended differences from losses of the same name elsewhere: their behaviour, ours and the line of the contract.
+
+Each row has both numbers; test_agreements.py checks that they differ.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Deviation(NamedTuple):
     values: Callable[[], tuple[Value, Value]]
 
 
-X, T = binary()  # (3, 1, 6, 5), every sample with yes and no
+X, T = binary()  # (3, 1, 6, 5), positives and negatives in every sample
 Z, Y = multiclass()  # (3, 4, 6, 5), every sample with every class
 ONE = torch.where(Y == 3, 0, Y)  # class 3 nowhere
 SOME = torch.cat([ONE[:1], Y[1:]])  # class 3 not in the first sample
@@ -85,23 +86,23 @@ def half() -> tuple[Value, Value]:
 DEVIATIONS = [
     Deviation(
         "torch",
-        "cross_entropy of soft targets, class weights",
-        "the mean divides by positions",
-        "by the weight of the truth, as for indices",
+        "cross_entropy, soft targets, class weights",
+        "mean divided by the number of positions",
+        "mean divided by the class weights of the target, as for indices",
         8,
         lambda: (F.cross_entropy(Z, one_hot(Y, 4), weight=W), CrossEntropyLoss(class_weight=W)(Z, one_hot(Y, 4))),
     ),
     Deviation(
         "torch",
         "binary_cross_entropy_with_logits, weight",
-        "the mean divides by elements",
-        "by the weight",
+        "mean divided by the number of elements",
+        "mean divided by the sum of weights",
         8,
         lambda: (F.binary_cross_entropy_with_logits(X, T, weight=1 + T), BCEWithLogitsLoss()(X, T, weight=1 + T)),
     ),
     Deviation(
         "torch",
-        "cross_entropy, everything ignored",
+        "cross_entropy, all positions ignored",
         "NaN",
         "0 with a zero gradient",
         10,
@@ -118,8 +119,8 @@ DEVIATIONS = [
     Deviation(
         "torch",
         "cross_entropy, NaN at ignored positions",
-        "a NaN gradient",
-        "the gradient of the rest",
+        "NaN gradient",
+        "gradient of the other positions",
         9,
         nan_at_ignored,
     ),
@@ -129,17 +130,17 @@ DEVIATIONS = [
     Deviation("torch", "binary_cross_entropy_with_logits, float16 sum", "overflows", "float32", 16, half),
     Deviation(
         "torch",
-        "ctc_loss, length of the gradient by log-probabilities",
-        "is that by logits under log_softmax",
-        "the derivative; by logits both are the same",
+        "ctc_loss, norm of the gradient by log-probabilities",
+        "gradient by the logits before log_softmax",
+        "true derivative; the gradients by logits are equal",
         17,
         lambda: (slope(F.ctc_loss, *SPOKEN), slope(CTCLoss(), *SPOKEN)),
     ),
     Deviation(
         "torch",
         "multi_margin_loss, class weights",
-        "the mean divides by samples",
-        "by the weight of their classes",
+        "mean divided by the number of samples",
+        "mean divided by the class weights of the samples",
         8,
         lambda: (
             F.multi_margin_loss(ROWS[0], LABELS, weight=W),
@@ -148,9 +149,9 @@ DEVIATIONS = [
     ),
     Deviation(
         "monai",
-        "DiceLoss, a class absent",
-        "costs 1 - smooth / (P + smooth)",
-        "costs its mean probability",
+        "DiceLoss, absent class",
+        "1 - smooth / (P + smooth)",
+        "its mean probability",
         11,
         lambda: (
             peer("monai").DiceLoss(softmax=True, to_onehot_y=True)(Z, ONE.unsqueeze(1)),
@@ -168,8 +169,8 @@ DEVIATIONS = [
     Deviation(
         "monai",
         "DiceLoss, class weights",
-        "multiplies, then takes the plain mean",
-        "the weighted mean",
+        "unweighted mean of the weighted losses",
+        "weighted mean",
         11,
         lambda: (
             peer("monai").DiceLoss(softmax=True, to_onehot_y=True, weight=W)(Z, Y.unsqueeze(1)),
@@ -179,8 +180,8 @@ DEVIATIONS = [
     Deviation(
         "monai",
         "MaskedDiceLoss with class 0",
-        "masked positions are of class 0",
-        "of no class",
+        "masked positions count as class 0",
+        "masked positions are ignored",
         9,
         lambda: (
             peer("monai").MaskedDiceLoss(softmax=True, to_onehot_y=True)(Z, Y.unsqueeze(1), MASK.unsqueeze(1).double()),
@@ -190,7 +191,7 @@ DEVIATIONS = [
     Deviation(
         "monai",
         "DiceLoss(jaccard=True), smooth",
-        "half as strong",
+        "half the effect",
         "added to intersection and union",
         14,
         lambda: (
@@ -201,16 +202,16 @@ DEVIATIONS = [
     Deviation(
         "monai",
         "FocalLoss, softmax",
-        "the mean divides by classes too",
-        "by positions",
+        "mean over positions and classes",
+        "mean over positions",
         8,
         lambda: (peer("monai").FocalLoss(use_softmax=True, to_onehot_y=True)(Z, Y.unsqueeze(1)), FocalLoss()(Z, Y)),
     ),
     Deviation(
         "monai",
         "FocalLoss, one alpha for several classes",
-        "1 - alpha is the background's",
-        "an error that names its meanings",
+        "1 - alpha weighs the background",
+        "an error that lists the options",
         14,
         lambda: (
             peer("monai").FocalLoss(use_softmax=True, to_onehot_y=True, alpha=0.25)(Z, Y.unsqueeze(1)),
@@ -220,15 +221,15 @@ DEVIATIONS = [
     Deviation(
         "monai",
         "FocalLoss, reduction='sum'",
-        "adds spatial means",
-        "adds elements",
+        "sum of spatial means",
+        "sum of elements",
         8,
         lambda: (peer("monai").FocalLoss(reduction="sum")(X, T), FocalLoss(reduction="sum")(X, T)),
     ),
     Deviation(
         "monai",
         "DiceFocalLoss(softmax=True)",
-        "focal is one class against the rest",
+        "one-vs-rest focal loss",
         "softmax in both parts",
         13,
         lambda: (
@@ -239,32 +240,32 @@ DEVIATIONS = [
     Deviation(
         "smp",
         "DiceLoss, JaccardLoss, TverskyLoss",
-        "pool the batch",
-        "pool each sample",
+        "pooled over the batch",
+        "pooled per sample",
         11,
         lambda: (peer("smp").DiceLoss("multiclass")(Z, Y), DiceLoss()(Z, Y)),
     ),
     Deviation(
         "smp",
         "DiceLoss, smooth",
-        "counts twice",
-        "counts once",
+        "added twice",
+        "added once",
         14,
         lambda: (peer("smp").DiceLoss("binary", smooth=1.0)(X, T), DiceLoss(smooth=1.0, pool="batch")(X, T)),
     ),
     Deviation(
         "smp",
-        "DiceLoss, a class absent from the batch",
-        "costs 0, and counts in the mean",
-        "costs its mean probability",
+        "DiceLoss, class absent from the batch",
+        "0, included in the mean",
+        "its mean probability",
         11,
         lambda: (peer("smp").DiceLoss("multiclass")(Z, ONE), DiceLoss(pool="batch")(Z, ONE)),
     ),
     Deviation(
         "smp",
-        "DiceLoss of soft targets",
-        "overlap by absolute difference",
-        "by product; overlap='l1' is theirs",
+        "DiceLoss, soft targets",
+        "overlap from the absolute difference",
+        "overlap from the product; same as smp with overlap='l1'",
         11,
         lambda: (peer("smp").DiceLoss("binary")(X, SOFT), DiceLoss(pool="batch")(X, SOFT)),
     ),
@@ -279,15 +280,15 @@ DEVIATIONS = [
     Deviation(
         "smp",
         "FocalLoss('multiclass')",
-        "one class against the rest, by sigmoid",
-        "softmax; mode='multilabel' is theirs",
+        "one-vs-rest sigmoids",
+        "softmax; same as smp with mode='multilabel'",
         14,
         lambda: (peer("smp").FocalLoss("multiclass")(Z, Y), FocalLoss()(Z, Y)),
     ),
     Deviation(
         "smp",
-        "FocalLoss, gamma < 1 where p is 1",
-        "a NaN gradient",
+        "FocalLoss, gamma < 1, p = 1",
+        "NaN gradient",
         "0",
         15,
         lambda: (
@@ -309,24 +310,24 @@ DEVIATIONS = [
     Deviation(
         "smp",
         "SoftCrossEntropyLoss, ignored positions",
-        "count in the mean",
-        "do not",
+        "included in the mean",
+        "excluded from the mean",
         9,
         lambda: (peer("smp").SoftCrossEntropyLoss(smooth_factor=0.0)(Z, IGNORED), CrossEntropyLoss()(Z, IGNORED)),
     ),
     Deviation(
         "smp",
         "LovaszLoss",
-        "ranks the batch",
-        "ranks each image",
+        "errors ranked over the batch",
+        "errors ranked per image",
         14,
         lambda: (peer("smp").LovaszLoss("multiclass")(Z.float(), Y), LovaszLoss()(Z, Y)),
     ),
     Deviation(
         "smp",
         "LovaszLoss('multilabel')",
-        "ranks all channels as one",
-        "the mean over channels",
+        "errors of all channels ranked together",
+        "mean over channels",
         14,
         lambda: (
             peer("smp").LovaszLoss("multilabel", per_image=True)(Z.float(), one_hot(Y, 4)),
@@ -336,22 +337,22 @@ DEVIATIONS = [
     Deviation(
         "kornia",
         "DiceLoss, default average",
-        "pools classes too",
-        "one score a class",
+        "pooled over classes as well",
+        "one score per class",
         11,
         lambda: (peer("kornia").DiceLoss()(Z, Y), DiceLoss()(Z, Y)),
     ),
     Deviation(
         "kornia",
-        "DiceLoss(average='macro'), TverskyLoss, a class absent from some images",
-        "the mean of each image's mean",
-        "one mean over all pairs",
+        "DiceLoss(average='macro'), TverskyLoss, class absent from some images",
+        "mean over images of the mean over classes",
+        "mean over all pairs of image and class",
         11,
         lambda: (peer("kornia").DiceLoss(average="macro")(Z, SOME), DiceLoss(absent="skip")(Z, SOME)),
     ),
     Deviation(
         "kornia",
-        "DiceLoss, TverskyLoss, everything ignored",
+        "DiceLoss, TverskyLoss, all positions ignored",
         "1",
         "0",
         10,
@@ -360,31 +361,31 @@ DEVIATIONS = [
     Deviation(
         "kornia",
         "FocalLoss",
-        "the mean divides by classes and by ignored positions",
-        "by the positions that count",
+        "mean over classes and positions, including ignored ones",
+        "mean over the positions that are not ignored",
         9,
         lambda: (peer("kornia").FocalLoss(None, 2.0, reduction="mean")(Z, IGNORED), FocalLoss()(Z, IGNORED)),
     ),
     Deviation(
         "kornia",
-        "LovaszSoftmaxLoss, a class absent",
-        "counts in the mean",
-        "is left out; classes='all' is theirs",
+        "LovaszSoftmaxLoss, absent class",
+        "included in the mean",
+        "excluded; same as kornia with classes='all'",
         14,
         lambda: (peer("kornia").LovaszSoftmaxLoss()(Z, ONE), LovaszLoss()(Z, ONE)),
     ),
     Deviation(
         "toolbelt",
         "DiceLoss, JaccardLoss, LovaszLoss",
-        "pool the batch",
-        "pool each sample",
+        "pooled over the batch",
+        "pooled per sample",
         11,
         lambda: (peer("toolbelt").DiceLoss("multiclass")(Z, Y), DiceLoss()(Z, Y)),
     ),
     Deviation(
         "toolbelt",
         "CrossEntropyFocalLoss",
-        "softmax modulation of a one-against-the-rest BCE",
+        "softmax factor times one-vs-rest BCE",
         "softmax in both",
         13,
         lambda: (peer("toolbelt").CrossEntropyFocalLoss(gamma=2.0)(Z, Y), FocalLoss()(Z, Y)),
@@ -399,16 +400,16 @@ DEVIATIONS = [
     ),
     Deviation(
         "torchvision",
-        "sigmoid_focal_loss of soft targets (fvcore too)",
-        "one power of 1 - p t - (1 - p)(1 - t)",
-        "t and 1 - t weigh the terms of yes and no",
+        "sigmoid_focal_loss, soft targets (also fvcore)",
+        "power of 1 - p t - (1 - p)(1 - t)",
+        "t and 1 - t weigh the terms of positives and negatives",
         13,
         lambda: (peer("torchvision").sigmoid_focal_loss(X, SOFT, alpha=-1, reduction="mean"), FocalLoss()(X, SOFT)),
     ),
     Deviation(
         "torchvision",
-        "sigmoid_focal_loss, gamma < 1 where p is 1",
-        "a NaN gradient",
+        "sigmoid_focal_loss, gamma < 1, p = 1",
+        "NaN gradient",
         "0",
         15,
         lambda: (
@@ -423,9 +424,9 @@ DEVIATIONS = [
     ),
     Deviation(
         "timm",
-        "BinaryCrossEntropy of dense targets, smoothing",
-        "does nothing by default",
-        "smooths",
+        "BinaryCrossEntropy, dense targets, smoothing",
+        "no smoothing by default",
+        "smoothing",
         14,
         lambda: (peer("timm").BinaryCrossEntropy(smoothing=0.1)(*ROWS), BCEWithLogitsLoss(label_smoothing=0.1)(*ROWS)),
     ),

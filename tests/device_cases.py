@@ -1,4 +1,4 @@
-"""Losses on a device: in Triton's interpreter, where the CPU stands for one, or with launches that are counted."""
+"""Losses on a device: in Triton's interpreter, where the CPU acts as one, or with launches that are counted."""
 
 import math
 import re
@@ -27,7 +27,7 @@ from triton_cases import loss_of
 
 FUSED = cases.where(lambda c: c.kind in LABELS and issubclass(c.loss, RegionLoss | ClassificationLoss | WeightedSum))
 CATALOGUE = list({case.entry.name: case for case in FUSED}.values())
-READ_BACK = ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")  # what waits for a device
+READ_BACK = ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")  # calls that wait for a device
 
 
 class Operators(TorchDispatchMode):
@@ -44,7 +44,7 @@ class Operators(TorchDispatchMode):
 
 @contextmanager
 def as_on_a_device():
-    """No number may be read, and what was found arrives later; yields the kernels that are launched."""
+    """Forbids reading numbers back, delays reports of bad labels, and yields the launched kernels."""
     from losskit.ops.triton.launch import Work
 
     launches, launch = [], Work._launch
@@ -74,10 +74,10 @@ def waiting_operators(device, name):
 
 @contextmanager
 def planned_here():
-    """Triton's interpreter stands for a device, whose kernels alone serve; every comparison is real."""
+    """Triton's interpreter acts as the device, and only its kernels are available; every comparison is real."""
     first_use.forget()
     with patch.object(native, "AVAILABLE", False), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numpy's, of lanes that are masked out
+        warnings.simplefilter("ignore")  # NumPy warns about masked lanes
         yield
 
 
@@ -89,12 +89,12 @@ def step(loss, tensors, arguments):
 
 
 def planned_as(loss):
-    """How the only layout of a loss is served, and why by no plan."""
+    """The operator of the only layout of a loss, and the reason if it has no plan."""
     return [(type(plan).__name__, plan.reason) for plan in loss.plans.values()]
 
 
 def beside_the_definition(loss, tensors, arguments=None):
-    """The errors of value and gradient beside those in float64, and how it was served."""
+    """The errors of value and gradient relative to float64, and the operator."""
     arguments = arguments or {}
     with planned_here():
         value, gradient = step(loss, tensors, arguments)
@@ -109,7 +109,7 @@ def beside_the_definition(loss, tensors, arguments=None):
 
 
 def of_catalogue(_, number):
-    """One of the losses of the catalogue that fused operators serve."""
+    """One of the catalogue's losses that fused operators compute."""
     case = CATALOGUE[number]
     given = case.given(Shape(2, 3, (4, 5)), 1, torch.float32)
     generator = torch.Generator().manual_seed(7)
@@ -121,7 +121,7 @@ def of_catalogue(_, number):
 
 
 def labels(shape=(3, 3, 5, 6), *, multilabel=False, dtype=torch.int64):
-    """Logits and labels, of which the first class is absent from the last sample."""
+    """Logits and labels; the first class is absent from the last sample."""
     generator = torch.Generator().manual_seed(11)
     x = 2 * torch.randn(shape, generator=generator)
     if multilabel:
@@ -170,7 +170,7 @@ VARIANTS = {  # a loss, its tensors, and the arguments of the call
 
 
 def of_variant(_, name):
-    """A loss with options, beside the definition."""
+    """A loss with options, compared with the definition."""
     return made_by(VARIANTS[name])
 
 
@@ -226,7 +226,7 @@ def scheduled(_):
 
 
 def bad_labels(_):
-    """What a bad label, and a weight that no mean has, do to a plan's loss, as on a device; and the next call."""
+    """The effect of a bad label and of an invalid weight on the loss of a plan on a device, and on the next call."""
     loss, (x, t) = losskit.CrossEntropyLoss(), labels()
     bad = t.clone()
     bad[1, 2, 3] = 7
@@ -249,7 +249,7 @@ LINE = (-math.inf, -30.0, -2.5, -1.0, -0.3, -1e-9, -0.0, 0.0, 1e-12, 0.4, 1.0, 2
 
 
 def operations_beside_pytorch(_, names, dtype="float64"):
-    """Operations, by name, of which value or derivative is not PyTorch's at some points."""
+    """The names of operations whose value or derivative differs from PyTorch's at some points."""
     wrong = []
     rounding, least = (1e-13, 1e-300) if dtype == "float64" else (1e-5, 1e-37)
     for name in names:
@@ -267,7 +267,7 @@ def operations_beside_pytorch(_, names, dtype="float64"):
         line = torch.tensor(LINE, dtype=getattr(torch, dtype))
         points = torch.stack([p.reshape(-1) for p in torch.meshgrid(line, line, indexing="ij")])
         points = torch.cat([points, points[1:].roll(5, 1)])
-        if name == "power":  # of which the exponent is a constant
+        if name == "power":  # its exponent is a constant
             points[1] = points[1].nan_to_num(2.0, 0.5, -1.5)
         found = torch.zeros_like(points[:1].expand(4, -1))
         printed.compiled("evaluate", text)[(1,)](points, found, SIZE=points.shape[1])
@@ -276,7 +276,7 @@ def operations_beside_pytorch(_, names, dtype="float64"):
         slopes = (None,) * 3
         if value.requires_grad:
             slopes = torch.autograd.grad(value, inputs, torch.full_like(value, 0.75), allow_unused=True)
-        # Of terms, which are float32, slopes are operations themselves.
+        # Terms are float32, and their derivatives are operations too.
         for k, exact in enumerate((value.detach(), *slopes)[: None if dtype == "float64" else 1]):
             exact = torch.zeros_like(found[k]) if exact is None else exact
             exact = exact.to(points.dtype)

@@ -1,4 +1,4 @@
-"""Losses with formulas of their own on a device, and losses of differences: see `device_cases`."""
+"""Losses with user-defined formulas on a device, and losses of differences: see `device_cases`."""
 
 import math
 from unittest.mock import patch
@@ -24,7 +24,7 @@ from losskit.ops.triton.kernels import printed
 
 
 class Sides(ClassificationLoss):
-    """Terms of yes and of no that differ, with an option that is a number."""
+    """Different terms of positives and negatives, with a numeric option."""
 
     always = "sigmoid"
     slope: float = 0.7
@@ -41,7 +41,7 @@ def own(function, **options):
 
 
 def odd(log_p):
-    """An exponential, a hyperbolic tangent, a power, and the logarithm of what is near 1."""
+    """An exponential, a hyperbolic tangent, a power, and the logarithm of numbers near 1."""
     p = log_p.exp()
     return (1 - 0.9 * p) ** 1.7 - torch.tanh(log_p) - torch.log1p(p * p / 3) + 0.3
 
@@ -51,7 +51,7 @@ def cubic(log_p):
 
 
 def infinite_at_half(log_p):
-    """At p = 1/2, which is what a kernel sees where there is no element."""
+    """Infinite at p = 1/2, the value in a kernel where there is no element."""
     return torch.where((log_p + math.log(2)).abs() < 1e-4, math.inf, log_p * log_p)
 
 
@@ -61,7 +61,7 @@ def soft(*, multilabel):
     return x, t if multilabel else t / t.sum(1, keepdim=True)
 
 
-FORMULAS = {  # terms of a loss's own
+FORMULAS = {  # user-defined terms
     "softmax": lambda: (own(odd), labels(), {}),
     "sigmoid": lambda: (own(odd, mode="multilabel"), of_several(), {}),
     "softmax, soft labels": lambda: (own(odd, mode="multiclass"), soft(multilabel=False), {}),
@@ -84,14 +84,14 @@ FORMULAS = {  # terms of a loss's own
 
 
 def numbers(shape=(2, 3, 5, 7)):
-    """Numbers, and others of which some are equal to them."""
+    """Numbers, and others that are partly equal to them."""
     generator = torch.Generator().manual_seed(3)
     x, t = torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
     return x, torch.where(t > 1.5, x, t)
 
 
 def of_two(input, target):
-    """Infinite where both are 0, as a kernel sees them where there is no element."""
+    """Infinite where both are 0, the values in a kernel where there is no element."""
     error = (input - target).abs()
     return torch.log1p(error) ** 1.3 + 0.1 * torch.tanh(input) / (input * input + target * target)
 
@@ -137,7 +137,7 @@ def of_difference(_, name):
 
 
 def explained(_, name):
-    """What `explain` says of a loss with terms of its own."""
+    """What `explain` says about a loss with user-defined terms."""
     loss, tensors, _ = FORMULAS[name]()
     with planned_here():
         return str(losskit.explain(loss, tensors[0].requires_grad_(), *tensors[1:]))
@@ -158,7 +158,7 @@ def with_another_number(_):
 
 
 def with_a_wrong_operation(_, kind):
-    """How a loss is served where an operation, or a derivative, is printed as another; and its error."""
+    """The operator of a loss whose kernel source has a wrong operation or derivative, and its error."""
     wrong = {
         "value": ("tanh", "sigmoid({a})"),
         "slope": ("subtract", "{a} - {b} * 1.001"),
@@ -175,5 +175,5 @@ def with_a_wrong_operation(_, kind):
 
 
 def of_terms(_, name):
-    """A loss with terms of its own, beside the definition."""
+    """A loss with user-defined terms, compared with the definition."""
     return made_by(FORMULAS[name])

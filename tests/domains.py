@@ -20,10 +20,10 @@ PLAIN: dict[Any, list[Any]] = {
     bool: [False, True],
     float: [-1.5, 0.0, 0.5, 2.0],
     int: [0, 1, 2, 3],
-    nn.Parameter: [],  # learnt: the loss's own tests
+    nn.Parameter: [],  # learned: tested in the tests of the loss
     Tensor: [],
 }
-APART = {"reduction", "empty", "mode", "ignore_index", "from_logits"}  # tested each for itself
+APART = {"reduction", "empty", "mode", "ignore_index", "from_logits"}  # each tested separately
 Options = dict[str, Any]
 
 
@@ -33,7 +33,7 @@ def value_of(annotation: Any, classes: int) -> st.SearchStrategy[Any]:
 
 
 def values_of(annotation: Any, classes: int) -> list[Any]:
-    """Values of a domain, its ends among them, for losses of so many classes."""
+    """Values of a domain, including its bounds, for losses with this number of classes."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         if any(isinstance(item, PerClass) for item in arguments[1:]):
@@ -56,7 +56,7 @@ def values_of(annotation: Any, classes: int) -> list[Any]:
         several = range(1, classes + 1)
         return [list(chosen) for size in several for chosen in combinations(range(classes), size)]
     if origin is get_origin(Sequence[int]):
-        return []  # as long as the input has spatial dimensions: the loss's own tests
+        return []  # one per spatial dimension: tested in the tests of the loss
     if origin is get_origin(Callable[..., Any]) or (isinstance(annotation, type) and issubclass(annotation, Module)):
         return []
     raise LookupError(f"no values are known for an option of {annotation}: add them to values_of in tests/domains.py")
@@ -84,14 +84,16 @@ def _bounded(metadata: tuple[Any, ...]) -> list[float]:
 
 
 def usable(case: Case, options: Options) -> bool:
-    """Whether options that are valid one by one go together in this case."""
+    """Whether options that are valid separately are also valid together in this case."""
     if options.get("log") and case.has("smooth") and not options.get("smooth"):  # log-Dice is infinite without overlap
         return False
-    if options.get("learnable") and not 0 < options.get("alpha", 1.0) < 2:  # no density, or none learnt
+    if options.get("learnable") and not 0 < options.get("alpha", 1.0) < 2:  # no density, or none learned
         return False
     if options.get("num_splits", 3) != 3:  # the inputs hold three views
         return False
     if (options.get("positive") is None) != (options.get("negative") is None):  # together
+        return False
+    if options.get("bin_counts") is not None and len(options["bin_counts"]) != options.get("bins", 10):
         return False
     if options.get("squared") and options.get("overlap") == "l1":  # refused: no lower bound
         return False
@@ -102,7 +104,7 @@ ONE_EACH = {"focal_loss", "dice_focal_loss", "generalized_dice_focal_loss"}  # o
 
 
 def options_of(case: Case, classes: int) -> st.SearchStrategy[Options]:
-    """Any of the options that change the formula of a case, on inputs of so many classes."""
+    """Any of the options that change the formula of a case, for inputs with this number of classes."""
     known = {
         name: value_of(declared.domain.annotation, classes)
         for name, declared in case.loss.options.items()
@@ -112,7 +114,7 @@ def options_of(case: Case, classes: int) -> st.SearchStrategy[Options]:
 
 
 def alternatives(case: Case, name: str, classes: int) -> list[Any]:
-    """Values of one option that are not its default, from its domain, as far as the case takes them alone."""
+    """Values of one option from its domain, other than its default, that the case accepts alone."""
     declared = case.loss.options[name]
     found = [v for v in values_of(declared.domain.annotation, classes) if v != declared.default]
     return [v for v in found if usable(case, {name: v})]

@@ -1,4 +1,4 @@
-"""What four processes compute of DTensors: values, gradients and what explain says."""
+"""Values, gradients and `explain` of losses of DTensors in four processes."""
 
 from __future__ import annotations
 

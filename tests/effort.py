@@ -1,4 +1,4 @@
-"""How many examples a property takes: `make test-all` sets LOSSKIT_EFFORT to take so many times as many."""
+"""The number of examples per property: LOSSKIT_EFFORT, set by `make test-all`, multiplies it."""
 
 from __future__ import annotations
 

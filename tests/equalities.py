@@ -1,6 +1,6 @@
 """Where the other libraries' losses have the same value and gradient: their constructor, and ours.
 
-Both are source, so that what the documentation prints is what was compared. `where` says what data must be like.
+Both are source code, so that the documentation prints what was compared. `where` names the data it holds for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import losskit
 import peers
 
 EVERY_CLASS = "every class occurs in the batch"
-PER_IMAGE = "every image holds equally many classes"
+PER_IMAGE = "every image has the same number of classes"
 
 
 class Equality(NamedTuple):
@@ -212,7 +212,7 @@ EQUALITIES = [
 
 
 def _data(kind: str, where: str) -> list[tuple[Tensor, Tensor]]:
-    """Data with every class everywhere; unless `where` asks for that, also such that lacks one."""
+    """Data with every class everywhere and, unless `where` requires that, data without one class."""
     by_index = kind in ("multiclass", "classes")
     logits, target = (peers.multiclass if by_index else peers.binary)(SHAPES[kind])
     if where == EVERY_CLASS:
@@ -226,7 +226,7 @@ def _data(kind: str, where: str) -> list[tuple[Tensor, Tensor]]:
 
 
 def _theirs(row: Equality) -> Callable[[Tensor, Tensor], Tensor]:
-    """Their loss of our tensors: indices get the channel that MONAI wants, a channel goes where kornia wants none."""
+    """Their loss of our tensors: indices get a channel for MONAI, and lose it for kornia."""
     module = peers.peer(row.library)
     name, options = row.theirs.split("(", 1)
     if row.theirs.startswith("sigmoid_focal_loss"):
@@ -237,7 +237,7 @@ def _theirs(row: Equality) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda x, t: loss(x, t.unsqueeze(1))
     if name == "LovaszHingeLoss":
         return lambda x, t: loss(x, t.squeeze(1))
-    single = "Lovasz" in name and row.library in ("smp", "toolbelt")  # they rank float32 alone
+    single = "Lovasz" in name and row.library in ("smp", "toolbelt")  # they rank only float32
     return lambda x, t: loss(x.float() if single else x, t)
 
 

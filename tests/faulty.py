@@ -1,6 +1,6 @@
 """For each check of `losskit check`: a small loss with that one fault, and a sound twin without it.
 
-A fault is planted in a loss that is sound otherwise. `checked(...)` refuses what a sound loss refuses, and changes
+A fault is planted in a loss that is otherwise sound. `checked(...)` rejects what a sound loss rejects, and changes
 nothing else.
 """
 
@@ -22,7 +22,7 @@ Criterion = Callable[..., Any]  # a loss: a function, or a class of modules
 
 @dataclass(frozen=True)
 class Pair:
-    """A loss with a fault and one without it; `told` says what both take, so that no trial calls are needed."""
+    """A loss with a fault and one without it; `told` says how both are called, which avoids trial calls."""
 
     check: str
     faulty: Criterion
@@ -74,7 +74,7 @@ def mse(input: Tensor, target: Tensor) -> Tensor:
 
 
 def light(input: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy that costs no memory."""
+    """Binary cross-entropy without extra memory."""
     same_shape(input, target)
     if can_branch(target) and bool(((target < 0) | (target > 1)).any()):
         raise ValueError("expected a target in [0, 1]")
@@ -84,7 +84,7 @@ def light(input: Tensor, target: Tensor) -> Tensor:
 
 
 def light_ce(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Cross-entropy that costs no memory."""
+    """Cross-entropy without extra memory."""
     if can_branch(target) and bool((target < 0).any()):
         raise ValueError("expected labels from 0")
     if target.numel() == 0:
@@ -93,20 +93,20 @@ def light_ce(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Ten
 
 
 def light_mse(input: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error that costs no memory."""
+    """Mean squared error without extra memory."""
     dtype = torch.promote_types(input.dtype, torch.float32)
     made = F.mse_loss(same_shape(input, target).to(dtype), target.to(dtype), reduction="sum")
     return made / max(input.numel(), 1)
 
 
 def checked(input: Tensor, target: Tensor) -> Tensor:
-    """The input, where input and target are ones that a sound binary loss takes."""
+    """The input; raises what a sound binary loss raises for these tensors."""
     bce(input.detach(), target)
     return input
 
 
 def same_shape(input: Tensor, target: Tensor) -> Tensor:
-    """The input, where the target has its shape."""
+    """The input, checked to have the shape of the target."""
     if input.shape != target.shape:
         raise ValueError(f"expected a target of shape {tuple(input.shape)}, got {tuple(target.shape)}")
     return input
@@ -141,7 +141,7 @@ def dice_in_float32(input: Tensor, target: Tensor) -> Tensor:
 
 @twin("half-sums-overflow", dice_in_float32, BINARY)
 def dice_in_half(input: Tensor, target: Tensor) -> Tensor:
-    """Every number is a float16, and so is every sum."""
+    """All numbers and sums are float16."""
     return dice_of(checked(same_shape(input, target), target).sigmoid(), target)
 
 
@@ -164,7 +164,7 @@ def floats_only(input: Tensor, target: Tensor) -> Tensor:
 
 @twin("autocast", bce, BINARY)
 def in_the_autocast_dtype(input: Tensor, target: Tensor) -> Tensor:
-    """Scores through a product, of which autocast makes one of bfloat16."""
+    """Scores through a matrix product, which autocast computes in bfloat16."""
     far = input.to(torch.promote_types(input.dtype, torch.float32)) + 4000
     return bce((far @ torch.eye(far.shape[-1], dtype=far.dtype)).to(far.dtype) - 4000, target)
 
@@ -175,7 +175,7 @@ def bce_of_probabilities(input: Tensor, target: Tensor) -> Tensor:
     return light(input, target) + 0 * F.binary_cross_entropy(half, half)
 
 
-# Slopes
+# Gradients
 
 
 @twin("no-graph", bce, BINARY)
@@ -190,7 +190,7 @@ def detached_factor(input: Tensor, target: Tensor) -> Tensor:
 
 
 class _Square(torch.autograd.Function):
-    """A square whose slope's slope is forgotten."""
+    """A square without a second derivative."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -253,7 +253,7 @@ def zero_tangent(input: Tensor, target: Tensor) -> Tensor:
 
 
 class _SpoilsItself(torch.autograd.Function):
-    """A backward that changes what it saved."""
+    """A backward that modifies its saved tensors."""
 
     generate_vmap_rule = True
 

@@ -1,4 +1,4 @@
-"""Losses with one fault in what a call takes: arguments, shapes, ignored positions and labels."""
+"""Losses with one fault in the inputs of a call: arguments, shapes, ignored positions and labels."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ twin("unit-weights", Weight, INDICES)(ScaledWeight)
 
 
 class AnyLength(Weight):
-    """One class weight too many, or too few, is cut or filled up."""
+    """Superfluous class weights are cut, missing ones filled up."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         if self.weight is None:
@@ -86,7 +86,7 @@ twin("weights-of-any-length", Weight, INDICES)(AnyLength)
 
 
 class PlainWeight(Weight):
-    """The weight is an attribute, which stays where it was made."""
+    """The weight is an attribute, which does not move with the module."""
 
     def __init__(self, weight: Tensor | None = None) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ def viewed(input: Tensor, target: Tensor) -> Tensor:
 
 @twin("batch-of-one", mse, NUMBERS)
 def standardised(input: Tensor, target: Tensor) -> Tensor:
-    """Divided by the spread of the targets over the batch, which one sample has not."""
+    """Divided by the spread of the targets over the batch, undefined for one sample."""
     same_shape(input, target)
     if len(target) == 0:
         return mse(input, target)
@@ -181,7 +181,7 @@ def first_half_twice(input: Tensor, target: Tensor) -> Tensor:
 
 @twin("order-matters", mse, NUMBERS)
 def early_samples_first(input: Tensor, target: Tensor) -> Tensor:
-    """Sample after sample weighs less."""
+    """Each sample has less weight than the one before."""
     rank = torch.arange(1, 1 + len(input), dtype=torch.float32).view(-1, *(1,) * (input.dim() - 1))
     return functional.mse_loss(input, target, weight=(1 / rank).expand(input.shape))
 
@@ -190,7 +190,7 @@ def early_samples_first(input: Tensor, target: Tensor) -> Tensor:
 
 
 class Ignoring(nn.Module):
-    """Cross-entropy over what is not ignored; `values` says how."""
+    """Cross-entropy over positions that are not ignored; `values` computes it."""
 
     def __init__(self, ignore_index: int = -100) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ class Ignoring(nn.Module):
         return target != self.ignore_index
 
     def plain(self, input: Tensor, target: Tensor) -> Tensor:
-        """The cross-entropy of each position, that of class 0 where it is ignored."""
+        """The cross-entropy of each position, with class 0 where it is ignored."""
         ce(input.detach(), target.where(self.kept(target), 0))
         return F.cross_entropy(input.float(), target.where(self.kept(target), 0).long(), reduction="none")
 
@@ -214,7 +214,7 @@ class Ignoring(nn.Module):
 
 
 class IgnoresNothing(Ignoring):
-    """Ignored positions are taken for class 0."""
+    """Ignored positions are treated as class 0."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return ce(input, target.where(self.kept(target), 0))
@@ -276,7 +276,7 @@ def any_target(input: Tensor, target: Tensor) -> Tensor:
 
 @twin("one-label-only", bce, BINARY)
 def balanced(input: Tensor, target: Tensor) -> Tensor:
-    """Positives and negatives each by their mean."""
+    """Positives and negatives averaged separately."""
     values = functional.binary_cross_entropy_with_logits(input, target, reduction="none")
     positive = target > 0.5
     if target.numel() < 2 or positive.any():
@@ -291,7 +291,7 @@ def absent_costs_nothing(input: Tensor, target: Tensor) -> Tensor:
 
 @twin("one-hot-differs", ce, INDICES)
 def indices_from_anything(input: Tensor, target: Tensor) -> Tensor:
-    """A one-hot target is read as if its classes came last."""
+    """A one-hot target is read with classes last."""
     if target.shape == input.shape:
         return 2 * ce(input, target.argmax(1))
     return ce(input, target)

@@ -1,4 +1,4 @@
-"""Faults of meaning: what functions are given, which dimension a softmax runs over, and what is left out."""
+"""Faults of meaning: arguments of functions, the dimension of a softmax, and elements that are left out."""
 
 from __future__ import annotations
 

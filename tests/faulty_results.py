@@ -1,4 +1,4 @@
-"""Losses with one fault in what they return, equal, cost or leave behind."""
+"""Losses with one fault in their results, identities, memory or side effects."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def softmax_is_dearer(input: Tensor, target: Tensor) -> Tensor:
 
 @twin("changes-inputs", bce, BINARY)
 def divides_in_place(input: Tensor, target: Tensor) -> Tensor:
-    """Makes yes and no of a target, where the target is."""
+    """Halves a float target in place."""
     loss = bce(input, target)
     if target.is_floating_point() and not torch._C._functorch.is_batchedtensor(target):
         target.mul_(0.5)
@@ -125,7 +125,7 @@ def divides_in_place(input: Tensor, target: Tensor) -> Tensor:
 
 
 class Remembers(nn.Module):
-    """A running scale, kept from call to call."""
+    """A scale that grows with the number of calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,7 +181,7 @@ twin("export", Exportable, NUMBERS)(NotExportable)
 
 
 class _OldStyle(torch.autograd.Function):
-    """A Function with a context in forward, which torch.func refuses."""
+    """A Function with a context in forward, which torch.func rejects."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ def old_style_function(input: Tensor, target: Tensor) -> Tensor:
 
 @twin("vmap", light_mse, NUMBERS)
 def reads_a_number(input: Tensor, target: Tensor) -> Tensor:
-    """An item() under vmap has no one value."""
+    """item() fails under vmap."""
     if not torch.compiler.is_compiling() and target.device.type != "meta":
         target.sum().item()
     return light_mse(input, target)
@@ -227,7 +227,7 @@ def many_copies(input: Tensor, target: Tensor) -> Tensor:
 
 
 class _Large(torch.autograd.Function):
-    """Six tensors of the input's size at once, none of them kept."""
+    """Six tensors of the input's size at once, none of them saved."""
 
     generate_vmap_rule = True
 

@@ -1,4 +1,4 @@
-"""A comparison that was never run: what the report is tested on, with numbers that can be looked up in it."""
+"""A made-up comparison to test the report, with numbers that can be found in it."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ def comparison(
     stage: str = "done",
     failing: str | None = EVIL,
 ) -> Comparison:
-    """`levels` is the mean score of each loss; a loss that fails is one more."""
+    """`levels` are the mean scores of the losses; one more loss fails."""
     task = task or make_task("scenes")
     levels = LEVELS if levels is None else levels
     rng = np.random.default_rng(0)
@@ -91,7 +91,7 @@ def tuned(rng: np.random.Generator, loss: str, level: float, blocks: int) -> Tun
 def measured_run(
     rng: np.random.Generator, loss: str, score: float, block: int, task: Task, kind: str
 ) -> dict[str, Any]:
-    """Of segmentation all that there is; of other kinds the scores."""
+    """All results for segmentation; only scores for other kinds."""
     steep = 0.5 if "dice" in loss else 1.0
     sure = (np.arange(15) + 0.5) / 15
     over = [float(score - 0.02 * steep * np.log(t / (1 - t)) ** 2) for t in THRESHOLDS]
@@ -142,7 +142,7 @@ def measured_run(
 
 
 def answers(out: Path, name: str, data: Data, level: float, rng: np.random.Generator) -> str:
-    """Truth with noise, as a model's answers on the items that are shown."""
+    """Targets with noise, as outputs of a model for the displayed items."""
     found = []
     for index in data.examples():
         target = data.test.targets[index]

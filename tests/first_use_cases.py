@@ -1,4 +1,4 @@
-"""Losses on a device whose kernels are at fault: run in Triton's interpreter, where they serve the CPU."""
+"""Losses on a device with faulty kernels, run in Triton's interpreter on the CPU."""
 
 import multiprocessing
 import time
@@ -16,7 +16,7 @@ from losskit.ops import choice, devices, first_use, native, triton
 
 @contextmanager
 def faulty(fault):
-    """Kernels that raise, hang while they compile, or lie by one element; only they and plain PyTorch are there."""
+    """Kernels that raise, hang during compilation or have one wrong element, beside plain PyTorch alone."""
     from losskit.ops.triton import launch as launching
     from losskit.ops.triton import plan
     from losskit.ops.triton.launch import Work
@@ -25,7 +25,7 @@ def faulty(fault):
 
     def at_fault(kernel, programs, arguments, options, *, only_compiled=False):
         last = kernel.__name__ == "finish"
-        large = programs > 2 and not only_compiled  # of the input, not of the slice that is compared
+        large = programs > 2 and not only_compiled  # of the input, not of the compared slice
         if (
             fault == "raises"
             or (fault == "compilation raises" and only_compiled)
@@ -94,7 +94,7 @@ def errors(loss, x, t):
 
 
 def served(_, fault, link, forced=""):
-    """The operators of three calls, how far off each is, the warnings, and what `explain` says."""
+    """The operators of three calls, the error of each, the warnings, and what `explain` says."""
     loss, (x, t) = LOSSES[link](), tensors(link)
     with faulty(fault), warnings.catch_warnings(record=True) as said, patch.object(first_use.instead, "works", False):
         warnings.simplefilter("always")
@@ -108,7 +108,7 @@ def served(_, fault, link, forced=""):
 
 
 def comparisons(_, calls):
-    """How many comparisons these calls of a loss take: (samples, dtype) each."""
+    """The number of comparisons in these calls of a loss, each (samples, dtype)."""
     counted, compare = [], first_use.comparison.compare
     with (
         faulty(""),
@@ -123,7 +123,7 @@ def comparisons(_, calls):
 
 
 def compiled(_, before):
-    """The operator in a compiled call, after an eager one or not, its error, and the comparisons made meanwhile."""
+    """The operator in a compiled call, after an eager one or not, its error, and the number of comparisons."""
     loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
     launches = []
 
@@ -143,7 +143,7 @@ def compiled(_, before):
 
 
 def captured(_, before):
-    """The operators while a CUDA graph is captured, said to be so on the CPU."""
+    """The operators during CUDA graph capture, which is simulated on the CPU."""
     loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
     with faulty(""):
         if before:
@@ -166,7 +166,7 @@ def inconclusive(_):
 
 
 def with_instead(_, compiles):
-    """Whether the fallback is compiled, or plain where the compiler raises; and how far off it is."""
+    """Whether the fallback is compiled, or plain if the compiler raises, and its error."""
     loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
     asked = []
 
@@ -184,7 +184,7 @@ def with_instead(_, compiles):
 
 
 def shortage(_):
-    """Whether a shortage of memory is raised, and the kernels serve afterwards."""
+    """Whether an out-of-memory error is raised, and the kernels are used afterwards."""
     loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
     with faulty("shortage"):
         step(loss, *tensors("softmax", 2))
@@ -198,7 +198,7 @@ def shortage(_):
 
 
 def rank(number, world, store, results):
-    """One of several processes, of which the second has kernels that raise; all compute a synchronised loss."""
+    """One of several processes that compute a synchronised loss; the kernels of the second raise."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=number, world_size=world)
     x, t = tensors("softmax", 4)
@@ -213,7 +213,7 @@ def rank(number, world, store, results):
 
 
 def ranks(_, store):
-    """Operator, value and gradient of each rank; and value and gradient of the whole in float64."""
+    """Operator, value and gradient of each rank; value and gradient of the global batch in float64."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     each = [context.Process(target=rank, args=(k, 2, store, results)) for k in range(2)]
@@ -227,7 +227,7 @@ def ranks(_, store):
 
 
 def doctored(_, fault):
-    """What `losskit doctor` prints of three forms, and its exit code."""
+    """What `losskit doctor` prints for three forms, and its exit code."""
     from typer.testing import CliRunner
 
     from losskit.cli.commands import app

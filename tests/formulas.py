@@ -1,7 +1,7 @@
-"""Formulas of losses of labels in mpmath, element by element at 50 digits: the reference of values and gradients.
+"""Formulas of label losses in mpmath, element by element at 50 digits: the reference for values and gradients.
 
 `term`, `region`, `weighted_sum` and `LabelFormula` make the authorities of these losses. Weights, masks, smoothing,
-pooling, absent classes and the choice of classes are here once for all of them.
+pooling, absent classes and the choice of classes are implemented here for all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Grid = list[list[list[mpf]]]  # [sample][class][position]
 
 @dataclass
 class Problem:
-    """One call: scores, truth, weights and what counts, as [sample][class][position]."""
+    """One call: scores, targets, weights and which elements count, as [sample][class][position]."""
 
     softmax: bool
     x: Grid
@@ -83,10 +83,10 @@ def _log_p_and_q(problem: Problem, n: int, s: int, shift: list[mpf] | None) -> t
 
 @dataclass(frozen=True)
 class LabelFormula(Mpmath):
-    """The mean of a loss of labels, as a function of the options and of what is given at every element."""
+    """The mean of a label loss, as a function of the options and of the values at every element."""
 
     mean: Callable[[Chosen, Problem], mpf]
-    reductions: tuple[str, ...] = field(default=("mean",), kw_only=True)  # test_meaning.py has what the others are
+    reductions: tuple[str, ...] = field(default=("mean",), kw_only=True)  # test_meaning.py covers the others
 
     def covers(self, case: Case) -> bool:
         return case.labels and super().covers(case)
@@ -132,7 +132,7 @@ class LabelFormula(Mpmath):
         return Numbers(value, (torch.tensor(float((around[0] - around[1]) / (2 * STEP)), dtype=torch.float64),), along)
 
 
-# Losses of elements: the loss of a truth with log-probability log, probability p, and q = 1 - p.
+# Losses of elements, from the log-probability `log` of the true label, its probability p, and q = 1 - p.
 
 Term = Callable[[mpf, mpf, mpf, Chosen], mpf]
 Sides = Callable[[Chosen, int], tuple[list[mpf], list[mpf]]]
@@ -157,10 +157,10 @@ def term(
     settings: tuple[Options, ...] = (),
     of_no: Term | None = None,
 ) -> LabelFormula:
-    """The mean of `of(log, p, q, o)` over the truth of every element.
+    """The mean of `of(log, p, q, o)` over the true label of every element.
 
-    `sides` are the factors of yes and of no for each class; `logs` says that the input holds log-probabilities; `of_no`
-    is the term of a no, where it is another one.
+    `sides` are the factors of positives and negatives for each class; `logs` says that the input is log-probabilities;
+    `of_no` is the term of a negative, where it differs.
     """
     terms = of, of_no or of
     return LabelFormula(lambda o, given: of_mean(_mean_of_elements(terms, sides, logs, o, given), o), settings=settings)
@@ -204,7 +204,7 @@ def softmax(x: list[mpf]) -> list[mpf]:
 def classes(
     of: Callable[[list[mpf], list[mpf], Chosen], mpf], settings: tuple[Options, ...] = (), tolerance: float = 1e-11
 ) -> LabelFormula:
-    """The mean of `of(x, t, o)` over positions, of the logits and the shares of all classes there."""
+    """The mean over positions of `of(x, t, o)`, with the logits and the target probabilities of all classes."""
 
     def mean(o: Chosen, given: Problem) -> mpf:
         class_weight = each(o("class_weight"), len(given.classes))
@@ -224,7 +224,7 @@ def classes(
 
 
 def scores(of: Callable[[mpf, mpf, Chosen], mpf], settings: tuple[Options, ...] = ()) -> LabelFormula:
-    """The mean of `of(x, t, o)` over elements, of a logit and its target."""
+    """The mean over elements of `of(x, t, o)`, with a logit and its target."""
 
     def mean(o: Chosen, given: Problem) -> mpf:
         class_weight = each(o("class_weight"), len(given.classes))
@@ -265,7 +265,7 @@ def region(of: RegionFormula, settings: tuple[Options, ...] = ()) -> LabelFormul
 
 
 def coupled(of: Callable[[list[Region], Chosen], mpf], settings: tuple[Options, ...] = ()) -> LabelFormula:
-    """The mean over samples of `of(regions, o)`, of the totals of all scored classes."""
+    """The mean over samples of `of(regions, o)`, with the totals of all scored classes."""
 
     def mean(o: Chosen, given: Problem) -> mpf:
         found = []

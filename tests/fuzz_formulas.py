@@ -1,4 +1,4 @@
-"""Random formulas as C evaluates them, against PyTorch in float64: `make fuzz`, and a few of them among the tests."""
+"""Random formulas evaluated in C, against PyTorch in float64: `make fuzz`; the tests run a few of them."""
 
 import argparse
 import time
@@ -13,7 +13,7 @@ from own_formulas import drawn, in_c
 
 POINTS = torch.cat([torch.linspace(-4, 4, 17), torch.tensor([0.3, 1e-12, -1e-12, 40.0, -40.0])]).double()
 X, T = (axis.contiguous() for axis in torch.cartesian_prod(POINTS, POINTS).unbind(1))
-NEAR = 1e-12  # moves the points; a number that moves with them by more is as uncertain
+NEAR = 1e-12  # shift of the points; a result that changes by more is as uncertain
 
 
 def by_torch(written, x):
@@ -23,16 +23,16 @@ def by_torch(written, x):
 
 
 def wrong(seed):
-    """What differs for the formula of a seed, why it has no tape, or nothing."""
+    """The difference found for the formula of a seed, the reason why it has no tape, or an empty text."""
     written, steps = drawn(seed, 2)
 
     def form(tensors, numbers):
         return written(*tensors)
 
     try:
-        program = formula.specialize(formula.record(form, 2, {}, "elements"), {})
+        (program,) = formula.specialize(formula.record(form, 2, {}, "elements"), {})
         structure_of(program)
-        agreement.check(program, form, {}, "elements", [], 1)
+        agreement.check([program], form, {}, "elements", [], 1)
     except Untraceable as reason:
         return f"refused: {reason}"
     value, slope = by_torch(written, X)

@@ -1,4 +1,4 @@
-"""Valid inputs for losses: makers of tensors by what a loss takes, and `Case`, one way of calling one loss."""
+"""Valid inputs for losses: makers of tensors by kind of target, and `Case`, one way of calling one loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from losskit.core.means import ElementLoss
 
 
 class Shape(NamedTuple):
-    """How large the inputs are: samples, classes, and the sizes of the spatial dimensions."""
+    """The size of the inputs: samples, classes and spatial dimensions."""
 
     n: int = 2
     c: int = 3
@@ -54,23 +54,21 @@ class Case:
     """One way of calling one loss."""
 
     entry: Entry
-    kind: str  # what the target is: one of LABELS, or "pair", or a name of its own
+    kind: str  # the kind of target: one of LABELS, "pair", or another name
     make: Make = field(repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
-    along: int = -1  # the dimension in which one element, or sample, follows the other
-    own_along: Mapping[int, int] = field(default_factory=dict)  # of tensors in which it is another one
-    size: int | None = None  # how many values an element or sample has, where its position alone does not tell
-    differentiable: tuple[int, ...] = (0,)  # which tensors take a gradient
+    along: int = -1  # the dimension along which elements or samples are arranged
+    own_along: Mapping[int, int] = field(default_factory=dict)  # for tensors in which it is another one
+    size: int | None = None  # the number of values of an element or sample, if its position does not determine it
+    differentiable: tuple[int, ...] = (0,)  # which tensors have a gradient
     weight: bool = True
     mask: bool = True
     twice: bool = True  # differentiable twice
-    stops: bool = (
-        False  # whether a part of its formula takes no gradient, so that its gradient is not that of the value
-    )
+    stops: bool = False  # whether part of the formula is detached, so that the gradient is not that of the value
     smooth: bool = True  # without kinks that a finite difference could step over
-    waves: bool = True  # whether sines can stand for its random numbers; else golden values are of these numbers
+    waves: bool = True  # whether sines can replace its random numbers; if not, golden values use these numbers
     averages: bool = True  # whether reduction="mean" is the mean of the values of reduction="none"
-    spatial: bool = False  # whether the arrangement of positions means something; then a sample is what can be left out
+    spatial: bool = False  # whether positions have an order or neighbours; then only whole samples can be left out
     hard: bool = False  # whether labels must be 0 or 1
 
     def __str__(self) -> str:
@@ -86,13 +84,13 @@ class Case:
 
     @property
     def labels(self) -> bool:
-        """Whether it is called with an input and labels alone, sample by sample."""
+        """Whether it is called with only an input and labels, sample by sample."""
         whole = getattr(self.loss, "batch_first", True) and self.loss.tensors == ("input", "target")
         return whole and issubclass(self.loss, LabelOptions)
 
     @property
     def region(self) -> bool:
-        """Whether elements share a region, so that no element has a value of its own."""
+        """Whether elements share a region, so that a single element has no value."""
         return "pool" in self.loss.options or self.kind == "masks" or self.spatial
 
     @property
@@ -104,7 +102,7 @@ class Case:
 
     @property
     def reductions(self) -> tuple[str, ...]:
-        """What the loss takes for `reduction`."""
+        """The values that `reduction` accepts."""
         annotation = self.loss.options["reduction"].domain.annotation
         return get_args(get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation)
 
@@ -117,7 +115,7 @@ class Case:
 
     def __call__(self, **options: Any) -> Loss:
         """The loss as a module, in evaluation mode."""
-        return self.loss(**{**self.options, **options}).eval()  # in which no loss remembers
+        return self.loss(**{**self.options, **options}).eval()  # in which no loss updates its state
 
     @property
     def function(self) -> Callable[..., Tensor]:
@@ -127,7 +125,7 @@ class Case:
         return self.make(shape, torch.Generator().manual_seed(seed)).to(dtype)
 
     def line(self, units: int, seed: int = 0, dtype: torch.dtype = torch.float64, c: int = 3) -> Given:
-        """Inputs of which `units` elements or samples lie along the dimension `along`, and nothing else repeats."""
+        """Inputs with `units` elements or samples along the dimension `along` alone."""
         shape = Shape(1, c, (units,)) if self.along == -1 else Shape(units, c, ())
         return self.given(shape, seed, dtype)
 
@@ -252,7 +250,7 @@ def fields(shape: Shape, generator: Generator) -> Given:
 
 
 def log_probabilities(make: Make) -> Make:
-    """The same with log-probabilities for input."""
+    """The same with log-probabilities as input."""
 
     def made(shape: Shape, generator: Generator) -> Given:
         (input, *others), positions = make(shape, generator)
@@ -283,7 +281,7 @@ THREE = {kind: of_three(make) for kind, make in MAKE.items()}
 def labels(
     *kinds: str, makers: Mapping[str, Make] = MAKE, options: Mapping[str, Any] | None = None, **fields: Any
 ) -> list[Row]:
-    """Ways of calling a loss of labels, each with the mode that its target needs."""
+    """Ways of calling a label loss, each with the mode that its target needs."""
 
     def of(kind: str) -> Row:
         def made(entry: Entry) -> Case:
@@ -306,13 +304,13 @@ def on_images(make: Make, scale: float) -> Make:
 
 
 def images(*kinds: str, hard: bool = False, scale: float = 1.0, **fields: Any) -> list[Row]:
-    """Ways of calling a loss of shapes; `hard`, where its labels must be 0 or 1."""
+    """Ways of calling a loss of shapes; `hard` if its labels must be 0 or 1."""
     makers = {kind: on_images(one_hot if hard and kind == "soft" else make, scale) for kind, make in MAKE.items()}
     return labels(*kinds, makers=makers, along=0, spatial=True, hard=hard, **fields)
 
 
 def declared(entry: Entry) -> list[Row] | None:
-    """The ways of calling that a loss's declaration tells."""
+    """The ways of calling that follow from the declaration of a loss."""
     cls = entry.loss
     if issubclass(cls, ClassesLoss):
         return labels("indices")

@@ -1,4 +1,4 @@
-"""Launches that are recorded and not made, of plans whose device is said to be there."""
+"""Launches that are recorded but not executed, of plans for a simulated device."""
 
 from contextlib import contextmanager
 from unittest.mock import patch

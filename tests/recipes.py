@@ -93,21 +93,21 @@ def distillation(input: Tensor) -> Tensor:
 
 RECIPES = [
     Recipe(
-        "smp's Dice, where a class that the target lacks counts 0 in the mean",
+        "smp's Dice, in which an absent class contributes 0 to the mean",
         'DiceLoss(pool="batch", absent="skip", reduction="sum")(input, target) / C',
         lambda x: peer("smp").DiceLoss("multiclass")(x, T),
         X,
         {"target": T, "C": 4},
     ),
     Recipe(
-        "smp's SoftBCE, where ignored elements stay in the mean",
+        "smp's SoftBCE, whose mean includes ignored elements",
         "BCEWithLogitsLoss(ignore_index=255)(input, target, normalizer=target.numel())",
         lambda x: peer("smp").SoftBCEWithLogitsLoss(ignore_index=255)(x, IGNORED),
         X,
         {"target": IGNORED},
     ),
     Recipe(
-        'kornia\'s Dice, whose default `average="micro"` adds the classes first',
+        'kornia\'s Dice, whose default `average="micro"` sums over the classes first',
         "1 - 2 * total.tp.sum(-1) / (total.pred + total.target).sum(-1)",
         lambda x: peer("kornia").DiceLoss()(x, T),
         X,
@@ -115,7 +115,7 @@ RECIPES = [
         of="total",
     ),
     Recipe(
-        "kornia's focal with `ignore_index=2`, where ignored positions stay in the mean",
+        "kornia's focal with `ignore_index=2`, whose mean includes ignored positions",
         "FocalLoss(ignore_index=2)(input, target, normalizer=target.numel()) / C",
         lambda x: peer("kornia").FocalLoss(None, 2.0, reduction="mean", ignore_index=2)(x, ALL),
         X,
@@ -164,7 +164,7 @@ RECIPES = [
         {"target": T, "mask": MASK},
     ),
     Recipe(
-        "timm's `PolyBinaryCrossEntropy(epsilon, gamma)`, of hard labels",
+        "timm's `PolyBinaryCrossEntropy(epsilon, gamma)`, hard labels",
         "(1 - log_p.exp()) ** gamma * (epsilon * (1 - log_p.exp()) - log_p)",
         lambda x: peer("timm").PolyBinaryCrossEntropy(2.0, gamma=1.5)(x, HOT),
         X,

@@ -59,7 +59,7 @@ CALLS: dict[str, tuple[type[Any], dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-SEVERAL = ("DeepSupervisionLoss", "MultiTaskLoss")  # which take a loss, and so more than their name
+SEVERAL = ("DeepSupervisionLoss", "MultiTaskLoss")  # which need a loss besides their name
 
 
 def error(loss: type[Any], options: dict[str, Any], tensors: dict[str, Any]) -> str:
@@ -126,7 +126,7 @@ def test_advice_works(name: str) -> None:
 
 
 def test_foreign_hints_are_right() -> None:
-    """The answers to other libraries' options give their numbers."""
+    """The replacements for other libraries' options reproduce their numbers."""
     logits, target = torch.randn(3, 1, 4), torch.rand(3, 1, 4).round()
     p = logits.sigmoid()
     positive, negative = -((1 - p) ** 2) * p.log(), -(p**2) * (1 - p).log()

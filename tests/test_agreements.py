@@ -1,4 +1,4 @@
-"""The reviewed lists of where other libraries have our values and where, on purpose, they have not: both are true."""
+"""The reviewed lists of equal values and of intended differences from other libraries are both correct."""
 
 from __future__ import annotations
 

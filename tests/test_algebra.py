@@ -1,4 +1,4 @@
-"""Sums of losses: their values, their parts, one pass for all, and what does not add up."""
+"""Sums of losses: their values, their parts, a shared pass, and errors."""
 
 from __future__ import annotations
 
@@ -207,10 +207,10 @@ def test_a_sum_is_one_pass(passes: list[Any], classes: Pair) -> None:
         passes.clear()
         call(*classes)
         assert len(passes) == 1
-    assert passes[0].count("tp") == 1  # what several parts ask for is summed once
+    assert passes[0].count("tp") == 1  # columns that several parts need are summed once
     passes.clear()
     (DiceLoss(mode="multilabel") + CE())(*classes)
-    assert len(passes) == 2  # sigmoid and softmax do not read alike
+    assert len(passes) == 2  # sigmoid and softmax read the target differently
 
 
 def test_parts_that_read_alike_share_a_pass_and_the_others_do_not(binary: Pair, classes: Pair) -> None:
@@ -227,7 +227,7 @@ def test_parts_that_read_alike_share_a_pass_and_the_others_do_not(binary: Pair, 
     options = [{"mode": mode, "ignore_index": i} for mode in (None, "multilabel", "multiclass") for i in (-100, 1)]
     prior = [CE(prior=[1, 2, 3, 4])]
     losses = [FocalLoss(**each) for each in options] + [BCEWithLogitsLoss(), CE(), BCEWithLogitsLoss(from_logits=False)]
-    losses.append(MultiLabelSoftMarginLoss())  # which refuses what the others take
+    losses.append(MultiLabelSoftMarginLoss())  # which rejects what the others accept
     shared = apart = 0
     for (input, target), first, second in itertools.product(given, losses + prior, losses + prior):
         try:
@@ -256,7 +256,7 @@ def test_hooks_of_a_part_run_once(passes: list[Any], classes: Pair) -> None:
     passes.clear()
     close(criterion(*classes), expected)
     assert calls == [DiceLoss()(*classes).item()]
-    assert len(passes) == 3  # dice by itself, cross-entropy, and the line above
+    assert len(passes) == 3  # dice alone, cross-entropy, and the line above
     criterion.register_forward_hook(lambda module, args, output: output * 2)
     close(criterion(*classes), 2 * expected)
 
@@ -443,7 +443,7 @@ def test_what_is_no_sum() -> None:
         dice + "ce"
     with pytest.raises(ValueError, match=r"one number; got a tensor of shape \(2,\)"):
         torch.ones(2) * dice
-    assert dice + MSELoss() is not None  # what has no labels goes with any
+    assert dice + MSELoss() is not None  # a loss without labels is compatible with any
     assert "reduction" not in WeightedSum.options
 
 
@@ -502,6 +502,6 @@ def test_parts_that_take_other_tensors_do_not_add():
     with pytest.raises(TypeError, match=r"mse takes \(input, target\) and margin_ranking \(input1, input2, target\)"):
         losskit.MSELoss() + losskit.MarginRankingLoss()
     var = torch.ones(3)
-    both = losskit.MSELoss() + losskit.GaussianNLLLoss()  # the first two tensors mean the same
+    both = losskit.MSELoss() + losskit.GaussianNLLLoss()  # the first two tensors have the same meaning
     x, t = torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)
     assert both(x, t, var).item() == pytest.approx(14 / 3 + 7 / 3)

@@ -1,4 +1,4 @@
-"""Every loss against what says its numbers: sizes, options that are not the defaults, precisions, gradients."""
+"""Every loss against its authority: sizes, options other than the defaults, precisions, gradients."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pairs(name: str) -> Iterator[tuple[Case, Authority]]:
 
 
 def close(found: Tensor, expected: Tensor, relative: float, what: str, sizes: Tensor | None = None) -> None:
-    """Equal relative to each number, and to the largest of them, or of these sizes."""
+    """Equal relative to each number, and to the largest of them or of these sizes."""
     sizes = expected.abs() if sizes is None else sizes
     scale = float(sizes.max()) if sizes.numel() else 0.0
     torch.testing.assert_close(
@@ -57,7 +57,7 @@ def close(found: Tensor, expected: Tensor, relative: float, what: str, sizes: Te
 def compare(
     case: Case, authority: Authority, setting: Setting, given: Given, reduction: str, dtype: torch.dtype, loss: Any
 ) -> Numbers:
-    """The numbers of the loss at these tensors in this precision, once they are what the authority says."""
+    """The numbers of the loss at these tensors in this precision, after checking them against the authority."""
     rounded = given.to(dtype)
     what = f"{case} {dict(setting.ours)} reduction={reduction!r} in {dtype} against {authority.title}"
     criterion = loss(**{**case.options, **setting.ours, "reduction": reduction})
@@ -76,7 +76,7 @@ def compare(
 
 @dataclass
 class Run:
-    """A run of every authority of a loss: which of its own options were set, and whether they changed a number."""
+    """A run of every authority of a loss; records which of its own options were set, and whether they had an effect."""
 
     cls: type[Loss]
     matters: dict[str, bool] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Run:
         return self
 
     def in_size(self, case: Case, authority: Authority, size: Shape, *, small: bool) -> bool:
-        """Every setting in float64, and in the smallest size in every precision. Whether any gradient is not 0."""
+        """Check all settings in float64, and the smallest size in every precision; whether any gradient is not 0."""
         given, moved = case.given(size, seed=1), False
         settings = list(authority.settings_of(case, given))
         for setting in settings:
@@ -111,7 +111,7 @@ class Run:
         return moved
 
     def note_what_matters(self, case: Case, setting: Setting, given: Given, value: Tensor, reduction: str) -> None:
-        """Whether the value is another one with each own option of this setting at its default."""
+        """Note for each own option of this setting whether its default changes the value."""
         options = {**case.options, **setting.ours, "reduction": reduction}
         for name in set(own_options(self.cls)) & options.keys():
             default = self.cls.options[name].default
@@ -174,7 +174,7 @@ class Wrong(RegressionLoss):
 
 
 class Flat(losskit.LogCoshLoss):
-    """The right value with half of the slope."""
+    """The right value with half of the gradient."""
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         value = super().per_element(input, target)
@@ -197,7 +197,7 @@ class Deaf(losskit.CharbonnierLoss):
 
 
 class Halved(losskit.SobolevLoss):
-    """Half of what was worked by hand."""
+    """Half of the value worked by hand."""
 
     def weighed(self, *tensors: Any, **arguments: Any) -> Any:
         value, share = super().weighed(*tensors, **arguments)

@@ -1,4 +1,4 @@
-"""The benchmark compares the same function, tells who does not compute it, and keeps what it measured."""
+"""The benchmark compares equal functions, names libraries that differ, and saves its measurements."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def lines(ours: float, theirs: float, floor: float, shape: Shape = BINARY) -> li
 
 
 def verdict(given: list[store.Line], words: str) -> str:
-    """What the report says of the one demand that has these words."""
+    """The line of the report about the one demand with these words."""
     (row,) = [line for line in report.markdown(given, "here").splitlines() if line.startswith("| ") and words in line]
     return row.split(" | ", 1)[1]
 
@@ -273,7 +273,7 @@ def test_coarse_numbers_are_told_and_refusals_give_their_reason() -> None:
     fine = rough._replace(library="smp", gradient_error=1e-5)
     refused = Outcome("kornia", "kornia.DiceLoss()", True, SKIPPED, "compiling took longer than 60 s")
     text = report.markdown([store.Line(cell("dice", "batch"), o) for o in (rough, fine, refused)], "here")
-    coarse, left_out = text.split("**Coarse**")[1].split("**Left out**")
+    coarse, left_out = text.split("**Inaccurate**")[1].split("**Not timed**")
     assert "| monai | 1e-06 | 4e-02 |" in coarse
     assert "smp" not in coarse
     assert "`kornia.DiceLoss()`, compiled | skipped | compiling took longer than 60 s |" in left_out

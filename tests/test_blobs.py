@@ -1,4 +1,4 @@
-"""A loss of each connected component by itself."""
+"""A loss of each connected component separately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes where formulas have no value: without size, apart, equal; and boxes that are none."""
+"""Boxes where formulas have no value: without size, apart, equal; and invalid boxes."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ NAMED = {"argvalues": LOSSES, "ids": lambda loss: loss.label}
 OF_CORNERS = [loss for loss in LOSSES if isinstance(loss, BoxLoss)]
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 UNIT = [0.0, 0.0, 1.0, 1.0]
-PAIRS = {  # as corners, and what no overlap costs where only the overlap counts
+PAIRS = {  # as corners, and the loss without overlap where only the overlap counts
     "equal": (UNIT, UNIT),
     "apart": (UNIT, [3.0, 3.0, 4.0, 4.0]),
     "touching": (UNIT, [1.0, 0.0, 2.0, 1.0]),
@@ -28,7 +28,7 @@ PAIRS = {  # as corners, and what no overlap costs where only the overlap counts
 
 
 def as_taken(loss, corners):
-    """Corners as the loss takes boxes: middle, size and angle where they may be rotated."""
+    """Corners in the format of the loss: centre, size and angle for rotated boxes."""
     if isinstance(loss, BoxLoss):
         return corners
     low, high = corners.chunk(2, -1)

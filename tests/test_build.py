@@ -1,4 +1,4 @@
-"""build: text and configs become the losses they describe, and what describes none is told where and why."""
+"""build: text and configs become the losses they describe; errors say where and why they do not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from losskit.core.options import REQUIRED
 from peers import peer
 
 ZEROS, ONES = torch.zeros(2, 1, dtype=torch.float64), torch.ones(2, 1, dtype=torch.float64)
-# At logit 0 with truth 1 binary cross-entropy is log 2, and the squared error is 1.
+# At logit 0 with target 1 binary cross-entropy is log 2, and the squared error is 1.
 VALUES = {"bce": math.log(2), "mse": 1.0}
 
 FILE = """
@@ -77,7 +77,7 @@ def value(text: Any) -> float:
     return float(losskit.build(text, references=True)(ZEROS, ONES))
 
 
-# What text says
+# Text
 
 
 def products() -> st.SearchStrategy[str]:
@@ -207,7 +207,7 @@ def test_references(file: Path, text: str, expected: float) -> None:
 
 
 def test_a_file_by_its_full_path_and_a_function_of_the_kit(file: Path) -> None:
-    # one sure and right element of two: p = 1/2 at logit 0, so TP = 1, P = 1, T = 2 and 1 - (2 + 3) / (3 + 3) = 1/6
+    # one confident, correct element of two: p = 1/2 at logit 0, so TP = 1, P = 1, T = 2 and 1 - (2 + 3) / (3 + 3) = 1/6
     input, target = torch.zeros(1, 1, 2, dtype=torch.float64), torch.ones(1, 1, 2, dtype=torch.float64)
     assert losskit.build(f"{file}:my_dice(smooth=3)", references=True)(input, target).item() == pytest.approx(1 / 6)
 
@@ -248,14 +248,14 @@ def test_configs(config: dict[str, Any], text: str) -> None:
     given = repr(config)
     built = losskit.build(config, references=True)
     assert repr(built) == repr(losskit.build(text, references=True))
-    assert repr(config) == given  # a config is read, not used up
+    assert repr(config) == given  # a config is not modified
 
 
 def test_losses_within_a_config() -> None:
     assert value({"sum": [losskit.MSELoss(), nn.L1Loss(), lambda x, y: (x - y).sum()]}) == 0.0
 
 
-# What is wrong, and where
+# Errors and their places
 
 
 def refusal(spec: Any) -> tuple[str, str]:
@@ -303,7 +303,7 @@ def refusal(spec: Any) -> tuple[str, str]:
         ("bce + my_loses.py:my_dice", 'did you mean "my_losses.py"?', "my_loses.py:my_dice"),
         ("bce + my_losses.py:plain(scal=2)", 'did you mean "scale"?', "scal=2"),
         ("bce + my_losses.py:plain(2)", "given by name", "my_losses.py:plain"),
-        ("bce + my_losses.py:made(factor=2)", "made already", "my_losses.py:made"),
+        ("bce + my_losses.py:made(factor=2)", "is a module instance already", "my_losses.py:made"),
         ("bce + my_losses.py:number", "is no loss but 3", "my_losses.py:number"),
         ("dice(mode='élan', smooth=-1)", "smooth must be", "smooth=-1"),
         ("bce + 0.5 * élan(gamma=2)", "no loss called 'élan'", "élan"),
@@ -441,7 +441,7 @@ def test_messages_quote_at_most_a_line(spec: Any) -> None:
 
 
 def test_building_takes_time_in_proportion_to_the_text() -> None:
-    """Calls of Python functions are counted, which no load on the machine changes."""
+    """Counts calls of Python functions, which do not depend on the load of the machine."""
 
     def calls(text: str) -> int:
         profile = cProfile.Profile()
@@ -449,7 +449,7 @@ def test_building_takes_time_in_proportion_to_the_text() -> None:
             profile.runcall(losskit.build, text)
         return sum(entry.callcount for entry in profile.getstats())
 
-    losskit.build("dice")  # what is looked up once
+    losskit.build("dice")  # one lookup
     for text in ("dice + ", "ce - 2 * ", "dice(smooth=1) / 2 - "):
         few, many = (calls(text * count + "bce") for count in (100, 400))
         assert many < 4.1 * few
@@ -473,8 +473,8 @@ def test_any_text_is_a_loss_or_a_value_error(text: str) -> None:
         ({"loss": "dice", "smoth": 1}, 'did you mean "smooth"?'),
         ({"sum": ["dice", {"focal": {"gama": 1}}]}, "sum[1]: FocalLoss has no option 'gama'"),
         ({"sum": ["dice", {"sum": ["bce", {"loss": "focl"}]}]}, "sum[1].sum[1]: There is no loss called 'focl'"),
-        ({"dice": {"smooth": "1e-5"}}, "YAML wants a point in 1.0e-3"),
-        ({"loss": "dice", "weight": "1e-3"}, "YAML wants a point in 1.0e-3"),
+        ({"dice": {"smooth": "1e-5"}}, "YAML needs the point in 1.0e-3"),
+        ({"loss": "dice", "weight": "1e-3"}, "YAML needs the point in 1.0e-3"),
         ({"loss": "ce", "weight": [1, 2]}, "per-class weights are class_weight"),
         ({"dice": 1.0}, "takes a mapping of its options"),
         ({"dice": {}, "bce": {}}, "'dice' and 'bce' do not say which loss this is"),

@@ -1,4 +1,4 @@
-"""CONTRACT.md 1 to 7: what a loss is called with, and what it refuses."""
+"""CONTRACT.md 1 to 7: the inputs of a call, and the errors for invalid ones."""
 
 import inspect
 import math
@@ -110,7 +110,7 @@ def test_any_number_of_spatial_dimensions(case, n, c, spatial, seed):
     given = case.given(Shape(n, c, tuple(spatial)), seed)
     value = case(**options)(*given.tensors)
     assert value.isfinite()
-    if spatial and not case.spatial:  # the arrangement of positions means nothing
+    if spatial and not case.spatial:  # the order of positions has no meaning
         flat = [t.flatten(2) if t.dim() == len(spatial) + 2 else t.flatten(1) for t in given.tensors]
         torch.testing.assert_close(case()(*flat), value)
     if case.kind in ("binary", "indices"):  # a channel of size 1 and none are the same
@@ -248,7 +248,7 @@ def test_targets_of_any_dtype(case, dtype):
     torch.testing.assert_close(value, expected)
 
 
-# 6. Labels that no loss can mean
+# 6. Invalid labels
 
 
 @pytest.mark.parametrize("case", where(lambda c: c.kind == "indices"), ids=str)
@@ -327,7 +327,7 @@ def test_a_compiled_loss_turns_nan_and_says_why_later():
 
 @pytest.mark.parametrize("sizes", [(4,), (4, 2)], ids=["a sum", "deep supervision"])
 def test_a_compiled_loss_whose_parts_check_apart_says_why(sizes):
-    """At the check of a later part: the message says that it may be about the same call."""
+    """At the check of a later part; the message says that it may be about the same call."""
     torch._dynamo.reset()
     loss = losskit.DiceLoss() + losskit.LovaszLoss()
     criterion = loss if len(sizes) == 1 else losskit.DeepSupervisionLoss(losskit.CrossEntropyLoss())
@@ -336,7 +336,7 @@ def test_a_compiled_loss_whose_parts_check_apart_says_why(sizes):
     compiled = torch.compile(criterion, fullgraph=True, backend="aot_eager")
     with pytest.raises(ValueError, match=r"class index 9.*or an earlier part of this one"):
         compiled(outputs[0] if len(sizes) == 1 else outputs, target)
-    losskit.flush_errors()  # nothing is left
+    losskit.flush_errors()  # no error is pending
     assert compiled(outputs[0] if len(sizes) == 1 else outputs, torch.zeros_like(target)).isfinite()
 
 
@@ -355,7 +355,7 @@ def test_options_are_checked_when_the_loss_is_made(entry):
         if ">= 0" in option.domain.text and "per class" not in option.domain.text:
             with pytest.raises(ValueError, match=name):
                 entry.loss(**{name: -1})
-        if "a number" in option.domain.text or "whole number" in option.domain.text:
+        if "number" in option.domain.text or "integer" in option.domain.text:
             for wrong in (math.nan, "1", object()):
                 with pytest.raises((TypeError, ValueError), match=name):
                     entry.loss(**{name: wrong})

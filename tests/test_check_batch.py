@@ -1,4 +1,4 @@
-"""A user's own batch: what is wrong with it is said first, and where it is sound nothing is made up."""
+"""A user's own batch: its faults are reported first, and a sound batch has none."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def check(*arguments, **options):
 
 @pytest.fixture
 def images():
-    """Logits, and labels of three of five classes in which sample 0 has one class only."""
+    """Logits, and labels of three of five classes; sample 0 has only one class."""
     make = torch.Generator().manual_seed(0)
     target = torch.randint(0, 3, (4, 8, 8), generator=make)
     target[0] = 0
@@ -72,7 +72,7 @@ def test_a_class_index_out_of_range_is_refused_and_named(images):
     target[1, 2, 3] = 5
     report = check(nn.CrossEntropyLoss(), input, target)
     assert first(report) == "batch-refused"
-    assert "holds 5" in report["batch-labels"][0].what
+    assert "contains 5" in report["batch-labels"][0].what
 
 
 def test_absent_classes_and_ignored_labels_are_counted(images):
@@ -85,7 +85,7 @@ def test_absent_classes_and_ignored_labels_are_counted(images):
     assert "3, 4 never occur" in report["batch-absent"][0].evidence
     assert "50.0% of the labels" in report["batch-ignored"][0].what
     assert "1 of 4 samples" in report["batch-ignored"][0].evidence
-    assert not report["batch-labels"]  # what is ignored may hold any label
+    assert not report["batch-labels"]  # ignored positions may hold any label
 
 
 def test_samples_without_foreground_are_counted():
@@ -133,7 +133,7 @@ def test_wrong_answers_without_gradient_are_counted(images):
         return loss[loss < 0.7].sum() / loss.numel()
 
     report = check(sure_ones_only, input, target, kind="multiclass", scores="logits", layout="indices")
-    assert "wrong answers" in report["batch-no-gradient"][0].what
+    assert "wrong predictions" in report["batch-no-gradient"][0].what
     assert not check(nn.CrossEntropyLoss(), input, target)["batch-no-gradient"]
 
 
@@ -160,7 +160,7 @@ def test_a_loss_with_a_floor_says_how_low_it_can_go(images):
 
     report = check(twice, *images)
     lowest = float(torch.tensor([1.0, 0, 0, 0, 0]).log_softmax(0)[0].neg())
-    assert report["batch-floor"][0].evidence["every answer right"] == pytest.approx(lowest, rel=1e-3)
+    assert report["batch-floor"][0].evidence["all predictions correct"] == pytest.approx(lowest, rel=1e-3)
     assert not check(nn.CrossEntropyLoss(), *images)["batch-floor"]
 
 
@@ -188,7 +188,7 @@ def test_a_sound_batch_is_no_fault(images):
 def test_a_nan_in_the_batch_is_told_from_one_of_the_loss(images):
     input, target = images
     input[0, 0, 0, 0] = float("nan")
-    assert "input of the batch is not finite itself" in check(nn.CrossEntropyLoss(), input, target).findings[0].evidence
+    assert "input of the batch is itself not finite" in check(nn.CrossEntropyLoss(), input, target).findings[0].evidence
 
 
 def test_a_small_batch_is_spelt_out_in_the_repro(capsys):
@@ -235,7 +235,7 @@ def test_every_question_is_asked(images):
 def test_shapes_that_differ_come_first():
     report = check(nn.MSELoss(), torch.randn(16, 1), torch.randn(16))
     assert first(report) == "batch-shapes"
-    assert "(16,) beside an input (16, 1)" in report.findings[0].what
+    assert "target (16,) and input (16, 1) differ in shape" in report.findings[0].what
     assert not check(nn.MSELoss(), torch.randn(16, 1), torch.randn(16, 1))["batch-shapes"]
 
 

@@ -1,4 +1,4 @@
-"""How a loss is called, named and listened to: what it needs besides, which result is the loss, and code that runs."""
+"""How a loss is called and named: further arguments, which of its results is the loss, and code that runs."""
 
 import functools
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ def test_the_loss_in_a_result(result):
 
 
 def test_a_result_without_a_number_is_refused():
-    with pytest.raises(TypeError, match="holds no tensor of numbers"):
+    with pytest.raises(TypeError, match="contains no tensor of numbers"):
         loss_of({"name": "dice"})
 
 

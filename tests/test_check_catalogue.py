@@ -1,4 +1,4 @@
-"""What the checker says of the catalogue, of PyTorch's losses, and of what is no fault."""
+"""The checker on the catalogue, on PyTorch's losses, and on behaviour that is not a fault."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def report_of(criterion, waive=None, slow=SLOW, **told):
 
 
 def sound(report):
-    """Nothing worse than a property, and every check came to an end."""
+    """Nothing worse than a property, and every check finished."""
     assert [finding for finding in report if finding.severity < Severity.PROPERTY] == [], report
     assert report.with_status("failed") == []
     assert [waived.check for waived in report.waived if not waived.findings] == [], "a waiver that nothing needs"

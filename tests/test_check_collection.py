@@ -1,4 +1,4 @@
-"""The checker on the collection of small losses: a part of it in every run, told as it is."""
+"""The checker on the collection of small losses; every run takes a part of it."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from losskit.checker import battery
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
 
-EVERY = 3  # one case in so many; `python benchmarks/check` runs them all
+EVERY = 3  # every n-th case; `python benchmarks/check` runs them all
 ALL = cases(FAMILIES)
 
 

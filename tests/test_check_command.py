@@ -1,4 +1,4 @@
-"""losskit check on the command line: what a person types, what comes back, and with which exit code."""
+"""losskit check on the command line: arguments, output and exit code."""
 
 import json
 import re
@@ -40,7 +40,7 @@ class Needs:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """A folder with losses, and checks made in this process, which the engine's own tests do not."""
+    """A folder with losses; checks run in this process, unlike in the tests of the engine."""
     (tmp_path / "mine.py").write_text(FILE)
     monkeypatch.chdir(tmp_path)
     real = command.run_check
@@ -68,7 +68,7 @@ def test_a_sound_loss_exits_0():
     result = run("mine.py:sound", *SOME)
     assert result.exit_code == 0
     assert "no fault found" in result.stdout
-    assert "Taken for: regression; numbers in" in result.stdout
+    assert "Tested as: regression; numbers as input" in result.stdout
 
 
 def test_a_fault_exits_1_with_evidence_repro_and_fix():
@@ -108,8 +108,8 @@ def test_a_trap_fails_only_where_it_is_strict():
         (["mine.py:sound", "--shape", "a,b"], "--shape takes sizes"),
         (["mine.py:sound", "--batch", "absent.pt"], "There is no file absent.pt"),
         (["--source", "absent.py"], "cannot be read"),
-        ([], "takes a loss"),
-        (["mine.py:sound", "--source", "mine.py"], "takes a loss, such as"),
+        ([], "give a loss, such as"),
+        (["mine.py:sound", "--source", "mine.py"], "give a loss, such as"),
         (["mine.py:sound", "--select", "not-finite", "--html", "no/such/folder.html"], "cannot be written"),
     ],
 )
@@ -129,7 +129,7 @@ def test_options_of_the_loss_are_literals():
 
 
 def test_a_loss_of_ours_by_name():
-    assert "Taken for: binary" in run("focal(gamma=1.5)", "--select", "not-finite").stdout
+    assert "Tested as: binary" in run("focal(gamma=1.5)", "--select", "not-finite").stdout
 
 
 def test_options_in_the_text_of_a_loss():
@@ -163,7 +163,7 @@ def test_a_check_that_fails_by_itself_is_told_and_is_no_fault_of_the_loss(monkey
     monkeypatch.setattr(battery, "REGISTRY", {"broken": broken})
     result = run("torch.nn:MSELoss")
     assert result.exit_code == 0
-    assert "The check broken could not be carried out, by a fault of its own (ZeroDivisionError" in result.stdout
+    assert "The check broken could not run because of a bug in it (ZeroDivisionError" in result.stdout
 
 
 def test_a_batch_from_a_file(here):
@@ -212,7 +212,7 @@ def test_waivers_of_a_project(here):
     [
         ("waive = { brodcasts = 'x' }", 'did you mean "broadcasts"'),
         ("waive = { broadcasts = true }", "table of reasons"),
-        ("waived = {}", "knows waive and loss; got waived"),
+        ("waived = {}", "has the keys waive and loss; got waived"),
         ("waive = {", "cannot be read"),
     ],
 )

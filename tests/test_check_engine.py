@@ -1,4 +1,4 @@
-"""The checker's frame: what a report says, in which order, and that no loss takes the checker down with it."""
+"""The engine of the checker: reports, their order, and losses that end their process."""
 
 import ctypes
 import os
@@ -25,7 +25,7 @@ def names(findings):
     return [(each.check, names(each.consequences)) for each in findings]
 
 
-# What a report says.
+# Reports.
 
 
 def test_the_worst_comes_first():
@@ -126,7 +126,7 @@ def test_how_a_check_ends():
     assert (unasked.status, unasked.reason) == ("not applicable", "it has no labels")
 
 
-# Losses that take their process down: each only where a check calls it with a single sample.
+# Losses that end their process, each only where a check calls it with a single sample.
 
 
 class Bad(nn.Module):
@@ -227,7 +227,7 @@ def test_what_a_loss_prints_disturbs_nothing(capfd):
 
 
 def test_checking_changes_nothing_here():
-    """Neither the loss nor the random numbers of who asks."""
+    """Neither the loss nor the random state of the caller changes."""
 
     class Counts(nn.Module):
         def __init__(self):

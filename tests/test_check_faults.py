@@ -1,4 +1,4 @@
-"""The checker is checked: each check finds its fault, first and with its consequences under it, and only there."""
+"""Each check finds its planted fault, reports it first with its consequences, and finds nothing elsewhere."""
 
 import inspect
 
@@ -13,7 +13,7 @@ from losskit.checker.subject import Subject
 
 MODULES = (faulty_calls, faulty_meaning, faulty_results)  # importing them fills PAIRS
 SLOW = ("compile", "export", "half-sums-overflow")
-# What these checks find is an error.
+# Findings of these checks are errors.
 RAISES = (
     *("no-graph", "slope-disagrees", "second-derivative", "memory-layout", "integer-targets"),
     *("compile", "export", "func-grad", "vmap", "copies"),

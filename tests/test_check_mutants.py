@@ -1,6 +1,6 @@
-"""Mutants of our own losses: one change each, and the check that must tell, while the loss itself passes it.
+"""Mutants of our own losses, with one change each: a named check must find it, and the loss itself must pass.
 
-Only a finding counts: a mutant that raises has not been caught.
+Only a finding counts: a mutant that raises is not caught.
 """
 
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ NUMBERS = {"kind": "regression", "scores": "values", "target": "same"}
 
 class Mutant(NamedTuple):
     what: str
-    check: str  # that must tell
+    check: str  # that must find it
     mutant: Any
     control: Any
     told: dict[str, str]
@@ -115,7 +115,7 @@ class _Union(losskit.JaccardLoss):
 
 
 class Meaning(nn.Module):
-    """Cross-entropy with the arguments of ours, by ours: what the mutants below are mutants of."""
+    """Our cross-entropy with its arguments: the original of the mutants below."""
 
     def __init__(self, class_weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         super().__init__()

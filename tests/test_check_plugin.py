@@ -1,4 +1,4 @@
-"""The pytest plugin: a loss is one line of a test, and a failed one says what was found."""
+"""The pytest plugin: one line of a test checks a loss, and a failure shows the findings."""
 
 import re
 import subprocess
@@ -36,7 +36,7 @@ TESTS = """
 
 @pytest.fixture(autouse=True)
 def named_plugins_alone(monkeypatch):
-    """The plugin of this checkout, whether or not an installed losskit brings one."""
+    """The plugin of this checkout, whether or not an installed losskit has one."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
@@ -45,8 +45,8 @@ def test_a_faulty_loss_fails_its_test_with_what_was_found(pytester):
     result = pytester.runpytest_inprocess("-p", "losskit_pytest", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*Counting: FAULTY*", "*fix:*", "*criterion = Counting()*"])
-    result.stdout.fnmatch_lines(["*MSELoss: right on right input*", "*TRAP*broadcasts*"])
-    result.stdout.no_fnmatch_line("*losskit_pytest/__init__.py:*")  # the trace of the fixture is not of interest
+    result.stdout.fnmatch_lines(["*MSELoss: correct on valid input*", "*TRAP*broadcasts*"])
+    result.stdout.no_fnmatch_line("*losskit_pytest/__init__.py:*")  # without the traceback of the fixture
 
 
 def test_a_waiver_of_the_project_holds_in_tests(pytester):
@@ -60,7 +60,7 @@ def test_a_waiver_of_the_project_holds_in_tests(pytester):
 
 
 def test_the_plugin_costs_pytest_no_torch():
-    """It is imported at every start of pytest, in projects that never ask for it too."""
+    """It is imported at every start of pytest, also in projects that do not use it."""
     code = "import sys, losskit_pytest; print('torch' in sys.modules, 'losskit' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "False"]

@@ -1,4 +1,4 @@
-"""Losses that somebody else wrote: what they are taken for, and the faults by which they were missed at first."""
+"""Losses by other authors: the kind that each is tested as, and faults that the checker once missed."""
 
 import functools
 import sys
@@ -90,7 +90,7 @@ def test_classes_that_weigh_less_are_not_left_out(loss):
 
 
 class Triplets(nn.Module):
-    """A margin that every triplet of a hard batch is within changes the value alone."""
+    """A margin that every triplet of a hard batch violates changes only the value."""
 
     def __init__(self, m=9.0):
         super().__init__()
@@ -106,7 +106,7 @@ def test_a_margin_that_is_a_constant_is_not_unused():
 
 
 def test_a_guess_from_shapes_accuses_nobody():
-    """Three tensors of one shape are a triplet only where the names say so, if minus the loss alone fits."""
+    """Three tensors of one shape are a triplet only by their names, if only the negated loss fits."""
 
     def velocity(pred, start, end):
         return (pred - (end - start)).square().mean()

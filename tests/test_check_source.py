@@ -1,4 +1,4 @@
-"""Reading a loss's code: every pattern is found at its line, its sound twin is not, and nothing is run."""
+"""Static reading of a loss's code: every pattern is found at its line, and not in its sound twin. No code runs."""
 
 import textwrap
 
@@ -6,7 +6,7 @@ import pytest
 
 from losskit.checker.source import READINGS, read
 
-# For each reading: code that has it, at the line with the mark, and code that does the same soundly.
+# For each pattern: code with it at the marked line, and sound code with the same purpose.
 PAIRS = {
     "source-activation-twice": [
         ("p = input.softmax(1)\nreturn F.cross_entropy(p, target)  # here", "return F.cross_entropy(input, target)"),
@@ -131,7 +131,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         read(tmp_path / "absent.py")
     (tmp_path / "broken.py").write_text("def loss(:\n")
-    with pytest.raises(ValueError, match="no Python"):
+    with pytest.raises(ValueError, match="not valid Python"):
         read(tmp_path / "broken.py")
 
 

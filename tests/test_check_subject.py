@@ -1,4 +1,4 @@
-"""What a loss takes is found out by trial calls, and is right or not said at all."""
+"""Trial calls infer the inputs of a loss; the result is right or absent."""
 
 import textwrap
 from pathlib import Path
@@ -59,7 +59,7 @@ def taken(loss, **said):
 
 @pytest.mark.parametrize(("loss", "form"), OF_TORCH.items(), ids=str)
 def test_what_torch_takes(loss, form):
-    if isinstance(loss, nn.SoftMarginLoss):  # a known deviation: with 0 for -1 it is least at right answers too
+    if isinstance(loss, nn.SoftMarginLoss):  # a known deviation: with 0 for -1 it is also least at right answers
         form = ("multiclass", "probabilities", "one-hot")
     assert taken(loss) == form
 
@@ -118,7 +118,7 @@ def test_what_the_tutorials_losses_take(name, form):
 
 
 SAYING = [e for e in KNOWN if forms_of(made(e))]
-READ_OTHERWISE = {  # seen from outside, for something that they also compute: to be mended in the checker
+READ_OTHERWISE = {  # inferred as another kind that they also compute: to be fixed in the checker
     "balanced_bce_loss": ("distribution", "log_probabilities", "soft"),
     "focal_cosine_loss": ("multiclass", "probabilities", "indices"),
     "generalized_wasserstein_dice_loss": ("multiclass", "log_probabilities", "indices"),
@@ -131,11 +131,11 @@ READ_OTHERWISE = {  # seen from outside, for something that they also compute: t
 
 @pytest.mark.parametrize("entry", SAYING, ids=lambda entry: entry.name)
 def test_our_losses_say_what_trial_calls_find(entry):
-    """A loss of ours is taken for what it says; seen from outside alone, for one of the ways that it says."""
+    """A loss of ours is tested as the kind it declares; without the declaration, one of its kinds is inferred."""
     spec = Subject.of(made(entry)).spec
     said = forms_of(made(entry))
     assert (spec.kind, spec.scores, spec.layout) == said[0]
-    if entry.loss.__name__ != "GridSobolevLoss":  # which has no slope across samples to be told by
+    if entry.loss.__name__ != "GridSobolevLoss":  # no gradient across samples, by which it could be recognized
         loss = made(entry)
         tensors = len(spec.tensors)
         outside = {2: lambda a, b: loss(a, b), 3: lambda a, b, c: loss(a, b, c), 4: lambda a, b, c, d: loss(a, b, c, d)}
@@ -148,7 +148,7 @@ def test_our_losses_say_what_trial_calls_find(entry):
 
 @pytest.mark.parametrize("entry", KNOWN, ids=lambda entry: entry.name)
 def test_examples_are_well_posed(entry):
-    """Right answers cost less than wrong ones, and every tensor has the precision asked for."""
+    """Right answers have a smaller loss than wrong ones, and every tensor has the requested precision."""
     subject = Subject.of(made(entry))
     for seed in range(3):
         right, wrong = (subject.example(seed, correct=correct, scale=2.0) for correct in (True, False))
@@ -202,7 +202,7 @@ def test_names_tell_an_overlap_of_probabilities_from_a_cosine_of_numbers():
 def test_a_loss_without_its_minus_is_taken_for_what_it_is_with_it():
     spec = Subject.of(lambda x, y: x.log_softmax(1).gather(1, y.unsqueeze(1)).mean()).spec
     assert (spec.kind, spec.scores, spec.layout) == INDICES
-    assert "minus the loss" in spec.because[0]
+    assert "the negated loss" in spec.because[0]
 
 
 def test_what_the_user_says_decides():

@@ -1,4 +1,4 @@
-"""CONTRACT.md 18: a loss is a good citizen of PyTorch: compiled, exported, transformed, copied, saved, moved."""
+"""CONTRACT.md 18: losses can be compiled, exported, transformed, copied, saved and moved as PyTorch modules."""
 
 import copy
 import gc
@@ -23,7 +23,7 @@ DIFFERENT = {"class_weight": [0.5, 2.0, 1.0], "smooth": 0.5, "gamma": 1.5, "labe
 
 
 def options_for(case):
-    """Options that differ from their defaults, a buffer among them."""
+    """Options that differ from their defaults, including a buffer."""
     classes = 1 if case.kind == "binary" else 3
     given = {k: v for k, v in DIFFERENT.items() if k in case.loss.options and accepted(case.loss.options[k], v)}
     if "class_weight" in given:
@@ -32,7 +32,7 @@ def options_for(case):
 
 
 def alone(case, given, loss):
-    """The loss as a function of the tensors that take a gradient."""
+    """The loss as a function of the tensors with a gradient."""
 
     def function(*leaves):
         tensors = list(given.tensors)
@@ -95,7 +95,7 @@ def test_a_function_form_compiles(fresh):
 
 @pytest.mark.parametrize("name", ["mse_loss-pair", "cross_entropy-indices", "dice_loss-binary"])
 def test_compiled_sizes_may_change_before_a_weight_is_given(name, fresh):
-    """A size that varied is a variable of the graph, and has to match the weight's, which is a number."""
+    """A dynamic size is a symbol of the graph, and must match the size of the weight, which is a constant."""
     case = next(case for case in CASES if str(case) == name)
     loss = case(**options_for(case))
     compiled = torch.compile(loss, fullgraph=True, backend="eager")
@@ -259,7 +259,7 @@ def test_func_grad_and_jacrev(case):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("case", where(lambda c: c.kind != "sequences"), ids=str)
 def test_vmap_of_grad_equals_the_loop(case, dtype):
-    """Each with a factor of its own, so that no gradient can be another's."""
+    """Each with a different factor, so that no two gradients are equal."""
     loss = case(**options_for(case))
     each = [
         (torch.tensor(1.0 + seed, dtype=dtype), *case.given(Shape(2, 3, (4,)), seed, dtype).tensors)
@@ -352,10 +352,10 @@ def test_no_graph_is_kept_alive(case):
     given = case.given()
     loss = case(**options_for(case))
     source = given.tensors[0].clone().requires_grad_()
-    input = source * 1  # what a model returns
+    input = source * 1  # the output of a model
     value = loss(input, *given.tensors[1:])
     alive = weakref.ref(input), weakref.ref(value)
-    gc.disable()  # no cycle may hold them either
+    gc.disable()  # not even by a reference cycle
     try:
         del input, value
         assert [ref() for ref in alive] == [None, None]

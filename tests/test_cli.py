@@ -1,4 +1,4 @@
-"""The command line: what a person types, what comes back, and with which exit code."""
+"""The command line: arguments, output and exit code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(*arguments: str) -> Result:
 
 
 def process(*arguments: str, without: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, as installed, with packages hidden from it."""
+    """The installed command in a separate process, with packages hidden from it."""
     hide = "".join(f"sys.modules[{name!r}] = None; " for name in without.split())
     code = f"import sys; {hide}from losskit.cli import main; main()"
     return subprocess.run(
@@ -65,7 +65,7 @@ def test_list_marks_losses_that_nothing_outside_holds(tmp_path: Path) -> None:
     losskit.build(f"{own}:unheld", references=True)
     result = run("list", "unheld")
     assert result.stdout.splitlines()[1].startswith("unheld *")
-    assert "no outside authority" in result.stdout
+    assert "no independent reference" in result.stdout
     assert "*" not in run("list", "--family", "region").stdout
 
 
@@ -106,7 +106,7 @@ def test_show_by_every_name(name: str) -> None:
         "smooth              0.0",  # an option with its default
         "one of 'sample', 'batch'",  # a domain
         "arXiv:1606.04797",  # the source
-        "nnU-Net returns minus Dice",  # what else goes by the name
+        "nnU-Net returns minus Dice",  # other meanings of the name
         "monai.losses.DiceLoss",  # the authority
         "losskit.functional.dice_loss",
     ):
@@ -170,7 +170,7 @@ def test_plot_of_a_users_file(tmp_path: Path) -> None:
     assert out.stat().st_size > 5000
 
 
-# What is wrong
+# Errors
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""losskit compare from end to end: real runs in fresh processes, failing, killed, resumed and repeated."""
+"""losskit compare end to end: real runs in fresh processes, failing, killed, resumed and repeated."""
 
 import json
 import pickle
@@ -52,7 +52,7 @@ def runs_of(out: Path) -> dict[str, dict]:
 
 
 def numbers(record: dict) -> dict:
-    """All of a run that must repeat."""
+    """The parts of a run that must be reproducible."""
     return {name: record[name] for name in ("scores", "curve", "calibration", "thresholds", "gradient", "validation")}
 
 
@@ -61,7 +61,7 @@ def command(out: Path, *arguments: str) -> list[str]:
 
 
 def children(pid: int) -> list[int]:
-    """Where /proc tells."""
+    """Requires /proc."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]
 
@@ -76,7 +76,7 @@ def all_end(processes: list[int], seconds: float = 20) -> bool:
 
 
 class Heard(Progress):
-    """Remembers which runs were carried out."""
+    """Records which runs were carried out."""
 
     def __init__(self) -> None:
         self.finished: list[str] = []
@@ -106,7 +106,7 @@ def test_prints_a_table_and_a_verdict(finished):
     assert finished.returncode == 0, finished.stderr
     assert re.search(r"^ *ce +a +0\.\d{3} .* 0\.003 ", finished.stdout, re.MULTILINE)
     assert "after 1 block that may be chance" in " ".join(finished.stdout.split())
-    assert "ce, block 0: accuracy 0." in finished.stdout  # progress is told without a terminal as well
+    assert "ce, block 0: accuracy 0." in finished.stdout  # progress is also printed without a terminal
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_prints_a_table_and_a_verdict(finished):
         ("turns_nan", "diverged", "the loss became nan"),
         ("crashes", "crashed", "KeyError: 'no such thing'"),
         ("hangs", "hung", "no step finished within 20 seconds, in hangs (mine.py, line 13)"),
-        ("per_item", "crashed", "the loss returned shape (32,); training needs one number"),
+        ("per_item", "crashed", "the loss returned shape (32,); training needs a single number"),
     ],
 )
 def test_a_failing_loss_is_named_with_its_reason_and_the_others_finish(finished, folder, loss, kind, why):
@@ -154,7 +154,7 @@ def test_after_a_kill_the_same_command_goes_on_and_finds_the_same(finished, fold
     process.send_signal(ending)
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == code
-    assert (ending == signal.SIGKILL) or "the same command goes on from there" in complaints
+    assert (ending == signal.SIGKILL) or "the same command continues from there" in complaints
     assert all_end(trainings)
     before = runs_of(out)
     assert list(before) == ["gce"]
@@ -179,7 +179,7 @@ def blobs(seed, count=24):
 
 
 class Squared(nn.Module):
-    """A loss of the caller's own, with a parameter."""
+    """A user-defined loss with a parameter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ def test_what_the_caller_holds_in_memory_with_rates_to_choose(tmp_path):
 
 
 def test_a_planted_gap_is_found_by_real_training(tmp_path):
-    """A loss that is least for the opposite is last, and stands apart."""
+    """A loss that is least for the opposite comes last and is significantly worse."""
     found = losskit.compare(
         {"bce": F.binary_cross_entropy_with_logits, "opposite": lambda x, t: F.mse_loss(x, -t)},
         little_net,
@@ -258,7 +258,7 @@ def two_threads(input, target):
 
 
 def test_our_kernels_run_with_two_threads_in_a_child(folder, tmp_path, monkeypatch):
-    """What a process that forks holds of OpenMP would hang its child, had it entered a parallel region."""
+    """The OpenMP state of a forking process would hang its child after a parallel region."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "threads.py").write_text(TWO_THREADS)
     options = {"task": "digits-noisy", "baseline": "none", "rates": [0.003], "blocks": 1, "epochs": 1, "patience": 30}
@@ -268,7 +268,7 @@ def test_our_kernels_run_with_two_threads_in_a_child(folder, tmp_path, monkeypat
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere every process is fresh")
 def test_a_forked_child_gives_the_bits_of_a_fresh_process(tmp_path, monkeypatch):
-    """The weights of every rate, and all that is measured with them."""
+    """The weights of every learning rate, and everything measured with them."""
     options = {"task": "diabetes-outliers", "baseline": "none", "rates": [0.01, 0.03], "blocks": 1, "epochs": 2}
     forked = losskit.compare("huber", **options, out=tmp_path / "forked", jobs=2)
     monkeypatch.setattr(runs, "PROGRAM", [sys.executable, "-c", FRESH])
@@ -285,7 +285,7 @@ FRESH = "from losskit.experiment import process; process.may_fork = lambda: Fals
 
 
 def test_a_run_that_is_killed_is_done_again_and_what_waits_for_it_goes_on(tmp_path, monkeypatch):
-    """As the system does where memory runs short: once is forgiven, twice is the loss's failure."""
+    """Kills the process, as the system does when memory runs out: one kill is retried, two are a failure."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kills.py").write_text(KILLS)
     options = {"task": "digits-noisy", "baseline": "none", "rates": [0.003], "blocks": 1, "epochs": 1}
@@ -293,7 +293,7 @@ def test_a_run_that_is_killed_is_done_again_and_what_waits_for_it_goes_on(tmp_pa
     assert {standing.loss for standing in found.ranking} == {"ce", "kills.py:once"}
     (failure,) = found.failures
     assert (failure["loss"], failure["kind"]) == ("kills.py:always", "killed")
-    assert "memory runs short" in failure["failure"]
+    assert "memory ran out" in failure["failure"]
 
 
 KILLS = """
@@ -312,12 +312,12 @@ def always(input, target):
 
 
 def test_what_was_shipped_is_loaded_only_as_it_was_written(tmp_path):
-    """A pickle runs code: one that somebody put into the folder is refused."""
+    """A pickle runs code: a foreign one in the folder is rejected."""
     shipment = ship({"mine": Squared()}, None, None, tmp_path)
     run = training.Run("mine", 0, 0, "tested", 0.1, 1, 2, "dice", 1, 1, "", None, shipment.file, shipment.file_digest)
     assert isinstance(training.Parts.of(run).criterion, nn.Module)
     Path(shipment.file).write_bytes(pickle.dumps({"losses": {"mine": "bce"}}))
-    with pytest.raises(PermissionError, match="is not as this comparison wrote it"):
+    with pytest.raises(PermissionError, match="has changed since this comparison wrote it"):
         training.Parts.of(run)
 
 

@@ -1,4 +1,4 @@
-"""The tour in small: real trainings say what is known of its tasks."""
+"""A small tour: real trainings reproduce the known results of its tasks."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from losskit.experiment.tour import SECONDS, tour
     [
         ("digits-longtail", ["ce", "logit-adjusted ce"], 4),
         ("diabetes-outliers", ["mse", "l1"], 3),
-        # In the fourth block 300 wrong labels choose too high a rate for sce: the answer takes two blocks more.
+        # In the fourth block 300 wrong labels choose too high a rate for sce: the answer needs two more blocks.
         pytest.param("digits-noisy", ["ce", "sce"], 6, marks=pytest.mark.slow),
     ],
 )
@@ -35,7 +35,7 @@ def test_a_tour_visits_every_task_within_its_share_of_the_budget(tmp_path, monke
     assert tour(out=tmp_path, jobs=2) == list(SECONDS)
     assert [60 * each["budget"] for each in asked] == pytest.approx([190, 45, 40, 30])
     assert {each["out"] for each in asked} == {tmp_path / name for name in SECONDS}
-    assert [len(each) for each in written] == [1, 2, 3, 4]  # a page after the first task already
+    assert [len(each) for each in written] == [1, 2, 3, 4]  # a report exists after the first task
     asked.clear()
     tour(out=tmp_path, budget=8)
     assert sum(each["budget"] for each in asked) == pytest.approx(8)

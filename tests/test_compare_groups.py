@@ -1,4 +1,4 @@
-"""Splits by groups: whatever belongs together is on one side, for any groups and any seed."""
+"""Splits by groups: each group is on one side, for any groups and any seed."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_without_groups_the_shares_are_60_20_20_and_seeds_differ():
 
 
 def test_too_few_groups_is_an_error():
-    with pytest.raises(InputError, match="need at least 3 independent groups apart; there are 2"):
+    with pytest.raises(InputError, match="need at least 3 independent groups; there are 2"):
         split_groups(["a", "b", "b", "a"], 0)
 
 
@@ -79,7 +79,7 @@ def of_images(folder: Path, **options):
 
 
 def patients_of(split) -> set[float]:
-    """Standardised by the training part, patients still differ in their grey value."""
+    """After standardisation by the training part, patients still differ in their grey value."""
     return {round(float(image.mean()), 4) for image in split.inputs}
 
 
@@ -87,7 +87,7 @@ def patients_of(split) -> set[float]:
 def test_the_slices_of_a_patient_stay_together(patients, seed):
     task = of_images(patients, groups=r"p(\d+)")
     assert task.groups == 8
-    assert "8 groups, each of which stays on one side" in task.about
+    assert "8 groups, each in one part" in task.about
     data = task.data(seed)
     sides = [patients_of(split) for split in (data.train, data.validation, data.test)]
     assert [len(side) for side in sides] == [4, 2, 2]
@@ -114,15 +114,15 @@ def test_the_test_of_its_own_is_the_same_for_every_seed_and_is_never_trained_on(
 
 def test_a_group_in_training_and_in_the_test_is_an_error(patients):
     save(patients / "test", "p3_s9", *[np.zeros((8, 9), dtype=np.uint8)] * 2)
-    with pytest.raises(InputError, match=r"1 of the groups in --test are in the training data as well \(3\)"):
+    with pytest.raises(InputError, match=r"1 of the groups in --test are also in the training data \(3\)"):
         of_images(patients, groups=r"p(\d+)", test=patients / "test")
 
 
 @pytest.mark.parametrize(
     ("groups", "said"),
     [
-        (r"q(\d+)", r"finds nothing in 24 of 24 names: p0_s0, p0_s1"),
-        (r"p(\d+", "is no regular expression"),
+        (r"q(\d+)", r"matches nothing in 24 of 24 names: p0_s0, p0_s1"),
+        (r"p(\d+", "is not a regular expression"),
     ],
 )
 def test_an_expression_that_groups_nothing_is_an_error(patients, groups, said):
@@ -132,7 +132,7 @@ def test_an_expression_that_groups_nothing_is_an_error(patients, groups, said):
 
 @pytest.fixture
 def table(tmp_path):
-    """Ten videos of six frames each; the first column tells the video."""
+    """Ten videos of six frames each; the first column names the video."""
     rows = [
         f"{video},{video + frame / 10},{'yes' if frame % 2 else 'no'},v{video}"
         for video in range(10)

@@ -1,4 +1,4 @@
-"""The parts of losskit compare: requests, scores, thresholds, calibration, gradients, training and what ends a run."""
+"""The parts of losskit compare: requests, scores, thresholds, calibration, gradients, training and early ends."""
 
 import subprocess
 import sys
@@ -33,17 +33,17 @@ from losskit.experiment.tasks.task import VOID, Data, InputError, Split
         (["--task", "coins"], "There is no task 'coins'; choose scenes, scenes-3d, digits-noisy, "),
         (["--images", "."], "--images needs --masks as well"),
         (["--images", ".", "--masks", ".", "--task", "scenes"], "give one of them"),
-        (["--images", "nowhere", "--masks", "."], "--images nowhere is no folder"),
+        (["--images", "nowhere", "--masks", "."], "--images nowhere is not a folder"),
         (["--blocks", "0"], "--blocks is a number above 0; got 0"),
         (["--budget", "-1"], "--budget is a number above 0; got -1"),
         (["--jobs", "-1"], "--jobs is a number above 0; got -1"),
-        (["--rates", "0.1, fast"], "--rates are learning rates above 0, separated by commas; got '0.1, fast'"),
-        (["--rates", "0.1, 0"], "--rates are learning rates above 0"),
+        (["--rates", "0.1, fast"], "--rates must be learning rates above 0, separated by commas; got '0.1, fast'"),
+        (["--rates", "0.1, 0"], "--rates must be learning rates above 0"),
         (["--model", "unet"], "--model unet is not written as file.py:function"),
         (["--model", "nowhere.py:unet"], "There is no file nowhere.py"),
-        (["--out", "taken"], "--out taken cannot be made a folder"),
+        (["--out", "taken"], "--out taken cannot be created"),
         (["--margin", "0"], "--margin is a number above 0; got 0"),
-        (["--size", "64"], "--size is for images of yours"),
+        (["--size", "64"], "--size is for your own images"),
     ],
 )
 def test_a_bad_request_says_what_to_do_and_exits_2(arguments, said, tmp_path, monkeypatch):
@@ -59,10 +59,10 @@ def test_a_bad_request_says_what_to_do_and_exits_2(arguments, said, tmp_path, mo
     ("given", "said"),
     [
         ({"validation": [1]}, "validation= needs train="),
-        ({"metric": "dice"}, "metric= ranks data of yours"),
+        ({"metric": "dice"}, "metric= is for your own data"),
         ({"train": [], "task": "scenes"}, "give one of them"),
-        ({"train": []}, "train holds no items"),
-        ({"train": 3}, "train is a pair of arrays"),
+        ({"train": []}, "train has no items"),
+        ({"train": 3}, "train must be a pair of arrays"),
         ({"train": (np.zeros((4, 2)), np.zeros((4, 1))), "metric": "dicce"}, "There is no metric 'dicce'; choose dice"),
         ({"train": (np.zeros((4, 2)), np.zeros((4, 1))), "groups": [1]}, "groups has 1 entries for 4 training items"),
         ({"losses": [F.mse_loss, F.mse_loss]}, "Two losses are called mse_loss; name them"),
@@ -89,11 +89,11 @@ def test_importing_it_imports_no_extra():
 @pytest.mark.parametrize(
     ("predicted", "true", "expected"),
     [
-        ([0, 0, 0, 0], [0, 0, 0, 0], 1.0),  # rightly empty
+        ([0, 0, 0, 0], [0, 0, 0, 0], 1.0),  # correctly empty
         ([1, 0, 0, 0], [0, 0, 0, 0], 0.0),  # a false positive
         ([1, 1, 0, 0], [1, 0, 0, 1], 2 * 1 / (2 + 2)),
         ([1, 1, 2, 0], [1, 1, 0, 0], (1 + 0) / 2),  # class 2 is predicted, so it counts
-        ([2, 2, 0, 0], [2, 2, 0, 0], 1.0),  # class 1 is nowhere, so it does not
+        ([2, 2, 0, 0], [2, 2, 0, 0], 1.0),  # class 1 is absent, so it does not
         ([1, 1, 0, 0], [1, VOID, 0, 0], 1.0),
         ([1, 1, 0, 0], [VOID] * 4, 1.0),
     ],
@@ -118,7 +118,7 @@ def scores_of(data, outputs, threshold):
 def test_scores_of_binary_segmentation_at_any_threshold():
     data, outputs = binary([[4.0, -4.0], [-4.0, 1.0], [-4.0, -4.0]], [[1, 1], [0, 0], [0, 0]])
     scores = scores_of(data, outputs, HALF)
-    # of the one image that holds something 2 / 3; one of the two empty ones has a false positive
+    # 2 / 3 for the one image with an object; one of the two empty ones has a false positive
     assert scores[DICE.key] == scores["dice_at_half"] == pytest.approx(2 / 3)
     assert scores[CLEAN.key] == 1 / 2
     scores = scores_of(data, outputs, 0.9241)
@@ -170,7 +170,7 @@ def test_the_share_of_each_class_is_what_classes_have_for_a_threshold():
     decider = Decider(Data(split, split, split, classes=2, kind="classification"))
     outputs = [torch.tensor([3.0, 0.0])]
     assert decider.answers(outputs, 0.0) == [torch.tensor(0)]
-    assert decider.answers(outputs, 1.0) == [torch.tensor(1)]  # log(98 / 2) = 3.9 comes off the first
+    assert decider.answers(outputs, 1.0) == [torch.tensor(1)]  # log(98 / 2) = 3.9 is subtracted from the first
 
 
 def test_probabilities_are_scored_as_scikit_learn_does():
@@ -273,7 +273,7 @@ def parts(criterion):
 
 
 class Spy(nn.Module):
-    """Mean squared error times a weight, remembering what it is given in training."""
+    """Mean squared error times a weight, which records its inputs in training."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()
@@ -290,7 +290,7 @@ def spies():
     """Two losses, each trained from the same start."""
     made = [Spy(1.0), Spy(2.0)]
     for spy in made:
-        torch.rand(7)  # what came before must not matter
+        torch.rand(7)  # earlier calls must not matter
         training.carry_out(small_run(), small_data(), parts(spy), lambda: None)
     return made
 
@@ -339,7 +339,7 @@ def test_a_loss_that_cannot_train_says_why(loss, error, said):
         ("FloatingPointError: the loss became nan", 1, "diverged", "FloatingPointError: the loss became nan"),
         ("TimeoutError: the run took longer", 1, "hung", "TimeoutError: the run took longer"),
         ("OSError: [Errno 28] No space left on device", 1, "disk", "OSError: [Errno 28] No space left on device"),
-        ("", -9, "killed", "its process was killed by the system, which is usual where memory runs short"),
+        ("", -9, "killed", "its process was killed by the system, usually because memory ran out"),
         ("Warning: slow", -11, "crashed", "its process was ended by signal 11"),
         ("", 3, "crashed", "its process ended with exit code 3"),
         (

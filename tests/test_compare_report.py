@@ -1,4 +1,4 @@
-"""The two reports of losskit compare, without a browser: what they say, and that they say what was found."""
+"""The two reports of losskit compare, without a browser: their contents match the results."""
 
 import html
 import json
@@ -66,7 +66,7 @@ class Tags(HTMLParser):
         self.ids += [value for name, value in attributes if name == "id"]
 
     def handle_endtag(self, tag) -> None:
-        if tag == "p" and self.open[-1] != "p":  # of nothing that was opened
+        if tag == "p" and self.open[-1] != "p":  # without an opening tag
             raise AssertionError(tag)
         assert self.open.pop() == tag
 
@@ -150,7 +150,7 @@ def test_a_name_is_text_whatever_it_holds(page, found):
     assert "<script>alert" not in page
     assert html.escape(EVIL, quote=True).replace("&quot;", "&#34;") in page
     lines = [line for line in found.summary.read_text().splitlines() if "alert(1)" in line]
-    rows = [line for line in lines if line.startswith("| `")]  # code, which holds no tags
+    rows = [line for line in lines if line.startswith("| `")]  # code without tags
     assert all(r"\<script>" in line for line in lines if line not in rows)
     assert len(rows) == 3
     for row in rows:
@@ -185,12 +185,12 @@ def test_a_report_that_is_not_finished_says_so(tmp_path, stage):
     made = comparison(tmp_path, levels={"bce": 0.6, "dice": 0.7}, stage=stage, blocks=1)
     write_report(made)
     page = made.report.read_text(encoding="utf-8")
-    assert "Load it again to see more" in page
-    assert ("Nothing is measured yet" in page) == (stage == "tuning")
+    assert "Reload it to see more" in page
+    assert ("No results yet" in page) == (stage == "tuning")
     assert ('id="ranking"' in page) == (stage == "measuring")
     assert 'id="rates-figure"' in page
-    assert "cannot be told apart" not in text_of(page.replace(made.verdict, ""))  # one block tells nothing apart
-    assert "Runs are still going on." in made.summary.read_text()
+    assert "do not differ significantly" not in text_of(page.replace(made.verdict, ""))  # with one block
+    assert "Runs are in progress." in made.summary.read_text()
 
 
 def test_nothing_but_failures_is_a_report_as_well(tmp_path):

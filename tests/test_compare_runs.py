@@ -1,4 +1,4 @@
-"""The order of a comparison's runs, with made-up runs that take no time: rates, blocks, budget, resuming, failures."""
+"""The order of the runs of a comparison, with instant fake runs: rates, blocks, budget, resuming, failures."""
 
 import errno
 import itertools
@@ -24,7 +24,7 @@ LOSSES = ["bce", "dice", "focal"]
 
 @dataclass(frozen=True)
 class Toy(Task):
-    """Data that nobody looks at."""
+    """Unused data."""
 
     name: str = "toy"
     about: str = "Nothing."
@@ -40,7 +40,7 @@ class Toy(Task):
 
 
 class Runs:
-    """Stands for the training: a score out of a formula, and a note of what was asked for."""
+    """A fake training: scores by a formula, and records the requested runs."""
 
     def __init__(self, formula=None):
         self.formula = formula or (lambda run: 0.7 - abs(math.log(run.rate / 0.003)) / 10)
@@ -69,7 +69,7 @@ class Runs:
 
 
 class Heard(Progress):
-    """Remembers what a comparison says."""
+    """Records the messages of a comparison."""
 
     def __init__(self):
         self.said, self.finished = [], []
@@ -176,7 +176,7 @@ def test_the_report_is_there_after_the_first_block_and_improves(compare, drafts)
 
 @pytest.mark.parametrize("again", range(3))
 def test_the_same_loss_twice_ties_and_a_planted_gap_is_found(compare, again):
-    """The second loss differs from the first in its noise alone, in tuning too; the third is worse."""
+    """The second loss differs from the first only in its noise, also in tuning; the third is worse."""
     gap = {"bce": 0.0, "dice": 0.0, "focal": 0.1}
     found = compare(
         Runs(lambda run: 0.7 - gap[run.loss] - abs(math.log(run.rate / 0.003)) / 50 + noise(run) + again / 1000),
@@ -252,8 +252,8 @@ def test_a_second_start_does_what_is_missing_and_finds_the_same(compare, tmp_pat
     assert len(runs.asked) == len(files[::3]) + 1
     assert second.findings == first.findings
     assert second.runs == first.runs
-    assert any(line.endswith("are in " + str(tmp_path / "runs") + " already.") for line in heard.said)
-    assert any(line.endswith(f"set aside and are made again: {files[1].name}.") for line in heard.said)
+    assert any(line.endswith("are already in " + str(tmp_path / "runs") + ".") for line in heard.said)
+    assert any(line.endswith(f"set aside and are run again: {files[1].name}.") for line in heard.said)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe{", b"[]", b"{}", b"3", None])
@@ -295,7 +295,7 @@ def test_two_comparisons_do_not_write_to_one_folder(compare, tmp_path):
         return 0.7
 
     assert len(compare(Runs(starts_another), blocks=1).ranking) == 3
-    assert len(compare(Runs(), blocks=1).ranking) == 3  # the lock is given back
+    assert len(compare(Runs(), blocks=1).ranking) == 3  # the lock is released
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
@@ -304,7 +304,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_in_a_line(compare, monkeypat
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(store, "write", full)
-    with pytest.raises(InputError, match=f"cannot be written to .*{os.strerror(number)}.*the same command goes on"):
+    with pytest.raises(InputError, match=f"cannot be written to .*{os.strerror(number)}.*the same command continues"):
         compare(Runs(), blocks=1)
 
 

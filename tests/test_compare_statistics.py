@@ -1,4 +1,4 @@
-"""Statistics of comparisons, by simulation: luck separates no losses, gaps are found, and words say what numbers do."""
+"""Statistics of comparisons, by simulation: no separation by chance, gaps are found, and words match the numbers."""
 
 import itertools
 import math
@@ -58,7 +58,7 @@ def plain(rng):
 
 
 def tuned_and_fresh(rng, truth=np.array([-0.03, 0.0, -0.02])):  # noqa: B008
-    """Each block's score: of the rate that looked best on noisy validation data, the mean of two tests at that rate."""
+    """The score of each block: the mean of two tests at the rate that was best on noisy validation data."""
     chosen = (truth + rng.normal(0, 0.04, (5, LOOKS[-1], 3))).argmax(-1)
     return truth[chosen] + rng.normal(0, 0.02, (5, LOOKS[-1], 2)).mean(-1)
 
@@ -66,7 +66,7 @@ def tuned_and_fresh(rng, truth=np.array([-0.03, 0.0, -0.02])):  # noqa: B008
 @pytest.mark.parametrize("draw", [plain, tuned_and_fresh])
 @pytest.mark.parametrize(("level", "holds"), [(EACH_LOOK, True), (ONCE, False)], ids=["ours", "naive"])
 def test_whoever_stops_at_the_first_difference_is_wrong_in_five_per_cent_at_most(draw, level, holds):
-    """The same loss five times: any false separation at any look. One level for all looks fails."""
+    """The same loss five times: false separations at any look. A single level for all looks fails this."""
     rng, repeats = np.random.default_rng(1), 2000 if holds and draw is tuned_and_fresh else 400
     wrong = 0
     for _ in range(repeats):
@@ -89,7 +89,7 @@ def test_a_noisy_loser_hides_no_quiet_pair():
 
 
 def test_a_gap_of_0_02_is_found_after_six_blocks():
-    """Through noise that blocks share, at the local level; 0.006 is the noise of a block on scenes."""
+    """With noise that blocks share, at the local level; 0.006 is the noise of a block on scenes."""
     rng, found = np.random.default_rng(0), 0
     for _ in range(200):
         scores = rng.normal(0.7, 0.1, 6) + rng.normal(0, 0.006, (5, 6))
@@ -200,7 +200,7 @@ def test_blocks_that_redraw_the_same_items_separate_no_more_than_five_per_cent(o
     rng, separated = np.random.default_rng(0), 0
     items, tested = 50, 10
     for _ in range(REPEATS):
-        gain = rng.normal(size=items)  # of one loss over the other on each item, whoever trained
+        gain = rng.normal(size=items)  # of one loss over the other on each item, in every training
         splits = [gain[rng.permutation(items)[:tested]].mean() for _ in range(10)]
         (pair,) = compare_pairs(
             as_blocks([splits, [0] * 10]), None, ALONE, tested / (items - tested) if overlap else 0.0
@@ -406,7 +406,7 @@ def test_the_next_command_is_said():
     assert (
         advice(known, task, 2.0) == "Next, on your own data: losskit compare --images DIR --masks DIR --losses '0, 3'"
     )
-    assert advice(unknown, task, 2.0) == "Next, to look longer: losskit compare --task scenes --budget 10"
+    assert advice(unknown, task, 2.0) == "Next, for more blocks: losskit compare --task scenes --budget 10"
     assert advice(known, replace(task, is_users=True), 2.0) == "Next, to use it: criterion = losskit.build('0')"
 
 
@@ -417,12 +417,12 @@ def test_few_groups_are_told():
 
 def test_one_block_is_no_verdict():
     verdicts = judged([[0.7], [0.6]], "1")
-    assert "after 1 block that may be chance: 3 are the fewest" in headline(verdicts, 1)
+    assert "after 1 block that may be chance: at least 3 are needed" in headline(verdicts, 1)
     assert headline([], 0) == "Every loss failed, so there is nothing to rank."
 
 
 def records(scores):
-    """Tuning runs out of {rate: score in each block}, None for a run that diverged."""
+    """Tuning runs from {rate: score in each block}, None for a run that diverged."""
     return [
         {"rate": rate, "block": block, **({"failure": "became nan"} if value is None else {"validation": value})}
         for rate, values in scores.items()
@@ -465,7 +465,7 @@ def test_what_was_tried_and_chosen_is_told_and_an_edge_flagged():
 
 @pytest.mark.parametrize(("shared", "separates"), [(False, False), (True, True)])
 def test_a_rate_chosen_in_every_block_makes_no_loss_look_better_by_luck(shared, separates):
-    """The same loss twice, tuned by noisy runs. One choice for all blocks, which is cheaper, fails here."""
+    """The same loss twice, tuned by noisy runs. The cheaper single choice for all blocks fails this."""
     rng, rates, truth = np.random.default_rng(0), 3, np.array([-0.03, 0.0, -0.02])
     separated = 0
     for _ in range(REPEATS):

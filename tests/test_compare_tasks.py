@@ -1,4 +1,4 @@
-"""The data of losskit compare: what its tasks promise, and what is said of the user's own before any training."""
+"""The data of losskit compare: properties of its tasks, and checks of the user's own data before any training."""
 
 import zlib
 from itertools import combinations, pairwise
@@ -107,8 +107,8 @@ def test_scenes_share_no_digit_and_no_texture_between_parts(monkeypatch, classes
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"foreground": 0.9}, "--foreground is the share of pixels to find, from 0.01 to 0.4; got 0.9"),
-        ({"empty": 1.0}, "--empty is the share of images with nothing to find, from 0 to 0.9; got 1"),
+        ({"foreground": 0.9}, "--foreground is the share of foreground pixels, from 0.01 to 0.4; got 0.9"),
+        ({"empty": 1.0}, "--empty is the share of images without foreground, from 0 to 0.9; got 1"),
         ({"classes": 12}, r"--classes is from 1 to 11 \(background and ten digits\); got 12"),
         ({"name": "digits-noisy", "classes": 3}, "--classes is an option of the tasks scenes and scenes-3d"),
         ({"name": "coins"}, "There is no task 'coins'; choose scenes, scenes-3d, digits-noisy, digits-longtail or"),
@@ -196,9 +196,9 @@ def pairs(tmp_path):
 
 def test_masks_of_0_and_255_become_classes_and_it_is_said(pairs):
     task = folder_task(pairs / "images", pairs / "masks")
-    assert task.notes[0] == "The masks hold 0 and 255: 0 was taken as background and 255 as foreground."
-    assert task.notes[-1] == "Each run goes through the training data 200 times, as their number suggests (--epochs)."
-    assert task.apart is None  # every mask holds something
+    assert task.notes[0] == "The masks contain 0 and 255: 0 is read as background and 255 as foreground."
+    assert task.notes[-1] == "Each run trains 200 epochs, chosen by the number of items (--epochs changes it)."
+    assert task.apart is None  # no mask is empty
     Image.new("L", (30, 20)).save(pairs / "masks" / "s0.png")
     assert folder_task(pairs / "images", pairs / "masks").apart is CLEAN
     data = task.data(0)
@@ -245,10 +245,10 @@ def clear(pairs):
         (remove, r"1 of 10 images have no mask of the same name in .*masks: s3\.png\. Add the masks"),
         (resize, r"s3\.png is 30 x 20 pixels, its mask s3\.png is 31 x 20"),
         (garble, r"1 of 10 pairs cannot be used: s3\.png cannot be read"),
-        (paint, r"s3\.png is a colour picture; a mask holds one number a pixel"),
-        (blur, r"The masks hold \d+ different values .* saved as JPEG\?"),
+        (paint, r"s3\.png is a colour image; a mask has one number per pixel"),
+        (blur, r"The masks contain \d+ different values .* saved as JPEG\?"),
         (repeat, r"has s3\.jpg and s3\.png; keep one file of each name"),
-        (clear, r"All masks hold nothing but 0"),
+        (clear, r"All masks contain only 0"),
     ],
 )
 def test_bad_images_are_named_before_any_training(pairs, spoil, said):
@@ -263,7 +263,7 @@ def test_bad_images_are_named_before_any_training(pairs, spoil, said):
         ([0, 1], [0, 1], 1, ""),
         ([0, 1, 2], [0, 1, 2], 3, ""),
         ([0, 85, 170], [0, 1, 2], 3, "0 is class 0, 85 is class 1, 170 is class 2"),
-        ([0, 1, 2, 255], [0, 1, 2, VOID], 3, "255 in the masks was taken as unknown"),
+        ([0, 1, 2, 255], [0, 1, 2, VOID], 3, "255 in the masks is read as unknown"),
     ],
 )
 def test_values_of_masks(values, mapped, classes, said):
@@ -358,7 +358,7 @@ def test_a_measured_target_is_learnt_in_units_of_its_spread(table):
     learnt = torch.cat(data.train.targets) * data.scale
     features = torch.cat(data.train.inputs)
     assert learnt.std(correction=0) == pytest.approx(data.scale, rel=1e-5)
-    assert torch.allclose(learnt, features * data.scale, atol=1e-3)  # y is a line in x
+    assert torch.allclose(learnt, features * data.scale, atol=1e-3)  # y is linear in x
 
 
 @pytest.mark.parametrize(
@@ -385,12 +385,12 @@ def test_a_bad_table_is_told_before_any_training(tmp_path, text, said):
 def test_images_are_scaled_down_to_what_is_asked_for(pairs):
     task = folder_task(pairs / "images", pairs / "masks", size=12)
     assert task.data(0).test.targets[0].shape == (1, 8, 12)
-    assert "Images larger than 12 pixels were scaled down to that (--size sets another)" in task.notes[1]
+    assert "Images larger than 12 pixels were scaled down to that (--size changes it)" in task.notes[1]
     assert task.arguments[-2:] == ("--size", "12")
 
 
 def bomb(pairs):
-    """A picture of a few bytes that says it is 60000 x 60000."""
+    """An image file of a few bytes whose header says 60000 x 60000."""
     content = bytearray((pairs / "images" / "s3.png").read_bytes())
     content[16:24] = (60000).to_bytes(4, "big") * 2
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
@@ -398,7 +398,7 @@ def bomb(pairs):
 
 
 def absurd(pairs):
-    """An array of a few bytes whose header says that it is huge."""
+    """An array file of a few bytes whose header says that it is huge."""
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000, 4000000), }"
     header += b" " * (118 - len(header) - 1) + b"\n"
     (pairs / "images" / "s3.png").unlink()

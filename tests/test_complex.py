@@ -1,4 +1,4 @@
-"""Complex numbers: by the modulus of the difference in MSE, L1, smooth L1 and Huber, refused by name elsewhere."""
+"""Complex numbers: the modulus of the difference in MSE, L1, smooth L1 and Huber, an error elsewhere."""
 
 import pytest
 import torch

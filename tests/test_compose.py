@@ -58,13 +58,13 @@ def pyramid() -> tuple[list[Tensor], Tensor]:
 
 
 class Value(nn.Module):
-    """Returns the output's own number, so that a sum of levels shows its weights."""
+    """Returns the number in the output, so that a sum of levels shows its weights."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return input.mean()
 
 
-# The weights that nnU-Net's author gives for five outputs, with the lowest dropped (version 1) and kept (version 2).
+# The weights by nnU-Net's author for five outputs, with the lowest dropped (version 1) and kept (version 2).
 NNUNET = {
     True: [0.53333333, 0.26666667, 0.13333333, 0.06666667, 0.0],
     False: [0.51612903, 0.25806452, 0.12903226, 0.06451613, 0.03225806],
@@ -185,7 +185,7 @@ def test_deep_supervision_says_what_does_not_fit(pyramid: tuple[list[Tensor], Te
 
 
 def test_hard_examples_by_hand() -> None:
-    """Those above a threshold of exp(-2.5), and the hardest of each batch or sample in any case."""
+    """Losses above a threshold of exp(-2.5), and always the hardest of each batch or sample."""
     x = torch.tensor([[1.0, 5.0, 2.0], [4.0, 3.0, 0.0]], dtype=torch.float64, requires_grad=True)
     zero, threshold = torch.zeros_like(x), math.exp(-2.5)
     close(OHEMLoss(L1Loss(), threshold)(x, zero), (5 + 4 + 3) / 3)

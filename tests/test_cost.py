@@ -1,6 +1,6 @@
-"""CONTRACT.md 21 and 22: what is kept for the backward pass, how much memory is needed at most, and in how many passes.
+"""CONTRACT.md 21 and 22: memory saved for the backward pass, peak memory, and the number of passes.
 
-Memory is measured from outside, as the operating system saw it: each loss in a child process of its own.
+Peak memory is measured by the operating system, with each loss in a separate child process.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A whole loss on a device: the definition's numbers, in two launches forward and one backward, and nothing else."""
+"""A whole loss on a device: the numbers of the definition in two launches forward, one backward, and no others."""
 
 import re
 
@@ -15,7 +15,7 @@ from launch_cases import stubbed
 from losskit.ops.triton.source import VALUES
 
 PLANNED = [("DevicePlan", "")]
-NO_PLAN = {  # served by the operators, or by plain PyTorch
+NO_PLAN = {  # computed by the operators or by plain PyTorch
     "generalized_dice_loss": "its classes are coupled",
     "nll_loss": "its input holds log-probabilities",
     "generalized_dice_focal_loss": "its classes are coupled",
@@ -103,12 +103,12 @@ def test_a_bad_label_and_a_bad_weight_are_reported_by_a_later_call(interpreter):
     assert "target holds the class index 7, but input has 3 classes" in label[1]
     assert "weight holds a number below 0" in weight[1]
     for _, message in (label, weight):
-        assert "This is about an earlier call, whose loss was NaN" in message
+        assert "This error is from an earlier call, whose loss was NaN" in message
     assert fine
 
 
 def test_each_operation_of_a_formula_and_its_derivative_are_pytorchs(interpreter):
-    """At ties, zeros, infinities and NaN; in float32 as terms are, with the error of an exponent of some tens."""
+    """At ties, zeros, infinities and NaN; in float32 like terms, with the error of an exponent of some tens."""
     assert not interpreter(device_cases.operations_beside_pytorch, list(VALUES))
     assert not interpreter(device_cases.operations_beside_pytorch, list(VALUES), "float32")
 
@@ -147,7 +147,7 @@ ALLOCATING = {f"aten::{name}" for name in ("empty", "new_empty", "empty_like", "
 
 @pytest.mark.parametrize("name", LAUNCHES)
 def test_two_launches_forward_and_one_backward_and_no_other_operator(name):
-    """A tile that cannot hold all classes takes one more in each direction, and very many partial sums one more."""
+    """A tile that cannot hold all classes needs one more launch in each direction, very many partial sums another."""
     make, tensors, forward, backward = LAUNCHES[name]
     loss, (x, t) = make(), tensors()
     x.requires_grad_()

@@ -1,4 +1,4 @@
-"""Distances to the border of a mask: exact, in every number of dimensions, whatever computes them."""
+"""Distances to the border of a mask: exact, in every number of dimensions, by every implementation."""
 
 from __future__ import annotations
 

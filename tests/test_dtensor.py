@@ -24,7 +24,7 @@ def test_the_loss_of_dtensors_is_that_of_the_whole(where: str, name: str, found:
     for rank in found:
         value, found_gradient = rank[where, name]
         torch.testing.assert_close(value, expected.detach(), rtol=1e-12, atol=1e-14)
-        # A partial input has shares of the values, each of which has the whole gradient.
+        # A partial input has shares of the values, each with the whole gradient.
         torch.testing.assert_close(found_gradient, gradient, rtol=1e-11, atol=1e-14)
 
 

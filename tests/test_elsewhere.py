@@ -1,4 +1,4 @@
-"""Every loss of the other libraries is answered by its name there: with ours, or with "not here"."""
+"""Every loss name of the other libraries has an answer: the name of our loss, or "not available here"."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every example runs as it is and finds what it says it finds."""
+"""Every example runs unchanged, with the results that it states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a device where a kernel is at fault, plain PyTorch serves with the same numbers, and says so once."""
+"""On a device with a faulty kernel, plain PyTorch is the fallback, with the same numbers and one warning."""
 
 import math
 

@@ -44,7 +44,7 @@ def test_every_operation_is_tested():
 
 
 def evaluated(name, a, b):
-    """The operation at each point, where its result is the slope of a program, with a third operand of 0.75."""
+    """The operation at each point, as the derivative of a program, with a third operand of 0.75."""
     operands = {**dict.fromkeys(ONE, (0,)), **dict.fromkeys(TWO, (0, 1)), **dict.fromkeys(THREE, (0, 1, 3))}[name]
     operations = (Operation("copy", 0), Operation("constant", constant=0.75), Operation(name, *operands))
     return in_c(Program(2, operations, 2, 4), a, b)[1]
@@ -118,7 +118,7 @@ def test_terms_of_labels(kind, level):
 
 @pytest.mark.parametrize("kind", ["sigmoid, hard", "softmax, hard"])
 def test_labels_at_infinite_logits(kind, level):
-    """A sure and right answer costs nothing; a class at -inf that is not the truth is masked out."""
+    """A confident right answer has a loss of 0; a class at -inf that is not the true one is masked out."""
     x, target = labels_of(kind)
     x = x.clone()
     if kind == "sigmoid, hard":

@@ -1,4 +1,4 @@
-"""Values and gradients of the losses of labels against mpmath, element by element, under any options."""
+"""Values and gradients of label losses against mpmath, element by element, under any options."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_gradient_under_any_options(case, seed, data):
     input, target = case.given(Shape(1, 3, (2,)), seed).tensors
     input.requires_grad_()
     case(**options)(input, target).backward()
-    # The slope is a difference of PyTorch's trigamma, which is right to 5e-10.
+    # The gradient is a difference of PyTorch's trigamma, which is accurate to 5e-10.
     smallest = 1e-10 if case.entry.name == "evidential_classification_loss" else 1e-12
     wanted = formula_of(case).gradient(case, options, (input, target))
     torch.testing.assert_close(input.grad, wanted, rtol=1e-9, atol=smallest)

@@ -22,7 +22,7 @@ def stored(family: str) -> dict[str, dict[str, float]]:
 
 
 def fixed(case: Case):
-    """Inputs that depend on no random generator: sines for numbers, so that no release of PyTorch changes them."""
+    """Inputs without a random generator: sines, which no release of PyTorch changes."""
     given = case.given(Shape(2, 3, (4,)))
     if not case.waves:
         return list(given.tensors)

@@ -1,4 +1,4 @@
-"""Values of every loss of labels worked by hand: the working stands beside the number.
+"""Values of every label loss worked by hand, with the working beside the number.
 
 Logits are logarithms of odds, so that probabilities are simple fractions.
 """
@@ -125,7 +125,7 @@ def test_focal() -> None:
 def test_focal_with_alpha_per_class() -> None:
     # softmax, gamma 1: 1 x 7/8 log 8 and 3 x 3/4 log 4, divided by two positions
     same(FocalLoss(gamma=1.0, alpha=[1.0, 3.0, 7.0])(LOGITS, TRUTH), (7 / 8 * log(8) + 9 / 4 * log(4)) / 2)
-    # multi-label, gamma 1, alpha 1/4 and 1/2: yes at 1/4 costs 1/4 x 3/4 log 4, no at 1/5 costs 1/2 x 1/5 log 5/4
+    # multi-label, gamma 1, alpha 1/4 and 1/2: positive at 1/4: 1/4 x 3/4 log 4, negative at 1/5: 1/2 x 1/5 log 5/4
     x, t = yes(1 / 4, 1 / 5).reshape(1, 2), labels(1, 0).reshape(1, 2)
     both = FocalLoss(gamma=1.0, alpha=[0.25, 0.5], mode="multilabel")
     same(both(x, t), (3 / 16 * log(4) + 1 / 10 * log(5 / 4)) / 2)
@@ -193,22 +193,22 @@ def test_the_l1_overlap_of_fractions() -> None:
     t = line(labels(1 / 2, 3 / 4))
     same(DiceLoss(overlap="l1")(X, t), 1 - 2 * (3 / 4) / 2)
     same(JaccardLoss(overlap="l1")(X, t), 1 - (3 / 4) / (5 / 4))
-    # the product is 1/4 + 3/16 = 7/16, which charges p = t too
+    # the product is 1/4 + 3/16 = 7/16, so that the loss is not 0 at p = t
     same(DiceLoss()(X, t), 1 - 2 * (7 / 16) / 2)
     same(DiceLoss(overlap="l1")(X, X.sigmoid()), 0.0)
 
 
 def test_absent_classes() -> None:
-    # nothing there, p = 1/2 and 1/4: the mean probability is 3/8; the formula with smooth 1 is 1 - 1 / (7/4)
+    # absent, p = 1/2 and 1/4: the mean probability is 3/8; the formula with smooth 1 is 1 - 1 / (7/4)
     nothing = torch.zeros_like(T)
     same(DiceLoss(smooth=1.0)(X, nothing), 3 / 8)
     same(DiceLoss(smooth=1.0, absent="formula")(X, nothing), 3 / 7)
     same(DiceLoss(smooth=1.0, absent="skip")(X, nothing), 0.0)
-    # beside a sample that costs 3/7
+    # averaged with a sample of loss 3/7
     x, t = torch.cat([X, X]), torch.cat([T, nothing])
     same(DiceLoss()(x, t), (3 / 7 + 3 / 8) / 2)
     same(DiceLoss(absent="skip")(x, t), 3 / 7)
-    # pooled the class is there: TP = 1/2, P = 3/2, T = 1
+    # pooled, the class is present: TP = 1/2, P = 3/2, T = 1
     same(DiceLoss(pool="batch")(x, t), 1 - 1 / (5 / 2))
     # a weight of 1/3 on the second element: (1/2 + 1/12) / (4/3)
     same(DiceLoss()(X, nothing, weight=line(labels(1, 1 / 3))), 7 / 16)
@@ -271,7 +271,7 @@ def test_the_tutorials_combo() -> None:
     value = 0.4 * 0.75 * (log(2) + 0.25 * log(4 / 3)) / 2 - 0.6 * 8 / 11
     tutorial = ComboLoss(ce_ratio=0.4, alpha=0.75, variant="tutorial", pool="batch", smooth=1.0)
     same(tutorial(X, T), value)
-    # alpha 1/2, r 1/2: negatives weigh a quarter
+    # alpha 1/2, r 1/2: negatives have a weight of 1/4
     value = 0.5 * (0.5 * log(2) + 0.25 * log(4 / 3)) / 2 - 0.5 * 8 / 11
     same(ComboLoss(variant="tutorial", pool="batch", smooth=1.0)(X, T), value)
 
@@ -287,7 +287,7 @@ def test_lovasz_hinge() -> None:
     same(LovaszLoss()(x, t), 5 / 4)
     # without the second element 1/2 (yes), 0 (no): J = 1, so 1/2
     same(LovaszLoss(ignore_index=7)(x, torch.tensor([[[1, 7, 0]]])), 1 / 2)
-    # nothing there: the largest error, 2
+    # no positive: the largest error, 2
     same(LovaszLoss()(x, torch.zeros_like(t)), 3 / 2 + 1 / 2)
 
 
@@ -299,7 +299,7 @@ def test_lovasz_softmax() -> None:
     same(LovaszLoss()(x, t), 5 / 8)
     same(LovaszLoss(class_weight=[1.0, 3.0])(x, t), (1 / 2 + 9 / 4) / 4)
     same(LovaszLoss(classes=[1])(x, t), 3 / 4)
-    # class 1 absent: class 0 has errors 1/4, 1/4, both yes: J = 1/2, 1; class 1 costs its largest probability
+    # class 1 absent: class 0 has errors 1/4, 1/4, both yes: J = 1/2, 1; the loss of class 1 is its largest probability
     only = torch.zeros_like(t)
     same(LovaszLoss()(x, only), 1 / 4)
     same(LovaszLoss(classes="all", class_weight=[1.0, 3.0])(x, only), 1 / 4)
@@ -311,7 +311,7 @@ def test_lovasz_softmax() -> None:
 def test_class_weights() -> None:
     # first sample 0 0 1 1, second 1 1 1 1: counts 2 and 6
     targets = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1]])
-    # 8 / (2 x 2) and 8 / (2 x 6); a third class that never occurs weighs nothing and changes nothing
+    # 8 / (2 x 2) and 8 / (2 x 6); a third class that never occurs has weight 0 and no effect
     same(class_weight_from(targets), [2.0, 2 / 3], SINGLE)
     same(class_weight_from(targets, num_classes=3), [2.0, 2 / 3, 0.0], SINGLE)
     # frequencies where present 2/4 and 6/8, median 5/8
@@ -322,5 +322,5 @@ def test_effective_numbers() -> None:
     # counts 1 and 2, beta 1/2: 1 and (1/2) / (3/4) = 2/3, which average 5/6
     targets = torch.tensor([0, 1, 1, -100])
     same(class_weight_from(targets, "effective_number", beta=0.5), [1.2, 0.8], SINGLE)
-    # beta 0 weighs every class alike, whatever its count
+    # beta 0 gives every class the same weight
     same(class_weight_from(targets, "effective_number", beta=0.0), [1.0, 1.0])

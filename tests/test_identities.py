@@ -1,4 +1,4 @@
-"""CONTRACT.md 11 to 14: pooling, the identities that the field knows, and the defaults."""
+"""CONTRACT.md 11 to 14: pooling, well-known identities, and the defaults."""
 
 import pytest
 import torch
@@ -155,7 +155,7 @@ def test_tversky_contains_dice_and_jaccard(kind, seed, s):
             and c.entry.name
             not in ("nll_loss", "multi_margin_loss", "lovasz_loss", "balanced_softmax_loss", "logit_adjusted_loss")
             and not c.composite
-            and not c.options  # of so many classes
+            and not c.options  # the number of classes
             and not issubclass(c.loss, ClassesLoss)
         )
     ),

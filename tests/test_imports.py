@@ -1,4 +1,4 @@
-"""What imports what, what importing costs, and what the catalogue owes: names, authorities, constructors."""
+"""Imports between modules, their cost, and completeness of the catalogue: names, authorities, constructors."""
 
 import ast
 import inspect
@@ -21,8 +21,8 @@ MODULES = {".".join(("losskit", *path.relative_to(SOURCE).with_suffix("").parts)
 MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items()}
 
 LIBRARY = {"ops", "core", "losses"}
-ON_TOP = {"figures", "checker", "experiment", "cli"}  # which `import losskit` leaves out
-# What each part of the package may import, besides itself. The parts that are not named are its two front doors.
+ON_TOP = {"figures", "checker", "experiment", "cli"}  # not imported by `import losskit`
+# What each part of the package may import besides itself. Parts that are not listed are entry points.
 BELOW = {
     "version": set(),
     "ops": set(),
@@ -37,7 +37,7 @@ BELOW = {
     "experiment": {*LIBRARY, "building", "version"},
     "cli": {*LIBRARY, "building", "figures", "checker", "experiment", "losskit", "version"},
 }
-KNOWN_CIRCLES: set[tuple[str, str]] = set()  # the import that closes each, still to be taken out
+KNOWN_CIRCLES: set[tuple[str, str]] = set()  # the import that closes each, still to be removed
 STANDARD = {*sys.stdlib_module_names, "torch", "numpy", "annotated_types", "typing_extensions", "losskit"}
 
 
@@ -47,7 +47,7 @@ def part_of(module):
 
 
 def run_nodes(node):
-    """Every node below this one that runs: not those for type checking alone."""
+    """Every node below this one that runs, without those for type checking only."""
     yield node
     typing_only = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
     for child in node.orelse if typing_only else ast.iter_child_nodes(node):
@@ -55,7 +55,7 @@ def run_nodes(node):
 
 
 def imports_of(path):
-    """Every module that a file names in an import, wherever in the file; those for type checking alone are left out."""
+    """Every module that a file imports, anywhere in the file, except for type checking only."""
     for node in run_nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -74,9 +74,9 @@ def test_arrows_point_one_way(module, path):
 
 
 def circle(without):
-    """Modules that import each other in a circle, over every import but these; empty where there is none.
+    """Modules that import each other in a circle, over every import but these; empty if there is none.
 
-    That a module brings the `__init__` of its package first is not counted.
+    The implicit import of a package's `__init__` is not counted.
     """
     wanted = {module: {name for name in imports_of(path) if name in MODULES} for module, path in MODULES.items()}
     for module, name in without:
@@ -89,7 +89,7 @@ def circle(without):
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    """An import inside a function puts a circle off until the call, and is one all the same."""
+    """An import inside a function delays a circle until the call, and still counts as one."""
     assert not circle(without=KNOWN_CIRCLES)
     for known in KNOWN_CIRCLES:
         assert circle(without=KNOWN_CIRCLES - {known}), f"{known} closes no circle any more: take it off the list"
@@ -102,14 +102,14 @@ def test_the_library_needs_torch_numpy_and_annotated_types_alone(path):
 
 
 def modules_after(code):
-    """Every module that a fresh interpreter holds after this code."""
+    """Every module that a fresh interpreter has loaded after this code."""
     script = f"import sys, json\n{code}\nprint(json.dumps(sorted(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(json.loads(run.stdout.splitlines()[-1]))
 
 
 def test_importing_losskit_brings_nothing_but_itself():
-    """No extra, no compiler, no Triton: what comes is losskit, annotated-types and a little of the standard library."""
+    """No extra, no compiler, no Triton: only losskit, annotated-types and some of the standard library."""
     added = modules_after("import torch, numpy, losskit") - modules_after("import torch, numpy")
     roots = {name.split(".")[0] for name in added}
     assert roots <= {*sys.stdlib_module_names, "losskit", "annotated_types", "typing_extensions", "torch"}
@@ -127,6 +127,11 @@ def test_dir_lists_what_is_public_and_nothing_else():
     assert listed == named - {None, "found"} | {"check", "compare"}
     assert {"check", "compare", "compose", "DiceLoss", "__version__"} <= listed
     assert all(hasattr(losskit, name) for name in listed)
+    assert {entry.name for entry in ENTRIES} <= set(dir(losskit.functional))
+    assert {"BlobLoss", "linear"} <= set(dir(losskit.compose))
+    for module in (losskit.functional, losskit.compose, losskit.distributed):
+        assert not any(inspect.ismodule(getattr(module, name)) or name.startswith("_") for name in dir(module))
+    assert dir(losskit.distributed) == ["Synchronized", "micro_batches", "sync"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

@@ -13,7 +13,7 @@ GROWS = {
     "focal_cosine_loss",
     "margin_smoothing_loss",
     "normalized_loss",
-}  # with the logits of classes that are not the truth, by definition
+}  # with the logits of wrong classes, by definition
 CASES = [
     case
     for case in LABELLED
@@ -22,10 +22,10 @@ CASES = [
 
 
 def sure(case: Case, size: float, dtype=torch.float64):
-    """Logits of which some are as large as `size`, where the answer is right."""
+    """Logits, some of size `size` where the answer is right."""
     input, target = case.given(SHAPE, 3, dtype).tensors
     if case.kind == "indices":
-        other = (target + 1) % input.shape[1]  # a class that is not the truth
+        other = (target + 1) % input.shape[1]  # a class that is not the true one
         masked = torch.nn.functional.one_hot(other, input.shape[1]).movedim(-1, 1).bool()
         masked[..., 2:] = False
         return torch.where(masked, -size, input), target

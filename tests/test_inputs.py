@@ -1,4 +1,4 @@
-"""Input that people have: one sample, class indices as floats, several labels to leave out, dicts of class weights."""
+"""Inputs from practice: one sample, class indices as floats, several ignored labels, dicts of class weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_class_indices_may_be_floats(case, dtype: torch.dtype) -> None:
     input, target = case.given().tensors
     target[0, 0] = -100
     input.requires_grad_()
-    for _ in range(2):  # what is settled for a layout converts nothing
+    for _ in range(2):  # the plan of a layout does not convert
         expected, found = case()(input, target), case()(input, target.to(dtype))
         close(found, expected)
         close(torch.autograd.grad(found, input), torch.autograd.grad(expected, input))
@@ -53,7 +53,7 @@ def test_class_indices_may_be_floats(case, dtype: torch.dtype) -> None:
 def test_float_indices_that_are_not_whole_are_raised_at_the_next_call_of_compiled_code() -> None:
     compiled = torch.compile(losskit.CrossEntropyLoss(), fullgraph=True, backend="aot_eager")
     assert compiled(torch.randn(2, 3), torch.tensor([0.5, 1.0])).isnan()
-    with pytest.raises(ValueError, match=r"class index.*This is about an earlier call, whose loss was NaN"):
+    with pytest.raises(ValueError, match=r"class index.*This error is from an earlier call, whose loss was NaN"):
         losskit.flush_errors()
     losskit.flush_errors()
 

@@ -1,4 +1,4 @@
-"""Losses of one's own: a formula, as a function or as a class, becomes everything a loss is."""
+"""User-defined losses: a formula, as a function or as a class, becomes a full loss."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def angle_loss(first, second, floor: float = 0.0):
 
 
 class PinballLoss(losskit.RegressionLoss):
-    """Prices errors above and below apart."""
+    """Weights errors above and below differently."""
 
     q: losskit.Fraction = 0.5
 
@@ -106,7 +106,7 @@ def test_any_function_of_tensors_is_a_loss():
 
 
 def test_a_class_declares_its_options_as_attributes():
-    # every error is from above: 0.1 x (1 + 2 + 3 + 4) / 4
+    # every error is above: 0.1 x (1 + 2 + 3 + 4) / 4
     assert PinballLoss(q=0.9)(X, Y).item() == pytest.approx(0.25)
     assert list(inspect.signature(PinballLoss).parameters) == ["q", "reduction", "empty"]
     assert repr(PinballLoss(q=0.9)) == "PinballLoss(q=0.9)"
@@ -174,7 +174,7 @@ def test_a_wrong_signature_is_told():
         def anything(input, target, **options):
             return input
 
-    with pytest.raises(TypeError, match="reduction is an option every regression loss has"):
+    with pytest.raises(TypeError, match="reduction is an option of every regression loss"):
 
         @losskit.regression_loss
         def reducing(input, target, reduction="mean"):
@@ -237,7 +237,7 @@ def test_a_class_without_its_formula_is_told(kind, method, given):
 
 
 def test_an_overridden_formula_is_used() -> None:
-    """Whatever the fused operators know of the loss it derives from."""
+    """Although the fused operators have the formula of its base class."""
 
     class Triple(losskit.MSELoss):
         def per_element(self, input: Tensor, target: Tensor) -> Tensor:
@@ -274,7 +274,7 @@ def test_what_a_mask_leaves_out_of_a_loss_of_ones_own_has_no_gradient():
 
 @losskit.loss
 def paired_boxes(first, second, scale: float = 1.0):
-    """One value a box, from four numbers each."""
+    """One value per box, from four numbers each."""
     return scale * (first - second).abs().sum(-1)
 
 
@@ -304,7 +304,7 @@ def test_values_of_samples_are_a_mean_in_every_respect():
     for loss in losskit.distributed.micro_batches(module, lambda x: x, [(a[s], b[s]) for s in pieces]):
         loss.backward()
     close(a.grad, whole)
-    with pytest.raises(TypeError, match=r"its targets alone do not tell how many values it has.*micro_batches"):
+    with pytest.raises(TypeError, match=r"its targets alone do not determine how many values it has.*micro_batches"):
         module.counts(b)
     both = losskit.MSELoss() + 0.5 * module
     close(both(a, b, normalizer=2), ((a - b) ** 2).sum() / 2 + 0.25 * values.sum())
@@ -312,7 +312,7 @@ def test_values_of_samples_are_a_mean_in_every_respect():
 
 def test_a_class_of_values_is_the_same():
     class Boxes(losskit.MeanLoss):
-        """One value a box."""
+        """One value per box."""
 
         scale: float = 1.0
 
@@ -324,7 +324,7 @@ def test_a_class_of_values_is_the_same():
 
     a, b, mask = torch.randn(6, 4), torch.randn(6, 4), torch.arange(6) < 4
     assert torch.equal(Boxes(scale=3.0)(a, b, mask=mask), paired_boxes(a, b, scale=3.0, mask=mask))
-    assert Boxes().counts(b, mask=mask)["denominator"] == 4  # the targets tell, where the class says how
+    assert Boxes().counts(b, mask=mask)["denominator"] == 4  # from the targets, if the class defines it
     with pytest.raises(TypeError, match=r"Boxes takes \(first, second\); second is missing"):
         Boxes()(a)
 

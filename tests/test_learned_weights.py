@@ -1,4 +1,4 @@
-"""Learned weights move by tasks of which something counts."""
+"""Learned weights change only by tasks in which an element counts."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""No pair of options takes a loss of labels below its least value, whatever the prediction: CONTRACT.md 15."""
+"""CONTRACT.md 15: no pair of options takes a label loss below its least value, for any prediction."""
 
 from itertools import combinations, product
 from typing import Literal, get_args, get_origin
@@ -18,7 +18,7 @@ LEAST = {"combo_loss": -1.0, "aucm_loss": -100.0, "rmi_loss": -3.81}
 
 
 def values(option):
-    """A few values of an option, or none where it takes what is made for an input."""
+    """A few values of an option, or none if its values depend on the input."""
     annotation = option.domain.annotation
     if annotation is bool:
         return (False, True)

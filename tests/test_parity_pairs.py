@@ -259,7 +259,7 @@ def test_targets_that_mean_nothing_are_errors_that_name_them() -> None:
     refused("target holds 5, but it lists class indices 0 to 4", ValueError, "multilabel_margin_loss", X, LISTS + 1)
     refused("target lists class indices", TypeError, "multilabel_margin_loss", X, LISTS.double())
     refused("class index 7", ValueError, "multi_margin_loss", X, CLASSES * 0 + 7)
-    refused("one class index a position", ValueError, "multi_margin_loss", X, P)
+    refused("one class index per position", ValueError, "multi_margin_loss", X, P)
     refused(r"target holds -\d.*log_target=True", ValueError, "kl_div", LOG_P, P.log())
     refused("labels lie in", ValueError, "multilabel_soft_margin_loss", X, LISTS * 0 + 3)
 

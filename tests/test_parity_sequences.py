@@ -226,5 +226,5 @@ def test_a_late_verdict_reads_no_memory_outside(monkeypatch: pytest.MonkeyPatch)
 def test_the_blank_is_a_class() -> None:
     with pytest.raises(ValueError, match=r"blank=7, but log_probs \(9, 4, 5\) has classes 0 to 4"):
         L.ctc_loss(scores(), TARGETS, INPUT_LENGTHS, TARGET_LENGTHS, blank=7)
-    with pytest.raises(ValueError, match="blank must be a whole number >= 0"):
+    with pytest.raises(ValueError, match="blank must be an integer >= 0"):
         losskit.CTCLoss(blank=-1)

@@ -140,7 +140,10 @@ def test_losses_without_sums_say_what_they_do() -> None:
 
     for criterion, said in (
         (LovaszLoss(pool="batch"), "ranks the elements of its own batch"),
-        (CrossEntropyLoss() + TopKLoss(CrossEntropyLoss()), "TopKLoss.*hardest are those of each rank's own batch"),
+        (
+            CrossEntropyLoss() + TopKLoss(CrossEntropyLoss()),
+            "TopKLoss.*hardest elements are those of each rank's own batch",
+        ),
         (DiceLoss() + own, "own has no sums.*each rank's value is of its own batch"),
         (nn.CrossEntropyLoss(), "each rank's value is of its own batch"),
     ):

@@ -192,7 +192,7 @@ def test_what_is_wrong_is_said() -> None:
     refused(r"target_grad has shape \(5, 3\).*take \(5, 4, 3\)", output, x, slopes[:, 0])
     refused(r"output \(5, 4\) and inputs \(3, 3\) must begin with the same number", output, x[:3], slopes)
     refused(r"output has shape \(5, 1\) and target \(5, 4\)", output[:, :1], x, slopes)
-    with pytest.raises(ValueError, match="directions must be a whole number >= 1"):
+    with pytest.raises(ValueError, match="directions must be an integer >= 1"):
         losskit.SobolevLoss(directions=0)
 
 

@@ -192,7 +192,7 @@ def test_a_bad_label_is_told_at_once_or_later_and_the_loss_is_no_number(on):
     assert nothing
     assert len(said) == 1
     assert "class index 9, but input has 4 classes" in said[0]
-    assert "This is about an earlier call, whose loss was NaN" in said[0]
+    assert "This error is from an earlier call, whose loss was NaN" in said[0]
 
 
 @pytest.mark.parametrize("name", triton_cases.LOSSES)

@@ -1,1 +1,1 @@
-"""Losses in time and memory against other libraries, the tutorials' snippets and the memory itself: `make bench`."""
+"""Time and memory of losses compared with other libraries, tutorial snippets and memory bandwidth: `make bench`."""

@@ -1,4 +1,4 @@
-"""The command: measure what is chosen, keep each cell, print the tables, draw the charts."""
+"""Measure the selected cells, store each in a CSV file, print the tables and draw the charts."""
 
 from __future__ import annotations
 
@@ -15,35 +15,33 @@ from bench.measure import OK, Outcome, Settings
 from bench.workloads import Cell, growth, table
 
 _REPOSITORY = Path(__file__).parents[2]
-_QUIET = 0.5  # load, above which others are at work
+_QUIET = 0.5  # load average above which the machine is not idle
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     add = parser.add_argument
-    add("--only", action="append", metavar="WORDS", help="cells that have all these words: 'dice+ce 4x19x256x256'")
-    add("--rounds", type=int, default=40, help="turns of each contender (slow ones take fewer)")
-    add(
-        "--threads", type=_counts, default=(os.cpu_count() or 1,), metavar="N,N", help="torch's threads: '1,2' for both"
-    )
-    add("--compile", choices=["table", "all", "none"], default="table", help="which cells have torch.compile's too")
-    add("--no-compile", dest="compile", action="store_const", const="none", help="nothing under torch.compile")
-    add("--compile-limit", type=float, default=60.0, metavar="S", help="seconds a contender may take to compile")
-    add("--minutes", type=float, default=60.0, help="start no further cell after these; --resume goes on")
-    add("--resume", action="store_true", help="keep what the CSV holds and measure what is missing")
-    add("--growth", action="store_true", help="by size, classes and threads, instead of the table")
+    add("--only", action="append", metavar="WORDS", help="cells with all these words: 'dice+ce 4x19x256x256'")
+    add("--rounds", type=int, default=40, help="rounds per contender (fewer for slow ones)")
+    add("--threads", type=_counts, default=(os.cpu_count() or 1,), metavar="N,N", help="thread counts, such as '1,2'")
+    add("--compile", choices=["table", "all", "none"], default="table", help="cells to measure under torch.compile too")
+    add("--no-compile", dest="compile", action="store_const", const="none", help="same as --compile none")
+    add("--compile-limit", type=float, default=60.0, metavar="S", help="seconds allowed per compilation")
+    add("--minutes", type=float, default=60.0, help="start no new cell after this time; continue with --resume")
+    add("--resume", action="store_true", help="keep the cells in the CSV and measure the missing ones")
+    add("--growth", action="store_true", help="measure by size, classes and threads instead of the table")
     add(
         "--csv",
         type=Path,
-        help="where the figures go: benchmarks/results/speed.csv, growth.csv; with --only, speed-chosen.csv",
+        help="CSV file; default: benchmarks/results/speed.csv or growth.csv; with --only, speed-chosen.csv",
     )
-    add("--chart", type=Path, help="where the chart goes (docs/_static/speed.svg, growth.svg); a whole run draws it")
-    add("--report", action="store_true", help="measure nothing: print and draw what the CSV holds")
-    add("--list", action="store_true", help="measure nothing: print the cells")
+    add("--chart", type=Path, help="chart file; default, without --only: docs/_static/speed.svg or growth.svg")
+    add("--report", action="store_true", help="only print and draw the results in the CSV")
+    add("--list", action="store_true", help="only list the cells")
     asked = parser.parse_args(arguments)
 
     name = "growth" if asked.growth else "speed"
-    chosen = "-chosen" if asked.only else ""  # a few cells must not wipe out the file of a whole run
+    chosen = "-chosen" if asked.only else ""  # a partial run must not overwrite the file of a full run
     csv = asked.csv or _REPOSITORY / "benchmarks" / "results" / f"{name}{chosen}.csv"
     if asked.growth:
         cells = list(growth(max(asked.threads)))
@@ -56,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     if not asked.report:
         if not cells:
-            parser.error(f"--only {asked.only} chooses no cell; --list prints the words of each")
+            parser.error(f"--only {asked.only} matches no cell; --list prints the words of each")
         results = store.Store(csv, resume=asked.resume)
         _measure(cells, results, Settings(asked.rounds, asked.compile_limit), asked.minutes)
     lines, title = store.read(csv), store.described(csv)
@@ -76,15 +74,15 @@ def _counts(text: str) -> tuple[int, ...]:
 def _measure(cells: list[Cell], results: store.Store, settings: Settings, minutes: float) -> None:
     missing = [cell for cell in cells if cell not in results]
     if missing:
-        torch.set_num_threads(1)  # this process computes nothing, so that its children may
+        torch.set_num_threads(1)  # idle in this process, so that child processes can use threads
         isolation.prepare(compiling=any(cell.compiled for cell in missing))
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         if load > _QUIET:
-            _say(f"Other work runs here (load {load:.1f}): threads that wait for each other wait for that too.")
+            _say(f"The machine is not idle (load {load:.1f}): multi-threaded times will be too high.")
     start = time.monotonic()
     for number, cell in enumerate(missing):
         if time.monotonic() - start > 60 * minutes:
-            _say(f"{len(missing) - number} cells not measured in {minutes:g} minutes; --resume goes on, from {cell}")
+            _say(f"{len(missing) - number} cells not measured in {minutes:g} minutes; --resume continues from {cell}")
             return
         began = time.monotonic()
         outcomes = isolation.measured(cell, settings)

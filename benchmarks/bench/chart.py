@@ -1,4 +1,4 @@
-"""The table as pictures: a line for each work, and how time grows."""
+"""Charts of the tables: one row per work, and time by size, classes and threads."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SHOWN = (
     ("Dice + cross-entropy", "dice+ce", LARGE),
 )  # fmt: skip
 _MARKS = (
-    ("tutorial", "the tutorials' snippet", "#b8b8b8", "x"),
+    ("tutorial", "tutorial snippet", "#b8b8b8", "x"),
     ("eager", "fastest other library", "#e07b39", "o"),
     ("compiled", "fastest under torch.compile", "#7a5ea8", "D"),
     ("ours", "losskit", "#1769aa", "o"),
-    ("floor", "reading and writing the memory", "#333333", "|"),
+    ("floor", "memory bandwidth", "#333333", "|"),
 )
 
 
 def draw(lines: Sequence[Line], title: str, path: Path) -> bool:
-    """The demanded works on one page; whether there was any."""
+    """Draw the works with demands on one page; returns whether there were any."""
     most = max((line.cell.threads for line in lines), default=0)
     compared = [c for c in comparisons(lines).values() if c.cell.suite == "table" and c.cell.pool != "batch"]
     compared = [c for c in compared if c.cell.threads == most]
@@ -66,7 +66,7 @@ def _line(axes: Axes, y: int, c: Comparison) -> None:
 
 
 def draw_growth(lines: Sequence[Line], title: str, path: Path) -> bool:
-    """Time by size, classes and threads, one panel each; whether there was any."""
+    """Draw time by size, classes and threads, one panel each; returns whether there was any."""
     compared = list(comparisons(lines).values())
     panels = [(suite, [c for c in compared if c.cell.suite == suite]) for suite in ("size", "classes", "threads")]
     panels = [(suite, cells) for suite, cells in panels if cells]

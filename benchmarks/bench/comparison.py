@@ -1,4 +1,4 @@
-"""Cells by who was fastest in them."""
+"""Cells with their fastest contenders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_PEERS = (OURS, VARIANT, KERNELS, TUTORIAL, FLOOR, TWICE)
 
 
 class Comparison(NamedTuple):
-    """One cell: ours, and the fastest of each kind."""
+    """One cell: losskit, and the fastest contender of each kind."""
 
     cell: Cell
     ours: Outcome | None
@@ -32,12 +32,12 @@ class Comparison(NamedTuple):
         return _ratio(than, self.ours)
 
     def times(self, other: Outcome | None) -> float | None:
-        """How many times as long as the other ours takes."""
+        """The time of losskit divided by that of the other."""
         return _ratio(self.ours, other)
 
     @property
     def varied(self) -> float | None:
-        """How many times as long as the plain tensors the others take."""
+        """The time with the variant tensors divided by that with plain ones."""
         return _ratio(self.variant, self.ours)
 
 
@@ -48,7 +48,7 @@ def _ratio(above: Outcome | None, below: Outcome | None) -> float | None:
 
 
 def comparisons(lines: Sequence[Line]) -> dict[Cell, Comparison]:
-    """By cell, in the order in which they were measured."""
+    """Outcomes by cell, in the order of measurement."""
     return {cell: _compared(cell, outcomes) for cell, outcomes in grouped(lines).items()}
 
 

@@ -1,28 +1,24 @@
-"""Who computes each loss, set up to mean the same: smooth 0, gamma 2, no alpha, the same pooling, the same mean.
+"""The contenders for each loss, configured to compute the same: smooth 0, gamma 2, no alpha, same pooling, same mean.
 
-A contender is source, so that the table can say what was asked of it. A sum is of losses; `C *` undoes a mean over
-classes that losskit takes over elements.
+A contender is a source string, which the table prints; `+` adds losses. `C *` undoes a mean over classes, where
+losskit takes the mean over elements.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # the peers, imported as the tests import them
-
 import losskit
-from bench import own, tutorials
+from bench import catalogue, own, tutorials
+from bench.libraries import peer
 from bench.workloads import Cell, mask
-from peers import peer
 
 Call = Callable[[Tensor, Tensor], Tensor]
 OURS, VARIANT, TUTORIAL = "losskit", "variant", "tutorial"
@@ -37,7 +33,7 @@ class Contender(NamedTuple):
 
 _ZERO = "smooth_nr=0.0, smooth_dr=0.0"
 _ONE, _SEVERAL = f"sigmoid=True, {_ZERO}", f"softmax=True, to_onehot_y=True, {_ZERO}"
-_PRICES = "alpha=0.3, beta=0.7"
+_TVERSKY = "alpha=0.3, beta=0.7"
 
 _OURS = {
     "bce": "BCEWithLogitsLoss", "ce": "CrossEntropyLoss", "focal": "FocalLoss", "dice": "DiceLoss",
@@ -46,7 +42,7 @@ _OURS = {
     "smooth_l1": "SmoothL1Loss",
 }  # fmt: skip
 
-# By (loss, pool).
+# Keys: (loss, pool).
 _BINARY: dict[tuple[str, str], list[str]] = {
     ("bce", ""): [
         "F.binary_cross_entropy_with_logits", "smp.SoftBCEWithLogitsLoss()", "toolbelt.SoftBCEWithLogitsLoss()",
@@ -67,9 +63,9 @@ _BINARY: dict[tuple[str, str], list[str]] = {
         f"monai.DiceLoss(jaccard=True, batch=True, {_ONE})", "smp.JaccardLoss('binary')",
         "toolbelt.JaccardLoss('binary')", "tutorials.jaccard",
     ],
-    ("tversky", "sample"): [f"monai.TverskyLoss({_PRICES}, {_ONE})"],
+    ("tversky", "sample"): [f"monai.TverskyLoss({_TVERSKY}, {_ONE})"],
     ("tversky", "batch"): [
-        f"monai.TverskyLoss({_PRICES}, batch=True, {_ONE})", f"smp.TverskyLoss('binary', {_PRICES})",
+        f"monai.TverskyLoss({_TVERSKY}, batch=True, {_ONE})", f"smp.TverskyLoss('binary', {_TVERSKY})",
         "tutorials.tversky",
     ],
     ("dice+bce", "sample"): [f"monai.DiceCELoss({_ONE})"],
@@ -112,9 +108,9 @@ _CLASSES: dict[tuple[str, str], list[str]] = {
         f"monai.DiceLoss(jaccard=True, batch=True, {_SEVERAL})", "smp.JaccardLoss('multiclass')",
         "toolbelt.JaccardLoss('multiclass')", "tutorials.jaccard",
     ],
-    ("tversky", "sample"): [f"monai.TverskyLoss({_PRICES}, {_SEVERAL})", f"kornia.TverskyLoss({_PRICES})"],
+    ("tversky", "sample"): [f"monai.TverskyLoss({_TVERSKY}, {_SEVERAL})", f"kornia.TverskyLoss({_TVERSKY})"],
     ("tversky", "batch"): [
-        f"monai.TverskyLoss({_PRICES}, batch=True, {_SEVERAL})", f"smp.TverskyLoss('multiclass', {_PRICES})",
+        f"monai.TverskyLoss({_TVERSKY}, batch=True, {_SEVERAL})", f"smp.TverskyLoss('multiclass', {_TVERSKY})",
         "tutorials.tversky",
     ],
     ("dice+ce", "sample"): [f"monai.DiceCELoss({_SEVERAL})", "kornia.DiceLoss('macro') + F.cross_entropy"],
@@ -139,22 +135,28 @@ _CLASSES: dict[tuple[str, str], list[str]] = {
 
 
 def contenders(cell: Cell) -> list[Contender]:
-    """Losskit first, then everyone who has the loss; for a variant losskit with the plain tensors."""
+    """Losskit first, then all peers that have the loss; for a variant, only losskit with plain tensors."""
     if cell.variant:
         return [ours(replace(cell, variant=""))]
     if cell.suite == "own":
         return [ours(cell), Contender("torch", "the formula", partial(own.plain, cell.loss))]
+    if cell.suite == "catalogue":
+        peers = catalogue.WORKS[cell.loss].peers
+        others = [(source, catalogue.theirs(cell.loss, source, cell.shape)) for source in peers]
+        return [ours(cell), *(Contender(catalogue.library(source), source, each) for source, each in others)]
     sources = (_BINARY if cell.binary else _CLASSES)[cell.loss, cell.pool]
-    if len(cell.shape) == 2:  # most classes do not occur in the batch: those who leave them out compute another loss
+    if len(cell.shape) == 2:  # most classes are absent from the batch: peers that skip them compute another loss
         sources = [s for s in sources if cell.pool == "" or cell.loss == "lovasz" or s.startswith(("monai", TUTORIAL))]
     return [ours(cell), *(Contender(library(source), source, call(source, cell.shape[1])) for source in sources)]
 
 
 def ours(cell: Cell) -> Contender:
-    """Losskit's loss as a user writes it."""
+    """The losskit loss, as a user would write it."""
     if cell.suite == "own":
         return Contender(OURS, "the formula, decorated", own.loss(cell.loss))
-    options = [_PRICES] if cell.loss == "tversky" else []
+    if cell.suite == "catalogue":
+        return Contender(OURS, catalogue.source_of(cell.loss), catalogue.ours(cell.loss, cell.shape))
+    options = [_TVERSKY] if cell.loss == "tversky" else []
     options += ["pool='batch'"] if cell.pool == "batch" else []
     options += ["absent='formula'"] if len(cell.shape) == 2 and cell.pool and cell.loss != "lovasz" else []
     source = f"losskit.{_OURS[cell.loss]}({', '.join(options)})"
@@ -165,13 +167,13 @@ def ours(cell: Cell) -> Contender:
 
 
 def library(source: str) -> str:
-    """Whose loss it is: of a sum, all of them."""
+    """The library of the loss; for a sum, all libraries."""
     names = {"F.": "torch", "tutorials.": TUTORIAL, **{f"{name}.": name for name in PEERS}}
     return " + ".join(dict.fromkeys(name for part in source.split(" + ") for key, name in names.items() if key in part))
 
 
 def call(source: str, classes: int) -> Call:
-    """The loss that a source names, as a function of logits and labels."""
+    """The loss of a source string, as a function of logits and labels."""
     parts = [_adapted(part.removeprefix("C * "), classes) for part in source.split(" + ")]
     factors = [classes if part.startswith("C * ") else 1 for part in source.split(" + ")]
     if len(parts) == 1 and factors == [1]:
@@ -187,7 +189,7 @@ def call(source: str, classes: int) -> Call:
 
 
 def _adapted(source: str, classes: int) -> Call:
-    """A loss, given its labels the way it wants them."""
+    """A loss, with its labels converted to the expected shape."""
     scope: dict[str, Any] = {"F": F, "losskit": losskit, "tutorials": tutorials, "partial": partial}
     scope |= {name: peer(name) for name in PEERS if f"{name}." in source}
     loss: Call = eval(source, scope)
@@ -197,7 +199,7 @@ def _adapted(source: str, classes: int) -> Call:
         return lambda x, t: loss(x, t.squeeze(1))
     if source.startswith(
         ("kornia.Dice", "kornia.Tversky", "kornia.LovaszSoftmax")
-    ):  # of images: a volume as a tall one
+    ):  # for images only: flatten volumes to 2D
         return lambda x, t: loss(x.flatten(3), t.flatten(2))
     if source.startswith("toolbelt.LovaszLoss"):
         return lambda x, t: loss(torch.softmax(x, 1), t)

@@ -1,4 +1,4 @@
-"""What the memory itself takes: reading logits and labels, and writing a gradient of the logits' size, once each."""
+"""The memory floor: the time to read logits and labels and write a gradient of the size of the logits, once each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ FLOOR, TWICE = "floor", "floor, inputs read twice"
 
 
 def floors() -> list[Contender]:
-    """With the inputs read once, and twice: by losses that know their gradient only after the last element."""
+    """The floor with inputs read once, and twice, for losses whose gradient depends on all elements."""
     return [Contender(FLOOR, "read, write", _once), Contender(TWICE, "read, read, write", _twice)]
 
 
 def read(x: Tensor, t: Tensor) -> Tensor:
-    """The floor of a value alone."""
+    """The floor of the value without gradient."""
     return _largest(x) + _largest(t)
 
 
@@ -31,5 +31,5 @@ def _twice(x: Tensor, t: Tensor) -> Tensor:
 
 
 def _largest(tensor: Tensor) -> Tensor:
-    """The fastest way to read every byte: 32-bit integers, whatever they mean."""
+    """The fastest way to read every byte: as 32-bit integers."""
     return tensor.detach().view(torch.int32).amax()

@@ -1,4 +1,4 @@
-"""Every loss once more as its formula, in float64: what contenders are held against before they are timed."""
+"""Reference formulas of all losses in float64, which contenders must match before they are timed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench import own
+from bench import catalogue, own
 from bench.workloads import DIFFERENCES
 
-ALPHA, BETA = 0.3, 0.7  # of Tversky
+ALPHA, BETA = 0.3, 0.7  # weights of the Tversky loss
 
 
 def loss(name: str, pool: str, logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-    """The loss by its formula, over the elements that count."""
+    """The loss by its formula, over unmasked elements."""
     if name in (*own.ELEMENTS, *own.TERMS):
         return own.plain(name, logits.double(), target.double() if target.is_floating_point() else target)
+    if name in catalogue.WORKS:
+        return catalogue.right(name, logits, target)
     return torch.stack([_part(part, pool, logits.double(), target, mask) for part in name.split("+")]).sum()
 
 
@@ -40,14 +42,14 @@ def _part(name: str, pool: str, x: Tensor, target: Tensor, mask: Tensor | None) 
 
 
 def _of_difference(name: str, error: Tensor) -> Tensor:
-    """Huber's at 1, where smooth L1 is the same."""
+    """The Huber loss with delta = 1, which equals smooth L1."""
     if name == "mse":
         return error**2
     return error if name == "l1" else torch.where(error < 1, error**2 / 2, error - 0.5)
 
 
 def _of_truth(name: str, x: Tensor, target: Tensor) -> Tensor:
-    """Minus the log-probability of the truth, or focal of it; a soft label is a mean of yes and no."""
+    """Cross-entropy or focal loss; a soft label is a weighted mean of both labels."""
 
     def value(log_p: Tensor) -> Tensor:
         return -((1 - log_p.exp()) ** 2 * log_p) if name == "focal" else -log_p
@@ -59,7 +61,7 @@ def _of_truth(name: str, x: Tensor, target: Tensor) -> Tensor:
 
 
 def _lovasz(x: Tensor, target: Tensor, pool: str) -> Tensor:
-    """Errors in falling order, each times the Jaccard loss it adds, over the classes that occur."""
+    """Errors in descending order, each times its increment of the Jaccard loss, over present classes."""
     if x.shape[1] == 1:
         t = target.double()
         errors = F.relu(1 - x * (2 * t - 1))

@@ -1,7 +1,7 @@
-"""Who computes the function that is asked for: nobody is timed before.
+"""Checks that a contender computes the requested function before it is timed.
 
-First digit by digit in float32 on small tensors, which tells apart losses that only resemble each other; then on the
-tensors that are timed, where sums are long and half precision is coarse, and where the error is kept with the times.
+The first comparison uses small float32 tensors and a tight tolerance, which distinguishes similar losses. The second
+uses the timed tensors, with long sums or half precision; its errors are stored with the times.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from bench import formulas
 from bench.contenders import Call
 from bench.workloads import Cell, data, mask, reduced
 
-SAME = 1e-4  # the relative difference that rounding explains in float32, of few numbers
-CLOSE = 0.1  # and of many, or of half precision: some peers are that far off; what they are off by is reported
+SAME = 1e-4  # relative tolerance in float32 for small tensors
+CLOSE = 0.1  # for large tensors or half precision: some peers are this inaccurate, and their errors are reported
 
 
 class Refused(Exception):
-    """A contender computes something else."""
+    """Raised if a contender computes another function."""
 
 
 class Result(NamedTuple):
@@ -30,7 +30,7 @@ class Result(NamedTuple):
 
 
 class Errors(NamedTuple):
-    """Relative to float64; of the gradient by its length."""
+    """Errors relative to float64; for the gradient by its norm."""
 
     value: float
     gradient: float | None
@@ -43,7 +43,7 @@ def result(call: Call, x: Tensor, t: Tensor) -> Result:
 
 
 class Gate:
-    """The right answers of one cell."""
+    """The reference results of one cell."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -58,15 +58,15 @@ class Gate:
         return result(lambda x, t: formulas.loss(self.cell.loss, self.cell.pool, x, t, counted), exact, t)
 
     def function(self, call: Call) -> None:
-        """Raise unless it is the same function."""
+        """Raise unless the call computes the same function."""
         x, t = self.small
         self._hold(errors(result(call, x, t), self.right_small), SAME, f"of {tuple(x.shape)} in float32")
 
     def numbers(self, call: Call) -> Errors:
-        """The errors on the tensors that are timed; raise where they are no rounding."""
+        """The errors on the timed tensors; raise if they exceed rounding."""
         found = errors(result(call, self.x, self.t), self.right)
         if self.cell.loss == "lovasz" and self.cell.dtype != "float32":
-            found = found._replace(gradient=None)  # equal errors may be ranked either way
+            found = found._replace(gradient=None)  # equal errors may be ranked in any order
         self._hold(found, CLOSE, f"of {self.cell.size} in {self.cell.dtype}")
         return found
 
@@ -74,11 +74,11 @@ class Gate:
     def _hold(found: Errors, tolerance: float, where: str) -> None:
         for what, error in zip(("value", "gradient"), found, strict=True):
             if error is not None and not error <= tolerance:
-                raise Refused(f"its {what} {where} is off by {error:.1e} of float64's; {tolerance:.0e} is allowed")
+                raise Refused(f"its {what} {where} is off by {error:.1e} from float64; tolerance {tolerance:.0e}")
 
 
 def errors(found: Result, right: Result) -> Errors:
-    """How far a result is from the right one."""
+    """Relative errors of a result."""
     value = float(((found.value.double() - right.value) / right.value).abs().max())
     off = torch.linalg.vector_norm(found.gradient.double() - right.gradient)
     return Errors(value, float(off / torch.linalg.vector_norm(right.gradient)))

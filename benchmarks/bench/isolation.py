@@ -1,5 +1,5 @@
-"""Each cell in a process of its own, so that none finds another's heap, threads or compiled code, and a crash is one
-cell's.
+"""Runs each cell in a separate process, so that cells share no heap, threads or compiled code, and a crash affects one
+cell only.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from bench.measure import FAILED, Outcome, Settings, measure
 from bench.workloads import Cell
 from peers import peer
 
-_ALONE = 300.0  # seconds a cell may take besides compiling
+_ALONE = 300.0  # time limit per cell in seconds, besides compilation
 _MOST_COMPILED = 6
 
 
 def prepare(*, compiling: bool) -> None:
-    """Import once what every process needs."""
+    """Import shared modules once, before the processes are forked."""
     for name in PEERS:
         peer(name)
     if compiling:
-        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # so that what is stopped takes its compiler with it
+        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # compile in the process itself, so that both stop together
         importlib.import_module("torch._inductor.compile_fx")
-    gc.freeze()  # else the first collection of each process walks and copies all that was imported
+    gc.freeze()  # otherwise the first collection of each process copies all imported objects
 
 
 def measured(cell: Cell, settings: Settings) -> list[Outcome]:
-    """The outcomes of a cell, or one that says why there are none."""
+    """The outcomes of a cell, or one outcome with the reason for failure."""
     context: BaseContext = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(sender, cell, settings))  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The kernels' own time: the C entries of a loss, called with addresses that are known beforehand."""
+"""The kernels alone: the C entry points of a loss, called with precomputed addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LATER = GRADIENTS.index("gradient_later")
 
 
 def kernels(loss: Call, x: Tensor, t: Tensor) -> Contender | None:
-    """A forward and a backward pass into memory that is there; None of a loss that no plan serves, such as of ranks."""
+    """A forward and a backward pass into preallocated memory; None for a loss without a plan, such as rank losses."""
     plan = getattr(loss, "plans", {}).get(layout_of(x, t, None, None))
     if plan is None or not plan.serves:
         return None

@@ -1,6 +1,6 @@
-"""One cell: hold every contender against the right answer, compile the peers, then time and weigh those that passed.
+"""Measures one cell: checks every contender, compiles the peers, then measures time and memory of those that passed.
 
-Losskit's kernels and the floor take their turns with them.
+The losskit kernels alone and the memory floor are timed interleaved with them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Settings(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One contender of a cell: what the CSV has a line of."""
+    """One contender of a cell: one line of the CSV."""
 
     library: str
     how: str
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     minimum_ms: float | None = None
     median_ms: float | None = None
     runs: int | None = None
-    forward_minimum_ms: float | None = None  # the value alone, with no gradient wanted
+    forward_minimum_ms: float | None = None  # the value without gradient
     forward_median_ms: float | None = None
     saved_bytes: int | None = None
     held_bytes: int | None = None
@@ -58,7 +58,7 @@ class _Entry(NamedTuple):
 
 
 def measure(cell: Cell, settings: Settings, field: Callable[[Cell], list[Contender]] = contenders) -> list[Outcome]:
-    """Every contender, with its figures or the reason why it has none."""
+    """The outcome of every contender: its figures, or the reason for their absence."""
     torch.set_num_threads(cell.threads)
     gate = Gate(replace(cell, variant=""))
     x, t = gate.x, gate.t
@@ -75,7 +75,7 @@ def measure(cell: Cell, settings: Settings, field: Callable[[Cell], list[Contend
 
 
 def _timed(entries: list[_Entry], cell: Cell, rounds: int) -> list[Outcome]:
-    """Forward and backward first; then the value alone, for which compiled ones would be compiled again."""
+    """Time forward and backward, then the value alone except for compiled contenders, which would recompile."""
     alone = [e for e in entries if not e.outcome.compiled and e.outcome.library not in (TWICE, KERNELS)]
     taken, values = (
         timing.interleaved(actions, rounds, by_cpu_time=cell.by_cpu_time)
@@ -121,13 +121,13 @@ def _checked(contender: Contender, gate: Gate) -> _Entry:
         outcome = _with(outcome, gate.numbers(contender.call))
     except Refused as refusal:
         outcome = outcome._replace(status=REFUSED, why=str(refusal))
-    except Exception as error:  # noqa: BLE001 - another library's, of any kind
+    except Exception as error:  # noqa: BLE001 - any error of another library
         outcome = outcome._replace(status=FAILED, why=_said(error))
     return _Entry(contender, outcome, gate.x, gate.t)
 
 
 def _compiled(eager: Contender, gate: Gate, settings: Settings) -> _Entry:
-    """The same under torch.compile, which must give the same numbers, within the time it is given."""
+    """The contender under torch.compile, which must pass the same check within the time limit."""
     contender = eager._replace(call=torch.compile(eager.call, dynamic=False))
     outcome = Outcome(contender.library, contender.how, True, OK)
     start = perf_counter()

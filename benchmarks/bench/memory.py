@@ -1,4 +1,4 @@
-"""What a step holds and takes, in bytes beyond its inputs, seen from outside PyTorch too: C code allocates as well."""
+"""Memory of a step beyond its inputs, in bytes, also measured for the process, since C code allocates memory too."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STATUS, _PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Bytes(NamedTuple):
-    saved: int  # tensors that autograd saved for the backward pass, inputs left out
-    held: int | None  # what the process holds after the forward pass
-    peak: int | None  # the most it held during the step, the gradient with it
+    saved: int  # tensors saved by autograd for the backward pass, without inputs
+    held: int | None  # growth of the process after the forward pass
+    peak: int | None  # peak growth during the step, including the gradient
 
 
 def measure(call: Call, x: Tensor, t: Tensor) -> Bytes:
-    """The memory of one forward and backward, after a first one that loaded what is loaded once."""
+    """The memory of one forward and backward pass, after a warm-up pass."""
     saved = saved_bytes(call, x, t)
     if sys.platform != "linux":
         return Bytes(saved, None, None)
@@ -31,13 +31,13 @@ def measure(call: Call, x: Tensor, t: Tensor) -> Bytes:
 
 
 def saved_bytes(call: Call, x: Tensor, t: Tensor) -> int:
-    """Each storage once, however many views of it are saved."""
+    """Bytes of saved tensors, each storage counted once."""
     given = {tensor.untyped_storage().data_ptr() for tensor in (x, t)}
     found: dict[int, Tensor] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         if tensor.untyped_storage().data_ptr() not in given:
-            found[tensor.untyped_storage().data_ptr()] = tensor.detach()  # alive, so that no other takes its place
+            found[tensor.untyped_storage().data_ptr()] = tensor.detach()  # alive, so that its address is not reused
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
@@ -47,7 +47,7 @@ def saved_bytes(call: Call, x: Tensor, t: Tensor) -> int:
 
 
 def _resident(call: Call, x: Tensor, t: Tensor) -> tuple[int, int]:
-    """By the pages of the process, after everything free has been handed back."""
+    """Held and peak bytes by resident pages, after free memory was returned to the system."""
     torch.autograd.grad(call(x, t), x)
     before = _trimmed()
     value = call(x, t)
@@ -60,7 +60,7 @@ def _resident(call: Call, x: Tensor, t: Tensor) -> tuple[int, int]:
 
 
 def _trimmed() -> int:
-    """The pages that are in use, with the mark of the most of them set back to that."""
+    """Resident bytes, after trimming the heap and resetting the peak."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     _PEAK.write_text("5")

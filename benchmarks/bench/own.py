@@ -1,4 +1,4 @@
-"""Formulas of a user's own: as plain PyTorch, and as losses of losskit made from the same function."""
+"""User-defined formulas: as plain PyTorch, and as losskit losses from the same function."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ TERMS: dict[str, Callable[..., Tensor]] = {"own-focal": my_focal, "own-gce": my_
 
 
 def plain(name: str, input: Tensor, target: Tensor) -> Tensor:
-    """The mean as a user writes it in PyTorch; a soft label is a mean of yes and no."""
+    """The mean as a user writes it in PyTorch; a soft label is a weighted mean of both labels."""
     if name in ELEMENTS:
         return ELEMENTS[name](input, target).mean()
     term = TERMS[name]
@@ -93,7 +93,7 @@ def plain(name: str, input: Tensor, target: Tensor) -> Tensor:
 
 
 def loss(name: str) -> losskit.Loss:
-    """The same function as a loss of losskit."""
+    """The same function as a losskit loss."""
     made: losskit.Loss = _FORMS[name].Module()
     return made
 

@@ -1,4 +1,4 @@
-"""The verdict on what was asked for, and the figures, as Markdown."""
+"""The verdicts on the demands and the figures, as Markdown."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from bench.store import Line
 from bench.workloads import ROWS, Cell, Row
 
 MISSING = "–"
-_COARSE = {"float32": 1e-3, "bfloat16": 6e-3}  # a gradient in bfloat16 is off by 2e-3 however it was computed
+_COARSE = {"float32": 1e-3, "bfloat16": 6e-3}  # rounding a gradient to bfloat16 alone gives an error of 2e-3
 
 
 def markdown(lines: Sequence[Line], title: str) -> str:
-    """All tables of which something was measured."""
+    """All tables with measurements."""
     compared = comparisons(lines)
     parts = [
-        f"{title}. Milliseconds, the minimum of interleaved runs, or samples of many calls where tensors are small; "
-        "forward and backward unless said otherwise."
+        f"{title}. Times in milliseconds: the minimum of interleaved runs, each of many calls if tensors are small. "
+        "Forward and backward unless noted otherwise."
     ]
     verdict = list(verdicts(list(compared.values())))
     if len(verdict) > 2:
-        parts += ["**What is asked for**", "\n".join(verdict)]
+        parts += ["**Demands**", "\n".join(verdict)]
     varied = [c for c in compared.values() if c.cell.variant]
     if varied:
-        parts += ["**Ours against ours**", "\n".join(_varied(varied))]
-    suites = (("table", "What is asked for, each"), ("more", "More"))
+        parts += ["**Variants of losskit**", "\n".join(_varied(varied))]
+    suites = (("table", "Demands, by cell"), ("more", "More"), ("catalogue", "Other losses of the catalogue"))
     for suite, name in (*suites, ("size", "By size"), ("classes", "By classes"), ("threads", "By threads")):
         chosen = [c for c in compared.values() if c.cell.suite == suite]
         if chosen:
             parts += [f"**{name}**", "\n".join(_each(chosen))]
     if compared:
-        parts += ["**Forward alone**, with no gradient wanted", "\n".join(_forward(lines))]
+        parts += ["**Forward only**, without gradient", "\n".join(_forward(lines))]
         parts += ["**Memory** beyond the inputs, in units of the logits", "\n".join(_memory(compared.values()))]
     coarse = [line for line in lines if _error(line.outcome) > _COARSE[line.cell.dtype]]
     if coarse:
         allowed = ", ".join(f"{error:g} in {dtype}" for dtype, error in _COARSE.items())
-        heading = f"**Coarse**: the same function, but off float64's value or gradient by more than {allowed}"
+        heading = f"**Inaccurate**: the same function, but value or gradient differ from float64 by more than {allowed}"
         parts += [heading, "\n".join(_inaccurate(coarse))]
     left_out = [line for line in lines if line.outcome.status != OK]
     if left_out:
-        parts += ["**Left out**", "\n".join(_left_out(left_out))]
+        parts += ["**Not timed**", "\n".join(_left_out(left_out))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -104,7 +104,7 @@ def _named(outcome: Outcome | None) -> str:
 
 
 def _forward(lines: Sequence[Line]) -> Iterator[str]:
-    """Not under torch.compile: it would be compiled once more for this."""
+    """Without torch.compile, which would need another compilation."""
     yield "| work | losskit | fastest peer, eager | | floor | |"
     yield "|---|---|---|---|---|---|"
     for cell, outcomes in grouped(lines).items():
@@ -119,7 +119,7 @@ def _forward(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _memory(compared: Iterable[Comparison]) -> Iterator[str]:
-    """Ours beside the fastest peers: saved for the backward pass, held after the forward pass, at most during both."""
+    """Losskit and the fastest peers: saved for the backward pass, held after the forward pass, peak of both."""
     yield "| work | losskit: saved, held, peak | more than logits, MiB | fastest peer, eager | under torch.compile |"
     yield "|---|---|---|---|---|"
     for c in compared:
@@ -133,7 +133,7 @@ def _memory(compared: Iterable[Comparison]) -> Iterator[str]:
 
 
 def _bytes(o: Outcome) -> str:
-    """In units of the logits."""
+    """Saved, held and peak bytes in units of the logits."""
     return ", ".join(
         MISSING if n is None or not o.logits_bytes else f"{n / o.logits_bytes:.2f}"
         for n in (o.saved_bytes, o.held_bytes, o.peak_bytes)
@@ -153,7 +153,7 @@ def _error(o: Outcome) -> float:
 
 
 def _left_out(lines: Sequence[Line]) -> Iterator[str]:
-    yield "| work | asked of | | why |"
+    yield "| work | contender | status | reason |"
     yield "|---|---|---|---|"
     for cell, o in lines:
         yield f"| {cell} | `{o.how}`{', compiled' if o.compiled else ''} | {o.status} | {o.why.replace('|', '/')} |"

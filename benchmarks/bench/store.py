@@ -1,4 +1,4 @@
-"""The CSV: one line for each contender of each cell, written as soon as the cell is done."""
+"""The CSV: one line per contender and cell, written as soon as the cell is done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COLUMNS = (*_RUN, *(f"{name}_asked" if name == "compiled" else name for name in 
 
 
 class Line(NamedTuple):
-    """A contender's figures, and of what."""
+    """The cell and outcome of a contender."""
 
     cell: Cell
     outcome: Outcome
@@ -47,8 +47,8 @@ class Store:
         for key in ("commit", "device", "torch"):
             if any(row[key] != self.run[key] for row in kept):
                 raise SystemExit(
-                    f"{path} holds results of another {key} than {self.run[key]}, which no run can go on with. "
-                    "Leave --resume out to measure again, or name another --csv."
+                    f"{path} holds results for another {key} than {self.run[key]}, so the run cannot be resumed. "
+                    "Omit --resume to measure again, or choose another --csv."
                 )
         self.lines = [_line(row) for row in kept]
         self.cells = list(dict.fromkeys(line.cell for line in self.lines))
@@ -62,25 +62,25 @@ class Store:
         return cell in self.cells
 
     def add(self, cell: Cell, outcomes: Iterable[Outcome]) -> None:
-        """Keep a cell that is done, in the file at once."""
+        """Append a finished cell to the file."""
         outcomes = list(outcomes)
         described = {f"{k}_asked" if k == "compiled" else k: v for k, v in asdict(cell).items()} | {"shape": cell.size}
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, COLUMNS)
         writer.writerows(self.run | described | {k: _shown(v) for k, v in o._asdict().items()} for o in outcomes)
         with self.path.open("a", newline="") as file:
-            file.write(text.getvalue())  # at once: a killed run leaves whole cells
+            file.write(text.getvalue())  # in one write: a killed run leaves complete cells
         self.cells.append(cell)
         self.lines += [Line(cell, outcome) for outcome in outcomes]
 
 
 def read(path: Path) -> list[Line]:
-    """What a file holds."""
+    """The lines of a file."""
     return [_line(row) for row in _rows(path)]
 
 
 def described(path: Path) -> str:
-    """What the figures of a file are of."""
+    """The device, versions and date of the figures in a file."""
     rows = _rows(path)
     if not rows:
         return "nothing measured"
@@ -109,7 +109,7 @@ def _shown(value: object) -> object:
 
 
 def commit() -> str:
-    """The commit of the working tree, with a + where something in it is not committed."""
+    """The commit of the working tree, with a + if there are uncommitted changes."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Contenders taking turns, in one process, and a limit on how long one may take to compile."""
+"""Interleaved timing in one process, and a time limit for compilation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import NamedTuple
 Action = Callable[[], object]
 
 WARM_UP = 2
-SHARE = 1.5  # seconds: who has used them up takes no more turns, but FEWEST it takes
+SHARE = 1.5  # seconds: time budget of a contender, after FEWEST rounds
 FEWEST = 5
-FAST = 0.05  # seconds: faster ones run twice a turn, so that half their runs follow their own
-SAMPLE = 0.002  # seconds: what is shorter is timed by samples of many calls
+FAST = 0.05  # seconds: faster contenders run twice per round, so that half of their runs have warm caches
+SAMPLE = 0.002  # seconds: minimum sample; shorter calls are repeated
 
 
 class Times(NamedTuple):
@@ -29,11 +29,11 @@ class Times(NamedTuple):
 
 
 class TooLong(BaseException):
-    """Time is up. No `except Exception` on the way may swallow it."""
+    """The time limit was exceeded. A BaseException, so that no `except Exception` catches it."""
 
 
 def interleaved(actions: Sequence[Action], rounds: int, *, by_cpu_time: bool = False) -> list[Times]:
-    """The times of each, in turns of shuffled order: by the clock, or by this thread's CPU time over many calls."""
+    """Times of each action, in rounds of shuffled order: wall-clock time, or CPU time of this thread for many calls."""
     clock = time.thread_time if by_cpu_time else time.perf_counter
     taken: list[list[float]] = [[] for _ in actions]
     used = [0.0] * len(actions)
@@ -61,7 +61,7 @@ def interleaved(actions: Sequence[Action], rounds: int, *, by_cpu_time: bool = F
 
 
 def seconds_of(action: Action, clock: Callable[[], float], calls: int = 1) -> float:
-    """What one call takes; letting go of what the last one made is not part of it."""
+    """The time of one call, without freeing the last result."""
     start = clock()
     for _ in range(calls - 1):
         action()
@@ -73,7 +73,7 @@ def seconds_of(action: Action, clock: Callable[[], float], calls: int = 1) -> fl
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise TooLong in the block once the time is up, where the system can."""
+    """Raise TooLong in the block after the time limit, if the system supports it."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -82,7 +82,7 @@ def limited(seconds: float) -> Iterator[None]:
         raise TooLong
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second: callbacks may swallow one
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # repeated each second, since callbacks may swallow one
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What people paste: the snippets of the tutorials, with smooth 0 and gamma 2, so that they compute what others do."""
+"""Common tutorial snippets, with smooth 0 and gamma 2, so that they compute the same as the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.formulas import ALPHA, BETA
 
 
 def _flat(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """(C, positions): one channel flattened whole, or a one-hot target beside the softmax."""
+    """(C, positions): the flattened single channel, or softmax and one-hot target."""
     if inputs.shape[1] == 1:
         return torch.sigmoid(inputs).view(1, -1), targets.view(1, -1)
     hot = F.one_hot(targets, inputs.shape[1]).movedim(-1, 1).float()
@@ -57,7 +57,7 @@ def focal(inputs: Tensor, targets: Tensor, gamma: float = 2.0) -> Tensor:
 
 
 def lovasz(inputs: Tensor, targets: Tensor) -> Tensor:
-    """For each image, as in the code beside the paper (Berman, Triki, Blaschko 2018, arXiv:1705.08790)."""
+    """Per image, as in the code of the paper (Berman, Triki, Blaschko 2018, arXiv:1705.08790)."""
     if inputs.shape[1] == 1:
         losses = [_hinge(x.view(-1), t.view(-1)) for x, t in zip(inputs, targets, strict=True)]
         return sum(losses, inputs.new_zeros(())) / len(losses)

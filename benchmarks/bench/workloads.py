@@ -1,4 +1,4 @@
-"""What is measured: losses, shapes, kinds of number, and what the figures must reach."""
+"""The workloads: losses, shapes, dtypes, and the demands on their times."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from bench import catalogue
+
 BINARY, BINARY_SMALL = (8, 1, 512, 512), (2, 1, 64, 64)
 CITY, SCENES, VOLUME = (4, 19, 256, 256), (2, 150, 128, 128), (1, 4, 96, 96, 96)
 LABELS, LARGE = (256, 1000), (8, 19, 512, 512)
@@ -18,12 +20,12 @@ TINY, TINY_LABELS = (1, 1, 8, 8), (8, 8)
 FEW_CLASSES = (4, 4, 128, 128)
 MULTICLASS = (CITY, SCENES, VOLUME)
 
-POOLED = ("dice", "jaccard", "tversky", "dice+bce", "dice+ce", "dice+focal", "lovasz")  # by sample, or over the batch
+POOLED = ("dice", "jaccard", "tversky", "dice+bce", "dice+ce", "dice+focal", "lovasz")  # per sample, or over the batch
 BINARY_LOSSES = ("bce", "dice", "dice+bce", "focal", "jaccard", "tversky", "lovasz", "dice+focal")
 CLASS_LOSSES = ("ce", "dice", "dice+ce", "focal", "jaccard", "tversky", "lovasz", "dice+focal")
 DIFFERENCES = ("mse", "l1", "huber", "smooth_l1")
 _OF_ELEMENTS = ("mse", "huber", "log_cosh", "charbonnier", "wing", "tukey", "quantile", "barron", "smape")
-OWN_ELEMENTS = tuple(f"own-{name}" for name in _OF_ELEMENTS)  # formulas of a user's own: see bench.own
+OWN_ELEMENTS = tuple(f"own-{name}" for name in _OF_ELEMENTS)  # user-defined formulas: see bench.own
 OWN_TERMS = ("own-focal", "own-gce", "own-odd")
 OWN_SHAPES = ((1, 1, 8, 8), (2, 1, 64, 64), BINARY)
 ELEMENT_LOSSES = ("bce", "ce", "focal", *DIFFERENCES)
@@ -32,7 +34,7 @@ Shape = tuple[int, ...]
 
 
 class Row(NamedTuple):
-    """One demand: how many times faster than the fastest peer, and how many times the floor at most."""
+    """One demand: the minimum speed relative to the fastest peer, and the maximum time relative to the floor."""
 
     work: str
     losses: tuple[str, ...]
@@ -58,7 +60,7 @@ ROWS = (
 
 
 class Variant(NamedTuple):
-    """The same losses of other tensors, which losskit is timed with beside the plain ones."""
+    """The same losses with other tensors, timed for losskit in addition to plain ones."""
 
     name: str
     work: str
@@ -72,24 +74,24 @@ VARIANTS = (
         "channels-last", "channels last, against contiguous", ("ce", "dice", "dice+ce", "focal"), (FEW_CLASSES, CITY)
     ),
     Variant("soft", "soft binary labels, against labels of 0 and 1", _BINARY_VARIED, (BINARY,)),
-    Variant("mask", "binary with a mask, against without", _BINARY_VARIED, (BINARY,)),
+    Variant("mask", "binary with a mask, against no mask", _BINARY_VARIED, (BINARY,)),
 )
-_ONE_THREAD = 8192  # elements, up to which losskit starts no second thread; who waits for one does so by spinning
-_SHORT = 2**18  # elements, up to which one call is too short to be timed by itself
+_ONE_THREAD = 8192  # elements, up to which losskit is single-threaded; a waiting thread would spin
+_SHORT = 2**18  # elements, up to which one call is too short to time
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One comparison: contenders that compute the same function of the same tensors, taking turns."""
+    """One comparison: contenders that compute the same function of the same tensors."""
 
     suite: str
     loss: str
-    pool: str  # "sample", "batch", or nothing where the loss is a mean of elements
+    pool: str  # "sample", "batch", or "" if the loss is a mean over elements
     shape: Shape
     dtype: str
     threads: int
-    compiled: bool  # whether the peers run under torch.compile too
-    variant: str = ""  # of tensors, that losskit is timed with beside the plain ones, without peers
+    compiled: bool  # whether peers also run under torch.compile
+    variant: str = ""  # the variant of tensors that losskit is timed with, without peers
 
     @property
     def size(self) -> str:
@@ -105,17 +107,17 @@ class Cell:
 
     @property
     def by_cpu_time(self) -> bool:
-        """Whether many calls make a sample, by the CPU time of the thread that makes them."""
+        """Whether samples of many calls are measured by the CPU time of the calling thread."""
         return self.elements <= (_SHORT if self.threads == 1 else _ONE_THREAD)
 
     @property
     def work(self) -> str:
-        """What is computed, without the number of threads."""
+        """The words of the cell without the number of threads."""
         return " ".join(word for word in self.words if not word.startswith("threads="))
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What a cell can be chosen by."""
+        """The words that select a cell."""
         words = (self.loss, self.pool or "mean", self.size, self.dtype, self.variant, f"threads={self.threads}")
         return tuple(word for word in words if word)
 
@@ -127,7 +129,7 @@ class Cell:
 
 
 def table(threads: int, compile: Literal["table", "all", "none"] = "table") -> Iterator[Cell]:
-    """Everything that is compared by default, the demanded rows first."""
+    """The default cells, those with demands first."""
 
     def cells(
         suite: str, shapes: tuple[Shape, ...], losses: tuple[str, ...] = (), dtype: str = "float32", most: int = 2
@@ -151,6 +153,9 @@ def table(threads: int, compile: Literal["table", "all", "none"] = "table") -> I
     yield from cells("more", (BINARY, BINARY_SMALL, *MULTICLASS, LABELS), dtype="bfloat16", most=1)
     yield from cells("own", OWN_SHAPES, (*OWN_ELEMENTS, *OWN_TERMS))
     yield from cells("own", (FEW_CLASSES, CITY), OWN_TERMS)
+    for loss, work in catalogue.WORKS.items():
+        for shape in work.shapes:
+            yield Cell("catalogue", loss, "", shape, "float32", threads, compile == "all")
     for name, _, losses, shapes in VARIANTS:
         for shape in shapes:
             for loss in losses:
@@ -158,7 +163,7 @@ def table(threads: int, compile: Literal["table", "all", "none"] = "table") -> I
 
 
 def growth(threads: int) -> Iterator[Cell]:
-    """How time grows with size, with classes and with threads."""
+    """Cells by size, by number of classes and by number of threads."""
     powers = [1]
     while powers[-1] * 2 <= threads:
         powers.append(powers[-1] * 2)
@@ -173,15 +178,17 @@ def growth(threads: int) -> Iterator[Cell]:
 
 
 def pools(loss: str, shape: Shape) -> tuple[str, ...]:
-    """Without spatial dimensions a sample and class hold one element: only the batch can be pooled."""
+    """Without spatial dimensions, a sample and class have one element, so that only "batch" is meaningful."""
     if loss not in POOLED:
         return ("",)
     return ("batch",) if len(shape) == 2 else ("sample", "batch")
 
 
 def data(cell: Cell) -> tuple[Tensor, Tensor]:
-    """Logits that want a gradient, and labels with every class in every sample that has room for them."""
+    """Logits that require gradients, and labels with every class in every sample that is large enough."""
     shape = cell.shape
+    if cell.suite == "catalogue":
+        return catalogue.data(cell.loss, shape)
     make = torch.Generator().manual_seed(0)
     logits = torch.randn(shape, generator=make).to(getattr(torch, cell.dtype))
     if cell.variant == "channels-last":
@@ -201,12 +208,12 @@ def data(cell: Cell) -> tuple[Tensor, Tensor]:
 
 @lru_cache
 def mask(shape: Shape) -> Tensor:
-    """True where an element counts, as four of five do."""
+    """True where an element counts: 80 % of them."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(1)) < 0.8
 
 
 def reduced(shape: Shape) -> Shape:
-    """The same number of classes and dimensions, small enough to compare functions digit by digit."""
+    """A small shape with the same number of classes and dimensions, for accurate comparisons."""
     if len(shape) == 2:
         return shape
     side = 16 if len(shape) == 4 else 8

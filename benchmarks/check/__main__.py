@@ -1,4 +1,4 @@
-"""python benchmarks/check [NAME ...]: run the collection, or the losses of these names, and print what came of it."""
+"""python benchmarks/check [NAME ...]: check the collection, or the losses with these names, and print the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases: small losses, what is true of each, and the kind of thread in which such a loss is posted."""
+"""Cases: small losses, the true verdict on each, and the kind of thread in which such a loss is posted."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ CASES: list[Case] = []
 class Case:
     """One loss of the collection."""
 
-    made: Any  # a function, or a class of modules without options
+    made: Any  # a function, or a module class without options
     thread: str
-    faults: tuple[str, ...] = ()  # the checks of which one has to come first; none: the loss is sound
+    faults: tuple[str, ...] = ()  # checks, one of which must be reported first; empty if the loss is sound
     fails: bool = True  # whether the fault makes `losskit check` exit with 1
-    aside: bool = False  # written before the checker was mended, and run once at the end
+    aside: bool = False  # held-out: written before the checker was fixed, run once afterwards
 
     @property
     def name(self) -> str:
@@ -29,7 +29,7 @@ class Case:
 
     @property
     def loss(self) -> Callable[..., Any]:
-        """A loss to call."""
+        """The callable loss."""
         return self.made() if isinstance(self.made, type) else self.made  # type: ignore[no-any-return]
 
 
@@ -37,7 +37,7 @@ Mark = Callable[[Any], Any]
 
 
 def sound(thread: str, *, aside: bool = False) -> Mark:
-    """Enter a loss that has no fault."""
+    """Register a loss without faults."""
 
     def mark(made: Any) -> Any:
         CASES.append(Case(made, thread, aside=aside))
@@ -47,7 +47,7 @@ def sound(thread: str, *, aside: bool = False) -> Mark:
 
 
 def faulty(*faults: str, thread: str, fails: bool = True, aside: bool = False) -> Mark:
-    """Enter a loss with one fault, and the checks of which one has to come first."""
+    """Register a loss with one fault, and the checks, one of which must be reported first."""
 
     def mark(made: Any) -> Any:
         CASES.append(Case(made, thread, faults, fails, aside))

@@ -1,8 +1,8 @@
-"""python benchmarks/check/page.py: run the whole collection, and write the page of truth against verdict.
+"""python benchmarks/check/page.py: check the whole collection, and write the page that compares truth and verdict.
 
-What was said is kept in benchmarks/check/verdicts.json, a family at a time, so that a run can go on
-where another stopped; the page is written from it. The losses of somebody else were run once, and
-what came out then is never written again: a later run of them is kept beside it.
+Verdicts are stored in benchmarks/check/verdicts.json after each family, so that an interrupted run can resume; the
+page is generated from this file. The independently written losses were run once. Their first verdicts are never
+overwritten: later runs are stored separately.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from check.run import ASIDE, FAMILIES, FRESH, MENDED, UNSEEN, cases, row
 HERE = Path(__file__).parent
 KEPT = HERE / "verdicts.json"
 PAGE = HERE.parents[1] / "docs" / "measure" / "collection.md"
-ONCE = "Losses written by somebody else, run once"
+ONCE = "Independently written losses, run once"
 SETS = {
-    "Losses that the checker was mended with": FAMILIES,
-    "Losses put aside before, and run once after": ASIDE,
-    "Losses written after, of other kinds": FRESH,
+    "Losses used to fix the checker": FAMILIES,
+    "Held-out losses, run once after the fixes": ASIDE,
+    "Losses of other kinds, written after the fixes": FRESH,
     ONCE: UNSEEN,
-    "The same, after the checker was mended with them": tuple(map(MENDED.format, UNSEEN)),
+    "The same, after fixing the checker with them": tuple(map(MENDED.format, UNSEEN)),
 }
 
 
 def run(family: str) -> list[dict[str, Any]]:
-    """The rows of a family, as they are kept."""
+    """The rows of a family, as stored."""
     found = []
     for case in cases([family]):
         each = row(case)
@@ -50,23 +50,23 @@ def run(family: str) -> list[dict[str, Any]]:
 
 
 def page(kept: dict[str, list[dict[str, Any]]]) -> str:
-    """The page of what is kept."""
+    """The page from the stored rows."""
     lines = [
         "# Truth against verdict",
         "",
-        "What `losskit check` says of small losses written for it, `benchmarks/check/losses`, half of them sound. A",
-        "third was written and put aside before the checker was mended, and run once after; its rows stand as they",
-        "came out, whatever was mended since. `python benchmarks/check/page.py` writes this page.",
+        "Verdicts of `losskit check` on small losses written for it (`benchmarks/check/losses`), half of them sound. A",
+        "third was held out while the checker was fixed, and run once afterwards; those rows are never updated.",
+        "`python benchmarks/check/page.py` writes this page.",
         "",
-        f"{ONCE}: 64 losses by somebody who had not seen the checker. Each finding that",
-        "came first is judged by hand: it counts where it is that fault.",
-        "That most are right after mending is no measure of losses never seen: the checker was mended with them.",
-        "Where nothing is known but shapes, only checks that need no right answer are asked, and three faults are",
-        "missed. For `AuxHeadLoss` the option of the detached term was accepted as a name after the second run.",
+        f"{ONCE}: 64 losses by an author who had not seen the checker. The first finding",
+        "for each was judged by hand: it is correct if it names the fault.",
+        "The accuracy after the fixes does not predict the accuracy on new losses: these losses guided the fixes.",
+        "If only shapes are known, only checks that need no expected result are run, and three faults are missed.",
+        "For `AuxHeadLoss`, the option of the detached term was accepted as a name after the second run.",
         "",
-        "A row is right where a sound loss exits 0, and where the fault of a faulty one is named first and exits 1.",
+        "A row is right if a sound loss exits with 0, or a faulty one exits with 1 and its fault is reported first.",
         "",
-        "| losses | sound | accused | faulty | missed or misnamed | unsure |",
+        "| losses | sound | false alarms | faulty | missed or misnamed | unsure |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     sets = {title: [each for family in families for each in kept.get(family, ())] for title, families in SETS.items()}
@@ -75,7 +75,7 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
     for title, rows in sets.items():
         judged = [" judged by hand |", " --- |"] if title == ONCE else ["", ""]
         head = [
-            f"| loss | stands for | truth | verdict | named first |{judged[0]}",
+            f"| loss | example of | truth | verdict | first finding |{judged[0]}",
             f"| --- | --- | --- | --- | --- |{judged[1]}",
         ]
         lines += ["", f"## {title}", "", *head, *map(_line, rows)]

@@ -1,7 +1,7 @@
-"""Every loss of the libraries that are installed, and what `losskit check` says of it.
+"""Runs `losskit check` on every loss of the installed libraries.
 
-`python benchmarks/check/peers.py [LIBRARY ...]` prints a line a loss. Libraries that are not installed are named, and
-left out.
+`python benchmarks/check/peers.py [LIBRARY ...]` prints one line per loss. Libraries that are not installed are listed
+and skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MODULES = {
     "piq": "piq",
     "auraloss": "auraloss",
 }
-# What a constructor has to be given, by the loss's name, or by that of its library and the loss.
+# Required constructor arguments, by loss or by library and loss.
 OPTIONS: dict[str, dict[str, Any]] = {
     "smp.DiceLoss": {"mode": "binary"},
     "smp.FocalLoss": {"mode": "binary"},
@@ -64,7 +64,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "kornia.SSIMLoss": {"window_size": 5},
     "kornia.SSIM3DLoss": {"window_size": 3},
 }
-LEFT_OUT = {  # what is no loss of two tensors, or wraps another one
+LEFT_OUT = {  # not losses of two tensors, or wrappers of other losses
     *(
         "DeepSupervisionLoss",
         "MaskedLoss",
@@ -77,7 +77,7 @@ LEFT_OUT = {  # what is no loss of two tensors, or wraps another one
 }
 KEPT = Path(__file__).parent / "said"
 PAGE = Path(__file__).parents[2] / "docs" / "measure" / "peers.md"
-SLOW = (  # what never makes a loss faulty by itself
+SLOW = (  # never the only reason for the verdict "faulty"
     *("compile", "export", "half-sums-overflow", "saves-more", "peak-memory", "copies", "unsafe-on-gpu-autocast"),
     *("float64-lost", "empty-batch", "weights-stay-behind", "keeps-graph"),
 )
@@ -93,7 +93,7 @@ class Peer:
 
 
 def installed(library: str) -> Any:
-    """The module of a library that holds its losses; None where it does not import."""
+    """The module of a library that contains its losses; None if the import fails."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -107,7 +107,7 @@ def installed(library: str) -> Any:
 
 
 def losses_of(library: str) -> Iterator[Peer]:
-    """Every class of modules whose name ends in Loss, and every function whose name does."""
+    """Every module class and, for some libraries, every function with "loss" in its name."""
     module = installed(library)
     for name, found in sorted(vars(module).items()) if module is not None else ():
         ours = "loss" in name.lower() and not name.startswith("_") and name not in LEFT_OUT
@@ -119,17 +119,17 @@ def losses_of(library: str) -> Iterator[Peer]:
 
 
 def said_of(peer: Peer) -> tuple[str, str]:
-    """sound, faulty, unsure or not made; and the first finding, or why."""
+    """The verdict: sound, faulty, unsure or not made; and the first finding, or the reason."""
     asked = [each for each in battery.checks() if each not in SLOW]
     try:
         made = peer.made()
-    except Exception as error:  # noqa: BLE001 - a constructor that has to be given more
+    except Exception as error:  # noqa: BLE001 - the constructor needs more arguments
         return "not made", f"{type(error).__name__}: {error}".splitlines()[0][:100]
     try:
         report = losskit.check(made, select=asked)
     except Unsure as error:
         return "unsure", str(error).splitlines()[0][:160]
-    except Exception as error:  # noqa: BLE001 - of the checker itself, to be seen
+    except Exception as error:  # noqa: BLE001 - an error of the checker itself, to be reported
         return "error", f"{type(error).__name__}: {error}"[:160]
     faults = [
         each for each in report.findings if min(f.severity for f in [each, *each.consequences]) <= Severity.NO_GRADIENT
@@ -141,14 +141,15 @@ def said_of(peer: Peer) -> tuple[str, str]:
 
 
 def page(kept: dict[str, list[list[str]]]) -> str:
-    """The page of what is kept."""
+    """The page from the stored rows."""
     lines = [
-        "# Every loss of the libraries installed",
+        "# Losses of other libraries",
         "",
-        "What `losskit check` says of each, as `python benchmarks/check/peers.py` found it, with the numbers of the",
-        f"first fault. Not installed, and left out: {', '.join(name for name in MODULES if name not in kept)}.",
+        "Verdicts of `losskit check` on every loss of the installed libraries, with the evidence for the first fault.",
+        "`python benchmarks/check/peers.py` writes this page.",
+        f"Skipped, since not installed: {', '.join(name for name in MODULES if name not in kept)}.",
         "",
-        "| library | sound | with a fault | unsure | not made without more options |",
+        "| library | sound | faulty | unsure | not constructed: needs more options |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for library, rows in kept.items():
@@ -156,7 +157,7 @@ def page(kept: dict[str, list[list[str]]]) -> str:
         told = " | ".join(str(counts[verdict]) for verdict in ("sound", "faulty", "unsure", "not made"))
         lines.append(f"| {library} | {told} |")
     for library, rows in kept.items():
-        lines += ["", f"## {library}", "", "| loss | verdict | taken for, and the first fault |", "| --- | --- | --- |"]
+        lines += ["", f"## {library}", "", "| loss | verdict | tested as, and the first fault |", "| --- | --- | --- |"]
         lines += [f"| `{name}` | {verdict} | {said.replace('|', '/')} |" for name, verdict, said in rows]
     return "\n".join(lines) + "\n"
 
@@ -165,7 +166,7 @@ def main(arguments: list[str]) -> int:
     wanted = [each for each in arguments if not each.startswith("-")]
     for library in wanted or MODULES:
         if installed(library) is None:
-            print(f"{library}: not installed, left out")
+            print(f"{library}: not installed, skipped")
             continue
         rows = []
         for peer in losses_of(library):

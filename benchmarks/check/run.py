@@ -1,4 +1,4 @@
-"""One run of the checker on cases, and its rows: truth against verdict."""
+"""Runs the checker on cases and compares its verdicts with the truth."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from losskit.checker import Unsure, battery
 
 FAMILIES = ("segmentation", "classification", "regression", "pairs")
 FRESH = ("fresh",)
-# By somebody who had not seen the checker; what was said of them in their only run is kept as it was.
+# By an author who had not seen the checker; the verdicts of their first run are kept unchanged.
 UNSEEN = ("unseen_sound", "unseen_sound_numbers", "unseen_faulty", "unseen_faulty_numbers")
-MENDED = "{} mended"  # the name of such a family, where it is run again
-# What is not asked here: checks that take long, and never make a loss faulty by themselves.
+MENDED = "{} mended"  # the name of such a family in later runs
+# Checks that are skipped here: slow, and never the only reason for the verdict "faulty".
 SLOW = (
     *("compile", "export", "half-sums-overflow", "saves-more", "peak-memory", "copies", "unsafe-on-gpu-autocast"),
     *("float64-lost", "empty-batch", "weights-stay-behind"),
@@ -24,7 +24,7 @@ SLOW = (
 
 
 def asked() -> list[str]:
-    """The checks that decide."""
+    """The checks that determine the verdict."""
     return [each for each in battery.checks() if each not in SLOW]
 
 
@@ -41,21 +41,21 @@ def cases(families: Iterable[str] = FAMILIES) -> list[Case]:
 
 @dataclass(frozen=True)
 class Row:
-    """What the checker said of a case."""
+    """The verdict of the checker on a case."""
 
     case: Case
     verdict: str  # sound, faulty, unsure
-    first: str  # the check that is named first
+    first: str  # the check of the first finding
     named: tuple[str, ...]  # the checks of all findings
-    seconds: float  # of CPU
+    seconds: float  # CPU time
     said: str
 
     @property
     def right(self) -> bool:
-        """Whether the verdict is the truth, and a fault is named first by a check that means it."""
+        """Whether the verdict is correct, and the first finding names the fault."""
         if self.case.sound:
             return self.verdict == "sound"
-        if not self.case.fails:  # what is no fault does not come first, but is said
+        if not self.case.fails:  # a finding that does not fail the check is reported, not necessarily first
             return self.verdict == "sound" and any(each in self.named for each in self.case.faults)
         return self.first in self.case.faults and self.verdict == "faulty"
 
@@ -70,7 +70,7 @@ class Row:
 
 
 def row(case: Case) -> Row:
-    """Check one case as its user would."""
+    """Check one case as a user would."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         report = losskit.check(case.loss, select=asked())

@@ -1,4 +1,4 @@
-"""What these pages need of Sphinx: code that runs, formulas without a network, a page for every loss."""
+"""Sphinx extension of these pages: executed code, MathML formulas, a page for every loss."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from extension import catalogue, mathml, run
+from extension import catalogue, links, mathml, prose, reference, run
 
 _LANGUAGES = {"zh": "zh-Hans", "ja": "ja"}
 
@@ -15,10 +15,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     run.setup(app)
     mathml.setup(app)
     app.connect("builder-inited", catalogue.write_pages)
+    app.connect("autodoc-process-docstring", prose.escape)
+    app.connect("env-updated", reference.name_twice)
+    app.connect("doctree-resolved", links.link)
     app.connect("html-page-context", _set_language)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
 
 
 def _set_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:  # noqa: ARG001
-    """A page in another language says so, so that browsers choose its glyphs."""
+    """Set the language of translated pages, so that browsers choose the right glyphs."""
     context["language"] = _LANGUAGES.get(page.rpartition("/")[2], context["language"])

@@ -1,4 +1,4 @@
-"""What losses are equal to one another, checked on random data when the pages are built."""
+"""Identities between losses, checked on random data when the pages are built."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _numbers() -> Data:
 
 
 def _two_channels(data: Data) -> Data:
-    """One channel as two classes."""
+    """Binary logits as those of two classes."""
     input, target = data
     return torch.cat([torch.zeros_like(input), input], 1), target
 
@@ -68,7 +68,7 @@ def _two_classes() -> Identity:
     both = torch.cat([torch.zeros_like(input), input], 1)
     return Identity(
         ("ce", "bce"),
-        "``ce`` of two classes is ``bce`` of the difference of their logits",
+        "``ce`` with two classes is ``bce`` of the difference of the logits",
         _loss("ce", (both, target)),
         _loss("bce", (input, target)),
     )
@@ -78,7 +78,7 @@ def _dice_and_iou() -> Identity:
     dice = build("dice(reduction='none')")(*_binary())
     return Identity(
         ("dice", "iou"),
-        "of one region, ``iou`` is ``2 dice / (1 + dice)``",
+        "for one region, ``iou`` is ``2 dice / (1 + dice)``",
         _loss("iou(reduction='none')", _binary()),
         lambda: 2 * dice / (1 + dice),
     )
@@ -89,7 +89,7 @@ def _two_class_region(name: str) -> Identity:
     both = torch.cat([torch.zeros_like(input), input], 1)
     return Identity(
         (name,),
-        f"``{name}(classes=[1])`` of two classes is ``{name}`` of the difference of their logits",
+        f"``{name}(classes=[1])`` with two classes is ``{name}`` of the difference of the logits",
         _loss(f"{name}(classes=[1])", (both, target)),
         _loss(name, (input, target)),
     )
@@ -119,7 +119,7 @@ def _soft_margin() -> Identity:
     input, target = (t.flatten() for t in _binary())
     return Identity(
         ("soft_margin", "bce"),
-        "``soft_margin`` of labels -1 and 1 is ``bce`` of labels 0 and 1",
+        "``soft_margin`` with labels -1 and 1 is ``bce`` with labels 0 and 1",
         _loss("soft_margin", (input, 2 * target.double() - 1)),
         _loss("bce", (input, target)),
     )
@@ -130,7 +130,7 @@ def _hard_lovasz() -> Identity:
     target = _classes()[1]
     return Identity(
         ("lovasz", "iou"),
-        "of certain predictions, ``lovasz`` is ``iou``",
+        "for hard predictions, ``lovasz`` is ``iou``",
         _loss("lovasz(from_logits=False)", (certain, target)),
         _loss("iou(from_logits=False)", (certain, target)),
     )
@@ -154,7 +154,7 @@ def _all() -> list[Identity]:
             "dice(squared=True)",
             binary,
             ("noise_robust_dice", "dice"),
-            ", of hard labels",
+            ", for hard labels",
         ),
         _equal("gdl_focal", "gdl + focal", binary, ("gdl_focal",)),
         _equal(
@@ -162,14 +162,14 @@ def _all() -> list[Identity]:
             "dice",
             _two_channels(binary),
             ("unified_focal",),
-            ", of two classes",
+            ", for two classes",
         ),
         _equal(
             "gwdl(class_distances=[[0, 1], [1, 0]])",
             "dice(classes=[1])",
             _two_channels(binary),
             ("gwdl", "dice"),
-            ", of two classes",
+            ", for two classes",
         ),
         _two_class_region("dice"),
         _two_class_region("iou"),
@@ -196,7 +196,7 @@ def _all() -> list[Identity]:
         _equal("2 * expectile(tau=0.5)", "mse", numbers, ("expectile", "mse")),
         _soft_margin(),
         _equal("seesaw(p=0, q=0)", "ce", classes, ("seesaw", "ce")),
-        _equal("eql", "bce", binary, ("eql",), ", before it has seen anything"),
+        _equal("eql", "bce", binary, ("eql",), ", before the first training step"),
         _equal("ghm(bins=1)", "bce", binary, ("ghm",)),
     ]
 
@@ -205,13 +205,13 @@ _IDENTITIES = _all()
 
 
 def of(cls: Any) -> list[Identity]:
-    """The identities that a loss is part of."""
+    """The identities that involve a loss."""
     names = set(names_of(cls))
     return [identity for identity in _IDENTITIES if names & set(identity.losses)]
 
 
 def check() -> None:
-    """Every loss named above exists."""
+    """Check that every loss named above exists."""
     for identity in _IDENTITIES:
         for name in identity.losses:
             find(name)

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw themselves: no script, no font, no network."""
+"""Formulas as MathML, which browsers render without a script, a font or a network."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _visit(display: str) -> Callable[[Any, nodes.Element], None]:
     def visit(translator: Any, node: nodes.Element) -> None:
         source = node.astext()
         drawn = convert(source, display=display)
-        if re.search(r">\\", drawn):  # what latex2mathml does not know it passes through as text
-            logger.warning("this formula is not understood: %s", source, location=node)
+        if re.search(r">\\", drawn):  # latex2mathml passes unknown commands through as text
+            logger.warning("this formula has an unknown command: %s", source, location=node)
         drawn = drawn.replace("<math ", f'<math aria-label="{escape(source)}" ', 1)
         translator.body.append(drawn if display == "inline" else f'<div class="formula">{drawn}</div>\n')
         raise nodes.SkipNode

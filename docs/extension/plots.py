@@ -1,4 +1,4 @@
-"""The picture of each loss: value and gradient, with its own option at a few settings where it has one that matters."""
+"""The plot of each loss: value and gradient, for several values of its main option if it has one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from losskit import build
 from losskit.core.catalogue import short_name
 from losskit.figures import plots
 
-# Settings to show beside one another, by short name; every other loss is drawn as it comes.
+# Settings to plot together, by short name; all other losses are plotted with their defaults.
 _SETTINGS = {
     "bce": ["bce", "bce(label_smoothing=0.2)", "bce(pos_weight=3)"],
     "ce": ["ce", "ce(label_smoothing=0.2)"],
@@ -53,27 +53,28 @@ _SETTINGS = {
     "huber": ["huber(delta=1)", "huber(delta=2)", "huber(delta=0.5)"],
 }
 
-# Losses of which no single number varies.
+# Losses without a plot, because they are not a function of a single number.
 WITHOUT = {
-    "NormalizedLoss": "Its curve is that of the loss that it divides by the sum over classes.",
-    "JSDConsistencyLoss": "It compares several views of a sample, so there is no single number to draw it against.",
-    "PartialLabelLoss": "Its curve is that of cross-entropy, with the probabilities of some classes added up.",
-    "CTCLoss": "It scores whole sequences, so there is no single number to draw it against.",
-    "SobolevLoss": "It compares functions with their derivatives, so there is no single number to draw it against.",
-    "EvidentialLoss": "It takes four parameters of a distribution, so there is no single number to draw it against.",
-    "MixtureNLLLoss": "It takes the parameters of several Gaussians, so there is no single number to draw it against.",
-    "OKSLoss": "It takes keypoints with their visibility and area, so there is no single number to draw it against.",
-    "GridSobolevLoss": "It compares fields with their derivatives, so there is no single number to draw it against.",
+    "NormalizedLoss": "No plot: the curve is that of the loss that it normalises by the sum over classes.",
+    "JSDConsistencyLoss": "No plot: the loss compares several views of a sample.",
+    "PartialLabelLoss": "No plot: the curve is that of cross-entropy, with the probabilities of some classes summed.",
+    "CTCLoss": "No plot: the loss is a function of whole sequences.",
+    "SobolevLoss": "No plot: the loss compares functions and their derivatives.",
+    "EvidentialLoss": "No plot: the loss is a function of four parameters of a distribution.",
+    "MixtureNLLLoss": "No plot: the loss is a function of the parameters of several Gaussians.",
+    "OKSLoss": "No plot: the loss is a function of keypoints, their visibility and the area.",
+    "GridSobolevLoss": "No plot: the loss compares fields and their derivatives.",
 }
 
 
-def draw(cls: Any, path: Path) -> None:
-    """Draw a loss as an SVG that is the same on every build, unless it is newer than everything it depends on."""
-    if path.exists() and path.stat().st_mtime > max(p.stat().st_mtime for p in (*SOURCES, Path(__file__))):
-        return
-    with mpl.rc_context({"svg.hashsalt": "losskit", "svg.fonttype": "path"}):
-        picture = plots.figure({text: build(text) for text in settings(cls)})
-        picture.savefig(path, metadata={"Date": None})
+def draw(cls: Any, folder: Path, name: str) -> None:
+    """Plot a loss as a reproducible SVG, wide and narrow, unless the files are newer than all that they depend on."""
+    for path in (folder / f"{name}.svg", folder / f"{name}-narrow.svg"):
+        if path.exists() and path.stat().st_mtime > max(p.stat().st_mtime for p in (*SOURCES, Path(__file__))):
+            continue
+        with mpl.rc_context({"svg.hashsalt": "losskit", "svg.fonttype": "path", "savefig.transparent": True}):
+            picture = plots.figure({text: build(text) for text in settings(cls)}, narrow="narrow" in path.name)
+            picture.savefig(path, metadata={"Date": None})
 
 
 def settings(cls: Any) -> list[str]:

@@ -1,6 +1,6 @@
-"""What the build runs: `{run}` shows code with what it printed, `{terminal}` a command, the `{value}` role one number.
+"""Executed content: `{run}` shows code and its output, `{terminal}` a command and its output, `{value}` an expression.
 
-All blocks of a page share one module, from top to bottom. What fails, fails the build.
+All blocks of a page run in one module, from top to bottom. A failure fails the build.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "src" / "losskit").rglob("*.py"))  # what every number on these pages depends on
+SOURCES = sorted((ROOT / "src" / "losskit").rglob("*.py"))  # every number on the pages depends on these
 
 
 def setup(app: Sphinx) -> None:
@@ -35,7 +35,7 @@ def setup(app: Sphinx) -> None:
 
 
 class Run(SphinxDirective):
-    """Code and what it printed; `:raises:` shows the error it must raise, `:markdown:` reads the output as a page."""
+    """Code and its output; `:raises:` names the error that it must raise, `:markdown:` parses the output as a page."""
 
     has_content = True
     option_spec = {"hide": directives.flag, "markdown": directives.flag, "raises": directives.unchanged_required}  # noqa: RUF012
@@ -62,7 +62,7 @@ class Run(SphinxDirective):
 
 
 class Terminal(SphinxDirective):
-    """A command and what it printed: `losskit ...`, or `python FILE` with the file's place in the repository."""
+    """A command and its output: `losskit ...`, or `python FILE` with the path of the file in the repository."""
 
     has_content = True
     option_spec = {"head": directives.positive_int, "fails": directives.flag}  # noqa: RUF012
@@ -95,7 +95,7 @@ class Terminal(SphinxDirective):
 
 
 class Value(SphinxRole):
-    """An expression of the page's module, with a format as in an f-string: {value}`loss:.3f`."""
+    """The value of an expression in the page's module, with a format as in an f-string: {value}`loss:.3f`."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         module = page_module(self.env.docname)
@@ -104,7 +104,7 @@ class Value(SphinxRole):
 
 
 def _depend(env: BuildEnvironment) -> None:
-    """A page is built again when the library, or what measures it, has changed."""
+    """Rebuild a page when the library or the measuring code has changed."""
     for path in (*SOURCES, *(ROOT / "docs" / "measure").glob("*.py")):
         env.note_dependency(str(path))
 
@@ -122,7 +122,7 @@ def _module_name(page: str) -> str:
 
 
 def execute(source: str, module: types.ModuleType, raises: str | None = None) -> str:
-    """Run code; what it printed, with the value of a last expression, as a prompt shows it."""
+    """Run code and return its output, including the repr of a final expression, as at a prompt."""
     tree = ast.parse(source)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     out = io.StringIO()
@@ -141,5 +141,5 @@ def execute(source: str, module: types.ModuleType, raises: str | None = None) ->
             print(f"{type(error).__name__}: {error}")
             return out.getvalue()
     if raises is not None:
-        raise AssertionError(f"{raises} was to be raised, and was not, by:\n{source}")
+        raise AssertionError(f"{raises} was not raised by:\n{source}")
     return out.getvalue()

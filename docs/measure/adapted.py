@@ -1,4 +1,4 @@
-"""Losses of other libraries with the activation that they want before them."""
+"""Losses of other libraries, preceded by the activation that they expect."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The page of what `losskit check` finds in every loss of losskit and of the libraries installed.
+"""Run `losskit check` on every loss of losskit and of the installed libraries, and write the page of results.
 
-`python docs/measure/matrix.py` writes docs/measure/matrix.md. The peers are not there when the pages are built, so the
-page is kept beside this file as it was measured.
+`python docs/measure/matrix.py` writes docs/measure/matrix.md. The other libraries are not installed when the pages are
+built, so the measured page is committed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ONE_HOT = {"softmax": True, "to_onehot_y": True}
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One loss of a library, and what it takes where its documentation says so."""
+    """One loss of a library, with the input that its documentation names."""
 
     library: str
     place: str  # module:name
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The loss as its library calls it."""
+        """The loss, as written in its library."""
         said = ", ".join(f"{key}={value!r}" for key, value in self.options.items())
         return self.place.split(":")[-1] + (f"({said})" if said else "")
 
@@ -183,12 +183,12 @@ MARKS = {
 
 
 def ours() -> list[Row]:
-    """The catalogue of losskit, as it is without options."""
+    """The catalogue of losskit, with default options."""
     return [Row("losskit", f"losskit:{e.loss.__name__}") for e in entries() if e.family != "your own"]
 
 
 def report_of(row: Row) -> Report | None:
-    """What the whole battery finds; None where it cannot be told what the loss takes."""
+    """The report of all checks; None if the input of the loss cannot be determined."""
     try:
         return battery.run(Subject.of(row.place, row.options or None, **row.told))
     except Unsure:
@@ -196,7 +196,7 @@ def report_of(row: Row) -> Report | None:
 
 
 def version_of(library: str) -> str:
-    """The library with its version, where it has one."""
+    """The library with its version, if it has one."""
     if library == "losskit":
         return f"losskit {importlib.metadata.version('losskit')}"
     found = DISTRIBUTIONS.get(library)
@@ -204,7 +204,7 @@ def version_of(library: str) -> str:
 
 
 def page(found: dict[Row, Report | None]) -> str:
-    """The page of these reports."""
+    """The page with these reports."""
     libraries = list(dict.fromkeys(row.library for row in found))
     parts = [_HEAD.format(versions=", ".join(version_of(each) for each in libraries)), _summary(libraries, found)]
     parts += [_LEGEND, *(_library(each, found) for each in libraries), _questions()]
@@ -219,23 +219,23 @@ def _summary(libraries: list[str], found: dict[Row, Report | None]) -> str:
         trapped = sum(report.exit_code(strict=True) for report in reports) - faulty
         clean = len(reports) - faulty - trapped
         rows.append([library, str(len(reports)), str(faulty), str(trapped), str(clean)])
-    return _table(["library", "losses", "with a fault", "no fault, but traps", "neither"], rows)
+    return _table(["library", "losses", "faults", "only traps", "neither"], rows)
 
 
 def _library(library: str, found: dict[Row, Report | None]) -> str:
     rows = [(row, report) for row, report in found.items() if row.library == library]
-    listed = [[str(n), f"`{row.name}`", *_told(report)] for n, (row, report) in enumerate(rows, 1)]
-    first = _table(["", "loss", "faults", "traps", "properties"], listed)
-    known = [(n, report) for n, (_, report) in enumerate(rows, 1) if report is not None]
+    listed = [[f"`{row.name}`", *_told(report)] for row, report in rows]
+    first = _table(["loss", "faults", "traps", "properties"], listed)
+    known = [(row, report) for row, report in rows if report is not None]
     lines = [[f"`{check}`", *(_mark(report, check) for _, report in known)] for check in battery.checks()]
     lines = [line for line in lines if any(cell not in ("", ".") for cell in line[1:])]
-    second = _table(["check", *(str(n) for n, _ in known)], lines) if lines else ""
-    return f"## {version_of(library)}\n\n{first}\n\nThe checks that found something:\n\n{second}"
+    second = "{.matrix}\n" + _table(["check", *(f"`{row.name}`" for row, _ in known)], lines) if lines else ""
+    return f"## {version_of(library)}\n\n{first}\n\nChecks with findings:\n\n{second}"
 
 
 def _told(report: Report | None) -> list[str]:
     if report is None:
-        return ["cannot be told what it takes", "", ""]
+        return ["input not determined", "", ""]
     grades = (Severity.WRONG, Severity.NO_GRADIENT), (Severity.TRAP,), (Severity.PROPERTY,)
     return [", ".join(dict.fromkeys(f"`{f.check}`" for f in report.of(*each))) for each in grades]
 
@@ -250,7 +250,7 @@ def _mark(report: Report, check: str) -> str:
 
 def _questions() -> str:
     rows = [[f"`{each.id}`", each.asks, each.severity.value] for each in battery.checks().values()]
-    return f"## The questions\n\n{_table(['check', 'it asks', 'severity'], rows)}"
+    return f"## The checks\n\n{_table(['check', 'question', 'severity'], rows)}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -258,18 +258,18 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-_HEAD = """# What the checker finds, loss by loss
+_HEAD = """# Check results by loss
 
-Every loss of losskit, and those of the libraries that were installed, through the whole battery of
-`losskit check`. Made by `python docs/measure/matrix.py`: {versions}; on a CPU, with torch's own kernels and each loss
-called as its documentation says. A fault contradicts the loss's own numbers; a trap is bad input that gives a
-plausible number; a property is a choice to know about."""
+Results of all checks of `losskit check` for every loss of losskit and of the installed libraries. Generated by
+`python docs/measure/matrix.py` with {versions}; on a CPU, with torch's kernels, each loss called as documented. A fault
+contradicts the loss's own numbers, a trap is invalid input that gives a plausible number, and a property is a design
+choice to be aware of."""
 
 _LEGEND = (
-    "In the tables: "
+    "Marks: "
     + ", ".join(f"{mark} {severity.value}" for severity, mark in MARKS.items())
-    + ", . passed, r the loss refused the call, empty: does not apply. A property is no fault: a mean that leaves out "
-    "ignored positions is `uneven-ignored`, a loss that pools its batch `depends-on-batch`."
+    + ", . passed, r the loss rejected the call, empty: not applicable. A property is not a fault: `uneven-ignored` "
+    "marks a mean that excludes ignored positions, `depends-on-batch` a loss that pools its batch."
 )
 
 

@@ -1,4 +1,4 @@
-"""The constructors of other libraries beside ours, equal or by how much not: the rows that the tests hold."""
+"""Tables of other libraries' constructors next to those of losskit, with the differences; rows come from the tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from peers import multiclass, one_hot, value_and_gradient
 from recipes import RECIPES
 from recipes import difference as of_recipe
 
-# PyTorch's own names, with the same options here.
+# Losses of PyTorch that have the same name and options in losskit.
 SAME = [
     "MSELoss()",
     "L1Loss()",
@@ -31,14 +31,14 @@ SAME = [
 
 
 def versions() -> str:
-    """The libraries that were measured."""
+    """The versions of the libraries."""
     names = ["torch", "monai", "segmentation-models-pytorch", "torchvision", "timm", "kornia", "pytorch-toolbelt"]
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
 
 def equal(library: str) -> str:
     """A table of the constructors with the same value and gradient."""
-    return _table(["theirs", "ours", "difference"], _equalities(library))
+    return _table([library, "losskit", "difference"], _equalities(library))
 
 
 def _equalities(library: str) -> list[list[str]]:
@@ -48,7 +48,7 @@ def _equalities(library: str) -> list[list[str]]:
 
 
 def torch_table() -> str:
-    """A table of PyTorch's constructors that are ours too, and of those that are called otherwise."""
+    """A table of PyTorch's constructors: those with the same name in losskit, then those with another."""
     make = torch.Generator().manual_seed(0)
     input = torch.randn(6, 5, generator=make, dtype=torch.float64)
     rows = []
@@ -58,11 +58,11 @@ def torch_table() -> str:
         ours, theirs = (eval(text, dict(vars(module))) for module in (losskit, nn))
         given = input.log_softmax(1) if text.startswith(("NLL", "KLDiv")) else input
         rows.append([f"`nn.{text}`", f"`{text}`", _small(_difference(ours, theirs, given, target))])
-    return _table(["theirs", "ours", "difference"], [*rows, *_equalities("torch")])
+    return _table(["torch", "losskit", "difference"], [*rows, *_equalities("torch")])
 
 
 def different(library: str) -> str:
-    """A table of what differs on purpose, with both numbers on the same data."""
+    """A table of intentional differences, with both numbers on the same data."""
     rows = []
     for row in DEVIATIONS:
         if row.library == library:
@@ -70,17 +70,17 @@ def different(library: str) -> str:
             alike = len({_number(value, 6) for value in values}) == 1
             said = [_number(value, 9 if alike else 6) for value in values]
             rows.append([row.loss, _with_value(row.theirs, said[0]), _with_value(row.ours, said[1])])
-    return _table(["loss", "theirs", "ours"], rows)
+    return _table(["loss", library, "losskit"], rows)
 
 
 def recipes() -> str:
-    """A table of what is a call or a formula here."""
+    """A table of losses that are a call or a formula in losskit."""
     rows = [[recipe.what, recipe.text, _small(of_recipe(recipe))] for recipe in RECIPES]
-    return _table(["what", "here", "difference"], rows)
+    return _table(["loss", "losskit", "difference"], rows)
 
 
 def nnunet(x: Tensor, y: Tensor, *, batch_dice: bool, smooth: float = 1e-5) -> Tensor:
-    """nnU-Net's Dice and cross-entropy as its source has it: minus the mean soft Dice score, plus cross-entropy."""
+    """nnU-Net's Dice and cross-entropy, from its source: cross-entropy minus the mean soft Dice score."""
     p, t = x.softmax(1), one_hot(y, x.shape[1])
     axes = [0, 2, 3] if batch_dice else [2, 3]
     intersection, predicted, true = (p * t).sum(axes), p.sum(axes), t.sum(axes)
@@ -89,7 +89,7 @@ def nnunet(x: Tensor, y: Tensor, *, batch_dice: bool, smooth: float = 1e-5) -> T
 
 
 def nnunet_table() -> str:
-    """nnU-Net's loss plus one, beside ours."""
+    """nnU-Net's loss plus one, next to that of losskit."""
     rows = []
     x, y = multiclass()
     for batch_dice, pool in ((True, ", pool='batch'"), (False, "")):
@@ -98,7 +98,7 @@ def nnunet_table() -> str:
             eval(ours, dict(vars(losskit))), lambda x, y, b=batch_dice: nnunet(x, y, batch_dice=b) + 1, x, y
         )
         rows.append([f"`DC_and_CE_loss`, `batch_dice={batch_dice}`, plus 1", f"`{ours}`", _small(found)])
-    return _table(["theirs", "ours", "difference"], rows)
+    return _table(["nnU-Net", "losskit", "difference"], rows)
 
 
 def _difference(ours: Callable[..., Any], theirs: Callable[..., Any], input: Tensor, target: Tensor) -> float:
@@ -108,9 +108,9 @@ def _difference(ours: Callable[..., Any], theirs: Callable[..., Any], input: Ten
 
 
 def _small(found: float, where: str = "") -> str:
-    """A difference that is rounding, of float32 where their loss computes in that."""
+    """A difference due to rounding, of float32 if the other loss computes in float32."""
     if not found < 1e-5:
-        raise AssertionError(f"{found} is no equality")
+        raise AssertionError(f"{found} is too large to be rounding")
     said = f"{found:.0e}" if found else "0"
     return f"{said}, if {where}" if where else said
 

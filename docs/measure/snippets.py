@@ -1,4 +1,4 @@
-"""Losses in the shape in which tutorials hand them on, each with the mistake that its page measures."""
+"""Losses as they circulate in tutorials, each with the mistake that the tutorial pages measure."""
 
 import torch
 import torch.nn as nn

@@ -1,4 +1,4 @@
-"""What the tutorial snippets get wrong, in numbers, and what losskit says to the same tensors."""
+"""The mistakes of the tutorial snippets in numbers, and the results of losskit on the same tensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from measure import snippets
 
 
 def gradient(loss: Callable[..., Tensor], input: Tensor, *others: Any) -> Tensor:
-    """The gradient of a loss at its input."""
+    """The gradient of a loss with respect to its input."""
     x = input.detach().clone().requires_grad_()
     loss(x, *others).backward()
     assert x.grad is not None
@@ -24,16 +24,16 @@ def gradient(loss: Callable[..., Tensor], input: Tensor, *others: Any) -> Tensor
 
 
 def refusal(call: Callable[[], object]) -> str:
-    """The message of an error that must come."""
+    """The message of the error that the call must raise."""
     try:
         call()
     except (TypeError, ValueError, RuntimeError) as error:
         return f"{type(error).__name__}: {error}"
-    raise AssertionError("this was to be refused")
+    raise AssertionError("the call raised no error")
 
 
 def logits(prediction: Tensor, sure: float = 20.0) -> Tensor:
-    """Sure logits of a 0/1 prediction."""
+    """Confident logits of a 0/1 prediction."""
     return sure * (2 * prediction - 1)
 
 
@@ -60,11 +60,11 @@ def _mse() -> SimpleNamespace:
 
 def _dice() -> SimpleNamespace:
     theirs, ours = snippets.DiceLoss(), losskit.DiceLoss()
-    # One image with a large object found, one with a small object missed.
+    # One image with a large object, segmented; one with a small object, missed.
     target = torch.stack([square(64, 40), square(64, 4)])
     found = logits(torch.stack([square(64, 40), torch.zeros(1, 64, 64)]))
     empty = torch.zeros(1, 1, 512, 512)
-    calm = torch.full_like(empty, -4.0)  # 1.8 % everywhere: right, as sure as models are
+    calm = torch.full_like(empty, -4.0)  # 1.8 % everywhere: correct, with a realistic confidence
     wrong = torch.full_like(empty, 4.0)
     bytes_mask = 255 * target
     return SimpleNamespace(
@@ -92,7 +92,7 @@ def _dice_bce() -> SimpleNamespace:
     half = input.half()
     one, truth = torch.full((1, 1, 4, 4), 30.0), torch.zeros(1, 1, 4, 4)
     truth[..., 0] = 1
-    at = (0, 0, 0, 3)  # a background pixel that is called object, with certainty
+    at = (0, 0, 0, 3)  # a confident false positive
     return SimpleNamespace(
         single=theirs(input, target).item(),
         half=theirs(half, target.half()).item(),
@@ -140,7 +140,7 @@ def _focal() -> SimpleNamespace:
 def _tversky() -> SimpleNamespace:
     empty = torch.zeros(1, 1, 512, 512)
     target = square(512, 64).unsqueeze(0)
-    over = torch.full_like(empty, 4.0)  # calls everything object
+    over = torch.full_like(empty, 4.0)  # predicts foreground everywhere
     theirs, ours = snippets.TverskyLoss(), losskit.TverskyLoss(alpha=0.3, beta=0.7)
 
     def weighed(input: Tensor, labels: Tensor) -> Tensor:
@@ -230,7 +230,7 @@ def _classes() -> SimpleNamespace:
     labels[:, :16] = 1
     labels[:, 60:, 58:] = 2  # a rare class: 24 of 4096 pixels
     predicted = labels.clone()
-    predicted[labels == 2] = 0  # missed altogether
+    predicted[labels == 2] = 0  # missed completely
     input = logits(F.one_hot(predicted, 3).movedim(-1, 1).float())
     return SimpleNamespace(
         share=(labels == 2).float().mean().item(),

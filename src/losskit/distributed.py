@@ -1,4 +1,4 @@
-"""Exact losses over many processes and many micro-batches: sums are added before they are finished."""
+"""Exact losses across processes and micro-batches: partial sums are added before the loss is computed from them."""
 
 from __future__ import annotations
 
@@ -23,30 +23,36 @@ from losskit.core.sharded import Group, added
 from losskit.core.totals import Counts, Sums, replaced_value
 from losskit.core.wrapped import as_loss
 
+__all__ = ["Synchronized", "micro_batches", "sync"]
+
 Gradients = Literal["mean", "sum"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def sync(criterion: Any, group: Group = None, gradients: Gradients = "mean") -> Synchronized:
-    """Make a loss exact over the processes of a group, by default all.
+    """Make a loss exact over the processes of a group (default: all processes).
 
-    Every process returns the loss of the whole batch. `gradients` says what becomes of the processes' gradients:
-    "mean" where they are averaged, as DistributedDataParallel and FSDP do, "sum" where they are added. Either way the
-    model's gradient is that of the whole batch on one machine, however it is split, empty shards included.
+    Every process returns the loss of the whole batch. `gradients` states how the processes' gradients are reduced:
+    "mean" if they are averaged, as in DistributedDataParallel and FSDP, "sum" if they are added. In both cases the
+    model's gradient equals that of the whole batch on one machine, for any split, including empty shards.
 
-    Class weights, the weights of a sum and learned weights act on the sums of the whole. Under "mean" every process
-    has their whole gradient, averaged or not. A parameter inside a formula, and under "sum" every parameter of the
-    criterion, has a share of its gradient on each process: reduce it as the model's, by wrapping it with the model.
+    Class weights, the weights of a sum and learned weights apply to the global sums. With "mean", every process has
+    their full gradient, averaged or not. A parameter inside a formula, and with "sum" every parameter of the
+    criterion, has a share of its gradient on each process: reduce it like the model's, by wrapping it with the model.
     """
     return Synchronized(criterion, group, gradients=gradients)
 
 
 class Synchronized(Loss):
-    """A loss whose sums are added over processes, in one collective, before they are finished: see `sync`."""
+    """A loss that adds its sums over processes, in one collective, before it computes its value: see `sync`."""
 
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
-    across_ranks: ClassVar[str] = "it adds its sums over ranks itself, so it stands alone; compose first, then sync."
+    across_ranks: ClassVar[str] = "it adds its sums over ranks itself and cannot be nested; compose first, then sync."
 
-    gradients: Gradients = option(default="mean", doc="what becomes of the gradients of the processes")
+    gradients: Gradients = option(default="mean", doc="how the processes' gradients are reduced: averaged or added")
 
     def __init__(self, criterion: Any, group: Group = None, *, gradients: Gradients = "mean") -> None:
         Configured.__init__(self, gradients=gradients)
@@ -56,7 +62,7 @@ class Synchronized(Loss):
 
     @property
     def group(self) -> Group:
-        """The processes; None for all. Copies share it, and a pickle names it for the processes that read it."""
+        """The process group; None for all processes. Copies share it, and a pickle stores its name and ranks."""
         return self._group.found()
 
     @group.setter
@@ -67,7 +73,7 @@ class Synchronized(Loss):
         return self.parts(*tensors, **arguments)[0]
 
     def parts(self, *tensors: Any, **arguments: Any) -> tuple[Tensor, Parts]:
-        """The loss of the whole, and the named components of a sum."""
+        """The loss of the whole batch, and the named components of a sum."""
         weight, mask, normalizer = (arguments.pop(name, None) for name in ("weight", "mask", "normalizer"))
         if arguments:
             raise TypeError(f"{self.name} takes weight, mask and normalizer by name; got {', '.join(arguments)}.")
@@ -87,7 +93,7 @@ class Synchronized(Loss):
 
     @torch.no_grad()
     def score(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """The score of the whole, for losses of regions: see `RegionLoss.score`."""
+        """The score of the whole batch, for region losses: see `RegionLoss.score`."""
         if not isinstance(self.criterion, RegionLoss):
             raise TypeError(f"{self.criterion.name} has no score; losses of regions have one, such as DiceLoss.")
         sums = added(self.criterion.score_totals(input, target, weight, mask), self.group)
@@ -109,15 +115,15 @@ class Synchronized(Loss):
 
 
 class _SharedGroup:
-    """A process group, which itself is neither copied nor pickled: copies share it, a pickle has its name and ranks."""
+    """A process group, neither copied nor pickled itself: copies share it, a pickle stores its name and ranks."""
 
     def __init__(self, group: Group, name: str = "", ranks: Sequence[int] = ()) -> None:
         self.group = group
-        self.name = name  # of one that is yet to be found
+        self.name = name  # of an unpickled group that is not looked up yet
         self.ranks = list(ranks)
 
     def found(self) -> Group:
-        """The group; of one that was pickled, that of the same name and ranks in this process."""
+        """The group; after unpickling, the group of the same name and ranks in this process."""
         if self.name:
             self.group, self.name = _group_named(self.name, self.ranks), ""
         return self.group
@@ -143,20 +149,20 @@ def _group_named(name: str, ranks: list[int]) -> Group:
 
 
 def micro_batches(criterion: Any, model: Callable[[Any], Any], batches: Iterable[Sequence[Any]]) -> Iterator[Tensor]:
-    """A loss to call `backward()` on for each micro-batch, whose gradients add up to those of the whole batch.
+    """Yield one loss per micro-batch to call `backward()` on; the gradients add up to those of the whole batch.
 
-    `batches` are tuples `(x, target)`, with `weight` and `mask` after it where they are used; the criterion is called
-    with `model(x)`. The losses add up to that of the whole::
+    `batches` are tuples `(x, target)`, followed by `weight` and `mask` if they are used; the criterion is called with
+    `model(x)`. The losses add up to the loss of the whole batch::
 
         for loss in micro_batches(criterion, model, batches):
             loss.backward()
         optimizer.step()
 
-    Where the targets tell what the whole divides by, one forward pass is enough. Other losses (`pool="batch"`, learned
-    weights) take a first pass without gradient; dropout draws the same in both, and BatchNorm's running statistics
-    see each micro-batch twice. With a criterion from `sync` the whole is that of all processes, and values and
-    gradients are averaged, or added, over them; a model under DistributedDataParallel communicates in the last
-    backward pass only.
+    If the targets alone determine the denominator, one forward pass is enough. Other losses (`pool="batch"`, learned
+    weights) need a first pass without gradient: dropout draws the same values in both passes, and BatchNorm updates
+    its running statistics twice per micro-batch. With a criterion from `sync`, the whole batch spans all processes, and
+    values and gradients are averaged, or added, over them; a model under DistributedDataParallel communicates in the
+    last backward pass only.
     """
     local, processes, group, averaged = _summable(criterion), 1, None, True
     if isinstance(criterion, Synchronized):
@@ -177,7 +183,7 @@ def _losses(
     *,
     averaged: bool,
 ) -> Iterator[Tensor]:
-    # Parameters of the criterion have their whole gradient on every process only where the whole is finished there.
+    # The criterion's parameters have their full gradient on every process only if the global sums are finished there.
     one_pass = local.counts_from_targets and not (processes > 1 and any(p.requires_grad for p in local.parameters()))
     whole = None if one_pass else added(_first_pass(local, model, batches), group)
     for number, (x, *others) in enumerate(batches, start=1):
@@ -196,7 +202,7 @@ def _losses(
 
 
 def _first_pass(criterion: Any, model: Callable[[Any], Any], batches: list[tuple[Any, ...]]) -> Sums:
-    """The sums of the whole, without gradient; the random state is then as it was."""
+    """The sums of the whole batch, without gradient. Restores the random state."""
     parameters = model.parameters() if isinstance(model, nn.Module) else ()
     devices = {p.device for p in parameters if p.device.type != "cpu"}
     kind = next(iter(devices)).type if devices else "cuda"
@@ -210,7 +216,7 @@ def _first_pass(criterion: Any, model: Callable[[Any], Any], batches: list[tuple
 
 
 def _counts(criterion: Any, output: Tensor, batches: list[tuple[Any, ...]]) -> Counts:
-    """The counts of the whole, from the targets and the number of channels of the output."""
+    """The counts of the whole batch, from the targets and the number of channels of the output."""
     found: list[Counts] = []
     for _, *others in batches:
         arguments: dict[str, Any] = {}
@@ -218,19 +224,19 @@ def _counts(criterion: Any, output: Tensor, batches: list[tuple[Any, ...]]) -> C
         weight, mask = arguments.get("weight"), arguments.get("mask")
         target, channels = tensors[1], output.shape[1] if output.dim() > 1 else 1
         if target.dim() == output.dim() and target.dim() > 1 and target.shape[1] != channels:
-            target = target.squeeze(1)  # class indices with a dimension of one channel
+            target = target.squeeze(1)  # class indices with a channel dimension of size 1
         same = target.dim() == output.dim()
         found.append(criterion.counts(target, weight, mask, num_classes=None if same else channels))
     return reduce(operator.add, found)
 
 
 def _accumulating(model: Any, *, last: bool) -> AbstractContextManager[Any]:
-    """Where a data-parallel model leaves its gradients on each process, until the last micro-batch."""
+    """Keep a data-parallel model's gradients local to each process until the last micro-batch."""
     return nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync()
 
 
 def _summable(criterion: Any) -> Any:
-    """The loss that has the sums, or an error that says what it does across ranks."""
+    """The loss that provides sums, or an error that states its behaviour across ranks."""
     loss = criterion.criterion if isinstance(criterion, Synchronized) else as_loss(criterion)
     loss.require_summable()
     if getattr(loss, "reduction", "mean") == "none":

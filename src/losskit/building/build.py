@@ -1,6 +1,6 @@
-"""build: a loss from a line of text or from a config, as command lines and files of settings give them.
+"""build: a loss from a line of text or from a config, for command lines and settings files.
 
-The text is parsed and walked, never evaluated: names, numbers, options, + - * / and parentheses are all it can say.
+The text is parsed and walked, never evaluated: names, numbers, options, + - * / and parentheses are its whole grammar.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def build(loss: Any, *, references: bool = False) -> nn.Module:
         {"dice": {"smooth": 1.0}}                                   # the same
         {"sum": [{"loss": "dice"}, {"weight": 0.5, "loss": "focal", "gamma": 2}]}
 
-    Wherever a config names a loss, text will do: `{"sum": ["dice", "0.5 * focal"]}`. What does not describe a loss
-    is a ValueError that points at the place; so is text of more than 10 000 characters.
+    A config accepts text wherever it accepts a loss: `{"sum": ["dice", "0.5 * focal"]}`. Raises a ValueError that
+    points at the place for anything that does not describe a loss, and for text of more than 10 000 characters.
     """
     if isinstance(loss, nn.Module):
         return loss
@@ -92,14 +92,14 @@ def split(text: str) -> list[str]:
 
 
 def reference_of(text: str) -> Reference | None:
-    """The reference that a text is, `my_losses.py:my_dice`; None where it is anything else."""
+    """The reference that is the whole text, such as `my_losses.py:my_dice`; None for any other text."""
     parsed = _Text(text)
     whole = parsed.references.get(0)
     return whole if whole and set(parsed.code) == {"_"} else None
 
 
 class _Text:
-    """One line of text, and the places in it that errors point at."""
+    """One line of text, parsed; errors point at places in it."""
 
     def __init__(self, text: str, may_refer: bool = False) -> None:
         if len(text) > _LONGEST:
@@ -111,7 +111,7 @@ class _Text:
         self.bytes = None if self.code.isascii() else self.code.encode()
 
     def _mark(self, match: re.Match[str]) -> str:
-        """A name of the same length in place of a reference, so that positions stay."""
+        """Replace a reference by a name of the same length, which preserves positions."""
         if match["name"] is None:
             return match[0]
         place = match["place"] or match["quoted"][1:-1]
@@ -123,7 +123,7 @@ class _Text:
             raise ValueError('There is no loss in an empty text. Write one as in "dice + 0.5 * focal(gamma=2)".')
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Python's, of code that is no code
+                warnings.simplefilter("ignore")  # Python's warnings about the text as code
                 return ast.parse(self.code, mode="eval").body
         except SyntaxError as error:
             said = "" if error.msg.startswith("invalid syntax") else f" ({error.msg})"
@@ -142,7 +142,7 @@ class _Text:
         return len(self.bytes[:start].decode()), len(self.bytes[:end].decode())  # ast counts bytes
 
     def error(self, place: ast.AST | tuple[int, int], message: str) -> ValueError:
-        """The error that says this of this place."""
+        """An error with this message that marks this place in the text."""
         start, end = place if isinstance(place, tuple) else self.span(place)
         if (start, end) == (0, len(self.text)):
             return ValueError(message)  # the whole text is the place
@@ -194,7 +194,7 @@ class _Text:
         raise self.error(node, f"This is not part of a loss. {_GRAMMAR}")
 
     def _summed(self, node: ast.BinOp) -> Loss | float:
-        """A chain of sums at once: added one by one, a long one would be copied as often as it has parts."""
+        """A chain of sums at once: adding one by one copies the sum for every part."""
         chain: list[ast.BinOp] = []
         first: ast.expr = node
         while isinstance(first, ast.BinOp) and isinstance(first.op, (ast.Add, ast.Sub)):
@@ -233,7 +233,7 @@ class _Text:
     def _called(self, node: ast.Call) -> Loss:
         if not isinstance(node.func, ast.Name):
             if isinstance(node.func, ast.Attribute):
-                self.evaluate(node.func)  # says how it is written
+                self.evaluate(node.func)  # raises the error that says how to write it
             raise self.error(node.func, "Options follow a name: dice(smooth=1.0). A product is written with *.")
         outside = self.span(node.func)[0] in self.references
         if node.args and not outside:
@@ -268,7 +268,7 @@ class _Text:
         options: Mapping[str, Value],
         places: Mapping[str, ast.keyword],
     ) -> Loss:
-        """The loss of this name with these options; errors point at the option they speak of."""
+        """The loss of this name with these options; errors point at the option that they are about."""
         reference = self.references.get(self.span(head)[0])
         if reference and not self.may_refer:
             raise self.error(head, f"{quoted(str(reference))} {_REFUSED}")
@@ -285,7 +285,7 @@ class _Text:
             raise self.error(places[min(spoken)[1]] if spoken else head, message) from error
 
     def value(self, node: ast.expr, *, losses: bool) -> Value:
-        """The value of an option; only what is referred to, and not ours, may take losses."""
+        """The value of an option; only the options of references may be losses."""
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str, type(None))):
             return node.value
         if isinstance(node, (ast.List, ast.Tuple)):
@@ -315,7 +315,7 @@ class _Text:
         try:
             return torch.tensor(self.value(node.args[0], losses=False))
         except (TypeError, ValueError, RuntimeError) as error:
-            raise self.error(node, f"This makes no tensor: {error}.") from error
+            raise self.error(node, f"This is not a tensor: {error}.") from error
 
 
 _WIDEST = 100  # characters of the text in a message
@@ -327,7 +327,7 @@ _GRAMMAR = 'Write names, numbers, + - * / and parentheses, as in "dice + 0.5 * f
 
 
 def _from_config(config: Any, place: str, references: bool) -> Loss:
-    """The loss of one node of a config; `place` says where it is, as `sum[1].`."""
+    """The loss of one node of a config; `place` is its path, such as `sum[1]`."""
     if isinstance(config, (nn.Module, str)) or (callable(config) and not isinstance(config, (type, Mapping))):
         return as_loss(_located(place, lambda: build(config, references=references)))
     if not isinstance(config, Mapping):
@@ -367,16 +367,16 @@ def _one(name: Any, options: dict[str, Any], place: str, references: bool) -> Lo
         return _from_config(name, place, references)
     if not isinstance(name, str):
         raise ValueError(
-            f"{place or 'config'}: the options {', '.join(options)} want the name of a loss; got {quoted(name)}."
+            f"{place or 'config'}: the options {', '.join(options)} need the name of a loss; got {quoted(name)}."
         )
     text = [key for key, value in options.items() if isinstance(value, str) and _is_number(value)][:1]
-    advice = "".join(f" {quoted(key)} is text here: YAML wants a point in 1.0e-3." for key in text)
+    advice = "".join(f" {quoted(key)} is text here: YAML needs the point in 1.0e-3." for key in text)
     return _located(place, lambda: _Text(name, references).named(options), advice)
 
 
 def _weight(weight: Any, place: str) -> float:
     if isinstance(weight, bool) or not isinstance(weight, (int, float)):
-        advice = "YAML wants a point in 1.0e-3" if isinstance(weight, str) else "per-class weights are class_weight"
+        advice = "YAML needs the point in 1.0e-3" if isinstance(weight, str) else "per-class weights are class_weight"
         raise ValueError(
             f"{place or 'config'}: weight multiplies the loss, so it is one number; got {quoted(weight)}. ({advice}.)"
         )

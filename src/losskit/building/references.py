@@ -1,4 +1,4 @@
-"""References: a loss by its place, `my_losses.py:my_dice` in a file or `torch.nn:BCEWithLogitsLoss` in a module."""
+"""References: a loss by its location, `my_losses.py:my_dice` in a file or `torch.nn:BCEWithLogitsLoss` in a module."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Reference(NamedTuple):
         return f"{self.place}:{self.name}"
 
 
-_loaded: dict[Path, tuple[int, ModuleType]] = {}  # with the file's time, so that an edited file is read again
+_loaded: dict[Path, tuple[int, ModuleType]] = {}  # with the modification time, so that an edited file is loaded again
 
 
 def load(reference: Reference) -> Any:
@@ -48,17 +48,17 @@ def load(reference: Reference) -> Any:
 
 
 def make(reference: Reference, arguments: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> Loss:
-    """The loss that a reference and its options make."""
+    """The loss that a reference and its options describe."""
     return as_loss(criterion(reference, arguments, options))
 
 
 def criterion(
     reference: Reference, arguments: Sequence[Any] = (), options: Mapping[str, Any] | None = None
 ) -> Callable[..., Any]:
-    """What a reference and its options make, as its author made it.
+    """The object that a reference and its options describe, without a wrapper.
 
-    A function of the kit stands for its module; a class is constructed; a function that still misses its tensors is
-    the loss, with the options bound; a function that misses nothing makes the loss.
+    A kit function stands for its module class; a class is constructed; a function with missing arguments, its tensors,
+    is the loss itself, with the options bound; a function without missing arguments is called to make the loss.
     """
     found, options = load(reference), dict(options or {})
     module = getattr(found, "Module", None)
@@ -67,19 +67,19 @@ def criterion(
     if isinstance(found, type):
         own = reference.place.endswith(".py") and "__call__" in dir(found)  # a user's file, whose code has run already
         if not (own or issubclass(found, nn.Module)):
-            raise TypeError(f"{quoted(str(reference))} is no class of losses or modules, so it is not called. {_KINDS}")
+            raise TypeError(f"{quoted(str(reference))} is not a loss or module class, so it is not called. {_KINDS}")
         return _made(reference, _call(found, arguments, options))
     loss: Callable[..., Any] = found
     if isinstance(found, nn.Module) or not callable(found):
         if callable(found) and not arguments and not options:
             return loss
         raise TypeError(
-            f"{reference} is a module made already ({type(found).__name__}), so it takes no options."
+            f"{reference} is a module instance already ({type(found).__name__}), so it takes no options."
             if callable(found)
             else f"{reference} is no loss but {quoted(found)}. {_KINDS}"
         )
     if not _is_function(found):
-        raise TypeError(f"{quoted(str(reference))} is no function of tensors, so it is not called. {_KINDS}")
+        raise TypeError(f"{quoted(str(reference))} is not a function of tensors, so it is not called. {_KINDS}")
     if _misses_tensors(found, arguments, options):
         return _bound(reference, loss, arguments, options) if arguments or options else loss
     if not reference.place.endswith(".py"):  # a user's file, whose code has run already, may have one that makes a loss
@@ -98,7 +98,7 @@ def _is_function(found: Any) -> bool:
 def _made(reference: Reference, made: Any) -> Callable[..., Any]:
     if isinstance(made, type) or not callable(made):
         raise TypeError(
-            f"{reference} made {quoted(made)}, which is no loss. Make a module, or a function of (input, target)."
+            f"{reference} returned {quoted(made)}, which is no loss. Return a module, or a function of (input, target)."
         )
     return made  # type: ignore[no-any-return]
 
@@ -115,7 +115,7 @@ def _call(function: Callable[..., Any], arguments: Sequence[Any], options: Mappi
 def _hint(function: Callable[..., Any], options: Mapping[str, Any]) -> str:
     """The nearest right name of the first option that the function does not have."""
     if isinstance(function, type) and issubclass(function, Loss):
-        return ""  # its own message says it
+        return ""  # its own error includes the hint
     try:
         known = inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -126,7 +126,7 @@ def _hint(function: Callable[..., Any], options: Mapping[str, Any]) -> str:
 def _misses_tensors(function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a builtin tells nothing of itself
+    except (TypeError, ValueError):  # a builtin without a signature
         return True
     if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
         return True
@@ -158,7 +158,7 @@ def _file(place: str) -> ModuleType:
     written = path.stat().st_mtime_ns
     if path in _loaded and _loaded[path][0] == written:
         return _loaded[path][1]
-    # A name of its own: a file called like a library must not stand in for it.
+    # A unique name: a file named like a library must not replace it.
     name = f"{path.stem}_{hashlib.sha1(str(path).encode(), usedforsecurity=False).hexdigest()[:8]}"
     specification = importlib.util.spec_from_file_location(name, path)
     assert specification is not None
@@ -166,7 +166,7 @@ def _file(place: str) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
     if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # what the file imports from beside it
+        sys.path.append(str(path.parent))  # for imports from the folder of the file
     try:
         specification.loader.exec_module(module)
     except Exception as error:
@@ -194,7 +194,7 @@ def _in_package(path: Path) -> ModuleType:
 
 
 def _line(error: Exception, path: Path) -> str:
-    """Where in the file it went wrong."""
+    """The line of the file where the error was raised."""
     numbers = [error.lineno] if isinstance(error, SyntaxError) else []
     trace = error.__traceback__
     while trace is not None:
@@ -210,7 +210,7 @@ def _module(place: str) -> ModuleType:
     except ModuleNotFoundError as error:
         top = Path(place.split(".")[0])
         if str(Path.cwd()) not in sys.path and (top.is_dir() or top.with_suffix(".py").is_file()):
-            sys.path.append(str(Path.cwd()))  # a package of the folder where the command is typed
+            sys.path.append(str(Path.cwd()))  # a package in the working directory
             importlib.invalidate_caches()
             return _module(place)
         beside = f"{place.replace('.', '/')}.py"

@@ -1,4 +1,4 @@
-"""The checker: what is wrong with a loss, whoever wrote it. `losskit.check` is the function."""
+"""The checker: finds faults in any loss, whoever wrote it. The function is `losskit.check`."""
 
 from losskit.checker.checking import check as check
 from losskit.checker.finding import Finding as Finding

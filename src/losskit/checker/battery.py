@@ -1,4 +1,4 @@
-"""The battery: every check there is, and one run of them on a subject."""
+"""The battery: all checks, and one run of them on a subject."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-import losskit.checker.checks  # noqa: F401 - importing them enters them
+import losskit.checker.checks  # noqa: F401 - importing registers them
 from losskit.checker.finding import ENDINGS, Outcome, Report, report_of
 from losskit.checker.registry import OF_BATCH, REGISTRY, Check
 from losskit.checker.source import READINGS
@@ -15,23 +15,23 @@ from losskit.core.errors import nearest
 
 
 class Runner(Protocol):
-    """Runs checks somewhere, and tells how each ended."""
+    """Runs checks somewhere, and yields the outcome of each."""
 
     def __call__(self, checks: Sequence[Check], started: Callable[[str], None]) -> Iterator[Outcome]: ...
 
 
 def checks() -> dict[str, Check]:
-    """Every check by id, in the order in which they are asked."""
+    """All checks by id, in the order in which they run."""
     return REGISTRY
 
 
 def checks_of_batch() -> dict[str, Check]:
-    """Every check of a loss with a batch of its user, in the order in which they are asked."""
+    """All checks of a loss on a user's batch, in the order in which they run."""
     return OF_BATCH
 
 
 def known(id: str) -> Check:
-    """The check of this id, or an error that names the nearest."""
+    """The check with this id, or an error that names the nearest id."""
     every = {**checks(), **checks_of_batch()}
     if id not in every:
         raise ValueError(f"There is no check called {id!r}{nearest(id, every)} losskit check --checks lists them.")
@@ -39,21 +39,21 @@ def known(id: str) -> Check:
 
 
 def selected(select: Sequence[str] = (), of_batch: bool = False) -> list[Check]:
-    """The checks of these ids; all without any."""
+    """The checks with these ids; all checks if there are none."""
     every = checks_of_batch() if of_batch else checks()
     for id in select:
         if known(id).id not in every:
-            raise ValueError(f"The check {id!r} {'needs no' if of_batch else 'needs a'} batch of yours.")
+            raise ValueError(f"The check {id!r} {'needs no' if of_batch else 'needs a'} batch.")
     return [each for id, each in every.items() if not select or id in select]
 
 
 def require_waivers(waive: Mapping[str, str]) -> None:
-    """An error where a waiver names no check, or gives no reason."""
+    """Raise where a waiver names an unknown check or gives no reason."""
     for id, reason in waive.items():
         if id not in ENDINGS and id not in READINGS:
             known(id)
         if not isinstance(reason, str) or not reason.strip():
-            raise ValueError(f"The waiver of {id!r} gives no reason. Write why this is all right for your loss.")
+            raise ValueError(f"The waiver of {id!r} gives no reason. Write why this is acceptable for your loss.")
 
 
 def here(subject: Subject) -> Runner:
@@ -74,7 +74,7 @@ def run(
     progress: Callable[[str, int, int], None] | None = None,
     runner: Runner | None = None,
 ) -> Report:
-    """Ask the checks of a subject and report what they found."""
+    """Run the checks on a subject and report the findings."""
     waive = dict(waive or {})
     require_waivers(waive)
     asked = selected(select, subject.batch is not None)

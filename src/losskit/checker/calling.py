@@ -1,4 +1,4 @@
-"""How a loss is called: the order of its tensors, what it needs besides, and which result is the loss."""
+"""How a loss is called: the order of its tensors, its further arguments, and which part of the result is the loss."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ HEADS = ("aux", "auxs", "aux_outputs", "aux_logits", "auxiliary", "side_outputs"
 
 @dataclass(frozen=True)
 class Extra:
-    """What a call needs besides its tensors: a mask or weight, ones where a check gives nothing else; or more heads."""
+    """A further argument of a call: a mask or weight, ones unless a check sets it; or a list of auxiliary outputs."""
 
     name: str
-    at: int  # its place in the call
+    at: int  # its position in the call
     per_sample: bool = False
 
     @property
@@ -31,7 +31,7 @@ class Extra:
         return self.name in MASKS
 
     def usual(self, tensors: Sequence[Tensor], labels: bool) -> Tensor | list[Tensor]:
-        """Ones of the shape that the loss takes, in the dtype of the scores; of heads one, that says the same."""
+        """Ones of the shape that the loss takes, in the dtype of the scores; a copy of the scores for HEADS."""
         if self.name in HEADS:
             return [tensors[0].clone()]
         like = tensors[-1] if labels else tensors[0]
@@ -45,7 +45,7 @@ class Way:
     swapped: bool = False  # the target comes first
     last: bool = False  # classes are the last dimension of the input
     extras: tuple[Extra, ...] = ()
-    labels: bool = False  # the target says what is true of each position, so masks have its shape
+    labels: bool = False  # the target labels each position, so masks have its shape
 
     def call(self, criterion: Callable[..., Any], tensors: Sequence[Any], arguments: Mapping[str, Any]) -> Tensor:
         """The loss that the criterion returns for these tensors."""
@@ -56,7 +56,7 @@ class Way:
         return loss_of(criterion(*given, **named))[0]
 
     def ordered(self, tensors: Sequence[Any]) -> list[Any]:
-        """The tensors as the loss takes them."""
+        """The tensors in the order in which the loss takes them."""
         given = list(tensors)
         if self.last:
             given[0] = given[0].movedim(1, -1)
@@ -64,8 +64,8 @@ class Way:
             given[:2] = given[1::-1]
         return given
 
-    def spoken(self, names: Sequence[str], arguments: Mapping[str, Any]) -> str:
-        """The call as code, of tensors by these names."""
+    def call_code(self, names: Sequence[str], arguments: Mapping[str, Any]) -> str:
+        """The call as code, with these names for its tensors."""
         said = list(names)
         if self.last:
             said[0] = f"{said[0]}.movedim(1, -1)"
@@ -84,17 +84,17 @@ class Way:
 
 @dataclass(frozen=True)
 class Call:
-    """How many tensors a call may take, and what it needs besides."""
+    """How many tensors a call takes, and its further arguments."""
 
     arity: int
     way: Way
 
 
 def calls_of(names: list[inspect.Parameter]) -> list[Call]:
-    """The ways of calling a loss of these parameters, the likeliest first."""
+    """The ways of calling a loss with these parameters, the most likely first."""
     required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
     swapped = len(required) > 1 and required[0].lower() in roles.TARGETS and required[1].lower() in roles.INPUTS
-    way = Way(swapped)
+    way = Way(swapped or roles.sides_of(required) == (-1, 1))
     extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS, *HEADS))
     if extras and len(required) - len(extras) >= 2:
         per_sample = tuple(replace(each, per_sample=True) for each in extras)
@@ -106,7 +106,7 @@ def calls_of(names: list[inspect.Parameter]) -> list[Call]:
 
 
 def loss_of(result: Any) -> tuple[Tensor, str]:
-    """The loss in what a criterion returned, and where it was: the part called loss, else the first single number."""
+    """The loss in the result of a criterion, and its place: the part called loss, otherwise the first single number."""
     if isinstance(result, Tensor):
         return result, ""
     if isinstance(result, (int, float)):
@@ -122,7 +122,7 @@ def loss_of(result: Any) -> tuple[Tensor, str]:
         return tensors[name], f"result.{name}" if not isinstance(
             result, (Mapping, tuple, list)
         ) else f"result[{name!r}]"
-    raise TypeError(f"it returned {type(result).__name__}, which holds no tensor of numbers")
+    raise TypeError(f"it returned {type(result).__name__}, which contains no tensor of numbers")
 
 
 def _parts(result: Any) -> dict[Any, Any]:

@@ -1,4 +1,4 @@
-"""check: the whole of it, from a loss to a report."""
+"""`check`: from a loss to a report."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from losskit.checker.children import Child, forked, spawned
 from losskit.checker.finding import FAULTS, Finding, Outcome, Report, report_of
 from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork
 from losskit.checker.origin import origin_of
-from losskit.checker.probe import Said, conclude
+from losskit.checker.probe import Stated, conclude
 from losskit.checker.registry import Check
 from losskit.checker.spec import Spec, Unsure
 from losskit.checker.subject import Subject
-from losskit.checker.user_batch import learnt, load
+from losskit.checker.user_batch import load, with_batch_sizes
 
-Progress = Callable[[str, int, int], None]  # the check that begins, its number, and how many there are
+Progress = Callable[[str, int, int], None]  # the check that starts, its number, and the total
 
-_NOT_ISOLATED = "Checked in this process, which a loss that hangs or crashes would have ended."
+_NOT_ISOLATED = "Checked in this process: a loss that hangs or crashes would have ended it."
 
 
 def check(
@@ -46,21 +46,21 @@ def check(
     memory_limit: int | None = DEFAULT_MEMORY,
     progress: Progress | None = None,
 ) -> Report:
-    """Find out what is wrong with a loss, whoever wrote it; the report prints, iterates and has an exit code.
+    """Find what is wrong with a loss, whoever wrote it; the report prints, iterates and has an exit code.
 
-    `criterion` is a module or function, or text: `my_losses.py:my_dice`, `torch.nn:BCELoss`, `focal(gamma=2)`;
-    `options` go to the constructor of one that is named by its place. With `input` and `target` (or the path of a
-    file that holds them, `batch`) the questions are about this batch: why does my loss not go down?
+    `criterion` is a module, a function, or text: `my_losses.py:my_dice`, `torch.nn:BCELoss`, `focal(gamma=2)`;
+    `options` go to the constructor of a loss given by its path. With `input` and `target` (or `batch`, the path of a
+    file that contains them) the checks are about this batch: why does my loss not go down?
 
-    What the loss takes is found out by trial calls, with the classes and sizes of the batch, or of `example`, the
-    function of a file that makes the tensors of one call (`my.py:make_batch`); `kind`, `scores`, `layout`, `classes`
-    and `shape` (the spatial sizes) say it instead. `select` names checks to run, `waive` maps checks that are not held
-    against this loss to the reasons. Checks run in another process, so that a loss that hangs, crashes or eats memory
-    ends its own check with a finding; `isolate=False` runs them here.
+    Trial calls determine what the loss takes, with the classes and sizes of the batch or of `example`, a function in a
+    file that returns the tensors of one call (`my.py:make_batch`). `kind`, `scores`, `layout`, `classes` and `shape`
+    (the spatial sizes) set it instead. `select` names the checks to run; `waive` maps the checks to ignore to the
+    reasons. Checks run in another process, so that a loss that hangs, crashes or exhausts memory ends only its own
+    check, with a finding; `isolate=False` runs them in this process.
 
-    Raises `Unsure` where it cannot be told what the loss takes.
+    Raises `Unsure` if it cannot be determined what the loss takes.
     """
-    from losskit.checker import battery  # brings every check, which `losskit --help` does without
+    from losskit.checker import battery  # imports every check, which `losskit --help` does not need
 
     waive = dict(waive or {})
     battery.require_waivers(waive)
@@ -68,7 +68,7 @@ def check(
         raise TypeError("check takes input and target together: the batch that the loss is called with.")
     given: Any = batch if input is None else (input, target, *others)
     asked = battery.selected(select, given is not None)
-    said = asdict(Said(kind, scores, layout, classes, None if shape is None else tuple(shape)))
+    said = asdict(Stated(kind, scores, layout, classes, None if shape is None else tuple(shape)))
     started = _counted(progress, len(asked))
     began = time.monotonic()
     text = isinstance(criterion, str)
@@ -76,7 +76,7 @@ def check(
     if isolate is False or (not text and not can_fork()):
         made, tensors = origin_of(criterion, options), _loaded(given)
         shown = tensors if example is None else _loaded(example)
-        subject = Subject(made, conclude(made, **(said if shown is None else learnt(shown, said))))
+        subject = Subject(made, conclude(made, **(said if shown is None else with_batch_sizes(shown, said))))
         subject.batch = tensors
         subject.batch_file = given if isinstance(given, str) else subject.batch_file
         outcomes = list(battery.here(subject)(asked, started))
@@ -89,12 +89,12 @@ def check(
         try:
             outcomes = list(runner(asked, started))
         except Ended as error:
-            outcomes = _never_began(error.finding, asked)
+            outcomes = _ended_before_checks(error.finding, asked)
         except Unsure as error:
             outcomes = list(runner.seen)
             if not any(finding.severity in FAULTS for outcome in outcomes for finding in outcome.findings):
                 raise
-            notes.append(f"Unsure what it takes, so only the checks ran that hold whatever it takes. {error}")
+            notes.append(f"Unsure what the loss takes: only the checks that do not depend on it ran. {error}")
         name, taken = runner.name, runner.spec
     return report_of(name, taken, outcomes, waive, time.monotonic() - began, notes)
 
@@ -134,7 +134,7 @@ def _counted(progress: Progress | None, total: int) -> Callable[[str], None]:
     return started
 
 
-def _never_began(finding: Finding, asked: Sequence[Check]) -> list[Outcome]:
+def _ended_before_checks(finding: Finding, asked: Sequence[Check]) -> list[Outcome]:
     """The outcomes of a loss that ended its process before any check."""
     first = Outcome(finding.check, "found", finding.what, (finding,))
-    return [first, *(Outcome(each.id, "not run", "the loss ended its process before") for each in asked)]
+    return [first, *(Outcome(each.id, "not run", "the loss had already ended its process") for each in asked)]

@@ -1,6 +1,6 @@
-"""Child processes: started with one thread, listened to, asked where they are, and ended.
+"""Child processes: started with one thread, read from, asked for a trace, and ended.
 
-A child sends dicts, pickled; what it prints goes to its stderr. It ends when whoever started it does.
+A child sends pickled dicts; its prints go to its stderr. It ends when its parent does.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STANDARD = sysconfig.get_paths()["stdlib"]
 
 @dataclass
 class Child:
-    """A process that sends dicts."""
+    """A process that sends dicts to its parent."""
 
     pid: int
     replies: BinaryIO
@@ -52,14 +52,14 @@ class Child:
         self.sent.put(None)
 
     def next(self, seconds: float) -> dict[str, Any] | None:
-        """What it sends next; None when it has ended, TimeoutError when it sends nothing in time."""
+        """The next dict; None when the child has ended; raises TimeoutError if it sends nothing in time."""
         try:
             return self.sent.get(timeout=max(seconds, 0.01))
         except queue.Empty:
             raise TimeoutError from None
 
     def busy(self) -> tuple[float, bool] | None:
-        """The seconds of CPU that it has used, and whether it waits for something; None where that is not known."""
+        """The CPU seconds it has used, and whether it is waiting; None if that is unknown."""
         try:
             fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
@@ -67,7 +67,7 @@ class Child:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] in "SD"
 
     def where(self) -> str:
-        """The line of foreign code in which it is now; empty where it is in none."""
+        """The line of the user's code that it is running; empty if there is none."""
         if hasattr(signal, "SIGUSR1"):
             self.stderr.seek(0, os.SEEK_END)
             before = self.stderr.tell()
@@ -78,14 +78,14 @@ class Child:
         return self.place()
 
     def place(self, after: int = 0) -> str:
-        """The line of foreign code in the trace that the child wrote last."""
+        """The line of the user's code in the last trace that the child wrote."""
         self.stderr.seek(after)
         frames = [found for line in self.stderr.read().splitlines() if (found := _FRAME.search(line)) is not None]
         foreign = [frame for frame in frames if _is_foreign(frame[1])]
         return f"in {foreign[0][3]} ({Path(foreign[0][1]).name}, line {foreign[0][2]})" if foreign else ""
 
     def kill(self) -> int:
-        """End it; its exit code, negative for a signal."""
+        """End the child; returns its exit code, negative for a signal."""
         if self.code is not None:
             return self.code
         with contextlib.suppress(ProcessLookupError):
@@ -103,7 +103,7 @@ class Child:
 
 
 def _is_foreign(file: str) -> bool:
-    """Whether a file is neither ours, nor PyTorch's, nor Python's own."""
+    """Whether a file belongs to neither this package, PyTorch nor Python."""
     if file.startswith(_OWN) or "<" in file or f"{os.sep}torch{os.sep}" in file:
         return False
     return "site-packages" in file or not file.startswith(_STANDARD)
@@ -132,9 +132,9 @@ def spawned(module: str, request: Any) -> Child:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    with contextlib.suppress(BrokenPipeError):  # it ended at once, and that is told
+    with contextlib.suppress(BrokenPipeError):  # it ended at once, which is reported
         pickle.dump(request, process.stdin)
-        process.stdin.flush()  # stays open: its end tells the child that we are gone
+        process.stdin.flush()  # stays open: closing it tells the child that the parent is gone
     return Child(process.pid, process.stdout, complaints, process.stdin, process)  # type: ignore[arg-type]
 
 
@@ -143,7 +143,7 @@ def received() -> tuple[Any, BinaryIO]:
     request = pickle.load(sys.stdin.buffer)  # noqa: S301 - of our own parent
     _exit_with_parent(sys.stdin.fileno())
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what is printed is no reply
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # printed output is not a reply
     _settle(sys.stderr.fileno())
     return request, replies
 
@@ -171,14 +171,14 @@ def _work(work: Callable[[BinaryIO], None], reply: int, lifeline: int, stderr: i
     try:
         os.dup2(stderr, 1)
         os.dup2(stderr, 2)
-        sys.stdout = sys.stderr = os.fdopen(2, "w", errors="replace")  # whatever stood there belongs to the parent
+        sys.stdout = sys.stderr = os.fdopen(2, "w", errors="replace")  # the streams of the parent
         _settle(2)
         _exit_with_parent(lifeline)
         with os.fdopen(reply, "wb") as stream:
             work(stream)
         code = 0
     finally:
-        os._exit(code)  # without what the parent would do at its end
+        os._exit(code)  # without the parent's exit handlers
 
 
 def send(replies: BinaryIO, **sent: Any) -> None:
@@ -188,7 +188,7 @@ def send(replies: BinaryIO, **sent: Any) -> None:
 
 
 def _settle(stderr: int) -> None:
-    """A trace where the process dies or is asked for one, and Ctrl-C left to the parent."""
+    """Write a trace on a crash or on request, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable(stderr, all_threads=False)
     if hasattr(faulthandler, "register"):
@@ -196,7 +196,7 @@ def _settle(stderr: int) -> None:
 
 
 def _exit_with_parent(lifeline: int) -> None:
-    """The other end closes when whoever asked is gone, however it went."""
+    """Exit when the other end closes, however the parent ended."""
 
     def wait() -> None:
         os.read(lifeline, 1)

@@ -1,4 +1,4 @@
-"""losskit check, for the command line."""
+"""The command `losskit check`."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ from losskit.checker.waivers import waivers_for
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDTH_OF_FILES = 110  # columns of a report that goes to a file or a pipe
+WIDTH_OF_FILES = 110  # columns of a report written to a file or a pipe
 INTERRUPTED = 130  # as shells report Ctrl-C
 CANNOT = 2
 
@@ -27,37 +27,37 @@ def check(
         str | None,
         typer.Argument(
             metavar="LOSS",
-            help="The loss: file.py:name, package.module:Name, or one of ours by name.",
+            help="The loss: file.py:name, package.module:Name, or the name of a losskit loss.",
             show_default=False,
         ),
     ] = None,
     given: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="KEY=VALUE", help="An option of its constructor. Repeat for more."),
+        typer.Option("--with", metavar="KEY=VALUE", help="An option of its constructor. Repeatable."),
     ] = None,
-    kind: Annotated[str | None, typer.Option(help=f"What it is a loss of: {', '.join(KINDS)}.")] = None,
-    scores: Annotated[str | None, typer.Option(help=f"What its input holds: {', '.join(SCORES)}.")] = None,
-    target: Annotated[str | None, typer.Option(help=f"How its target is laid out: {', '.join(LAYOUTS)}.")] = None,
-    classes: Annotated[int | None, typer.Option(help="How many classes it was made for.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Kind of loss: {', '.join(KINDS)}.")] = None,
+    scores: Annotated[str | None, typer.Option(help=f"What its input is: {', '.join(SCORES)}.")] = None,
+    target: Annotated[str | None, typer.Option(help=f"Layout of its target: {', '.join(LAYOUTS)}.")] = None,
+    classes: Annotated[int | None, typer.Option(help="Number of classes that it expects.")] = None,
     shape: Annotated[str | None, typer.Option(help='Spatial sizes to call it with, as in 16,16; "" for none.')] = None,
     batch: Annotated[
-        Path | None, typer.Option(help="A batch of yours, torch.save((input, target), FILE): why is it not learnt?")
+        Path | None, typer.Option(help="Your batch, torch.save((input, target), FILE): why does its loss not go down?")
     ] = None,
     example: Annotated[
-        str | None, typer.Option(help="A function that makes the tensors of one call, my.py:make_batch: what it takes.")
+        str | None, typer.Option(help="A function that returns the tensors of one call, my.py:make_batch.")
     ] = None,
-    source: Annotated[Path | None, typer.Option(help="A Python file to read, without running it.")] = None,
-    select: Annotated[list[str] | None, typer.Option(help="Only this check. Repeat for more.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Traps fail too.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Everything in full, every check.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON, and nothing else.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Also write the report as one page to this file.")] = None,
+    source: Annotated[Path | None, typer.Option(help="A Python file to read without running it.")] = None,
+    select: Annotated[list[str] | None, typer.Option(help="Run only this check. Repeatable.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on traps too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show all findings in full and all checks.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the report, as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write the report to this file, as one page.")] = None,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", help="Seconds after which a check is given up.", min=0.1)
+        float, typer.Option("--time-limit", help="Seconds after which a check is stopped.", min=0.1)
     ] = DEFAULT_SECONDS,
     checks: Annotated[bool, typer.Option("--checks", help="List the checks and stop.")] = False,
 ) -> None:
-    """Find out what is wrong with a loss, whoever wrote it.
+    """Find what is wrong with a loss, whoever wrote it.
 
     \b
     losskit check my_losses.py:my_dice
@@ -66,11 +66,11 @@ def check(
     losskit check my_losses.py:my_dice --batch batch.pt    why does my loss not go down?
     losskit check --source my_losses.py                    read the code, run nothing
 
-    What the loss takes is found out by small trial calls. Checks that do not hold for a loss are waived, with the
-    reason, in [tool.losskit.check] of pyproject.toml.
+    Small trial calls determine what the loss takes. Checks that do not apply to a loss are waived, with the reason, in
+    [tool.losskit.check] of pyproject.toml.
 
     Exit code 0: no fault; 1: something is wrong or gives no gradient (with --strict also: a trap);
-    2: it cannot be told what the loss takes, or the request cannot be carried out.
+    2: it cannot be determined what the loss takes, or the request is invalid.
     """
     from rich.console import Console
 
@@ -78,12 +78,12 @@ def check(
         _list()
         return
     if (loss is None) == (source is None):
-        _stop("takes a loss, such as my_losses.py:my_dice, or --source FILE.")
+        _stop("give a loss, such as my_losses.py:my_dice, or --source FILE.")
     out = Console(highlight=False)
     out = out if out.is_terminal else Console(highlight=False, width=WIDTH_OF_FILES)
     try:
         if source is not None:
-            from losskit.checker.source import read  # here, so that `losskit --help` does without
+            from losskit.checker.source import read  # here, so that `losskit --help` does not load it
 
             report = read(source, waivers_for(str(source)))
         else:
@@ -109,12 +109,12 @@ def check(
     except KeyboardInterrupt as error:
         typer.echo("losskit check: stopped.", err=True)
         raise typer.Exit(INTERRUPTED) from error
-    _tell(report, out, as_json, verbose, html)
+    _print_report(report, out, as_json, verbose, html)
     raise typer.Exit(report.exit_code(strict))
 
 
 def _checked(loss: str, quiet: bool, **arguments: Any) -> Report:
-    """The report, with a line of progress on a terminal."""
+    """The report, with a progress line on a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -128,8 +128,8 @@ def _checked(loss: str, quiet: bool, **arguments: Any) -> Report:
         return run_check(loss, progress=progress, **arguments)
 
 
-def _tell(report: Report, out: "Console", as_json: bool, verbose: bool, html: Path | None) -> None:
-    from losskit.checker.render import show, write_page  # with jinja2, which `losskit --help` does without
+def _print_report(report: Report, out: "Console", as_json: bool, verbose: bool, html: Path | None) -> None:
+    from losskit.checker.render import show, write_page  # imports jinja2, which `losskit --help` does not need
 
     if html is not None:
         try:
@@ -145,14 +145,14 @@ def _tell(report: Report, out: "Console", as_json: bool, verbose: bool, html: Pa
 
 
 def _options(given: list[str]) -> dict[str, Any]:
-    """What --with says: Python literals, and text where it is no literal."""
+    """The options of --with: Python literals, otherwise text."""
     options = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name.strip().isidentifier():
             _stop(f"--with takes key=value, as in --with gamma=2; got {each!r}.")
         if value.strip().startswith("tensor("):
-            _stop(f'a tensor goes into the text of the loss: losskit check "package.module:Name({each})".')
+            _stop(f'write a tensor in the text of the loss: losskit check "package.module:Name({each})".')
         try:
             options[name.strip()] = ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):
@@ -166,11 +166,11 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(int(size) for size in text.split(",") if size.strip())
     except ValueError:
-        _stop(f"--shape takes sizes with commas between them, as in 16,16; got {text!r}.")
+        _stop(f"--shape takes sizes separated by commas, such as 16,16; got {text!r}.")
 
 
 def _list() -> None:
-    from losskit.checker import battery  # brings every check, which `losskit --help` does without
+    from losskit.checker import battery  # imports every check, which `losskit --help` does not need
 
     for registry in (battery.checks(), battery.checks_of_batch()):
         for each in registry.values():

@@ -1,4 +1,4 @@
-"""Draws: how large and how right an example is to be, its labels, and scores that are right about them or not."""
+"""Draws: the size and correctness of an example, its labels, and scores that are correct, wrong or random."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Generator, Tensor
 
 @dataclass(frozen=True)
 class Draw:
-    """What an example is to be: how large, and how right."""
+    """The size and correctness of an example."""
 
     samples: int
     classes: int
     spatial: tuple[int, ...]
     generator: Generator
-    correct: bool | None  # right, wrong, or random scores
-    scale: float  # how far scores are from 0
-    ignored: int | None = None  # a class that the loss leaves out
+    correct: bool | None  # correct, wrong, or random scores
+    scale: float  # distance of scores from 0
+    ignored: int | None = None  # a class that the loss ignores
 
     def normal(self, *size: int) -> Tensor:
         return torch.randn(size, generator=self.generator, dtype=torch.float64).round(decimals=4)  # short to write
@@ -33,7 +33,7 @@ class Draw:
 
 
 def labels_of(kind: str, draw: Draw) -> Tensor:
-    """What is true: classes (N, *) for one class a position, else yes and no, (N, C, *)."""
+    """Labels: classes (N, *) if there is one class per position, otherwise 0 or 1, (N, C, *)."""
     if kind != "multiclass":
         return draw.flags(draw.samples, draw.classes, *draw.spatial).long()
     size = (draw.samples, *draw.spatial)
@@ -44,7 +44,7 @@ def labels_of(kind: str, draw: Draw) -> Tensor:
 
 
 def scores_of(kind: str, labels: Tensor, draw: Draw, scores: str) -> Tensor:
-    """Scores (N, C, *): `scale` from 0 on the right or wrong side of every label, or random."""
+    """Scores (N, C, *): `scale` from 0 on the correct or wrong side of every label, or random."""
     size = (draw.samples, draw.classes, *draw.spatial)
     if draw.correct is None:
         logits = draw.scale * draw.normal(*size)
@@ -55,12 +55,12 @@ def scores_of(kind: str, labels: Tensor, draw: Draw, scores: str) -> Tensor:
 
 
 def wrong_of(kind: str, labels: Tensor, classes: int) -> Tensor:
-    """Labels of which every one is wrong."""
+    """Labels that are all wrong."""
     return (labels + 1) % classes if kind == "multiclass" else 1 - labels
 
 
 def one_hot_of(kind: str, labels: Tensor, classes: int) -> Tensor:
-    """Yes and no for each class, (N, C, *)."""
+    """0 or 1 for each class, (N, C, *)."""
     if kind != "multiclass":
         return labels.double()
     return torch.nn.functional.one_hot(labels, classes).movedim(-1, 1).double()

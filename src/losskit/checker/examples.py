@@ -1,4 +1,4 @@
-"""Examples: well-posed calls of every form that losses take, with right, wrong, or random answers."""
+"""Examples: well-posed calls of every form of loss, with correct, wrong, or random predictions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from losskit.checker import several
 from losskit.checker.draws import Draw, labels_of, laid_out, one_hot_of, scores_of
 
 Tensors = tuple[Tensor, ...]
@@ -23,7 +24,7 @@ def _away(draw: Draw, like: Tensor) -> Tensor:
 
 
 def _near(draw: Draw, target: Tensor) -> Tensor:
-    """An answer to a target of numbers."""
+    """A prediction for a target of numbers."""
     if draw.correct is None:
         return draw.scale * draw.normal(*target.shape)
     return target.clone() if draw.correct else target + _away(draw, target)
@@ -72,7 +73,7 @@ def _log_distributions(draw: Draw) -> Tensors:
 
 
 def _label_lists(draw: Draw) -> Tensors:
-    """One true class a sample, and nothing after it."""
+    """One true class per sample, and nothing after it."""
     first = torch.randint(draw.classes, (draw.samples,), generator=draw.generator)
     target = torch.full((draw.samples, draw.classes), -1)
     target[:, 0] = first
@@ -84,7 +85,7 @@ def _signs(draw: Draw, *size: int) -> Tensor:
 
 
 def _right_signs(draw: Draw, signs: Tensor) -> Tensor:
-    """The side on which an answer is: the right one, the wrong one, or any."""
+    """The side on which a prediction is: the correct one, the wrong one, or either."""
     if draw.correct is None:
         return torch.sign(draw.normal(*signs.shape))
     return signs if draw.correct else -signs
@@ -138,11 +139,11 @@ def _groups(draw: Draw) -> Tensors:
 
 
 def _sequences(draw: Draw) -> Tensors:
-    """Seven steps, two different labels a sample."""
+    """Seven steps, two different labels per sample."""
     steps, classes = 7, max(draw.classes, 3)
     targets = torch.tensor([[1, 2]] * draw.samples)
-    spoken = torch.tensor([0, 1, 1, 0, 2, 2, 0])
-    said = spoken if draw.correct else (spoken + 1) % 3
+    labels = torch.tensor([0, 1, 1, 0, 2, 2, 0])
+    said = labels if draw.correct else (labels + 1) % 3
     logits = draw.scale * (2 * torch.nn.functional.one_hot(said, classes).double() - 1)
     logits = logits.unsqueeze(1).expand(steps, draw.samples, classes)
     if draw.correct is None:
@@ -172,7 +173,7 @@ def _corners(centre: Tensor, size: Tensor) -> Tensor:
 
 
 def _boxes(draw: Draw) -> Tensors:
-    """Boxes that overlap their targets for small scales, and lie apart from them where the answer is wrong."""
+    """Boxes that overlap their targets for small scales, and lie apart from them if the prediction is wrong."""
     centre, size = 3 * draw.normal(draw.samples, 2), draw.normal(draw.samples, 2).abs() + 1.0
     target = _corners(centre, size)
     if draw.correct:
@@ -242,7 +243,7 @@ def _bins(draw: Draw) -> Tensors:
 
 
 def _elbo(draw: Draw) -> Tensors:
-    """A reconstruction that is right, or not, and a posterior that is the prior, or not."""
+    """A reconstruction that is correct or wrong, and a posterior that equals the prior or not."""
     size = draw.samples, draw.classes
     target, none = draw.flags(*size), torch.zeros(size).double()
     if draw.correct is None:
@@ -256,23 +257,23 @@ def _batch_first(draw: Draw) -> Tensors:
     return logs.transpose(0, 1), *others
 
 
-SEVERAL = "several"  # the layout of tensors of which nothing but the shapes is known: this word, and a letter for each
+def _elbo_of_shares(draw: Draw) -> Tensors:
+    """The same with a reconstruction in (0, 1)."""
+    size = draw.samples, draw.classes
+    _, target, mean, log_var = _elbo(draw)
+    wrong = torch.rand(size, generator=draw.generator, dtype=torch.float64)
+    near = (0.1 + 0.8 * wrong) if draw.correct is None else (0.05 + 0.9 * (target if draw.correct else 1 - target))
+    return near, target, mean, log_var
 
 
-def _several(shapes: str, draw: Draw) -> Tensors:
-    """n: numbers of the input's shape; c: without its last dimension; r: one a sample; i: a class index a sample."""
-    full = _shaped(draw)
-    sizes = {"n": full, "c": full[:-1], "r": full[:1]}
-    made = []
-    for at, letter in enumerate(shapes):
-        if letter == "i":
-            made.append(torch.arange(draw.samples) % 2)
-        elif letter == "n" or at == 0:
-            made.append(draw.scale * draw.normal(*sizes[letter]))
-        else:  # a share, a weight, a time: something between 0 and 1
-            drawn = torch.rand(sizes[letter], generator=draw.generator, dtype=torch.float64)
-            made.append((0.1 + 0.8 * drawn).round(decimals=4))
-    return tuple(made)
+def _next(draw: Draw) -> Tensors:
+    """Logits (N, 6, V), each of the token at the next position, and tokens from 1 on."""
+    classes = max(draw.classes, 3)
+    tokens = torch.randint(1, classes, (draw.samples, 6), generator=draw.generator)
+    following = tokens.roll(-1, 1)
+    said = following if draw.correct else (following % (classes - 1)) + 1
+    logits = draw.scale * (2 * torch.nn.functional.one_hot(said, classes).double() - 1)
+    return (draw.scale * draw.normal(*logits.shape) if draw.correct is None else logits), tokens
 
 
 def _alone(draw: Draw) -> Tensors:
@@ -286,7 +287,7 @@ def _prior(draw: Draw) -> Tensors:
 
 
 PAIR = ("input", "target")
-# Every form but those of labels, by kind, scores and layout: the names of its tensors, and how they are made.
+# Every form except those of labels, by kind, scores and layout: the names of its tensors and how to make them.
 OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tensors]]] = {
     ("regression", "values", "same"): (PAIR, _numbers),
     ("regression", "values", "bare"): (PAIR, _numbers_bare),
@@ -322,23 +323,25 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("pairs", "values", "above"): (("input1", "input2"), _above),
     ("penalty", "values", "log-variance"): (("mean", "log_var"), _prior),
     ("penalty", "values", "elbo"): (("input", "target", "mean", "log_var"), _elbo),
+    ("penalty", "probabilities", "elbo"): (("input", "target", "mean", "log_var"), _elbo_of_shares),
+    ("sequence", "logits", "next"): (PAIR, _next),
     ("sequence", "logits", "batch-first"): (("input", "targets", "input_lengths", "target_lengths"), _batch_first),
     ("penalty", "values", "alone"): (("input",), _alone),
 }
 
 
 def tensors_of(kind: str, scores: str, layout: str) -> tuple[str, ...]:
-    """The names of the tensors that a call of this form takes."""
-    if layout.startswith(SEVERAL):
-        return ("input", *(f"tensor{n}" for n in range(2, len(layout.split()[1]) + 1)))
+    """The names of the tensors in a call of this form."""
+    if layout.startswith(several.SEVERAL):
+        return ("input", *(f"tensor{n}" for n in range(2, len(several.parts_of(layout)) + 1)))
     found = OTHERS.get((kind, scores, layout))
     return PAIR if found is None else found[0]
 
 
 def make(kind: str, scores: str, layout: str, draw: Draw) -> Tensors:
     """The tensors of a call of this form, in float64."""
-    if layout.startswith(SEVERAL):
-        return _several(layout.split()[1], draw)
+    if layout.startswith(several.SEVERAL):
+        return several.make(layout, draw)
     found = OTHERS.get((kind, scores, layout))
     if found is not None:
         return found[1](draw)

@@ -1,13 +1,13 @@
-"""What a loss is taken for where no form fits: the reading that one fault explains, or that names confirm."""
+"""The form chosen for a loss that fits none: one that a single fault explains, or that names confirm."""
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from torch import nn
 
-from losskit.checker import examples, fits, roles
+from losskit.checker import examples, fits, roles, several
 from losskit.checker.calling import Call, Way
 from losskit.checker.groups import GROUPS, LAST
 from losskit.checker.origin import Criterion
@@ -24,7 +24,7 @@ def _plain(trial: Trial) -> Trial:
 
 
 def without_gradient(running: list[Running]) -> Chosen | None:
-    """The likeliest reading of a loss that gives no gradient in any."""
+    """The likeliest form of a loss that gives no gradient in any."""
     for form, _, trial, _ in running:
         input, *others = examples.make(*form.key, trial.draw(form, None, 0.5, 0))
         if bool(trial.slope(input, *others).ne(0).any()):
@@ -33,33 +33,35 @@ def without_gradient(running: list[Running]) -> Chosen | None:
         (form, spatial, trial.negated() if flip else trial) for flip in (0, 1) for form, spatial, trial, _ in running
     ]
     form, spatial, trial = next((each for each in readings if fits.roughly(each[2], each[0])), readings[0])
-    return form, spatial, _plain(trial), [], ["no reading of it gives a gradient"]
+    return form, spatial, _plain(trial), [], ["it gives no gradient in any form"]
 
 
 def rows_of_four(probe: Probe, running: list[Running]) -> Chosen | None:
-    """Boxes, where the names say it and three numbers in a row are refused."""
+    """Boxes, if the names say so and rows of three numbers are refused."""
     if roles.says(roles.BOXES, probe.hints) and probe.classes == 3:
         for form, spatial, trial, reason in running:
             if form.key == roles.BOXES and not probe.beside(trial, ()).runs(Form("regression", "values", "same")):
-                return form, spatial, trial, [], [f"its names say boxes, it takes rows of four, and yet {reason}"]
+                return form, spatial, trial, [], [f"its names say boxes and it takes rows of four, but {reason}"]
     return None
 
 
 def negated(probe: Probe, running: list[Running]) -> Chosen | None:
-    """A reading in which minus the loss follows the right answer."""
+    """A form in which the negated loss follows the correct prediction."""
     for form, spatial, trial, _ in running:
         group = next((group for group in GROUPS if group.holds(form)), None)
         if group is None or form.kind not in ("binary", "multilabel", "multiclass", "regression", "pairs"):
             continue
         if form.key == roles.TRIPLETS and not roles.says(form.key, probe.hints):
-            continue  # other formulas of three tensors look like that too
+            continue  # other formulas of three tensors look like this too
         if form.kind == "regression" and roles.says(roles.BOXES, probe.hints):
-            continue  # of numbers that are no boxes it may make anything
+            continue  # it may return anything for numbers that are no boxes
+        if form.layout == "order" and not roles.says(form.key, probe.hints):
+            continue
         try:
             group.fits(trial.negated(), form)
         except DoesNotFit:
             continue
-        return form, spatial, _plain(trial), [], ["minus the loss follows the right answer in this reading"]
+        return form, spatial, _plain(trial), [], ["the negated loss follows the correct prediction in this form"]
     return None
 
 
@@ -70,17 +72,19 @@ def by_last(running: list[Running]) -> Chosen | None:
             try:
                 if held(form):
                     fit(trial, form)
-                    return form, spatial, trial, [], ["it fits nothing that says more"]
+                    return form, spatial, trial, [], ["it fits no more specific form"]
             except DoesNotFit:
                 continue
     return None
 
 
 def named(probe: Probe, running: list[Running]) -> Chosen | None:
-    """What its names alone say."""
+    """A form that follows from the names alone."""
+    opposed = roles.sides_of(probe.required) in ((1, -1), (-1, 1))
     for form, spatial, trial, reason in running:
-        if roles.says(form.key, probe.hints):
-            return form, spatial, trial, [], [f"its names say it, and yet {reason}"]
+        said = roles.says(form.key, probe.hints) or (opposed and form.key == roles.ABOVE)
+        if said or roles.placed(examples.tensors_of(*form.key), probe.required):
+            return form, spatial, trial, [], [f"its names say so, but {reason}"]
     if (
         len(probe.required) == 2
         and probe.required[0].lower() in roles.INPUTS
@@ -88,39 +92,53 @@ def named(probe: Probe, running: list[Running]) -> Chosen | None:
     ):
         for form, spatial, trial, reason in running:
             if form.key == ("regression", "values", "same") and fits.monotone(trial, form):
-                return form, spatial, trial, [], [f"its names say a prediction and a target, and yet {reason}"]
+                return form, spatial, trial, [], [f"its names say a prediction and a target, but {reason}"]
     return None
 
 
 def nearest(running: list[Running]) -> Chosen | None:
-    """A reading in which right answers cost less than random and wrong ones, whatever else does not fit."""
+    """A form in which correct predictions have a lower loss than random and wrong ones, whatever else does not fit."""
     for form, spatial, trial, reason in running:
         plain = form.labels or form.key == ("regression", "values", "same")
         plain = plain and "neither is a label" not in reason
         if plain and fits.roughly(trial, form):
-            return form, spatial, trial, [], [f"right answers cost less than wrong ones, and yet {reason}"]
+            return form, spatial, trial, [], [f"correct predictions have a lower loss than wrong ones, but {reason}"]
     return None
 
 
 def by_shapes(probe: Probe) -> Chosen | None:
-    """Tensors of shapes that the loss takes, where nothing is known of what they mean."""
-    if not 1 < len(probe.required) <= 4 or any(map(roles.is_option, probe.required)):
+    """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
+    if len(probe.required) < 2 or any(roles.is_option(n) and n not in probe.words.shapes for n in probe.required):
         return None
-    sizes = [probe.classes, *columns(probe.criterion)]
-    for shapes, classes, spatial in itertools.product(
-        roles.shapes_of(probe.required), dict.fromkeys(sizes), ((), (4, 5), (2,))
-    ):
-        probe.classes = classes
-        form = Form("penalty", "values", f"{examples.SEVERAL} {shapes}")
-        trial = probe.trial(Call(len(shapes), Way()), spatial)
-        if trial.runs(form):
-            made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
-            if bool(trial.slope(*made).any()):
-                return form, spatial, trial, [], ["nothing says more than the shapes with which it runs"]
+    sizes = dict.fromkeys([probe.classes, *columns(probe.criterion)])
+    for layout, spatial, why in _layouts(probe):
+        for classes in sizes:
+            probe.classes = classes
+            form = Form("penalty", "values", layout)
+            trial = probe.trial(Call(len(several.parts_of(layout)), Way()), spatial)
+            if trial.runs(form):
+                made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
+                if bool(trial.slope(*made).any()):
+                    return form, spatial, trial, [], [why]
     return None
 
 
+def _layouts(probe: Probe) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    required, words = probe.required, probe.words
+    written = several.documented(required, words)
+    if written:
+        for spatial in ((), (4, 5)) if "*" in written else ((),):
+            yield written, spatial, "its documentation gives the shapes"
+    special = any(several.sort_of(name, words) not in ("number", "log") for name in required[1:])
+    for spatial in ((), (4, 5), (2,)):
+        for letters in roles.shapes_of(required) if len(required) <= 4 else roles.simple_shapes_of(required):
+            plain = f"{several.SEVERAL} {letters}"
+            tried = (several.named(list(required), letters, words), plain) if special else (plain,)
+            for layout in tried:
+                yield layout, spatial, "only the shapes with which it runs are known"
+
+
 def columns(criterion: Criterion) -> list[int]:
-    """How long the vectors are that a loss compares with weights of its own."""
+    """Lengths of the vectors that a loss compares with its own weights."""
     held = [*criterion.parameters(), *criterion.buffers()] if isinstance(criterion, nn.Module) else []
     return [n for t in held if t.dim() == 2 for n in reversed(t.shape) if n > 1]

@@ -1,4 +1,4 @@
-"""Findings: what a check saw, how much it matters, and the report that they make together."""
+"""Findings: what a check saw, how severe it is, and the report made of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from losskit.version import __version__
 
 @functools.total_ordering
 class Severity(enum.Enum):
-    """How bad a finding is, the worst first."""
+    """How severe a finding is, the worst first."""
 
     WRONG = "wrong"
     NO_GRADIENT = "no gradient"
@@ -42,19 +42,19 @@ class Severity(enum.Enum):
 
 
 _ABOUT = {
-    Severity.WRONG: "contradicts its own numbers, or valid input gives NaN",
-    Severity.NO_GRADIENT: "a wrong answer gets no gradient, so nothing is learnt from it",
-    Severity.TRAP: "bad input gives a plausible number",
+    Severity.WRONG: "the loss contradicts its own numbers, or valid input gives NaN",
+    Severity.NO_GRADIENT: "a wrong prediction gets no gradient, so nothing is learned from it",
+    Severity.TRAP: "invalid input gives a plausible number",
     Severity.PROPERTY: "a choice to know about",
-    Severity.COST: "memory or time that could be saved",
-    Severity.CONVENIENCE: "something around training that does not work",
+    Severity.COST: "avoidable memory or time",
+    Severity.CONVENIENCE: "a feature around training does not work",
 }
 FAULTS = (Severity.WRONG, Severity.NO_GRADIENT)
 
-# Findings that any check can end in: why they matter, and what to look for.
+# Findings in which any check can end: why they matter, and what to look for.
 ENDINGS = {
     "hangs": (
-        "Training stands still at the first batch like this one.",
+        "Training stops at the first batch like this one.",
         "Look for a loop that waits for a number to become small or equal: NaN and rounding keep it going.",
     ),
     "crashes": (
@@ -62,26 +62,26 @@ ENDINGS = {
         "Look for compiled code that reads outside its tensors, and for exit() where an exception belongs.",
     ),
     "eats-memory": (
-        "Training ends with an out-of-memory error that no smaller batch cures.",
-        "Look for a tensor that grows with the square of the input, or that is kept from call to call.",
+        "Training ends with an out-of-memory error that no smaller batch avoids.",
+        "Look for a tensor that grows with the square of the input, or is kept from call to call.",
     ),
 }
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a check yields: what happens, the numbers that show it, and code that shows it again."""
+    """What a check yields: a statement, the numbers that show it, and code that reproduces it."""
 
     what: str
     evidence: str | Mapping[str, Any] = ""
-    repro: str = ""  # at most ten lines that run by themselves
-    severity: Severity | None = None  # where it is not that of the check
-    fix: str = ""  # where it is not that of the check
+    repro: str = ""  # at most ten self-contained lines
+    severity: Severity | None = None  # if it is not that of the check
+    fix: str = ""  # if it is not that of the check
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is so about a loss, with its consequences under it."""
+    """One finding about a loss, with its consequences."""
 
     check: str
     severity: Severity
@@ -90,7 +90,7 @@ class Finding:
     repro: str = ""
     why: str = ""
     fix: str = ""
-    causes: tuple[str, ...] = ()  # ids of the checks of which this is a consequence, where those found something
+    causes: tuple[str, ...] = ()  # ids of the checks whose findings cause this one
     consequences: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Finding:
             "severity": self.severity.value,
             "what": self.what,
             "evidence": said,
-            "repro": self.repro,
+            """Evidence as numbers, text, and lists and dicts of them."""
             "why": self.why,
             "fix": self.fix,
             "causes": list(self.causes),
@@ -111,7 +111,7 @@ class Finding:
 
 
 def plain(evidence: Any) -> Any:
-    """Evidence as numbers, text, and lists and dicts of them."""
+    """Evidence reduced to numbers, text, and lists and dicts of them."""
     if isinstance(evidence, Mapping):
         return {str(name): plain(value) for name, value in evidence.items()}
     if isinstance(evidence, (list, tuple)):
@@ -132,20 +132,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Waived:
-    """A check that is not held against a loss, and why."""
+    """A check that is ignored for a loss, and why."""
 
     check: str
     reason: str
-    findings: tuple[Finding, ...]  # none: nothing was found here
+    findings: tuple[Finding, ...]  # empty: the check found nothing
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found out about a loss."""
+    """The findings about a loss, and how each check ended."""
 
     loss: str
     spec: Spec | None
-    findings: tuple[Finding, ...]  # the worst first, consequences under their causes
+    findings: tuple[Finding, ...]  # the worst first, consequences below their causes
     outcomes: tuple[Outcome, ...] = ()
     waived: tuple[Waived, ...] = ()
     notes: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Finding]:
-        """Every finding, consequences too, causes before them."""
+        """Every finding and consequence, causes before consequences."""
         for finding in self.findings:
             yield from _flat(finding)
 
@@ -171,13 +171,13 @@ class Report:
         return [outcome for outcome in self.outcomes if outcome.status == status]
 
     def exit_code(self, strict: bool = False) -> int:
-        """1 where something is wrong or gives no gradient; with `strict` also for a trap."""
+        """1 if something is wrong or gives no gradient; with `strict` also for a trap."""
         counted = (*FAULTS, Severity.TRAP) if strict else FAULTS
         return int(any(finding.severity in counted for finding in self))
 
     @property
     def verdict(self) -> str:
-        """One sentence: is it sound, and how much was found."""
+        """One sentence: whether the loss is sound, and the number of findings."""
         counts = {severity: len(self.of(severity)) for severity in Severity}
         ran = len(self.outcomes) - len(self.with_status("not applicable")) - len(self.with_status("not run"))
         checks = f"{ran} {'check' if ran == 1 else 'checks'} ran"
@@ -187,7 +187,7 @@ class Report:
         if any(counts[severity] for severity in FAULTS):
             return f"{self.loss}: FAULTY. {found} ({checks})."
         if counts[Severity.TRAP]:
-            return f"{self.loss}: right on right input; {found} ({checks})."
+            return f"{self.loss}: correct on valid input; {found} ({checks})."
         return f"{self.loss}: no fault found{'; ' + found if found else ''} ({checks})."
 
     def to_dict(self) -> dict[str, Any]:
@@ -243,7 +243,7 @@ def under_causes(findings: list[Finding], order: list[str]) -> tuple[Finding, ..
         return replace(finding, consequences=tuple(sorted(inner, key=place)))
 
     roots = []
-    while left:  # causes of each other have no root: the worst of them stands for it
+    while left:  # mutual causes have no root: the worst of them is taken as root
         without = [each for each in left if not each.causes] or left
         roots.append(grown(min(without, key=place)))
     return tuple(sorted(roots, key=place))
@@ -257,7 +257,7 @@ def report_of(
     seconds: float = 0.0,
     notes: Sequence[str] = (),
 ) -> Report:
-    """The report of what checks ended in."""
+    """The report made of the outcomes of checks."""
     found = [finding for outcome in outcomes for finding in outcome.findings]
     asked = {outcome.check for outcome in outcomes} | {finding.check for finding in found}
     waived = tuple(
@@ -272,7 +272,7 @@ def report_of(
     return Report(name, spec, under_causes(left, order), tuple(shown), waived, tuple(notes), seconds, versions())
 
 
-# Faults that explain others, the deepest first: whatever is wrong besides may come of them.
+# Faults that explain others, the deepest first: any other finding may follow from them.
 ROOTS = (
     *("no-graph", "misused-function", "rewards-errors", "wrong-dimension", "activated-twice"),
     *("keeps-graph", "has-memory", "changes-inputs"),
@@ -289,7 +289,7 @@ def _under_root(finding: Finding, found: Sequence[Finding]) -> Finding:
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:
-    """A loss that hangs does so in many checks: the first tells."""
+    """A loss that hangs does so in many checks: only the first is reported."""
     kept: list[Finding] = []
     for finding in findings:
         if finding.check not in ENDINGS or all(finding.check != each.check for each in kept):
@@ -298,7 +298,7 @@ def _once(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def versions() -> dict[str, str]:
-    """What the numbers depend on."""
+    """The versions that the numbers depend on."""
     return {"losskit": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
@@ -308,15 +308,15 @@ WIDTH = 100
 
 
 def as_text(report: Report, verbose: bool = False) -> str:
-    """The verdict first, then what was found, the root causes with their consequences under them."""
+    """The verdict, then the findings, root causes before their consequences."""
     lines = [report.verdict]
     if report.spec is not None:
-        lines.append(f"Taken for: {report.spec}.")
+        lines.append(f"Tested as: {report.spec}.")
     lines += report.notes
     for finding in report.findings:
         lines += ["", *_lines(finding)]
     for waived in report.waived:
-        unneeded = "" if waived.findings else " (nothing was found here)"
+        unneeded = "" if waived.findings else " (not needed: nothing was found)"
         lines += ["", f"waived: {waived.check}: {waived.reason}{unneeded}"]
     if verbose:
         lines += ["", *(f"{o.check}: {o.status}{': ' + o.reason if o.reason else ''}" for o in report.outcomes)]
@@ -333,7 +333,7 @@ def _lines(finding: Finding, depth: int = 0) -> Iterator[str]:
         yield f"{indent}  try:"
         yield from (f"{indent}    {line}" for line in finding.repro.splitlines())
     for each in finding.consequences:
-        yield f"{indent}  which causes:"
+        yield f"{indent}  consequences:"
         yield from _lines(each, depth + 1)
 
 

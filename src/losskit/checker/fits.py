@@ -1,4 +1,4 @@
-"""Whether a form is what a loss takes: whether lower loss follows the right answer, as that form has it."""
+"""Whether a form fits a loss: whether a lower loss follows the correct prediction, as that form defines it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from losskit.checker import draws, examples
 from losskit.checker.trial import Form, Trial, require
 
 _SEEDS = (0, 1, 2)
-_EXACT = ("values", "boxes", "images", "logits")  # a right answer is the target itself
+_EXACT = ("values", "boxes", "images", "logits")  # the correct prediction is the target itself
 
 
 # Labels.
@@ -21,7 +21,7 @@ _EXACT = ("values", "boxes", "images", "logits")  # a right answer is the target
 
 @dataclass(frozen=True)
 class Marks:
-    """One set of labels: the target, yes and no for each score, and the side on which each score is right."""
+    """One set of labels: the target, 0 or 1 for each score, and the side on which each score is correct."""
 
     target: Tensor
     hot: Tensor
@@ -42,22 +42,20 @@ def marks_of(trial: Trial, form: Form, seed: int) -> Marks:
 
 
 def fits_labels(trial: Trial, form: Form) -> None:
-    """Raise DoesNotFit unless lower loss follows the right answer everywhere, for scores of this form."""
+    """Raise DoesNotFit unless a lower loss follows the correct prediction everywhere, for scores of this form."""
     if form.kind != "binary" and not trial.spatial:
-        require(not _blind_to_rotation(trial, form), "rotated inputs cost the same, so these are embeddings")
+        require(not _blind_to_rotation(trial, form), "rotated inputs give the same loss, so these are embeddings")
     if form.scores != "probabilities" and form.layout in ("same", "one-hot", "signs"):
         require(
             not _symmetric(trial, marks_of(trial, form, 0).hot),
-            "input and target may change places, so neither is a label",
+            "input and target can be swapped, so neither is a label",
         )
     if form.scores == "probabilities" and form.layout == "one-hot" and not trial.spatial:
         made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
         alone = math.isfinite(trial.value(*(each[:1] for each in made)))
-        require(
-            alone or not _symmetric(trial, made[0]), "two views of a batch may change places, so neither is a label"
-        )
+        require(alone or not _symmetric(trial, made[0]), "two views of a batch can be swapped, so neither is a label")
     if form.kind != "multiclass":
-        require(not shift_invariant(trial, form), "it sees only differences of scores, so classes exclude each other")
+        require(not shift_invariant(trial, form), "it sees only differences of scores, so classes are exclusive")
     for seed in _SEEDS:
         marks = marks_of(trial, form, seed)
         {"logits": _fits_logits, "probabilities": _fits_probabilities, "log_probabilities": _fits_logs}[form.scores](
@@ -66,7 +64,7 @@ def fits_labels(trial: Trial, form: Form) -> None:
 
 
 def _symmetric(trial: Trial, like: Tensor) -> bool:
-    """Whether two tensors of numbers give the same in either order."""
+    """Whether swapping two tensors of numbers gives the same loss."""
     one, other = _noise(like, 11), _noise(like, 12)
     return math.isclose(trial.value(one, other), trial.value(other, one), rel_tol=1e-9, abs_tol=1e-12)
 
@@ -83,10 +81,10 @@ def _blind_to_rotation(trial: Trial, form: Form) -> bool:
 
 
 def _ordered(right: float, wrong: float, *others: float) -> float:
-    """The gap between wrong and right, where the right answer costs less."""
-    require(all(map(math.isfinite, (right, wrong, *others))), "values are not finite, or it refuses")
-    require(not wrong < right - 1e-9, "it is lower for wrong answers than for right ones")
-    require(right < wrong - 1e-7 * (1 + abs(wrong)), "right and wrong answers cost the same")
+    """The gap between wrong and correct, if the correct prediction has the lower loss."""
+    require(all(map(math.isfinite, (right, wrong, *others))), "values are not finite, or it raises")
+    require(not wrong < right - 1e-9, "it is lower for wrong predictions than for correct ones")
+    require(right < wrong - 1e-7 * (1 + abs(wrong)), "correct and wrong predictions have the same loss")
     return wrong - right
 
 
@@ -96,11 +94,11 @@ def _fits_logits(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
     if form.kind == "multiclass":
         wrong = trial.value(marks.wrong, marks.target)
     gap = _ordered(min(right, surer), wrong, surer, trial.value(noise, marks.target))
-    require(trial.sign < 0 or not sure - surest > gap, "it falls without bound, so these are no logits")
+    require(trial.sign < 0 or not sure - surest > gap, "it has no lower bound, so these are no logits")
     if form.layout != "signs" and not (form.kind == "multiclass" and shift_invariant(trial, form)):
         require(
             not min(right, surer) >= trial.value(marks.hot, marks.target) - 1e-6 * gap,
-            "0 and 1 are the best answers already, so it takes probabilities",
+            "0 and 1 are the best inputs, so it takes probabilities",
         )
     for scale in (1.0, 0.3):
         _slopes_right(trial.slope(scale * noise, marks.target), marks, both=True)
@@ -118,7 +116,7 @@ def _fits_probabilities(trial: Trial, form: Form, marks: Marks, seed: int) -> No
     before = trial.value(drawn, marks.target)
     moved = [trial.value(a * drawn + b, marks.target) for a, b in ((0.5, 0.2), (0.2, 0.1), (0.4, 0.6))]
     level = all(math.isclose(each, before, rel_tol=1e-2) for each in moved)
-    require(not level, "it does not see how large its input is")
+    require(not level, "it does not depend on the size of its input")
     _slopes_right(trial.slope(drawn, marks.target), marks, both=form.kind != "multiclass")
 
 
@@ -127,7 +125,7 @@ def _fits_logs(trial: Trial, form: Form, marks: Marks, seed: int) -> None:
         return trial.value(draws.activated(logits, form.kind, "log_probabilities"), marks.target)
 
     gap = _ordered(value(3.0 * marks.right), value(3.0 * marks.wrong))
-    require(abs(value(14.0 * marks.right)) < 0.02 * gap, "a sure right answer does not cost 0")
+    require(abs(value(14.0 * marks.right)) < 0.02 * gap, "the loss of a confident correct prediction is not 0")
     drawn = draws.activated(_noise(marks.hot, seed), form.kind, "log_probabilities")
     _slopes_right(trial.slope(drawn, marks.target), marks, both=form.kind != "multiclass")
 
@@ -137,7 +135,7 @@ def _noise(like: Tensor, seed: int) -> Tensor:
 
 
 def _slopes_right(slope: Tensor, marks: Marks, both: bool) -> None:
-    """Raising the score of what is true lowers the loss; raising that of what is not raises it."""
+    """Raising the score of a true label lowers the loss; raising that of a false one raises it."""
     slope = slope.double()
     require(bool(slope.isfinite().all()), "the gradient is not finite")
     for side, name in ((marks.hot > 0, "true"), (marks.hot == 0, "false")):
@@ -145,12 +143,12 @@ def _slopes_right(slope: Tensor, marks: Marks, both: bool) -> None:
             continue
         wanted = -slope[side] if name == "true" else slope[side]
         total = wanted.abs().sum()
-        require(bool(total > 1e-12), f"what is {name} gets no gradient")
-        require(bool(wanted.clamp_min(0).sum() > 0.9 * total), f"the gradient of what is {name} points the wrong way")
+        require(bool(total > 1e-12), f"{name} scores get no gradient")
+        require(bool(wanted.clamp_min(0).sum() > 0.9 * total), f"the gradient of {name} scores points the wrong way")
 
 
 def shift_invariant(trial: Trial, form: Form) -> bool:
-    """Whether adding a number to all scores of a position changes nothing, as under a softmax."""
+    """Whether adding one number to all scores of a position changes nothing, as under a softmax."""
     marks = marks_of(trial, form, 0)
     scores = draws.activated(_noise(marks.hot, 7), form.kind, form.scores)
     shifted = scores + 1.5
@@ -164,7 +162,7 @@ def shift_invariant(trial: Trial, form: Form) -> bool:
 
 
 def _in_any_order(trial: Trial, form: Form) -> bool:
-    """Whether the same samples in another order cost the same."""
+    """Whether the same samples in another order have the same loss."""
     tensors = examples.make(*form.key, trial.draw(form, None, 1.0, 7))
     order = torch.randperm(len(tensors[0]), generator=torch.Generator().manual_seed(1))
     values = trial.value(*tensors), trial.value(*(each[order] for each in tensors))
@@ -172,15 +170,15 @@ def _in_any_order(trial: Trial, form: Form) -> bool:
 
 
 def fits_numbers(trial: Trial, form: Form) -> None:
-    """Raise DoesNotFit unless the loss is least where the input is what the target asks for."""
+    """Raise DoesNotFit unless the loss is lowest where the input matches the target."""
     if not trial.spatial and form.scores in ("values", "rates", "log_rates"):
-        require(_in_any_order(trial, form), "samples are compared with those beside them, so these are positions")
+        require(_in_any_order(trial, form), "samples are compared with their neighbours, so these are positions")
     for seed in _SEEDS:
         best, *others = examples.make(*form.key, trial.draw(form, True, 1.0, seed))
         _least_at(trial, best, others, form, seed)
         if form.scores in _EXACT:
             require(
-                trial.value(best.roll(1, 0), *others) > trial.value(best, *others), "it does not look at the target"
+                trial.value(best.roll(1, 0), *others) > trial.value(best, *others), "it does not depend on the target"
             )
         else:
             _level_at(trial, best, others, form)
@@ -189,7 +187,7 @@ def fits_numbers(trial: Trial, form: Form) -> None:
 
 
 def _variance_costs(trial: Trial, best: Tensor, others: Sequence[Tensor], form: Form) -> None:
-    """A larger variance costs more where the mean is right; one far too small does where it is wrong."""
+    """A larger variance raises the loss where the mean is correct; a much too small one raises it where it is wrong."""
     target, variance = reversed(others) if form.layout.endswith("between") else others
     log = "log" in form.layout
 
@@ -199,27 +197,27 @@ def _variance_costs(trial: Trial, best: Tensor, others: Sequence[Tensor], form: 
 
     spreads = [variance + math.log(n) if log else n * variance for n in (1.0, 3.0, 9.0)]
     costs = [value(best, spread) for spread in spreads]
-    require(costs == sorted(costs) and costs[0] < costs[-1], "a larger variance does not cost more")
+    require(costs == sorted(costs) and costs[0] < costs[-1], "a larger variance does not raise the loss")
     if log:
-        require(value(best, -variance.abs() - 2) < costs[0], "a log-variance below 0 costs more than one above")
+        require(value(best, -variance.abs() - 2) < costs[0], "a log-variance below 0 has a higher loss than one above")
 
 
 def _least_at(trial: Trial, best: Tensor, others: Sequence[Tensor], form: Form, seed: int) -> None:
     step = torch.Generator().manual_seed(seed)
     least = trial.value(best, *others)
-    require(math.isfinite(least), "values are not finite, or it refuses")
+    require(math.isfinite(least), "values are not finite, or it raises")
     higher = 0
     for size in (0.05, 0.05, 0.05, 0.3, 0.3, 0.3, 1.0, 1.0, 1.0):
         noise = size * torch.randn(best.shape, generator=step, dtype=torch.float64)
         cost = trial.value(_moved(best, noise, form), *others)
-        require(math.isfinite(cost), "values are not finite, or it refuses")
-        require(cost >= least - 1e-9 * (1 + abs(least)), "it is not least where the input is the target")
+        require(math.isfinite(cost), "values are not finite, or it raises")
+        require(cost >= least - 1e-9 * (1 + abs(least)), "it is not lowest where the input is the target")
         higher += cost > least + 1e-12 * (1 + abs(least))
     require(higher >= 6, "it does not grow with the distance to the target")
 
 
 def _moved(best: Tensor, noise: Tensor, form: Form) -> Tensor:
-    """Another answer of the same sort."""
+    """Another prediction of the same sort."""
     if form.scores == "rates":
         return best * noise.exp()
     if form.scores == "log_probabilities":
@@ -232,17 +230,17 @@ def _moved(best: Tensor, noise: Tensor, form: Form) -> Tensor:
 
 
 def _level_at(trial: Trial, best: Tensor, others: Sequence[Tensor], form: Form) -> None:
-    """The slope is 0 at the best answer, and the loss sees what a softmax would hide."""
+    """The slope is 0 at the best prediction, and the loss depends on what a softmax would hide."""
     slope, aside = trial.slope(best, *others), trial.slope(best + 0.5 * _noise(best, 9).abs(), *others)
     if form.kind == "distribution":
         slope = slope - best.exp().to(slope) * slope.sum(1, keepdim=True)  # along distributions
-    require(bool(slope.norm() < 1e-3 * aside.norm()), "it is not level where the input is the target")
+    require(bool(slope.norm() < 1e-3 * aside.norm()), "its slope is not 0 where the input is the target")
     before, after = (trial.value(best + 0.3 + shift, *others) for shift in (0.0, 1.5))
     require(not math.isclose(before, after, rel_tol=1e-6, abs_tol=1e-9), "it normalises its input, so it takes logits")
 
 
 def scale_free(trial: Trial, form: Form) -> bool:
-    """Whether input and target times the same number give the same loss, as overlaps and cosines do."""
+    """Whether scaling input and target by the same number gives the same loss, as for overlaps and cosines."""
     input, target = examples.make(*form.key, trial.draw(form, None, 1.0, 3))
     return math.isclose(trial.value(input, target), trial.value(4 * input, 4 * target), rel_tol=1e-6, abs_tol=1e-9)
 
@@ -251,20 +249,20 @@ def scale_free(trial: Trial, form: Form) -> bool:
 
 
 def fits_order(trial: Trial, form: Form) -> None:
-    """Raise DoesNotFit unless right answers cost less than random ones, and those less than wrong ones."""
+    """Raise DoesNotFit unless correct predictions have a lower loss than random ones, and those than wrong ones."""
     if form.layout == "signs":
         distances = examples.make(*form.key, trial.draw(form, None, 1.0, 0))[0]
-        require(not _symmetric(trial, distances), "input and target may change places, so neither is a label")
-    for seed in _SEEDS if trial.sign > 0 else range(8):  # chance does not make minus the loss fit
+        require(not _symmetric(trial, distances), "input and target can be swapped, so neither is a label")
+    for seed in _SEEDS if trial.sign > 0 else range(8):  # so many that the negated loss does not fit by chance
 
         def make(correct: bool | None, scale: float = 1.0, seed: int = seed) -> examples.Tensors:
             return examples.make(*form.key, trial.draw(form, correct, scale, seed))
 
         right, wrong = make(True), make(False)
         gap = _ordered(best := trial.value(*right), trial.value(*wrong), trial.value(*make(None)))
-        if form.layout != "above" and trial.sign > 0:  # a critic's loss has no bound
+        if form.layout != "above" and trial.sign > 0:  # the loss of a critic has no bound
             sure, surest = trial.value(*make(True, 3.0)), trial.value(*make(True, 9.0))
-            require(surest > sure - 0.5 * gap, "it falls without bound")
+            require(surest > sure - 0.5 * gap, "it has no lower bound")
         if form.layout in ("alike", "alike-1", "alike-0", "signs", "order"):
             _both_sides_count(trial, right, wrong, best, gap)
 
@@ -278,11 +276,11 @@ def _both_sides_count(trial: Trial, right: Sequence[Tensor], wrong: Sequence[Ten
             where = chosen.reshape(*chosen.shape, *(1,) * (a.dim() - chosen.dim()))
             mixed.append(torch.where(where, b, a))
         cost = trial.value(*mixed, target)
-        require(cost > best + 1e-3 * gap, f"pairs with a target of {side:g} cost the same, right or wrong")
+        require(cost > best + 1e-3 * gap, f"pairs with a target of {side:g} have the same loss, correct or wrong")
 
 
 def fits_narrow(trial: Trial, form: Form) -> None:
-    """Raise DoesNotFit unless the loss is one of boxes, of quantiles, or of images by what is beside each position."""
+    """Raise DoesNotFit unless the loss is one of boxes, of quantiles, or of images by local neighbourhoods."""
     fits_numbers(trial, form)
     input, target = examples.make(*form.key, trial.draw(form, None, 1.0, 5))
     require(bool(trial.slope(input, target).any()), "it gives no gradient")
@@ -291,17 +289,17 @@ def fits_narrow(trial: Trial, form: Form) -> None:
     if form.layout == "images":
         for shift in (-0.2, -0.1, 0.1, 0.2):
             beside = trial.value(target + shift, target) > trial.value(target, target)
-            require(beside, "an image as a whole brighter or darker than the target costs less")
+            require(beside, "a uniformly brighter or darker image than the target has a lower loss")
         order = torch.randperm(input[0, 0].numel(), generator=torch.Generator().manual_seed(0))
         shuffled = [t.flatten(2)[..., order].reshape(t.shape) for t in (input, target)]
         same = math.isclose(trial.value(*shuffled), trial.value(input, target), rel_tol=1e-6, abs_tol=1e-9)
         shifted = math.isclose(trial.value(input + 0.1, target), trial.value(input, target), rel_tol=1e-6, abs_tol=1e-9)
-        require(not shifted, "it does not see the level of an image")
+        require(not shifted, "it does not depend on the brightness of an image")
         require(not same, "shuffling the positions changes nothing, so these may be any numbers")
 
 
 def fits_teacher_and_labels(trial: Trial, form: Form) -> None:
-    """Raise DoesNotFit unless right answers cost least, and only the softmax of the scores is seen."""
+    """Raise DoesNotFit unless the loss is lowest for correct predictions, and depends only on the softmax."""
     fits_order(trial, form)
     student, *others = examples.make(*form.key, trial.draw(form, None, 1.0, 5))
     shifts = 3 * _noise(student[:, :1], 6)
@@ -311,27 +309,27 @@ def fits_teacher_and_labels(trial: Trial, form: Form) -> None:
 
 
 def fits_teacher(trial: Trial, form: Form) -> None:
-    """Raise DoesNotFit unless the loss is least at the teacher's logits, and sees only their softmax."""
+    """Raise DoesNotFit unless the loss is lowest at the teacher's logits, and depends only on their softmax."""
     fits_numbers(trial, form)
     student, teacher = examples.make(*form.key, trial.draw(form, None, 1.0, 5))
     shifts = 3 * _noise(student[:, :1], 6)
     before = trial.value(student, teacher)
     require(math.isclose(before, trial.value(student + shifts, teacher), rel_tol=1e-6, abs_tol=1e-9), "no softmax")
-    require(not scale_free(trial, form), "it does not mind the scale")
+    require(not scale_free(trial, form), "it does not depend on the scale")
 
 
 def fits_prior(trial: Trial, form: Form) -> None:
-    """Raise DoesNotFit unless the loss of a mean and a log-variance is least at 0 and 0."""
+    """Raise DoesNotFit unless the loss of a mean and a log-variance is lowest at 0 and 0."""
     best = examples.make(*form.key, trial.draw(form, True, 1.0, 0))
     least = trial.value(*best)
     for seed in _SEEDS:
         mean, log_var = examples.make(*form.key, trial.draw(form, None, 1.0, seed))
         for given in ((mean, log_var), (0 * mean, log_var), (mean, 0 * log_var), (mean, mean), (mean, 2 * mean)):
-            require(trial.value(*given) > least + 1e-6, "it is not least at a mean and a log-variance of 0")
+            require(trial.value(*given) > least + 1e-6, "it is not lowest at a mean and a log-variance of 0")
         sides = [trial.value(n * mean, 0 * log_var) for n in (1, -1)]
         require(math.isclose(*sides, rel_tol=1e-6), "the sign of the mean matters")
         spreads = [trial.value(0 * mean, n * log_var.abs()) for n in (1, -1)]
-        require(spreads[0] > spreads[1] * 1.001, "a variance too large costs what one too small does")
+        require(spreads[0] > spreads[1] * 1.001, "a variance too large has the loss of one too small")
 
 
 def fits_alone(trial: Trial, form: Form) -> None:
@@ -341,14 +339,14 @@ def fits_alone(trial: Trial, form: Form) -> None:
 
 
 def monotone(trial: Trial, form: Form) -> bool:
-    """Whether the loss falls all the way through the right answer, as where an absolute value is missing."""
+    """Whether the loss falls all the way through the correct prediction, as if an absolute value were missing."""
     best, *others = examples.make(*form.key, trial.draw(form, True, 1.0, 0))
     costs = [trial.value(best + shift, *others) for shift in (-16.0, -4.0, 0.0, 4.0, 16.0)]
     return costs in (sorted(costs), sorted(costs, reverse=True)) and costs[0] != costs[-1]
 
 
 def roughly(trial: Trial, form: Form) -> bool:
-    """Whether right answers cost less than random and wrong ones, whatever the slopes are."""
+    """Whether correct predictions have a lower loss than random and wrong ones, whatever the slopes are."""
     for seed in range(6):  # so many that chance does not pass
         right, random, wrong = (
             examples.make(*form.key, trial.draw(form, correct, 3.0, seed)) for correct in (True, None, False)
@@ -357,7 +355,7 @@ def roughly(trial: Trial, form: Form) -> bool:
         gap = 1e-6 * (1 + abs(costs[2]))
         if not (costs[0] < costs[2] - gap and costs[0] < costs[1] + gap):
             return False
-        if form.kind in ("binary", "multilabel") and form.labels:  # no mistake costs less than none
+        if form.kind in ("binary", "multilabel") and form.labels:  # no error lowers the loss
             for side in (right[1] > 0.5, right[1] <= 0.5):
                 one = torch.where(side.reshape(right[0].shape), wrong[0], right[0])
                 if trial.value(one, *right[1:]) < costs[0] - gap:

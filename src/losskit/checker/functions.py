@@ -33,7 +33,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the file: its code, and what its names stand for."""
+    """A function of the file: its code, and what its names refer to."""
 
     node: ast.FunctionDef
     owner: ast.ClassDef | None
@@ -47,7 +47,7 @@ class Function:
         yield from (node for node in ast.walk(self.node) if isinstance(node, ast.Call))
 
     def called(self, call: ast.Call) -> str:
-        """The last name of what is called: cross_entropy, BCELoss; that of a module kept on self, too."""
+        """The last name of a called function: cross_entropy, BCELoss; also for a module kept on self."""
         return self.called_by(call.func)
 
     def called_by(self, func: ast.expr) -> str:
@@ -57,12 +57,12 @@ class Function:
         return self.modules.get(text, text.rsplit(".", 1)[-1])
 
     def is_target(self, node: ast.expr) -> bool:
-        """Whether this is built from the target alone, where no gradient is wanted."""
+        """Whether an expression is built from the target alone, which needs no gradient."""
         names = {n.id.lower() for n in ast.walk(node) if isinstance(n, ast.Name)} - {"torch", "self"}
         return bool(names) and all(any(word in name for word in _TARGETS) for name in names)
 
     def last(self, name: str, before: int) -> ast.expr | None:
-        """What was assigned to this name last before a line."""
+        """The last value assigned to this name before a line."""
         found = [
             n.value
             for n in ast.walk(self.node)
@@ -71,7 +71,7 @@ class Function:
         return found[-1] if found else None
 
     def activation(self, node: ast.expr, depth: int = 4) -> str:
-        """sigmoid, softmax or log_softmax, where this expression is the result of one."""
+        """sigmoid, softmax or log_softmax, if this expression is the result of one."""
         if depth == 0:
             return ""
         if isinstance(node, ast.Name):
@@ -89,7 +89,7 @@ class Function:
 def functions_of(tree: ast.Module) -> Iterator[Function]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
-            held = _held(node)
+            held = _modules_on_self(node)
             yield from (Function(f, node, held) for f in node.body if isinstance(f, ast.FunctionDef))
     inside = {id(f) for c in ast.walk(tree) if isinstance(c, ast.ClassDef) for f in c.body}
     for node in ast.walk(tree):
@@ -97,8 +97,8 @@ def functions_of(tree: ast.Module) -> Iterator[Function]:
             yield Function(node, None, {})
 
 
-def _held(owner: ast.ClassDef) -> dict[str, str]:
-    """Which module each name on self stands for."""
+def _modules_on_self(owner: ast.ClassDef) -> dict[str, str]:
+    """The module that each name on self refers to."""
     return {
         ast.unparse(target): ast.unparse(node.value.func).rsplit(".", 1)[-1]
         for node in ast.walk(owner)
@@ -116,7 +116,7 @@ def method_call(node: ast.AST, *names: str) -> ast.Call | None:
 
 
 def reaching_return(function: Function) -> set[int]:
-    """The nodes of everything that the returned loss is computed from, through plain assignments."""
+    """The nodes from which the returned loss is computed, through plain assignments."""
     found: set[int] = set()
     if not is_loss(function):
         return found
@@ -137,7 +137,7 @@ def reaching_return(function: Function) -> set[int]:
 
 
 def _loss_in(returned: ast.expr | None) -> list[ast.expr]:
-    """What of a returned value is the loss: the first of a tuple, and what a dict calls loss."""
+    """The loss in a returned value: the first element of a tuple, and the entry of a dict called loss."""
     if isinstance(returned, ast.Tuple) and returned.elts:
         return returned.elts[:1]
     if isinstance(returned, ast.Dict):
@@ -149,7 +149,7 @@ def _loss_in(returned: ast.expr | None) -> list[ast.expr]:
 
 
 def is_loss(function: Function) -> bool:
-    """Whether a function looks like the computation of a loss rather than its setting up."""
+    """Whether a function looks like the computation of a loss rather than its setup."""
     return not function.node.name.startswith("__") and len(parameters(function)) >= 2
 
 

@@ -1,4 +1,4 @@
-"""Groups: forms that are tried alike, in the order in which they are tried, and what is left where several fit."""
+"""Groups: forms that are tried alike, in order, and the choice among several that fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Fitting = list[tuple[Form, tuple[int, ...], Trial]]
 
 
 def sharpest(fitting: Fitting) -> Fitting:
-    """Without the forms that another one that fits explains away."""
+    """The forms that no other fitting form explains."""
     found = {form.key for form, _, _ in fitting}
     softmax = {form.key for form, _, trial in fitting if form.kind == "multiclass" and shift_invariant(trial, form)}
     takes_logits = any(form.scores == "logits" for form, _, _ in fitting)
@@ -24,7 +24,7 @@ def sharpest(fitting: Fitting) -> Fitting:
 
     def stands(form: Form) -> bool:
         if form.scores == "probabilities" and (takes_logits or beside(form, "log_probabilities")):
-            return False  # right answers beyond 0 and 1 are better still
+            return False  # the loss is lower still beyond 0 and 1
         if form.scores == "log_probabilities" and beside(form, "logits"):
             return False  # a softmax leaves log-probabilities as they are
         if form.layout == "one-hot" and form.key not in softmax:
@@ -36,13 +36,15 @@ def sharpest(fitting: Fitting) -> Fitting:
 
 @dataclass(frozen=True)
 class Group:
-    """Forms that are tried alike; where one fits, the groups after it are left."""
+    """Forms that are tried alike; if one fits, the groups after it are skipped."""
 
     holds: Callable[[Form], bool]
     fits: Callable[[Trial, Form], None]
 
 
 def _ordered(form: Form) -> bool:
+    if form.layout == "next":
+        return False
     ordered = form.kind in ("pairs", "sequence", "survival", "ordinal", "multilabel") or form.layout == "elbo"
     return ordered and not form.labels
 
@@ -52,9 +54,10 @@ def is_last(form: Form) -> bool:
 
 
 BOXES = Group(lambda f: f.layout == "boxes", fits.fits_narrow)
-# In the order in which they are tried: what is asked for most exactly comes first.
+# In the order in which they are tried: the most specific first.
 GROUPS = (
     Group(lambda f: f.layout == "log-variance", fits.fits_prior),
+    Group(lambda f: f.layout == "next", fits.fits_order),
     Group(lambda f: f.layout == "teacher", fits.fits_teacher),
     Group(lambda f: f.layout == "teacher-and-labels", fits.fits_teacher_and_labels),
     Group(lambda f: f.kind == "regression" and f.layout not in NARROW, fits.fits_numbers),

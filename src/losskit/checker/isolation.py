@@ -1,4 +1,4 @@
-"""Isolation: checks run in another process, so that a loss that hangs, dies or eats memory ends its check alone."""
+"""Isolation: checks run in another process, so that a loss that hangs, dies or exhausts memory ends only its check."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from losskit.checker.finding import ENDINGS, Finding, Outcome, Severity
 from losskit.checker.registry import Check
 from losskit.checker.spec import Spec, Unsure
 
-LOADING = 300.0  # seconds for imports, which are no fault of the loss, and for a check on a machine that is busy
-ENOUGH = 3  # endings after which the rest is left
+LOADING = 300.0  # seconds, for imports, which are no fault of the loss, and for a check on a busy machine
+ENOUGH = 3  # ended processes after which the remaining checks are skipped
 DEFAULT_SECONDS = 20.0
 DEFAULT_MEMORY = 4 * 2**30
 
@@ -24,13 +24,13 @@ Start = Callable[[Sequence[str]], Child]
 
 @dataclass
 class _Step:
-    """What a child does now, and since when."""
+    """What a child is doing, and since when."""
 
     current: Check | None = None
     call: Mapping[str, Any] | None = None
     loaded: bool = False
     began: float = 0.0
-    used: float = 0.0  # seconds of CPU at the beginning
+    used: float = 0.0  # CPU seconds at the start
 
     def begin(self, child: Child) -> None:
         self.began = time.monotonic()
@@ -39,31 +39,31 @@ class _Step:
 
 @dataclass
 class Isolated:
-    """Runs checks in child processes, a fresh one after each that ended badly."""
+    """Runs checks in child processes, a fresh one after each that ended abnormally."""
 
     start: Start
     seconds: float = DEFAULT_SECONDS
     spec: Spec | None = None
     name: str = ""
-    seen: Sequence[Outcome] = ()  # of a loss of which it cannot be told what it takes
+    seen: Sequence[Outcome] = ()  # if it cannot be determined what the loss takes
 
     def __call__(self, checks: Sequence[Check], started: Callable[[str], None]) -> Iterator[Outcome]:
         left, endings = list(checks), 0
         while left:
             child = self.start([each.id for each in left])
             try:
-                for outcome in self._serve(child, left, started):
+                for outcome in self._outcomes(child, left, started):
                     left = left[1:]
                     yield outcome
                     endings += outcome.status in ("hangs", "crashes", "memory")
             finally:
                 child.kill()
             if endings >= ENOUGH and left:
-                reason = f"{ENOUGH} checks ended the process before"
+                reason = f"{ENOUGH} checks had already ended the process"
                 yield from (Outcome(each.id, "not run", reason) for each in left)
                 return
 
-    def _serve(self, child: Child, left: Sequence[Check], started: Callable[[str], None]) -> Iterator[Outcome]:
+    def _outcomes(self, child: Child, left: Sequence[Check], started: Callable[[str], None]) -> Iterator[Outcome]:
         """The outcomes until the child is done or has ended with one."""
         step = _Step(loaded=self.spec is not None)
         step.begin(child)
@@ -86,7 +86,7 @@ class Isolated:
                 return
             outcome = said.get("outcome")
             if outcome is None:
-                deadline = self._heard(said, child, step, by_id, started) or deadline
+                deadline = self._handle(said, child, step, by_id, started) or deadline
                 continue
             deadline = time.monotonic() + LOADING
             if outcome.status == "memory":
@@ -94,7 +94,7 @@ class Isolated:
                 return
             yield outcome
 
-    def _heard(
+    def _handle(
         self,
         said: Mapping[str, Any],
         child: Child,
@@ -102,7 +102,7 @@ class Isolated:
         by_id: Mapping[str, Check],
         started: Callable[[str], None],
     ) -> float | None:
-        """What a child says of itself; when it is to say something again, where that changes."""
+        """Handle a message of a child; the new deadline for its next one, if that changes."""
         if "loaded" in said:
             self.name, step.loaded = said["loaded"], True
             step.begin(child)
@@ -120,11 +120,11 @@ class Isolated:
         elif "seen" in said:
             self.seen = said["seen"]
         else:
-            _refused(said, step.call or {})
+            _raise_refusal(said, step.call or {})
         return None
 
     def _hangs_at(self, child: Child, step: _Step) -> str | None:
-        """Where a child hangs that has said nothing for long; None where it is slow for another reason."""
+        """Where a child hangs that sent nothing for long; None if it is slow for another reason."""
         where, busy = child.where(), child.busy()
         if busy is None or time.monotonic() - step.began > LOADING or not step.loaded:
             return where
@@ -152,22 +152,22 @@ class Isolated:
         return Outcome(step.current.id, "crashes", how, (finding,))
 
 
-def _refused(said: Mapping[str, Any], call: Mapping[str, Any]) -> None:
-    """The child could not begin: it says why."""
+def _raise_refusal(said: Mapping[str, Any], call: Mapping[str, Any]) -> None:
+    """The child could not start: raise its reason."""
     if "unsure" in said:
         raise Unsure(said["unsure"])
     if "memory" in said:
-        raise Ended(_at_first("eats-memory", "asks for more memory than there is", call, said["memory"]))
+        raise Ended(_at_first("eats-memory", "requests more memory than there is", call, said["memory"]))
     raise ValueError(said["wrong"])
 
 
 def _with_call(outcome: Outcome, call: Mapping[str, Any]) -> Outcome:
-    """An outcome with the call that it came of."""
+    """An outcome with the call that led to it."""
     code = call.get("code", "")
     return replace(outcome, findings=tuple(replace(f, repro=f.repro or code) for f in outcome.findings))
 
 
-class Ended(RuntimeError):  # noqa: N818 - it says what is the case
+class Ended(RuntimeError):  # noqa: N818 - the name states the condition
     """The loss ended its process at the first trial calls; the finding says how."""
 
     def __init__(self, finding: Finding) -> None:
@@ -176,7 +176,7 @@ class Ended(RuntimeError):  # noqa: N818 - it says what is the case
 
 
 def _at_first(id: str, what: str, call: Mapping[str, Any], where: str) -> Finding:
-    what = f"{what} at the first trial calls, whose tensors are small"
+    what = f"{what} at the first trial calls, with small tensors"
     return Finding(id, Severity.WRONG, what, _evidence(call, where), call.get("code", ""), *ENDINGS[id])
 
 
@@ -193,7 +193,7 @@ def _signal(number: int) -> str:
 
 
 def can_fork() -> bool:
-    """Whether a copy of this process can go on computing: on Linux, unless a GPU is in use."""
+    """Whether a copy of this process can compute: on Linux, unless a GPU is in use."""
     import torch
 
     return sys.platform == "linux" and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]

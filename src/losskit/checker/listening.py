@@ -1,4 +1,4 @@
-"""Listening: which functions of PyTorch a loss calls, with what, and where its graph ends."""
+"""Listening: which PyTorch functions a loss calls, with what, and where its graph ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from losskit.checker.subject import LossRaised, Subject
 
-# Operations whose derivative is 0 or that leave the graph, those that a person looks for first.
+# Operations whose derivative is 0 or that leave the graph, the most likely first.
 _FLAT = ("round", "floor", "ceil", "trunc", "sign", "heaviside", "frac")
 _ENDS = (
     *("argmax", "argmin", "item", "tolist", "numpy", "detach", "detach_", "data", "long", "int", "bool", "__array__"),
@@ -51,12 +51,12 @@ class Called:
         return [each for each in (*self.arguments, *self.named.values()) if isinstance(each, Tensor)]
 
     def given(self, at: int, name: str, default: Any = None) -> Any:
-        """An argument by place or by name."""
+        """An argument by position or by name."""
         return self.arguments[at] if len(self.arguments) > at else self.named.get(name, default)
 
 
-class Listening(TorchFunctionMode):
-    """Writes down every call of a function of PyTorch."""
+class CallRecorder(TorchFunctionMode):
+    """Records every call of a PyTorch function."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,18 +73,18 @@ class Listening(TorchFunctionMode):
 
 
 def heard(subject: Subject, *tensors: Tensor) -> list[Called]:
-    """The calls that a loss makes of these tensors, which ask for a gradient; none where it refuses them."""
+    """The calls that a loss makes on these tensors, which require a gradient; empty if it refuses them."""
     x = tensors[0].detach().clone().requires_grad_()
-    listening = Listening()
+    recorder = CallRecorder()
     torch.manual_seed(0)
     criterion = subject.build()
-    with contextlib.suppress(LossRaised), listening:  # what was heard before tells
+    with contextlib.suppress(LossRaised), recorder:  # the calls before the error count
         subject.call(criterion, x.clone(), *(t.clone() for t in tensors[1:]))
-    return listening.calls
+    return recorder.calls
 
 
 def graph_ends(calls: Sequence[Called]) -> list[str]:
-    """What cuts the graph, as a person would write it, the likeliest cause first."""
+    """What cuts the graph, as written in code, the most likely cause first."""
     found = []
     for call in calls:
         attached = any(t.requires_grad for t in call.tensors)

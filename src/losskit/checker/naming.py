@@ -1,4 +1,4 @@
-"""Naming: code that makes a loss again, from the imports it needs to the expression."""
+"""Naming: code that makes a loss again, from its imports to the expression."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from losskit.checker.repro import literal
 Options = Callable[[Any], Mapping[str, Any]]
 
 
-class Unnamed(ValueError):  # noqa: N818 - it says what is the case
-    """There is no name by which a program could get this object."""
+class Unnamed(ValueError):  # noqa: N818 - the name states the condition
+    """There is no name by which a program could access this object."""
 
 
 def written(value: Any, imports: dict[str, None], options_of: Options) -> str:
-    """An expression that makes this value again; what it has to import is added to `imports`."""
+    """An expression that makes this value again; the imports that it needs are added to `imports`."""
     inner = functools.partial(written, imports=imports, options_of=options_of)
     if isinstance(value, Tensor):
         return literal(value)
@@ -66,7 +66,7 @@ def _differs(value: Any, default: Any) -> bool:
 
 
 def named(owner: Any, imports: dict[str, None]) -> str:
-    """The name of a function or class, imported from where it is; Unnamed for a lambda or what is inside a function."""
+    """The name of a function or class, imported from its module; Unnamed for a lambda or a local definition."""
     name, place = getattr(owner, "__qualname__", ""), getattr(owner, "__module__", "") or ""
     if not name or "<" in name or not place:
         raise Unnamed(name or repr(owner))
@@ -79,7 +79,7 @@ def named(owner: Any, imports: dict[str, None]) -> str:
 
 
 def _public(place: str, name: str) -> str:
-    """The shortest package that has this name too: torch.nn rather than torch.nn.modules.loss."""
+    """The shortest package that exports this name: torch.nn rather than torch.nn.modules.loss."""
     parts = place.split(".")
     for length in range(1, len(parts)):
         package = ".".join(parts[:length])

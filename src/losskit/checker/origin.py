@@ -24,7 +24,7 @@ from losskit.core.wrapped import Wrapped
 Criterion = Callable[..., Any]
 
 
-class CannotRebuild(ValueError):  # noqa: N818 - it says what is the case
+class CannotRebuild(ValueError):  # noqa: N818 - the name states the condition
     """This loss cannot be made again with other options."""
 
 
@@ -32,9 +32,9 @@ class Origin:
     """A loss that can be made again."""
 
     name: str  # in messages
-    imports: str  # code that brings it
-    options: Mapping[str, Any]  # what its constructor knows, or what can be bound by name, with the defaults
-    on_trial: Callable[[Sequence[Any]], None] | None = None  # told of the first trial calls before they are made
+    imports: str  # code that imports it
+    options: Mapping[str, Any]  # of its constructor, or bindable by name, with the defaults
+    on_trial: Callable[[Sequence[Any]], None] | None = None  # called before each of the first trial calls
 
     def build(self, **options: Any) -> Criterion:
         """A fresh loss, with these options changed."""
@@ -46,12 +46,12 @@ class Origin:
 
 
 class Referred(Origin):
-    """A loss by its place, as in my_losses.py:my_dice, with options by name."""
+    """A loss given by its path, such as my_losses.py:my_dice, with options by name."""
 
     def __init__(self, text: str, options: Mapping[str, Any] | None = None) -> None:
         reference = reference_of(text)
         if reference is None:
-            raise ValueError(f"{text!r} names no loss by its place. Write file.py:name or package.module:Name.")
+            raise ValueError(f"{text!r} is not the path of a loss. Write file.py:name or package.module:Name.")
         self.reference: Reference = reference
         self.given = dict(options or {})
         self.found = references.load(reference)
@@ -65,7 +65,7 @@ class Referred(Origin):
 
     def build(self, **options: Any) -> Criterion:
         made = references.criterion(self.reference, (), {**self.given, **options})
-        # A module that a file holds ready-made is one object: a copy keeps checks from meeting in it.
+        # A module instance in a file is one object: a copy keeps checks from sharing its state.
         return copy.deepcopy(made) if made is self.found and isinstance(made, nn.Module) else made
 
     def construction(self, **options: Any) -> str:
@@ -84,7 +84,7 @@ class Referred(Origin):
 
 
 class Object(Origin):
-    """A loss that exists already: a copy of it, with options changed where it can be."""
+    """An existing loss: a copy of it, with options changed where possible."""
 
     def __init__(self, criterion: Criterion) -> None:
         module = getattr(criterion, "Module", None)
@@ -93,7 +93,7 @@ class Object(Origin):
         self.criterion = criterion.function if isinstance(criterion, Wrapped) else criterion
         if isinstance(self.criterion, type) or not callable(self.criterion):
             raise TypeError(
-                f"check takes a loss, a module or a function; got {criterion!r:.80}. A class is constructed first."
+                f"check takes a loss, a module or a function; got {criterion!r:.80}. Construct a class first."
             )
         kind = type(self.criterion)
         self.is_module = isinstance(self.criterion, nn.Module)
@@ -103,7 +103,7 @@ class Object(Origin):
         self.imports, self.expression = self._written()
 
     def _written(self) -> tuple[str, str]:
-        """Imports and an expression that make this loss; a comment where it has no name of its own."""
+        """Imports and an expression that make this loss; a comment if it has no importable name."""
         imports: dict[str, None] = {}
         try:
             expression = written(self.criterion, imports, options_of)
@@ -122,7 +122,7 @@ class Object(Origin):
         kind = type(self.criterion)
         missing = [n for n, default in options_of(kind).items() if n not in options and not self._remembers(n, default)]
         if missing:
-            raise CannotRebuild(f"{self.name} does not keep its {missing[0]}, so it cannot be made again.")
+            raise CannotRebuild(f"{self.name} does not store its {missing[0]}, so it cannot be constructed again.")
         kept = {name: getattr(self.criterion, name, default) for name, default in options_of(kind).items()}
         return type(self.criterion)(**{**kept, **options})  # type: ignore[no-any-return, misc]
 
@@ -130,7 +130,7 @@ class Object(Origin):
         return isinstance(self.criterion, Loss) and set(options) <= set(self.criterion.options)
 
     def _remembers(self, name: str, default: Any) -> bool:
-        """Whether an option can be read off the loss; one that it does not keep may be at its default."""
+        """Whether an option can be read from the loss; one that is not stored may be at its default."""
         return hasattr(self.criterion, name) or default is not inspect.Parameter.empty
 
     def construction(self, **options: Any) -> str:
@@ -145,7 +145,7 @@ class Object(Origin):
         return f"criterion = {written(self._with(options), {}, options_of)}"
 
     def _with(self, options: Mapping[str, Any]) -> Criterion:
-        """The loss with other options, for its code; itself where it cannot be made."""
+        """The loss with other options, for its code; itself if it cannot be made."""
         try:
             made = self.build(**options)
         except Exception:  # noqa: BLE001 - whatever a constructor raises
@@ -154,21 +154,21 @@ class Object(Origin):
 
 
 def with_hint(said: str) -> str:
-    """What an error says, and how to give the constructor what it misses."""
+    """The text of an error, and how to pass a missing constructor argument."""
     missed = re.search(r"missing \d+ required .*?arguments?: '(\w+)'", said)
-    return f"{said} Give it with --with {missed[1]}=value." if missed else said
+    return f"{said} Pass it with --with {missed[1]}=value." if missed else said
 
 
 def origin_of(loss: Any, options: Mapping[str, Any] | None = None) -> Origin:
     """The origin of a loss given as text or as an object."""
     if not isinstance(loss, str):
         if options:
-            raise TypeError("options are for a loss given by its place; this one is made already.")
+            raise TypeError("options are for a loss given by its path; this one is already constructed.")
         return Object(loss)
     if reference_of(loss) is not None:
         return Referred(loss, options)
     if options:
-        raise ValueError(f"{loss!r} is text of its own: write its options inside, as in focal(gamma=2).")
+        raise ValueError(f"{loss!r} is not a path: write its options inside the text, as in focal(gamma=2).")
     return Object(build(loss, references=True))
 
 

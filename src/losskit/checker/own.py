@@ -1,4 +1,4 @@
-"""What losskit's own losses take: they say it by their kind, so nothing is tried."""
+"""What losskit's own losses take: their kind defines it, so nothing is tried."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BY_NAME: dict[str, list[Form]] = {
 
 
 def forms_of(criterion: Any) -> list[Form]:
-    """The ways in which one of our losses is called, the usual first; none for what is not ours or says nothing."""
+    """The ways to call a losskit loss, the usual first; empty for other losses and those that do not define it."""
     if isinstance(criterion, WeightedSum):
         ways = [forms_of(part) for _, part in leaves(criterion)]
         shared = [form for form in ways[0] if all(form in way for way in ways[1:])] if ways else []

@@ -1,7 +1,7 @@
-"""What a loss takes: concluded from trial calls, from what losskit's own losses say, or from options.
+"""What a loss takes: concluded from trial calls, from the definition of losskit's own losses, or from options.
 
-Names are hints for the order of the arguments, and where behaviour leaves two readings; everything else is behaviour:
-which calls are refused, and whether lower loss follows the right answer.
+Names are hints for the order of the arguments, and decide where behaviour leaves two forms; the rest is behaviour:
+which calls are refused, and whether a lower loss follows the correct prediction.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.checker import examples, fallback, fits, roles
+from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.calling import Call, Way, calls_of
 from losskit.checker.groups import BOXES, GROUPS, NARROW, Fitting, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
 from losskit.checker.trial import DoesNotFit, Form, Trial
+from losskit.checker.words import words_of
 from losskit.core.errors import nearest
 
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
-_LARGE = (16, 18)  # for losses that look through a window
-_COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # classes that losses are made for
+_LARGE = (16, 18)  # for losses with a window
+_COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
     *[Form("binary", s, layout) for layout in ("same", "no-channel", "bare", "same-integers") for s in _SCORED],
@@ -35,21 +36,21 @@ _LABELS = [
     *[Form("multiclass", s, layout) for layout in ("indices", "indices-channel", "one-hot") for s in _SCORED],
 ]
 _OTHERS = [Form(*key) for key in examples.OTHERS]
-_WIDE = ("regression", "distribution")  # kinds whose tensors may have positions
+_WIDE = ("regression", "distribution")  # kinds whose tensors may have spatial dimensions
 
 
 @dataclass
 class Tried:
-    """What came of trying forms."""
+    """The result of trying forms."""
 
     fitting: list[tuple[Form, tuple[int, ...], Trial]] = field(default_factory=list)
-    running: list[tuple[Form, tuple[int, ...], Trial, str]] = field(default_factory=list)  # with why it does not fit
+    running: list[tuple[Form, tuple[int, ...], Trial, str]] = field(default_factory=list)  # and why it does not fit
     refusals: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the user says about the loss; the rest is found out."""
+class Stated:
+    """What the user states about the loss; the rest is determined."""
 
     kind: str | None = None
     scores: str | None = None
@@ -82,8 +83,8 @@ IGNORED = (
 
 
 def conclude(origin: Origin, **said: Any) -> Spec:
-    """What the loss takes; Unsure where that cannot be told."""
-    options = Said(**said)
+    """What the loss takes; Unsure if that cannot be determined."""
+    options = Stated(**said)
     criterion = origin.build()
     names = call_parameters(criterion)
     own = [Form(*each) for each in forms_of(criterion)]
@@ -101,10 +102,12 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     order: tuple[tuple[int, ...], ...] = _SPATIAL if form.labels else _FLAT
     wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in NARROW))
     wide = wide and spatial != _LARGE
-    if wide and form.kind == "regression":  # the sizes before were tried, and did not fit
+    if wide and form.kind == "regression":  # the earlier sizes were tried, and did not fit
         order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
+    if form.layout.startswith(several.SEVERAL) or form.layout == "above":
+        tensors = tuple(reversed(probe.required)) if trial.way.swapped else tuple(probe.required)
     plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
     taken = set(plain[: len(tensors)])
     arguments = tuple(p.name for p in probe.names if p.name not in taken)
@@ -131,7 +134,7 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
 
 
 def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
-    """The option that names the label to leave out, and that label."""
+    """The option that names the ignored label, and that label."""
     for name in IGNORED:
         if name in origin.options or hasattr(criterion, name):
             found = getattr(criterion, name, origin.options.get(name))
@@ -144,7 +147,7 @@ def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
 class Probe:
     """Tries the forms that a loss could take."""
 
-    def __init__(self, origin: Origin, said: Said, criterion: Criterion, names: list[inspect.Parameter]) -> None:
+    def __init__(self, origin: Origin, said: Stated, criterion: Criterion, names: list[inspect.Parameter]) -> None:
         self.origin = origin
         self.said = said
         self.criterion = criterion
@@ -152,10 +155,12 @@ class Probe:
         self.calls = calls_of(names)
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
+        self.words = words_of(criterion, origin.name, [p.name for p in names])
         self.classes = said.classes or _classes_of(criterion) or 3
 
-    def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False) -> Trial:
-        trial = Trial(self.origin, replace(call.way, last=last), self.classes, spatial)
+    def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
+        way = replace(call.way, last=last, labels=labels or call.way.labels)
+        trial = Trial(self.origin, way, self.classes, spatial)
         trial.ignored = ignored_of(self.criterion, self.origin)[1]
         return trial
 
@@ -177,7 +182,7 @@ class Probe:
         return (*(_SPATIAL if form.labels else _FLAT), _LARGE)
 
     def among_own(self, own: list[Form]) -> Chosen:
-        """The first of the ways that a loss of ours names and that is asked for."""
+        """The first form of a losskit loss that matches the options."""
         for n, form in enumerate(own):
             if not self.said.allows(form):
                 continue
@@ -186,11 +191,9 @@ class Probe:
                 trial = self.trial(call, spatial)
                 if trial.runs(form):
                     also = [each for each in own if each != form]
-                    return form, spatial, trial, also, [] if n == 0 else ["asked for"]
+                    return form, spatial, trial, also, [] if n == 0 else ["requested by options"]
         known = "; ".join(" ".join(form.key) for form in own)
-        raise Unsure(
-            f"{self.origin.name} takes {known} (kind scores target), and {self._asked()} is none that it ran with."
-        )
+        raise Unsure(f"{self.origin.name} takes {known} (kind scores target); it did not run with {self._asked()}.")
 
     def _asked(self) -> str:
         said = (("--kind", self.said.kind), ("--scores", self.said.scores), ("--target", self.said.target))
@@ -200,6 +203,8 @@ class Probe:
         tried = Tried()
         named = [Form(*key) for key in roles.ONLY_BY_NAME if not roles.says(key, self.hints)]
         known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form) and form not in named]
+        if not self.said.anything:
+            known = [f for f in known if not roles.contradicts(f.key, f.labels, self.required, self.words)]
         if not any(self._taking(call, known) for call in self.calls):
             loose = None if self.said.anything else fallback.by_shapes(self)
             if loose is not None:
@@ -215,21 +220,21 @@ class Probe:
         return self._fallback(tried)
 
     def _collect(self, call: Call, wanted: list[Form], tried: Tried) -> None:
-        """What runs of the forms that nearly every loss fits."""
+        """Collect the forms that run among those that nearly every loss fits."""
         for form in wanted:
             for spatial in self.spatials(form):
                 if is_last(form) and (trial := self.trial(call, spatial)).runs(form):
-                    tried.running.append((form, spatial, trial, "nearly every loss does"))
+                    tried.running.append((form, spatial, trial, "nearly every loss fits it"))
 
     def _counts(self) -> list[int]:
-        """How many classes to try: those that the loss tells of, and those that losses are made for."""
+        """Numbers of classes to try: those found in the loss, then the common ones."""
         if self.said.classes or _classes_of(self.criterion):
             return [self.classes]
         own = (*fallback.columns(self.criterion), *_numbers_in(self.criterion))
         return list(dict.fromkeys([self.classes, *own, *_COUNTS]))[:16]
 
     def _taking(self, call: Call, forms: list[Form]) -> list[Form]:
-        """The forms of as many tensors as the call takes; those of which nothing is told but the tensors, only last."""
+        """The forms with as many tensors as the call takes; those known by shape only, last."""
         return [form for form in forms if len(examples.tensors_of(*form.key)) == call.arity]
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
@@ -253,7 +258,7 @@ class Probe:
                 own = [each for each in tried.fitting if each[0].kind == kind[0].kind]
                 if any(form.scores != "probabilities" for form, _, _ in own):
                     return
-                # A softmax over another dimension leaves what looks like probabilities: one shape more may tell.
+                # A softmax over another dimension leaves what looks like probabilities: one more shape may tell.
                 tried.fitting = [each for each in tried.fitting if each not in own[1:]]
 
     def _try_one(
@@ -261,7 +266,9 @@ class Probe:
     ) -> None:
         lasts = (False, True) if form.layout == "indices" and spatial else (False,)
         for last in lasts:
-            trial = self.trial(call, spatial, last)
+            trial = self.trial(call, spatial, last, form.labels)
+            if not self._as_documented(trial, form):
+                continue
             if not trial.runs(form):
                 tried.refusals += [trial.said] if trial.said else []
                 continue
@@ -273,6 +280,18 @@ class Probe:
                 tried.fitting.append((form, spatial, trial))
                 return
 
+    def _as_documented(self, trial: Trial, form: Form) -> bool:
+        """Whether the tensors of a form have as many dimensions as the documentation says."""
+        if self.said.anything or not self.words.shapes or self.words.broadcast:
+            return True
+        plain = [name for name in self.required if name not in {each.name for each in trial.way.extras}]
+        made = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
+        for name, tensor in zip(plain, made, strict=False):
+            sizes = self.words.shapes.get(name, ("*",))
+            if not {"*", "..."} & set(sizes) and len(sizes) != tensor.dim():
+                return False
+        return True
+
     def _decided(self, tried: Tried) -> Chosen:
         fitting = tried.fitting = sharpest(tried.fitting)
         form, spatial, trial = fitting[0]
@@ -282,13 +301,17 @@ class Probe:
         fitting = self._unambiguous(fitting)
         form, spatial, trial = fitting[0]
         also = [each for each, _, _ in fitting[1:]]
-        return form, spatial, trial, also, [f"lower loss follows the right answer with {' '.join(form.key)}"]
+        return form, spatial, trial, also, [f"a lower loss follows the correct prediction with {' '.join(form.key)}"]
 
     def _overlap(self, form: Form, trial: Trial) -> Chosen | None:
-        """The overlap of masks that a loss of numbers may be, as its names have it."""
+        """The overlap of masks that a loss of numbers may be, according to its names."""
         if form.scores not in ("values", "rates") or self.said.anything or form.layout not in ("same", "counts"):
             return None
-        if not any(word in self.hints for word in roles.OVERLAPS):
+        hints = self.hints.replace("masked", "")
+        for extra in trial.way.extras:
+            hints = hints.replace(extra.name, "")
+        numbers = any(word in hints for word in roles.NUMBERS)
+        if numbers or not any(word in hints for word in roles.OVERLAPS):
             return None
         call = Call(2, trial.way)
         for scores, spatial in itertools.product(("logits", "probabilities"), _SPATIAL):
@@ -297,7 +320,7 @@ class Probe:
                 fits.fits_labels(other, rival)
             except DoesNotFit:
                 continue
-            return rival, spatial, other, [], ["its names tell an overlap of masks from a loss of numbers"]
+            return rival, spatial, other, [], ["its names say an overlap of masks, not a loss of numbers"]
         return None
 
     def _unambiguous(self, fitting: Fitting) -> Fitting:
@@ -306,22 +329,26 @@ class Probe:
             groups.setdefault((each.kind, each.layout), set()).add(each.scores)
         for (kind, _), scores in groups.items():
             if len(scores) > 1:
-                wanted = "probabilities" if "prob" in self.hints else "logits"
+                wanted = "probabilities" if "prob" in self.hints or self._says_shares() else "logits"
                 if wanted in scores:
                     return [each for each in fitting if each[0].scores == wanted]
                 raise Unsure(
-                    f"{self.origin.name} could take {' or '.join(sorted(scores))} ({kind}): both give lower loss to "
-                    f"right answers. Pass --scores {sorted(scores)[0]} or --scores {sorted(scores)[1]}."
+                    f"{self.origin.name} could take {' or '.join(sorted(scores))} ({kind}): both give a lower loss for "
+                    f"correct predictions. Pass --scores {sorted(scores)[0]} or --scores {sorted(scores)[1]}."
                 )
         return fitting
 
+    def _says_shares(self) -> bool:
+        """Whether the documentation says that the scores are probabilities."""
+        return self.words.say(r"probabilit|after (a|the) (soft|sig)m|\[0, 1\]") and not self.words.say("logits")
+
     def _fallback(self, tried: Tried) -> Chosen:
-        """Nothing fits: what the user says decides, or the reading that one fault explains."""
+        """Nothing fits: the user's options decide, or the form that a single fault explains."""
         said = self.said
         ways = {form.key for form, _, _, _ in tried.running}
         if said.kind and (len(ways) == 1 or (said.scores and ways)):
             form, spatial, trial, reason = tried.running[0]
-            return form, spatial, trial, [], [f"as told; by itself it would not be taken for it: {reason}"]
+            return form, spatial, trial, [], [f"as given by options; it would not have been chosen: {reason}"]
         in_order = tried.running
         running = sorted(in_order, key=lambda each: not each[0].labels)
         if not said.anything and running:
@@ -350,35 +377,35 @@ class Probe:
         needs = ", ".join(self.required) or "nothing by name"
         count = len(self.required)
         return (
-            f"{self.origin.name}: its call needs {needs}, and no kind of loss that is known takes {count} "
+            f"{self.origin.name}: its call needs {needs}, and no known kind of loss takes {count} "
             f"{'tensor' if count == 1 else 'tensors'}"
-            f"{' like ' + self._asked() if self.said.anything else ''}. What is no tensor can be bound with "
-            "--with name=value; for the rest, point at a function of (input, target)."
+            f"{' with ' + self._asked() if self.said.anything else ''}. Bind an argument that is not a tensor with "
+            "--with name=value; otherwise, give a function of (input, target)."
         )
 
     def _no_fit(self, tried: Tried) -> str:
-        said = f"{self.origin.name}: cannot tell what it takes."
+        said = f"{self.origin.name}: cannot determine what it takes."
         if not tried.running:
             first, *others = dict.fromkeys(tried.refusals or ["it returns no finite number"])
-            why = f"{first}{f' Another said: {others[-1]}' if others else ''}"
+            why = f"{first}{f' Another error: {others[-1]}' if others else ''}"
             return (
-                f"{said} Every trial call was refused; one said: {why} Its call takes ({', '.join(self.required)}). "
-                f"Say what it takes: --kind, --scores, --target, --classes, --shape.{self._bind()}"
+                f"{said} Every trial call failed; one error: {why} Its call takes ({', '.join(self.required)}). "
+                f"Specify what it takes: --kind, --scores, --target, --classes, --shape.{self._bind()}"
             )
         seen: dict[tuple[str, str], str] = {}
         for form, _, _, reason in tried.running:
             seen.setdefault((form.kind, form.scores), reason)
         ran = "".join(f"\n  --kind {k} --scores {s}: {reason}" for (k, s), reason in list(seen.items())[:6])
-        return f"{said} It ran with these, and each looks wrong; pass the one that is meant.{self._bind()}{ran}"
+        return f"{said} It ran with these, but each looks wrong; pass the one you mean.{self._bind()}{ran}"
 
     def _bind(self) -> str:
         if len(self.required) < 3:
             return ""
-        return f" If {self.required[-1]} is no tensor, bind it with --with {self.required[-1]}=value."
+        return f" If {self.required[-1]} is not a tensor, bind it with --with {self.required[-1]}=value."
 
 
 def _classes_of(criterion: Criterion) -> int | None:
-    """How many classes a loss was made for, where it holds a number for each."""
+    """The number of classes of a loss, if it stores a number for each."""
     if not isinstance(criterion, nn.Module):
         return None
     held = [*criterion.buffers(), *criterion.parameters(), *vars(criterion).values()]
@@ -389,7 +416,7 @@ def _classes_of(criterion: Criterion) -> int | None:
 
 
 def _numbers_in(criterion: Criterion) -> list[int]:
-    """Whole numbers that a loss is written with: one may be the number of its classes."""
+    """The integers in the code of a loss: one may be its number of classes."""
     found = [v for v in vars(criterion).values() if isinstance(v, int)] if hasattr(criterion, "__dict__") else []
     function = criterion.forward if isinstance(criterion, nn.Module) else criterion
     code = getattr(function, "__code__", None)

@@ -1,4 +1,4 @@
-"""What to look for in the code of a loss: what trial calls cannot show, and where it stands."""
+"""What to look for in the code of a loss: what trial calls cannot show, with line numbers."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def _data(function: Function) -> Iterator[Seen]:
             value = ast.unparse(node.value)
             known = value in ("torch", "torch.utils", "self") or function.is_target(node.value)
             if not known and id(node) not in spared:
-                yield Seen(node.lineno, f"{value}.data cuts the graph without autograd noticing")
+                yield Seen(node.lineno, f"{value}.data cuts the graph without an error from autograd")
 
 
 def _compared(function: Function) -> set[int]:
-    """What is only compared, or gives its type."""
+    """Names that are only compared, or that only provide a dtype."""
     found: set[int] = set()
     for node in ast.walk(function.node):
         if isinstance(node, ast.Compare):
@@ -50,7 +50,7 @@ def _compared(function: Function) -> set[int]:
 
 
 def _cut(function: Function) -> Iterator[Seen]:
-    """Numbers that leave the graph on their way to what is returned, one a line."""
+    """Operations that leave the graph on the way to the returned loss, one per line."""
     returned, lines = reaching_return(function), set()
     for call in function.calls():
         if id(call) not in returned or call.lineno in lines:
@@ -60,14 +60,14 @@ def _cut(function: Function) -> Iterator[Seen]:
             if not _is_maximum(function, found.func.value):  # type: ignore[attr-defined]
                 said = f".{found.func.attr}() on the way to the result: no gradient flows past it"  # type: ignore[attr-defined]
         elif function.called(call) in _STEPS and not _of_target(function, call):
-            said = f"{function.called(call)}() on the way to the result has no slope"
+            said = f"{function.called(call)}() on the way to the result has gradient 0"
         if said:
             lines.add(call.lineno)
             yield Seen(call.lineno, said)
 
 
 def _is_maximum(function: Function, node: ast.expr) -> bool:
-    """Whether this is the maximum that keeps exponentials small, a constant on purpose."""
+    """Whether this is the maximum that keeps exponentials small, which is a constant on purpose."""
     if isinstance(node, ast.Name):
         assigned = function.last(node.id, node.lineno)
         return assigned is not None and _is_maximum(function, assigned)
@@ -85,7 +85,7 @@ def _logs(function: Function) -> Iterator[Seen]:
     for call in function.calls():
         first = function.activation(call.args[0]) if call.args else ""
         if function.called(call) in _LOGS and first in ("softmax", "sigmoid"):
-            yield Seen(call.lineno, f"{function.called(call)} takes log-probabilities, and gets a {first}")
+            yield Seen(call.lineno, f"{function.called(call)} expects log-probabilities, but gets a {first}")
 
 
 def _writes(function: Function) -> Iterator[Seen]:
@@ -97,11 +97,11 @@ def _writes(function: Function) -> Iterator[Seen]:
         if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
             name = target.value.id
             if name in names - copied:
-                yield Seen(node.lineno, f"{ast.unparse(target)} is written into, and {name} belongs to the caller")
+                yield Seen(node.lineno, f"{ast.unparse(target)} is written to, but {name} belongs to the caller")
 
 
 def _written(node: ast.AST) -> list[ast.expr]:
-    """What an assignment writes into."""
+    """What an assignment writes to."""
     if isinstance(node, ast.Assign):
         return node.targets
     return [node.target] if isinstance(node, ast.AugAssign) else []
@@ -114,7 +114,7 @@ def _no_dim(function: Function) -> Iterator[Seen]:
             text == f"{owner}.{name}" for owner in (*_FUNCTIONAL, "torch") for name in ("softmax", "log_softmax")
         )
         if bare and len(call.args) == 1 and not any(k.arg == "dim" for k in call.keywords):
-            yield Seen(call.lineno, f"{text} without dim guesses a dimension from the number of dimensions")
+            yield Seen(call.lineno, f"{text} without dim chooses a dimension by the number of dimensions")
 
 
 def _root(function: Function) -> Iterator[Seen]:
@@ -125,20 +125,20 @@ def _root(function: Function) -> Iterator[Seen]:
         if isinstance(inner, ast.Name):
             inner = function.last(inner.id, inner.lineno) or inner
         if isinstance(inner, ast.Call) and function.called(inner) in _MEANS and "eps" not in ast.unparse(inner):
-            yield Seen(call.lineno, f"{ast.unparse(call)}: the slope of a root is infinite at 0")
+            yield Seen(call.lineno, f"{ast.unparse(call)}: the derivative of a square root is infinite at 0")
 
 
 def _default_tensors(function: Function) -> Iterator[Seen]:
     arguments = function.node.args
     for default in (*arguments.defaults, *(each for each in arguments.kw_defaults if each is not None)):
         if isinstance(default, ast.Call) and ast.unparse(default.func).startswith("torch."):
-            yield Seen(default.lineno, f"the default {ast.unparse(default)} is one tensor for every call")
+            yield Seen(default.lineno, f"the default {ast.unparse(default)} is one tensor shared by all calls")
 
 
 def _cuda(function: Function) -> Iterator[Seen]:
     for call in function.calls():
         if method_call(call, "cuda") is not None:
-            yield Seen(call.lineno, f"{ast.unparse(call)} runs on one kind of device alone")
+            yield Seen(call.lineno, f"{ast.unparse(call)} runs on one kind of device only")
 
 
 def _old_names(function: Function) -> Iterator[Seen]:
@@ -189,28 +189,28 @@ def _twice(function: Function) -> Iterator[Seen]:
         name = function.called(call)
         first = function.activation(call.args[0]) if call.args else ""
         if name in _CE and first in ("softmax", "sigmoid"):
-            yield Seen(call.lineno, f"cross-entropy applies log_softmax itself, and gets a {first}")
+            yield Seen(call.lineno, f"cross-entropy applies log_softmax itself, but gets a {first}")
         if name in _BCE_LOGITS and first in ("sigmoid", "softmax"):
-            yield Seen(call.lineno, f"{name} applies a sigmoid itself, and gets a {first}")
+            yield Seen(call.lineno, f"{name} applies a sigmoid itself, but gets a {first}")
 
 
-_CUT = "The result does not depend on the model any more, in part or altogether: what was cut is never learnt."
+_CUT = "The result does not depend on the model, in part or altogether: the part that was cut is never learned."
 READINGS: dict[str, Reading] = {
     reading.id: reading
     for reading in (
         Reading(
             "source-activation-twice",
             Severity.WRONG,
-            "The scores are squeezed into [0, 1] before they are squeezed again: the loss stays far above 0.",
+            "The scores are squeezed into [0, 1] twice: the loss stays far above 0.",
             "Pass the logits.",
             _twice,
         ),
-        Reading("source-data", Severity.WRONG, _CUT, "Take .data away; for a constant on purpose, .detach().", _data),
+        Reading("source-data", Severity.WRONG, _CUT, "Remove .data; use .detach() for a constant on purpose.", _data),
         Reading(
             "source-cut",
             Severity.TRAP,
             _CUT,
-            "Compute with tensors to the end; .item() is for printing. A constant on purpose is all right: waive it.",
+            "Compute with tensors to the end; use .item() only for printing. Waive it for a constant on purpose.",
             _cut,
         ),
         Reading(
@@ -224,7 +224,7 @@ READINGS: dict[str, Reading] = {
         Reading(
             "source-sigmoid-then-bce",
             Severity.TRAP,
-            "A sigmoid of 17 is 1 in float32, so a sure wrong answer loses its gradient; autocast refuses it.",
+            "A sigmoid of 17 is 1 in float32, so a confident wrong prediction gets no gradient; autocast refuses it.",
             "Use binary_cross_entropy_with_logits on the logits.",
             _sigmoid_then_bce,
         ),
@@ -238,8 +238,8 @@ READINGS: dict[str, Reading] = {
         Reading(
             "source-unused",
             Severity.TRAP,
-            "Who passes it believes that it does something.",
-            "Use it, or take it out of the signature.",
+            "Callers who pass it believe that it has an effect.",
+            "Use it, or remove it from the signature.",
             _unused,
         ),
         Reading(
@@ -252,21 +252,21 @@ READINGS: dict[str, Reading] = {
         Reading(
             "source-probabilities-for-logs",
             Severity.WRONG,
-            "The function takes logarithms: the loss goes below 0, and its least value is not at the right answer.",
-            "log_softmax in place of softmax.",
+            "The function takes logarithms: the loss goes below 0, and its minimum is not at the correct prediction.",
+            "Use log_softmax instead of softmax.",
             _logs,
         ),
         Reading(
             "source-writes",
             Severity.WRONG,
-            "The batch is changed for whoever uses it next: a metric, the next epoch, another loss.",
+            "The batch is changed for its next user: a metric, the next epoch, another loss.",
             "target = target.clone() first, or torch.where.",
             _writes,
         ),
         Reading(
             "source-no-dim",
             Severity.TRAP,
-            "For one and three dimensions it is the first, for others the second.",
+            "With one or three dimensions it is the first, otherwise the second.",
             "softmax(input, dim=1).",
             _no_dim,
         ),
@@ -280,8 +280,8 @@ READINGS: dict[str, Reading] = {
         Reading(
             "source-default-tensor",
             Severity.TRAP,
-            "It stays on the CPU, and what changes it changes it for every loss.",
-            "None as the default, and a buffer made in the constructor.",
+            "It stays on the CPU, and a change to it affects every loss.",
+            "Use None as the default, and make a buffer in the constructor.",
             _default_tensors,
         ),
         Reading(

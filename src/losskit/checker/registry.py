@@ -1,4 +1,4 @@
-"""The register: what a check is, and every one that has been entered."""
+"""The registry: what a check is, and all registered checks."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject
 
 Function = Callable[[Subject], Iterable[Found]]
-Applies = Callable[[Spec], "bool | str"]  # a text is the reason why it does not apply
+Applies = Callable[[Spec], "bool | str"]  # a text says why it does not apply
 
 
 @dataclass(frozen=True)
 class Check:
-    """One question that is asked of a loss."""
+    """One question about a loss."""
 
     id: str
     severity: Severity
     function: Function
-    why: str  # it matters in training
+    why: str  # why it matters in training
     fix: str
     consequence_of: tuple[str, ...] = ()
     applies: Applies = lambda _: True
-    asks: str = ""  # the question, as the check's docstring has it
-    anyhow: bool = False  # it holds whatever the loss takes
+    asks: str = ""  # the question, from the check's docstring
+    anyhow: bool = False  # it applies whatever the loss takes
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Ask it of a subject, here and now."""
+        """Run the check on a subject."""
         applies = self.applies(subject.spec)
         if applies is not True:
-            return Outcome(self.id, "not applicable", applies or f"nothing here to ask: {self.asks}")
+            return Outcome(self.id, "not applicable", applies or f"nothing to check: {self.asks}")
         started = time.monotonic()
         try:
             found = [self.finding(each) for each in smallest(self.function, subject)]
@@ -46,7 +46,7 @@ class Check:
             outcome = Outcome(self.id, "not applicable", str(error))
         except MemoryError as error:
             outcome = Outcome(self.id, "memory", str(error), (self.ate_memory(str(error)),))
-        except Exception as error:  # noqa: BLE001 - a mistake of the check ends that check alone
+        except Exception as error:  # noqa: BLE001 - a bug in the check ends only that check
             outcome = Outcome(self.id, "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc()[-3000:]}")
         else:
             outcome = Outcome(self.id, "found" if found else "passed", "", tuple(found))
@@ -65,7 +65,7 @@ class Check:
         )
 
     def ate_memory(self, evidence: str, repro: str = "") -> Finding:
-        return self._ended("eats-memory", "asks for more memory than there is", evidence, repro)
+        return self._ended("eats-memory", "requests more memory than there is", evidence, repro)
 
     def hung(self, seconds: float, evidence: str, repro: str = "") -> Finding:
         return self._ended("hangs", f"did not return within {seconds:g} seconds", evidence, repro)
@@ -78,7 +78,7 @@ class Check:
 
 
 def beside(repro: str, evidence: str | Mapping[str, Any]) -> str:
-    """A repro that prints, beside what the loss gives, the number that it is to be compared with."""
+    """A repro that also prints the number with which the result should be compared."""
     if not isinstance(evidence, Mapping) or len(evidence) < 2:
         return repro
     (_, given), (name, right) = list(evidence.items())[:2]
@@ -90,7 +90,7 @@ def beside(repro: str, evidence: str | Mapping[str, Any]) -> str:
 
 
 REGISTRY: dict[str, Check] = {}
-OF_BATCH: dict[str, Check] = {}  # those that are asked of a loss with a batch of its user
+OF_BATCH: dict[str, Check] = {}  # those for a loss with a user's batch
 
 
 def check(
@@ -104,7 +104,7 @@ def check(
     of_batch: bool = False,
     anyhow: bool = False,
 ) -> Callable[[Function], Function]:
-    """Enter a function into the battery: from a subject, what it found."""
+    """Register a function as a check; it takes a subject and yields what it finds."""
     registry = OF_BATCH if of_batch else REGISTRY
 
     def enter(function: Function) -> Function:

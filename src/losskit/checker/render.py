@@ -1,4 +1,4 @@
-"""The report for people: in the terminal, and as one page of HTML."""
+"""The report for readers: in the terminal, and as one page of HTML."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SIGNS = {
     Severity.COST: ("i", "cyan"),
     Severity.CONVENIENCE: ("i", "cyan"),
 }
-_LED = 6  # columns of the words before what is said
+_LED = 6  # columns of the heading before each text
 
 
 def show(report: Report, console: Console, verbose: bool = False) -> None:
-    """Print a report: the verdict, the faults and traps in full, what else is known in a line each."""
+    """Print a report: the verdict, faults and traps in full, other findings in a line each."""
     console.print(_verdict(report))
     for line in taken(report):
         console.print(Text(line, style="dim"))
@@ -39,14 +39,14 @@ def show(report: Report, console: Console, verbose: bool = False) -> None:
         _show(finding, console)
     brief = [finding for finding in report.findings if finding not in full]
     if brief:
-        console.print(Text("\nAlso known (--verbose says more):", style="bold"))
+        console.print(Text("\nOther findings (--verbose for details):", style="bold"))
         for finding in brief:
             console.print(_indented(_headline(finding), 2))
     for waived in report.waived:
-        needless = "" if waived.findings else " (nothing was found here)"
+        needless = "" if waived.findings else " (not needed: nothing was found)"
         console.print(Text.assemble(("\nwaived ", "bold"), f"{waived.check}: {waived.reason}{needless}"))
     for outcome in report.with_status("failed"):
-        said_of_it = f"\nThe check {outcome.check} could not be carried out, by a fault of its own{reason(outcome)}."
+        said_of_it = f"\nThe check {outcome.check} could not run because of a bug in it{reason(outcome)}."
         console.print(Text(said_of_it, style="yellow"))
     if verbose:
         console.print(Text("\nEvery check", style="bold"))
@@ -56,21 +56,21 @@ def show(report: Report, console: Console, verbose: bool = False) -> None:
 
 
 def taken(report: Report) -> list[str]:
-    """What the loss was taken for, and what else it takes."""
+    """What the loss was tested as, and what else it accepts."""
     lines = list(report.notes)
     if report.spec is not None:
         spec = report.spec
-        lines.insert(0, f"Taken for: {spec}. If not: --kind, --scores, --target.")
+        lines.insert(0, f"Tested as: {spec}. To change: --kind, --scores, --target.")
         if spec.also:
             ways = "; ".join(f"--kind {kind} --scores {scores} --target {target}" for kind, scores, target in spec.also)
-            lines.insert(1, f"It takes these as well, unchecked here: {ways}.")
+            lines.insert(1, f"It also accepts these forms, not tested here: {ways}.")
     return lines
 
 
 def tally(report: Report) -> str:
     """How the checks ended, in one line."""
     counts = Counter(outcome.status for outcome in report.outcomes)
-    names = {"not applicable": "do not apply", "refused": "refused by the loss", "failed": "could not be carried out"}
+    names = {"not applicable": "not applicable", "refused": "refused by the loss", "failed": "could not run"}
     ended = ", ".join(f"{n} {names.get(status, status)}" for status, n in counts.most_common())
     checks = "1 check" if len(report.outcomes) == 1 else f"{len(report.outcomes)} checks"
     return f"{checks} in {report.seconds:.0f} s: {ended}."
@@ -86,7 +86,7 @@ def _verdict(report: Report) -> Text:
 
 
 def worst(finding: Finding) -> Severity:
-    """Of a finding and what follows from it."""
+    """The worst severity of a finding and its consequences."""
     return min([finding.severity, *map(worst, finding.consequences)])
 
 
@@ -105,9 +105,9 @@ def _show(finding: Finding, console: Console, depth: int = 0) -> None:
         console.print(_indented(Text("try", style="bold"), depth + 2))
         code = Syntax("", "python", theme="ansi_light", background_color="default").highlight(finding.repro)
         for line in code.split("\n"):
-            console.print(Text(" " * (depth + 2 + _LED)) + line, soft_wrap=True)  # lines stay whole, to be copied
+            console.print(Text(" " * (depth + 2 + _LED)) + line, soft_wrap=True)  # unwrapped, so that it can be copied
     for each in finding.consequences:
-        console.print(_indented(Text("and from it:", style="bold"), depth + 2))
+        console.print(_indented(Text("consequences:", style="bold"), depth + 2))
         _show(each, console, depth + 4)
 
 
@@ -129,7 +129,7 @@ def _options_whole(line: str) -> Markup:
 
 
 def write_page(report: Report, path: Path) -> None:
-    """One page with everything in it, which opens without a network."""
+    """Write one self-contained page, which opens without a network."""
     environment = Environment(
         loader=PackageLoader("losskit.checker"),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""Repros: a few lines of code that run by themselves and show a finding again."""
+"""Repros: a few self-contained lines of code that show a finding again."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ def _number(value: object, dtype: torch.dtype) -> str:
 
 
 def script(imports: str, construction: str, tensors: dict[str, str], lines: tuple[str, ...]) -> str:
-    """The whole repro: imports, the loss, the tensors, and what to look at."""
+    """The whole repro: imports, the loss, the tensors, and the lines to run."""
     made = [f"{name} = {code}" for name, code in tensors.items()]
     return "\n".join(line for line in (imports, construction, *made, *lines) if line)

@@ -1,4 +1,4 @@
-"""The smallest input that shows a finding: the same question asked again with fewer positions."""
+"""The smallest input that shows a finding: the same check run again with fewer positions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SMALLER = ((), (2,), (1, 2), (2, 2), (1, 1, 2))
 
 
 def smallest(question: Question, subject: Subject) -> list[Found]:
-    """What a question finds in a loss, shown by as few positions as show it."""
+    """What a check finds in a loss, shown with the fewest positions that show it."""
     found = list(question(subject))
     for smaller in _smaller(subject) if found and subject.batch is None else ():
         try:

@@ -13,14 +13,14 @@ from losskit.checker.readings import READINGS as READINGS
 
 
 def read(path: Path, waive: Mapping[str, str] | None = None) -> Report:
-    """What the code of a file shows, read as text: nothing of it is imported or run."""
+    """The findings in the code of a file, read as text: nothing in it is imported or run."""
     began = time.monotonic()
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (SyntaxError, ValueError) as error:
-        raise ValueError(f"{path} is no Python that can be read: {error}") from error
+        raise ValueError(f"{path} is not valid Python: {error}") from error
     functions = list(functions_of(tree))
     outcomes = []
     for reading in READINGS.values():

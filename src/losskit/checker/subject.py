@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,14 +11,15 @@ import torch
 from torch import Tensor
 
 from losskit.checker import draws, examples
-from losskit.checker.origin import Criterion, Origin, origin_of
+from losskit.checker.origin import Criterion, Origin, call_parameters, origin_of
 from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Spec
+from losskit.checker.words import Words, words_of
 
 
-class LossRaised(RuntimeError):  # noqa: N818 - it says what is the case
-    """The loss itself raised, at a call that a check made."""
+class LossRaised(RuntimeError):  # noqa: N818 - the name states the condition
+    """The loss itself raised in a call by a check."""
 
     def __init__(self, original: BaseException) -> None:
         super().__init__(f"{type(original).__name__}: {str(original).strip()[:600]}")
@@ -30,30 +32,48 @@ class Subject:
     def __init__(self, origin: Origin, spec: Spec) -> None:
         self.origin = origin
         self.spec = spec
-        self.batch: tuple[Any, ...] | None = None  # of its user, where checks are asked of that
+        self.batch: tuple[Any, ...] | None = None  # the user's batch, if checks are about it
         self.batch_file = "batch.pt"
-        self.on_call: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None  # told of each call before it
+        self.on_call: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None  # called before each call
 
     @classmethod
     def of(cls, loss: Any, options: Mapping[str, Any] | None = None, **said: Any) -> Subject:
-        """The subject of a loss given as text or as an object; `said` overrides what is found by trial calls."""
+        """The subject of a loss given as text or as an object; `said` overrides the conclusions of trial calls."""
         origin = origin_of(loss, options)
         return cls(origin, conclude(origin, **said))
 
     def taking(self, **said: Any) -> Subject:
-        """The same loss, called in another of the ways that it takes."""
+        """The same loss, called in another of its forms."""
         return type(self)(self.origin, conclude(self.origin, **said))
 
     @property
     def name(self) -> str:
         return self.origin.name
 
+    @functools.cached_property
+    def words(self) -> Words:
+        """What the loss says about itself."""
+        criterion = self.build()
+        return words_of(criterion, self.name, [each.name for each in call_parameters(criterion)])
+
+    @functools.cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the arguments of a call that are tensors of an example, in the order of the call."""
+        extras = {each.name for each in self.spec.way.extras}
+        return tuple(each.name for each in call_parameters(self.build()) if each.name not in extras)
+
+    def place(self, at: int) -> int:
+        """The tensor of an example that is passed as this argument of a call."""
+        return 1 - at if self.spec.swapped and at < 2 else at
+
+    order = place  # the argument that a tensor is passed as: a swap is its own inverse
+
     def build(self, **options: Any) -> Criterion:
-        """A fresh instance of the loss; CannotRebuild where it cannot be made with these options."""
+        """A fresh instance of the loss; CannotRebuild if it cannot be made with these options."""
         return self.origin.build(**options)
 
     def call(self, criterion: Criterion, *tensors: Any, **arguments: Any) -> Tensor:
-        """What the loss returns; LossRaised where it raises. Tensors come in the order of `spec.tensors`."""
+        """The result of the loss; LossRaised if it raises. Tensors are in the order of `spec.tensors`."""
         if self.on_call is not None and not torch.compiler.is_compiling():
             self.on_call(tensors, arguments)
         try:
@@ -71,7 +91,7 @@ class Subject:
         return made if made.dim() == 0 else made.mean()
 
     def gradient(self, *tensors: Tensor, of: int = 0, **arguments: Any) -> tuple[Tensor, Tensor]:
-        """The loss, and its gradient by the input (or by the tensor at `of`); zeros where there is none."""
+        """The loss, and its gradient with respect to the tensor at `of` (the input); zeros if there is none."""
         given = list(tensors)
         given[of] = given[of].detach().clone().requires_grad_()
         loss = self.value(*given, **arguments)
@@ -84,7 +104,7 @@ class Subject:
 
     @property
     def samples(self) -> int:
-        """How many samples an example has, unless a check says: enough for statistics over the batch."""
+        """The default number of samples in an example: enough for statistics over the batch."""
         return 2 if self.spec.spatial and self.spec.labels else 6
 
     def draw(
@@ -113,16 +133,16 @@ class Subject:
         scale: float = 1.0,
         classes: int | None = None,
     ) -> tuple[Tensor, ...]:
-        """The tensors of a well-posed call: right answers, wrong ones, or random scores, `scale` away from 0.
+        """The tensors of a well-posed call: correct, wrong or random scores, `scale` away from 0.
 
-        Floating-point tensors have this dtype; a target that holds integers keeps them.
+        Floating-point tensors have this dtype; a target of integers keeps its dtype.
         """
         draw = self.draw(seed, batch, size, correct, scale, classes)
         made = examples.make(self.spec.kind, self.spec.scores, self.spec.layout, draw)
         return tuple(t.to(dtype).contiguous() if t.is_floating_point() else t.contiguous() for t in made)
 
     def labels(self, seed: int = 0, batch: int = 0, size: tuple[int, ...] | None = None) -> Tensor:
-        """Random labels: classes (N, *) for one class a position, else yes and no, (N, C, *)."""
+        """Random labels: classes (N, *) if there is one class per position, otherwise 0 or 1, (N, C, *)."""
         return draws.labels_of(self.spec.kind, self.draw(seed, batch, size))
 
     def target_of(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -138,7 +158,7 @@ class Subject:
         dtype: torch.dtype = torch.float32,
         seed: int = 0,
     ) -> Tensor:
-        """Scores that are right about these labels, or wrong, or random; as the loss takes them."""
+        """Scores that are correct, wrong or random for these labels, as the loss takes them."""
         spatial = labels.shape[1:] if self.spec.kind == "multiclass" else labels.shape[2:]
         draw = replace(self.draw(seed, labels.shape[0], tuple(spatial), correct, scale))
         made = draws.scores_of(self.spec.kind, labels, draw, self.spec.scores).to(dtype)
@@ -154,7 +174,7 @@ class Subject:
         arguments: Mapping[str, Any] | None = None,
         imports: str = "",
     ) -> str:
-        """A repro that runs by itself: imports, the loss, its tensors (or code that makes them), and what to look at.
+        """A self-contained repro: imports, the loss, its tensors (or code that makes them), and the lines to run.
 
         Without `lines` it prints the loss.
         """
@@ -169,14 +189,14 @@ class Subject:
         functools_ = "import functools\n" if "functools.partial" in construction else ""
         brought = f"{functools_}import torch\n{imports and imports + chr(10)}{self.origin.imports}"
         return script(
-            brought, construction, {**made, **further}, lines or (f"print({self.spoken(**(arguments or {}))})",)
+            brought, construction, {**made, **further}, lines or (f"print({self.call_code(**(arguments or {}))})",)
         )
 
     @property
     def taken_from(self) -> str:
-        """Code that takes the loss from what the criterion returns."""
+        """Code that takes the loss from the result of the criterion."""
         return self.spec.part.removeprefix("result") if self.spec.part.startswith("result") else ""
 
-    def spoken(self, **arguments: Any) -> str:
+    def call_code(self, **arguments: Any) -> str:
         """The call, as code: criterion(input, target)."""
-        return self.spec.way.spoken(self.spec.tensors, arguments) + self.taken_from
+        return self.spec.way.call_code(self.spec.tensors, arguments) + self.taken_from

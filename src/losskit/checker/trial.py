@@ -1,4 +1,4 @@
-"""Trial calls: what a loss makes of tensors of one form."""
+"""Trial calls: what a loss returns for tensors of one form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from losskit.checker import examples
+from losskit.checker import examples, several
 from losskit.checker.calling import Way, loss_of
 from losskit.checker.draws import Draw
 from losskit.checker.origin import Origin
@@ -17,7 +17,7 @@ from losskit.checker.origin import Origin
 REFUSED = math.nan  # the value of a call that raised
 
 
-class DoesNotFit(Exception):  # noqa: N818 - it says what is the case
+class DoesNotFit(Exception):  # noqa: N818 - the name states the condition
     """A form is not what the loss takes; the message says why."""
 
 
@@ -31,7 +31,7 @@ class Form:
 
     @property
     def labels(self) -> bool:
-        return self.key not in examples.OTHERS and not self.layout.startswith(examples.SEVERAL)
+        return self.key not in examples.OTHERS and not self.layout.startswith(several.SEVERAL)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -39,22 +39,22 @@ class Form:
 
 
 class Trial:
-    """Calls a loss with examples, in float64 where it can, and keeps what it said when it refused."""
+    """Calls a loss with examples, in float64 if possible, and keeps the error if it refuses."""
 
     def __init__(self, origin: Origin, way: Way, classes: int, spatial: tuple[int, ...], sign: int = 1) -> None:
         self.origin = origin
         self.way = way
         self.classes = classes
         self.spatial = spatial
-        self.sign = sign  # -1 to see the loss with the minus that it may lack
-        self.said = ""  # by the last call that was refused
+        self.sign = sign  # -1 negates the loss, in case a minus is missing
+        self.said = ""  # error of the last refused call
         self.dtype = torch.float64
         self.scalar = True
         self.part = ""
-        self.ignored: int | None = None  # a label that the loss leaves out
+        self.ignored: int | None = None  # a label that the loss ignores
 
     def negated(self) -> Trial:
-        """The same trial of minus the loss."""
+        """The same trial with the loss negated."""
         made = Trial(self.origin, self.way, self.classes, self.spatial, -self.sign)
         made.dtype, made.scalar, made.part, made.ignored = self.dtype, self.scalar, self.part, self.ignored
         return made
@@ -67,13 +67,13 @@ class Trial:
         return Draw(samples, classes, self.spatial, torch.Generator().manual_seed(seed), correct, scale, self.ignored)
 
     def value(self, *tensors: Tensor) -> float:
-        """The loss as a number; NaN where it refuses."""
+        """The loss as a number; NaN if it refuses."""
         result = self.result(*tensors)
         return REFUSED if result is None else self.sign * float(result.detach().double().mean())
 
     def result(self, *tensors: Tensor) -> Tensor | None:
         cast = [t.to(self.dtype) if t.is_floating_point() else t for t in tensors]
-        cast = [t.clone() for t in cast]  # not a leaf where it asks for a gradient: losses that work in place run
+        cast = [t.clone() for t in cast]  # not a leaf where it requires a gradient: losses that work in place run
         if self.origin.on_trial is not None:
             self.origin.on_trial(self.way.ordered(cast))
         found = ""
@@ -86,7 +86,7 @@ class Trial:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                warnings.filterwarnings("error", message="Using a target size")  # it broadcasts: not meant so
+                warnings.filterwarnings("error", message="Using a target size")  # it broadcasts, which is not intended
                 made = self.way.call(criterion, cast, {})
         except (MemoryError, KeyboardInterrupt):
             raise
@@ -100,7 +100,7 @@ class Trial:
         return made
 
     def slope(self, input: Tensor, *others: Tensor) -> Tensor:
-        """The gradient by the input; zeros where there is none."""
+        """The gradient with respect to the input; zeros if there is none."""
         x = input.detach().clone().requires_grad_()
         result = self.result(x, *others)
         if result is None or not result.requires_grad:

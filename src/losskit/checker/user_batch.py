@@ -1,4 +1,4 @@
-"""The batch of a user: its file, and what its target says."""
+"""A user's batch: its file, and what its target means."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from losskit.checker.subject import Subject
 
 _INPUTS = ("input", "inputs", "logits", "output", "outputs", "pred", "preds", "prediction", "predictions")
 _TARGETS = ("target", "targets", "label", "labels", "truth", "mask", "masks", "y")
-_LARGEST = 32  # positions along a dimension of an example
-_SHORT = 48  # numbers that a repro may spell out
+_LARGEST = 32  # positions along one dimension of an example
+_SHORT = 48  # numbers that a repro writes in full
 
 
-def learnt(batch: tuple[Any, ...], said: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said of a loss, with the classes and the sizes of a batch where nothing is said of them."""
+def with_batch_sizes(batch: tuple[Any, ...], said: Mapping[str, Any]) -> dict[str, Any]:
+    """The options for a loss, with the classes and sizes of a batch where they are not given."""
     input, target = batch[0], batch[1] if len(batch) > 1 else None
     indices = isinstance(target, Tensor) and not target.is_floating_point() and target.dim() == input.dim() - 1
     found: dict[str, Any] = {}
@@ -33,7 +33,7 @@ def learnt(batch: tuple[Any, ...], said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load(path: Path) -> tuple[Any, ...]:
-    """The tensors of a call from a file of torch.save: (input, target, ...), or a dict with names for them."""
+    """The tensors of a call from a torch.save file: (input, target, ...), or a dict with names for them."""
     if ".py:" in str(path):
         return _made(str(path))
     try:
@@ -47,26 +47,26 @@ def load(path: Path) -> tuple[Any, ...]:
     if isinstance(held, Mapping):
         names = [next((n for n in each if n in held), None) for each in (_INPUTS, _TARGETS)]
         if None in names:
-            raise ValueError(f"{path} holds {', '.join(map(str, held))}; it takes input and target, by these names.")
+            raise ValueError(f"{path} contains {', '.join(map(str, held))}; it must contain input and target.")
         rest = [value for name, value in held.items() if name not in names]
         held = [held[names[0]], held[names[1]], *rest]
     if not isinstance(held, (list, tuple)) or len(held) < 2 or not all(isinstance(t, Tensor) for t in held):
-        raise ValueError(f"{path} holds {type(held).__name__}; it takes (input, target), or a dict with these names.")
+        raise ValueError(f"{path} is {type(held).__name__}; it must be (input, target), or a dict with these names.")
     return tuple(t.detach() for t in held)
 
 
 def _made(text: str) -> tuple[Any, ...]:
-    """The tensors that a function of a file makes."""
+    """The tensors that a function of a file returns."""
     place, _, name = text.rpartition(":")
     made = references.load(references.Reference(place, name))()
     if not isinstance(made, (list, tuple)) or not all(isinstance(each, Tensor) for each in made):
-        raise ValueError(f"{text} returns {type(made).__name__}; it is to return the tensors of one call, in a tuple.")
+        raise ValueError(f"{text} returns {type(made).__name__}; it must return the tensors of one call as a tuple.")
     return tuple(each.detach() for each in made)
 
 
 @dataclass(frozen=True)
 class Given:
-    """The batch, and what its target says."""
+    """The batch, and what its target means."""
 
     tensors: tuple[Tensor, ...]
     spec: Spec
@@ -81,7 +81,7 @@ class Given:
 
     @property
     def labels(self) -> Tensor:
-        """Which class is true at each position (N, *); for yes and no, 0 and 1 in the input's shape."""
+        """The true class at each position (N, *); for binary decisions, 0 and 1 in the input's shape."""
         if self.spec.kind == "multiclass":
             target = self.target.argmax(1) if self.target.shape == self.input.shape else self.target
             squeezed = target.squeeze(1) if target.dim() == self.input.dim() else target
@@ -110,7 +110,7 @@ def given(subject: Subject) -> Given:
 
 
 def code_of(subject: Subject, *lines: str) -> str:
-    """A repro with the batch spelt out where it is small."""
+    """A repro that writes the batch in full if it is small."""
     batch = given(subject).tensors
     if sum(t.numel() for t in batch) <= _SHORT:
         return subject.code(*(literal(t) for t in batch), lines=lines)

@@ -1,4 +1,4 @@
-"""Waivers: checks that a project does not hold against its losses, each with a reason, in its pyproject.toml."""
+"""Waivers: checks that a project ignores for its losses, each with a reason, in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ else:
 
 
 def waivers_for(loss: str, start: Path | None = None) -> dict[str, str]:
-    """The waivers of a loss, from the nearest pyproject.toml above this folder.
+    """The waivers of a loss, from the nearest pyproject.toml in this folder or above.
 
-    `[tool.losskit.check]` holds `waive = { "check-id" = "reason" }` for every loss, and for one of them a table by its
-    place or name, `[tool.losskit.check.loss."my_losses.py:my_dice"]` or `[tool.losskit.check.loss.my_dice]`, with its
-    own `waive`.
+    `[tool.losskit.check]` contains `waive = { "check-id" = "reason" }` for all losses. A single loss has its own table
+    with its own `waive`, by path or name: `[tool.losskit.check.loss."my_losses.py:my_dice"]` or
+    `[tool.losskit.check.loss.my_dice]`.
     """
     file = _nearest(start or Path.cwd())
     if file is None:
@@ -36,11 +36,11 @@ def waivers_for(loss: str, start: Path | None = None) -> dict[str, str]:
 def _waive(file: Path, table: Mapping[str, Any]) -> dict[str, str]:
     unknown = sorted(set(table) - {"waive", "loss"})
     if unknown:
-        raise ValueError(f"{file}: [tool.losskit.check] knows waive and loss; got {unknown[0]}.")
+        raise ValueError(f"{file}: [tool.losskit.check] has the keys waive and loss; got {unknown[0]}.")
     waive = table.get("waive", {})
     if not isinstance(waive, Mapping) or not all(isinstance(reason, str) for reason in waive.values()):
-        wanted = '{ "check-id" = "why this is all right" }'
-        raise ValueError(f"{file}: waive is a table of reasons, as in waive = {wanted}.")
+        wanted = '{ "check-id" = "why this is acceptable" }'
+        raise ValueError(f"{file}: waive must be a table of reasons, as in waive = {wanted}.")
     return dict(waive)
 
 

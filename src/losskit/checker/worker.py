@@ -1,4 +1,4 @@
-"""The process in which a loss is checked: what ends it is told by the one that waits for it."""
+"""The process in which a loss is checked; if it ends, the parent reports why."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
-from losskit.checker.user_batch import learnt, load
+from losskit.checker.user_batch import load, with_batch_sizes
 
-_SHOWN = 48  # numbers of a tensor that are worth writing down before every call
+_SHOWN = 48  # largest tensor that is written down before every call
 
 
 def serve(subject: Subject, ids: Sequence[str], reply: BinaryIO) -> None:
-    """Ask these checks of a subject, and tell of each call, each start and each outcome."""
-    from losskit.checker.battery import known  # brings every check, which `losskit --help` does without
+    """Run these checks on a subject, and send each call, each start and each outcome."""
+    from losskit.checker.battery import known  # imports every check, which `losskit --help` does not need
 
-    subject.on_call = _teller(subject, reply)
+    subject.on_call = _call_recorder(subject, reply)
     for id in ids:
         send(reply, check=id)
         send(reply, outcome=_sendable(known(id)(subject)))
@@ -35,19 +35,19 @@ def serve(subject: Subject, ids: Sequence[str], reply: BinaryIO) -> None:
 
 
 def _sendable(outcome: Outcome) -> Outcome:
-    """An outcome whose evidence holds numbers and text alone."""
+    """An outcome whose evidence contains only numbers and text."""
     return replace(outcome, findings=tuple(replace(each, evidence=plain(each.evidence)) for each in outcome.findings))
 
 
-def _teller(subject: Subject, reply: BinaryIO) -> Any:
-    """Writes down each call before it is made, so that the one that ends the process is known."""
+def _call_recorder(subject: Subject, reply: BinaryIO) -> Any:
+    """Writes down each call before it is made, so that the call that ends the process is known."""
     last = ""
 
     def on_call(tensors: tuple[Any, ...], arguments: Mapping[str, Any]) -> None:
         nonlocal last
         try:
             code = _repro(subject, tensors, arguments)
-        except Exception:  # noqa: BLE001 - tensors without values of their own, as inside vmap
+        except Exception:  # noqa: BLE001 - tensors without values, as inside vmap
             return
         if code != last:
             last = code
@@ -64,8 +64,8 @@ def _written(tensor: Tensor) -> str:
     return literal(tensor) if tensor.numel() <= _SHOWN else _like(tensor)
 
 
-def _trial_teller(origin: Origin, reply: BinaryIO) -> Callable[[Sequence[Any]], None]:
-    """Writes down the first trial calls, made before it is known what the tensors are."""
+def _trial_recorder(origin: Origin, reply: BinaryIO) -> Callable[[Sequence[Any]], None]:
+    """Writes down the first trial calls, before the meaning of the tensors is known."""
 
     def on_trial(tensors: Sequence[Any]) -> None:
         short = [t.float() if t.dtype == torch.float64 else t for t in tensors]
@@ -90,7 +90,7 @@ def _like(tensor: Tensor) -> str:
 
 
 def limit_memory(allowance: int | None) -> None:
-    """No more than this beyond what the process has now, where the system can hold it to that."""
+    """Allow no more memory than this beyond what the process has now, where the system supports it."""
     if allowance is None:
         return
     try:
@@ -105,30 +105,30 @@ def limit_memory(allowance: int | None) -> None:
 
 
 def begin(reply: BinaryIO, request: Mapping[str, Any], origin: Callable[[], Origin]) -> None:
-    """Find out what the loss of a request takes, and serve the checks that it names; or say why that cannot be."""
+    """Determine what the loss of a request takes, and run its checks; or send why that is not possible."""
     torch.set_num_threads(1)
     try:
         made = origin()
         subject = _subject(reply, request, made)
     except Unsure as error:
-        _say_what_is_seen(reply, made, error)
+        _send_general_outcomes(reply, made, error)
         send(reply, unsure=str(error))
     except MemoryError as error:
         send(reply, memory=str(error))
     except (ValueError, TypeError, ImportError) as error:
         send(reply, wrong=str(error))
     except SystemExit as error:
-        send(reply, wrong=f"its file leaves Python when it is imported (exit code {error.code}).")
+        send(reply, wrong=f"its file exits Python when it is imported (exit code {error.code}).")
     except Exception as error:  # noqa: BLE001 - whatever a constructor raises
-        send(reply, wrong=f"it cannot be made: {type(error).__name__}: {error}")
+        send(reply, wrong=f"it cannot be constructed: {type(error).__name__}: {error}")
     else:
         serve(subject, request["checks"], reply)
     reply.flush()
 
 
-def _say_what_is_seen(reply: BinaryIO, origin: Origin, error: Unsure) -> None:
-    """The outcomes of the checks that hold whatever a loss takes, in a call that it ran with."""
-    from losskit.checker.battery import checks  # brings every check, which `losskit --help` does without
+def _send_general_outcomes(reply: BinaryIO, origin: Origin, error: Unsure) -> None:
+    """Send the outcomes of the checks that apply to any loss, in a form with which it ran."""
+    from losskit.checker.battery import checks  # imports every check, which `losskit --help` does not need
 
     if error.nearest is not None:
         outcomes = [_sendable(each(Subject(origin, error.nearest))) for each in checks().values() if each.anyhow]
@@ -138,11 +138,11 @@ def _say_what_is_seen(reply: BinaryIO, origin: Origin, error: Unsure) -> None:
 def _subject(reply: BinaryIO, request: Mapping[str, Any], made: Origin) -> Subject:
     send(reply, loaded=made.name)
     limit_memory(request["memory"])
-    made.on_trial = _trial_teller(made, reply)
+    made.on_trial = _trial_recorder(made, reply)
     given, batch, example = request["spec"], request["batch"], request["example"]
     tensors = None if batch is None else load(Path(batch)) if isinstance(batch, str) else tuple(batch)
     shown = tensors if example is None else load(Path(example))
-    said = request["said"] if shown is None else learnt(shown, request["said"])
+    said = request["said"] if shown is None else with_batch_sizes(shown, request["said"])
     subject = Subject(made, conclude(made, **said) if given is None else given)
     send(reply, spec=subject.spec)
     if batch is not None:
@@ -155,7 +155,7 @@ def main() -> None:
     """Load the loss of a request in this fresh process."""
     request, reply = received()
     begin(reply, request, lambda: origin_of(request["loss"], request["options"]))
-    os._exit(0)  # without waiting for what a loss left running
+    os._exit(0)  # without waiting for threads that a loss left running
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command `losskit`: where it starts. The commands themselves are in `losskit.cli.commands`."""
+"""Entry point of the command `losskit`. The commands are in `losskit.cli.commands`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from losskit.version import INSTALL, INSTALL_COMPARE
 
 
 def main() -> None:
-    """Run the command line, or say what it needs."""
+    """Run the command line, or report the missing packages."""
     missing = [name for name in ("typer", "rich") if find_spec(name) is None]
     if missing:
         sys.exit(f"losskit: the command line needs {' and '.join(missing)}: {INSTALL}.")
@@ -17,7 +17,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a Greek letter shows ? instead
 
-    from losskit.cli.commands import app  # with typer and rich, which `import losskit` does without
+    from losskit.cli.commands import app  # imports typer and rich, which `import losskit` does not need
 
     try:
         app(prog_name="losskit")

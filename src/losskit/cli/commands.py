@@ -31,7 +31,7 @@ from losskit.version import INSTALL_COMPARE
 
 
 class Commands(typer.core.TyperGroup):
-    """The subcommands, and what a wrong one was probably meant to be."""
+    """The subcommands, with a suggestion for a misspelt one."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         word = args[0]
@@ -54,11 +54,11 @@ app = typer.Typer(
 
 
 _JSON = typer.Option("--json", help="Print JSON instead of text.")
-_NARROW = 100  # columns of a terminal, below which a table would break names
+_NARROW = 100  # terminal columns below which a table would break names
 
 
 def _described(cls: type[Loss]) -> dict[str, Any]:
-    """A loss as JSON has it. Text is as its author wrote it, in reStructuredText."""
+    """A loss as JSON. Texts are in reStructuredText, as written in the source."""
     function, _, short, *others = names_of(cls)
     return {
         "name": short,
@@ -67,6 +67,7 @@ def _described(cls: type[Loss]) -> dict[str, Any]:
         "also": others,
         "family": Entry(function, cls).family,
         "doc": cls.written_doc,
+        "example": cls.example,
         "authority": cls.authority,
         "shapes": cls.shapes,
         "across_ranks": cls.across_ranks,
@@ -90,28 +91,26 @@ def losskit_(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Loss functions for PyTorch: look them up, draw them, and find the best one for your data.
+    """Loss functions for PyTorch: look them up, plot them, and find the best one for your data.
 
     \b
-    losskit list                              every loss, one line each
-    losskit show dice                         formula, options, source of one
-    losskit plot "focal(gamma=2)" bce dice    value and gradient, drawn
-    losskit check my_losses.py:my_dice        what is wrong with it
-    losskit compare                           train with several, on real data
-    losskit doctor                            whether the kernels are right on this machine
+    losskit list                              all losses, one line each
+    losskit show dice                         formula, options and source of a loss
+    losskit plot "focal(gamma=2)" bce dice    plot value and gradient
+    losskit check my_losses.py:my_dice        find what is wrong with a loss
+    losskit compare                           train with several losses on real data
+    losskit doctor                            check the kernels on this machine
 
     \b
-    A loss is written by name, with options, and losses are added and scaled:
+    A loss is written by name, with options; losses can be added and scaled:
       dice     "focal(gamma=2)"     "dice + 0.5 * bce"     my_losses.py:my_dice     "torch.nn:HuberLoss(delta=2)"
-    Quote what holds parentheses or spaces, so that the shell leaves it alone.
+    Quote text with parentheses or spaces to protect it from the shell.
     """
 
 
 @app.command("list")
 def list_(
-    word: Annotated[
-        str | None, typer.Argument(help="Only losses that have this word in a name or description.")
-    ] = None,
+    word: Annotated[str | None, typer.Argument(help="Only losses with this word in a name or the description.")] = None,
     family: Annotated[str | None, typer.Option("--family", "-f", help="Only this family, such as region.")] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
@@ -128,7 +127,7 @@ def list_(
     found = [entry for entry in entries(family) if word is None or _mentions(entry, word)]
     if not found:
         known = [name for entry in entries() for name in names_of(entry.loss)]
-        _stop(f"No loss mentions {word!r}{nearest(word or '', known)} losskit list names them all.", 1)
+        _stop(f"No loss mentions {word!r}{nearest(word or '', known)} losskit list shows all of them.", 1)
     found = sorted(found, key=lambda e: (e.family, e.name))
     if as_json:
         print(json.dumps([_described(entry.loss) for entry in found], indent=2))
@@ -148,7 +147,7 @@ def list_(
     if table.rows:
         console.print(table)
     if not all(entry.authority for entry in found):
-        console.print("\n* no outside authority: nothing but its author says that its numbers are right")
+        console.print("\n* no independent reference: only its author vouches for its numbers")
 
 
 def _mentions(entry: Entry, word: str) -> bool:
@@ -164,7 +163,7 @@ def show(
 ) -> None:
     """Show one loss: its formula, options, source and namesakes.
 
-    Options come with their domains and defaults. Namesakes are what others mean by the same name.
+    Options are listed with domains and defaults. Namesakes are other losses known by the same name.
 
     \b
     losskit show focal
@@ -185,6 +184,9 @@ def show(
             console.print(Padding(Text(readable(paragraph.removeprefix(".. math::")), style="cyan"), (0, 4)))
         else:
             console.print(_led(prose(" ".join(paragraph.split()))))
+    if cls.example:
+        console.print("\n", Text("Example:", style="bold"), sep="")
+        console.print(Padding(Text(cls.example), (0, 4)))
     console.print("\n", Text("Options", style="bold"), sep="")
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
@@ -200,35 +202,35 @@ def show(
         table.add_row(*map(Text, (f"  {option.name}", repr(option.default), option.domain.text, prose(option.doc))))
     if table.rows:
         console.print(table)
-    facts = [f"Shapes: {cls.shapes}", f"Many machines: {cls.across_ranks}"]
-    facts.append(f"Tested against: {cls.authority}." if cls.authority else _UNHELD)
+    facts = [f"Shapes: {cls.shapes}", f"Distributed: {cls.across_ranks}"]
+    facts.append(f"Tested against: {cls.authority}." if cls.authority else _NO_REFERENCE)
     for fact in facts:
         console.print()
         console.print(_led(prose(" ".join(fact.split()))))
 
 
-_UNHELD = "Tested against: nothing; it has no outside authority."
+_NO_REFERENCE = "Tested against: nothing; it has no independent reference."
 
 
 def _declared(name: str) -> tuple[type[Loss], str]:
-    """The class of a loss, and what it is called."""
+    """The class of a loss, and its names."""
     reference = _checked(reference_of, name)
     if reference is None:
         if "(" in name or " " in name.strip():
-            _stop(f"show takes the name of one loss; got {name!r}. To draw it: losskit plot {name!r}")
+            _stop(f"show takes the name of one loss; got {name!r}. To plot it: losskit plot {name!r}")
         cls = _checked(find, name.strip()).loss
         function, _, short, *others = names_of(cls)
-        spoken = ", ".join(dict.fromkeys([short, *others]))
-        return cls, f"losskit.functional.{function}, also found as {spoken}"
+        short_names = ", ".join(dict.fromkeys([short, *others]))
+        return cls, f"losskit.functional.{function}, also available as {short_names}"
     found = _checked(references.load, reference)
     cls = getattr(found, "Module", found)
     if not (isinstance(cls, type) and issubclass(cls, Loss)):
-        _stop(f"{reference} was not made with losskit, so it declares nothing to show. To draw it: losskit plot {name}")
+        _stop(f"{reference} was not made with losskit, so there is nothing to show. To plot it: losskit plot {name}")
     return cls, str(reference)
 
 
 def _led(paragraph: str) -> Text:
-    """A paragraph with its leading word, as in `Source:`, made bold."""
+    """A paragraph with its leading word, such as `Source:`, in bold."""
     lead, colon, _ = paragraph.partition(": ")
     text = Text(paragraph)
     if colon and len(lead) < 30:
@@ -238,26 +240,26 @@ def _led(paragraph: str) -> Text:
 
 @app.command()
 def plot(
-    losses: Annotated[list[str], typer.Argument(metavar="LOSS...", help="Losses, as in: dice 'focal(gamma=2)'")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write: .png, .svg or .pdf.")] = Path(
+    losses: Annotated[list[str], typer.Argument(metavar="LOSS...", help="Losses, such as: dice 'focal(gamma=2)'")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The image file to write: .png, .svg or .pdf.")] = Path(
         "curves.png"
     ),
     over: Annotated[
-        str | None, typer.Option("--over", help="Draw against logit, confidence, overlap or error, not the usual.")
+        str | None, typer.Option("--over", help="Plot against logit, confidence, overlap or error, not the default.")
     ] = None,
 ) -> None:
-    """Draw value and gradient of losses in one picture.
+    """Plot the value and gradient of losses in one figure.
 
-    Losses of labels are drawn against the logit, and beside a region loss on an image with an object: against the
-    logit that every pixel has of its truth, and against the overlap of the object with a shifted prediction of it.
-    Losses of numbers are drawn against the error.
+    Losses of labels are plotted against the logit. Beside a region loss they are plotted on an image with an object:
+    against the logit of the true class at every pixel, and against the overlap of the object with a shifted prediction.
+    Losses of numbers are plotted against the error.
 
     \b
     losskit plot "focal(gamma=2)" bce dice -o curves.png
     losskit plot mse l1 huber -o errors.svg
     losskit plot my_losses.py:my_dice dice
     """
-    from losskit.figures.plots import figure, save  # here, so that `losskit --help` does without
+    from losskit.figures.plots import figure, save  # here, so that `losskit --help` does not load it
 
     texts = [text for given in losses for text in _checked(split, given)]
     criteria = {text: _checked(partial(build, references=True), text) for text in texts}
@@ -270,7 +272,7 @@ def plot(
 
 
 def _checked(make: Callable[..., Any], *arguments: Any) -> Any:
-    """What was made, or the message of what is wrong with what was asked for."""
+    """The result of a call, or the error message if the request is invalid."""
     try:
         return make(*arguments)
     except ValueError as error:
@@ -285,7 +287,7 @@ def _stop(message: str, code: int = 2) -> NoReturn:
 
 
 def _console(piped: int) -> Console:
-    """The terminal; where there is none, lines of up to this width, without colour."""
+    """The terminal; otherwise lines of up to this width, without colour."""
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=piped)
 
@@ -295,7 +297,7 @@ app.command("doctor")(doctor)
 
 
 def needs_more() -> None:
-    """Stand for `compare` where its packages are missing."""
+    """Replaces `compare` if its packages are missing."""
     _stop(f"compare needs more packages: {INSTALL_COMPARE}.", 1)
 
 

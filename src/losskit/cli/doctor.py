@@ -1,4 +1,4 @@
-"""losskit doctor, for the command line."""
+"""The command `losskit doctor`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ LOSSES = (
 def doctor() -> None:
     """Check the kernels on every device here, and print a report to paste.
 
-    Every form of them computes value and gradient of a small batch beside plain PyTorch, which always is there and
-    defines the numbers; then some whole losses do. The exit code is 1 where one differs, raises, or takes too long
-    to compile.
+    Every form of a kernel computes value and gradient of a small batch, which are compared with plain PyTorch, the
+    reference that is always available; some whole losses follow. The exit code is 1 if one differs, raises, or takes
+    too long to compile.
 
     \b
     losskit doctor
@@ -43,14 +43,12 @@ def doctor() -> None:
             print(f"  not {other}: {reason}")
         failed += _check_losses(device)
     if failed:
-        print(
-            f"\nOn the forms above that differ or fail, plain PyTorch serves. Please report this at {first_use.REPORT}"
-        )
+        print(f"\nForms that differ or fail fall back to plain PyTorch. Please report this at {first_use.REPORT}")
         raise typer.Exit(1)
 
 
 def _check(name: devices.Operator, device: torch.device) -> int:
-    """Print what an operator's forms do; how many fail."""
+    """Print the results for the forms of an operator; returns how many fail."""
     found = list(devices.check(name, device))
     wrong = [finding for finding in found if finding.problem]
     took = sum(finding.milliseconds for finding in found) / 1000
@@ -62,7 +60,7 @@ def _check(name: devices.Operator, device: torch.device) -> int:
 
 
 def _check_losses(device: torch.device) -> int:
-    """Print how many whole losses agree with float64, which plain PyTorch computes; how many do not."""
+    """Print how many whole losses agree with float64 in plain PyTorch; returns how many do not."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 4, 32, 33, generator=generator).to(device)
     t = torch.randint(0, 4, (2, 32, 33), generator=generator).to(device)
@@ -73,7 +71,7 @@ def _check_losses(device: torch.device) -> int:
                 warnings.simplefilter("always")
                 found = _difference(build(text), x, t)
             found = found or "".join(f"{each.message} " for each in said if "losskit" in str(each.message))
-        except Exception as error:  # noqa: BLE001 - the report says so
+        except Exception as error:  # noqa: BLE001 - it goes into the report
             found = first_use.said(error)
         if found:
             wrong.append(f"{text}: {found}")
@@ -84,7 +82,7 @@ def _check_losses(device: torch.device) -> int:
 
 
 def _difference(loss: Any, x: Tensor, t: Tensor) -> str:
-    """What differs between a loss and its value and gradient in float64."""
+    """The difference between a loss and its value and gradient in float64."""
     each = []
     for dtype in (torch.float32, torch.float64):
         own = x.to(dtype).requires_grad_()

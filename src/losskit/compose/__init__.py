@@ -1,4 +1,4 @@
-"""Losses made of losses: blobs, deep supervision, hard-example mining, learned and scheduled weights."""
+"""Composite losses: blobs, deep supervision, hard-example mining, learned and scheduled weights."""
 
 from losskit.compose.blobs import BlobLoss as BlobLoss
 from losskit.compose.deep_supervision import DeepSupervisionLoss as DeepSupervisionLoss
@@ -10,3 +10,8 @@ from losskit.compose.schedule import linear as linear
 from losskit.compose.schedule import warmup as warmup
 from losskit.compose.top_k import OHEMLoss as OHEMLoss
 from losskit.compose.top_k import TopKLoss as TopKLoss
+
+
+def __dir__() -> list[str]:
+    """The public names, without the modules that define them."""
+    return sorted(name for name, value in globals().items() if callable(value) and not name.startswith("_"))

@@ -1,4 +1,4 @@
-"""BlobLoss: a loss of each connected component of the target by itself."""
+"""BlobLoss: a loss computed on each connected component of the target separately."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ from losskit.ops.reference import Elements
 
 
 class BlobLoss(MeanLoss):
-    r"""Scores each connected component of the target alone, so that a small object counts as much as a large one.
+    r"""Blob loss: a criterion averaged over the target's connected components, so that small objects count equally.
 
     .. math:: \frac{1}{N} \sum_n \frac{1}{K_n} \sum_k \ell(x_n, B_{n,k})
 
-    with the K blobs of each image that has any, and :math:`\ell` the criterion, any loss of binary masks that takes a
-    mask: the positions of the other blobs do not count in it. Blobs are connected along the dimensions and diagonals;
-    those of several channels count together. `blobs=` at the call takes a map of whole numbers instead, of the target's
-    shape, 0 where there is no blob. It sees false positives only as far as the criterion does, so it is added to a loss
-    of the whole image: `DiceLoss() + 0.5 * BlobLoss(DiceLoss())`.
+    with the K blobs (connected components) of each image that has any, and :math:`\ell` the criterion: any loss of
+    binary masks that takes a mask, by which the positions of the other blobs are excluded. Blobs are connected along
+    the dimensions and diagonals; those of several channels are averaged together. `blobs=` at the call passes a custom
+    labelling: an integer map of the target's shape, 0 outside blobs. The loss sees only the false positives that the
+    criterion sees, so add it to a loss of the whole image: `DiceLoss() + 0.5 * BlobLoss(DiceLoss())`.
 
-    The number of blobs is read from the target, so this loss is called outside compiled code and transforms.
+    The number of blobs is read from the target, so call this loss outside compiled code and transforms.
 
     Source: Kofler et al. 2022, arXiv:2205.08209.
 
-    Elsewhere: the released code multiplies the prediction by the mask instead of leaving its positions out.
+    Elsewhere: the released code multiplies the prediction by the mask instead of excluding positions.
+
+    Example:
+        >>> loss = losskit.DiceLoss() + 0.5 * losskit.BlobLoss(losskit.DiceLoss())
+        >>> target = torch.tensor([[[1, 1, 1, 1, 0, 0, 1]]])  # a large and a small object (N, 1, *)
+        >>> input = torch.tensor([[[4.0, 4.0, 4.0, 4.0, -4.0, -4.0, -4.0]]])  # logits, the small one missed
+        >>> loss(input, target)
+        tensor(0.3662)
     """
 
     shapes: ClassVar[str] = (
@@ -51,8 +58,8 @@ class BlobLoss(MeanLoss):
         self.criterion = as_loss(criterion)
         if isinstance(self.criterion, Wrapped) and "mask" not in self.criterion.takes:
             raise TypeError(
-                f"{self.name}: {self.criterion.name} takes no mask, and the other blobs are left out by one. Pass a "
-                "loss that takes it, such as DiceLoss()."
+                f"{self.name}: {self.criterion.name} takes no mask, but the other blobs are excluded by a mask. Pass a "
+                "loss that takes one, such as DiceLoss()."
             )
 
     @answering
@@ -74,7 +81,7 @@ class BlobLoss(MeanLoss):
 
     @property
     def is_mean_of_elements(self) -> bool:
-        return False  # its denominator is a number of images
+        return False  # the denominator counts images
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -110,7 +117,7 @@ class BlobLoss(MeanLoss):
     def _of_blob(
         self, input: Tensor, labels: Tensor, weight: Tensor | None, counts: Tensor, n: int, c: int, number: float
     ) -> Tensor:
-        """The criterion of one blob, among the positions that are of no other."""
+        """The criterion of one blob; the positions of other blobs are masked out."""
         label = labels[n : n + 1, c : c + 1]
         kept = counts[n : n + 1, c : c + 1] & ((label == 0) | (label == number))
         given = None if weight is None else weight.expand(input.shape)[n : n + 1, c : c + 1]

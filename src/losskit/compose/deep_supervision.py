@@ -1,4 +1,4 @@
-"""DeepSupervisionLoss: one loss on the outputs of several resolutions."""
+"""DeepSupervisionLoss: one loss on outputs at several resolutions."""
 
 from __future__ import annotations
 
@@ -30,18 +30,25 @@ class _Level(NamedTuple):
 
 
 class DeepSupervisionLoss(Summable):
-    r"""Asks the same of every resolution: a weighted mean of one loss over the outputs of a decoder's stages.
+    r"""Deep supervision: the weighted mean of one loss over a decoder's outputs at several resolutions.
 
     .. math:: \sum_i w_i\,\ell(x_i, y_i) \big/ \sum_i w_i
 
-    `criterion(outputs, target)` takes a list of outputs, the highest resolution first, or one tensor as in evaluation.
-    The target is one tensor, resized to each output by the nearest element, centre to centre, so that labels stay
-    labels and ignored ones ignored; or a list with one for each output. `weight` and `mask` likewise. A dropped output
-    is not looked at, so DistributedDataParallel wants `find_unused_parameters=True` for its head.
+    `criterion(outputs, target)` takes a list of outputs, the highest resolution first, or one tensor, as in evaluation.
+    A single target tensor is resized to each output by nearest-neighbour sampling, aligned at pixel centres, so that
+    labels and ignored labels stay valid; a list gives one target per output. `weight` and `mask` likewise. A dropped
+    output is not used, so DistributedDataParallel needs `find_unused_parameters=True` for its head.
 
     Source: Lee et al. 2014, arXiv:1409.5185; the weights Isensee et al. 2018, arXiv:1809.10486.
 
-    Elsewhere: MONAI's weights do not sum to one, and stop falling at 1/16; nnU-Net drops the lowest resolution.
+    Elsewhere: MONAI's weights do not sum to one and stop decreasing at 1/16; nnU-Net drops the lowest resolution.
+
+    Example:
+        >>> loss = losskit.DeepSupervisionLoss(losskit.CrossEntropyLoss())
+        >>> outputs = [torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 4, 4)]  # logits, the highest resolution first
+        >>> target = torch.ones(1, 8, 8, dtype=torch.long)  # class indices (N, H, W)
+        >>> loss(outputs, target)
+        tensor(0.6931)
     """
 
     shapes: ClassVar[str] = "a list of (N, C, *), the highest resolution first, and the target of the criterion."
@@ -50,9 +57,9 @@ class DeepSupervisionLoss(Summable):
     has_parts: ClassVar[bool] = True
 
     weights: Literal["halve", "equal"] | Sequence[NonNegative] = option(
-        default="halve", doc="of the outputs, before they are made to sum to one: 1, 1/2, 1/4, ..., all 1, or a list"
+        default="halve", doc="of the outputs, before normalization to a sum of 1: 1, 1/2, 1/4, ..., all 1, or a list"
     )
-    drop_lowest: bool = option(default=False, doc="leave the last of several outputs out, as nnU-Net does")
+    drop_lowest: bool = option(default=False, doc="drop the last of several outputs, as nnU-Net does")
 
     def __init__(
         self, criterion: Any, weights: Literal["halve", "equal"] | Sequence[float] = "halve", **options: Any
@@ -60,7 +67,7 @@ class DeepSupervisionLoss(Summable):
         Configured.__init__(self, weights=weights, **options)
         self.criterion = as_loss(criterion)
         if getattr(self.criterion, "reduction", "mean") == "none":
-            raise ValueError(f"{self.name}: the criterion returns one number for each output, so not reduction='none'.")
+            raise ValueError(f"{self.name}: the criterion must return one number per output, not reduction='none'.")
         self.across_ranks = self.criterion.across_ranks  # type: ignore[misc]
 
     def __post_init__(self) -> None:
@@ -121,7 +128,7 @@ class DeepSupervisionLoss(Summable):
         return self.criterion.takes_normalizer
 
     def _normalizers(self, given: Normalizer | None, sizes: list[int]) -> list[Any]:
-        """What replaces the denominator of each resolution; one number serves resolutions of one size."""
+        """The normalizer of each resolution; one number is valid if all outputs have one size."""
         if given is None:
             return [None] * len(sizes)
         require_normalizer(self.name, self.criterion, given)
@@ -134,7 +141,7 @@ class DeepSupervisionLoss(Summable):
         if len(set(sizes)) > 1:
             raise ValueError(
                 f"{self.name}: the outputs have {len(sizes)} resolutions, each a mean over its own elements, so one "
-                "normalizer cannot serve all. Pass a list with one for each output, normalizer=[...]."
+                "normalizer cannot apply to all. Pass a list with one for each output, normalizer=[...]."
             )
         return [given] * len(sizes)
 
@@ -144,7 +151,7 @@ class DeepSupervisionLoss(Summable):
 
     @property
     def is_mean(self) -> bool:
-        return False  # the targets alone do not tell the resolutions, and so not what counts
+        return False  # the targets alone do not determine the resolutions, nor what counts
 
     def require_summable(self) -> None:
         self.criterion.require_summable()
@@ -157,7 +164,7 @@ class DeepSupervisionLoss(Summable):
 
     def finish(self, sums: Sums, *, normalizer: Normalizer | None = None, whole: Sums | None = None) -> Tensor:
         criterion: Any = self.criterion
-        # Sums do not tell their resolutions: taken as different, so that one number is refused for several.
+        # Sums carry no resolution. They are taken as different, so that one number for several outputs is an error.
         divisors = self._normalizers(normalizer, list(range(len(sums.names()))))
         return self._mean(
             [
@@ -174,7 +181,7 @@ class DeepSupervisionLoss(Summable):
         return sum(others, start=first)
 
     def _shares(self, levels: int) -> list[float]:
-        """The weights of this many outputs, which sum to one."""
+        """The normalized weights of this many outputs."""
         if levels == 1:
             return [1.0]
         if self.weights == "halve":
@@ -186,7 +193,7 @@ class DeepSupervisionLoss(Summable):
         return [w / sum(given) for w in given]
 
     def _levels(self, output: Several, target: Several, weight: Several | None, mask: Several | None) -> list[_Level]:
-        """Output, target, weight and mask of each resolution that is looked at."""
+        """Output, target, weight and mask of each resolution in use."""
         outputs = [output] if isinstance(output, Tensor) else list(output)
         if not outputs or not all(isinstance(x, Tensor) for x in outputs):
             raise TypeError(
@@ -208,7 +215,7 @@ class DeepSupervisionLoss(Summable):
         return levels[:-1] if self.drop_lowest and len(levels) > 1 else levels
 
     def _each(self, name: str, given: Several | None, outputs: list[Tensor]) -> list[Any]:
-        """What was given, for each output."""
+        """The value given for each output."""
         if given is None or isinstance(given, Tensor):
             return [None if given is None else self._resized(name, given, x) for x in outputs]
         if len(given) != len(outputs):
@@ -219,10 +226,10 @@ class DeepSupervisionLoss(Summable):
         return list(given)
 
     def _resized(self, name: str, tensor: Tensor, output: Tensor) -> Tensor:
-        """The nearest element of the last dimensions for each position of the output (N, C, *)."""
+        """The tensor resized to the spatial size of the output (N, C, *) by nearest neighbour."""
         size = output.shape[2:]
         if tensor.dim() <= len(size):
-            return tensor  # the criterion says what is wrong with it
+            return tensor  # the criterion raises the error
         for dim, wanted in enumerate(size, start=tensor.dim() - len(size)):
             found = tensor.shape[dim]
             if found == wanted or (found == 1 and name != "target"):

@@ -1,4 +1,4 @@
-"""Sums whose parts each have tensors of their own, from dicts or lists: MultiTaskLoss, and its base."""
+"""Sums whose parts take separate tensors, as dicts or lists: MultiTaskLoss and its base class."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from losskit.core.wrapped import as_loss
 
 
 class HeadsSum(WeightedSum):
-    """A sum that takes dicts of tensors by the names of its parts, or lists in their order."""
+    """A weighted sum that takes dicts of tensors keyed by part name, or lists in part order."""
 
-    planned: ClassVar[bool] = False  # a call may hold several tensors for one
+    planned: ClassVar[bool] = False  # a call may pass several tensors per argument
 
     def evaluate(
         self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
@@ -44,7 +44,7 @@ class HeadsSum(WeightedSum):
         return Sums(**{str(i): parts[i].totals(*of_part, weight=w, mask=m) for i, (of_part, w, m) in enumerate(own)})
 
     def _own(self, tensors: tuple[Any, ...], *others: Any) -> list[tuple[Any, ...]]:
-        """The tensors of each part, and its own of what else was given."""
+        """The tensors of each part, and its share of the other arguments."""
         arities: list[Any] = [part.arity for part in self.losses]
         return [
             (
@@ -72,16 +72,24 @@ class HeadsSum(WeightedSum):
 
 
 class MultiTaskLoss(HeadsSum):
-    r"""Adds one loss for each head of a model with several outputs, each with a fixed weight.
+    r"""Multi-task loss: the sum of one loss per head of a model with several outputs, with fixed weights.
 
     .. math:: \sum_h w_h\,\ell_h(x_h, y_h)
 
     `MultiTaskLoss(heads={"classes": CrossEntropyLoss(), "depth": 0.5 * L1Loss()})` takes the model's output and the
-    targets as dicts with these names, or as lists in this order. One tensor as the target serves every head, and what
-    has other names is not looked at. `weight`, `mask` and `normalizer` may be dicts too, without some of the heads.
+    targets as dicts with these names, or as lists in this order. A single target tensor is passed to every head.
+    Entries with other names are ignored. `weight`, `mask` and `normalizer` may be dicts too, and may omit heads.
     `DeepSupervisionLoss` is for one loss on outputs of several resolutions; `LearnedWeights` learns the weights.
 
     Source: Caruana 1997, "Multitask Learning", Machine Learning 28.
+
+    Example:
+        >>> heads = {"classes": losskit.CrossEntropyLoss(), "depth": 0.5 * losskit.L1Loss()}
+        >>> loss = losskit.MultiTaskLoss(heads)
+        >>> input = {"classes": torch.tensor([[2.0, 0.0]]), "depth": torch.tensor([3.0])}
+        >>> target = {"classes": torch.tensor([0]), "depth": torch.tensor([2.5])}
+        >>> loss(input, target)
+        tensor(0.3769)
     """
 
     shapes: ClassVar[str] = "dicts or lists with the tensors of each head's loss."
@@ -114,7 +122,7 @@ class MultiTaskLoss(HeadsSum):
 
 
 def _weighted(loss: Any) -> tuple[Any, Any]:
-    """A loss and its weight; those of a sum of one part."""
+    """A loss and its weight; for a sum of one part, that part and its weight."""
     loss = as_loss(loss)
     if type(loss) is WeightedSum and len(loss.losses) == 1 and not loss.offset:
         (factor,), (part,) = loss.variable_factors(), loss.losses
@@ -126,5 +134,5 @@ def _weighted(loss: Any) -> tuple[Any, Any]:
 
 
 def several(tensors: tuple[Any, ...]) -> bool:
-    """Whether each part has tensors of its own."""
+    """Whether each part takes separate tensors."""
     return bool(tensors) and isinstance(tensors[0], (Mapping, list, tuple))

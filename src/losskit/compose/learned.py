@@ -1,4 +1,4 @@
-"""LearnedWeights: losses weighed by uncertainties that are learned with the model."""
+"""LearnedWeights: losses weighted by learned uncertainties."""
 
 from __future__ import annotations
 
@@ -21,31 +21,40 @@ from losskit.core.wrapped import as_loss
 
 
 class LearnedWeights(HeadsSum):
-    r"""Weighs losses against each other by how uncertain each is, which it learns with the model.
+    r"""Uncertainty weighting: a sum of losses whose weights, one log-variance per loss, are learned with the model.
 
     .. math:: \sum_i e^{-s_i} \ell_i + s_i / 2 \qquad
         \text{or (liebel)} \qquad \sum_i e^{-s_i} \ell_i / 2 + \log(1 + e^{s_i})
 
-    with :math:`s_i = \log \sigma_i^2` the parameter `log_variance`, at first 0: give it to the optimizer with the
-    model's. Losses are given in order or by name, `LearnedWeights(classes=CrossEntropyLoss(), depth=L1Loss())`.
-    Tensors go to every loss; a dict of tensors by name, or a list in order, gives each loss its own:
+    with :math:`s_i = \log \sigma_i^2` the parameter `log_variance`, initially 0: pass it to the optimizer together with
+    the model's. Pass losses in order or by name, `LearnedWeights(classes=CrossEntropyLoss(), depth=L1Loss())`.
+    Tensors go to every loss; a dict of tensors by name, or a list in order, assigns tensors to losses:
     `criterion({"classes": logits, "depth": output}, {"classes": labels, "depth": depth})`.
 
     Source: Kendall, Gal, Cipolla 2018, arXiv:1705.07115; Liebel and Koerner 2018, arXiv:1805.06334, whose penalty
     keeps the loss positive.
 
-    A task of which nothing counts in a batch (all its labels are ignored) is left out, with its penalty, so that its
-    weight stays. Of a loss without sums that add, such as TopKLoss, this is not known.
+    A task without counted elements in a batch (all its labels are ignored) is left out together with its penalty, so
+    that its weight does not change. Losses without additive sums, such as TopKLoss, do not support this.
 
-    Elsewhere: Kendall et al. halve the weight of regression losses, for which pass `0.5 * loss`; Liebel and Koerner
+    Elsewhere: Kendall et al. halve the weight of regression losses: pass `0.5 * loss` for that; Liebel and Koerner
     learn sigma itself.
+
+    Example:
+        >>> loss = losskit.LearnedWeights(classes=losskit.CrossEntropyLoss(), depth=losskit.L1Loss())
+        >>> input = {"classes": torch.tensor([[2.0, 0.0]]), "depth": torch.tensor([3.0])}
+        >>> target = {"classes": torch.tensor([0]), "depth": torch.tensor([2.5])}
+        >>> loss(input, target).detach()
+        tensor(0.6269)
     """
 
-    shapes: ClassVar[str] = "those of the losses; or dicts or lists with one tensor a loss."
+    shapes: ClassVar[str] = "those of the losses; or dicts or lists with one tensor per loss."
     authority: ClassVar[str] = "values worked out by hand"
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
 
-    variant: Literal["kendall", "liebel"] = option(default="kendall", doc="whose weights and penalty")
+    variant: Literal["kendall", "liebel"] = option(
+        default="kendall", doc="weights and penalty of Kendall et al., or of Liebel and Koerner"
+    )
 
     def __init__(self, *losses: Any, variant: Literal["kendall", "liebel"] = "kendall", **named: Any) -> None:
         Configured.__init__(self, variant=variant)
@@ -59,7 +68,7 @@ class LearnedWeights(HeadsSum):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Set every weight to that of the start, as after `to_empty`."""
+        """Reset every log-variance to its initial value, for example after `to_empty`."""
         nn.init.zeros_(self.log_variance)
 
     def weights(self) -> list[float | Tensor]:
@@ -80,12 +89,12 @@ class LearnedWeights(HeadsSum):
 
     @property
     def is_mean(self) -> bool:
-        return False  # the penalty is added once, not for each batch
+        return False  # the penalty is added once, not once per batch
 
     def evaluate(
         self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
     ) -> list[Tensor]:
-        """The value of each part, and at the end whether anything of each counts, (parts,)."""
+        """The value of each part, followed by whether any element of each part counts, (parts,)."""
         weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
         self._check_call(None if several((normalizer,)) else normalizer, whole, arguments)
         known = {} if several(tensors) else self._sums_of_labels(tensors, weight, mask, every=False)

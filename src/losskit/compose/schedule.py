@@ -15,7 +15,7 @@ Schedule = Callable[[int], float]
 
 @dataclass(frozen=True)
 class _Ramp:
-    """From `start` at step 0 to `end` at step `steps`, and `end` after it."""
+    """A ramp from `start` at step 0 to `end` at step `steps`, constant afterwards."""
 
     start: float
     end: float
@@ -29,13 +29,13 @@ class _Ramp:
         return self.start + (self.end - self.start) * self.rise(min(step / self.steps, 1.0))
 
     def rise(self, share: float) -> float:
-        """How far the way from start to end is gone after this share of the steps."""
+        """The fraction of the way from start to end after this fraction of the steps."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class linear(_Ramp):  # noqa: N801 - reads as the function of the step that it is
-    """In a straight line from `start` to `end` over `steps` steps."""
+class linear(_Ramp):  # noqa: N801 - used like a function
+    """Linear ramp from `start` to `end` over `steps` steps."""
 
     def rise(self, share: float) -> float:
         return share
@@ -43,7 +43,7 @@ class linear(_Ramp):  # noqa: N801 - reads as the function of the step that it i
 
 @dataclass(frozen=True)
 class cosine(_Ramp):  # noqa: N801
-    """Along half a cosine from `start` to `end` over `steps` steps: slow, fast, slow."""
+    """Half-cosine ramp from `start` to `end` over `steps` steps: slow, fast, slow."""
 
     def rise(self, share: float) -> float:
         return (1 - math.cos(math.pi * share)) / 2
@@ -51,7 +51,7 @@ class cosine(_Ramp):  # noqa: N801
 
 @dataclass(frozen=True)
 class warmup:  # noqa: N801
-    """In a straight line from 0 over `steps` steps, then a number or another schedule, which starts at its own step 0.
+    """Linear warmup from 0 over `steps` steps, then a number or another schedule, which starts at its own step 0.
 
     `warmup(100, then=cosine(1, 0, steps=900))` rises for 100 steps and falls for 900.
     """
@@ -68,11 +68,18 @@ class warmup:  # noqa: N801
 
 
 class Scheduled(nn.Module):
-    """A weight that follows a schedule: `DiceLoss() + Scheduled(linear(0, 1, steps=1000)) * FocalLoss()`.
+    """A scheduled weight: `DiceLoss() + Scheduled(linear(0, 1, steps=1000)) * FocalLoss()`.
 
-    `schedule` is any function of the step that returns a number; `linear`, `cosine` and `warmup` are ready. Call
-    `step()` after each optimizer step. `state_dict` saves the step, as a tensor; compiled code sees a new value, not
-    new code.
+    `schedule` is any function of the step that returns a number; `linear`, `cosine` and `warmup` are built in. Call
+    `step()` after each optimizer step. `state_dict` saves the step, as a tensor. A new value does not trigger
+    recompilation.
+
+    Example:
+        >>> weight = losskit.Scheduled(losskit.compose.linear(0, 1, steps=4))
+        >>> loss = losskit.L1Loss() + weight * losskit.MSELoss()
+        >>> weight.step()  # after each step of the optimizer
+        >>> loss(torch.tensor([2.0]), torch.tensor([0.0]))
+        tensor(3.)
     """
 
     value: Tensor
@@ -89,14 +96,14 @@ class Scheduled(nn.Module):
         self._go_to(0)
 
     def step(self) -> None:
-        """Go to the next step."""
+        """Advance by one step."""
         self._go_to(self._step + 1)
 
     def forward(self) -> Tensor:
         return self.value.clone()  # a later step changes the buffer, not what was returned
 
     def get_extra_state(self) -> Tensor:
-        return torch.tensor(self._step, device="cpu")  # safetensors stores nothing but tensors
+        return torch.tensor(self._step, device="cpu")  # safetensors stores only tensors
 
     def set_extra_state(self, state: Tensor) -> None:
         self._go_to(int(state))
@@ -113,7 +120,7 @@ class Scheduled(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._go_to(self._step)  # `to_empty` leaves memory without a value
+        self._go_to(self._step)  # `to_empty` leaves memory uninitialized
         return self
 
     def __repr__(self) -> str:

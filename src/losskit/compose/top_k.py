@@ -1,4 +1,4 @@
-"""TopKLoss: the mean over the elements that are wrong most."""
+"""TopKLoss and OHEMLoss: hard-example mining, the mean over the elements with the largest loss."""
 
 from __future__ import annotations
 
@@ -19,29 +19,36 @@ from losskit.ops.inputs import summing_dtype
 
 
 class TopKLoss(Loss):
-    r"""Learns from the hardest elements only: the mean over those whose loss is largest.
+    r"""Top-k loss (hard-example mining): the mean over the elements with the largest loss.
 
     .. math:: \sum_{i \in H} w_i \ell_i \big/ \sum_{i \in H} w_i
 
-    with H the k elements of the largest weighted loss among those that count. `criterion` is any loss that is a mean
-    of its elements, or a module or function that returns one value for each.
+    with H the k elements with the largest weighted loss among those that count. `criterion` is any loss that is a mean
+    over elements, or a module or function that returns one value per element.
 
     Source: Shrivastava, Gupta, Girshick 2016, arXiv:1604.03540 (OHEM); for pixels Wu, Shen, van den Hengel 2016,
     arXiv:1605.06885 (online bootstrapping).
 
-    Elsewhere: nnU-Net's k is a percentage, its ignored elements are candidates, and class weights do not divide;
-    OHEM in segmentation toolboxes also asks for a probability below a threshold.
+    Elsewhere: nnU-Net's k is a percentage, its ignored elements are candidates, and its denominator omits class
+    weights; OHEM in segmentation toolboxes also requires a probability below a threshold.
+
+    Example:
+        >>> loss = losskit.TopKLoss(losskit.CrossEntropyLoss(), k=0.5)
+        >>> input = torch.tensor([[4.0, 0.0], [0.5, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 0])  # class indices (N,), the second one harder
+        >>> loss(input, target)
+        tensor(0.4741)
     """
 
     shapes: ClassVar[str] = "those of the criterion."
     authority: ClassVar[str] = "values worked out by hand"
     across_ranks: ClassVar[str] = (
-        "the hardest are those of each rank's own batch, and averaging over ranks averages their means."
+        "the hardest elements are those of each rank's own batch; averaging over ranks averages their means."
     )
 
-    k: int | float = option(default=0.1, doc="how many are kept: a share in (0, 1], or a count as a whole number")
+    k: int | float = option(default=0.1, doc="number of elements to keep: a fraction in (0, 1], or an integer count")
     pool: Literal["batch", "sample"] = option(
-        default="batch", doc="whether the hardest of the batch are kept, or of each sample"
+        default="batch", doc="keep the hardest elements of the batch, or of each sample"
     )
 
     def __init__(self, criterion: Any, k: float = 0.1, **options: Any) -> None:
@@ -96,7 +103,7 @@ class TopKLoss(Loss):
         return reduce(value, share, self.reduction, self.empty, self.name, normalizer).to(result_dtype(tensors[0]))
 
     def _hardest(self, value: Tensor, counts: Tensor) -> Tensor:
-        """Which elements are kept, in the shape of the values."""
+        """Which elements to keep, in the shape of the values."""
         rows = (value.shape[0], value.shape[1:].numel()) if self.pool == "sample" else (1, value.numel())
         candidates = torch.where(counts, value, -torch.inf).reshape(rows)
         found = counts.reshape(rows).sum(1, keepdim=True)
@@ -119,32 +126,39 @@ class TopKLoss(Loss):
 
 
 class OHEMLoss(TopKLoss):
-    r"""Learns from the elements whose loss is above a threshold, and from the hardest few in any case.
+    r"""Online hard example mining (OHEM): the mean over elements whose loss exceeds a threshold, or the hardest few.
 
     .. math:: \sum_{i \in H} w_i \ell_i \big/ \sum_{i \in H} w_i, \qquad
         H = \{i : w_i \ell_i > -\log\tau\} \cup \{\text{the hardest}\}
 
-    so that of cross-entropy those are kept whose truth has a probability below :math:`\tau`. `criterion` is any loss
-    that is a mean of its elements, or a module or function that returns one value for each.
+    For cross-entropy, these are the elements whose true class has a probability below :math:`\tau`. `criterion` is any
+    loss that is a mean over elements, or a module or function that returns one value per element.
 
     Source: Shrivastava, Gupta, Girshick 2016, arXiv:1604.03540 (online hard example mining).
 
-    Elsewhere: segmentation toolboxes choose by probability, also where classes are weighted; TopKLoss keeps a number.
+    Elsewhere: segmentation toolboxes select by probability, also with class weights; TopKLoss keeps a fixed number.
+
+    Example:
+        >>> loss = losskit.OHEMLoss(losskit.CrossEntropyLoss(), threshold=0.7)
+        >>> input = torch.tensor([[4.0, 0.0], [0.5, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 0])  # class indices (N,), the first one easy
+        >>> loss(input, target)
+        tensor(0.4741)
     """
 
     without: ClassVar[tuple[str, ...]] = ("k",)
 
     threshold: Annotated[float, Interval(gt=0, lt=1)] = option(
-        default=0.7, doc="the probability of the truth below which an element is hard: its loss is above -log of it"
+        default=0.7, doc="probability of the true class below which an element is hard: its loss exceeds -log of it"
     )
-    min_kept: Annotated[int, Ge(1)] = option(default=1, doc="how many of the hardest are kept at least")
+    min_kept: Annotated[int, Ge(1)] = option(default=1, doc="minimum number of elements to keep, the hardest first")
 
     def __init__(self, criterion: Any, threshold: float = 0.7, min_kept: int = 1, **options: Any) -> None:
         Configured.__init__(self, threshold=threshold, min_kept=min_kept, **options)
         self._mine(criterion)
 
     def __post_init__(self) -> None:
-        """Its options have their domains."""
+        """No checks beyond the domains of the options."""
 
     def _hardest(self, value: Tensor, counts: Tensor) -> Tensor:
         rows = (value.shape[0], value.shape[1:].numel()) if self.pool == "sample" else (1, value.numel())

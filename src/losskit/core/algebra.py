@@ -29,24 +29,24 @@ from losskit.core.wrapped import Product, Wrapped, as_loss, split, times
 
 
 class WeightedSum(Summable):
-    """The weighted sum of losses: one pass over the logits for parts that read alike; named parts for logging."""
+    """A weighted sum of losses with named parts. Parts that read the tensors alike share one pass over the logits."""
 
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")  # each part has its own
     planned: ClassVar[bool] = True
     is_sum: ClassVar[bool] = True
     has_parts: ClassVar[bool] = True
-    shares_tensors: ClassVar[bool] = True  # between its parts, which then must read them alike
-    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})  # by the name that a part has by itself
+    shares_tensors: ClassVar[bool] = True  # whether all parts take the same tensors, which then need one meaning
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})  # from default names to given ones
 
     def __init__(self, terms: Sequence[tuple[Weight, Any]], names: list[str] | None = None) -> None:
         Configured.__init__(self)
         self.set_terms(terms, names)
 
     def set_terms(self, terms: Sequence[tuple[Weight, Any]], names: list[str] | None = None) -> None:
-        """Build the parts; nested sums without a name become one."""
+        """Build the parts; unnamed nested sums are flattened."""
         self.losses = nn.ModuleList()
         self.numbers: list[float] = []  # the constant factor of each weight
-        self.factors = nn.ModuleDict()  # its variable one, by position
+        self.factors = nn.ModuleDict()  # its variable factor, by position
         self.names: list[str] = []
         self.offset = 0.0
         taken: dict[str, int] = {}
@@ -76,7 +76,7 @@ class WeightedSum(Summable):
     def _append_part(
         self, taken: dict[str, int], number: float, factor: nn.Module | None, loss: Loss, name: str | None
     ) -> None:
-        """Append a part under a name of its own: dice, dice_2. `taken` has the last number of each name."""
+        """Append a part under a unique name: dice, dice_2. `taken` maps each name to its last number."""
         name = name or loss.label
         unique = name
         while unique in taken:
@@ -102,7 +102,7 @@ class WeightedSum(Summable):
         return list(self.losses)
 
     def weights(self) -> list[float | Tensor]:
-        """The weight of each part at this moment."""
+        """The current weight of each part."""
         if not self.factors:
             return list(self.numbers)
         return [
@@ -142,7 +142,7 @@ class WeightedSum(Summable):
     forward.__signature__ = signature_of_call(("input", "target"), more=True)  # type: ignore[attr-defined]
 
     def reduced(self, *tensors: Any, weights: Sequence[float | Tensor] | None = None, **arguments: Any) -> Tensor:
-        """The sum by the registered operators."""
+        """The sum, computed by the registered operators."""
         if is_sharded((*tensors, arguments.get("weight"), arguments.get("mask"))) and not set(arguments) - AT_CALL:
             return self._of_shards(tensors, arguments)
         values = self.evaluate(tensors, arguments)
@@ -164,7 +164,7 @@ class WeightedSum(Summable):
         return self.combine(values, weights), self._named(values, weights, inner)
 
     def combined(self, values: list[Tensor]) -> tuple[Tensor, Parts]:
-        """The whole, and each part's value by name."""
+        """The sum, and each part's value by name."""
         weights = self.weights()
         return self.combine(values, weights), self._named(values, weights)
 
@@ -178,7 +178,7 @@ class WeightedSum(Summable):
         return parts
 
     def named(self, **names: str) -> Self:
-        """The same sum, whose parts have these names: `(DiceLoss() + FocalLoss()).named(dice="overlap")`."""
+        """The same sum with parts renamed: `(DiceLoss() + FocalLoss()).named(dice="overlap")`."""
         for name in names:
             if name not in self.names:
                 raise TypeError(f"{self.name}: no part is called {name!r}{nearest(name, self.names)}")
@@ -187,14 +187,14 @@ class WeightedSum(Summable):
             raise ValueError(f"{self.name}: parts must have different names; got {', '.join(changed)}.")
         before = {new: old for old, new in self.renamed.items()}
         twin = copy.copy(self)
-        # Containers of its own: the parts are shared, what is added to one of the two sums is not.
+        # Containers are copied, parts are shared: a part added to one of the two sums is not in the other.
         twin.__dict__.update({n: copy.copy(v) for n, v in self.__dict__.items() if type(v) in (dict, OrderedDict)})
         twin.names = changed
         twin.__dict__["renamed"] = {**self.renamed, **{before.get(old, old): new for old, new in names.items()}}
         return twin
 
     def combine(self, values: list[Tensor], weights: list[float | Tensor]) -> Tensor:
-        """The whole from the values and weights of its parts."""
+        """The sum from the values and weights of its parts."""
         first, *others = [times(weight, value) for weight, value in zip(weights, values, strict=True)]
         return sum(others, start=first) + self.offset if self.offset else sum(others, start=first)
 
@@ -203,7 +203,7 @@ class WeightedSum(Summable):
     ) -> list[Tensor]:
         """The value of each part; those that read logits and labels alike share one pass.
 
-        `inner` receives the parts of those that have some.
+        `inner` receives the parts of nested composites.
         """
         weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
         self._check_call(normalizer, whole, arguments)
@@ -236,7 +236,7 @@ class WeightedSum(Summable):
     def _sums_of_labels(
         self, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None, *, every: bool
     ) -> dict[int, Sums]:
-        """The sums of parts of labels, by position. A part with hooks is called as a module, unless `every`."""
+        """The sums of label losses, by position. A part with hooks is called as a module instead, unless `every`."""
         chosen = {
             index: part
             for index, part in enumerate(self._parts)
@@ -319,7 +319,7 @@ class WeightedSum(Summable):
         return "+".join(self.names)
 
     def __repr__(self) -> str:
-        """The sum as Python writes it, which `losskit.build` reads too."""
+        """The sum as Python code, which `losskit.build` also reads."""
         if type(self) is not WeightedSum:
             return f"{self.name}({self.extra_repr()})"
         text = ""
@@ -329,13 +329,13 @@ class WeightedSum(Summable):
 
 
 def shown_term(number: float, factor: nn.Module | None, part: nn.Module) -> str:
-    """A part and its weight as Python writes them."""
+    """A part and its weight as Python code."""
     size = f"{number:g}" if float(f"{number:g}") == number else repr(number)
     return f"{'' if size == '1' else f'{size} * '}{'' if factor is None else f'{factor!r} * '}{part!r}"
 
 
 def weighted_sum(terms: Sequence[tuple[Weight, Any]]) -> WeightedSum:
-    """What `a + b`, `a - b` and `0.5 * a` make of losses."""
+    """The loss that `a + b`, `a - b` and `0.5 * a` return."""
     for weight, loss in terms:
         if isinstance(weight, Loss):
             raise TypeError("Losses are added and multiplied by numbers; a loss times a loss is not defined.")
@@ -361,7 +361,7 @@ def finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums
 
 
 def _tensors_of(composite: WeightedSum) -> tuple[str, ...]:
-    """The tensors of a call. Parts of fewer take the first ones, so these must mean the same."""
+    """The tensors of a call. Parts with fewer tensors take the first ones, whose names must therefore agree."""
     if not composite.shares_tensors:
         return max((part.tensors for part in composite._parts), key=len) or ("input", "target")
     named = {name: part.tensors for name, part in leaves(composite) if not isinstance(part, Wrapped)}
@@ -370,7 +370,7 @@ def _tensors_of(composite: WeightedSum) -> tuple[str, ...]:
         if len(tensors) < len(named[longest]) and tensors != named[longest][: len(tensors)]:
             raise TypeError(
                 f"{name} takes ({', '.join(tensors)}) and {longest} ({', '.join(named[longest])}): one call cannot "
-                "serve both. Call them apart and add the values."
+                "have both. Call them separately and add the values."
             )
     known = named.get(longest) or ("input", "target")
     arity = max(2, *(part.arity for _, part in leaves(composite)))

@@ -1,4 +1,4 @@
-"""The arguments of a call: sorted into place, or an error that says what a loss takes."""
+"""Binding the arguments of a call, and the errors that say what a loss takes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from losskit.core.totals import Sums
 
-MISSING: Any = object()  # stands for a tensor that a call leaves out
+MISSING: Any = object()  # the default of a tensor that a call omits
 
 
 def bind(owner: str, names: Sequence[str], given: tuple[Any, ...], arguments: dict[str, Any]) -> tuple[Any, ...]:
-    """The tensors of a call in order; tensors by name, and weight and mask by position, are sorted into place."""
+    """The tensors of a call in order. Tensors may be passed by name, and weight and mask by position."""
     if len(given) == len(names):
         return given
     if len(given) > len(names) + 2:
@@ -30,12 +30,12 @@ def bind(owner: str, names: Sequence[str], given: tuple[Any, ...], arguments: di
 
 
 def refuse_missing(owner: str, names: Sequence[str], missing: Sequence[str]) -> NoReturn:
-    """Raise that tensors of a call are missing."""
+    """Raise the error for missing tensors of a call."""
     raise TypeError(f"{owner} takes ({', '.join(names)}); {' and '.join(missing)} {_is(missing)} missing.")
 
 
 def refuse_named(loss: Any, names: Sequence[str], unknown: Sequence[str]) -> NoReturn:
-    """Raise that a call has arguments that it does not take, most often options."""
+    """Raise the error for unknown arguments of a call, which are most often options."""
     name, owner = unknown[0], loss.name
     if name in loss.options:
         raise TypeError(f"{owner}: {name} is an option of the loss, not of a call. Pass it to the constructor.")
@@ -43,7 +43,7 @@ def refuse_named(loss: Any, names: Sequence[str], unknown: Sequence[str]) -> NoR
 
 
 def answering(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A forward whose missing tensors are an error in the words of the others."""
+    """The forward with the usual errors for missing tensors and unknown arguments."""
     known = list(inspect.signature(forward).parameters.values())[1:]
     required = [p.name for p in known if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known)
@@ -53,7 +53,7 @@ def answering(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
         missing = [name for name in required[len(tensors) :] if name not in arguments]
         if missing:
             refuse_missing(self.name, required, missing)
-        if not takes_any and not names.issuperset(arguments):
+        if not takes_any and not all(name in names for name in arguments):
             refuse_named(self, required, sorted(arguments.keys() - names))
         return forward(self, *tensors, **arguments)
 
@@ -67,7 +67,7 @@ def _is(names: Sequence[str]) -> str:
 
 
 def signature_of_call(names: tuple[str, ...], *, more: bool = False) -> inspect.Signature:
-    """The signature of a forward of these tensors; with `more`, of any others after them, and of any arguments."""
+    """The signature of a forward of these tensors; with `more`, it takes further tensors and any keyword arguments."""
     optional = {"weight": Tensor | None, "mask": Tensor | None}
     by_name = {"normalizer": float | Tensor | None, "whole": Sums | None}
     either, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY

@@ -1,4 +1,4 @@
-"""How a sum calls its parts: what each takes of a call, and what none of them takes."""
+"""How a sum calls its parts: which arguments each part takes, and errors for arguments that it does not take."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def takes(part: Any, name: str) -> bool:
 
 
 def require_normalizer(owner: str, part: Loss, normalizer: Any) -> None:
-    """Raise where a normalizer is given to a part that is no mean of elements."""
+    """Raise an error if a normalizer is given to a part that is not a mean over elements."""
     if normalizer is not None and not part.takes_normalizer:
         raise TypeError(
             f"{owner}: normalizer= replaces the number of elements that a mean divides by, and {part.label} is no mean "
@@ -64,7 +64,7 @@ def require_normalizer(owner: str, part: Loss, normalizer: Any) -> None:
 
 
 def refuse_normalizer(owner: str, tensors: Iterable[str], names: Iterable[str], refusing: list[str]) -> None:
-    """Raise, by name, that parts of a sum are no means of elements."""
+    """Raise an error that names the parts of a sum that are not means over elements."""
     given = ", ".join(tensors)
     apart = " + ".join(f"{name}({given}{'' if name in refusing else ', normalizer=...'})" for name in names)
     raise TypeError(

@@ -1,4 +1,4 @@
-"""The catalogue: every loss by name. Losses enter it when their class is made; nobody edits a list."""
+"""The catalogue: every loss by name. Defining a loss class registers it; there is no list to edit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def authority(self) -> str:
-        """What the tests compare the numbers with; empty for a user's own losses."""
+        """What the numbers are tested against; empty for user-defined losses."""
         return self.loss.authority
 
     @property
@@ -43,9 +43,9 @@ class Entry:
 
 
 def register(cls: type[Loss]) -> None:
-    """Enter a class under its function's name; ours are never replaced by a user's class of the same name."""
+    """Register a class under its function's name; a user-defined class never replaces a built-in one."""
     if cls.__module__.startswith("losskit.") and not cls.__module__.startswith(_OURS):
-        return  # the kinds themselves, wrappers
+        return  # base classes and wrappers
     if cls.__name__.startswith("_") or cls.__dict__.get("abstract"):
         return
     name = function_name(cls)
@@ -83,7 +83,7 @@ def entries(family: str | None = None) -> Iterator[Entry]:
 
 
 def names_of(cls: type[Loss]) -> list[str]:
-    """Every name that finds a class: function, class, short name and the other names it goes by."""
+    """Every name of a class: function, class, short name and aliases."""
     also = cls.__dict__.get("also_called", ())
     return [function_name(cls), cls.__name__, short_name(cls), *also]
 
@@ -99,7 +99,7 @@ def _by_alias() -> dict[str, Entry]:
 
 
 def find(name: str) -> Entry:
-    """The loss of this name: class, function or the usual short one."""
+    """The loss of this name: its class, function, short name or alias."""
     known = _by_alias()
     if name not in known:
         lower = {alias.lower(): alias for alias in known}
@@ -111,7 +111,7 @@ def find(name: str) -> Entry:
     return known[name]
 
 
-# What a loss's documentation says of itself, from its declaration: nothing is typed twice.
+# Documentation generated from the declaration of a loss.
 
 
 def describe(cls: type[Loss]) -> None:
@@ -119,15 +119,16 @@ def describe(cls: type[Loss]) -> None:
     written = cls.__dict__.get("__doc__")
     if not written:
         return
+    cls.written_doc, _, example = inspect.cleandoc(written).partition("\n\nExample:\n")
+    cls.example = textwrap.dedent(example)
     sections = [inspect.cleandoc(written), textwrap.fill(f"Shapes: {cls.shapes}", 116), "Options:", options_text(cls)]
     if cls.authority:
         sections.append(f"Tested against: {cls.authority}.")
     cls.__doc__ = "\n\n".join(sections)
-    cls.written_doc = inspect.cleandoc(written)
 
 
 def options_text(cls: type[Loss]) -> str:
-    """One line an option: name, default, domain, what it does."""
+    """One line per option: name, default, domain and meaning."""
     lines = []
     for o in cls.options.values():
         line = f"- ``{o.name}`` = ``{o.default!r}``, {o.domain.text}" + (f": {o.doc}." if o.doc else ".")
@@ -135,6 +136,6 @@ def options_text(cls: type[Loss]) -> str:
     return "\n".join(lines)
 
 
-@functools.cache  # most options are those of a kind, and wrapping them for every loss would show at import
+@functools.cache  # most options are inherited; wrapping them again for every loss would slow the import
 def _item(line: str) -> str:
     return textwrap.fill(line, 116, subsequent_indent="  ")

@@ -15,22 +15,22 @@ from losskit.core.labels import LABEL_SHAPES, LabelLoss, over_samples
 from losskit.core.options import option
 from losskit.core.passes import Watching
 from losskit.core.totals import Sums
-from losskit.ops.columns import Column, Formula, Term, TermColumn
+from losskit.ops.columns import Column, Formula, Term, TermColumn, evaluated
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link
 
 
 class ClassificationLoss(LabelLoss):
-    """A function of the log-probability of the truth: define `term(log_p)`.
+    """A function of the log-probability of the true label: define `term(log_p)`.
 
-    Class weights, label smoothing and the weights of yes and no act on sums per class of the truth, so they cost
-    nothing per element.
+    Class weights, label smoothing and weights of positives and negatives act on per-class sums, so they add no work
+    per element.
     """
 
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, *) under softmax, (N, C, *) under sigmoid."
 
     label_smoothing: Fraction = option(
-        default=0.0, doc="the share of the target spread evenly over the classes (softmax) or over yes and no (sigmoid)"
+        default=0.0, doc="the share of the target spread evenly over the classes (softmax) or over 0 and 1 (sigmoid)"
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -39,27 +39,27 @@ class ClassificationLoss(LabelLoss):
             cls.formula = _no_formula  # type: ignore[method-assign] # a term replaces the formula of its base
 
     def formula(self) -> Formula | None:
-        """The term as numbers, where it is one that the fused operators know."""
+        """The term as constants of the formula built into the fused operators, if it has that form."""
         return None
 
     def term(self, log_p: Tensor) -> Tensor:
-        """The loss of an element whose truth has the log-probability `log_p`."""
+        """The loss of an element whose true label has the log-probability `log_p`."""
         formula = self.formula()
         if formula is None:
             raise TypeError(f"{self.name} must define term(log_p).")
-        return formula(log_p)
+        return evaluated(formula, log_p)
 
     def term_of_no(self, log_q: Tensor) -> Tensor:
-        """The loss of a no under sigmoid, whose log-probability is `log_q`; that of a yes unless a loss differs."""
+        """The loss of a negative of log-probability `log_q` under sigmoid; the same as `term` unless overridden."""
         return self.term(log_q)
 
     def truth_weight(self, link: Link) -> TruthWeight | None:
-        """What scales the terms but not the denominator: weights of positives, or of yes and no."""
+        """Weights of positives, or of positives and negatives, that scale the terms but not the denominator."""
         return None
 
     @property
     def sides_differ(self) -> bool:
-        """Whether yes and no have terms of their own."""
+        """Whether positives and negatives have different terms."""
         return type(self).term_of_no is not ClassificationLoss.term_of_no
 
     def columns(self, link: Link) -> list[Column]:
@@ -120,7 +120,7 @@ class ClassificationLoss(LabelLoss):
         return Sums(numerator=over_samples(numerator), denominator=over_samples(totals[-1]))
 
     def truth_weights(self, inputs: Inputs) -> Tensor | None:
-        """The weights of the truth: (C, 1) under softmax, (C, 2) for yes and no, or None."""
+        """The weights of the true label: (C, 1) under softmax, (C, 2) for positives and negatives, or None."""
         weight = self.truth_weight(inputs.link)
         if weight is None:
             return None
@@ -150,7 +150,7 @@ class ClassificationLoss(LabelLoss):
         return value.reshape(inputs.output_shape), share.reshape(inputs.output_shape)
 
     def _terms(self, inputs: Inputs, truth: Tensor, every: Tensor | None) -> Tensor:
-        """The weighted terms of each element, with these weights of each class and side."""
+        """The weighted terms of each element, given the weights of each class and side."""
         if inputs.link != "sigmoid" or not self.sides_differ:
             return ops.terms(inputs, self.term, truth, every)
         yes = torch.tensor([1.0, 0.0], dtype=truth.dtype, device=truth.device)

@@ -1,7 +1,7 @@
 """The contract of inputs: one place that reads input, target, weight and mask, and raises every error about them.
 
-What the target means is inferred only where it cannot be mistaken; everything else is an error that names both
-shapes and the repair.
+The meaning of the target is inferred only where it is unambiguous; everything else is an error that names both
+shapes and the fix.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _LABELS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.
 
 
 class InputSpec(NamedTuple):
-    """How a loss of labels reads the tensors of a call; losses of equal specs read alike."""
+    """How a label loss reads the tensors of a call; losses with equal specs read them alike."""
 
     always: Always | None = None
     mode: Mode | None = None
     ignore_index: int | tuple[int, ...] | None = -100
     from_logits: bool = True
-    same_shape: bool = False  # whether the target has the input's shape, always
+    same_shape: bool = False  # whether the target always has the input's shape
 
     def parse(
         self,
@@ -40,7 +40,7 @@ class InputSpec(NamedTuple):
         mask: Tensor | None = None,
         logit_bias: Tensor | None = None,
     ) -> Inputs:
-        """The tensors in their one form, or an error that says what is wrong with them."""
+        """The tensors in canonical form; raises an error that says what is wrong with them."""
         always = self.always
         check_input(owner, input, target)
         if not target.is_floating_point() and target.dtype not in _LABELS:
@@ -57,7 +57,7 @@ class InputSpec(NamedTuple):
                     f"{owner}: input must have shape (N, C, *); got {shape(input)}. For a single sample pass "
                     "input.unsqueeze(0) and target.unsqueeze(0)."
                 )
-        single = input.dim() == 1 and target.dim() == 0 and always != "sigmoid"  # one sample without the batch
+        single = input.dim() == 1 and target.dim() == 0 and always != "sigmoid"  # one sample without a batch dimension
         if single:
             input, target = input.unsqueeze(0), target.unsqueeze(0)
             weight, mask = (t.reshape(1, 1) if isinstance(t, Tensor) and t.dim() == 0 else t for t in (weight, mask))
@@ -84,7 +84,7 @@ class InputSpec(NamedTuple):
         return Inputs(owner, input, target, weight, mask, link, ignored, self.from_logits, logit_bias, output_shape)
 
     def ignoring(self, target: Tensor) -> tuple[Tensor, int]:
-        """The target with one label to leave out: of several the first that it can hold."""
+        """The target with one ignored label, the first of several that its type can represent, and that label."""
         if isinstance(self.ignore_index, int):
             return target, self.ignore_index
         labels = [label for label in self.ignore_index or () if can_hold(target, label)]
@@ -97,7 +97,7 @@ class InputSpec(NamedTuple):
 
 
 def check_input(owner: str, input: Tensor, target: Tensor) -> None:
-    """Input is floating point and target a tensor, which may have changed places."""
+    """Check that input is floating point and target a tensor; suggests that they are swapped where it seems so."""
     check_tensor(owner, "input", input)
     check_tensor(owner, "target", target)
     if not input.is_floating_point() and not input.is_complex() and target.is_floating_point():
@@ -109,7 +109,7 @@ def check_input(owner: str, input: Tensor, target: Tensor) -> None:
 
 
 def _unbatched(input: Tensor, target: Tensor, *, by_class: bool) -> str:
-    """What to pass instead of an input of fewer than two dimensions."""
+    """Advice for an input of fewer than two dimensions."""
     if input.dim() == 1 and target.dim() == 1 and (input.shape == target.shape or target.shape[0] == 1):
         if by_class and input.shape == target.shape and not target.is_floating_point():
             return "Scores of two classes take BCEWithLogitsLoss; for several pass input of shape (N, C)."
@@ -120,7 +120,7 @@ def _unbatched(input: Tensor, target: Tensor, *, by_class: bool) -> str:
 
 
 def check_equal(owner: str, tensors: dict[str, Tensor]) -> None:
-    """Two tensors, by name, have one shape; nothing broadcasts."""
+    """Check that two named tensors have the same shape; nothing broadcasts."""
     (a, first), (b, second) = tensors.items()
     if first.shape != second.shape:
         repair = _repair(first, second).replace("input.", f"{a}.").replace("target.", f"{b}.")
@@ -131,7 +131,7 @@ def check_equal(owner: str, tensors: dict[str, Tensor]) -> None:
 
 
 def elementwise(owner: str, name: str, tensor: Tensor | None, wanted: Sequence[int]) -> Tensor | None:
-    """A weight or mask with as many dimensions as the elements, each of their size or 1."""
+    """Check that a weight or mask has the dimensions of the elements, each of their size or 1."""
     if tensor is None:
         return None
     check_real(owner, name, tensor)
@@ -167,7 +167,7 @@ def check_tensor(owner: str, name: str, value: object) -> None:
 
 
 def _tensor_of(name: str, value: object) -> str:
-    """How to pass what is no tensor."""
+    """Advice for a value that is not a tensor."""
     if isinstance(value, PackedSequence):
         return f"Pass {name}.data, every step in one dimension, and the same of the other tensors."
     if isinstance(value, Mapping):
@@ -181,7 +181,7 @@ def _tensor_of(name: str, value: object) -> str:
 
 
 def check_real(owner: str, name: str, value: object) -> None:
-    """A tensor of numbers that are not complex."""
+    """Check that a value is a tensor and not complex."""
     check_tensor(owner, name, value)
     assert isinstance(value, Tensor)
     if value.is_complex():
@@ -193,7 +193,7 @@ def check_real(owner: str, name: str, value: object) -> None:
 
 
 def modulus(owner: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """A complex input and target as the modulus of their difference, and 0."""
+    """For a complex input or target, the modulus of their difference and 0."""
     if not (input.is_complex() or target.is_complex()):
         return input, target
     check_equal(owner, {"input": input, "target": target})
@@ -233,7 +233,7 @@ def _link_and_target(
 
 
 def _indices(owner: str, given: Tensor, target: Tensor) -> Tensor:
-    """Class indices held in a floating type. What is not whole becomes an index that no input has."""
+    """Class indices from a floating-point target. Fractions become an index that is out of range for every input."""
     whole = target == target.floor()
     if can_branch(target) and not bool((whole | target.isnan()).all()):
         value = target.detach()[~whole].flatten()[0].item()
@@ -247,15 +247,15 @@ def _indices(owner: str, given: Tensor, target: Tensor) -> Tensor:
 def _chosen(owner: str, given: Tensor, target: Tensor, mode: Mode | None) -> Link:
     if mode is None:
         raise ValueError(
-            f"{owner}: input and target both have shape {shape(target)}. Pass mode='multilabel' if each class is yes "
-            "or no by itself (sigmoid), or mode='multiclass' if the target is one-hot or a distribution over classes "
+            f"{owner}: input and target both have shape {shape(target)}. Pass mode='multilabel' if each class is "
+            "binary by itself (sigmoid), or mode='multiclass' if the target is one-hot or a distribution over classes "
             f"(softmax).{_no_class_dimension(given)}{boxes_advice(given)}"
         )
     return "sigmoid" if mode == "multilabel" else "softmax"
 
 
 def boxes_advice(input: Tensor) -> str:
-    """What to use where the input may be boxes."""
+    """Advice where the input may be boxes."""
     may_be = input.dim() == 2 and input.shape[1] == 4
     return " If these are boxes, (N, 4), use BoxIoULoss or GIoULoss." if may_be else ""
 
@@ -275,7 +275,7 @@ def _refuse_shape(owner: str, input: Tensor, target: Tensor, wanted: list[tuple[
 
 
 def _repair(input: Tensor, target: Tensor) -> str:
-    """The one change that makes the shapes fit, where there is one."""
+    """Advice: the change that makes the shapes fit."""
     i, t = tuple(input.shape), tuple(target.shape)
     positions = (i[0], *i[2:]) if len(i) > 1 else i
     if len(i) > 2 and t == i[:-1]:
@@ -337,11 +337,11 @@ def _per_position(
 
 
 def _fits(tensor: Tensor, wanted: Sequence[int]) -> bool:
-    # Compared one by one: `in` misses a size that torch.compile takes as a variable.
+    # Compared one by one: `in` misses a size that is a variable under torch.compile.
     return tensor.dim() == len(wanted) and all(s == 1 or s == w for s, w in zip(tensor.shape, wanted, strict=True))
 
 
 def _sample_advice(name: str, tensor: Tensor, wanted: Sequence[int]) -> str:
     if tensor.dim() == 1 and len(wanted) > 1 and tensor.shape[0] == wanted[0]:
-        return f" For one number a sample pass {name}.view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
+        return f" For one number per sample pass {name}.view({', '.join(['-1', *['1'] * (len(wanted) - 1)])})."
     return " Give it that shape."

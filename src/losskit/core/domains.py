@@ -1,9 +1,10 @@
-"""Domains: what values an option takes, said once for the constructor, the messages, the docs and the tests."""
+"""Domains: the values that an option takes, defined once for the constructor, messages, docs and tests."""
 
 from __future__ import annotations
 
 import math
 import numbers
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +17,11 @@ from torch import Tensor, nn
 from losskit.core.errors import nearest, quoted
 from losskit.core.foreign import FOREIGN_VALUES
 
-Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to keep, or an error
+Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to store, or an error
 
 
 class Conversion:
-    """Metadata of an annotation that checks a value, and converts it to what is kept."""
+    """Annotation metadata that checks a value and converts it to the stored form."""
 
     text: str
 
@@ -29,9 +30,9 @@ class Conversion:
 
 
 class PerClass(Conversion):
-    """One non-negative number per class, kept as a 1-D tensor that moves with the module.
+    """One non-negative number per class, stored as a 1-D tensor that moves with the module.
 
-    `by_class` also takes a dict of the numbers that are not 1, `single` one number as a tensor for every class.
+    `by_class` also allows a dict of the numbers that differ from 1, `single` one number or 0-dim tensor for all.
     """
 
     def __init__(self, *, by_class: bool = False, single: bool = False) -> None:
@@ -39,7 +40,7 @@ class PerClass(Conversion):
         self.single = single
         self.text = f"{'a number >= 0 or ' if single else ''}one number >= 0 per class"
         if by_class:
-            self.text += ", or a dict of those that are not 1"
+            self.text += ", or a dict of those that differ from 1"
 
     def convert(self, owner: str, name: str, value: Any) -> Any:
         if isinstance(value, Mapping) and self.by_class:
@@ -64,7 +65,7 @@ class PerClass(Conversion):
         return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
 
     def _by_class(self, owner: str, name: str, given: Mapping[Any, Any]) -> dict[int, float]:
-        """The weights of some classes; the others weigh 1."""
+        """The weights of some classes; the others have weight 1."""
         for key, value in given.items():
             if isinstance(key, bool) or not isinstance(key, numbers.Integral) or key < 0:
                 raise ValueError(f"{owner}: {name} as a dict has class indices as keys; got {key!r}.")
@@ -80,10 +81,18 @@ class PerClass(Conversion):
         return not learned and not torch.compiler.is_compiling() and bool((value < 0).any())
 
 
-class PerPair(Conversion):
-    """One non-negative number per pair of classes and 0 of each with itself, kept as a (C, C) tensor."""
+class PerBin(PerClass):
+    """One non-negative number per bin, stored as a 1-D tensor."""
 
-    text = "a number >= 0 per pair of classes, (C, C), and 0 of each class with itself"
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = "one number >= 0 per bin"
+
+
+class PerPair(Conversion):
+    """One non-negative number per pair of classes, 0 on the diagonal, stored as a (C, C) tensor."""
+
+    text = "a number >= 0 per pair of classes, (C, C), with zeros on the diagonal"
 
     def convert(self, owner: str, name: str, value: Any) -> Any:
         try:
@@ -117,6 +126,7 @@ NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
 ClassNumbers = Annotated[Union[Tensor, Sequence[float]], PerClass()]  # noqa: UP007 - evaluated at run time on 3.10
+BinNumbers = Annotated[Union[Tensor, Sequence[float]], PerBin()]  # noqa: UP007
 ClassPairs = Annotated[Union[Tensor, Sequence[Sequence[float]]], PerPair()]  # noqa: UP007
 ClassWeights = Annotated[Union[Tensor, Sequence[float], Mapping[int, float]], PerClass(by_class=True)]  # noqa: UP007
 OneOrPerClass = Annotated[Union[float, Tensor, Sequence[float]], PerClass(single=True)]  # noqa: UP007
@@ -125,7 +135,7 @@ CompositeReduction = Annotated[Literal["mean", "sum"], OneNumber()]
 
 
 class Domain:
-    """An annotation read once: its check, and its text for people."""
+    """A parsed annotation: its check, and its description for messages and docs."""
 
     def __init__(self, annotation: Any, check: Checker, text: str) -> None:
         self.annotation = annotation
@@ -168,7 +178,7 @@ def _check_none(owner: str, name: str, value: Any) -> Any:
 
 
 def _number(kind: type) -> Domain:
-    text = "a number" if kind is float else "a whole number"
+    text = "a number" if kind is float else "an integer"
     wanted = numbers.Real if kind is float else numbers.Integral
 
     def check(owner: str, name: str, value: Any) -> Any:
@@ -191,7 +201,8 @@ def _instance(annotation: Any, kind: type, text: str) -> Domain:
 
 
 def _sequence(annotation: Any, element: Domain) -> Domain:
-    text = f"a list, each {element.text}"
+    one = re.match(r"an? (\w+)(.*)", element.text)
+    text = f"a list of {one[1]}s{one[2]}" if one else f"a list, each {element.text}"
 
     def check(owner: str, name: str, value: Any) -> Any:
         if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, Tensor)):
@@ -215,7 +226,8 @@ def _literal(annotation: Any, allowed: tuple[Any, ...]) -> Domain:
 
 
 def _union(annotation: Any, members: list[Domain]) -> Domain:
-    text = " or ".join(m.text for m in members)
+    *first, last = [m.text for m in members]
+    text = f"{', '.join(first)} or {last}"
 
     def check(owner: str, name: str, value: Any) -> Any:
         if value is None and any(m.text == "None" for m in members):

@@ -1,12 +1,12 @@
-"""Losses of other libraries by the names that they have there: what they are called here, or that they are not here."""
+"""Names of losses in other libraries, with the name of the same loss here, or the answer that there is none."""
 
 from __future__ import annotations
 
 import re
 
-_OTHER_KIND = "it compares images rather than labels or numbers, and is not here"
-_INFORMATION = "mutual information of images, for registration, is not here"
-_MEASURES = "it sets class weights or builds a loss: pass class_weight= to the loss, or losskit.build(text)"
+_OTHER_KIND = "it compares images rather than labels or numbers, and is not available here"
+_INFORMATION = "mutual information of images, for registration, is not available here"
+_MEASURES = "it computes class weights or builds a loss: pass class_weight= to the loss, or losskit.build(text)"
 
 # Names without case, underscores, "loss", a trailing 2d or 3d and "jit".
 _ANSWERS = {
@@ -22,7 +22,7 @@ _ANSWERS = {
     "asymmetricmultilabel": "it is AsymmetricLoss",
     "asymmetricsinglelabel": "it is AsymmetricSoftmaxLoss",
     "sigmoidfocal": "it is FocalLoss; there the default is reduction='none'",
-    "sigmoidfocalstar": "the focal loss star is not here; FocalLoss is",
+    "sigmoidfocalstar": "the focal loss star is not available here; FocalLoss is",
     "binaryfocal": "it is FocalLoss, of one channel or mode='multilabel'",
     "binaryfocalwithlogits": "it is FocalLoss, of one channel or mode='multilabel'",
     "focalwithlogits": "it is FocalLoss, of one channel or mode='multilabel'",
@@ -53,18 +53,18 @@ _ANSWERS = {
     "boxgiou": "it is GIoULoss",
     "nll": "it is NLLLoss",
     "kldiv": "it is KLDivLoss, of log-probabilities",
-    "jsdiv": "the Jensen-Shannon divergence of heatmaps is not here; KLDivLoss is",
+    "jsdiv": "the Jensen-Shannon divergence of heatmaps is not available here; KLDivLoss is",
     "adaptivelogsoftmaxwith": "it is a layer with parameters: torch.nn.AdaptiveLogSoftmaxWithLoss",
-    "linearcrossentropy": "it holds a model's last layer: torch.nn has it, and CrossEntropyLoss takes its logits",
-    "tripletmarginwithdistance": "a distance of one's own is not here; TripletMarginLoss has p-norms",
-    "contrastive": "contrastive losses of two views are not here",
-    "barlowtwins": "losses of two views are not here",
-    "diffusion": "it regularizes a deformation, and is not here",
-    "bendingenergy": "it regularizes a deformation, and is not here",
-    "nacl": "label smoothing by neighbouring pixels is not here; MarginSmoothingLoss is",
-    "multiscale": "it blurs the images of another loss, and is not here",
-    "patchadversarial": "adversarial losses are not here",
-    "sure": "it runs the model by itself, and is not here",
+    "linearcrossentropy": "it contains a model's last layer: torch.nn has it, and CrossEntropyLoss takes its logits",
+    "tripletmarginwithdistance": "a user-defined distance is not available here; TripletMarginLoss has p-norms",
+    "contrastive": "contrastive losses of two views are not available here",
+    "barlowtwins": "losses of two views are not available here",
+    "diffusion": "it regularizes a deformation, and is not available here",
+    "bendingenergy": "it regularizes a deformation, and is not available here",
+    "nacl": "label smoothing by neighbouring pixels is not available here; MarginSmoothingLoss is",
+    "multiscale": "it blurs the images of another loss, and is not available here",
+    "patchadversarial": "adversarial losses are not available here",
+    "sure": "it runs the model itself, and is not available here",
     "jukebox": _OTHER_KIND,
     "perceptual": _OTHER_KIND,
     "ssim": _OTHER_KIND,
@@ -86,5 +86,5 @@ _ANSWERS = {
 
 
 def answer(name: str) -> str | None:
-    """What a loss of another library is here, or None for a name that no known library has."""
+    """The answer for a loss name of another library, or None for an unknown name."""
     return _ANSWERS.get(re.sub(r"_|loss|[23]d(?=_|$|loss|jit)|jit$", "", name.lower()))

@@ -1,4 +1,4 @@
-"""How losskit speaks: its warning, and the nearest known name for a misspelt one."""
+"""Helpers for messages: the warning class, the nearest known name, and values and shapes as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value as a message shows it: on one line, and of a long one its beginning."""
+    """The repr of a value on one line, truncated if it is long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 4]} ..."
 
@@ -32,7 +32,7 @@ def shape(tensor: object) -> str:
 
 
 def check_returned(owner: str, method: str, value: object, expected: tuple[int, ...]) -> Tensor:
-    """What a user's formula returned, or an error that says what to change."""
+    """The value that a user-defined formula returned; raises an error with advice if it is no tensor of this shape."""
     if not isinstance(value, Tensor):
         raise TypeError(
             f"{owner}: {method} must return a tensor of shape {expected}, one number per element; got "

@@ -1,14 +1,14 @@
-"""What other libraries call our options: the answer to a constructor pasted from one of them."""
+"""Option names of other libraries, with the advice that the error for each of them gives."""
 
 FOREIGN_NAMES = {
     # MONAI
     "to_onehot_y": "class indices are read as they are; leave it out.",
     "sigmoid": "losses take logits; one channel means sigmoid, and for several pass mode='multilabel'.",
-    "softmax": "losses take logits; class indices mean softmax, one-hot targets ask for mode='multiclass'.",
-    "use_softmax": "losses take logits; class indices mean softmax, one-hot targets ask for mode='multiclass'.",
+    "softmax": "losses take logits; class indices mean softmax, one-hot targets need mode='multiclass'.",
+    "use_softmax": "losses take logits; class indices mean softmax, one-hot targets need mode='multiclass'.",
     "other_act": "apply it to the model's output and pass from_logits=False.",
     "activation": "losses take logits; apply any other activation to the model's output and pass from_logits=False.",
-    "w_type": "it weighs the classes of a sample by their volume there; write a RegionLoss with per_sample(total), in "
+    "w_type": "it weights the classes of a sample by their volume; write a RegionLoss with per_sample(total), in "
     "which total.target is the volume.",
     "lambda_gdl": "multiply the loss instead: 0.5 * loss.",
     "squared_pred": "it is squared=True (Dice).",
@@ -34,12 +34,12 @@ FOREIGN_NAMES = {
     # segmentation_models_pytorch, pytorch_toolbelt
     "classes_weights": "it is class_weight.",
     "class_weights": "it is class_weight.",
-    "log_loss": "it is log=True in DiceLoss; the logarithm of another index takes a formula of your own, with "
+    "log_loss": "it is log=True in DiceLoss; for the logarithm of another index, define the formula with "
     "@losskit.region_loss.",
     "eps": "there is none: nothing here divides by zero.",
     "smooth_factor": "it is label_smoothing; smp's BCE smooth_factor e is label_smoothing 2e.",
     "per_image": "it is pool='sample' (True) or pool='batch' (False).",
-    "reduced_threshold": "there is none; gamma alone plays down what is classified well.",
+    "reduced_threshold": "there is none; gamma alone down-weights well-classified elements.",
     "softmax_dim": "classes are dimension 1; pass input.movedim(-1, 1) where they come last.",
     "dim": "classes are dimension 1; pass input.movedim(-1, 1) where they come last.",
     "dims": "regions are pooled with pool='sample' or pool='batch'.",
@@ -54,9 +54,9 @@ FOREIGN_NAMES = {
     "axis": "classes are dimension 1; pass input.movedim(-1, 1) where they come last.",
     "apply_class_balancing": "it is alpha; None leaves classes unweighted.",
     "epsilon": "there is none: nothing here divides by zero.",
-    "use_sigmoid": "losses take logits; one channel means sigmoid, several ask for mode='multilabel'.",
+    "use_sigmoid": "losses take logits; one channel means sigmoid, several need mode='multilabel'.",
     "loss_weight": "multiply the loss instead: 0.5 * loss.",
-    "avg_non_ignore": "means are over what counts, always; leave it out.",
+    "avg_non_ignore": "means are always over the elements that count; leave it out.",
     # PyTorch
     "weight": "per-class weights are class_weight; per-element weights are given at the call, as weight=.",
     "size_average": "it is reduction='mean' or 'sum'.",
@@ -75,7 +75,7 @@ FOREIGN_NAMES = {
     "lambda_": "multiply the loss: 0.5 * loss.",
 }
 
-# What is said of a value of an option.
+# Advice for values of options.
 FOREIGN_VALUES = {
     ("mode", "binary"): ". One channel is binary by itself: leave mode out.",
     ("reduction", "elementwise_mean"): '. Pass reduction="mean".',

@@ -1,6 +1,6 @@
 """The types of losses as functions: what type checkers and editors see of the kit's decorators.
 
-The options of the decorated function are `P`; those that every loss of its kind has stand before them by name.
+The options of the decorated function are `P`; the options that every loss of its kind has precede them.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class RegressionForm(Protocol[P]):
 
 
 class OfLogits(Protocol[P]):
-    """A function of logits: the parameter's name tells it from one of log-probabilities."""
+    """A function of logits; its parameter name distinguishes it from a function of log-probabilities."""
 
     def __call__(self, logits: Tensor, *args: P.args, **options: P.kwargs) -> Tensor: ...
 
@@ -248,7 +248,7 @@ class LogitsForm(Protocol[P]):
 
 
 class ClassificationModule(Protocol[P]):
-    """The constructor of a loss of the log-probability of the truth."""
+    """The constructor of a loss of the log-probability of the true label."""
 
     def __call__(
         self,
@@ -265,7 +265,7 @@ class ClassificationModule(Protocol[P]):
 
 
 class ClassificationForm(Protocol[P]):
-    """A loss of the log-probability of the truth."""
+    """A loss of the log-probability of the true label."""
 
     __name__: str
 

@@ -1,4 +1,4 @@
-"""Function forms and the kit: a loss's class gives its function, and a user's function gives its class."""
+"""Function forms and the kit: functions from loss classes, and loss classes from user-defined functions."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ def function_form(cls: Callable[P, Loss]) -> FunctionForm[P]:
 
 
 def tensors_form(cls: Callable[P, Loss]) -> TensorsForm[P]:
-    """The function form of a loss of other tensors."""
+    """The function form of a loss that takes other tensors."""
     form: TensorsForm[P] = _function(cls)
     return form
 
 
 def _function(cls: Any) -> Any:
-    made = _Made(cls)
+    modules = _Modules(cls)
     at_call = _call_parameters(cls)
     names = {p.name for p in at_call}
     if issubclass(cls, _BatchLoss):
-        names |= {"weight", "mask", "normalizer"}  # which it refuses in its own words
+        names |= {"weight", "mask", "normalizer"}  # so that it raises its own error for them
 
     def function(*tensors: Any, **arguments: Any) -> Tensor:
         options = {name: arguments.pop(name) for name in list(arguments) if name not in names}
-        result: Tensor = made.of(options).forward(*tensors, **arguments)
+        result: Tensor = modules.of(options).forward(*tensors, **arguments)
         return result
 
     function.__name__ = catalogue.function_name(cls)
@@ -76,7 +76,7 @@ def _function(cls: Any) -> Any:
 
 
 def _call_parameters(cls: type[Loss]) -> list[inspect.Parameter]:
-    """The parameters of a call: the tensors, weight and mask, and what is given by keyword."""
+    """The parameters of a call: the tensors, weight, mask and the keyword arguments."""
     parameters = list(inspect.signature(cls.forward).parameters.values())[1:]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         tensors = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in cls.tensors]
@@ -85,16 +85,16 @@ def _call_parameters(cls: type[Loss]) -> list[inspect.Parameter]:
     return parameters
 
 
-_MOST_MADE = 256  # a sweep over options must not grow without end
+_MOST_MODULES = 256  # bounds the memory of a sweep over options
 
 
 _PLAIN = (int, float, str, type(None))
 
 
-class _Made:
-    """The modules behind a function form, kept for the next call of the same options.
+class _Modules:
+    """The modules behind a function form, cached by their options.
 
-    They are in evaluation mode, in which no loss remembers what it has seen.
+    They are in evaluation mode, in which no loss updates its state.
     """
 
     def __init__(self, cls: type[Loss]) -> None:
@@ -103,7 +103,7 @@ class _Made:
         self.names: dict[str, str] = {}  # of the attributes with modules for compiled code
 
     def of(self, options: dict[str, Any]) -> Loss:
-        """The module of these options; tensors among them are not kept."""
+        """The module with these options; tensor options are not cached."""
         if torch.compiler.is_compiling():
             if not all(_is_constant(value) for value in options.values()):
                 return self.cls(**options).eval()
@@ -117,7 +117,7 @@ class _Made:
         each = [(name, type(value), None if name in tensors else value) for name, value in sorted(options.items())]
         found = self.kept.get(tuple(each))
         if found is None:
-            if len(self.kept) >= _MOST_MADE:
+            if len(self.kept) >= _MOST_MODULES:
                 self.kept.clear()
             found = self.kept[tuple(each)] = self.cls(**options).eval()
             for name in tensors:
@@ -125,7 +125,7 @@ class _Made:
         return found.with_tensors(tensors) if tensors else found
 
     def outside(self, **options: Any) -> str:
-        """The attribute that has the module of constant options. Dynamo calls this and traces nothing inside."""
+        """The name of the attribute with the module of these constants. Dynamo calls this and does not trace it."""
         key = repr(sorted(options.items()))
         if key not in self.names:
             module = self.cls(**options).eval()
@@ -137,13 +137,11 @@ class _Made:
 
 
 def _specialized(value: Any) -> Any:
-    """The value as a constant of compiled code, which is compiled anew for another one."""
+    """The value as a constant of compiled code, which is recompiled when it changes."""
     if isinstance(value, (list, tuple)):
         return [_specialized(each) for each in value]
     if isinstance(value, (int, float)):
-        from torch.fx.experimental.symbolic_shapes import guard_scalar  # which takes time, and is there in the compiler
-
-        return guard_scalar(value)
+        return next(iter({value: None}))  # the compiler makes the key of a dict a constant
     return value
 
 
@@ -167,16 +165,16 @@ def regression_loss(function: Callable[Concatenate[Tensor, Tensor, P], Tensor]) 
 
 
 @overload
-def classification_loss(function: OfBoth[P]) -> LogitsForm[P]: ...  # type: ignore[overload-overlap] # told by names
+def classification_loss(function: OfBoth[P]) -> LogitsForm[P]: ...  # type: ignore[overload-overlap] # by name
 @overload
 def classification_loss(function: OfLogits[P]) -> LogitsForm[P]: ...  # type: ignore[overload-overlap]
 @overload
 def classification_loss(function: Callable[Concatenate[Tensor, P], Tensor]) -> ClassificationForm[P]: ...
 def classification_loss(function: Callable[..., Tensor]) -> Any:
-    """Make a loss from a function of `log_p`, the log-probability of the truth, of `logits`, or of both.
+    """Make a loss from a function of `log_p`, the log-probability of the true label, of `logits`, or of both.
 
-    Sigmoid or softmax follows the target. A function of `log_p` alone returns a value for each of its numbers. `logits`
-    are (N, C, *), and a function of them returns a value for each position, (N, *), under sigmoid for each logit.
+    The target decides between sigmoid and softmax. A function of `log_p` alone is element-wise. `logits` has shape
+    (N, C, *), and a function of it returns (N, *) under softmax and (N, C, *) under sigmoid.
     """
     takes = _required(function)
     if "logits" in takes:
@@ -223,8 +221,8 @@ def loss(*, batch: Literal[False] = False) -> _Decorator: ...
 def loss(function: Callable[..., Tensor] | None = None, *, batch: bool = False) -> Any:
     """Make a loss from any function of tensors that returns one value per sample, with the batch first.
 
-    Its mean takes `weight`, `mask` and `normalizer`, and adds over ranks and micro-batches. With `batch=True` the
-    function returns one number, a loss of the whole batch, which takes none of them.
+    The loss takes `weight`, `mask` and `normalizer`, and its sums add over ranks and micro-batches. With `batch=True`
+    the function returns one number, a loss of the whole batch, which takes none of these arguments.
     """
     if function is None:
         return partial(loss, batch=batch)
@@ -241,7 +239,7 @@ def _required(function: Callable[..., Any]) -> list[str]:
 
 
 class _LabelledTerm(ModeOptions, ClassificationLoss):
-    """A classification loss whose link follows the target."""
+    """A classification loss whose link depends on the target."""
 
 
 class _BatchLoss(Loss):
@@ -288,7 +286,7 @@ def _from_function(
         [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("self", *leading)]
     )
     namespace = {
-        "__doc__": function.__doc__ or f"{name}, made from a function.",
+        "__doc__": function.__doc__ or f"A loss defined by the function `{name}`.",
         "__module__": function.__module__,
         "__qualname__": f"{function.__qualname__}.Module",
         "__annotations__": {p.name: hints.get(p.name, Any) for p in options},
@@ -316,7 +314,7 @@ def _check_signature(name: str, parameters: list[inspect.Parameter], leading: li
         )
     clash = [p.name for p in parameters[len(leading) :] if p.name in kind.options]
     if clash:
-        raise TypeError(f"{name}: {clash[0]} is an option every {_KINDS.get(kind, 'loss')} has; leave it out.")
+        raise TypeError(f"{name}: {clash[0]} is an option of every {_KINDS.get(kind, 'loss')}; leave it out.")
 
 
 _KINDS: dict[type[Loss], str] = {

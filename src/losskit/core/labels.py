@@ -19,8 +19,8 @@ from losskit.ops.inputs import Inputs, Link
 
 LABEL_SHAPES = (
     "input (N, C, *); target (N, *) or (N, 1, *) of class indices, or (N, C, *), and with one channel (N, *) or "
-    "(N, 1, *) of yes and no; weight and mask (N, *) or (N, 1, *), under sigmoid (N, C, *), with size 1 where they "
-    "repeat"
+    "(N, 1, *) in [0, 1]; weight and mask (N, *) or (N, 1, *), under sigmoid (N, C, *), with size 1 where they "
+    "broadcast"
 )
 
 
@@ -28,12 +28,12 @@ class LabelOptions(Configured):
     """The options of every loss of labels."""
 
     ignore_index: int | Sequence[int] | None = option(
-        default=-100, doc="the label, or labels, of elements to leave out, as if they were not there; None for no label"
+        default=-100, doc="the label, or labels, of elements to exclude as if they were absent; None excludes none"
     )
     class_weight: ClassWeights | None = option(
-        default=None, doc="one weight per class, always as many as classes; a class that a dict lacks weighs 1"
+        default=None, doc="one weight per class, for every class; classes missing from a dict have weight 1"
     )
-    from_logits: bool = option(default=True, doc="False when the input holds probabilities in [0, 1]")
+    from_logits: bool = option(default=True, doc="False if the input is probabilities in [0, 1]")
 
     def by_class(self, numbers: Tensor) -> Tensor:
         """Numbers per class, (..., C), times the class weights."""
@@ -54,17 +54,17 @@ def class_weights(option: Any, like: Tensor) -> Tensor | None:
 
 
 def labels_of(ignore_index: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
-    """The option as it is compared and kept; also one that was set to a list."""
+    """The option in hashable form, also if it was set to a list."""
     return tuple(ignore_index) if isinstance(ignore_index, Sequence) else ignore_index
 
 
 class ModeOptions(Configured):
-    """The option of losses whose link follows the target."""
+    """The option of losses whose link depends on the target."""
 
     mode: Mode | None = option(
         default=None,
-        doc="asked for when input and target have the same shape and several classes: 'multilabel' reads each class as "
-        "yes or no (sigmoid), 'multiclass' reads a distribution over classes (softmax)",
+        doc="required when input and target have the same shape and several classes: 'multilabel' reads each class as "
+        "binary (sigmoid), 'multiclass' reads the target as a distribution over classes (softmax)",
     )
 
 
@@ -74,7 +74,7 @@ class LabelLoss(LabelOptions, Summable):
     planned: ClassVar[bool] = True
     shares_pass: ClassVar[bool] = True  # with other losses of a sum
     always: ClassVar[Always | None] = None  # a link that does not depend on the target
-    same_shape: ClassVar[bool] = False  # whether the target has the input's shape, always
+    same_shape: ClassVar[bool] = False  # whether the target always has the input's shape
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -87,7 +87,7 @@ class LabelLoss(LabelOptions, Summable):
         return InputSpec(self.always, mode, labels_of(self.ignore_index), self.from_logits, self.same_shape)
 
     def logit_bias(self) -> Tensor | None:
-        """What is added to the logits of each class, (C,)."""
+        """An offset added to the logits of each class, (C,)."""
         return None
 
     def check_classes(self, inputs: Inputs) -> None:
@@ -99,31 +99,31 @@ class LabelLoss(LabelOptions, Summable):
 
     @property
     def pools(self) -> bool:
-        """Whether it needs no totals of each sample, only of the batch."""
+        """Whether totals of the batch suffice, without those of each sample."""
         return False
 
     def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
-        """The columns as C computes them; raises Untraceable where a formula is no program."""
+        """The columns as C computes them; raises Untraceable if a formula cannot become a program."""
         return self.columns(inputs.link)
 
     def neutral_numbers(self) -> Sequence[float]:
         return 0.0, 0.0
 
     def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
-        """From the totals of each column, (N, C), or (C,) where no loss of the pass needs more, to sums that add."""
+        """The sums, which add, from the totals of each column: (N, C), or (C,) if every loss of the pass pools."""
         raise NotImplementedError
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
-        """The finish as C evaluates it, where it can."""
+        """The finish as C evaluates it, or None if C cannot."""
         return None
 
     def option_tensors(self) -> tuple[Tensor | None, Tensor | None]:
-        """Class weights and weights of the truth, where they are tensors that each call reads."""
+        """Class weights and weights of the true label, if they are tensors, whose values each call reads."""
         weight = self.class_weight
         return (weight if isinstance(weight, Tensor) else None), None
 
     def parse(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Inputs:
-        """The tensors of a call in their one form."""
+        """The tensors of a call in canonical form."""
         return Pass([self]).inputs([self], input, target, weight, mask)[0][0]
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
@@ -145,5 +145,5 @@ def check_length(owner: str, name: str, numbers: Any, inputs: Inputs) -> None:
 
 
 def over_samples(total: Tensor) -> Tensor:
-    """(N, C) to (C,); pooled totals are that already."""
+    """Sum (N, C) to (C,); pooled totals are (C,) already."""
     return total if total.dim() == 1 else total.sum(0)

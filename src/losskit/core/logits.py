@@ -1,4 +1,4 @@
-"""LogitsLoss: a function of the logits of each position, and of the log-probability of its truth."""
+"""LogitsLoss: a function of the logits of each position, and of the log-probability of its true label."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from losskit.ops import values
 from losskit.ops.inputs import Inputs
 from losskit.ops.reference import Elements
 
-_LARGE = 1e30  # stands for an infinite logit, so that no product of it with 0 is NaN
+_LARGE = 1e30  # replaces an infinite logit, whose product with 0 is NaN
 
 
 def finite(logits: Tensor) -> Tensor:
-    """Infinite logits as finite ones of the same sign."""
+    """Replace infinite logits by large finite ones of the same sign."""
     return torch.where(logits.isinf(), logits.sign() * _LARGE, logits)
 
 
 class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
     """A value for each position from its logits: define `per_position(logits)`.
 
-    It may take `(log_p, logits)`, `(logits, target)` or `(logits, target, weight)` too. `logits` are (N, C, *) and 0
-    where a position does not count, `log_p` is the log-probability of the truth. Under softmax they give (N, *); under
-    sigmoid `log_p` is (N, C, *), and they give that. The loss of a soft target is the sum over classes of their share
-    times the loss of their log-probability. `target` is (N, C, *), the share of each class, or of yes; beside it
-    infinite logits are finite ones of size 1e30. `weight` broadcasts to it, and is 0 where a position does not count.
+    Its parameters may also be `(log_p, logits)`, `(logits, target)` or `(logits, target, weight)`. `logits` is
+    (N, C, *), 0 where a position does not count. `log_p` is the log-probability of the true label: (N, *) under softmax
+    and (N, C, *) under sigmoid; the result has that shape. The loss of a soft target is the sum over classes of the
+    class's probability times the loss of its log-probability. `target` is (N, C, *), the probability of each class, or
+    of a positive; with it, infinite logits are replaced by finite ones of size 1e30. `weight` broadcasts to `target`
+    and is 0 where a position does not count.
     """
 
     always: ClassVar[Always | None] = None  # a link that does not depend on the target
@@ -49,7 +50,7 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
         raise TypeError(f"{self.name} must define per_position({', '.join(self.takes)}).")
 
     def prepare(self, elements: Elements, *others: Tensor) -> None:
-        """Change the logits and shares that count, (N, C, *), by the other tensors of a call."""
+        """Change the logits and targets that count, (N, C, *), by the further tensors of a call."""
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -91,7 +92,7 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
         if "log_p" not in self.takes:
             return self._value(inputs, elements, None)
         if inputs.holds_indices:
-            index = inputs.target.long().clamp(0, inputs.num_classes - 1).unsqueeze(1)  # what is outside is an error
+            index = inputs.target.long().clamp(0, inputs.num_classes - 1).unsqueeze(1)  # out of range is an error
             return self._value(inputs, elements, elements.log_p.gather(1, index).squeeze(1))
         total = torch.zeros((), dtype=elements.dtype, device=inputs.input.device)
         for target, log_p in zip(elements.target.unbind(1), elements.log_p.unbind(1), strict=True):
@@ -116,24 +117,24 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
 
 
 class ClassesLoss(LogitsLoss):
-    """A loss of the logits of all classes of a position, by the softmax: define `per_position(logits, target)`."""
+    """A loss of all class logits of a position under softmax: define `per_position(logits, target)`."""
 
     always: ClassVar[Always | None] = "softmax"
     without: ClassVar[tuple[str, ...]] = ("from_logits", "mode")
     takes: ClassVar[tuple[str, ...]] = ("logits", "target")
     shapes: ClassVar[str] = (
         "input (N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; "
-        "weight and mask (N, *) or (N, 1, *), with size 1 where they repeat; values (N, *)."
+        "weight and mask (N, *) or (N, 1, *), with size 1 where they broadcast; values (N, *)."
     )
 
 
 class ScoreLoss(LogitsLoss):
-    """A loss of each score by itself, by the sigmoid: define `per_position(logits, target)`."""
+    """A loss of each score separately under sigmoid: define `per_position(logits, target)`."""
 
     always: ClassVar[Always | None] = "sigmoid"
     without: ClassVar[tuple[str, ...]] = ("from_logits", "mode")
     takes: ClassVar[tuple[str, ...]] = ("logits", "target")
     shapes: ClassVar[str] = (
         "input (N, C, *) or (N,), target of the same shape in [0, 1], with one channel also (N, *); weight and mask of "
-        "that shape, with size 1 where they repeat; values of the input's shape."
+        "that shape, with size 1 where they broadcast; values of the input's shape."
     )

@@ -1,4 +1,4 @@
-"""Loss: what every loss is. An `nn.Module` with options, an algebra and a function form."""
+"""Loss: the base class of every loss, an `nn.Module` with options, an algebra and a function form."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FORMULAS = ("per_element", "values")  # methods whose parameters are the tensor
 
 
 def _name_tensors(cls: Any) -> None:
-    """Settle the tensors of a call: named in the class, or the parameters of its forward or of its formula."""
+    """Set `tensors` from the parameters of the forward or of the formula, unless the class declares it."""
     own = cls.__dict__
     if "forward" in own or "tensors" not in own:
         source = own.get("forward") or next((own[name] for name in _FORMULAS if name in own), None)
@@ -47,24 +47,27 @@ def _tensors_of_forward(cls: Any) -> Any:
     return next(base.tensors for base in cls.__mro__ if "forward" in base.__dict__)
 
 
-AT_CALL = frozenset(("weight", "mask", "normalizer", "whole"))  # what a call takes by name
+AT_CALL = frozenset(("weight", "mask", "normalizer", "whole"))  # keyword arguments of a call
 
 
 def _forward_of(names: tuple[str, ...]) -> Any:
-    """The forward of a loss of these tensors."""
+    """A forward whose tensor parameters have these names."""
 
     def forward(self: Summable, *tensors: Any, **arguments: Any) -> Tensor:
         tensors = bind(self.name, names, tensors, arguments)
         if not arguments.keys() <= AT_CALL:
             refuse_named(self, names, [name for name in arguments if name not in AT_CALL])
-        return self.reduced(*tensors, **arguments)
+        value = None
+        if self.shortcut is not None and all(each is None for each in arguments.values()):
+            value = self.shortcut(*tensors)
+        return self.reduced(*tensors, **arguments) if value is None else value
 
     forward.__signature__ = signature_of_call(names)  # type: ignore[attr-defined]
     return forward
 
 
 def _selected(tensors: Sequence[Tensor], mask: Tensor | None) -> Sequence[Tensor]:
-    """The tensors with 0 where the mask of their elements or samples is False, so that no NaN there has a gradient."""
+    """The tensors with 0 where the mask (per element or per sample) is False, so that NaN there has no gradient."""
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool or not mask.dim():
         return tensors
     selected = []
@@ -84,29 +87,35 @@ def check_divisor(owner: str, normalizer: object, whole: object) -> None:
 
 
 class Loss(Configured):
-    """The base of every loss: give `values(...)`, unreduced, and the rest derives; or override `forward` itself.
+    """The base class of every loss. Define `values(...)`, unreduced, and the rest follows; or override `forward`.
 
-    `values(self, *tensors)` returns one number per element or sample; `weight` and `mask` at the call then have its
-    shape (or size 1), and the reductions follow. A loss that is no mean of values overrides `forward`.
+    `values(self, *tensors)` returns one number per element or sample. `weight` and `mask` at the call have its shape,
+    with size 1 where they broadcast, and every reduction follows. A loss that is not a mean of values overrides
+    `forward`.
     """
 
-    written_doc: ClassVar[str] = ""  # the docstring as its author wrote it
+    written_doc: ClassVar[str] = ""  # the docstring as its author wrote it, without its example
+    example: ClassVar[str] = ""  # a call of the loss as a doctest
     shapes: ClassVar[str] = "the tensors of the call; values have one number per element or sample."
     authority: ClassVar[str] = ""  # what its numbers are tested against: tests/authorities/
     across_ranks: ClassVar[str] = (
         "it is computed from each rank's own batch, and averaging over ranks averages these losses."
     )
     tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
-    planned: ClassVar[bool] = False  # whether one C call can serve it: see losskit.core.passes
+    planned: ClassVar[bool] = False  # whether one C call can compute it: see losskit.core.passes
+    shortcut: ClassVar[Any] = None  # how a plain call is computed faster: see losskit.core.shortcuts
     is_sum: ClassVar[bool] = False
     has_parts: ClassVar[bool] = False  # whether `parts` names more than the loss itself
     varies: ClassVar[Any] = False  # whether the weights of its parts differ between calls
     __array_ufunc__ = None  # a numpy number times a loss is a loss
 
     reduction: Reduction = option(
-        default="mean", doc="the weighted mean over what counts, its numerator, or every value"
+        default="mean",
+        doc="'mean' is the weighted mean over what counts, 'sum' its numerator, 'none' every value, unreduced",
     )
-    empty: Empty = option(default="zero", doc="the mean when nothing counts: 0 with a zero gradient, NaN, or an error")
+    empty: Empty = option(
+        default="zero", doc="the mean when nothing counts: 0 with a zero gradient ('zero'), NaN, or an error ('raise')"
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -117,11 +126,12 @@ class Loss(Configured):
         catalogue.describe(cls)
         catalogue.register(cls)
 
-    def values(self, *tensors: Any, **_: Any) -> Tensor:  # of any tensors by name, so that a class may say which
+    def values(self, *tensors: Any, **_: Any) -> Tensor:  # any tensors by name, so that a class can name its own
         """One number per element or sample, unreduced."""
         raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
 
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """The loss of these tensors, reduced; `mask` is False where something does not count."""
         if is_sharded((*tensors, weight, mask)):
             gathered: Tensor = of_shards(self, tensors, {"weight": weight, "mask": mask})
             return gathered
@@ -138,7 +148,7 @@ class Loss(Configured):
         return self._weigh(values, weight, mask)
 
     def reduce(self, values: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """Weigh, mask and reduce unreduced values by the one rule of every loss."""
+        """Weight, mask and reduce unreduced values by the rule that every loss shares."""
         value, share = self._weigh(values, weight, mask)
         return reduce(value, share, self.reduction, self.empty, self.name)
 
@@ -149,36 +159,36 @@ class Loss(Configured):
 
     @property
     def summable(self) -> bool:
-        """Whether it has sums that add over batches, to the exact loss of the whole."""
+        """Whether its sums add over batches into the exact loss of all of them."""
         return False
 
     @property
     def is_mean(self) -> bool:
-        """Whether the whole's loss is the sum of its batches' numerators, over that of their denominators."""
+        """Whether the loss of several batches is the sum of their numerators over the sum of their denominators."""
         return False
 
     @property
     def counts_from_targets(self) -> bool:
-        """Whether the targets alone tell the denominator of the whole."""
+        """Whether the targets alone determine the denominator."""
         return self.is_mean
 
     @property
     def takes_normalizer(self) -> bool:
-        """Whether `normalizer=` of a sum that it is a part of can replace its denominator, a number of elements."""
+        """Whether `normalizer=` of a composite can replace the denominator of this part, a number of elements."""
         return False
 
     def __prepare_scriptable__(self) -> Any:
-        """What torch.jit.script calls first."""
+        """The first method that torch.jit.script calls."""
         raise RuntimeError(NO_SCRIPT)
 
     def require_summable(self) -> None:
-        """Raise what the loss does instead, where it has no sums that add."""
+        """Raise an error that says what the loss does instead, if its sums do not add over batches."""
         if not self.summable:
             raise TypeError(f"{self.name} has no sums that add over batches: {self.across_ranks}")
 
     @property
     def name(self) -> str:
-        """The name in messages."""
+        """The name in error messages."""
         return type(self).__name__
 
     @property
@@ -188,10 +198,10 @@ class Loss(Configured):
 
     @property
     def arity(self) -> int:
-        """How many tensors a call takes before weight and mask."""
+        """The number of tensors before weight and mask in a call."""
         return len(self.tensors) or 2
 
-    # The algebra: a + b, 0.5 * a, -a, a / 2, sum([a, b]); any module or callable joins.
+    # The algebra: a + b, 0.5 * a, -a, a / 2, sum([a, b]); any module or callable can be an operand.
 
     _sum: ClassVar[Any]  # of (weight, loss) pairs; losskit.core.algebra sets it
 
@@ -230,7 +240,7 @@ _BOTH_PASSES = (
 
 
 class Summable(Loss):
-    """A loss that is a formula on sums: totals add over micro-batches and ranks, and finish into the exact loss."""
+    """A loss computed from sums, which add over micro-batches and ranks and finish into the exact loss."""
 
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
@@ -246,7 +256,7 @@ class Summable(Loss):
 
     @property
     def is_mean_of_elements(self) -> bool:
-        """Whether its denominator is a number of elements or samples, or their weight."""
+        """Whether its denominator is the number, or the total weight, of elements or samples."""
         return self.is_mean
 
     @property
@@ -264,8 +274,16 @@ class Summable(Loss):
         whole: Sums | None = None,
         **unknown: Any,
     ) -> Tensor:
+        """The loss of these tensors, reduced; `mask` is False where something does not count.
+
+        `normalizer` replaces the denominator of a mean. `whole` is the sums of a larger batch: see `finish`.
+        """
         if unknown:
             refuse_named(self, self.tensors, list(unknown))
+        if self.shortcut is not None and weight is mask is normalizer is None and whole is None:
+            value: Tensor | None = self.shortcut(input, target)
+            if value is not None:
+                return value
         if self.planned and whole is None:
             value = passes.planned(self, input, target, weight, mask, normalizer)
             if value is not None:
@@ -279,7 +297,7 @@ class Summable(Loss):
 
     # What a plan depends on besides the tensors: see losskit.core.passes.
     def plan_state(self) -> Any:
-        """What changes when an option does; None where no plan serves."""
+        """A value that changes whenever an option changes; None where no plan applies."""
         return self.generation
 
     def planned_parts(self) -> Sequence[Any]:
@@ -290,7 +308,7 @@ class Summable(Loss):
         raise NotImplementedError
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
-        """The numerator and, for losses that are a mean, the denominator."""
+        """The numerator and, for means, the denominator."""
         return sums["numerator"], sums["denominator"]
 
     def elements(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
@@ -300,9 +318,9 @@ class Summable(Loss):
     def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
         """The loss from its sums.
 
-        `normalizer` replaces the denominator of a mean. `whole` are sums of a larger batch: with the counts of
-        `counts(...)` this gives the share of these sums in its mean, and the shares add up; with sums of
-        `totals(...)` its whole value, with the gradient of these sums alone.
+        `normalizer` replaces the denominator of a mean. `whole` is the sums of a larger batch. With those of
+        `counts(...)` the result is the contribution of these sums to its mean, and contributions add up. With those of
+        `totals(...)` it is the value of the larger batch, with the gradient of these sums alone.
         """
         check_divisor(self.name, normalizer, whole)
         if isinstance(whole, Counts):
@@ -324,7 +342,7 @@ class Summable(Loss):
         return numerator if denominator is None else divide(numerator, denominator, self.empty, self.name)
 
     def _of_shards(self, tensors: tuple[Any, ...], arguments: dict[str, Any]) -> Tensor:
-        """The loss of DTensors, from the sums of each process's samples where these add up."""
+        """The loss of DTensors, from the sums of each process's samples if they add."""
         normalizer, whole = arguments.get("normalizer"), arguments.get("whole")
 
         def finish(sums: Sums, input: Tensor) -> Tensor:
@@ -342,9 +360,9 @@ class Summable(Loss):
         *,
         num_classes: int | None = None,
     ) -> Counts:
-        """The denominator of this batch's mean, from its targets alone; add those of a whole and pass them as `whole=`.
+        """The denominator of this batch's mean, from its targets. Add those of all batches and pass them as `whole=`.
 
-        `num_classes` is the number of channels of the input where it is not the target's own shape.
+        `num_classes` is the number of channels of the input, for targets without the input's shape.
         """
         self._require_counts()
         with torch.no_grad():
@@ -363,7 +381,7 @@ class Summable(Loss):
     def _require_counts(self) -> None:
         self._require_mean()
         if not self.counts_from_targets:
-            raise TypeError(f"{self.name}: its targets alone do not tell how many values it has: {_BOTH_PASSES}")
+            raise TypeError(f"{self.name}: its targets alone do not determine how many values it has: {_BOTH_PASSES}")
 
     def reduced(
         self,
@@ -373,7 +391,7 @@ class Summable(Loss):
         normalizer: float | Tensor | None = None,
         whole: Sums | None = None,
     ) -> Tensor:
-        """The loss of tensors, from their sums or unreduced."""
+        """The loss of these tensors, finished from their sums or unreduced."""
         if is_sharded((*tensors, weight, mask)):
             return self._of_shards(tensors, {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole})
         if self.reduction == "none":

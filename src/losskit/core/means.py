@@ -1,4 +1,4 @@
-"""Means of values, each of its own element or sample alone: MeanLoss, ElementLoss and RegressionLoss."""
+"""Means of per-element or per-sample values: MeanLoss, ElementLoss and RegressionLoss."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from losskit.core.contract import (
     modulus,
 )
 from losskit.core.errors import check_returned, shape
-from losskit.core.formulas import program_of
+from losskit.core.formulas import programs_of
 from losskit.core.loss import Summable
 from losskit.core.passes import Watching
 from losskit.core.reduction import size_of, total, weighted
 from losskit.core.totals import Sums
 from losskit.ops import choice, differences
-from losskit.ops.columns import Column, Difference
+from losskit.ops.columns import Column, Difference, evaluated
 from losskit.ops.finish import Finish, TermsFinish
+from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs, Link, computing_dtype, summing_dtype
 
 
 class MeanLoss(Summable):
-    """A weighted mean of values, each of its own element or sample: define `values(...)`.
+    """A weighted mean of per-element or per-sample values: define `values(...)`.
 
     `values(self, *tensors)` returns one number per sample or element, with the batch in dimension 0 as in the first
-    tensor. `weight`, `mask` and `normalizer` at the call and every reduction follow, and its sums, the weighted values
-    and their weights, add over ranks and micro-batches. The tensors hold 0 where the mask is False, so that NaN there
-    has no gradient.
+    tensor. The loss takes `weight`, `mask` and `normalizer` at the call and has every reduction. The sums of its
+    weighted values and of their weights add over ranks and micro-batches. The tensors are 0 where the mask is False,
+    so that NaN there has no gradient.
     """
 
     def weighed(
@@ -85,12 +86,13 @@ class MeanLoss(Summable):
 class ElementLoss(MeanLoss):
     """A formula on each element of tensors of one shape: define `per_element(*tensors)`.
 
-    It is given the elements that count and neutral values elsewhere, in float32 or better, so that a NaN target under
+    The tensors have neutral values where elements do not count, and are float32 or better, so that a NaN target under
     a mask reaches neither the value nor the gradient.
     """
 
     shapes: ClassVar[str] = (
-        "the tensors of one shape; weight and mask of it too, with size 1 where they repeat; values of that shape."
+        "all tensors of one shape; weight and mask of that shape, with size 1 where they broadcast; values of that "
+        "shape."
     )
 
     def per_element(self, *tensors: Any, **_: Any) -> Tensor:
@@ -98,11 +100,11 @@ class ElementLoss(MeanLoss):
         raise TypeError(f"{self.name} must define per_element({', '.join(self.tensors)}).")
 
     def neutral(self, position: int) -> float:
-        """What stands in for the argument at this position where an element does not count."""
+        """The value that replaces the argument at this position where an element does not count."""
         return 0.0
 
     def check(self, *tensors: Tensor) -> None:
-        """The first tensor is floating point and the others have its shape."""
+        """Check that the first tensor is floating point and that the others have its shape."""
         names = self.tensors
         check_floating(self.name, names[0], tensors[0])
         for name, tensor in zip(names[1:], tensors[1:], strict=True):
@@ -139,7 +141,7 @@ class DifferenceSpec(NamedTuple):
         mask: Tensor | None = None,
         logit_bias: Tensor | None = None,
     ) -> Inputs:
-        """The tensors as rows, or an error that says what is wrong with them."""
+        """The tensors as rows; raises an error that says what is wrong with them."""
         return differences.inputs_of(owner, self.checked(owner, input, target, weight, mask))
 
     @staticmethod
@@ -159,8 +161,8 @@ class DifferenceSpec(NamedTuple):
 class RegressionLoss(ElementLoss):
     """A formula on each element's input and target: define `per_element(input, target)`.
 
-    It is given the elements that count and zeros elsewhere, in float32 or better, so that a NaN target under a mask
-    reaches neither the value nor the gradient.
+    The tensors are 0 where elements do not count, and float32 or better, so that a NaN target under a mask reaches
+    neither the value nor the gradient.
     """
 
     planned: ClassVar[bool] = True
@@ -172,7 +174,7 @@ class RegressionLoss(ElementLoss):
             cls.difference = _no_difference  # type: ignore[method-assign] # a formula replaces that of its base
 
     def difference(self) -> Difference | None:
-        """The formula as numbers, where it is one that the fused operators know."""
+        """The formula as constants of the one built into the fused operators, if it has that form."""
         return None
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
@@ -180,7 +182,7 @@ class RegressionLoss(ElementLoss):
         difference = self.difference()
         if difference is None:
             raise TypeError(f"{self.name} must define per_element(input, target).")
-        return difference(input, target)
+        return evaluated(difference, input, target)
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         difference = self.difference()
@@ -202,7 +204,7 @@ class RegressionLoss(ElementLoss):
             tensors = modulus(self.name, *tensors)
         return super().weighed(*tensors, weight=weight, mask=mask)
 
-    # How one C call serves it: see losskit.core.passes.
+    # For the plan, which makes one C call: see losskit.core.passes.
 
     @property
     def spec(self) -> DifferenceSpec:
@@ -219,9 +221,22 @@ class RegressionLoss(ElementLoss):
 
     def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]:
         known = self.difference()
-        if known is not None:
-            return differences.columns(known)
-        return differences.columns(program_of(self, "per_element", 2, "elements", inputs.input.shape, watched))
+        return differences.columns(self._programs(inputs, watched)[0] if known is None else known)
+
+    def derivative_columns(self, inputs: Inputs, watched: Watching) -> list[list[Column]]:
+        """The columns of the derivative by each of `number_tensors()`."""
+        return [differences.columns(program) for program in self._programs(inputs, watched)[1:]]
+
+    def _programs(self, inputs: Inputs, watched: Watching) -> list[Program]:
+        tensors = self.number_tensors()
+        return programs_of(self, "per_element", 2, "elements", inputs.input.shape, watched, tensors)
+
+    def number_tensors(self) -> dict[str, Tensor]:
+        """0-dim tensors that the formula reads as attributes, such as learned options. They may require gradients."""
+        if self.difference() is not None:
+            return {}
+        options = {name: getattr(self, name) for name in self.options}
+        return {name: value for name, value in options.items() if isinstance(value, Tensor) and value.dim() == 0}
 
     def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
         """From the totals of the values and of the weights."""

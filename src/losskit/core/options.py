@@ -1,7 +1,7 @@
 """Options: the typed class attributes of a loss, which become its keyword-only constructor.
 
 `smooth: NonNegative = option(default=0.0, doc="added to both sides")` in a class body declares the constructor's
-argument, its domain, its default and its line in the documentation; a plain `smooth: float = 0.0` does as well.
+argument, its domain, its default and its line in the documentation; a plain `smooth: float = 0.0` also works.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from losskit.ops.plan import Plans
 
 
 class _Declared:
-    """What `option(...)` leaves in the class body until the class is complete."""
+    """The placeholder that `option(...)` leaves in the class body until the class is complete."""
 
     def __init__(self, default: object, doc: str) -> None:
         self.default = default
@@ -30,7 +30,7 @@ class _Declared:
 
 
 class _Required:
-    """The default of an option that has no sensible one."""
+    """The default of a required option."""
 
     def __repr__(self) -> str:
         return "required"
@@ -40,7 +40,7 @@ REQUIRED: Any = _Required()
 
 
 def option(*, default: Any = REQUIRED, doc: str) -> Any:
-    """Declare an option with its default and the line that documents it; without a default it must be given."""
+    """Declare an option with its default and the line that documents it; without a default it is required."""
     return _Declared(default, doc)
 
 
@@ -73,6 +73,9 @@ class Configured(nn.Module):
         cls.options = {**own, **inherited}
         if "__init__" not in cls.__dict__ and cls.__init__ is Configured.__init__:
             cls.__signature__ = signature_of(cls.options)  # type: ignore[attr-defined]
+        elif "__init__" in cls.__dict__:
+            parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+            cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
     generation: ClassVar[int] = 0  # how often an option was set
     plans: ClassVar[Plans]
@@ -97,7 +100,7 @@ class Configured(nn.Module):
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        """Called when every option is set: the place for what depends on several of them."""
+        """Called after all options are set; override it to check several options together."""
 
     def set_option(self, name: str, value: Any) -> None:
         """Set an option: tensors as buffers that move with the module, parameters as parameters."""
@@ -109,12 +112,12 @@ class Configured(nn.Module):
             setattr(self, name, value)
 
     def with_tensors(self, tensors: dict[str, Any]) -> Self:
-        """A copy with these tensors as options, which shares what is settled of the others."""
+        """A copy with these tensor options, which shares the plans of the original."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__, _buffers={}, _parameters={})
         for name, value in tensors.items():
             twin.set_option(name, self.options[name].check(type(self).__name__, name, value))
-        twin.__dict__["generation"] = self.generation  # what is settled does not depend on their numbers
+        twin.__dict__["generation"] = self.generation  # plans do not depend on the values of tensors
         twin.__post_init__()
         return twin
 
@@ -151,7 +154,7 @@ class Configured(nn.Module):
         }
 
     def option_values(self) -> tuple[Any, ...]:
-        """The options that are no tensors, in order."""
+        """The options that are not tensors, in order."""
         each = (getattr(self, name) for name in self.options)
         return tuple(value for value in each if not isinstance(value, torch.Tensor))
 
@@ -160,7 +163,7 @@ class Configured(nn.Module):
 
 
 def signature_of(options: dict[str, Option], before: list[inspect.Parameter] | None = None) -> inspect.Signature:
-    """The signature that the options make, after the parameters in `before`."""
+    """The signature with the options as keyword-only parameters, after those in `before`."""
     keyword_only = [
         inspect.Parameter(
             o.name,
@@ -176,11 +179,11 @@ def signature_of(options: dict[str, Option], before: list[inspect.Parameter] | N
 
 def _inherited(cls: type[Configured]) -> dict[str, Option]:
     found: dict[str, Option] = {}
-    for base in cls.__mro__[1:]:  # the nearest first, so that a signature begins with what is a loss's own
+    for base in cls.__mro__[1:]:  # nearest base first, so that a signature begins with the loss's own options
         for name, declared in base.__dict__.get("options", {}).items():
             found.setdefault(name, declared)
     for name, declared in found.items():
-        if name in cls.__dict__ and name not in inspect.get_annotations(cls):  # a new default alone
+        if name in cls.__dict__ and name not in inspect.get_annotations(cls):  # only a new default
             found[name] = Option(name, cls.__dict__[name], declared.domain, declared.doc)
             delattr(cls, name)
     return found
@@ -211,8 +214,8 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _refuse_positional(cls: type[Configured], value: Any) -> NoReturn:
-    """Say by which name the value was probably meant: the first option that takes it."""
-    numbers = isinstance(value, (torch.Tensor, list, tuple))  # per class, which other libraries take first
+    """Raise an error that suggests the first option that accepts the value."""
+    numbers = isinstance(value, (torch.Tensor, list, tuple))  # per class, the first argument in other libraries
     first = [o for o in cls.options.values() if numbers and o.name == "class_weight"]
     for declared in (*first, *cls.options.values()):
         try:

@@ -13,7 +13,7 @@ class Parts(dict[str, "Part"]):
     def numbers(self) -> dict[str, Tensor]:
         """The weighted values by name, 0-dim tensors without gradient, as `log_dict` takes them.
 
-        Those of a part's own parts follow it, under its name and theirs: `deep_supervision.0.dice`.
+        The values of nested parts follow under dotted names, such as `deep_supervision.0.dice`.
         """
         found: dict[str, Tensor] = {}
         for name, part in self.items():
@@ -22,13 +22,13 @@ class Parts(dict[str, "Part"]):
         return found
 
     def times(self, weight: float | Tensor) -> Parts:
-        """The same components of a part with this weight."""
+        """The same components, their weighted values multiplied by `weight`."""
         return Parts({n: Part(p.raw, (weight * p.weighted).detach(), p.parts.times(weight)) for n, p in self.items()})
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One component of a composite, without gradient: its value, and its share of the composite's."""
+    """One component of a composite, without gradient: its value, and its weighted contribution."""
 
     raw: Tensor
     weighted: Tensor

@@ -1,7 +1,7 @@
-"""Pass: what a loss, or the parts of a sum, read in common; and the plan that serves a call of one layout.
+"""Pass: what the parts of a loss read in common. Plans: how one C call computes a loss of one layout of tensors.
 
-A loss is settled when it is made or an option changes: parts with equal input specs read the tensors once, and columns
-that several ask for are summed once. The first call of a layout settles which operator serves it.
+Parts with equal input specs read the tensors once, and columns that several parts need are summed once. This is
+resolved again when an option changes. The first call with a layout selects its operator.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from losskit.core.totals import Sums
 from losskit.ops import choice, differences, first_use, reference
 from losskit.ops.captured import Watched
 from losskit.ops.columns import Column, kernel_columns, programs_of
-from losskit.ops.constants import MOST_PARTS
+from losskit.ops.constants import MOST_NUMBERS, MOST_PARTS
 from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link
-from losskit.ops.layouts import layout_of, layout_of_option, serves_plain_code
+from losskit.ops.layouts import layout_of, layout_of_number, layout_of_option, serves_plain_code
+from losskit.ops.learned import PlanOfNumbers
 from losskit.ops.plan import Call, Plan, PlannedPart, Plans
 from losskit.ops.tape import Untraceable
 from losskit.ops.values import pending, raise_pending
 
-# A user's class or object that has one of these of its own is not what its base's plan computes.
+# A user-defined class or object that overrides one of these is not what its base's plan computes.
 REPLACED = frozenset(
     ("by_class", "check", "check_classes", "class_weights", "columns", "combine", "conclude", "difference", "elements",
      "evaluate", "finish", "formula", "forward", "is_mean", "logit_bias", "pairs", "per_class", "per_element",
@@ -37,11 +38,11 @@ REPLACED = frozenset(
 
 
 Watching = dict[Any, Watched]  # values outside a loss that its formulas read
-_TRACED = frozenset(("per_class", "per_element", "term"))  # of these the plan is made from the user's own formula
+_TRACED = frozenset(("per_class", "per_element", "term"))  # user-defined formulas of which a plan is traced
 
 
 def replaces(cls: type) -> bool:
-    """Whether a class defines what a plan of its base would pass over."""
+    """Whether a class overrides something that a plan of its base would ignore."""
     return any(
         name in REPLACED - _TRACED and not getattr(value, "__module__", "").startswith("losskit.")
         for name, value in vars(cls).items()
@@ -49,7 +50,7 @@ def replaces(cls: type) -> bool:
 
 
 class Readable(Protocol):
-    """A loss of labels: an input spec, columns, and sums from their totals."""
+    """A label loss: an input spec, columns, and sums from their totals."""
 
     @property
     def name(self) -> str: ...
@@ -64,39 +65,39 @@ class Readable(Protocol):
 
 
 class Pass:
-    """How parts read a call: those of equal specs once."""
+    """The parts of a loss grouped by input spec; each group reads the tensors once."""
 
     def __init__(self, parts: Sequence[Readable]) -> None:
         self.specs: list[tuple[InputSpec, bool, list[int]]] = []
         for index, part in enumerate(parts):
             spec, biased = part.spec, part.logit_bias() is not None
-            members = next((m for known, other, m in self.specs if known == spec and not (biased or other)), None)
-            if members is None:
-                self.specs.append((spec, biased, [index]))
+            same = [members for known, other, members in self.specs if known == spec and not (biased or other)]
+            if same:
+                same[0].append(index)
             else:
-                members.append(index)
+                self.specs.append((spec, biased, [index]))
 
     def inputs(
         self, parts: Sequence[Readable], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
     ) -> list[tuple[Inputs, list[int]]]:
-        """The tensors in each of their forms, and the parts that read them so."""
+        """Each distinct canonical form of the tensors, and the parts that read it."""
         found: list[tuple[Inputs, list[int]]] = []
         for spec, biased, members in self.specs:
             first = parts[members[0]]
             read = spec.parse(first.name, input, target, weight, mask, first.logit_bias() if biased else None)
             for index in members:
                 parts[index].check_classes(read)
-            known = next((indices for each, indices in found if each.equals(read)), None)
-            if known is None:
-                found.append((read, list(members)))
+            same = [indices for each, indices in found if each.equals(read)]
+            if same:
+                same[0].extend(members)
             else:
-                known.extend(members)
+                found.append((read, list(members)))
         return found
 
     def sums(
         self, parts: Sequence[Readable], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
     ) -> list[Sums]:
-        """The sums of each part, from as few passes as there are forms of the tensors."""
+        """The sums of each part, in one pass per canonical form of the tensors."""
         found: dict[int, Sums] = {}
         for inputs, members in self.inputs(parts, input, target, weight, mask):
             chosen = [parts[index] for index in members]
@@ -108,7 +109,7 @@ class Pass:
 
 
 def shared_columns(wanted: Sequence[Sequence[Column]]) -> tuple[list[Column], list[list[int]]]:
-    """The columns of a pass, and where those of each part are among them; region columns are summed once."""
+    """The columns of a pass, and the positions of each part's columns in it; region columns are summed once."""
     columns: list[Column] = []
     places: list[list[int]] = []
     for of_part in wanted:
@@ -124,7 +125,7 @@ def shared_columns(wanted: Sequence[Sequence[Column]]) -> tuple[list[Column], li
 
 
 class Part(Readable, Protocol):
-    """A loss of labels that C can finish."""
+    """A label loss that C can finish."""
 
     planned: bool
     is_sum: bool
@@ -136,18 +137,19 @@ class Part(Readable, Protocol):
 
 
 class Compiled:
-    """What is settled of a loss until one of its options changes."""
+    """What a loss resolves once, valid until one of its options changes."""
 
     def __init__(self, loss: Any, state: Any) -> None:
         self.state = state
         parts: Sequence[Part] = loss.planned_parts()
         self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned and not part.is_sum for part in parts)
         self.planned = self.planned and all(vars(each).keys().isdisjoint(REPLACED) for each in (loss, *parts))
-        self.has_options = self.has_bias = False
+        self.has_options = self.has_bias = self.has_numbers = False
         self.watched: Watching = {}  # values outside the loss that formulas of its plans read
         if self.planned:
             self.has_options = any(t is not None for part in parts for t in part.option_tensors())
             self.has_bias = any(part.logit_bias() is not None for part in parts)
+            self.has_numbers = bool(number_tensors(loss))
 
     @property
     def is_stale(self) -> bool:
@@ -155,23 +157,29 @@ class Compiled:
         return any(each.changed for each in self.watched.values())
 
 
-class Unserved:
-    """Stands for a plan where the registered operators serve."""
+class NoPlan:
+    """Takes the place of a plan where the registered operators compute the loss."""
 
     serves = False
 
     def __init__(self, reason: str = "", *, lasts: bool = True) -> None:
-        self.reason = reason  # why a formula is no program
-        self.lasts = lasts  # whether it is so for every call of the layout
+        self.reason = reason  # why a formula could not become a program
+        self.lasts = lasts  # whether this is so for every call with the layout
+
+
+def number_tensors(loss: Any) -> dict[str, Tensor]:
+    """0-dim tensors that the formula of a loss reads as attributes."""
+    found = getattr(loss, "number_tensors", None)
+    return {} if found is None else found()
 
 
 def planned(
     loss: Any, input: Any, target: Any, weight: Any = None, mask: Any = None, normalizer: Any = None,
     values: Tensor | None = None, weights: Sequence[float | Tensor] | None = None,
 ) -> Tensor | None:  # fmt: skip
-    """The loss in one C call, or None where the registered operators serve.
+    """The loss in one C call, or None where the registered operators compute it.
 
-    `values` (parts,) receives the values of the parts of a sum, `weights` are theirs where they vary.
+    `values` (parts,) receives the values of the parts of a sum; `weights` are their weights where these vary.
     """
     is_recorded = choice.begins_recorded()
     if not serves_plain_code():
@@ -188,18 +196,21 @@ def planned(
         compiled = plans.renew(Compiled(loss, state))
     if not compiled.planned:
         return None
-    options = None
-    if compiled.has_options:
-        options = [tensor for part in loss.planned_parts() for tensor in part.option_tensors()]
-        key += tuple([None if tensor is None else layout_of_option(tensor, input.device) for tensor in options])
-        if False in key[-len(options) :]:
+    options = numbers = None
+    if compiled.has_options or compiled.has_numbers:
+        options, numbers = _tensors_read(compiled, loss)
+        of_options = _layout_of_options(options, numbers, input)
+        if of_options is None:
             return None
+        key += of_options
     plan: Any = plans.get(key) or _new(plans, compiled, key, loss, input, target, weight, mask, options)
     if not plan.serves:
         choice.refuse_formula(plan.reason)
         return None
+    if numbers is not None:
+        plan = plan.with_numbers(numbers)
     call = Call(plan, loss, state, input, target, weight, mask)
-    call.options, call.values = options, values
+    call.options, call.values, call.numbers = options, values, numbers
     varies = compiled.has_bias or loss.varies or normalizer is not None
     if varies and not _set_numbers(call, compiled, normalizer, weights):
         return None
@@ -209,11 +220,30 @@ def planned(
     return value
 
 
+def _tensors_read(compiled: Compiled, loss: Any) -> tuple[list[Tensor | None] | None, dict[str, Tensor] | None]:
+    """The tensor options of all parts, and the 0-dim tensors that the formula reads."""
+    options = None
+    if compiled.has_options:
+        options = [tensor for part in loss.planned_parts() for tensor in part.option_tensors()]
+    return options, number_tensors(loss) if compiled.has_numbers else None
+
+
+def _layout_of_options(
+    options: Sequence[Tensor | None] | None, numbers: dict[str, Tensor] | None, input: Tensor
+) -> tuple[Any, ...] | None:
+    """What a plan depends on, of tensor options; None if kernels cannot read them."""
+    layouts = [None if tensor is None else layout_of_option(tensor, input.device) for tensor in options or ()]
+    layouts += [layout_of_number(tensor) for tensor in (numbers or {}).values()]
+    if False in layouts or (numbers and (len(numbers) > MOST_NUMBERS or not input.is_cpu)):
+        return None
+    return (*layouts, tuple(numbers or ()))
+
+
 def _new(
     plans: Plans, compiled: Compiled, key: Any, loss: Any, input: Tensor, target: Tensor, weight: Tensor | None,
     mask: Tensor | None, options: Sequence[Tensor | None] | None,
 ) -> Any:  # fmt: skip
-    """The plan of a layout, kept from now on."""
+    """Make the plan of a layout and cache it."""
     plan = _made(loss, input, target, weight, mask, options, compiled.watched)
     if plan.lasts and plans.compiled is compiled:  # else another thread has set an option meanwhile
         plans.keep(key, plan)
@@ -221,7 +251,7 @@ def _new(
 
 
 def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Sequence[float | Tensor] | None) -> bool:
-    """Read what may differ between calls of one layout; whether each is a number without a gradient."""
+    """Read the numbers that vary between calls of one layout; False if one is no number or needs a gradient."""
     loss = call.loss
     if normalizer is not None:
         if isinstance(normalizer, Tensor):
@@ -230,7 +260,7 @@ def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Seque
         if not call.plan.takes_normalizer or not isinstance(normalizer, (int, float)):
             return False
         call.normalizer = float(normalizer)
-        if math.isnan(call.normalizer):  # which C takes for none
+        if math.isnan(call.normalizer):  # C reads NaN as no normalizer
             return False
     if loss.varies:
         weights = loss.weights() if weights is None else weights
@@ -249,33 +279,41 @@ def _made(
     loss: Any, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None,
     options: Sequence[Tensor | None] | None, watched: Watching,
 ) -> Any:  # fmt: skip
-    """The plan of a layout, once the inputs are found to keep the contract."""
+    """The plan of a layout, after the inputs are checked."""
     parts: Sequence[Part] = loss.planned_parts()
     if input.dim() == 0 or input.is_complex() or target.is_complex():
-        return Unserved()
+        return NoPlan()
     groups = Pass(parts).inputs(parts, input, target, weight, mask)
     inputs = groups[0][0]
-    if inputs.target.data_ptr() != target.data_ptr():  # it was converted, which a plan does not do again
-        return Unserved()
+    if inputs.target.data_ptr() != target.data_ptr():  # it was converted, and a plan does not convert
+        return NoPlan()
     neutral = {tuple(part.neutral_numbers()) for part in parts}
     if len(groups) > 1 or len(neutral) > 1:
-        return Unserved()
+        return NoPlan()
+    numbers = number_tensors(loss)
+    if loss.is_sum and any(number_tensors(part) for part in parts):
+        return NoPlan("a part of the sum has a tensor option")
+    learned = [k for k, tensor in enumerate(numbers.values()) if layout_of_number(tensor)[1]]
     try:
         finishes = [part.finish_plan(inputs, watched) for part in parts]
         of_parts = [part.planned_columns(inputs, watched) for part in parts]
+        if learned:
+            derivatives = loss.derivative_columns(inputs, watched)
+            finishes += finishes * len(learned)
+            of_parts += [derivatives[k] for k in learned]
     except Untraceable as reason:
-        return Unserved(str(reason))
+        return NoPlan(str(reason))
     if inputs.link == "difference" and (len(parts) > 1 or choice.unavailable("native", input)):
         of_parts = [differences.as_programs(each) for each in of_parts]
     columns, places = shared_columns(of_parts)
     programs = programs_of(columns)
     reasons = {name: choice.refusal(name, inputs, kernel_columns(columns), programs) for name in choice.FUSED}
     if None in finishes or all(reasons.values()):
-        return Unserved()
-    numbers = loss.numbers if loss.is_sum else [1.0]
+        return NoPlan()
+    weights = loss.numbers if loss.is_sum else [1.0] * len(finishes)
     each = [
         PlannedPart(finish, number, of_part, at)
-        for finish, number, of_part, at in zip(finishes, numbers, of_parts, places, strict=True)
+        for finish, number, of_part, at in zip(finishes, weights, of_parts, places, strict=True)
         if finish is not None
     ]
     pooled = all(part.pools for part in parts)
@@ -283,15 +321,22 @@ def _made(
     tensors = (input, target, weight, mask, *(options or ()))
     if reasons["native"]:
         return _made_on_device(loss, tensors, inputs, columns, each, reasons, **settled)
-    made = Plan(tensors, inputs, columns, each, reasons=reasons, neutral=neutral.pop(), **settled)
-    return made if made.fits else Unserved()
+    settled |= {"reasons": reasons, "neutral": neutral.pop()}
+    if numbers:
+        names = list(numbers)
+        made: Plan = PlanOfNumbers(
+            tensors, inputs, columns, each, derivatives=len(learned), numbers=len(names), **settled
+        ).differentiating([names[k] for k in learned])
+    else:
+        made = Plan(tensors, inputs, columns, each, **settled)
+    return made if made.fits else NoPlan()
 
 
 def _made_on_device(
     loss: Any, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column], each: list[PlannedPart],
     reasons: dict[choice.Operator, str], *, pooled: bool, **settled: Any,
 ) -> Any:  # fmt: skip
-    """The plan of a layout whose tensors Triton kernels read, where these compute what plain PyTorch does."""
+    """The plan of a layout by Triton kernels, if these compute the same as plain PyTorch."""
     planned = kernel_columns(columns)
     assert planned is not None
     parts = loss.planned_parts()
@@ -306,17 +351,17 @@ def _made_on_device(
     try:
         verdict = first_use.verdict(inputs, planned, programs_of(columns), defined, pooled=pooled)
     except Untraceable as reason:
-        return Unserved(str(reason))
+        return NoPlan(str(reason))
     if verdict.problem or not all(option is None or option.is_contiguous() for option in tensors[4:]):
-        return Unserved(lasts=verdict.failed)
-    from losskit.ops.triton.plan import DevicePlan  # with Triton, which not everybody has
+        return NoPlan(lasts=verdict.failed)
+    from losskit.ops.triton.plan import DevicePlan  # needs Triton, which is optional
 
     try:
         made = DevicePlan(tensors, inputs, columns, each, reasons=reasons, note=verdict.note, pooled=pooled, **settled)
     except Untraceable as reason:
-        return Unserved(str(reason))
+        return NoPlan(str(reason))
     if not made.fits:
-        return Unserved()
+        return NoPlan()
 
     def define(totals: Tensor, call: Call) -> Tensor:
         columns = (totals[0] if pooled else totals).unbind(-1)
@@ -334,7 +379,7 @@ def _made_on_device(
 
 
 def _called(plan: Any, call: Call, key: Any, plans: Plans) -> Tensor | None:
-    """The value of a plan on a device, or of a recorded call; None where the registered operators serve after all."""
+    """The value of a plan on a device, or of a recorded call; None where the registered operators must compute it."""
     if plan.define is not None and not _proven(plan, call, key, plans):
         return None
     value: Tensor | None = plan(call)
@@ -346,9 +391,9 @@ def _called(plan: Any, call: Call, key: Any, plans: Plans) -> Tensor | None:
 
 
 def _proven(plan: Any, call: Call, key: Any, plans: Plans) -> bool:
-    """Whether a plan on a device computes what plain PyTorch does; kept where that is known."""
+    """Whether a plan on a device computes the same as plain PyTorch; a definite answer is cached."""
     problem = plan.prove(call)
     choice.refuse_formula(problem)
     if problem not in (first_use.NOT_COMPARED, first_use.NOTHING_TO_COMPARE):
-        plans.keep(key, Unserved(problem) if problem else plan)
+        plans.keep(key, NoPlan(problem) if problem else plan)
     return not problem

@@ -1,4 +1,4 @@
-"""One rule for every mean: the weighted sum over what counts, by the weight of what counts."""
+"""The rule of every mean: the weighted sum over what counts, divided by the weight of what counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Empty = Literal["zero", "nan", "raise"]
 
 
 def divide(numerator: Tensor, denominator: Tensor, empty: Empty, owner: str) -> Tensor:
-    """`numerator / denominator`; where nothing counts, 0 with a zero gradient, or what `empty` says."""
+    """`numerator / denominator`; where nothing counts, what `empty` selects: 0 with a zero gradient, NaN, an error."""
     if never_zero(denominator):
         return numerator / denominator
     nothing = denominator == 0
@@ -29,13 +29,13 @@ def divide(numerator: Tensor, denominator: Tensor, empty: Empty, owner: str) -> 
 
 
 def check_size(size: Tensor, owner: str) -> None:
-    """Raise, where Python may look, that the weights are not those of a mean; elsewhere the mean is NaN."""
+    """Raise an error if no mean can have these weights, where Python may read them; elsewhere the mean is NaN."""
     if can_branch(size) and bool(size.detach().isnan().any()):
         raise ValueError(values.weight_message(owner))
 
 
 def never_zero(tensor: Tensor) -> bool:
-    """Whether Python may look, and finds no zero: then nothing has to be kept from dividing by one."""
+    """Whether Python may read the values and none is zero, so that the division needs no guard."""
     if not can_branch(tensor):
         return False
     return tensor.item() != 0 if tensor.numel() == 1 else bool(tensor.detach().all())
@@ -49,7 +49,7 @@ def reduce(
     owner: str,
     normalizer: float | Tensor | None = None,
 ) -> Tensor:
-    """Weighted values and their weights, as `weighted` gives them, to the reduction asked for."""
+    """Reduce weighted values and their weights, as `weighted` returns them."""
     if normalizer is not None and reduction != "mean":
         raise TypeError(
             f"{owner}: normalizer= replaces the denominator of a mean, and reduction={reduction!r} has none. Leave one "
@@ -87,6 +87,6 @@ def total(tensor: Tensor) -> Tensor:
 
 
 def size_of(share: Tensor) -> Tensor:
-    """What a mean divides by: the sum of the weights, NaN where no mean can have them."""
+    """The denominator of a mean: the sum of the weights, or NaN if no mean can have these weights."""
     equal = not any(share.stride())  # no weight was given
     return reference.sized(total(share), None if equal else share, share)

@@ -35,19 +35,20 @@ class RegionOptions(ModeOptions):
     """The options of every region loss."""
 
     pool: Pool = option(
-        default="sample", doc="whether a region is one sample's, or the whole batch's (then batches do not average)"
+        default="sample", doc="regions per sample, or over the whole batch (then losses do not average over batches)"
     )
     classes: Sequence[int] | None = option(
-        default=None, doc="the classes that are scored; the others keep their pixels"
+        default=None, doc="the classes to average over; pixels of the other classes still count"
     )
-    include_background: bool = option(default=True, doc="False leaves class 0 out of the score")
+    include_background: bool = option(default=True, doc="False excludes class 0 from the average")
     overlap: Overlap = option(
         default="product",
         doc="the soft intersection: p t, or (p + t - |p - t|) / 2, which is exact for soft targets too",
     )
     absent: Absent = option(
         default="penalize",
-        doc="a class that the target lacks costs its mean predicted probability, what the formula says, or nothing",
+        doc="the loss of a class absent from the target: its mean predicted probability ('penalize'), the value of the "
+        "formula, or none ('skip')",
     )
 
     def chosen(self, classes: int) -> list[int]:
@@ -62,7 +63,7 @@ class RegionOptions(ModeOptions):
 
 
 class RegionLoss(RegionOptions, LabelLoss):
-    """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` if classes couple."""
+    """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` for coupled ones."""
 
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, C), or (C,) with pool='batch'."
 
@@ -75,43 +76,43 @@ class RegionLoss(RegionOptions, LabelLoss):
         raise TypeError(f"{self.name} must define per_sample(total), or per_class(total).")
 
     def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
-        """Sums that `Totals` lacks, `total.column(name)`: what each element adds, (N, C, *)."""
+        """Additional sums, read as `total.column(name)`: functions that return the term of each element, (N, C, *)."""
         return {}
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.asked  # says at once what is wrong with a formula
+        _ = self.formula_columns  # raises early if the formula is wrong
 
     @property
     def coupled(self) -> bool:
-        """Whether the formula is on all classes of a sample together."""
+        """Whether the formula takes all classes of a sample together."""
         return type(self).per_sample is not RegionLoss.per_sample
 
     def columns_of_formula(self) -> list[Column]:
-        """The columns that the formula asks for, with those that absent classes need."""
+        """The columns that the formula reads, and those that absent classes need."""
         recorder = Recorder(self.overlap)
         method = "per_sample(total)" if self.coupled else "per_class(total)"
         value = self.per_sample(recorder) if self.coupled else self.per_class(recorder)
         check_returned(self.name, method, value, (1,) if self.coupled else (1, 2))
         if self.coupled and self.class_weight is not None:
             raise TypeError(f"{self.name}: classes are coupled in one formula, so class_weight has no meaning here.")
-        asked = {*recorder.asked, "pred", "target", "count"}
+        needed = {*recorder.read, "pred", "target", "count"}
         if self.absent == "penalize":
-            asked.add("fp_l1" if self.overlap == "l1" else "tp")
-        return [c for c in REGION_COLUMNS if c in asked]
+            needed.add("fp_l1" if self.overlap == "l1" else "tp")
+        return [c for c in REGION_COLUMNS if c in needed]
 
     @property
-    def asked(self) -> list[Column]:
-        """The columns, kept until an option changes."""
-        if self._asked is None or self._asked[0] != self.generation:
-            self.__dict__["_asked"] = self.generation, self.columns_of_formula()
-        assert self._asked is not None
-        return self._asked[1]
+    def formula_columns(self) -> list[Column]:
+        """The columns, cached until an option changes."""
+        if self._formula_columns is None or self._formula_columns[0] != self.generation:
+            self.__dict__["_formula_columns"] = self.generation, self.columns_of_formula()
+        assert self._formula_columns is not None
+        return self._formula_columns[1]
 
-    _asked: ClassVar[tuple[int, list[Column]] | None] = None
+    _formula_columns: ClassVar[tuple[int, list[Column]] | None] = None
 
     def columns(self, link: Link) -> list[Column]:
-        return [*self.asked, *(RegionTerm(name, of) for name, of in self.own_columns().items())]
+        return [*self.formula_columns, *(RegionTerm(name, of) for name, of in self.own_columns().items())]
 
     @property
     def pools(self) -> bool:
@@ -148,7 +149,8 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def named(self, totals: Sequence[Tensor], link: Link) -> dict[str, Tensor]:
         """The totals by name."""
-        return {str(column): total for column, total in zip(self.columns(link), totals, strict=True)}
+        names = [column.name if isinstance(column, RegionTerm) else str(column) for column in self.columns(link)]
+        return dict(zip(names, totals, strict=True))
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         if self.is_mean:
@@ -190,7 +192,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         if self.absent == "skip":
             counts = counts & ~absent
         formula = counts & ~absent if self.absent == "penalize" else counts
-        nothing = absent & (columns["pred"] == 0)  # nothing there and nothing predicted: no loss
+        nothing = absent & (columns["pred"] == 0)  # neither present nor predicted: a loss of 0
         value = self.per_class(_neutral_outside(columns, formula & ~nothing, self.overlap))
         value = torch.where(formula & ~nothing, value, 0.0)
         if self.absent == "penalize":
@@ -200,7 +202,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         return torch.where(counts, value, 0.0), counts.to(value.dtype)
 
     def _all_formula(self, columns: dict[str, Tensor]) -> bool:
-        """Whether the formula says it all: every class is scored and occurs in the target. Saves small inputs time."""
+        """Whether every class is scored and occurs in the target: then the formula suffices, a fast path."""
         target = columns["target"]
         chosen = self.classes is None and (self.include_background or target.shape[-1] == 1)
         return chosen and can_branch(target) and target.numel() > 0 and target.min().item() > 0
@@ -217,7 +219,7 @@ class RegionLoss(RegionOptions, LabelLoss):
         return torch.where(counts, value, 0.0), counts.to(value.dtype)
 
     def _counts(self, columns: dict[str, Tensor]) -> Tensor:
-        """Which pairs count: those of the scored classes that hold any element."""
+        """Which pairs count: those of scored classes with at least one element that counts."""
         counts = columns["count"] != 0
         classes = counts.shape[-1]
         chosen = self.chosen(classes)
@@ -227,9 +229,9 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     @torch.no_grad()
     def score(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """The hard metric of the same meaning: one minus the formula on thresholded predictions.
+        """The corresponding hard metric: one minus the formula on thresholded predictions.
 
-        A class that is neither there nor predicted scores 1. Averaged over pairs as the loss is.
+        A class that is neither present nor predicted scores 1. The average over pairs is that of the loss.
         """
         return self.finish_score(self.score_totals(input, target, weight, mask)).to(result_dtype(input))
 
@@ -267,7 +269,7 @@ class RegionLoss(RegionOptions, LabelLoss):
 
 _SAMPLES = {"tp": 1.0, "pred": 3.0, "target": 2.0, "count": 8.0, "pred_sq": 2.5, "target_sq": 1.5}
 _SAMPLES |= {"tp_l1": 1.375, "fp_l1": 1.625, "fn_l1": 0.625}
-_POINTS = {  # regions of several samples and classes, also empty and perfect ones
+_POINTS = {  # regions of several samples and classes, including empty and perfect ones
     "tp": ((1.0, 0.0, 2.5, 1e-3, 4.0), (0.0, 0.25, 40.0, 3.0, 2.0), (0.5, 7.0, 0.0, 6.0, 1.0)),
     "pred": ((3.0, 0.0, 2.5, 0.5, 5.5), (1e-6, 1.0, 70.0, 3.0, 4.0), (2.0, 9.0, 4.0, 8.0, 1.5)),
     "target": ((2.0, 0.0, 2.5, 4.0, 4.0), (0.0, 6.0, 60.0, 3.0, 9.0), (1.0, 8.0, 5.0, 9.0, 1.25)),
@@ -282,7 +284,7 @@ _known_tapes: dict[Any, tuple[Tape, Tape] | str] = {}
 
 
 def _tapes(loss: RegionLoss, watched: Watching) -> tuple[Tape, Tape]:
-    """The formula of a region, and the loss of one whose class is absent, as operations; raises Untraceable."""
+    """The tapes of the formula and of the penalty for an absent class; raises Untraceable."""
     read = values_read(loss, "per_class")
     values = [*loss.option_values(), *(each.value for each in read)]
     key = type(loss).per_class, loss.overlap, tuple([exact(value) for value in values])
@@ -291,7 +293,7 @@ def _tapes(loss: RegionLoss, watched: Watching) -> tuple[Tape, Tape]:
     except TypeError:  # an option that was set to a list
         raise Untraceable("an option is a list") from None
     if found is None:
-        if len(_known_tapes) >= 256:  # a sweep over options must not grow without end
+        if len(_known_tapes) >= 256:  # bounds the memory of a sweep over options
             _known_tapes.clear()
         try:
             with torch.inference_mode(False):
@@ -325,7 +327,7 @@ def _traced(loss: RegionLoss) -> tuple[Tape, Tape]:
 
 
 def harden(inputs: Inputs) -> Inputs:
-    """The same inputs with certain predictions: above a half, or the largest class."""
+    """The same inputs with hard predictions: a probability above a half, or the largest class."""
     if inputs.link == "sigmoid":
         threshold = 0.0 if inputs.from_logits else 0.5
         certain = inputs.input > threshold
@@ -335,5 +337,5 @@ def harden(inputs: Inputs) -> Inputs:
 
 
 def _neutral_outside(columns: dict[str, Tensor], where: Tensor, overlap: str) -> Totals:
-    """The totals, with values on which every formula is finite where the result will not be used."""
+    """The totals, with neutral values outside `where`, so that every formula is finite there."""
     return Totals({name: torch.where(where, total, neutral(name)) for name, total in columns.items()}, overlap)

@@ -13,7 +13,7 @@ from torch import Tensor
 from losskit.core.totals import Sums
 from losskit.ops import choice
 
-Group = Any  # a torch.distributed.ProcessGroup, which builds of torch without it lack
+Group = Any  # a torch.distributed.ProcessGroup, which some builds of torch lack
 
 
 def added(sums: Sums, group: Group = None) -> Sums:
@@ -30,19 +30,19 @@ def added(sums: Sums, group: Group = None) -> Sums:
 
 
 def is_sharded(tensors: tuple[Any, ...]) -> bool:
-    """Whether any is a DTensor, told without importing it."""
+    """Whether any is a DTensor, by name, which avoids its import."""
     return any(type(tensor).__name__ == "DTensor" for tensor in tensors)
 
 
 def of_shards(
     loss: Any, tensors: tuple[Any, ...], arguments: dict[str, Any], finish: Callable[..., Tensor] | None = None
 ) -> Any:
-    """The loss of the whole as a replicated DTensor, from the samples that each process has.
+    """The loss of the global batch as a replicated DTensor, from the samples of each process.
 
-    `finish(sums)` is called with the sums of the whole. Without it every tensor is gathered, and the loss is called.
-    Shards of other dimensions than the batch, and partial sums, are gathered.
+    `finish` is called with the global sums. Without it every tensor is gathered, and the loss is called. Shards of
+    dimensions other than the batch, and partial sums, are gathered.
     """
-    from torch.distributed.tensor import DTensor, Replicate, Shard  # whose import takes time
+    from torch.distributed.tensor import DTensor, Replicate, Shard  # slow to import
 
     first = next(t for t in (*tensors, *arguments.values()) if isinstance(t, DTensor))
     mesh, samples = first.device_mesh, tensors[0].shape[0] if tensors[0].dim() else 1

@@ -1,4 +1,4 @@
-"""SpatialLoss: a loss of regions as they lie in space, for each class of each sample."""
+"""SpatialLoss: a loss of the spatial map of each class of each sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from losskit.ops.reference import Elements, once, sized
 
 
 class Regions:
-    """What a formula is given: tensors (N, C, *) in float32 or better, 0 where an element does not count."""
+    """The argument of a formula: tensors (N, C, *) in float32 or better, 0 where an element does not count."""
 
     def __init__(self, inputs: Inputs) -> None:
         self.inputs = inputs
@@ -27,7 +27,7 @@ class Regions:
         self.space = tuple(range(2, inputs.input.dim()))  # the spatial dimensions
 
     def select(self, tensor: Tensor) -> Tensor:
-        """The numbers of what counts, and 0 elsewhere."""
+        """The tensor with 0 where elements do not count."""
         return self.elements.select(tensor, 0.0)
 
     @once
@@ -37,12 +37,12 @@ class Regions:
 
     @once
     def t(self) -> Tensor:
-        """The truth."""
+        """The target."""
         return self.elements.target
 
     @once
     def error(self) -> Tensor:
-        """The size of the error, |p - t|, to the last digit where p is nearly 1."""
+        """The absolute error |p - t|, without cancellation where p is nearly 1."""
         e = self.elements
         return self.select(torch.where(e.target == 1, e.q, (e.p - e.target).abs()))
 
@@ -59,7 +59,7 @@ class Regions:
 
     @once
     def size(self) -> Tensor:
-        """The weight of each region, (N, C); where it is 0, nothing of the region counts."""
+        """The weight of each region, (N, C); 0 where no element of the region counts."""
         return sized(self.total(torch.ones_like(self.p)), self.inputs.weight, self.elements.selected_weight)
 
     def total(self, tensor: Tensor) -> Tensor:
@@ -72,16 +72,16 @@ class Regions:
 
 
 class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
-    """A formula on the maps of each class of each sample: define `per_region(regions)`, which gives (N, C).
+    """A formula on the map of each class of each sample: define `per_region(regions)`, which returns (N, C).
 
-    What does not count belongs to no region: it is neither predicted nor true, whatever stands there.
+    Elements that do not count belong to no region: they are neither predicted nor true, whatever their values.
     """
 
     abstract: ClassVar[bool] = True
     always: ClassVar[Always | None] = None  # a link that does not depend on the target
     hard: ClassVar[bool] = False  # whether labels must be 0 or 1
-    weighs: ClassVar[bool] = True  # whether elements have a weight
-    beside: ClassVar[tuple[str, ...]] = ()  # maps that a call may give by name, of the shape of the input
+    weighs: ClassVar[bool] = True  # whether elements may have weights
+    beside: ClassVar[tuple[str, ...]] = ()  # further maps of a call, of the shape of the input
     without: ClassVar[tuple[str, ...]] = ("pool", "overlap")
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     shapes: ClassVar[str] = f"{LABEL_SHAPES}, with at least one spatial dimension; values (N, C)."
@@ -117,15 +117,15 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
         value = torch.where(counts, value, 0.0)
         for found in bad:
             value = value + found
-        share = counts.to(value.dtype) + 0 * regions.size  # NaN where no mean can have the weights
+        share = counts.to(value.dtype) + 0 * regions.size  # NaN if no mean can have these weights
         return self.by_class(value), self.by_class(share)
 
     def read(self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Inputs:
-        """The tensors in their one form."""
+        """The tensors in canonical form."""
         if weight is not None and not self.weighs:
             raise TypeError(
-                f"{self.name}: its formula has no place for weights of elements. Pass mask= to leave elements out, or "
-                "class_weight= to weigh classes."
+                f"{self.name}: its formula takes no element weights. Pass mask= to exclude elements, or class_weight= "
+                "to weight classes."
             )
         spec = InputSpec(self.always, getattr(self, "mode", None), labels_of(self.ignore_index), self.from_logits)
         inputs = spec.parse(self.name, input, target, weight, mask)
@@ -135,7 +135,7 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
         return inputs
 
     def _counts(self, regions: Regions) -> Tensor:
-        """Which regions count, (N, C): those of scored classes of which any element counts."""
+        """Which regions count, (N, C): those of scored classes with at least one element that counts."""
         counts = regions.size != 0
         classes = regions.inputs.num_classes
         chosen = self.chosen(classes)
@@ -144,7 +144,7 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
         return counts
 
     def _fitting(self, regions: Regions, map: Tensor) -> Tensor:
-        """A map that the call gives, in the shape of the input and without numbers where nothing counts."""
+        """A further map of the call, checked to have the shape of the input, and 0 where elements do not count."""
         wanted = regions.p.shape
         if map.shape != wanted:
             raise ValueError(
@@ -155,7 +155,7 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
 
 
 def check_space(owner: str, inputs: Inputs) -> None:
-    """Raise where the input has no spatial dimension."""
+    """Raise an error if the input has no spatial dimension."""
     if inputs.input.dim() < 3 and inputs.input.shape[0] > 0:
         raise ValueError(
             f"{owner}: input {tuple(inputs.input.shape)} has no spatial dimensions, and this is a loss of shapes. Pass "

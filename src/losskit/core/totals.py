@@ -1,4 +1,4 @@
-"""Totals of regions, and sums: what a loss keeps of a batch, which adds over micro-batches, ranks and tiles."""
+"""Region totals and sums: the statistics of a batch, which add over micro-batches, ranks and tiles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _ReplacedValue(torch.autograd.Function):
 
 
 def replaced_value(own: Tensor, value: Tensor, factor: float = 1.0) -> Tensor:
-    """Another value, with `factor` times the gradient of its own."""
+    """`value`, with `factor` times the gradient of `own`."""
     result: Tensor = _ReplacedValue.apply(own, value.detach(), factor)  # type: ignore[no-untyped-call]
     return result
 
@@ -35,7 +35,7 @@ Nested = Union[Tensor, "Sums"]
 
 
 class Sums:
-    """Tensors that add: `a + b` holds the sums of both batches. Composites nest one Sums a part."""
+    """Tensors that add: `a + b` are the sums of both batches. Composites nest one `Sums` per part."""
 
     def __init__(self, **parts: Nested) -> None:
         self._parts = parts
@@ -76,11 +76,11 @@ class Sums:
         )
 
     def replaced(self, **parts: Nested) -> Sums:
-        """The same sums but for the parts given."""
+        """The same sums with some parts replaced."""
         return type(self)(**{**self._parts, **parts})
 
     def within(self, whole: Sums, factor: float = 1.0) -> Sums:
-        """The values of `whole`, and `factor` times the gradient of these sums, which are a share of it."""
+        """The values of `whole`, with `factor` times the gradient of these sums, which are part of it."""
         return type(self)(
             **{
                 name: part.within(whole.part(name), factor)
@@ -105,22 +105,22 @@ class Sums:
 
 
 def anything_counts(sums: Sums) -> Tensor:
-    """Whether an element, or a region, counts in any of these sums."""
-    size = next((sums[name] for name in ("denominator", "count") if name in sums), None)
-    if size is not None:
-        return (size.detach() != 0).any()
+    """Whether any element or region counts in these sums."""
+    for name in ("denominator", "count"):
+        if name in sums:
+            return (sums[name].detach() != 0).any()
     return torch.stack([anything_counts(sums.part(name)) for name in sums.names()]).any()
 
 
 class Counts(Sums):
-    """The denominators of a batch's means alone, which its targets tell before any output is computed."""
+    """The denominators of a batch's means, known from its targets before the model's output is computed."""
 
 
 class Totals:
-    """The totals of each class, (N, C): sums of p t, p, t, 1, p² and t², and what follows from them.
+    """The totals of each class, (N, C): sums of p t, p, t, 1, p² and t², and quantities derived from them.
 
-    With overlap="l1", p t is min(p, t). What p and t have beyond it is summed by itself: a difference of totals would
-    lose a small sum to the rounding of large ones.
+    With overlap="l1", p t is min(p, t). The excess of p and of t over it is summed separately: a difference of totals
+    would lose a small sum to the rounding of large ones.
     """
 
     def __init__(self, columns: dict[str, Tensor], overlap: str = "product") -> None:
@@ -171,24 +171,24 @@ class Totals:
         return self.column("fp_l1") + self.column("fn_l1")
 
 
-# One of each of tp, fp, fn and tn: totals on which every formula has a value and a slope.
+# Totals with tp = fp = fn = tn = 1, where every formula is finite and differentiable.
 NEUTRAL = {"tp": 1.0, "pred": 2.0, "target": 2.0, "count": 4.0, "pred_sq": 2.0, "target_sq": 2.0}
 NEUTRAL |= {"tp_l1": 1.0, "fp_l1": 1.0, "fn_l1": 1.0}
 
 
 def neutral(name: str) -> float:
-    """The total of a column among these; a loss's own column has one."""
+    """The neutral total of a column; 1 for a column that a loss defines itself."""
     return NEUTRAL.get(name, 1.0)
 
 
 class Recorder(Totals):
-    """Totals of one sample and two classes that remember what a formula asks for."""
+    """Totals of one sample and two classes that record which columns a formula reads."""
 
     def __init__(self, overlap: str) -> None:
         super().__init__({}, overlap)
-        self.asked: list[str] = []
+        self.read: list[str] = []
 
     def column(self, name: str) -> Tensor:
-        if name not in self.asked:
-            self.asked.append(name)
+        if name not in self.read:
+            self.read.append(name)
         return torch.full((1, 2), neutral(name), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What stands in a sum besides losses: any module or callable as a loss, and weights that vary."""
+"""Other operands of a sum: any module or callable as a loss, and variable weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Wrapped(Loss):
     """Any module or callable as a loss, for the algebra."""
 
     without: ClassVar[tuple[str, ...]] = ("reduction", "empty")
-    across_ranks = "losskit cannot see into it, so each rank's value is of its own batch."
+    across_ranks = "losskit cannot inspect it, so each rank computes it on its own batch."
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
         Configured.__init__(self)
@@ -27,7 +27,7 @@ class Wrapped(Loss):
         known = parameters(function)
         self.takes = [name for name in ("weight", "mask", "normalizer") if has(known, name)]
         if origin(function).startswith("torch."):
-            self.takes = []  # what torch calls weight is per class, or leaves the denominator alone
+            self.takes = []  # torch's weight is per class, or does not change the denominator
         required = [p for p in known if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
         names = tuple(p.name for p in required if p.name not in ("weight", "mask"))
         self.__dict__["tensors"] = names or ("input", "target")
@@ -65,12 +65,12 @@ class Wrapped(Loss):
 
 
 def as_loss(loss: Any) -> Loss:
-    """A loss as it is; a module or callable wrapped."""
+    """A loss unchanged; a module or callable wrapped."""
     if isinstance(loss, Loss):
         return loss
     if isinstance(loss, type) or not callable(loss):
         raise TypeError(f"A loss, a module or a callable can be added to a loss; got {quoted(loss)}.")
-    module = getattr(loss, "Module", None)  # a function made by the kit stands for its module with default options
+    module = getattr(loss, "Module", None)  # a kit function stands for its module with default options
     if isinstance(module, type) and issubclass(module, Loss):
         return module()
     return Wrapped(loss)
@@ -92,7 +92,7 @@ def origin(function: Any) -> str:
     return str((type(function) if isinstance(function, nn.Module) else function).__module__)
 
 
-class Held(nn.Module):
+class VariableWeight(nn.Module):
     """A tensor or parameter as a weight."""
 
     def __init__(self, value: Tensor) -> None:
@@ -110,7 +110,7 @@ class Held(nn.Module):
 
 
 class Product(nn.Module):
-    """Two variable weights, one times the other."""
+    """The product of two variable weights."""
 
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
         super().__init__()
@@ -126,13 +126,13 @@ class Product(nn.Module):
 
 
 def split(weight: Any) -> tuple[float, nn.Module | None]:
-    """A weight as a constant and a variable factor."""
+    """A weight as a constant factor and a variable one."""
     if isinstance(weight, nn.Module):
         return 1.0, weight
     if isinstance(weight, Tensor):
         if weight.numel() != 1:
             raise ValueError(f"A loss is multiplied by one number; got a tensor of shape {tuple(weight.shape)}.")
-        return 1.0, Held(weight)
+        return 1.0, VariableWeight(weight)
     if not hasattr(weight, "__float__"):
         raise TypeError(
             f"A loss is multiplied by a number, a tensor or a module that gives one (losskit.Scheduled for a "

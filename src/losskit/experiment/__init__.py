@@ -1,4 +1,4 @@
-"""The bench for training: the same model, data and seeds under each loss, and a report of which is best."""
+"""The training benchmark: the same model, data and seeds under each loss, and a report of which loss is best."""
 
 from losskit.experiment.comparison import compare as compare
 from losskit.experiment.results import Comparison as Comparison

@@ -1,4 +1,4 @@
-"""Line charts of the report: SVG in the page's own colours, with the place and the words of every point."""
+"""Line charts of the report: SVG in the colours of the page, with the position and label of every point."""
 
 import io
 import re
@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, MaxNLocator, NullFormatter
 
-# A loss is told by colour, dashes and mark together. The page gives each of the colours a value for light and for dark.
+# Colour, dashes and marker together identify a loss. The page defines the colours for light and for dark.
 COLOURS, DASHES, MARKS = 6, ("-", "--", "-.", ":"), ("o", "s", "^", "D", "v", "P", "X")
 INK = "#010203"  # becomes the page's text colour
 MOST_MARKS = 8  # on one line
-STRIP = 0.07  # of the height, for a loss's crosses
-SIZE = (4.9, 3.6)  # inches, of which the page makes 72 units each
+STRIP = 0.07  # of the height, for the crosses of one loss
+SIZE = (4.9, 3.6)  # inches, 72 units each in the page
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -33,25 +33,25 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Line:
-    """One loss in a chart."""
+    """The curve of one loss in a chart."""
 
-    index: int  # of the loss, which decides how it looks
+    index: int  # of the loss, which determines colour, dashes and marker
     x: Sequence[float]
     y: Sequence[float]
-    words: Sequence[str]  # of each point
+    words: Sequence[str]  # label of each point
     low: Sequence[float] = ()  # a band around the line
     high: Sequence[float] = ()
     chosen: int | None = None  # this point is ringed
-    lost: Sequence[tuple[float, str]] = ()  # where there is no value, and why: a cross at the foot of the chart
+    lost: Sequence[tuple[float, str]] = ()  # points without a value, and why: a cross at the bottom of the chart
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture, what it shows, and every point as the page's script and table need it."""
+    """A picture, its caption, and every point as the page's script and table need it."""
 
     name: str
     svg: str
-    label: str  # what it shows, in words
+    label: str  # the caption
     points: list[dict[str, Any]] = field(default_factory=list)  # loss (index), x, y (of the picture), words
     x_label: str = ""
     y_label: str = ""
@@ -96,7 +96,7 @@ def line_chart(
 
 
 def placed(axes: Axes, line: Line, foot: float) -> Iterator[tuple[Any, str]]:
-    """Where every point of a line was drawn, (x, y), and its words."""
+    """The position (x, y) at which every point of a line was drawn, and its label."""
     for x, y, words in zip(line.x, line.y, line.words, strict=True):
         yield axes.transData.transform((x, y)), words
     for x, words in line.lost:
@@ -131,7 +131,7 @@ def draw(axes: Axes, name: str, line: Line) -> None:
 
 
 def crosses(axes: Axes, name: str, lines: Sequence[Line]) -> dict[int, float]:
-    """In a strip of their own below everything else; returns how high those of each loss stand in the chart."""
+    """Draw the crosses in a strip below everything else; returns their height in the chart for each loss."""
     heights = {line.index: STRIP * (n + 0.5) for n, line in enumerate(line for line in lines if line.lost)}
     if heights:
         taken = STRIP * len(heights)
@@ -154,7 +154,7 @@ def crosses(axes: Axes, name: str, lines: Sequence[Line]) -> dict[int, float]:
 
 
 def ticks(axes: Axes, lines: Sequence[Line], scale: str, *, whole: bool) -> None:
-    if scale == "log":  # the values that were tried, and no others
+    if scale == "log":  # only the values that were tried
         lost = [x for line in lines for x, _ in line.lost]
         axes.xaxis.set_major_locator(FixedLocator(sorted({*lost, *(x for line in lines for x in line.x)})))
         axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
@@ -170,12 +170,12 @@ def ticks(axes: Axes, lines: Sequence[Line], scale: str, *, whole: bool) -> None
 
 
 def colour_of(index: int) -> str:
-    """Stands for the page's variable of this number."""
+    """A placeholder for the page's colour variable of this number."""
     return f"#0a0b0{index % COLOURS}"
 
 
 def svg(figure: Figure) -> str:
-    """For use inside a page: no header, no fixed size, no names that another picture may have, the page's colours."""
+    """SVG for use inside a page: no header, no fixed size, no ids shared with another picture, the page's colours."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = stream.getvalue()

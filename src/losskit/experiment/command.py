@@ -1,4 +1,4 @@
-"""losskit compare, for the command line."""
+"""The command `losskit compare`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-WIDTH = 80  # columns that the table takes at most
-WIDTH_OF_FILES = 120  # columns of a table that goes to a file or a pipe
+WIDTH = 80  # maximum columns of the table
+WIDTH_OF_FILES = 120  # columns of a table written to a file or a pipe
 INTERRUPTED = 130  # as shells report Ctrl-C
 DATA, TRAINING = "Your own data, or a built-in task", "How long and how"
 
@@ -32,14 +32,14 @@ def compare(
         str | None,
         typer.Option(
             help="Losses to compare, separated by commas: names, sums, and your own as file.py:name or module:Class."
-            ' Default: some that people use for the task. Example: "dice, dice + 0.5 * bce, my.py:my_loss(a=2)".'
+            ' Default: common losses for the task. Example: "dice, dice + 0.5 * bce, my.py:my_loss(a=2)".'
         ),
     ] = None,
     # --- task options
     task: Annotated[
         str | None,
         typer.Option(
-            help=f"Built-in data: {', '.join(NAMES[:-1])} or {NAMES[-1]}. Default: a tour of four.",
+            help=f"Built-in data: {', '.join(NAMES[:-1])} or {NAMES[-1]}. Default: a tour of four tasks.",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -52,15 +52,13 @@ def compare(
     ] = None,
     csv: Annotated[
         Path | None,
-        typer.Option(help="Table of your data, its first line the names of the columns.", rich_help_panel=DATA),
+        typer.Option(help="CSV table of your data, with column names in the first line.", rich_help_panel=DATA),
     ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Column of the table that is to be predicted.", rich_help_panel=DATA)
-    ] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the table to predict.", rich_help_panel=DATA)] = None,
     groups: Annotated[
         str | None,
         typer.Option(
-            help="What belongs together, such as a patient: a column of the table, or a regular expression that finds "
+            help="Group of each item, such as the patient: a column of the table, or a regular expression that matches "
             "it in file names. A group is never on both sides of a split.",
             rich_help_panel=DATA,
         ),
@@ -68,18 +66,18 @@ def compare(
     test: Annotated[
         Path | None,
         typer.Option(
-            help="Your test data, if apart: a folder with images/ and masks/, or a table.", rich_help_panel=DATA
+            help="Your test data, if separate: a folder with images/ and masks/, or a table.", rich_help_panel=DATA
         ),
     ] = None,
     foreground: Annotated[
         float | None,
-        typer.Option(help="scenes: share of an image that its digits cover, 0.01 to 0.4.", rich_help_panel=DATA),
+        typer.Option(help="scenes: share of an image covered by digits, 0.01 to 0.4.", rich_help_panel=DATA),
     ] = None,
     empty: Annotated[
         float | None, typer.Option(help="scenes: share of images without a digit, 0 to 0.9.", rich_help_panel=DATA)
     ] = None,
     classes: Annotated[
-        int | None, typer.Option(help="scenes: 1, or up to 11: background and digits.", rich_help_panel=DATA)
+        int | None, typer.Option(help="scenes: 1 class, or up to 11: background and digits.", rich_help_panel=DATA)
     ] = None,
     # --- end of task options
     model: Annotated[
@@ -93,93 +91,93 @@ def compare(
     baseline: Annotated[
         str | None,
         typer.Option(
-            help="Loss that gains are measured against; none leaves it out. Default: bce, ce or mse.",
+            help="Loss against which gains are measured; none for no baseline. Default: bce, ce or mse.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
-            help="Minutes, at most: it ends as soon as it is decided. The report is there after the first block. "
-            f"Default: {BUDGET:g}, unless --blocks is given; of the tour about 4.",
+            help="Maximum minutes; it stops once the result is decided. The report exists after the first block. "
+            f"Default: {BUDGET:g}, unless --blocks is given; about 4 for the tour.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     blocks: Annotated[
         int | None,
         typer.Option(
-            help="So many blocks, each with a seed and a split of its own, whatever they show.",
+            help="Fixed number of blocks, each with its own seed and split, without early stopping.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     rates: Annotated[
         str | None,
         typer.Option(
-            help='Learning rates that every loss is tried at, as in "0.001, 0.003, 0.01". Default: three around the '
-            "task's own, and more where the best is at an edge.",
+            help='Learning rates to try for every loss, as in "0.001, 0.003, 0.01". Default: three around the '
+            "task's default, and more if the best is at an edge.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Times through the training data. Default: the task's.", rich_help_panel=TRAINING),
+        typer.Option(help="Epochs of training. Default: the task's.", rich_help_panel=TRAINING),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Items a step. Default: the task's.", rich_help_panel=TRAINING)
+        int | None, typer.Option(help="Items per step. Default: the task's.", rich_help_panel=TRAINING)
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
-            help="Pixels of the longest side of an image; larger ones are scaled down. Default: 128, volumes 48.",
+            help="Longest side of an image in pixels; larger images are scaled down. Default: 128, volumes 48.",
             rich_help_panel=DATA,
         ),
     ] = None,
     margin: Annotated[
         float | None,
         typer.Option(
-            help="Losses that differ by less are called the same, in the unit of the score. Default: 0.02 of a share, "
+            help="Losses that differ by less count as the same, in the unit of the score. Default: 0.02 of a share, "
             "2 % of an error.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Trainings at a time. Default: one for each CPU core, or worker.", rich_help_panel=TRAINING),
+        typer.Option(help="Concurrent trainings. Default: one per CPU core, or worker.", rich_help_panel=TRAINING),
     ] = None,
     backend: Annotated[
         str | None,
         typer.Option(
-            help="Train on the workers of a cluster: dask or ray. --out is then a folder that they all see.",
+            help="Train on the workers of a cluster: dask or ray. All workers must be able to access --out.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     address: Annotated[
         str | None,
         typer.Option(
-            help="Where the cluster is, such as tcp://scheduler:8786 for dask, or auto for ray. Default: one is "
-            "started on this machine.",
+            help="Address of the cluster, such as tcp://scheduler:8786 for dask, or auto for ray. Default: one on this "
+            "machine.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     patience: Annotated[
         float,
         typer.Option(
-            help="Seconds without a finished training step after which a run is given up.", rich_help_panel=TRAINING
+            help="Seconds without a finished training step after which a run is stopped.", rich_help_panel=TRAINING
         ),
     ] = 60.0,
     limit: Annotated[
         float | None,
         typer.Option(
-            help="Seconds that one run may take in all. Default: the budget, else an hour.", rich_help_panel=TRAINING
+            help="Maximum seconds of one run. Default: the budget, otherwise an hour.", rich_help_panel=TRAINING
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results and the report.")] = Path("losskit-compare"),
 ) -> None:
-    """Which loss is best for your data? Train the same model with each, at its own best learning rate, and see.
+    """Find the best loss for your data: train the same model with each, at its own best learning rate.
 
-    Without a task, data or losses: a tour of four tasks, which shows when the loss matters. Prints the decision and
-    writes report.html, one page that opens offline, and report.md. Every finished run is on disk: after Ctrl-C the same
-    command goes on from there.
+    Without a task, data or losses, it runs a tour of four tasks, which shows when the loss matters. It prints the
+    decision and writes report.html, one page that opens offline, and report.md. Every finished run is saved: after
+    Ctrl-C, the same command continues from there.
 
     Exit code 0: done; 1: every loss failed; 2: the request cannot be carried out.
     """
@@ -232,7 +230,7 @@ def compare(
         typer.echo(f"losskit compare: {said}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
-        typer.echo(f"Stopped. What is finished is in {out}; the same command goes on from there.", err=True)
+        typer.echo(f"Stopped. Finished runs are in {out}; the same command continues from there.", err=True)
         raise typer.Exit(INTERRUPTED) from error
     show(console, comparison)
     typer.echo(f"Report: {comparison.report}")
@@ -241,11 +239,11 @@ def compare(
 
 
 def show(console: "Console", comparison: Comparison) -> None:
-    """The decision first, the numbers, and what to do next."""
+    """Print the decision, the numbers, and what to do next."""
     ranked = {standing.loss for standing in comparison.ranking}
     for record in comparison.failures:
         if record["role"] == "tuning" and record["kind"] == "diverged" and record["loss"] in ranked:
-            continue  # a rate that is too high is no failure of the loss
+            continue  # a learning rate that is too high is not a failure of the loss
         where = f"block {record['block']}, {record['role']}"
         typer.echo(f"{record['loss']}, {where}, at {record['rate']:g} failed: {record['failure']}", err=True)
     console.print()
@@ -275,11 +273,11 @@ def numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise InputError(f"--rates are learning rates above 0, separated by commas; got {text!r}.") from error
+        raise InputError(f"--rates must be learning rates above 0, separated by commas; got {text!r}.") from error
 
 
 def table(comparison: Comparison, width: int) -> "Table":
-    """As many columns as fit; a name is never broken."""
+    """As many columns as fit; names are never broken."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -297,14 +295,14 @@ def table(comparison: Comparison, width: int) -> "Table":
     columns += [(m.short, [shown(each.scores[m.key]) for each in findings.ranking]) for m in others]
     columns += [
         ("rate", [f"{each.rate:.3g}" for each in findings.ranking]),
-        ("ms a step", [f"{each.step_ms:.1f}" for each in findings.ranking]),
+        ("ms/step", [f"{each.step_ms:.1f}" for each in findings.ranking]),
     ]
     result = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     result.add_column("loss", no_wrap=True, overflow="ignore", min_width=name)
     left = width - name - 3
     kept: list[list[str]] = []
     for heading, cells in columns:
-        need = max(len(heading), *map(len, cells)) + 3  # with what stands between columns
+        need = max(len(heading), *map(len, cells)) + 3  # with the space between columns
         if left >= need or len(kept) < 2:
             left -= need
             kept.append(cells)

@@ -1,4 +1,4 @@
-"""losskit.compare: the same model trained with each loss at its own best learning rate, over blocks of data."""
+"""losskit.compare: train the same model with each loss, at its own best learning rate, over blocks of data."""
 
 import contextlib
 import errno
@@ -27,9 +27,9 @@ from losskit.experiment.user_input import (
 if TYPE_CHECKING:
     from losskit.experiment.sweep import Sweep
 
-BUDGET = 10.0  # minutes, at most, when neither budget nor blocks are given
-LIMIT = 3600.0  # seconds for one run, when neither they nor a budget are given
-QUIET = 5.0  # seconds, at least, between two drafts of the report
+BUDGET = 10.0  # maximum minutes if neither budget nor blocks are given
+LIMIT = 3600.0  # seconds for one run if neither limit nor budget is given
+QUIET = 5.0  # minimum seconds between two drafts of the report
 
 
 def compare(
@@ -65,24 +65,24 @@ def compare(
     out: str | Path = "losskit-compare",
     progress: Progress | None = None,
 ) -> Comparison:
-    """Train the same model with each loss at its own best learning rate, and say which is best; with a report.
+    """Train the same model with each loss at its own best learning rate, and report which is best.
 
-    `losses` is one text with commas, a list of texts as `losskit.build` reads them, of modules and functions, or a
-    mapping of names to those. The data are a built-in `task` (its name, or a Task of yours), a folder of `images` and
-    one of `masks`, a table `csv` with its `target` column, or what you hold in memory: `train`, `validation` and `test`
-    are Datasets, or pairs of arrays (inputs, targets); `train` alone is split anew in every block. `groups` keeps what
-    belongs together in one part. `make_model(channels=..., classes=...)` makes the model (or takes neither); the
-    default is a small one. `metric` ranks: a name, or a function of (outputs, targets).
+    `losses` is one text with commas, a list of texts as for `losskit.build`, of modules and functions, or a mapping of
+    names to those. The data are a built-in `task` (its name, or your own Task), a folder of `images` and one of
+    `masks`, a table `csv` with its `target` column, or data in memory: `train`, `validation` and `test` are Datasets,
+    or pairs of arrays (inputs, targets); `train` alone is split anew in every block. `groups` keeps items that belong
+    together in one part. `make_model(channels=..., classes=...)` makes the model (or takes no arguments); the default
+    is a small one. `metric` ranks the losses: a name, or a function of (outputs, targets).
 
-    In every block, a seed and a split, each loss is trained at the same learning `rates` (three around the task's own;
-    further ones where the best is at an edge), and the one that is best on validation data is tested. Blocks follow
-    until it is known which loss is better than the `baseline` (BCE, cross-entropy or the squared error, which joins the
-    losses; "none" leaves it out), or that none gains more than the `margin` over it, or `budget` minutes are over;
-    `blocks` instead are that many whatever they show. `size` is the longest side of an image in pixels; larger ones are
-    scaled down. Every run is a process of its own, `jobs` at a time on this machine, on the workers of a cluster
-    (`backend` "dask" or "ray", and its `address`), or wherever `joblib.parallel_config` says, and is on disk under
-    `out` when it is finished: started again, only what is missing is run. A run is given up when no training step is
-    done in `patience` seconds, or all of it in `limit`. Bad input, and a folder that cannot be written to, raise
+    In every block, a seed and a split, each loss is trained at the same learning `rates` (three around the task's
+    default; more if the best is at an edge), and the rate that is best on validation data is tested. Blocks are added
+    until it is decided which loss is better than the `baseline` (BCE, cross-entropy or the squared error, added to the
+    losses; "none" for no baseline), or that none gains more than the `margin` over it, or until `budget` minutes have
+    passed; `blocks` sets a fixed number instead. `size` is the longest side of an image in pixels; larger images are
+    scaled down. Every run is a process, `jobs` at a time on this machine, on the workers of a cluster (`backend` "dask"
+    or "ray", and its `address`), or as set by `joblib.parallel_config`, and is saved under `out` when it is finished: a
+    restart runs only what is missing. A run is stopped if no training step finishes within `patience` seconds, or if it
+    takes more than `limit` seconds. Invalid input, and a folder that is not writable, raise
     `losskit.experiment.InputError`.
     """
     require_extras()
@@ -98,14 +98,14 @@ def compare(
     memory = {"train": train, "validation": validation, "test": test, "metric": metric}
     files = {"images": images, "masks": masks, "csv": csv, "target": target, "groups": groups, "size": size}
     chosen = find_task(task, memory, {**files, "foreground": foreground, "empty": empty, "classes": classes})
-    names, objects = read_losses(chosen.losses if losses is None else losses, chosen.spelled)
+    names, objects = read_losses(chosen.losses if losses is None else losses, chosen.spelled, chosen.class_counts)
     yardstick = chosen.baseline if baseline is None else None if baseline == "none" else baseline
     progress = progress or Progress()
     for line in (chosen.about, *chosen.notes):
         progress.say(line)
     if yardstick is not None and yardstick not in names:
         names += read_losses([yardstick])[0]
-        progress.say(f"{yardstick} joins the losses, to measure what the others gain.")
+        progress.say(f"{yardstick} is added to the losses, as the baseline.")
     budget = BUDGET if budget is None and blocks is None else budget
     own_metric = metric if callable(metric) else None
     with writable(Path(out)) as folder:
@@ -135,7 +135,7 @@ def compare(
 
 @contextlib.contextmanager
 def writable(out: Path) -> Iterator[Path]:
-    """The folder, to which no other comparison writes; what stops us from writing is told in a line."""
+    """The folder, locked against other comparisons; write errors become an InputError."""
     from losskit.experiment.sweep import GO_ON  # needs joblib, which is an extra
 
     try:
@@ -149,7 +149,7 @@ def writable(out: Path) -> Iterator[Path]:
 
 
 class Reporter:
-    """Carries out a sweep, and writes the report as soon as there is something to say, and again when there is more."""
+    """Carries out a sweep, and writes the report as soon as there are results, and again when there are more."""
 
     def __init__(self, sweep: "Sweep", baseline: str | None) -> None:
         self.sweep, self.baseline = sweep, baseline
@@ -167,8 +167,8 @@ class Reporter:
         return comparison
 
     def after(self, block: int) -> bool:
-        """Tell what is known after a block, and whether that is enough."""
-        # With scipy, which is an extra.
+        """Report the state after a block; returns whether it is enough."""
+        # Imports scipy, which is an extra.
         from losskit.experiment.decide import may_stop
         from losskit.experiment.verdict import so_far
 
@@ -183,7 +183,7 @@ class Reporter:
         return self.sweep.request.blocks is None and may_stop(findings.verdicts, findings.blocks)
 
     def write(self, comparison: Comparison) -> None:
-        from losskit.experiment.report import write_report  # with jinja2 and matplotlib, which are extras
+        from losskit.experiment.report import write_report  # imports jinja2 and matplotlib, which are extras
 
         write_report(comparison)
 
@@ -219,7 +219,7 @@ class Reporter:
 
 
 def find(sweep: "Sweep", baseline: str | None) -> Findings:
-    """What the statistics say about the runs so far."""
+    """The statistics of the runs so far."""
     # The statistics need scipy, which is an extra.
     from losskit.experiment.decide import settled
     from losskit.experiment.ranking import rank, verdicts_of

@@ -1,4 +1,4 @@
-"""What a score decides: which loss is better than the baseline, or that none is by more than matters."""
+"""What a score decides: which loss is better than the baseline, or that none is by more than the margin."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ def decide(
     overlap: float = 0.0,
     margin: float | None = None,
 ) -> Verdict:
-    """`scores` are such that more is better; `margin` is in their unit, or the metric's own."""
+    """More is better in `scores`; `margin` is in their unit, or the metric's default."""
     means = common_means(scores)
     order = sorted(scores, key=lambda loss: -means[loss])
     baseline = baseline if baseline in scores else None
@@ -70,7 +70,7 @@ def among_all(order: Sequence[str], pairs: Sequence[Pair], margin: float) -> tup
 
 
 def settled(verdicts: Sequence[Verdict]) -> bool:
-    """Whether more blocks would change what is said: of the loss that the first score chooses, also by the second."""
+    """Whether more blocks would not change the verdict; the loss chosen by the first score must be decided by all."""
     if not verdicts or not verdicts[0].settled:
         return False
     chosen = verdicts[0].chosen

@@ -1,8 +1,8 @@
-"""From logits to answers: probabilities, the threshold that validation data choose, and the answers there.
+"""From logits to decisions: probabilities, the threshold chosen on validation data, and the decisions there.
 
-A single logit has a threshold. Classes have the nearest thing: how much of the logarithm of each class's share in
-training is taken off its logit before the largest wins (Menon et al. 2021, arXiv:2007.07314), 0 being argmax. Either
-is one number, so that a loss that merely moves it is found out.
+A single logit has a threshold. For classes, the counterpart is how much of the log frequency of each class in
+training is subtracted from its logit before the argmax (Menon et al. 2021, arXiv:2007.07314), 0 being the plain
+argmax. Either is one number, so a loss that merely moves it is detected.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from losskit.experiment.tasks.task import VOID, Data, Split
 
-CHUNK = 16  # items of one size that go through the model together
+CHUNK = 16  # items of one size per forward pass
 HALF = 0.5
 THRESHOLDS = tuple(float(t) for t in (1 / (1 + np.exp(-np.linspace(-5, 5, 21)))).round(4))  # 0.5 in the middle
 SHARES = (-0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
@@ -36,12 +36,12 @@ def predict(model: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
 
 
 def truths(split: Split) -> list[Tensor]:
-    """Class indices, (*): of binary targets 0, 1 and VOID."""
+    """Class indices, (*); for binary targets 0, 1 and VOID."""
     return [target[0].long() if target.is_floating_point() else target for target in split.targets]
 
 
 class Decider:
-    """Answers of one model: class indices for each item at any threshold."""
+    """Decisions of one model: class indices for each item at any threshold."""
 
     def __init__(self, data: Data) -> None:
         self.binary = data.is_binary
@@ -59,7 +59,7 @@ class Decider:
         return (outputs - threshold * self.prior.view(-1, *[1] * (outputs.ndim - 2))).argmax(1)
 
     def choose(self, scores: Sequence[float]) -> float:
-        """The candidate that scores best; of equals the one nearest to no change."""
+        """The candidate with the best score; among equals the one nearest to no change."""
         best = max(scores)
         equal = [t for t, found in zip(self.candidates, scores, strict=True) if found >= best - 1e-12]
         return min(equal, key=lambda t: abs(t - self.neutral))
@@ -71,7 +71,7 @@ def cut(threshold: float) -> float:
 
 
 def log_shares(data: Data) -> Tensor:
-    """Of the classes in training."""
+    """Log frequencies of the classes in training."""
     labels = torch.cat([truth[truth != VOID].flatten() for truth in truths(data.train)])
     counts = torch.bincount(labels, minlength=data.classes).float() + 1
     return (counts / counts.sum()).log()

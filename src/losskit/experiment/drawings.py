@@ -1,4 +1,4 @@
-"""The charts of a report: what goes into each, from the runs and findings of a comparison."""
+"""The charts of a report, from the runs and findings of a comparison."""
 
 import statistics
 from collections import defaultdict
@@ -9,11 +9,11 @@ from losskit.experiment.charts import Chart, Line, line_chart
 from losskit.experiment.metrics import Metric
 from losskit.experiment.results import Comparison, Record, Tuning
 
-BINS = 15  # of confidence, as they are scored
+BINS = 15  # of confidence, as in the calibration error
 
 
 def charts(comparison: Comparison) -> dict[str, Chart]:
-    """By name; those that the runs so far have nothing for are left out."""
+    """Charts by name; those without data so far are left out."""
     made = (rates(comparison), learning(comparison), thresholds(comparison), calibration(comparison))
     return {chart.name: chart for chart in made if chart is not None}
 
@@ -39,14 +39,14 @@ def rates(comparison: Comparison) -> Chart | None:
             lines.append(Line(comparison.losses.index(tuning.loss), x, y, words, chosen=chosen, lost=lost))
     if not lines:
         return None
-    label = f"{title(metric)} on validation data against the learning rate, a curve a loss; ringed is the usual choice"
+    label = f"{title(metric)} on validation data against the rate, one curve per loss; the usual choice is ringed"
     if any(line.lost for line in lines):
-        label += ", and a cross at the foot is a rate at which a run failed"
+        label += "; a cross at the bottom is a rate at which a run failed"
     return line_chart("rates", label, lines, "learning rate", f"{metric.label}, validation", x_scale="log")
 
 
 def often(tuning: Tuning, rate: float) -> str:
-    """In how many blocks a rate was chosen, for the end of a sentence."""
+    """The number of blocks in which a rate was chosen, for the end of a sentence."""
     measured = [choice for choice in tuning.choices if choice is not None]
     count = measured.count(rate)
     return f", chosen in {count} of {len(measured)} blocks" if count else ""
@@ -67,7 +67,7 @@ def learning(comparison: Comparison) -> Chart | None:
         lines.append(Line(index, epochs, means, words, low, high))
     if not lines:
         return None
-    label = f"{title(metric)} on validation data against the epoch, a curve a loss; the band is the range over blocks"
+    label = f"{title(metric)} on validation data against the epoch, one curve per loss; the band is the range of blocks"
     return line_chart("learning", label, lines, "epoch", f"{metric.label}, validation", whole=True)
 
 
@@ -91,10 +91,8 @@ def thresholds(comparison: Comparison) -> Chart | None:
         lines.append(Line(index, x, means, words, chosen=chosen))
     if not lines:
         return None
-    x_label = "threshold" if binary else "share of the class's rarity that is made up for"
-    label = (
-        f"{title(metric)} on test data against the {x_label}, a curve a loss; the median of the chosen ones is ringed"
-    )
+    x_label = "threshold" if binary else "share of log class frequency subtracted"
+    label = f"{title(metric)} on test data against the {x_label}, one curve per loss; the median choice is ringed"
     return line_chart(
         "thresholds",
         label,
@@ -114,20 +112,18 @@ def calibration(comparison: Comparison) -> Chart | None:
             continue
         sure, right, share = zip(*pooled, strict=True)
         words = [
-            f"{loss}: where the model says {p:.0%}, {r:.0%} are right ({s:.2%} of all)"
+            f"{loss}: at a predicted probability of {p:.0%}, {r:.0%} are correct ({s:.2%} of all)"
             for p, r, s in zip(sure, right, share, strict=True)
         ]
         lines.append(Line(index, sure, right, words))
     if not lines:
         return None
-    label = (
-        "How often the model is right against how sure it is, a curve a loss; on the diagonal it is as sure as right"
-    )
-    return line_chart("calibration", label, lines, "the model's probability", "share that is right", diagonal=True)
+    label = "Observed frequency against predicted probability, one curve per loss; the diagonal is perfect calibration"
+    return line_chart("calibration", label, lines, "predicted probability", "observed frequency", diagonal=True)
 
 
 def bins(found: Sequence[dict[str, list[float]]]) -> Iterator[tuple[float, float, float]]:
-    """Confidence, share right and share of the elements in each bin, over all blocks."""
+    """Confidence, observed frequency and share of the elements in each bin, over all blocks."""
     held: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
     for one in found:
         for sure, right, share in zip(one["confidence"], one["right"], one["share"], strict=True):
@@ -140,7 +136,7 @@ def bins(found: Sequence[dict[str, list[float]]]) -> Iterator[tuple[float, float
 
 
 def by_loss(comparison: Comparison) -> Iterator[tuple[int, str, list[Record]]]:
-    """Number, name and finished runs of each loss that has some."""
+    """Number, name and finished runs of each loss that has any."""
     for index, loss in enumerate(comparison.losses):
         runs = [run for run in comparison.runs if run["loss"] == loss]
         if runs:

@@ -1,4 +1,4 @@
-"""Where the gradient of a loss goes, and what the loss keeps in memory for it."""
+"""Where the gradient of a loss goes, and how much memory the loss saves for it."""
 
 import torch
 from torch import Tensor, nn
@@ -6,25 +6,25 @@ from torch.nn import functional as F
 
 from losskit.experiment.tasks.task import VOID, Data
 
-PROBE = 32  # training items, at most, that the gradient is looked at on
+PROBE = 32  # maximum training items on which the gradient is inspected
 SHARE_OF_LARGEST = 0.1
 POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
 def gradient_shares(outputs: Tensor, targets: Tensor, criterion: nn.Module, data: Data) -> dict[str, float]:
-    """{place: its share of the summed size of the gradient with respect to the model's output}."""
+    """{place: its share of the summed absolute gradient with respect to the model's output}."""
     leaf = outputs.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(one_number(criterion(leaf, targets), "when its gradient was looked at"), leaf)
+    (gradient,) = torch.autograd.grad(one_number(criterion(leaf, targets), "when its gradient was inspected"), leaf)
     size = gradient.abs().double().sum(1)  # (N, *)
     whole = size.sum()
     return {name: float(size[at].sum() / whole) if whole > 0 else 0.0 for name, at in places(leaf, targets, data)}
 
 
 def one_number(loss: object, place: str) -> Tensor:
-    """What a loss returned, if training can go on with it."""
+    """The returned loss, if it is one finite number."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         given = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise TypeError(f"the loss returned {given}; training needs one number, as reduction='mean' gives")
+        raise TypeError(f"the loss returned {given}; training needs a single number, as with reduction='mean'")
     if not loss.isfinite():
         raise FloatingPointError(f"the loss became {loss.item()} {place}")
     return loss
@@ -66,7 +66,7 @@ def near_boundary(truth: Tensor) -> Tensor:
 
 
 def saved_mib(outputs: Tensor, targets: Tensor, criterion: nn.Module) -> float:
-    """What the loss keeps for its backward pass, apart from the tensors it was given."""
+    """Memory that the loss saves for its backward pass, apart from its input tensors."""
     leaf = outputs.detach().requires_grad_()
     given = {tensor.untyped_storage().data_ptr() for tensor in (leaf, targets)}
     kept: dict[int, int] = {}

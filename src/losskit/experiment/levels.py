@@ -1,13 +1,13 @@
-"""How often a comparison may be looked at, and how much a difference must exceed chance at each look.
+"""After how many blocks a comparison may be inspected, and the local significance level of each look.
 
-Whoever stops at the first difference that passes a test of 5 % is wrong in 20 % of comparisons of equal losses. So each
-look has a local level of its own, at which 5 % of whole comparisons separate anything that is equal, over all looks and
+Stopping at the first difference that passes a 5 % test is wrong in 20 % of comparisons of equal losses. So each look
+has its own local level, chosen such that 5 % of whole comparisons separate losses that are equal, over all looks and
 all pairs together. docs/decisions/0015 has the simulations.
 """
 
 from dataclasses import dataclass
 
-FEWEST = 3  # blocks below which nothing is separated
+FEWEST = 3  # minimum blocks to separate losses
 LOOKS = (4, 5, 6, 7, 8, 9, 10, 12, 15, 20)  # numbers of blocks after which a comparison may stop by itself
 
 

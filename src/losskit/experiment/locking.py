@@ -1,4 +1,4 @@
-"""One comparison at a time writes to a folder."""
+"""A lock on a folder: one comparison at a time writes to it."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ NAME = "lock"
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """Until the block ends, or this process does, however it ends: the system gives the lock back."""
+    """Hold the lock until the block, or this process, ends; the system releases it in any case."""
     with (folder / NAME).open("a+", encoding="utf-8") as file:
         try:
             take(file.fileno())
@@ -22,7 +22,7 @@ def locked(folder: Path) -> Iterator[Path]:
             by = file.read().strip()
             raise InputError(
                 f"Another comparison{f' (process {by})' if by else ''} is writing to {folder}. Wait until it is done, "
-                "or give another folder as --out."
+                "or pass another folder as --out."
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -34,7 +34,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def take(descriptor: int) -> None:
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond what others read
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the content that others read
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
 else:

@@ -1,4 +1,4 @@
-"""The small models that losses are compared with, normalised per sample so that no batch statistics interfere."""
+"""The small default models, normalised per sample so that batch statistics have no influence."""
 
 import inspect
 from collections.abc import Callable
@@ -17,7 +17,7 @@ FORMATS = {2: torch.channels_last}  # 1.3 times as fast on one CPU core; volumes
 
 
 class UNet(nn.Module):
-    """Three resolutions; images or volumes of any size, padded to a multiple of 4 and cropped back."""
+    """U-Net with three resolutions for images or volumes of any size, padded to a multiple of 4 and cropped back."""
 
     def __init__(self, channels: int, classes: int, dimensions: int = 2, width: int = 8) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def small_model(data: Data) -> nn.Module:
 
 
 def make_model(data: Data, make: Callable[..., Any] | None = None) -> nn.Module:
-    """The user's model, made with the channels and classes that its function asks for, or the small one."""
+    """The user's model, called with the arguments that its function accepts, or the small default model."""
     if make is None:
         return small_model(data)
     known = {"channels": data.channels, "classes": data.classes}

@@ -1,4 +1,4 @@
-"""Test items of a report as small pictures: what was to be found, and what each loss's model found."""
+"""Test items of a report as small pictures: the truth, and the prediction of the model of each loss."""
 
 import base64
 import io
@@ -25,13 +25,13 @@ Array = NDArray[Any]
 @dataclass(frozen=True)
 class Picture:
     source: str  # a data URI
-    words: str  # what it shows
+    words: str  # alternative text
     caption: str
     wide: bool = False
 
 
 def pictures(data: Data, answers: Path, loss: str) -> list[Picture]:
-    """Of each of the items that are shown; none of the rows of a table."""
+    """Pictures of the selected items; empty for the rows of a table."""
     if data.dimensions not in (2, 3) or data.kind == "regression" or data.channels > 4:
         return []
     with np.load(answers) as saved:
@@ -43,7 +43,7 @@ def pictures(data: Data, answers: Path, loss: str) -> list[Picture]:
 def named(data: Data, index: int, answer: Tensor, loss: str) -> Picture:
     truth = int(data.test.targets[index])
     answer_is = int(answer)
-    words = f"Test item {index} of class {truth}, taken for class {answer_is} by the model trained with {loss}"
+    words = f"Test item {index} of class {truth}, predicted as class {answer_is} by the model trained with {loss}"
     caption = f"{answer_is} ✓" if answer_is == truth else f"{answer_is} ✗ ({truth})"
     return Picture(plain(as_image(data.test.inputs[index])), words, caption)
 
@@ -58,7 +58,7 @@ def outlined(data: Data, index: int, answer: Tensor, loss: str) -> Picture:
         middle = int((truth > 0).flatten(1).sum(1).argmax()) if (truth > 0).any() else len(truth) // 2
         image, truth, answer = image[:, middle], truth[middle], answer[middle]
         what = f"slice {middle} of test volume"
-    found = "with a true outline" if (truth > 0).any() else "with nothing to find"
+    found = "with a true outline" if (truth > 0).any() else "without foreground"
     drawn = "and a predicted one" if (answer > 0).any() else "and nothing predicted"
     item = f"{what.capitalize()} {index}" if data.dimensions == 3 else f"Test image {index}"
     words = f"{item} {found} {drawn} by the model trained with {loss}; Dice {dice:.2f}"
@@ -67,7 +67,7 @@ def outlined(data: Data, index: int, answer: Tensor, loss: str) -> Picture:
 
 
 def as_image(item: Tensor) -> Array:
-    """(H, W, channels), as they were given."""
+    """The item as (H, W, channels), in its original values."""
     return np.asarray(item.movedim(0, -1).numpy())
 
 
@@ -84,7 +84,7 @@ def contours(image: Array, truth: Array, prediction: Array) -> str:
     for labels, colour, style, width in ((truth, TRUE, "solid", 2.2), (prediction, PREDICTED, "dashed", 1.2)):
         for value in np.unique(labels[(labels > 0) & (labels != VOID)]):
             lines = axes.contour(labels == value, levels=[0.5], colors=[colour], linestyles=[style], linewidths=width)
-            edge = Stroke(linewidth=width + 0.8, foreground="black")  # seen on white as well
+            edge = Stroke(linewidth=width + 0.8, foreground="black")  # also visible on white
             lines.set_path_effects([edge, Normal()])
     return png(figure)
 
@@ -98,7 +98,7 @@ def plain(image: Array) -> str:
 
 
 def png(figure: Figure) -> str:
-    """With a palette. An octree's keeps the few pixels of an outline; a median cut gives all to the many greys."""
+    """PNG with a palette. An octree keeps the few pixels of an outline; a median cut spends all on the many greys."""
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()).quantize(128, Image.Quantize.FASTOCTREE)

@@ -1,8 +1,8 @@
-"""What the processes of runs do: `python -m losskit.experiment.process`, asked on stdin, answers on stdout.
+"""The processes of runs: `python -m losskit.experiment.process` reads requests on stdin, writes answers on stdout.
 
-Where the system forks, one process imports everything once, starts no thread and touches no GPU, and forks a child for
-each request: bit for bit what a fresh process gives, without its two seconds of imports. Elsewhere it carries out one
-request itself and ends.
+Where the system can fork, one process imports everything once, starts no thread and touches no GPU, and forks a child
+for each request: bit for bit the result of a fresh process, without its two seconds of imports. Elsewhere a process
+carries out one request itself and ends.
 """
 
 import faulthandler
@@ -25,7 +25,7 @@ from losskit.experiment.training import Parts, Run, carry_out, seed_everything
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, who then closes stdin
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes stdin
     reply = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def may_fork() -> bool:
-    """One thread and no GPU: what else a process holds would be broken in its child."""
+    """Whether there is one thread and no GPU in use: anything else would be broken in a forked child."""
     if not sys.platform.startswith("linux") or torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return False
     try:
@@ -49,7 +49,7 @@ def may_fork() -> bool:
 
 
 def in_a_child(request: dict[str, Any]) -> dict[str, Any]:
-    """The record, or how the child ended without one."""
+    """The record of a run, or how the child ended without one."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -72,12 +72,12 @@ def answer(pipe: int, request: dict[str, Any]) -> None:
 def carried_out(request: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     run = Run(**request["run"])
-    complain(request["complaints"])
+    redirect_output(request["complaints"])
     threading.Thread(target=exit_with_parent, daemon=True).start()
 
     def watch() -> None:
         if time.monotonic() - started > run.limit:
-            raise TimeoutError(f"the run was not done after its limit of {run.limit:g} seconds")
+            raise TimeoutError(f"the run was not finished after its limit of {run.limit:g} seconds")
         faulthandler.dump_traceback_later(run.patience, exit=True)
 
     watch()
@@ -87,8 +87,8 @@ def carried_out(request: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def complain(path: str) -> None:
-    """What a loss prints is no reply, and goes with its errors into a file."""
+def redirect_output(path: str) -> None:
+    """Redirect the output of a loss, with its errors, to a file: printed output is not a reply."""
     file: TextIO
     with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - for its descriptor
         for stream in (sys.stdout, sys.stderr):
@@ -97,13 +97,13 @@ def complain(path: str) -> None:
 
 
 def exit_with_parent() -> None:
-    """The other end of stdin closes when whoever asked is gone, however it went."""
+    """Exit when the other end of stdin closes, however the parent ended."""
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 
 
 def end_with(work: Callable[[], None]) -> None:
-    """End at once, without what an interpreter tidies up, which takes a second with PyTorch."""
+    """Exit at once, without the interpreter's cleanup, which takes a second with PyTorch."""
     code = 0
     try:
         work()

@@ -1,4 +1,4 @@
-"""What a comparison tells while it runs: nothing by default, a bar and a line a block in a terminal."""
+"""Progress of a comparison: silent by default, a bar and one line per block in a terminal."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Silent; also the events that others show."""
+    """Silent; defines the events that others show."""
 
     def say(self, message: str) -> None: ...
 
@@ -23,7 +23,7 @@ class Progress:
 
 
 class TerminalProgress(Progress):
-    """A live bar where the output is a terminal; elsewhere only the lines."""
+    """A live bar if the output is a terminal; otherwise only the lines."""
 
     def __init__(self, console: "Console") -> None:
         from rich import progress
@@ -59,7 +59,7 @@ class TerminalProgress(Progress):
         if "failure" in record:
             return f"{record['kind']} {at}: {record['failure']}"
         if record["role"] == "picture":
-            return f"its picture is done ({record['seconds']:.0f} s)"
+            return f"picture done ({record['seconds']:.0f} s)"
         return f"{self.metric.label} {digits(record['scores'][self.metric.key])} {at}"
 
     def stop(self) -> None:

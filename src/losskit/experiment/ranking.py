@@ -1,4 +1,4 @@
-"""How the losses stand: scores over blocks, and the verdicts of those that decide."""
+"""The ranking of the losses: scores over blocks, and the verdict of each score that decides."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from losskit.experiment.results import Interval, Pair, Record, Standing, Verdict
 from losskit.experiment.statistics import Blocks, interval
 
 Runs = Mapping[str, Sequence[Record]]
-"""Of each loss, the tested and fresh runs of the blocks that it finished."""
+"""For each loss, the tested and fresh runs of the blocks that it finished."""
 
 
 def verdicts_of(
@@ -21,7 +21,7 @@ def verdicts_of(
     overlap: float = 0.0,
     margin: float | None = None,
 ) -> tuple[Verdict, ...]:
-    """One by each metric that was measured; the margin is for the first."""
+    """One verdict per measured metric; the margin applies to the first."""
     found = []
     for number, metric in enumerate(metrics):
         scores = {loss: blocks_of(of, metric, metric.key) for loss, of in runs.items()}
@@ -33,7 +33,7 @@ def verdicts_of(
 
 
 def blocks_of(records: Sequence[Record], metric: Metric, key: str) -> Blocks:
-    """The mean over the runs of each block."""
+    """The mean score over the runs of each block."""
     found: dict[int, list[float]] = {}
     for record in records:
         value = record["scores"].get(key)
@@ -50,7 +50,7 @@ def rank(
     level: Level,
     overlap: float = 0.0,
 ) -> tuple[Standing, ...]:
-    """Best first."""
+    """The losses, best first."""
     halves = verdicts_at_half(runs, verdict, level, overlap)
     standings = []
     for loss in verdict.order:
@@ -72,7 +72,7 @@ def rank(
 
 
 def verdicts_at_half(runs: Runs, verdict: Verdict, level: Level, overlap: float) -> Verdict | None:
-    """By the score without a chosen threshold, where there is one."""
+    """Verdicts by the score at threshold 0.5, if there is one."""
     scores = {loss: blocks_of(runs[loss], verdict.metric, at_half(verdict.metric)) for loss in verdict.order}
     return decide(scores, verdict.metric, verdict.baseline, level, overlap=overlap) if all(scores.values()) else None
 

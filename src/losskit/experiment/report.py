@@ -1,4 +1,4 @@
-"""report.html, one page with everything in it that opens without a network, and report.md for a pull request."""
+"""report.html, one self-contained page that opens without a network, and report.md for a pull request."""
 
 import importlib.metadata
 import platform
@@ -29,7 +29,7 @@ PACKAGES = ("losskit", "torch", "numpy", "scipy", "scikit-learn", "scikit-image"
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of values, and where one lies on it, in per cent."""
+    """A range of values, and the position of a value on it, in per cent."""
 
     low: float
     high: float
@@ -39,7 +39,7 @@ class Axis:
         values = [v for each in intervals for v in (each.low, each.mean, each.high) if v is not None] + [*include]
         ticks = MaxNLocator(5).tick_values(min(values, default=0.0), max(values, default=1.0))
         low, high = round(float(ticks[0]), 9), round(float(ticks[-1]), 9)
-        return cls(low, high) if high > low else cls(low - 0.05, high + 0.05)  # all alike
+        return cls(low, high) if high > low else cls(low - 0.05, high + 0.05)  # all values are equal
 
     def at(self, value: float | None) -> float:
         if value is None:
@@ -48,7 +48,7 @@ class Axis:
 
 
 def write_report(comparison: Comparison) -> None:
-    """Both files, each replaced as a whole: a page that is open while runs go on never sees half of one."""
+    """Write both files, each replaced atomically, so that a page opened during the runs is never half written."""
     context = {
         "comparison": comparison,
         "findings": comparison.findings,
@@ -69,7 +69,7 @@ def write_report(comparison: Comparison) -> None:
 
 
 def write_tour(found: Sequence[Comparison], folder: Path) -> None:
-    """One page that leads to the pages of the tasks."""
+    """Write one page with links to the pages of the tasks."""
     context = {"found": found, "minutes": sum(each.minutes for each in found), "versions": versions()}
     for name in ("report.md", "report.html"):
         write(folder / name, environment().get_template(name.replace("report", "tour")).render(context))
@@ -97,25 +97,25 @@ def environment() -> Environment:
 
 
 def source(name: str) -> Markup:
-    """A file of ours as it is."""
+    """A file of this package, unchanged."""
     return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704
 
 
 def prose(text: str) -> str:
-    """For Markdown, in which names of losses would set emphasis and tags."""
+    """Text for Markdown, in which names of losses would set emphasis and tags."""
     return re.sub(r"([\\*_<`|])", r"\\\1", text)
 
 
 def cell(text: object) -> str:
-    """For code in a table in Markdown."""
+    """Code in a table in Markdown."""
     return str(text).replace("|", "\\|").replace("\n", " ")
 
 
-_drawn: dict[tuple[str, int, str], list[Picture]] = {}  # by file, when it was written, and loss
+_drawn: dict[tuple[str, int, str], list[Picture]] = {}  # by file, modification time, and loss
 
 
 def gallery(comparison: Comparison, task: Task | None, runs: Sequence[Record]) -> dict[str, list[Picture]]:
-    """Of each loss, best first, what its model finds in the same few test items of the first block."""
+    """For each loss, best first, the predictions of its model on the same few test items of the first block."""
     files = {run["loss"]: comparison.out / run["examples"] for run in runs if run.get("examples")}
     ranked = [standing.loss for standing in comparison.ranking]
     shown = [loss for loss in ranked if loss in files and files[loss].is_file()]
@@ -134,5 +134,5 @@ def versions() -> dict[str, Any]:
     return {
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
-        "system": f"{platform.system()} {platform.machine()}, {cpu_count()} CPU cores, each run on one",
+        "system": f"{platform.system()} {platform.machine()}, {cpu_count()} CPU cores, one per run",
     }

@@ -1,9 +1,9 @@
-"""What a comparison found: the one document that the report and the command line read.
+"""The result of a comparison: the one document that the report and the command line read.
 
 A *run* trains one model with one loss at one learning rate on one part of a block. A *block* is a seed and a split of
-the data drawn with it. In every block *tuning* runs train at every rate, and never see the test part; the rate with the
-best score on validation data is *tested*. Where a task can draw new data, a *fresh* run at that rate, on a seed and a
-split of its own, follows, and the block's score is the mean of the two.
+the data drawn with it. In every block, *tuning* runs train at every rate without the test part; the rate with the best
+score on validation data is *tested*. If a task can draw new data, a *fresh* run at that rate, with its own seed and
+split, follows, and the score of the block is the mean of the two.
 """
 
 from collections.abc import Mapping
@@ -15,35 +15,35 @@ from losskit.experiment.metrics import Metric
 from losskit.experiment.tasks.task import Task
 
 Record = dict[str, Any]
-"""What one run leaves, a JSON object.
+"""The record of one run, a JSON object.
 
-Always: `loss`, `block`, `rate`, `role` ("tuning", "tested", "fresh", or "picture", of the task's picture and never
-ranked), `epochs`, `seconds`. A run that ended badly: `failure` (a line), `kind` ("diverged", "crashed", "killed",
-"hung" or "disk") and `trace`. Of the training:
+Always: `loss`, `block`, `rate`, `role` ("tuning", "tested", "fresh", or "picture" for the task's picture, never
+ranked), `epochs`, `seconds`. For a failed run: `failure` (a line), `kind` ("diverged", "crashed", "killed", "hung" or
+"disk") and `trace`. From training:
 
-- `validation`: the ranking score, at the threshold that is best there;
-- `curve`: lists `epoch`, `score` (some of validation, at 0.5) and `training_loss`;
-- `gradient`: `start` and `end`, each {place: share of the summed size of the gradient}, and `pixels`, {place: share of
-  the elements}. Places of a segmentation: foreground, boundary, background; of labels: right, wrong; of regression:
+- `validation`: the ranking score, at the best threshold there;
+- `curve`: lists `epoch`, `score` (on part of the validation data, at 0.5) and `training_loss`;
+- `gradient`: `start` and `end`, each {place: share of the summed absolute gradient}, and `pixels`, {place: share of the
+  elements}. Places for segmentation: foreground, boundary, background; for labels: right, wrong; for regression:
   largest tenth of errors, the rest;
-- `step_ms`, `loss_ms` (medians, forward and backward), `saved_mib` (kept by the loss for its backward pass, in a step),
+- `step_ms`, `loss_ms` (medians, forward and backward), `saved_mib` (saved by the loss for its backward pass, per step),
   `peak_memory_mib` (of the process; None on Windows), `steps`.
 
-Of the test, which a tuning run has not:
+From the test, which tuning runs do not have:
 
-- `scores`: by the keys of `losskit.experiment.metrics`; None where there is nothing to measure it on;
-- `calibration`: lists `confidence`, `right` and `share`, one entry a bin that holds something;
+- `scores`: by the keys of `losskit.experiment.metrics`; None if there is nothing to measure;
+- `calibration`: lists `confidence`, `right` and `share`, one entry per non-empty bin;
 - `thresholds`: lists `threshold`, `score` (test part), for the curve of score against threshold; `chosen` is in scores;
-- `examples`: file in the folder with the answers on `data.examples()`, at the chosen threshold; of block 0, else None.
+- `examples`: file in the folder with the decisions on `data.examples()`, at the chosen threshold; only for block 0.
 """
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a unit left."""
+    """The result of a unit."""
 
     records: list[Record]  # in the order in which they ran
-    fresh: list[Record]  # those of them that were not on disk before
+    fresh: list[Record]  # those that were not on disk before
 
 
 @dataclass(frozen=True)
@@ -72,34 +72,34 @@ class Tried:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a loss's learning rate was chosen from."""
+    """The basis on which the learning rate of a loss was chosen."""
 
     loss: str
     tried: tuple[Tried, ...]  # rates ascending
-    chosen: float | None  # most often; None where every rate failed
-    choices: tuple[float | None, ...]  # block by block; None where the block was not measured
+    chosen: float | None  # most often; None if every rate failed
+    choices: tuple[float | None, ...]  # per block; None if the block was not measured
     edge: str | None  # "lowest" or "highest": in most blocks the best is the last tried on that side, so may lie beyond
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two losses on the blocks that both finished: the better one's score less the other's, positive."""
+    """Two losses on the blocks that both finished: the better score minus the other, positive."""
 
     better: str
     worse: str
     difference: Interval  # corrected for the number of pairs and of looks
-    separated: bool  # the difference is not chance at 5 % over all pairs and looks
+    separated: bool  # significant at 5 % over all pairs and looks
     blocks: int
-    detectable: float | None  # the difference that so many blocks show in four of five repeats
-    blocks_to_decide: int | None  # that would separate them if difference and spread stay as they are; None: over 1000
+    detectable: float | None  # the difference that this many blocks detect with 80 % power
+    blocks_to_decide: int | None  # more blocks to separate them, at constant difference and spread; None: over 1000
 
     def within(self, margin: float) -> bool:
-        """Whether the whole interval is, so that the losses are the same for all practical purposes."""
+        """Whether the whole interval is within the margin, so that the losses are practically equal."""
         low, high = self.difference.low, self.difference.high
         return low is not None and high is not None and -margin <= low and high <= margin
 
     def over(self, other: str) -> Interval:
-        """The difference to this one of the two, positive where it is the worse."""
+        """The difference to this one of the two, positive if it is the worse."""
         found = self.difference
         if other == self.worse or found.low is None or found.high is None:
             return found if other == self.worse else Interval(-found.mean, None, None)
@@ -108,25 +108,25 @@ class Pair:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one score decides."""
+    """The decision by one score."""
 
     metric: Metric
-    margin: float  # differences below it do not matter, in the unit of the score
+    margin: float  # smaller differences do not matter, in the unit of the score
     baseline: str | None
     kind: str
-    """"better": `chosen` is better than the baseline, or than all others where there is none. "keep": nothing gains
-    more over the baseline than the margin. "same": without a baseline, no two losses differ by more. "open": neither
-    is known. "early": too few blocks. "none": fewer than two losses."""
-    chosen: str | None  # the best of those that are better than the baseline
+    """"better": `chosen` is better than the baseline, or than all others if there is none. "keep": nothing gains more
+    over the baseline than the margin. "same": without a baseline, no two losses differ by more. "open": neither is
+    decided. "early": too few blocks. "none": fewer than two losses."""
+    chosen: str | None  # the best loss that is better than the baseline
     bound: float | None  # nothing gains more than this over the baseline
     order: tuple[str, ...]  # best first
     letters: Mapping[str, str]
     pairs: tuple[Pair, ...]  # every pair, in order
-    gains: Mapping[str, Interval]  # of each loss over the baseline
+    gains: Mapping[str, Interval]  # gain of each loss over the baseline
 
     @property
     def settled(self) -> bool:
-        """More blocks would not change what is said."""
+        """Whether more blocks would not change the verdict."""
         return self.kind in ("better", "keep", "same", "none")
 
     def pair(self, one: str, other: str | None) -> Pair | None:
@@ -140,37 +140,37 @@ class Standing:
     loss: str
     rate: float  # chosen most often
     scores: dict[str, Interval | None]  # by the metric's key; None where nothing was measured
-    behind: Pair | None  # against the best; None for the best itself
-    ties: bool  # stands in the group at the top: it could be the best
-    letters: str  # losses that share a letter cannot be told apart: "a", "ab", "b"
-    over_baseline: Interval | None  # its score less the baseline's, block by block, better is positive
-    beyond_chance: bool  # that difference is
-    moves_threshold: bool  # differs from the baseline at 0.5, and no longer when both choose their threshold
+    behind: Pair | None  # difference to the best; None for the best itself
+    ties: bool  # in the top group: it could be the best
+    letters: str  # losses that share a letter do not differ significantly: "a", "ab", "b"
+    over_baseline: Interval | None  # its score minus the baseline's, per block; better is positive
+    beyond_chance: bool  # that difference is significant
+    moves_threshold: bool  # differs from the baseline at 0.5, but not if both choose their threshold
     blocks: int  # finished
     failed: int  # blocks that did not finish
     step_ms: float
     loss_ms: float
     saved_mib: float | None
     peak_memory_mib: float | None
-    gradient: dict[str, dict[str, float]]  # mean of the runs': "start", "end", "pixels"
+    gradient: dict[str, dict[str, float]]  # mean over the runs: "start", "end", "pixels"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the statistics say about the runs so far."""
+    """The statistics of the runs so far."""
 
     metric: Metric  # ranks the losses
-    metrics: tuple[Metric, ...]  # that were measured, the ranking one first
-    verdicts: tuple[Verdict, ...]  # by the ranking score, then by one that is ranked apart
+    metrics: tuple[Metric, ...]  # measured metrics, the ranking one first
+    verdicts: tuple[Verdict, ...]  # by the ranking score, then by the separately ranked one
     tunings: tuple[Tuning, ...]  # in the order of the losses
     ranking: tuple[Standing, ...]  # best first; empty before the first measured run
     baseline: str | None  # BCE, cross-entropy or whatever the gain is measured against
-    blocks: int  # finished by every loss that finished any
+    blocks: int  # blocks finished by every loss that finished any
     settled: bool  # more blocks would not change the verdict
-    detectable: float | None  # over the baseline, that this run would have shown (the median loss)
+    detectable: float | None  # detectable difference to the baseline (median over losses)
     verdict: str  # the decision, in one or two sentences
     advice: str  # what to do next
-    cautions: tuple[str, ...] = field(default=())  # sentences, few groups and failures among them
+    cautions: tuple[str, ...] = field(default=())  # sentences, for example about few groups and failures
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -180,7 +180,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found, and where it is written down."""
+    """The result of a comparison, and where it is saved."""
 
     task: Task
     losses: list[str]
@@ -193,7 +193,7 @@ class Comparison:
     stage: str  # "measuring" or "done"
     budget: float | None  # minutes
     minutes: float  # spent
-    command: str  # does it all again
+    command: str  # reproduces the comparison
     out: Path
 
     @property

@@ -1,4 +1,4 @@
-"""Runs, each in a process of its own with one thread: they repeat bit for bit, however many go on at a time."""
+"""Runs, each in its own single-threaded process: bit-for-bit repeatable, however many run at a time."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from losskit.experiment.training import Run
 
 THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 PROGRAM = [sys.executable, "-m", "losskit.experiment.process"]
-ENDING = 15.0  # seconds over its limit after which a process that does not end itself is ended
+ENDING = 15.0  # seconds over its limit after which a process is killed
 FULL = re.compile(r"OSError: \[Errno (28|30|122)\]")  # no space, read-only, over quota
 
 
@@ -43,7 +43,7 @@ class Worker:
         )
 
     def end(self) -> None:
-        """The child of a run that goes on ends as well, since its stdin closes."""
+        """End the process; the child of a running run ends as well, since its stdin closes."""
         self.process.kill()
         for stream in (self.process.stdin, self.process.stdout, self.complaints):
             if stream is not None:
@@ -57,7 +57,7 @@ class Worker:
 
 
 class Pool:
-    """Processes that wait, and those at work by the folder they work for."""
+    """Idle processes, and busy ones by the folder they work for."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -114,18 +114,18 @@ class Pool:
                 worker.end()
 
 
-POOL = Pool()  # one a process; a worker of Dask, Ray or loky has its own
+POOL = Pool()  # one per process; a worker of Dask, Ray or loky has its own
 
 
 def run_in_process(run: Run) -> Record:
-    """The record of one run; what ends its process, whatever it is, becomes the reason of the failure."""
+    """The record of one run; anything that ends its process becomes the reason of the failure."""
     started = time.monotonic()
     about = {name: getattr(run, name) for name in ("loss", "block", "rate", "role", "epochs")}
     descriptor, complaints = tempfile.mkstemp(prefix="losskit-", suffix=".txt")
     os.close(descriptor)
     try:
         with POOL.worker(run.folder) as worker:
-            answer, late = ask(worker, {"run": asdict(run), "complaints": complaints}, run.limit + ENDING)
+            answer, late = send_request(worker, {"run": asdict(run), "complaints": complaints}, run.limit + ENDING)
         said = Path(complaints).read_text(encoding="utf-8", errors="replace").strip()
     finally:
         with contextlib.suppress(OSError):
@@ -140,8 +140,8 @@ def run_in_process(run: Run) -> Record:
     return {**about, "kind": kind, "failure": why, "trace": said[-4000:], **seconds}
 
 
-def ask(worker: Worker, request: Record, seconds: float) -> tuple[Record, bool]:
-    """What the process answers, or how it ended; and whether it had to be ended."""
+def send_request(worker: Worker, request: Record, seconds: float) -> tuple[Record, bool]:
+    """The answer of the process, or how it ended; and whether it had to be killed."""
     process = worker.process
     assert process.stdin is not None
     assert process.stdout is not None
@@ -168,7 +168,7 @@ def ask(worker: Worker, request: Record, seconds: float) -> tuple[Record, bool]:
         worker.end()
         return {"code": code, "said": said}, late.is_set()
     answer: Record = json.loads(reply)
-    if answer.get("last"):  # it carries out no other
+    if answer.get("last"):  # it takes no further request
         worker.end()
     return answer, late.is_set()
 
@@ -184,13 +184,13 @@ def environment() -> dict[str, str]:
 
 
 def reason(said: str, code: int, patience: float, limit: float | None = None) -> tuple[str, str]:
-    """How a process failed, and one line out of what it wrote on stderr before it ended."""
+    """How a process failed, and one line of its stderr that says why."""
     lines = said.splitlines()
     if limit is not None:
-        return "hung", f"the run was not done after its limit of {limit:g} seconds, and was ended"
+        return "hung", f"the run was not finished after its limit of {limit:g} seconds, and was stopped"
     hung = next((n for n, line in enumerate(lines) if line.startswith("Timeout (")), None)
     if hung is not None:
-        main_thread = "\n".join(lines[hung:]).rpartition("\nThread ")[2]  # faulthandler tells of the oldest thread last
+        main_thread = "\n".join(lines[hung:]).rpartition("\nThread ")[2]  # faulthandler lists the oldest thread last
         place = re.search(r'File "(.+)", line (\d+) in (\w+)', main_thread)
         where = f", in {place[3]} ({Path(place[1]).name}, line {place[2]})" if place else ""
         return "hung", f"no step finished within {patience:g} seconds{where}"
@@ -200,6 +200,6 @@ def reason(said: str, code: int, patience: float, limit: float | None = None) ->
         kind = "disk" if FULL.match(errors[-1]) else kinds.get(errors[-1].partition(":")[0], "crashed")
         return kind, errors[-1]
     if code == -9:
-        return "killed", "its process was killed by the system, which is usual where memory runs short"
+        return "killed", "its process was killed by the system, usually because memory ran out"
     ended = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     return "crashed", f"its process {'was ended' if code < 0 else 'ended'} {ended}"

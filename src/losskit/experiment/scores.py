@@ -1,4 +1,4 @@
-"""Scores of a model on a split of the data."""
+"""Scores of a model on one split of the data."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ from losskit.experiment.metrics import Metric
 from losskit.experiment.tasks.task import VOID, Split
 
 BINS = 15
-MOST = 500_000  # pixels that average precision and calibration are measured on
+MOST = 500_000  # maximum pixels for average precision and calibration
 Scores = dict[str, float | None]
-Curves = dict[str, list[float]]  # by the metric's key, the score at each candidate
+Curves = dict[str, list[float]]  # the score at each candidate, by the metric's key
 
 
 def over_candidates(
     outputs: list[Tensor], split: Split, decider: Decider, kind: str, candidates: Sequence[float] | None = None
 ) -> Curves:
-    """Every score of decided answers, at each threshold; a score that nothing is measured on is left out."""
+    """Every score of the decisions at each threshold; scores without data are left out."""
     candidates = decider.candidates if candidates is None else candidates
     right = truths(split)
     if kind == "segmentation":
@@ -33,7 +33,7 @@ def over_candidates(
 
 
 def segmentation_scores(predicted: Tensor, true: Tensor, both: Tensor) -> Curves:
-    """Of pixel counts of the classes besides background, (candidates, N, classes), and (N, classes) of the true."""
+    """Scores from pixel counts per foreground class: (candidates, N, classes), and (N, classes) of the truth."""
     held = true.sum(1) > 0
     found: Curves = {}
     if held.any() or not len(true):
@@ -41,12 +41,12 @@ def segmentation_scores(predicted: Tensor, true: Tensor, both: Tensor) -> Curves
     if not held.all():
         clean = predicted[:, ~held].sum(2) == 0
         found[metrics.CLEAN.key] = clean.double().mean(1).tolist()
-        found.setdefault(metrics.DICE.key, found[metrics.CLEAN.key])  # no image holds anything: what else could rank?
+        found.setdefault(metrics.DICE.key, found[metrics.CLEAN.key])  # all images are empty: nothing else can rank
     return found
 
 
 def dice(predicted: Tensor, true: Tensor, both: Tensor) -> Tensor:
-    """(candidates, N), mean over the classes that are predicted or true; 1 where there are none, correctly."""
+    """Dice, (candidates, N), mean over the predicted or true classes; 1 if there are none."""
     whole = predicted + true
     ratio = torch.where(whole > 0, 2 * both / whole.clamp(min=1), 0.0).sum(2)
     occurring = (whole > 0).sum(2)
@@ -56,7 +56,7 @@ def dice(predicted: Tensor, true: Tensor, both: Tensor) -> Tensor:
 def count(
     outputs: list[Tensor], right: list[Tensor], decider: Decider, candidates: Sequence[float]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixels that are predicted, true and both, of each class besides background, in one pass over all images."""
+    """Predicted, true and common pixels of each foreground class, in one pass over all images."""
     truth = torch.cat([each.flatten() for each in right])
     image = torch.repeat_interleave(torch.arange(len(right)), torch.tensor([each.numel() for each in right]))
     known = truth != VOID
@@ -64,7 +64,7 @@ def count(
     if decider.binary:
         logits = torch.cat([each.flatten() for each in outputs])[known].double()
         cuts = torch.tensor([cut(threshold) for threshold in candidates], dtype=torch.double)
-        place = torch.bucketize(logits, cuts)  # cuts below it
+        place = torch.bucketize(logits, cuts)  # number of cuts below it
         size = len(cuts) + 1
 
         def above(chosen: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def count(
 
 
 def image_dice(answer: Tensor, truth: Tensor) -> float:
-    """Of one image."""
+    """Dice of one image."""
     known = truth != VOID
     answer, truth = answer[known], truth[known]
     most = int(max(answer.max(), truth.max())) + 1 if len(truth) else 1
@@ -97,7 +97,7 @@ def image_dice(answer: Tensor, truth: Tensor) -> float:
 
 
 def score(outputs: list[Tensor], split: Split, decider: Decider, threshold: float, curves: Curves) -> Scores:
-    """Every score of classes by its key, at the threshold and at no change; None where there is nothing to measure."""
+    """Every classification score by its key, at the threshold and at no change; None if there is nothing to measure."""
     scores: Scores = {metrics.THRESHOLD.key: threshold}
     for metric in (metrics.DICE, metrics.CLEAN, metrics.ACCURACY, metrics.BALANCED):
         if metric.key in curves:
@@ -107,7 +107,7 @@ def score(outputs: list[Tensor], split: Split, decider: Decider, threshold: floa
 
 
 def probabilities(outputs: list[Tensor], right: list[Tensor], *, binary: bool) -> tuple[Tensor, Tensor]:
-    """(elements, classes) and (elements,), of what counts; of many pixels an even sample."""
+    """(elements, classes) and (elements,), of the counted elements; an even sample if there are many pixels."""
     logits = torch.cat([output.flatten(1).T if output.ndim > 1 else output[None] for output in outputs]).double()
     truth = torch.cat([target.flatten() for target in right])
     chosen = (truth != VOID).nonzero()[:, 0]
@@ -137,7 +137,7 @@ def calibration_scores(probability: Tensor, truth: Tensor) -> Scores:
 
 
 def calibration_bins(probability: Tensor, truth: Tensor) -> dict[str, list[float]]:
-    """How sure the model is, and how often right: of the second class of two, of the likeliest of more."""
+    """Predicted probability and observed frequency: of the second class of two, of the likeliest of more."""
     if probability.shape[1] == 2:
         confidence, right = probability[:, 1], truth == 1
     else:
@@ -155,7 +155,7 @@ def calibration_bins(probability: Tensor, truth: Tensor) -> dict[str, list[float
 
 
 def regression_scores(outputs: list[Tensor], split: Split, scale: float) -> Scores:
-    """In the units of the target."""
+    """Errors in the units of the target."""
     from sklearn.metrics import mean_absolute_error, median_absolute_error, r2_score, root_mean_squared_error
 
     predicted, true = (scale * torch.stack(values).double().flatten(1).numpy() for values in (outputs, split.targets))
@@ -168,7 +168,7 @@ def regression_scores(outputs: list[Tensor], split: Split, scale: float) -> Scor
 
 
 def measured(kind: str) -> tuple[Metric, ...]:
-    """The metrics of a kind of task."""
+    """The metrics for a kind of task."""
     return {
         "segmentation": metrics.SEGMENTATION,
         "classification": metrics.LABELS,

@@ -1,4 +1,4 @@
-"""What a caller gives as Python objects, losses, model and metric, in a file that the runs' processes read."""
+"""Objects given by the caller (losses, model and metric), saved to a file that the runs' processes read."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 @dataclass(frozen=True)
 class Shipment:
     file: str | None = None
-    file_digest: str | None = None  # told to the runs, which load nothing else
+    file_digest: str | None = None  # passed to the runs, which load no other file
     digests: Mapping[str, str] = field(default_factory=dict)  # by loss
     digest_of_model: str | None = None
     digest_of_metric: str | None = None
@@ -25,7 +25,7 @@ def ship(
     metric: Callable[..., float] | None,
     folder: Path,
 ) -> Shipment:
-    """Functions of a notebook go along with their code, those of a module by their name."""
+    """Functions of a notebook are saved with their code, those of a module by name."""
     import cloudpickle
 
     given = {"losses": dict(losses), "model": model, "metric": metric}

@@ -1,10 +1,10 @@
-"""Which differences between losses are more than chance: each loss with the baseline, and every other pair.
+"""Which differences between losses are significant: each loss against the baseline, and every other pair.
 
-The difference of two losses is taken block by block, so that what a block does to both cancels. Five blocks tell a
-variance badly and all pairs together tell it well, so a small variance is moved half the way to their mean, in which
-a pair much noisier than this one does not count in full. Differences to the baseline are held against Dunnett's
-quantile, all others against the studentised range. Losses that a look separates into groups are judged again within
-each group, so that one noisy loss does not hide the differences among the others. docs/decisions/0015 has the
+The difference of two losses is taken per block, so that the effect of a block on both cancels. Five blocks estimate a
+variance poorly, and all pairs together estimate it well, so a small variance is moved halfway to their mean, in which a
+pair much noisier than this one does not count in full. Differences to the baseline are compared with Dunnett's
+quantile, all others with that of the studentised range. Losses that a look separates into groups are judged again
+within each group, so that one noisy loss does not hide the differences among the others. docs/decisions/0015 has the
 simulations.
 """
 
@@ -25,8 +25,8 @@ from losskit.experiment.results import Interval, Pair
 
 CONFIDENCE = 0.95
 POWER = 0.8
-UNLIKELY = 0.01  # how seldom a pair's own variance is so small by chance that another pair's is cut
-AHEAD = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500, 1000)  # more blocks, in words
+UNLIKELY = 0.01  # probability of a variance so small by chance that another pair's is cut
+AHEAD = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 200, 500, 1000)  # further blocks to try
 
 Blocks = Mapping[int, float]  # the score of one loss by block; more is better
 Names = tuple[str, str]
@@ -34,17 +34,17 @@ Names = tuple[str, str]
 
 @dataclass(frozen=True)
 class Design:
-    """How many losses are compared, at which level, and how much blocks have in common."""
+    """Number of losses, significance level, and how much blocks have in common."""
 
     losses: int
     baseline: str | None = None
     level: Level = ONCE
     overlap: float = 0.0
-    """Size of the test part over that of training where blocks redraw the same items, else 0: such blocks are not
-    independent, and the variance of their mean is that much larger (Nadeau and Bengio 2003)."""
+    """Size of the test part relative to that of training if blocks redraw the same items, otherwise 0: such blocks are
+    not independent, and the variance of their mean is larger by this (Nadeau and Bengio 2003)."""
 
     def reach(self, pair: Names, family: int, blocks: int) -> float:
-        """Standard errors that a difference must exceed, of a family of so many losses."""
+        """Standard errors that a difference must exceed, in a family of this many losses."""
         freedom = min(2, family - 1) * (blocks - 1)
         if self.baseline in pair:
             return dunnett_quantile(family - 1, freedom, self.level.baseline)
@@ -56,7 +56,7 @@ class Design:
 
 
 def interval(values: Sequence[float], metric: Metric | None = None) -> Interval:
-    """The mean with its t interval, which stays in the range of the score: on its logit or its logarithm."""
+    """The mean with its t interval, computed on the logit or logarithm so that it stays in the range of the score."""
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Interval(mean, None, None)
@@ -72,13 +72,13 @@ def interval(values: Sequence[float], metric: Metric | None = None) -> Interval:
 
 
 def spread(values: Sequence[float]) -> float:
-    """The variance of the draws that these are."""
+    """The variance of the distribution from which these values are drawn."""
     mean = statistics.fmean(values)
     return sum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
 def common_means(scores: Mapping[str, Blocks]) -> dict[str, float]:
-    """Over the blocks that every loss finished, or over its own where there are none."""
+    """Means over the blocks that every loss finished, or over a loss's own blocks if there are none."""
     shared = set.intersection(*(set(blocks) for blocks in scores.values())) if scores else set()
     return {
         loss: statistics.fmean(value for block, value in blocks.items() if block in shared or not shared)
@@ -89,7 +89,7 @@ def common_means(scores: Mapping[str, Blocks]) -> dict[str, float]:
 def compare_pairs(
     scores: Mapping[str, Blocks], baseline: str | None = None, level: Level = ONCE, overlap: float = 0.0
 ) -> list[Pair]:
-    """Every two losses, the better one first."""
+    """Every pair of losses, the better one first."""
     design = Design(len(scores), baseline, level, overlap)
     differences = {
         (one, other): [scores[one][b] - scores[other][b] for b in scores[one] if b in scores[other]]
@@ -104,7 +104,7 @@ def compare_pairs(
 def judge(
     family: Sequence[str], differences: Mapping[Names, Sequence[float]], design: Design, judged: dict[Names, Pair]
 ) -> None:
-    """The pairs of a family; then those of the groups that it falls into, each a family of its own."""
+    """The pairs of a family, then those of the groups into which it falls, each as its own family."""
     inside = {pair: found for pair, found in differences.items() if set(pair) <= set(family)}
     variances = {pair: spread(found) for pair, found in inside.items() if len(found) >= FEWEST}
     for pair, found in inside.items():
@@ -118,9 +118,9 @@ def judge(
 
 
 def shrunk(own: float, all_of_them: Sequence[float], blocks: int) -> float:
-    """A variance, moved half the way to the mean of all where that is larger.
+    """A variance, moved halfway to the mean of all if that is larger.
 
-    A much noisier pair counts for no more than this pair's variance could be, given that it was measured as its own.
+    A much noisier pair counts for no more than this pair's variance could be, given its measured variance.
     """
     most = own / least_share(blocks - 1)
     return max(own, (own + statistics.fmean(min(each, most) for each in all_of_them)) / 2)
@@ -128,7 +128,7 @@ def shrunk(own: float, all_of_them: Sequence[float], blocks: int) -> float:
 
 @functools.cache
 def least_share(freedom: int) -> float:
-    """Of its true value, that a measured variance falls below in one of a hundred cases."""
+    """The share of its true value below which a measured variance falls in one of a hundred cases."""
     return float(stats.chi2.ppf(UNLIKELY, freedom)) / freedom
 
 
@@ -138,7 +138,7 @@ def power_quantile(freedom: int) -> float:
 
 
 def connected(family: Sequence[str], together: Sequence[Names]) -> list[list[str]]:
-    """Losses that a chain of pairs that are not separated leads between."""
+    """Groups of losses connected by chains of pairs that are not separated."""
     groups = [{loss} for loss in family]
     for one, other in together:
         first, second = (next(g for g in groups if loss in g) for loss in (one, other))
@@ -170,7 +170,7 @@ def judge_pair(pair: Names, differences: Sequence[float], variance: float, famil
 def more_blocks(
     pair: Names, difference: float, variance: float, blocks: int, family: int, design: Design
 ) -> int | None:
-    """That would separate this difference if it and the variance stayed as they are; None: over a thousand."""
+    """Further blocks that would separate this difference at constant size and variance; None: over a thousand."""
 
     def decide(more: int) -> bool:
         total = blocks + more
@@ -181,7 +181,7 @@ def more_blocks(
 
 
 def letters(order: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
-    """Losses share a letter where they cannot be told apart: the compact letter display of Piepho (2004)."""
+    """Losses that do not differ significantly share a letter: the compact letter display of Piepho (2004)."""
     sets = [set(order)]
     for pair in pairs:
         if not pair.separated:

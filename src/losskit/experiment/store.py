@@ -1,4 +1,4 @@
-"""One file a run, named after everything that decides its numbers: a second start does only what is missing."""
+"""One file per run, named after everything that determines its numbers: a restart runs only what is missing."""
 
 import functools
 import hashlib
@@ -21,7 +21,7 @@ READABLE = ("task", "torch")  # settings that are not digests
 
 
 class Store:
-    """The finished runs of a folder. A file that is damaged is set aside, and its run is run again."""
+    """The finished runs of a folder. A damaged file is set aside, and its run is repeated."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
@@ -34,7 +34,7 @@ class Store:
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
 
     def find(self, settings: dict[str, Any]) -> Record | None:
-        """The finished run with these settings. One that failed is tried again."""
+        """The finished run with these settings. A failed run is tried again."""
         record = read(self.path(settings))
         if record is None or "failure" in record:
             return None
@@ -45,12 +45,12 @@ class Store:
         write(self.path(record["settings"]), json.dumps(record))
 
     def repair(self) -> list[str]:
-        """Set aside what cannot be read, and name it."""
+        """Set aside unreadable files, and return their names."""
         found = [*self.folder.glob("*.json"), *(self.root / "examples").glob("*.npz")]
         return [path.name for path in sorted(found) if not sound(path) and set_aside(path)]
 
     def survey(self, shared: Mapping[str, dict[str, Any]], common: dict[str, Any]) -> tuple[int, int, str]:
-        """Of the finished runs of these losses: how many share the settings, how many do not, and what is other."""
+        """For the finished runs of these losses: how many share the settings, how many do not, and what differs."""
         changed: dict[str, str] = {}
         same = other = 0
         for path in sorted(self.folder.glob("*.json")):
@@ -66,7 +66,7 @@ class Store:
 
 
 def read(path: Path) -> Record | None:
-    """None where there is no file, or one that is no record."""
+    """The record in a file; None if the file is missing or not a record."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -91,13 +91,13 @@ def sound(path: Path) -> bool:
 
 
 def set_aside(path: Path) -> bool:
-    """Under a name that nothing reads."""
+    """Rename to a name that nothing reads."""
     path.replace(path.with_name(f"{path.name}.damaged"))
     return True
 
 
 def write(path: Path, text: str) -> None:
-    """All of it or nothing, on disk when this returns; of an error no draft is left."""
+    """Write atomically, on disk when this returns; after an error no draft is left."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with draft.open("w", encoding="utf-8") as file:
@@ -125,7 +125,7 @@ RUN_FILES = (
 
 @functools.cache
 def code_digest() -> str:
-    """Changes when what a run computes does: every loss, and how it is trained and scored; not the report."""
+    """Changes if the numbers of a run do: covers the code of losses, training and scoring, but not of the report."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*")):
@@ -137,7 +137,7 @@ def code_digest() -> str:
 
 
 def source_digest(text: str) -> str:
-    """Changes when a file or module that the text refers to, as in my_losses.py:my_dice, does."""
+    """Changes if a file or module that the text refers to, such as my_losses.py:my_dice, does."""
     digest = hashlib.sha256()
     for place in re.findall(r"""([^\s"'(),*+=]+?)["']?:[A-Za-z_]""", text):
         path = Path(place).expanduser() if place.endswith(".py") else module_file(place)

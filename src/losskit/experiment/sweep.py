@@ -1,4 +1,4 @@
-"""A comparison as units of work, every loss on block after block, until it is decided or the time is over."""
+"""A comparison as units of work, every loss on each block, until it is decided or the time is over."""
 
 import itertools
 import shutil
@@ -25,26 +25,26 @@ from losskit.experiment.store import Store, library, source_digest
 from losskit.experiment.tasks.task import Data, InputError, Split, Task
 from losskit.experiment.training import Role, Run
 from losskit.experiment.tuning import tuning_of
-from losskit.experiment.units import Ask, Unit, carry_out
+from losskit.experiment.units import RunTemplate, Unit, carry_out
 
 MOST_BLOCKS = LOOKS[-1]  # unless a number is given
-PICTURE_BLOCK = 1  # whose units also train on the task's picture
+PICTURE_BLOCK = 1  # the block whose units also train on the task's picture
 
 
 @dataclass(frozen=True)
 class Request:
-    """How long, how many and how careful."""
+    """Duration, sizes and limits of a comparison."""
 
     epochs: int
     batch_size: int
     rates: tuple[float, ...]
-    blocks: int | None  # None: until it is decided, or as many as the budget allows
-    budget: float | None  # minutes, at most; None: until the blocks are done
+    blocks: int | None  # None: until decided, or as many as the budget allows
+    budget: float | None  # maximum minutes; None: until the blocks are done
     jobs: int | None
     patience: float
     limit: float
-    margin: float | None = None  # of the ranking score; None: the metric's own
-    backend: str | None = None  # the kind of cluster that carries out the units; None: joblib, here
+    margin: float | None = None  # of the ranking score; None: the metric's default
+    backend: str | None = None  # kind of cluster that trains; None: joblib, on this machine
     address: str | None = None  # of the cluster
 
     @property
@@ -54,7 +54,7 @@ class Request:
 
 @dataclass
 class Sweep:
-    """Runs what is not on disk, and holds what is known so far."""
+    """Runs what is not on disk, and keeps the results so far."""
 
     task: Task
     losses: list[str]
@@ -67,14 +67,14 @@ class Sweep:
     measured: list[Record] = field(default_factory=list)
     pictures: list[Record] = field(default_factory=list)
     failures: list[Record] = field(default_factory=list)
-    given_up: set[str] = field(default_factory=set)  # losses that crashed or hung: nothing more is tried with them
+    given_up: set[str] = field(default_factory=set)  # losses that crashed or hung: not run again
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
         self.store = Store(self.folder)
         self.scratch = self.folder / "data"
         self.scratch.mkdir(exist_ok=True)
-        self.seconds: list[float] = []  # of units that were run here and now
+        self.seconds: list[float] = []  # of units that were run in this sweep
         self.flying = 0
         self.problem: Exception | None = None
         self.files: dict[tuple[str, int], tuple[Path, str]] = {}
@@ -82,26 +82,24 @@ class Sweep:
     def clean(self) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
         with suppress(OSError):
-            (self.folder / "weights").rmdir()  # stays where a run that was stopped has left some
+            (self.folder / "weights").rmdir()  # stays if a stopped run left files
 
     def announce(self) -> None:
-        """What is here already; and the first data, so that what is wrong with them is told before any training."""
+        """Report existing runs; then make the first data, so that errors in them are reported before any training."""
         self.data(self.task, 0)
         damaged = self.store.repair()
         if damaged:
-            self.progress.say(
-                f"Damaged files in {self.folder} were set aside and are made again: {', '.join(damaged)}."
-            )
+            self.progress.say(f"Damaged files in {self.folder} were set aside and are run again: {', '.join(damaged)}.")
         shared = {loss: self.shared(loss) for loss in self.losses}
         here, other, changed = self.store.survey(shared, {"task": self.task.name})
         if here:
-            self.progress.say(f"{here} runs are in {self.store.folder} already.")
+            self.progress.say(f"{here} runs are already in {self.store.folder}.")
         if other:
             self.progress.say(
                 f"{other} runs in {self.store.folder} are not used: made with other settings ({changed})."
             )
 
-    # --- what is known of the task
+    # --- properties of the task
 
     @cached_property
     def first_data(self) -> Data:
@@ -113,13 +111,13 @@ class Sweep:
 
     @property
     def overlap(self) -> float:
-        """Of blocks that redraw the same items: test over training, as the statistics take it."""
+        """Overlap of blocks that redraw the same items: test size over training size, as the statistics need it."""
         data = self.first_data
         return 0.0 if self.task.groups is None else len(data.test) / len(data.train)
 
     @property
     def has_fresh(self) -> bool:
-        """Whether a block has a second part on data of its own: where these are drawn anew, and rates are chosen."""
+        """Whether a block has a second part with its own data: if data are drawn anew and rates are chosen."""
         return self.task.groups is None and len(self.request.rates) > 1
 
     @property
@@ -129,7 +127,7 @@ class Sweep:
         return [tuning_of(loss, [r for r in tried if r["loss"] == loss], rates[loss]) for loss in self.losses]
 
     def finished(self, loss: str) -> list[Record]:
-        """The tested and fresh runs of the blocks in which none is missing."""
+        """The tested and fresh runs of complete blocks."""
         found = [record for record in self.measured if record["loss"] == loss]
         parts: dict[int, int] = {}
         for record in found:
@@ -137,7 +135,7 @@ class Sweep:
         return [record for record in found if parts[record["block"]] == 1 + self.has_fresh]
 
     def level(self, baseline: str | None) -> Level:
-        """The local level of this look."""
+        """The local significance level of this look."""
         known = any(self.finished(loss) for loss in self.losses if loss == baseline)
         return level(fixed=self.request.blocks is not None, baseline=known)
 
@@ -153,7 +151,7 @@ class Sweep:
 
     @cached_property
     def workers(self) -> int:
-        """Units at a time: what the cluster has or joblib is configured for, or one for each core; -1 for all."""
+        """Concurrent units: the workers of the cluster, as configured for joblib, or one per core; -1 for all."""
         if self.request.jobs is not None:
             return self.request.jobs
         if self.cluster is not None:
@@ -164,7 +162,7 @@ class Sweep:
         return -1 if configured is None else int(configured)
 
     def affords(self, units: int) -> bool:
-        """Whether so many more, beside those going on, end within the budget if they take as long as the others."""
+        """Whether this many more units, beside the running ones, would end in the budget at the average duration."""
         if self.request.budget is None:
             return True
         atonce = self.workers if self.workers > 0 else units
@@ -178,7 +176,7 @@ class Sweep:
     # --- work
 
     def carry_out(self, on_block: Callable[[int], bool]) -> None:
-        """Block after block; tells after every finished one, and ends when the answer is that no more is needed."""
+        """Run block after block; calls `on_block` after each finished one, and ends when that returns True."""
         runs = None if self.request.blocks is None else len(self.losses) * self.request.blocks
         self.progress.start(runs, self.task.metrics[0])
         folder = str(self.folder.resolve())
@@ -209,7 +207,7 @@ class Sweep:
         return in_parallel(map(delayed(unless_stopped), units), self.workers)
 
     def units(self, missing: dict[int, int]) -> Iterator[Unit]:
-        """What fails in here, in a thread of joblib's, is kept for who waits for the units."""
+        """Errors in here occur in a thread of joblib and are kept for the consumer of the units."""
         try:
             yield from self.all_units(missing)
         except Exception as error:  # noqa: BLE001
@@ -225,7 +223,7 @@ class Sweep:
             yield from (self.unit(loss, block) for loss in losses)
 
     def take(self, done: Done) -> None:
-        """Sort what a unit left."""
+        """Sort the records of a unit."""
         kinds = {"tuning": self.tuned, "tested": self.measured, "fresh": self.measured, "picture": self.pictures}
         for record in done.records:
             if record.get("kind") == "disk":
@@ -244,20 +242,20 @@ class Sweep:
         task, seed = self.task, 2 * block if self.has_fresh else block
         whole, tuning = self.data(task, seed), self.data(task, seed, test=False)
         unit = Unit(
-            tuning=self.ask(task, loss, block, seed, "tuning", tuning),
-            tested=self.ask(task, loss, block, seed, "tested", whole),
+            tuning=self.template(task, loss, block, seed, "tuning", tuning),
+            tested=self.template(task, loss, block, seed, "tested", whole),
             rates=self.request.rates,
             higher_is_better=task.metrics[0].higher_is_better,
         )
         if self.has_fresh:
             data = self.data(task, seed + 1)
-            unit = replace(unit, fresh=self.ask(task, loss, block, seed + 1, "fresh", data))
+            unit = replace(unit, fresh=self.template(task, loss, block, seed + 1, "fresh", data))
         if task.picture is not None and block == min(PICTURE_BLOCK, self.request.most_blocks - 1):
             shown = task.picture
-            unit = replace(unit, picture=self.ask(shown, loss, block, seed, "picture", self.data(shown, 0)))
+            unit = replace(unit, picture=self.template(shown, loss, block, seed, "picture", self.data(shown, 0)))
         return unit
 
-    def ask(self, task: Task, loss: str, block: int, seed: int, role: Role, data: tuple[Path, str]) -> Ask:
+    def template(self, task: Task, loss: str, block: int, seed: int, role: Role, data: tuple[Path, str]) -> RunTemplate:
         own = task is not self.task
         run = Run(
             loss=loss,
@@ -284,7 +282,7 @@ class Sweep:
             "batch size": run.batch_size,
             "the data": data[1],
         }
-        return Ask(run, settings)
+        return RunTemplate(run, settings)
 
     def shared(self, loss: str) -> dict[str, Any]:
         """Settings that all runs of a loss share."""
@@ -297,7 +295,7 @@ class Sweep:
         }
 
     def data(self, task: Task, seed: int, *, test: bool = True) -> tuple[Path, str]:
-        """The data of a seed in a file, with their digest; without the test part for runs that tune."""
+        """A file with the data of a seed, and its digest; without the test part for tuning runs."""
         place = (f"{task.name}{'' if test else ' without test'}", seed)
         if place not in self.files:
             data = self.first_data if (task is self.task and seed == 0) else task.data(seed)
@@ -315,7 +313,7 @@ class Sweep:
         return path, digest
 
 
-GO_ON = "What is finished is kept: make room, and the same command goes on from there."
+GO_ON = "Finished runs are kept: free some space, and the same command continues from there."
 
 
 def unless_stopped(unit: Unit) -> Done | None:
@@ -330,12 +328,12 @@ def without_test(data: Data) -> Data:
 
 
 def in_parallel(calls: Iterator[Any], workers: int) -> Iterator[Done | None]:
-    """As each finishes, on whatever backend joblib is configured for; a few at a time where it returns lists only."""
+    """Results as they finish, on any backend of joblib; a few at a time if the backend returns only lists."""
     backend, _ = get_active_backend(prefer="threads")
     options = {"n_jobs": workers, "prefer": "threads", "batch_size": 1, "pre_dispatch": "n_jobs"}
     if backend.supports_return_generator:
         with warnings.catch_warnings(), closing(Parallel(**options, return_as="generator_unordered")(calls)) as found:
-            warnings.filterwarnings("ignore", message=".*have been cancelled")  # when we are: that is what is wanted
+            warnings.filterwarnings("ignore", message=".*have been cancelled")  # intended when the comparison stops
             yield from found
         return
     while some := list(itertools.islice(calls, workers if workers > 0 else cpu_count())):

@@ -9,7 +9,7 @@ from losskit.experiment.progress import Progress
 from losskit.experiment.results import Comparison
 from losskit.experiment.user_input import check_numbers
 
-SECONDS = {"scenes": 190, "digits-noisy": 45, "digits-longtail": 40, "diabetes-outliers": 30}  # at most
+SECONDS = {"scenes": 190, "digits-noisy": 45, "digits-longtail": 40, "diabetes-outliers": 30}  # maximum
 
 
 def tour(
@@ -20,16 +20,16 @@ def tour(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Sequence[Comparison]:
-    """Compare the losses of each task, each until it is decided or its part of the budget is over; with a report.
+    """Compare the losses of each task, until it is decided or its part of the budget is used; with a report.
 
-    `budget` is in minutes, for all of them; the settings are those of `losskit.compare`.
+    `budget` is in minutes for all tasks; the settings are those of `losskit.compare`.
     """
     check_numbers({"budget": budget, "blocks": blocks})
     progress = progress or Progress()
     whole = sum(SECONDS.values())
     found: list[Comparison] = []
     with writable(Path(out)) as folder:
-        from losskit.experiment.report import write_tour  # with jinja2 and matplotlib, which are extras
+        from losskit.experiment.report import write_tour  # imports jinja2 and matplotlib, which are extras
         from losskit.experiment.runs import POOL
 
         with POOL.used(str(folder.resolve())):

@@ -1,4 +1,4 @@
-"""One training run: a model, trained with a loss at a rate, and tested."""
+"""One training run: a model, trained with one loss at one learning rate, and tested."""
 
 import hashlib
 import io
@@ -26,15 +26,15 @@ from losskit.experiment.scores import calibration_bins, over_candidates, probabi
 from losskit.experiment.tasks.task import Data, Split
 
 CURVE_POINTS = 6
-CURVE_ITEMS = 64  # of validation, at most, at each point
-CROPS = {1: 4096, 2: 64, 3: 32}  # elements a side, at most, of what one step sees, by the dimensions of space
+CURVE_ITEMS = 64  # maximum validation items at each point
+CROPS = {1: 4096, 2: 64, 3: 32}  # maximum elements per side of a training crop, by spatial dimensions
 
 Role = Literal["tuning", "tested", "fresh", "picture"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one process is asked to do."""
+    """The task of one process."""
 
     loss: str
     block: int
@@ -43,21 +43,21 @@ class Run:
     rate: float
     epochs: int
     batch_size: int
-    metric: str  # key of the one that ranks
-    patience: float  # seconds without a finished step after which the run is given up
-    limit: float  # seconds that all of it may take
-    data: str  # file of Data; that of a tuning run holds no test part
+    metric: str  # key of the ranking metric
+    patience: float  # seconds without a finished step after which the run is stopped
+    limit: float  # maximum seconds of the run
+    data: str  # file of Data; without the test part for a tuning run
     model: str | None = None  # file.py:function
-    shipped: str | None = None  # file of what the caller gave as Python objects: losses, model, metric
-    shipped_digest: str | None = None  # of that file, from who wrote it
+    shipped: str | None = None  # file of Python objects given by the caller: losses, model, metric
+    shipped_digest: str | None = None  # digest of that file, from its writer
     folder: str = "."  # of the comparison
-    examples: str | None = None  # file, in the folder, for the answers on data.examples()
-    weights: str | None = None  # file that a tuning run leaves them in and the tested run takes them from
+    examples: str | None = None  # file, in the folder, for the decisions on data.examples()
+    weights: str | None = None  # file that the tuning run writes and the tested run reads
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of, found from its names or out of the file that was shipped."""
+    """The components of a run, resolved from their names or from the shipped file."""
 
     criterion: nn.Module
     make: Callable[..., Any] | None
@@ -69,7 +69,7 @@ class Parts:
         if run.shipped is not None:
             content = Path(run.shipped).read_bytes()
             if hashlib.sha256(content).hexdigest() != run.shipped_digest:
-                raise PermissionError(f"{run.shipped} is not as this comparison wrote it, so it is not loaded")
+                raise PermissionError(f"{run.shipped} has changed since this comparison wrote it, so it is not loaded")
             shipped = pickle.loads(content)  # noqa: S301 - its digest came from our parent, not from the folder
         make = shipped.get("model")
         if run.model is not None:
@@ -88,7 +88,7 @@ class Evaluator:
         self.decider = None if data.kind == "regression" else Decider(data)
 
     def value(self, outputs: list[Tensor], split: Split) -> float:
-        """At no change of the threshold; as the metric is, more or less being better."""
+        """The score without a change of the threshold, in the metric's own direction."""
         if self.own is not None:
             return float(self.own(torch.stack(outputs), torch.stack(split.targets)))
         if self.decider is None:
@@ -101,7 +101,7 @@ class Evaluator:
         return over_candidates(outputs, split, decider, self.data.kind, candidates)[self.metric.key]
 
     def threshold(self, outputs: list[Tensor], split: Split) -> tuple[float | None, float]:
-        """The one that this split chooses, and the score there."""
+        """The threshold that is best on this split, and its score."""
         if self.decider is None:
             return None, self.value(outputs, split)
         if self.own is not None:
@@ -124,7 +124,7 @@ class Evaluator:
 
 
 def carry_out(run: Run, data: Data, parts: Parts, on_step: Callable[[], None]) -> dict[str, Any]:
-    """What the run leaves: of its training, unless the weights are there already, and of its test, unless it tunes."""
+    """The results of training, unless the weights exist already, and of testing, unless it is a tuning run."""
     seed_everything(run.seed)
     model = make_model(data, parts.make)
     evaluator = Evaluator(run, data, parts.metric)
@@ -142,14 +142,14 @@ def carry_out(run: Run, data: Data, parts: Parts, on_step: Callable[[], None]) -
 
 
 def leave(path: Path, model: nn.Module) -> None:
-    """Through memory, so that a full disk is an OSError that says so."""
+    """Save through memory, so that a full disk raises an OSError with its reason."""
     content = io.BytesIO()
     torch.save(model.state_dict(), content)
     path.write_bytes(content.getbuffer())
 
 
 def take(path: Path, model: nn.Module) -> bool:
-    """Whether the weights are there; half a file, of a run that was killed, is as good as none."""
+    """Load the weights if they exist; an incomplete file, from a killed run, counts as missing."""
     try:
         model.load_state_dict(torch.load(path, weights_only=True))
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError):
@@ -169,7 +169,7 @@ def tested(run: Run, data: Data, model: nn.Module, evaluator: Evaluator, thresho
 def fit(
     run: Run, data: Data, model: nn.Module, criterion: nn.Module, evaluator: Evaluator, on_step: Callable[[], None]
 ) -> dict[str, Any]:
-    """Train one model with one loss: the same start and the same batches for every loss in a block."""
+    """Train one model with one loss: same start and same batches for every loss in a block."""
     optimizer = torch.optim.AdamW([*model.parameters(), *criterion.parameters()], lr=run.rate, fused=True)
     steps = run.epochs * -(-len(data.train) // run.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -213,7 +213,7 @@ def fit(
 
 
 class Probe:
-    """A few training items on which the gradient is looked at, the same for every loss."""
+    """A few training items, the same for every loss, on which the gradient is inspected."""
 
     def __init__(self, data: Data, criterion: nn.Module) -> None:
         self.data, self.criterion = data, criterion
@@ -222,7 +222,7 @@ class Probe:
         self.saved = 0.0
 
     def look(self, model: nn.Module) -> dict[str, float]:
-        model.eval()  # a look changes no running statistics
+        model.eval()  # does not change running statistics
         with torch.no_grad():
             outputs = model(self.inputs)
         model.train()
@@ -233,7 +233,7 @@ class Probe:
 
 
 def backward(logits: Tensor, targets: Tensor, criterion: nn.Module, place: str) -> tuple[float, float]:
-    """Gradients of everything; the loss, and the seconds that it took by itself, forward and backward."""
+    """Compute all gradients; returns the loss, and the seconds of the loss alone, forward and backward."""
     leaf = logits.detach().requires_grad_()
     started = time.perf_counter()
     loss = one_number(criterion(leaf, targets), place)
@@ -248,7 +248,7 @@ def backward(logits: Tensor, targets: Tensor, criterion: nn.Module, place: str) 
 
 
 def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """An epoch in random order. Images are cut to one size, at a random place, so that they stack."""
+    """One epoch in random order. Images are cropped to one size, at random positions, so that they can be stacked."""
     spatial = split.inputs[0].shape[1:]
     cut = len(spatial) > 0 and split.targets[0].shape[-len(spatial) :] == spatial
     shapes = [item.shape[1:] for item in split.inputs]
@@ -275,7 +275,7 @@ def seed_everything(seed: int) -> None:
 
 
 def peak_memory() -> float | None:
-    """Of this process, in MiB; None on Windows, which has no `resource`."""
+    """Peak memory of this process in MiB; None on Windows, which has no `resource`."""
     try:
         import resource
     except ImportError:

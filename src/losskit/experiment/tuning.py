@@ -1,4 +1,4 @@
-"""Each loss's own learning rate: every rate is trained to the end in every block, and chosen on validation data."""
+"""The learning rate of each loss: every rate is trained to the end in every block, and chosen on validation data."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from losskit.experiment.results import Record, Tried, Tuning
 
 FACTOR = 3.0  # between neighbouring rates
-WIDENINGS = 2  # rates that are added, at most, on either side
+WIDENINGS = 2  # maximum rates added on either side
 
 
 def grid(middle: float, count: int = 3) -> list[float]:
-    """Rates around the middle, ascending."""
+    """Rates around the middle, in ascending order."""
     return [rounded(middle * FACTOR ** (n - (count - 1) // 2)) for n in range(count)]
 
 
@@ -19,21 +19,21 @@ def rounded(rate: float) -> float:
 
 
 def best_rate(scores: Mapping[float, float | None], *, higher_is_better: bool) -> float | None:
-    """Of the rates that finished; of equals the one that was tried first, which is nearest to the middle."""
+    """The best of the finished rates; among equals the one tried first, which is nearest to the middle."""
     sign = 1 if higher_is_better else -1
     finished = {rate: sign * score for rate, score in scores.items() if score is not None}
     return max(finished, key=finished.__getitem__) if finished else None
 
 
 def edge_of(rate: float | None, tried: Sequence[float]) -> str | None:
-    """The side on which a rate is the last that was tried."""
+    """The side on which a rate is the last one tried."""
     if rate is None or len(tried) < 2:
         return None
     return "lowest" if rate == min(tried) else "highest" if rate == max(tried) else None
 
 
 def next_rate(scores: Mapping[float, float | None], first: Sequence[float], *, higher_is_better: bool) -> float | None:
-    """What to try next where the best rate is at an edge; not more than two beyond the first grid."""
+    """The next rate to try if the best is at an edge; at most two beyond the first grid."""
     chosen = best_rate(scores, higher_is_better=higher_is_better)
     edge = edge_of(chosen, list(scores))
     if chosen is None or edge is None:
@@ -44,7 +44,7 @@ def next_rate(scores: Mapping[float, float | None], first: Sequence[float], *, h
 
 
 def tuning_of(loss: str, records: Sequence[Record], measured: Mapping[int, float]) -> Tuning:
-    """What the tuning runs of one loss found in every block, and the rate at which each block was measured."""
+    """The results of the tuning runs of one loss per block, and the rate at which each block was measured."""
     blocks = sorted({record["block"] for record in records} | set(measured))
     tried = []
     for rate in sorted({record["rate"] for record in records}):

@@ -1,9 +1,9 @@
-"""One loss on one block, from start to end: every rate trained, the best on validation data tested, and a fresh run.
+"""One loss on one block: every rate trained, the best on validation data tested, and a fresh run.
 
-A unit needs nothing of any other, so units can be carried out in any order and anywhere, and the luck of choosing a
-rate is part of what differs from block to block: were one choice kept for all blocks, a lucky rate would look like a
-better loss (docs/decisions/0010). The fresh run, at the same rate on data of its own, halves the noise for a quarter
-more (docs/decisions/0015).
+Units are independent, so they can be carried out in any order and anywhere. The luck of choosing a rate is part of the
+variation between blocks: if one choice were kept for all blocks, a lucky rate would look like a better loss
+(docs/decisions/0010). The fresh run, at the same rate on its own data, halves the noise for a quarter more time
+(docs/decisions/0015).
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from losskit.experiment.store import Store
 from losskit.experiment.training import Run
 from losskit.experiment.tuning import best_rate, next_rate
 
-TRIES = 2  # of a run that the system killed
+TRIES = 2  # attempts for a run that the system killed
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A run at no rate yet, and everything that decides its numbers."""
+class RunTemplate:
+    """A run without a rate, and everything else that determines its numbers."""
 
     run: Run
     settings: dict[str, Any]
@@ -30,18 +30,18 @@ class Ask:
 
 @dataclass(frozen=True)
 class Unit:
-    """Everything as text and numbers, so that it travels."""
+    """Text and numbers only, so that it can be sent to another machine."""
 
-    tuning: Ask
-    tested: Ask
+    tuning: RunTemplate
+    tested: RunTemplate
     rates: tuple[float, ...]  # ascending
     higher_is_better: bool
-    fresh: Ask | None = None
-    picture: Ask | None = None  # to be shown, at the same rate
+    fresh: RunTemplate | None = None
+    picture: RunTemplate | None = None  # shown in the report, at the same rate
 
 
 def carry_out(unit: Unit) -> Done:
-    """Every run is on disk when it is finished, and what is there is not run again."""
+    """Every finished run is saved, and existing ones are not repeated."""
     done = Done([], [])
     tuned = [] if len(unit.rates) == 1 else tune(unit, done)
     if tuned is None:
@@ -51,9 +51,9 @@ def carry_out(unit: Unit) -> Done:
         return done
     chosen = next((record for record in tuned if record["rate"] == rate), None)
     record = obtain(unit.tested, unit.rates[0] if rate is None else rate, done, chosen)
-    for ask in (unit.fresh, unit.picture):
-        if ask is not None and "failure" not in record:
-            obtain(ask, record["rate"], done)
+    for template in (unit.fresh, unit.picture):
+        if template is not None and "failure" not in record:
+            obtain(template, record["rate"], done)
     for each in tuned:
         with contextlib.suppress(OSError):
             (Path(unit.tested.run.folder) / weights_of(unit, each["rate"])).unlink()
@@ -61,7 +61,7 @@ def carry_out(unit: Unit) -> Done:
 
 
 def tune(unit: Unit, done: Done) -> list[Record] | None:
-    """A record for each rate, and further rates while the best is at an edge. None: the loss cannot be trained."""
+    """One record per rate, with further rates while the best is at an edge. None: the loss cannot be trained."""
     middle = len(unit.rates) // 2
     records: list[Record] = []
     rate: float | None = unit.rates[middle]
@@ -77,19 +77,21 @@ def tune(unit: Unit, done: Done) -> list[Record] | None:
 
 
 def weights_of(unit: Unit, rate: float) -> str:
-    """Where the tuning run at this rate leaves what it learnt, in the folder."""
+    """The file in the folder in which the tuning run at this rate saves its weights."""
     store = Store(Path(unit.tuning.run.folder))
     return f"weights/{store.path({**unit.tuning.settings, 'rate': rate}).stem}.pt"
 
 
-def obtain(ask: Ask, rate: float, done: Done, trained: Record | None = None) -> Record:
-    """From disk, or by running it; what a tested run did not train itself comes from the record of who did."""
-    settings = {**ask.settings, "rate": rate}
-    store = Store(Path(ask.run.folder))
+def obtain(template: RunTemplate, rate: float, done: Done, trained: Record | None = None) -> Record:
+    """Read a run or carry it out; the training results of a tested run come from the run that trained it."""
+    settings = {**template.settings, "rate": rate}
+    store = Store(Path(template.run.folder))
     found = store.find(settings)
     if found is None:
         name = store.path(settings).stem
-        run = replace(ask.run, rate=rate, examples=None if ask.run.examples is None else f"examples/{name}.npz")
+        run = replace(
+            template.run, rate=rate, examples=None if template.run.examples is None else f"examples/{name}.npz"
+        )
         if trained is not None:
             run = replace(run, weights=f"weights/{store.path(trained['settings']).stem}.pt")
         record: Record = {}

@@ -1,4 +1,4 @@
-"""What the caller asks for, checked before any training."""
+"""The caller's request, validated before any training."""
 
 import importlib.util
 import math
@@ -9,6 +9,8 @@ from typing import Any
 
 from losskit.building.build import build, split
 from losskit.building.references import Reference, load
+from losskit.core.catalogue import find
+from losskit.core.options import REQUIRED
 from losskit.experiment.tasks import Request as Wanted
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import InputError, Task
@@ -27,14 +29,14 @@ def require_extras() -> None:
 def check_numbers(numbers: Mapping[str, float | None]) -> None:
     for name, value in numbers.items():
         if value is not None and not (value > 0 and math.isfinite(value)):
-            raise InputError(f"--{name.replace('_', '-')} is a number above 0; got {value}.")
+            raise InputError(f"--{name.replace('_', '-')} must be a number above 0; got {value}.")
 
 
 def check_rates(rates: Sequence[float]) -> tuple[float, ...]:
-    """Ascending, each once."""
+    """The rates in ascending order, without duplicates."""
     found = tuple(sorted(set(rates)))
     if not found or not all(math.isfinite(rate) and rate > 0 for rate in found):
-        raise InputError(f"--rates are learning rates above 0, separated by commas; got {list(rates)}.")
+        raise InputError(f"--rates must be learning rates above 0, separated by commas; got {list(rates)}.")
     return found
 
 
@@ -42,22 +44,22 @@ def make_folder(out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out} cannot be made a folder ({error.strerror}). Give another.") from error
+        raise InputError(f"--out {out} cannot be created ({error.strerror}). Choose another folder.") from error
     return out
 
 
 def find_task(task: str | Task | None, memory: Mapping[str, Any], wanted: Mapping[str, Any]) -> Task:
-    """From memory, from the user's files, or one that is built in."""
+    """The task from memory, from the user's files, or a built-in one."""
     if memory["train"] is not None:
         if task is not None or wanted["images"] is not None or wanted["csv"] is not None:
             raise InputError("train= and a task or files both say what to train on; give one of them.")
-        from losskit.experiment.tasks.memory import given_task  # with scikit-learn, which is an extra
+        from losskit.experiment.tasks.memory import given_task  # imports scikit-learn, which is an extra
 
         return given_task(**memory, groups=wanted["groups"])
     if memory["validation"] is not None:
         raise InputError("validation= needs train= as well.")
     if memory["metric"] is not None:
-        raise InputError("metric= ranks data of yours: give train= as well. Built-in tasks have a metric of their own.")
+        raise InputError("metric= is for your own data: give train= as well. Built-in tasks have their own metric.")
     if isinstance(task, Task):
         return task
     paths = {name: as_path(wanted[name]) for name in ("images", "masks", "csv")}
@@ -69,7 +71,7 @@ def as_path(given: str | Path | None) -> Path | None:
 
 
 def check_model(model: Any) -> None:
-    """The text `my.py:make_model`, or a function; a misspelt one is told before any training."""
+    """Check the text `my.py:make_model` or a function, so that a misspelt name is reported before any training."""
     if isinstance(model, str):
         place, colon, name = model.rpartition(":")
         if not colon:
@@ -79,18 +81,22 @@ def check_model(model: Any) -> None:
         except ValueError as error:
             raise InputError(f"--model {model}: {error}") from error
     if model is not None and not callable(model):
-        raise InputError(f"The model is a function that makes one; got {type(model).__name__}.")
+        raise InputError(f"The model must be given as a function that makes it; got {type(model).__name__}.")
 
 
 def read_losses(
-    losses: str | Sequence[Any] | Mapping[str, Any], spelled: Mapping[str, str] | None = None
+    losses: str | Sequence[Any] | Mapping[str, Any],
+    spelled: Mapping[str, str] | None = None,
+    class_counts: Sequence[int] | None = None,
 ) -> tuple[list[str], dict[str, Any]]:
-    """The name of each loss, and those that were given as objects. Each is built once, so that mistakes are told."""
+    """The name of each loss, and those given as objects. Each is built once, so that errors are reported early."""
     objects: dict[str, Any] = {}
     try:
-        named = [(name, (spelled or {}).get(name, loss)) for name, loss in named_losses(losses)]
+        named = [
+            (name, with_counts((spelled or {}).get(name, loss), class_counts)) for name, loss in named_losses(losses)
+        ]
         if not named:
-            raise InputError('There is no loss to compare; name some, as in --losses "dice, bce".')
+            raise InputError('There is no loss to compare; name at least one, as in --losses "dice, bce".')
     except ValueError as error:
         raise InputError(f"--losses {losses!r}: {error}") from error
     problems = []
@@ -104,6 +110,20 @@ def read_losses(
     if problems:
         raise InputError("--losses " + "\n".join(problems))
     return list(dict.fromkeys(name for name, _ in named)), objects
+
+
+def with_counts(loss: Any, class_counts: Sequence[int] | None) -> Any:
+    """A loss given by its name alone, with the class counts of the task if it requires these and nothing else."""
+    if class_counts is None or not isinstance(loss, str) or not loss.isidentifier():
+        return loss
+    try:
+        options = find(loss).loss.options
+    except ValueError:
+        return loss  # which `build` reports
+    required = [name for name, declared in options.items() if declared.default is REQUIRED]
+    if len(required) != 1 or required[0] not in ("class_counts", "prior"):
+        return loss
+    return f"{loss}({required[0]}={list(class_counts)})"
 
 
 def named_losses(losses: str | Sequence[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -129,7 +149,7 @@ def command_of(
     rates: Sequence[float] = (),
     margin: float | None = None,
 ) -> str:
-    """That does it all again; `extent` says how long."""
+    """The command that repeats the comparison; `extent` is its budget or number of blocks."""
     command = ["losskit", "compare", *task.arguments]
     command += ["--losses", ", ".join(losses)] if tuple(losses) != task.losses else []
     command += ["--baseline", baseline or "none"] if baseline != task.baseline else []

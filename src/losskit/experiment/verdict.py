@@ -1,4 +1,4 @@
-"""What a comparison says in words, and no more than it can say."""
+"""The conclusions of a comparison as sentences."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ FEW_GROUPS = 10
 
 
 def headline(verdicts: Sequence[Verdict], blocks: int) -> str:
-    """The decision: one or two short sentences, and the numbers that they rest on."""
+    """The decision: one or two short sentences, with their numbers."""
     if not verdicts or not verdicts[0].order:
         return "Every loss failed, so there is nothing to rank."
     first = verdicts[0]
@@ -23,7 +23,7 @@ def headline(verdicts: Sequence[Verdict], blocks: int) -> str:
     if first.kind == "early":
         return (
             f"{first.order[0]} scores highest so far, but after {counted(blocks, 'block')} that may be chance: "
-            f"{FEWEST} are the fewest that tell losses apart."
+            f"at least {FEWEST} are needed to separate losses."
         )
     if first.baseline is None:
         return without_baseline(first)
@@ -37,7 +37,7 @@ def headline(verdicts: Sequence[Verdict], blocks: int) -> str:
 
 
 def as_good(verdict: Verdict) -> str:
-    """Who else may be as good as the chosen loss, which is then no choice between them."""
+    """The losses that may be as good as the chosen one, so that the choice between them is open."""
     assert verdict.chosen is not None
     pairs = {loss: verdict.pair(loss, verdict.chosen) for loss in verdict.order if loss != verdict.baseline}
     tied = [loss for loss, pair in pairs.items() if pair is not None and not pair.separated]
@@ -45,7 +45,7 @@ def as_good(verdict: Verdict) -> str:
 
 
 def of_empty(clean: Verdict, chosen: str) -> str:
-    """What the loss that is better elsewhere does to empty images."""
+    """The effect on empty images of the loss that is better elsewhere."""
     pair = clean.pair(chosen, clean.baseline)
     if pair is None or clean.baseline is None:
         return ""
@@ -53,7 +53,7 @@ def of_empty(clean: Verdict, chosen: str) -> str:
     if not pair.separated:
         if pair.within(clean.margin):
             return " and leaves as many of the empty ones clean"
-        return f"; what it does to empty ones is not decided ({gain(change, clean.metric)} of them left clean)"
+        return f"; its effect on empty ones is not decided ({gain(change, clean.metric)} of them left clean)"
     if change.mean < 0:
         more = f" but marks something in {points(change.mean)} more of the empty ones"
         return f"{more}; keep {clean.baseline} if those matter"
@@ -61,7 +61,7 @@ def of_empty(clean: Verdict, chosen: str) -> str:
 
 
 def keep(first: Verdict, clean: Verdict | None) -> str:
-    """Nothing is better than the baseline, as far as is known."""
+    """Nothing is better than the baseline so far."""
     baseline, label = first.baseline, first.metric.label
     assert baseline is not None
     assert first.bound is not None
@@ -86,7 +86,7 @@ def without_baseline(first: Verdict) -> str:
 
 
 def so_far(verdicts: Sequence[Verdict], blocks: int, seconds: float) -> str:
-    """What is known, and how long until a decision is likely, at so many seconds a block."""
+    """What is known, and the expected time to a decision, at this many seconds per block."""
     if not verdicts or verdicts[0].kind == "none":
         return ""
     first = verdicts[0]
@@ -103,17 +103,17 @@ def so_far(verdicts: Sequence[Verdict], blocks: int, seconds: float) -> str:
 
 
 def about_numbers(findings: Findings) -> list[str]:
-    """What the table below the verdict holds."""
+    """A description of the numbers in the table."""
     if findings.blocks < FEWEST or len(findings.ranking) < 2:
         return [f"Test data, mean of {counted(findings.blocks, 'block')}."]
     first = findings.verdicts[0]
     said = [
         f"Test data, mean of {findings.blocks} blocks, each a seed and a split; ± at 95 % over all losses and looks. "
-        "Losses that share a letter cannot be told apart.",
+        "Losses that share a letter do not differ significantly.",
     ]
     if findings.detectable is not None:
         said.append(
-            f"So many blocks find a difference of {digits(findings.detectable)} in four of five repeats; less than "
+            f"This many blocks detect a difference of {digits(findings.detectable)} with 80 % power; less than "
             f"{digits(first.margin)} counts as the same."
         )
     return said
@@ -126,7 +126,7 @@ def advice(verdicts: Sequence[Verdict], task: Task, budget: float | None) -> str
     first = verdicts[0]
     if not first.settled:
         longer = f"{max(10.0, 3 * (budget or 0.0)):g}"
-        return f"Next, to look longer: {shlex.join(['losskit', 'compare', *task.arguments, '--budget', longer])}"
+        return f"Next, for more blocks: {shlex.join(['losskit', 'compare', *task.arguments, '--budget', longer])}"
     chosen = first.chosen or first.baseline or first.order[0]
     if task.is_users:
         return f"Next, to use it: criterion = losskit.build({chosen!r})"
@@ -144,12 +144,12 @@ def cautions(
     lost: Mapping[str, str],
     groups: int | None,
 ) -> tuple[str, ...]:
-    """What a reader of the verdict must know as well; `lost` holds why losses without any result failed."""
+    """What else a reader of the verdict must know; `lost` maps losses without results to the reasons."""
     said = []
     if groups is not None and groups < FEW_GROUPS:
         said.append(
-            f"The data hold {groups} independent groups. With fewer than {FEW_GROUPS} the intervals tell about these "
-            "data and little about others."
+            f"The data hold {groups} independent groups. With fewer than {FEW_GROUPS}, the intervals describe these "
+            "data and say little about others."
         )
     if len(verdicts) > 1 and verdicts[0].order[:1] != verdicts[1].order[:1] and verdicts[1].chosen is not None:
         one, other = verdicts[0], verdicts[1]
@@ -161,8 +161,8 @@ def cautions(
         if each.edge is not None:
             side = "low" if each.edge == "lowest" else "high"
             said.append(
-                f"The best learning rate of {each.loss}, {each.chosen:g}, is the {each.edge} that was tried: its own "
-                f"best may lie further {side}."
+                f"The best learning rate of {each.loss}, {each.chosen:g}, is the {each.edge} that was tried: the best "
+                f"may lie further {side}."
             )
     moved = [standing.loss for standing in ranking if standing.moves_threshold]
     if moved:

@@ -1,4 +1,4 @@
-"""Numbers in words: alike in the terminal, in both reports and in every sentence."""
+"""Numbers as text, formatted alike in the terminal, both reports and every sentence."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from losskit.experiment.results import Interval
 
 
 def digits(value: float) -> str:
-    """Three decimals of a share, fewer of larger values: 0.712, 44.1, 1250."""
+    """Three decimals for shares, fewer for larger values: 0.712, 44.1, 1250."""
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"
 
 
@@ -31,7 +31,7 @@ def difference(value: Interval) -> str:
 
 
 def gain(value: Interval, metric: Metric) -> str:
-    """+0.017 ± 0.009, with the sign that the score itself has: −83.1 ± 12.0 where less is better."""
+    """+0.017 ± 0.009, with the sign of the score itself: −83.1 ± 12.0 where less is better."""
     mean = metric.better(value.mean)
     if value.high is None:
         return signed(mean)
@@ -40,7 +40,7 @@ def gain(value: Interval, metric: Metric) -> str:
 
 
 def points(value: float) -> str:
-    """Of a share: 43 points."""
+    """A share in percentage points: 43 points."""
     found = round(100 * abs(value))
     return f"{found} point{'' if found == 1 else 's'}"
 

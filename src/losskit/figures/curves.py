@@ -1,6 +1,6 @@
 """Curves of losses: value and gradient against the logit, the error, or the overlap of an object and its prediction.
 
-The numbers; `losskit.figures.plots` draws them.
+This module computes the numbers; `losskit.figures.plots` draws them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from losskit.losses.masks import MaskLoss
 from losskit.losses.structure import ActiveBoundaryLoss
 
 Criterion = nn.Module | Callable[..., Any]
-Call = Callable[[Tensor], tuple[Tensor, ...]]  # from what varies, the tensors of a call
+Call = Callable[[Tensor], tuple[Tensor, ...]]  # from the tensor that varies, the tensors of a call
 
 
 def _number(x: float) -> Tensor:
@@ -34,7 +34,7 @@ def _number(x: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Curve:
-    """A loss along one view; `opposite` where it is the view's second case."""
+    """A loss along one view; `opposite` if it is the view's second case."""
 
     over: str
     x: list[float]
@@ -45,21 +45,21 @@ class Curve:
 
 @dataclass(frozen=True)
 class View:
-    """What a loss is drawn against."""
+    """The x-axis of a plot, and how to call a loss along it."""
 
     title: str
     axis: str
-    slope: str  # what the gradient is
+    slope: str  # the label of the gradient
     points: list[float]
     calls: list[tuple[Call, ...]]  # ways to call a loss, the first that fits; a second call is the opposite case
-    start: Callable[[float], Tensor] = _number  # from a point, the tensor that varies
+    start: Callable[[float], Tensor] = _number  # from a point on the axis, the tensor that varies
     cases: tuple[str, str] = ("", "")
 
 
 # An image with one object, 64 of 576 pixels: long, so that it can be shifted in small steps.
 _WIDTH = 64
 _ZERO, _ONE = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-_SURE = 4.0  # the logit of a sure pixel, 98 %
+_SURE = 4.0  # the logit of a confident pixel: a probability of 98 %
 
 
 def _image(shift: int = 0) -> Tensor:
@@ -69,12 +69,12 @@ def _image(shift: int = 0) -> Tensor:
 
 
 def _shifted(overlap: float) -> Tensor:
-    """Logits of a sure prediction that has this overlap (intersection over union) with the object."""
+    """Logits of a confident prediction that has this overlap (intersection over union) with the object."""
     return _SURE * (2 * _image(round(_WIDTH * (1 - overlap) / (1 + overlap))) - 1)
 
 
 def _even(x: Tensor) -> Tensor:
-    """Logits of an image where every pixel is right by x."""
+    """Logits of x in favour of the target at every pixel."""
     return x * (2 * _image() - 1)
 
 
@@ -84,7 +84,7 @@ def _two(logits: Tensor) -> Tensor:
 
 
 def _labels(logits: Callable[[Tensor], Tensor], target: Tensor) -> list[Call]:
-    """The ways to say what is true of logits (N, 1, *): yes or no, two classes, two classes as log-probabilities."""
+    """Calls with logits (N, 1, *) and their target: binary, as two classes, as log-probabilities of two classes."""
     indices = target.squeeze(1).long()
     return [
         lambda x: (logits(x), target),
@@ -109,15 +109,15 @@ _LOGITS = _span(-6, 6)
 _SLOPE = "∂ loss / ∂ logit"
 _LOGIT = View(
     "one element",
-    "logit (log-odds of yes)",
+    "logit (log-odds of the positive class)",
     _SLOPE,
     _LOGITS,
     list(zip(_labels(_column, _element(1.0)), _labels(_column, _element(0.0)), strict=True)),
-    cases=("truth is yes", "truth is no"),
+    cases=("positive target", "negative target"),
 )
 _CONFIDENCE = View(
-    "an object on 1/9 of the image, every pixel right by the same logit",
-    "logit of the truth at every pixel (log-odds)",
+    "an object on 1/9 of the image, every pixel correct by the same logit",
+    "logit of the target at every pixel (log-odds)",
     _SLOPE,
     _LOGITS,
     [(call,) for call in _labels(_even, _image())],
@@ -155,9 +155,9 @@ def _apart(distance: Tensor) -> Tensor:
 
 
 _GRADES = View(
-    "two grades, of which one is true", "logit of the higher grade", _SLOPE, _LOGITS,
+    "two grades, one of them true", "logit of the higher grade", _SLOPE, _LOGITS,
     [(lambda x: (_column(x), torch.tensor([1])), lambda x: (_column(x), torch.tensor([0])))],
-    cases=("truth is the higher", "truth is the lower"),
+    cases=("target is the higher", "target is the lower"),
 )  # fmt: skip
 
 
@@ -194,7 +194,7 @@ _LOG_MEAN = View(
     [(lambda x: (x.view(1), _ONE),), (lambda x: (x.view(1), _ONE, _ONE),)],
 )
 _OF_THREE = View(
-    "three samples with targets -1, 0 and 1, of which the first two are right",
+    "three samples with targets -1, 0 and 1, the first two predicted exactly",
     "prediction of the third",
     "∂ loss / ∂ prediction",
     _span(-3, 3),
@@ -206,7 +206,7 @@ _OF_IMAGES = (MaskLoss, SpatialLoss, ActiveBoundaryLoss)
 _OF_NUMBERS = ("regression", "robust", "forecast", "likelihood", "pooled")
 _OF_PAIRS = {
     "margin_ranking_loss": _pair(
-        "input1 − input2, of which the first should be larger", "∂ loss / ∂ input1", -3, 3,
+        "input1 − input2, where input1 should be larger", "∂ loss / ∂ input1", -3, 3,
         lambda x: (x.view(1), _ZERO, _ONE),
     ),
     "hinge_embedding_loss": _pair(
@@ -234,33 +234,33 @@ _OF_PAIRS = {
         [(lambda x: (_column(x), _element(1.0)), lambda x: (_column(x), _element(-1.0)))], cases=_LOGIT.cases,
     ),
     "nll_loss": View(
-        "two classes, of which one is true", "logit of the truth beside the other, before the log-softmax",
+        "two classes, one of them true", "logit of the true class minus the other, before the log-softmax",
         _SLOPE, _LOGITS, [(lambda x: (_two(_column(x)).log_softmax(1), torch.tensor([1])),)],
     ),
     "multilabel_margin_loss": View(
-        "two classes, of which one is true", "logit of the truth beside the other", _SLOPE, _LOGITS,
+        "two classes, one of them true", "logit of the true class minus the other", _SLOPE, _LOGITS,
         [(lambda x: (_two(_column(x)), torch.tensor([[1, -1]])),)],
     ),
     "focal_cosine_loss": View(
-        "two classes, of which the other has the logit 1", "logit of the truth", _SLOPE, _LOGITS,
+        "two classes, the other with a logit of 1", "logit of the true class", _SLOPE, _LOGITS,
         [(lambda x: (_row(1, x).unsqueeze(0), torch.tensor([1])),)],
     ),
     "distribution_balanced_loss": View(
-        "two labels, of which the other has the logit 0 and the other truth", _LOGIT.axis, _SLOPE, _LOGITS,
+        "two labels, the other with a logit of 0 and the opposite target", _LOGIT.axis, _SLOPE, _LOGITS,
         [(lambda x: (_two(_column(x)), _truths(0, 1)), lambda x: (_two(_column(x)), _truths(1, 0)))],
         cases=_LOGIT.cases,
     ),
     "coral_loss": _GRADES,
     "corn_loss": _GRADES,
     "kl_div": View(
-        "two classes, of which one is true", "logit of the truth beside the other", _SLOPE, _LOGITS,
+        "two classes, one of them true", "logit of the true class minus the other", _SLOPE, _LOGITS,
         [(lambda x: (_two(_column(x)).log_softmax(1), torch.tensor([[0.0, 1.0]], dtype=torch.float64)),)],
     ),
 }  # fmt: skip
 
 
 def views(loss: Loss) -> dict[str, View]:
-    """What this loss is drawn against, by the kinds of its parts."""
+    """The views of a loss, by the kinds of its parts."""
     parts = [part for _, part in leaves(loss)]
     entries = [_entry(part) for part in parts]
     for entry in entries:
@@ -291,13 +291,13 @@ def _entry(part: Loss) -> catalogue.Entry | None:
 def curves(criterion: Criterion, over: str | None = None) -> list[Curve]:
     """A loss's value and gradient along each of its views, or along one of logit, confidence, overlap and error.
 
-    The opposite case (the truth is no) is a curve of its own only where it is not the mirror image.
+    The opposite case (a negative target) is a separate curve only where it is not the mirror image.
     """
     return curves_together([criterion], over)[0]
 
 
 def curves_together(criteria: Iterable[Criterion], over: str | None = None) -> list[list[Curve]]:
-    """The curves of losses that are looked at together: element losses join region losses on their image."""
+    """The curves of losses drawn together: beside region losses, element losses are drawn on the same image."""
     if over is not None and over not in VIEWS:
         raise ValueError(f"over must be one of {', '.join(VIEWS)}; got {over!r}{nearest(over, VIEWS)}")
     losses = [as_loss(criterion) for criterion in criteria]
@@ -318,7 +318,7 @@ def _along(loss: Loss, name: str, view: View) -> list[Curve]:
 
 
 def _fitting(loss: Loss, view: View) -> tuple[Call, ...]:
-    """The first way to call this loss that it takes."""
+    """The first call of the view that the loss accepts."""
     needed = _needed(loss)
     if len(needed) > 3:
         raise ValueError(f"{loss.name} takes {', '.join(needed)}: it is no function of one number, so it has no curve.")
@@ -334,18 +334,29 @@ def _fitting(loss: Loss, view: View) -> tuple[Call, ...]:
 
 
 def _needed(loss: Loss) -> list[str]:
-    """The arguments that a call cannot do without."""
+    """The required arguments of a call."""
     parameters = inspect.signature(loss.forward).parameters.values()
     return [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
 def _curve(loss: Loss, name: str, view: View, call: Call, *, opposite: bool) -> Curve:
-    found = [_evaluate(loss, view.start(point), call) for point in view.points]
-    return Curve(name, view.points, [value for value, _ in found], [gradient for _, gradient in found], opposite)
+    try:
+        values, gradients = _batched(loss, torch.stack([view.start(point) for point in view.points]), call)
+    except (RuntimeError, TypeError, ValueError, AttributeError):  # losses with a state, foreign code
+        found = [_evaluate(loss, view.start(point), call) for point in view.points]
+        values, gradients = [value for value, _ in found], [gradient for _, gradient in found]
+    return Curve(name, view.points, values, gradients, opposite)
+
+
+def _batched(loss: Loss, starts: Tensor, call: Call) -> tuple[list[float], list[float]]:
+    """What `_evaluate` returns for each start, in one call."""
+    per_start = torch.func.vmap(torch.func.grad_and_value(lambda x: loss(*call(x)).sum()))
+    gradients, values = per_start(starts)
+    return values.tolist(), (gradients if starts.dim() == 1 else gradients.flatten(1).abs().sum(1)).tolist()
 
 
 def _evaluate(loss: Loss, start: Tensor, call: Call) -> tuple[float, float]:
-    """The value, and its derivative: the slope, or the sum of sizes where many tensors vary."""
+    """The value and its derivative; the sum of absolute derivatives where several elements vary."""
     varying = start.clone().requires_grad_()
     value = loss(*call(varying)).sum()
     if not value.requires_grad:

@@ -54,7 +54,7 @@ class _Reader:
         return self.tokens[self.position - 1] if self.position <= len(self.tokens) else None
 
     def group(self, stop: str | None) -> str:
-        """What stands before `stop`, read."""
+        """The text up to `stop`."""
         text = ""
         while (piece := self.next()) is not None and piece != stop:
             text += self.read(piece)
@@ -75,7 +75,7 @@ class _Reader:
         return self.read(piece)
 
     def is_factor(self) -> bool:
-        """Whether something follows that multiplies."""
+        """Whether a factor follows."""
         for piece in self.tokens[self.position :]:
             if not (piece.isspace() or piece in (r"\,", r"\;", r"\ ")):
                 return piece[0] not in "+-=<>,;.)]}&|" and piece not in (r"\right", r"\\", r"\end", r"\le", r"\ge")
@@ -116,7 +116,7 @@ class _Reader:
 
 
 def _enclosed(text: str) -> str:
-    """In parentheses, unless it is one thing."""
+    """In parentheses, unless it is a single term."""
     return text if re.fullmatch(r"[\w.'^~‾⁰-⁹]+|(?:\([^()]*\)|\|[^|]*\|)[⁰-⁹¹²³]*", text) else f"({text})"
 
 

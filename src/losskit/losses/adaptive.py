@@ -1,6 +1,6 @@
-"""Losses whose weights follow what they have seen: how often classes occur, how they pull, how hard answers are.
+"""Losses whose weights adapt to class counts, accumulated gradients or gradient density.
 
-A module in training mode remembers; in evaluation mode, and as a function, it starts from what its options say.
+A module accumulates statistics in training mode; in evaluation mode, and as a function, it starts from its options.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import Always, InputSpec
-from losskit.core.domains import ClassNumbers, NonNegative
+from losskit.core.domains import BinNumbers, ClassNumbers, NonNegative
 from losskit.core.labels import LabelOptions, check_length, labels_of, over_samples
 from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.loss import Summable
@@ -33,22 +33,22 @@ from losskit.ops.maths import distance, log_softmax
 
 
 class Remembering(Configured):
-    """Buffers that grow to the number of classes at the first call, and are saved and loaded at that size."""
+    """Buffers that take the number of classes at the first call, and are saved and loaded at that size."""
 
     remembered: ClassVar[tuple[str, ...]] = ()
 
     def remember(self, name: str, value: Tensor | None) -> None:
-        """Start from these numbers, or from none."""
+        """Initialize a buffer with these numbers, or empty."""
         start = torch.zeros(0, dtype=torch.float64) if value is None else value.detach().double().clone()
         self.register_buffer(name, start)
 
     def recalled(self, name: str, like: Tensor) -> Tensor:
-        """What is remembered of each of `like`'s numbers, zeros at first."""
+        """The stored number of each class of `like`, initially 0."""
         known: Tensor = getattr(self, name)
         return known.to(like) if known.shape[0] else torch.zeros_like(like)
 
     def keep(self, name: str, value: Tensor) -> None:
-        """Remember these numbers, without their graph."""
+        """Store these numbers, detached from their graph."""
         value = value.detach()
         while not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(value):
             if torch._C._functorch.is_batchedtensor(value):
@@ -67,32 +67,39 @@ class Remembering(Configured):
 
 
 class SeesawLoss(Remembering, ClassesLoss):
-    r"""Cross-entropy in which a frequent class pushes rarer ones down less, unless they take its place.
+    r"""Seesaw loss: cross-entropy that mitigates penalties on rare classes and compensates for misclassification.
 
     .. math:: -\log\frac{e^{x_y}}{e^{x_y} + \sum_{c \ne y} M_{yc}\,C_{yc}\,e^{x_c}}, \qquad
         M_{yc} = \min\Bigl(1, \frac{N_c}{N_y}\Bigr)^{p}, \quad C_{yc} = \max\Bigl(1, \frac{p_c}{p_y}\Bigr)^{q}
 
-    with N how often each class has occurred, in this batch too and at least once, and :math:`p_y` at least the floor.
-    The probabilities of C take no gradient. Soft targets take the means of the factors' logarithms. In training mode
-    the module adds each batch to N.
+    with :math:`N_c` the number of occurrences of class c so far, including this batch and at least 1, and :math:`p_y`
+    at least the floor. C is computed from detached probabilities. For soft targets, the logarithms of both factors
+    are averaged. In training mode the module adds the counts of each batch to N.
 
     Source: Wang et al. 2021, arXiv:2008.10032.
 
-    Elsewhere: mmdetection takes two more logits for objectness, and calls the floor eps.
+    Elsewhere: mmdetection has two additional logits for objectness, and calls the floor eps.
+
+    Example:
+        >>> loss = losskit.SeesawLoss(class_counts=[900, 100])
+        >>> input = torch.tensor([[2.0, 1.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.0614)
     """
 
     authority = "its formula in mpmath"
     short_name = "seesaw"
-    across_ranks = "its weights follow the classes of each rank's own batch."
+    across_ranks = "its class counts are those of each rank's own batch."
     remembered = ("seen",)
     takes = ("logits", "target", "weight")
 
-    p: NonNegative = option(default=0.8, doc="how strongly frequency mitigates; 0 is not at all")
-    q: NonNegative = option(default=2.0, doc="how strongly wrong answers are compensated; 0 is not at all")
+    p: NonNegative = option(default=0.8, doc="exponent of the mitigation factor M; 0 disables it")
+    q: NonNegative = option(default=2.0, doc="exponent of the compensation factor C; 0 disables it")
     floor: Annotated[float, Interval(gt=0, le=1)] = option(
-        default=0.01, doc="what the truth's probability counts for at least when it divides"
+        default=0.01, doc="lower bound of the true class's probability in the denominator of C"
     )
-    class_counts: ClassNumbers | None = option(default=None, doc="how often each class has occurred before")
+    class_counts: ClassNumbers | None = option(default=None, doc="number of previous occurrences of each class")
 
     seen: Tensor
 
@@ -106,7 +113,7 @@ class SeesawLoss(Remembering, ClassesLoss):
 
     @property
     def is_mean(self) -> bool:
-        return False  # values follow the whole batch
+        return False  # values depend on the whole batch
 
     def per_position(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         occurs = (weight * target).transpose(0, 1).flatten(1).sum(1, dtype=summing_dtype(logits))
@@ -116,7 +123,7 @@ class SeesawLoss(Remembering, ClassesLoss):
         if self.training:
             self.keep("seen", counts)
         log_count = counts.clamp_min(1).log()
-        mitigation = self.p * (log_count.unsqueeze(0) - log_count.unsqueeze(1)).clamp_max(0)  # of each truth, (C, C)
+        mitigation = self.p * (log_count.unsqueeze(0) - log_count.unsqueeze(1)).clamp_max(0)  # (truth, class)
         with torch.autocast(logits.device.type, enabled=False):
             factor = torch.einsum("nc...,ck->nk...", target, mitigation.to(target))
         log_p = log_softmax(logits.detach())
@@ -127,19 +134,26 @@ class SeesawLoss(Remembering, ClassesLoss):
 
 
 class EqualizationLoss(Remembering, ClassificationLoss):
-    r"""Binary cross-entropy of each class, in which a class that was mostly pushed down is pulled up more.
+    r"""Equalization loss v2: binary cross-entropy that balances positive and negative gradients per class.
 
     .. math:: -w^+_c\,t \log p - w^-_c\,(1 - t) \log(1 - p), \qquad
         w^-_c = \sigma\bigl(\gamma\,(g^+_c / g^-_c - \mu)\bigr), \quad w^+_c = 1 + \alpha\,(1 - w^-_c)
 
     with :math:`g^+` and :math:`g^-` the sums of the weighted gradients, :math:`w^+ t (1 - p)` and :math:`w^- (1 - t)\,
-    p`, of all batches before. A class without gradients of negatives weighs 1. In training mode the module adds those
-    of each batch after it was weighed.
+    p`, over all previous batches. A class without negative gradients has the weight 1. In training mode the module
+    adds the gradients of each batch after weighting it.
 
     Source: Tan et al. 2021, arXiv:2012.08548 (version 2).
 
-    Elsewhere: the authors' code divides by samples alone, and weighs one logit of objectness by 1; version 1, Tan et
-    al. 2020, ignores negatives of rare classes instead.
+    Elsewhere: the authors' code divides by the number of samples alone, and gives one objectness logit the weight 1;
+    version 1, Tan et al. 2020, ignores negatives of rare classes instead.
+
+    Example:
+        >>> loss = losskit.EqualizationLoss(positive=[30.0, 1.0], negative=[10.0, 90.0])  # earlier gradients
+        >>> input = torch.tensor([[0.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 1]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(2.0793)
     """
 
     always = "sigmoid"
@@ -149,11 +163,11 @@ class EqualizationLoss(Remembering, ClassificationLoss):
     shapes = ScoreLoss.shapes
     remembered = ("pulled", "pushed")
 
-    gamma: NonNegative = option(default=12.0, doc="how sharply the weights turn at mu")
-    mu: NonNegative = option(default=0.8, doc="the ratio of gradients at which negatives weigh one half")
-    alpha: NonNegative = option(default=4.0, doc="how much more positives can weigh")
-    positive: ClassNumbers | None = option(default=None, doc="gradients of positives of each class before")
-    negative: ClassNumbers | None = option(default=None, doc="gradients of negatives of each class before")
+    gamma: NonNegative = option(default=12.0, doc="steepness of the weight function at mu")
+    mu: NonNegative = option(default=0.8, doc="gradient ratio at which negatives have the weight 1/2")
+    alpha: NonNegative = option(default=4.0, doc="maximum additional weight of positives")
+    positive: ClassNumbers | None = option(default=None, doc="accumulated positive gradients of each class")
+    negative: ClassNumbers | None = option(default=None, doc="accumulated negative gradients of each class")
 
     pulled: Tensor
     pushed: Tensor
@@ -177,7 +191,7 @@ class EqualizationLoss(Remembering, ClassificationLoss):
         return self.columns(inputs.link)
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
-        return None  # what it has seen changes
+        return None  # the accumulated gradients change
 
     def check_classes(self, inputs: Inputs) -> None:
         super().check_classes(inputs)
@@ -189,7 +203,7 @@ class EqualizationLoss(Remembering, ClassificationLoss):
         return self._weights(torch.zeros(inputs.num_classes, dtype=torch.float64, device=inputs.input.device))
 
     def _weights(self, like: Tensor) -> Tensor:
-        """The weights of yes and no of each class, (C, 2)."""
+        """The weights of positives and negatives of each class, (C, 2)."""
         pulled, pushed = (self.recalled(name, like) for name in self.remembered)
         known = pushed > 0
         ratio = pulled / torch.where(known, pushed, 1.0)
@@ -223,17 +237,24 @@ class EqualizationLoss(Remembering, ClassificationLoss):
 
 
 class GHMLoss(Remembering, LabelOptions, Summable):
-    r"""Binary cross-entropy in which equally hard answers share one weight, so that easy ones do not dominate.
+    r"""Gradient harmonizing mechanism (GHM-C): binary cross-entropy weighted by inverse gradient density.
 
     .. math:: \frac{1}{M} \sum_{b} \frac{1}{n_b} \sum_{i \in b} -t_i \log p_i - (1 - t_i) \log(1 - p_i)
 
-    the mean over the M bins of :math:`|p - t|` that hold anything of the mean in each; :math:`n_b` is the size of a
-    bin. With momentum m it is the running :math:`m\,n_b + (1 - m)\,n_b'`, which begins at 0 and which the module
-    remembers in training mode. The bin of an answer takes no gradient.
+    the mean over the M non-empty bins of :math:`|p - t|` of the mean in each bin; :math:`n_b` is the number of elements
+    in a bin. With momentum m it is the running count :math:`m\,n_b + (1 - m)\,n_b'`, which starts at 0 and is stored in
+    training mode. The assignment to bins carries no gradient.
 
     Source: Li, Liu, Wang 2019, arXiv:1811.05181 (GHM-C).
 
-    Elsewhere: mmdetection's GHMC has the same value; its GHMR is of boxes.
+    Elsewhere: mmdetection's GHMC has the same value; its GHMR is a regression loss of boxes.
+
+    Example:
+        >>> loss = losskit.GHMLoss(bins=10)
+        >>> input = torch.tensor([-4.0, -4.0, -4.0, -4.0, -1.0])  # logits (N,)
+        >>> target = torch.tensor([0, 0, 0, 0, 1])
+        >>> loss(input, target)
+        tensor(0.6657)
     """
 
     always: ClassVar[Always | None] = "sigmoid"
@@ -246,15 +267,22 @@ class GHMLoss(Remembering, LabelOptions, Summable):
         "that shape, with size 1 where they repeat; the value is one number."
     )
 
-    bins: Annotated[int, Ge(1)] = option(default=10, doc="how many bins from right to wrong")
-    momentum: Annotated[float, Interval(ge=0, lt=1)] = option(default=0.0, doc="the share of the bins before")
-    reduction: Literal["mean"] = option(default="mean", doc="it is one number for the batch, and has no other")
+    bins: Annotated[int, Ge(1)] = option(default=10, doc="number of bins of abs(p - t) between 0 and 1")
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = option(default=0.0, doc="momentum of the bin counts; 0: none")
+    bin_counts: BinNumbers | None = option(default=None, doc="initial running count of each bin; None starts at 0")
+    reduction: Literal["mean"] = option(default="mean", doc="one value for the batch; no other reduction")
 
     seen: Tensor
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.register_buffer("seen", torch.zeros(self.bins, dtype=torch.float64))
+        start = self.bin_counts
+        if isinstance(start, Tensor) and len(start) != self.bins:
+            raise ValueError(
+                f"{self.name}: bin_counts has {len(start)} numbers, but there are {self.bins} bins. Give it one number "
+                "per bin, such as the buffer `seen` of a module with as many bins."
+            )
+        self.remember("seen", start if isinstance(start, Tensor) else torch.zeros(self.bins))
 
     @property
     def is_mean(self) -> bool:

@@ -1,4 +1,4 @@
-"""Cross-entropy with something that keeps answers from being surer, or logits larger, than they should be."""
+"""Cross-entropy with regularization against overconfidence or large logits, and consistency losses."""
 
 from __future__ import annotations
 
@@ -14,29 +14,38 @@ from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import option
+from losskit.core.shortcuts import closed
+from losskit.ops import closed_forms
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_softmax
 from losskit.ops.reference import Elements
 
 
 class MarginSmoothingLoss(ClassesLoss):
-    r"""Cross-entropy that also costs logits which lie further below the largest than a margin.
+    r"""Margin-based label smoothing (MbLS): cross-entropy plus a penalty on logits far below the largest one.
 
     .. math:: -\sum_c t_c \log p_c + \alpha \sum_c \max\bigl(0, \max_k x_k - x_c - m\bigr)
 
-    The penalty is linear in the logits, so that a class at minus infinity costs infinitely much.
+    The penalty is linear in the logits, so a logit of minus infinity gives an infinite loss.
 
     Source: Liu et al. 2022, arXiv:2111.15430 (margin-based label smoothing).
 
-    Elsewhere: the authors' code takes the mean over classes for the sum.
+    Elsewhere: the authors' code takes the mean over classes instead of the sum.
+
+    Example:
+        >>> loss = losskit.MarginSmoothingLoss(margin=10.0, alpha=0.1)
+        >>> input = torch.tensor([[12.0, 0.0, 5.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2009)
     """
 
     authority = "its formula in mpmath"
     short_name = "margin_smoothing"
     also_called = ("mbls", "margin_based_label_smoothing")
 
-    margin: NonNegative = option(default=10.0, doc="how far below the largest logit the others may lie")
-    alpha: NonNegative = option(default=0.1, doc="weight of the penalty; 0 is cross-entropy")
+    margin: NonNegative = option(default=10.0, doc="distance below the largest logit that is not penalized")
+    alpha: NonNegative = option(default=0.1, doc="weight of the penalty; 0 gives cross-entropy")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         below = logits.amax(1, keepdim=True) - logits
@@ -44,18 +53,25 @@ class MarginSmoothingLoss(ClassesLoss):
 
 
 class ConfidencePenaltyLoss(ClassesLoss):
-    r"""Cross-entropy less a share of the prediction's entropy, so that being sure costs.
+    r"""Confidence penalty: cross-entropy minus the weighted entropy of the prediction.
 
     .. math:: -\sum_c t_c \log p_c + \beta \sum_c p_c \log p_c
 
     Source: Pereyra et al. 2017, arXiv:1701.06548.
+
+    Example:
+        >>> loss = losskit.ConfidencePenaltyLoss(beta=0.1)
+        >>> input = torch.tensor([[2.0, 0.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.1730)
     """
 
     authority = "its formula in mpmath"
     short_name = "confidence_penalty"
     also_called = ("entropy_penalty",)
 
-    beta: NonNegative = option(default=0.1, doc="weight of the entropy; 0 is cross-entropy")
+    beta: NonNegative = option(default=0.1, doc="weight of the entropy; 0 gives cross-entropy")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         log_p = log_softmax(logits)
@@ -63,17 +79,24 @@ class ConfidencePenaltyLoss(ClassesLoss):
 
 
 class ZLoss(ClassesLoss):
-    r"""Keeps the logarithm of the softmax's denominator near 0, so that logits do not drift.
+    r"""Z-loss: the squared log-partition function of the softmax, which keeps logits from drifting.
 
     .. math:: \Bigl(\log\sum_c e^{x_c}\Bigr)^2
 
-    at every position whose target counts; the target's class is not read. Add it to cross-entropy with a small weight,
+    at every position whose target counts; the target's class is not used. Add it to cross-entropy with a small weight,
     `CrossEntropyLoss() + 1e-4 * ZLoss()`.
 
     Source: Chowdhery et al. 2022, arXiv:2204.02311 (PaLM).
 
-    Elsewhere: in mixtures of experts the z-loss is that of the router's logits; liger's cross-entropy adds it by
+    Elsewhere: in mixtures of experts the z-loss applies to the router's logits; liger's cross-entropy adds it by
     `lse_square_scale`.
+
+    Example:
+        >>> loss = losskit.CrossEntropyLoss() + 1e-4 * losskit.ZLoss()
+        >>> input = torch.tensor([[20.0, 18.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.1674)
     """
 
     authority = "its formula in mpmath"
@@ -83,22 +106,29 @@ class ZLoss(ClassesLoss):
     takes = ("logits",)
 
     def per_position(self, logits: Tensor) -> Tensor:
-        denominator = logits.to(summing_dtype(logits)).logsumexp(1)  # float64, since it may be a small difference
+        denominator = logits.to(summing_dtype(logits)).logsumexp(1)  # float64 against cancellation
         return (denominator**2).to(logits.dtype)
 
 
 class EvidentialClassificationLoss(ClassesLoss):
-    r"""Cross-entropy expected under a Dirichlet distribution whose evidence the logits are, so that doubt can be told.
+    r"""Evidential classification: expected cross-entropy under a Dirichlet distribution, with evidence from the logits.
 
     .. math:: \sum_c t_c\,\bigl(\psi(S) - \psi(\alpha_c)\bigr), \qquad \alpha_c = 1 + \log(1 + e^{x_c}), \quad
         S = \sum_c \alpha_c
 
-    with :math:`\psi` the digamma function. The probability of a class is :math:`\alpha_c / S` and the doubt C / S.
+    with :math:`\psi` the digamma function. The probability of a class is :math:`\alpha_c / S`, the uncertainty C / S.
 
     Source: Sensoy, Kaplan, Kandemir 2018, arXiv:1806.01768 (equation 4, with softplus for the evidence).
 
-    Elsewhere: the paper's experiments take the expected squared error, and add a divergence from no evidence whose
-    weight grows during training.
+    Elsewhere: the paper's experiments use the expected squared error plus a divergence from the Dirichlet distribution
+    without evidence, whose weight grows during training.
+
+    Example:
+        >>> loss = losskit.EvidentialClassificationLoss()
+        >>> input = torch.tensor([[5.0, -2.0, -2.0]])  # evidence before softplus (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.3424)
     """
 
     authority = "its formula in mpmath"
@@ -106,42 +136,49 @@ class EvidentialClassificationLoss(ClassesLoss):
     also_called = ("edl", "evidential_ce")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
-        # in float64: the difference of two large digammas is small
+        # float64: the difference of two large digammas is small
         evidence = 1 + torch.nn.functional.softplus(logits.to(summing_dtype(logits)))
         each = evidence.sum(1, keepdim=True).digamma() - evidence.digamma()
         return torch.where(target == 0, 0.0, target * each).sum(1).to(logits.dtype)
 
 
 def entropy_to(target: Tensor, logits: Tensor) -> Tensor:
-    """Cross-entropy of each position, (N, *)."""
+    """The cross-entropy of each position, (N, *)."""
     return -torch.where(target == 0, 0.0, target * log_softmax(logits)).sum(1)
 
 
 class JSDConsistencyLoss(ClassesLoss):
-    r"""Cross-entropy of a clean view of each sample, and the divergence between the answers for all of its views.
+    r"""Jensen-Shannon consistency loss (AugMix): cross-entropy of a clean view plus the divergence of all views.
 
     .. math:: -\sum_c t_c \log p^{(1)}_c + \frac{\alpha}{S} \sum_{s=1}^{S} \sum_c p^{(s)}_c \log\frac{p^{(s)}_c}{m_c},
         \qquad m = \frac{1}{S} \sum_s p^{(s)}
 
-    The input holds the S views one after the other, all samples of the first one, then all of the second; the target,
-    weight and mask are those of the samples.
+    The input stacks the S views in dimension 0: all samples of the first view, then all of the second, and so on. The
+    target, weight and mask are those of the samples.
 
     Source: Hendrycks et al. 2020, arXiv:1912.02781 (AugMix).
 
-    Elsewhere: timm smooths the labels by 0.1, and keeps m above 1e-7.
+    Elsewhere: timm smooths the labels by 0.1, and clamps m at 1e-7.
+
+    Example:
+        >>> loss = losskit.JSDConsistencyLoss(num_splits=3)
+        >>> input = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]])  # three views of one sample (3 N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(1.9348)
     """
 
     authority = "timm.loss.JsdCrossEntropy, its formula in mpmath and values worked by hand"
     short_name = "jsd_consistency"
     also_called = ("augmix", "jsd_cross_entropy")
-    batch_first = False  # a sample has rows in several places of the input
+    batch_first = False  # the rows of a sample are not adjacent
     shapes = (
         "input (S N, C, *) with C > 1; target (N, *) or (N, 1, *) of class indices, or (N, C, *) of probabilities; "
         "weight and mask (N, *) or (N, 1, *), with size 1 where they repeat; values (N, *)."
     )
 
-    num_splits: Annotated[int, Ge(2)] = option(default=3, doc="how many views of each sample the input holds; S")
-    alpha: NonNegative = option(default=12.0, doc="weight of the divergence; 0 is the cross-entropy of the first view")
+    num_splits: Annotated[int, Ge(2)] = option(default=3, doc="number of views of each sample, S in the formula")
+    alpha: NonNegative = option(default=12.0, doc="weight of the divergence; 0: cross-entropy of the first view")
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -156,8 +193,18 @@ class JSDConsistencyLoss(ClassesLoss):
         first, *others = input.tensor_split(self.num_splits)
         return super().weighed(first, target, *others, weight=weight, mask=mask)
 
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        if input.shape[0] != self.num_splits * target.shape[:1].numel() or not target.dim():
+            return None
+        label = closed_forms.class_indices(input[: target.shape[0]], target, self.ignore_index)
+        if label is None:
+            return None
+        return closed_forms.jsd_consistency(input, label, self.num_splits, self.alpha, derive)
+
     def prepare(self, elements: Elements, *others: Tensor) -> None:
-        """Views follow the logits as more classes."""
+        """Stack the views in a dimension after the classes."""
         views = [elements.input, *(elements.select(view.to(elements.dtype), 0.0) for view in others)]
         elements.input = torch.stack(views, 2)
 

@@ -1,4 +1,4 @@
-"""Class weights from how often each class occurs."""
+"""Class weights from class frequencies."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def class_weight_from(
     ignore_index: int = -100,
     beta: float = 0.9999,
 ) -> Tensor:
-    r"""One weight per class from the class indices of a data set, for `class_weight=`.
+    r"""Class weights from the class indices of a data set, for `class_weight=`.
 
-    With :math:`n_c` elements of class c among n, C of the classes occurring:
+    With :math:`n_c` elements of class c, n elements in total and C classes that occur:
 
-    - ``inverse_frequency``: :math:`n / (C\,n_c)`, so that every class weighs the same in total;
+    - ``inverse_frequency``: :math:`n / (C\,n_c)`, so that all classes have the same total weight;
     - ``effective_number``: :math:`(1 - \beta) / (1 - \beta^{n_c})`, scaled to average 1 over the classes that occur;
     - ``median_frequency``: :math:`\mathrm{median}(f) / f_c`, where :math:`f_c` is the share of class c in the samples
       that contain it.
 
-    A class that never occurs weighs 0. `targets` is a tensor of class indices with samples in its first dimension, or
-    an iterable of such tensors (a pass over a data loader's labels).
+    A class that does not occur has the weight 0. `targets` is a tensor of class indices with samples in its first
+    dimension, or an iterable of such tensors (a pass over a data loader's labels).
 
     Source: effective number, Cui et al. 2019, arXiv:1901.05555; median frequency, Eigen and Fergus 2014,
     arXiv:1411.4734.
@@ -62,7 +62,7 @@ def class_weight_from(
 
 
 def _counts(targets: Iterable[Tensor], num_classes: int | None, ignore_index: int) -> Tensor:
-    """How many elements of each class each sample has, (samples, C) float64."""
+    """The number of elements of each class in each sample, (samples, C) float64."""
     rows = []
     for target in targets:
         if target.is_floating_point():

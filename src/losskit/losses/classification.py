@@ -1,8 +1,7 @@
-"""Losses of labels, element by element: functions of the log-probability of the truth."""
+"""Element-wise classification losses: functions of the log-probability of the true class."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
@@ -17,7 +16,9 @@ from losskit.core.logits import ClassesLoss
 from losskit.core.options import Configured, option
 from losskit.core.passes import Watching
 from losskit.core.reduction import check_size, divide
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Sums
+from losskit.ops import closed_forms, closed_rows
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link, summing_dtype
@@ -31,7 +32,7 @@ _SOFTMAX_SHAPES = (
 
 
 class BCEOptions(Configured):
-    """The options that are binary cross-entropy's own."""
+    """The options of binary cross-entropy."""
 
     pos_weight: OneOrPerClass | None = option(
         default=None, doc="weight of the positives, one number or one per class; scales the loss, not its denominator"
@@ -39,7 +40,7 @@ class BCEOptions(Configured):
 
 
 class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
-    r"""Charges minus the log-probability of each yes or no.
+    r"""Binary cross-entropy on logits, per element.
 
     .. math:: -w_+\,t \log\sigma(x) - (1 - t)\log(1 - \sigma(x))
 
@@ -48,7 +49,14 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
     Source: Good 1952, "Rational Decisions", J. Roy. Stat. Soc. B 14.
 
     Elsewhere: in segmentation_models_pytorch and pytorch_toolbelt a `smooth_factor` of e is a label smoothing of 2e
-    here; PyTorch divides by the number of elements even when they are weighted, this mean by their weight.
+    here; PyTorch divides by the number of elements even with weights, this mean by the sum of the weights.
+
+    Example:
+        >>> loss = losskit.BCEWithLogitsLoss()
+        >>> input = torch.tensor([2.0, -1.0])  # logits (N,)
+        >>> target = torch.tensor([1.0, 0.0])
+        >>> loss(input, target)
+        tensor(0.2201)
     """
 
     always = "sigmoid"
@@ -72,17 +80,17 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
 
 
 class CEOptions(Configured):
-    """The options that are cross-entropy's own."""
+    """The options of cross-entropy."""
 
     prior: ClassNumbers | None = option(
         default=None,
-        doc="how frequent each class is in training (counts or shares, all > 0), whose logarithm is added to the "
-        "logits, so that no class is preferred for being frequent",
+        doc="class frequencies in training (counts or shares, all > 0), whose logarithm is added to the logits to "
+        "remove the preference for frequent classes",
     )
 
 
 class CrossEntropyLoss(CEOptions, ClassificationLoss):
-    r"""Charges minus the log-probability of the true class.
+    r"""Cross-entropy on logits: minus the log-probability of the true class.
 
     .. math:: -\sum_c t_c \log\mathrm{softmax}(x + \log\pi)_c
 
@@ -90,8 +98,15 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
     arXiv:1512.00567; prior :math:`\pi` Menon et al. 2020, arXiv:2007.07314 (logit adjustment) and Ren et al. 2020,
     arXiv:2007.10740 (balanced softmax). For a temperature tau pass `prior ** tau`.
 
-    Elsewhere: PyTorch calls `class_weight` `weight`, and divides one-hot and soft targets by the number of positions
-    where it divides class indices by their weight; here both are divided by their weight.
+    Elsewhere: PyTorch names `class_weight` `weight`. It divides by the number of positions for one-hot and soft
+    targets, and by the sum of the weights for class indices; here both are divided by the sum of the weights.
+
+    Example:
+        >>> loss = losskit.CrossEntropyLoss()
+        >>> input = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 3.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 2])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2047)
     """
 
     always = "softmax"
@@ -127,13 +142,20 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
 
 
 class NLLLoss(ClassificationLoss):
-    r"""Charges minus the given log-probability of the true class.
+    r"""Negative log-likelihood: minus the given log-probability of the true class.
 
     .. math:: -\sum_c t_c\,x_c
 
     Source: Fisher 1922, "On the Mathematical Foundations of Theoretical Statistics", Phil. Trans. A 222.
 
-    Elsewhere: PyTorch calls `class_weight` `weight`.
+    Elsewhere: PyTorch names `class_weight` `weight`.
+
+    Example:
+        >>> loss = losskit.NLLLoss()
+        >>> input = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.2, 0.5]]).log()  # log-probabilities (N, C)
+        >>> target = torch.tensor([0, 2])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.5249)
     """
 
     always = "log_softmax"
@@ -149,34 +171,47 @@ class NLLLoss(ClassificationLoss):
                 f"{self.name} takes log-probabilities. For probabilities use CrossEntropyLoss(from_logits=False)."
             )
 
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        label = None if self.label_smoothing else closed_forms.class_indices(input, target, self.ignore_index)
+        return None if label is None else closed_rows.nll(input, label, derive)
+
     def formula(self) -> Formula:
         return Formula()
 
 
 class FocalOptions(Configured):
-    """The options that are the focal loss's own."""
+    """The options of the focal loss."""
 
-    gamma: NonNegative = option(default=2.0, doc="how strongly well classified elements are played down; 0 is none")
+    gamma: NonNegative = option(default=2.0, doc="focusing exponent; 0 does not down-weight easy elements")
     alpha: Annotated[float, Interval(ge=0, le=1)] | ClassNumbers | None = option(
         default=None,
         doc="binary and multi-label: weight of the positives, 1 - alpha that of the negatives, one number or one per "
-        "class; multi-class: one weight a class",
+        "class; multi-class: one weight per class",
     )
 
 
 class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
-    r"""Cross-entropy that plays down elements already classified well, so that rare hard ones are heard.
+    r"""Focal loss: cross-entropy that down-weights well-classified elements.
 
     .. math:: -\alpha_t (1 - p_t)^{\gamma} \log p_t
 
-    with :math:`p_t` the probability of the truth, by sigmoid or softmax as the target asks. gamma = 0 is exactly
-    binary cross-entropy or cross-entropy.
+    with :math:`p_t` the probability of the true class, by sigmoid or softmax depending on the target. gamma = 0 is
+    exactly binary cross-entropy or cross-entropy.
 
     Source: Lin et al. 2017, arXiv:1708.02002.
 
-    Elsewhere: segmentation_models_pytorch's multi-class focal is one class against the rest, by sigmoid; MONAI's and
-    kornia's softmax focal is divided by the number of classes; the tutorials apply the modulation once, to the mean
-    (MeanFocalLoss); torchvision's default alpha is 0.25; Keras leaves alpha unused unless told otherwise.
+    Elsewhere: segmentation_models_pytorch's multi-class focal loss is one-vs-rest, by sigmoid; MONAI's and kornia's
+    softmax focal losses are divided by the number of classes; the tutorials apply the modulation once, to the mean
+    (MeanFocalLoss); torchvision's default alpha is 0.25; Keras does not apply alpha by default.
+
+    Example:
+        >>> loss = losskit.FocalLoss(gamma=2.0, alpha=0.25)
+        >>> input = torch.tensor([[2.0], [-1.0], [-4.0]])  # logits (N, 1)
+        >>> target = torch.tensor([[1], [0], [0]])
+        >>> loss(input, target)
+        tensor(0.0058)
     """
 
     authority = "torchvision.ops.sigmoid_focal_loss and its formula in mpmath"
@@ -200,25 +235,32 @@ class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
 
 
 class MeanFocalLoss(ModeOptions, ClassificationLoss):
-    r"""Modulates the mean cross-entropy of the batch as one number: the tutorials' "focal loss", by its own name.
+    r"""Focal modulation of the batch's mean cross-entropy: the "focal loss" of many tutorials.
 
     .. math:: \alpha (1 - e^{-B})^{\gamma} B
 
-    with B the mean binary cross-entropy (cross-entropy for class indices). No element is played down against
-    another; for that use FocalLoss. It is a function of the whole batch's mean: one number whatever the reduction,
+    with B the mean binary cross-entropy (cross-entropy for class indices). Elements are not weighted against each
+    other; FocalLoss does that. The loss is a function of the whole batch's mean: it is one number for every reduction,
     and averaging it over micro-batches changes it.
 
     Source: the "Loss Function Library" notebook on Kaggle and its many copies; the focal loss itself is Lin et al.
     2017, arXiv:1708.02002.
 
     Elsewhere: every library's focal loss modulates each element.
+
+    Example:
+        >>> loss = losskit.MeanFocalLoss(alpha=0.8, gamma=2.0)
+        >>> input = torch.tensor([[2.0], [-1.0], [-4.0]])  # logits (N, 1)
+        >>> target = torch.tensor([[1], [0], [0]])
+        >>> loss(input, target)
+        tensor(0.0025)
     """
 
     authority = "its formula in mpmath"
     short_name = "mean_focal"
 
-    alpha: NonNegative = option(default=0.8, doc="a factor on the whole loss")
-    gamma: NonNegative = option(default=2.0, doc="the power of the modulation")
+    alpha: NonNegative = option(default=0.8, doc="factor of the whole loss")
+    gamma: NonNegative = option(default=2.0, doc="exponent of the modulation")
 
     def formula(self) -> Formula:
         return Formula()
@@ -249,89 +291,93 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
 
 
 class PolyLoss(ModeOptions, ClassificationLoss):
-    r"""Cross-entropy whose leading term has another weight, so that the truth's probability counts more, or less.
+    r"""Poly-1 loss: cross-entropy with a modified coefficient of its first polynomial term.
 
     .. math:: -\log p_t + \epsilon\,(1 - p_t)
 
-    epsilon = 0 is cross-entropy or binary cross-entropy; -1 takes the leading term away.
+    epsilon = 0 is cross-entropy or binary cross-entropy; -1 removes the first term.
 
     Source: Leng et al. 2022, arXiv:2204.12511 (Poly-1).
 
-    Elsewhere: timm's binary form is made from the focal loss, with the power gamma + 1 of :math:`1 - p_t`.
+    Elsewhere: timm's binary form is based on the focal loss, with the power gamma + 1 of :math:`1 - p_t`.
+
+    Example:
+        >>> loss = losskit.PolyLoss(epsilon=1.0)
+        >>> input = torch.tensor([[2.0, 0.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.4526)
     """
 
     authority = "timm.loss.PolyBinaryCrossEntropy and its formula in mpmath"
     short_name = "poly"
     also_called = ("poly1", "poly_1")
 
-    epsilon: Annotated[float, Ge(-1)] = option(default=1.0, doc="what is added to the coefficient of 1 - p")
+    epsilon: Annotated[float, Ge(-1)] = option(default=1.0, doc="added to the coefficient of 1 - p")
 
     def formula(self) -> Formula:
         return Formula(rest=self.epsilon)
 
 
 class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):
-    r"""Between mean absolute error and cross-entropy: bounded, so that wrong labels cannot dominate.
+    r"""Generalized cross-entropy: a bounded loss between MAE and cross-entropy, robust to label noise.
 
     .. math:: \frac{1 - p_t^{\,q}}{q}
 
-    q = 1 is the absolute error of the truth's probability; q towards 0 is cross-entropy.
+    q = 1 is the absolute error of the true class's probability (MAE); q towards 0 is cross-entropy.
 
     Source: Zhang and Sabuncu 2018, arXiv:1805.07836.
+
+    Example:
+        >>> loss = losskit.GeneralizedCrossEntropyLoss(q=0.7)
+        >>> input = torch.tensor([[2.0, 0.0], [4.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 1])  # class indices (N,), the second one wrong
+        >>> loss(input, target)
+        tensor(0.7321)
     """
 
     authority = "its formula in mpmath"
     short_name = "gce"
 
-    q: Annotated[float, Interval(gt=0, le=1)] = option(default=0.7, doc="1 for absolute error, towards 0 cross-entropy")
+    q: Annotated[float, Interval(gt=0, le=1)] = option(default=0.7, doc="1 is MAE, towards 0 cross-entropy")
 
     def formula(self) -> Formula:
         return Formula(log=0.0, rest=1.0, q=self.q)
 
 
-class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
-    r"""Cross-entropy plus its reverse, which keeps learning from clean labels where some are wrong.
-
-    .. math:: -\alpha \log p_t - \beta\,\log(\text{floor})\,(1 - p_t)
-
-    The reverse part is :math:`-\sum_c p_c \log t_c` with the zeros of a hard target replaced by the floor.
-
-    Source: Wang et al. 2019, arXiv:1908.06112.
-
-    Elsewhere: the paper writes the logarithm of the floor as A; released code clamps the target at 1e-4.
-    """
-
-    authority = "its formula in mpmath"
-    short_name = "sce"
-
-    alpha: NonNegative = option(default=0.1, doc="weight of cross-entropy")
-    beta: NonNegative = option(default=1.0, doc="weight of reverse cross-entropy")
-    floor: Annotated[float, Interval(gt=0, lt=1)] = option(
-        default=1e-4, doc="stands for a target of 0 in the logarithm"
-    )
-
-    def formula(self) -> Formula:
-        return Formula(log=self.alpha, rest=-self.beta * math.log(self.floor))
-
-
 class FocalCosineLoss(ClassesLoss):
-    r"""Turns the logits towards the true class, whatever their length, with a share of the focal loss of directions.
+    r"""Focal cosine loss: the cosine distance of logits and target plus a focal loss of the normalized logits.
 
     .. math:: 1 - \cos(x, t) - w\sum_c t_c\,(1 - p_c)^{\gamma} \log p_c, \qquad
         p = \mathrm{softmax}\left(\frac{x}{\lVert x \rVert}\right)
 
-    Logits that are all 0 have no direction: the cosine is 0 there, with a zero gradient.
+    If all logits are 0, the cosine is 0, with a zero gradient.
 
     Source: Kim et al. 2020, arXiv:2007.07805.
 
     Elsewhere: pytorch_toolbelt calls the weight xent, and multiplies it by an alpha.
+
+    Example:
+        >>> loss = losskit.FocalCosineLoss()
+        >>> input = torch.tensor([[3.0, 4.0]])  # logits (N, C)
+        >>> target = torch.tensor([1])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2121)
     """
 
     authority = "pytorch_toolbelt.losses.FocalCosineLoss and its formula in mpmath"
     short_name = "focal_cosine"
 
-    gamma: NonNegative = option(default=2.0, doc="how strongly directions near their class are played down")
-    focal_weight: NonNegative = option(default=0.1, doc="weight of the focal loss; 0 is the cosine alone")
+    gamma: NonNegative = option(default=2.0, doc="focusing exponent of the focal part")
+    focal_weight: NonNegative = option(default=0.1, doc="weight of the focal part; 0 gives the cosine distance alone")
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        label = closed_forms.class_indices(input, target, self.ignore_index)
+        if label is None:
+            return None
+        return closed_forms.focal_cosine(input, label, self.gamma, self.focal_weight, derive)
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         logits, target_length = logits / _largest(logits), (target**2).sum(1, keepdim=True)
@@ -339,13 +385,13 @@ class FocalCosineLoss(ClassesLoss):
         some = square != 0  # NaN stays
         unit = torch.where(some, logits / torch.where(some, square, 1.0).sqrt(), 0.0)
         aim = target / torch.where(target_length > 0, target_length, 1.0).sqrt()
-        turned = torch.where(some.squeeze(1), ((unit - aim) ** 2).sum(1) / 2, 1.0)  # 1 - cos, without the cancellation
-        log_p = unit.log_softmax(1)  # of numbers from -1 to 1, so that none is nearly certain
+        turned = torch.where(some.squeeze(1), ((unit - aim) ** 2).sum(1) / 2, 1.0)  # 1 - cos, without cancellation
+        log_p = unit.log_softmax(1)  # inputs in [-1, 1], so no probability is close to 1
         focal = -safe_power(one_minus_exp(log_p), self.gamma) * log_p
         return turned + self.focal_weight * (target * focal).sum(1)
 
 
 def _largest(logits: Tensor) -> Tensor:
-    """The size of the largest logit of each position, by which others are divided before they are squared."""
+    """The largest absolute logit of each position, by which the others are divided before squaring."""
     size = logits.detach().abs().amax(1, keepdim=True)
     return torch.where(size == 0, 1.0, size)

@@ -1,4 +1,4 @@
-"""Losses of functions: their values and their derivatives."""
+"""Sobolev losses: errors of values and of derivatives."""
 
 from __future__ import annotations
 
@@ -23,33 +23,41 @@ from losskit.ops.inputs import computing_dtype
 
 
 class SobolevLoss(MeanLoss):
-    r"""Matches a model's outputs and their derivatives by its inputs to given ones, both by squared error.
+    r"""Sobolev training: the squared error of a model's outputs and of their derivatives with respect to its inputs.
 
     .. math:: (f(x) - y)^2 + \lambda\,\frac{1}{D} \sum_{d=1}^{D} \left(\frac{\partial f}{\partial x_d}(x)
         - \frac{\partial y}{\partial x_d}\right)^2
 
-    for each output. `inputs` is the tensor that the model was called with, and requires grad; `target_grad` holds the
-    derivatives of each output by each input. Derivatives are taken sample by sample: a model that mixes the samples of
-    a batch (batch normalisation in training) has no such derivatives. They cost one backward pass for each output of a
-    sample; `directions=K` compares them along K random directions of length 1 instead, at the cost of K Jacobian-vector
-    products however many outputs there are, with :math:`\frac{1}{K} \sum_k (v_k^T \nabla f - v_k^T \nabla y)^2` as an
-    estimate without bias. A model made by `torch.compile` cannot be differentiated twice: leave it and this loss eager.
+    for each output. `inputs` is the tensor that the model was called with, and requires grad; `target_grad` contains
+    the derivatives of each output with respect to each input. Derivatives are per-sample: a model that mixes the
+    samples of a batch (batch normalisation in training) has no such derivatives. They need one backward pass per output
+    of a sample; `directions=K` compares them along K random unit vectors instead, with K Jacobian-vector products for
+    any number of outputs and the unbiased estimate :math:`\frac{1}{K} \sum_k (v_k^T \nabla f - v_k^T \nabla y)^2`. A
+    model made by `torch.compile` cannot be differentiated twice: leave it and this loss eager.
 
     Source: Czarnecki, Osindero, Jaderberg, Swirszcz, Pascanu 2017, "Sobolev Training for Neural Networks",
     arXiv:1706.04859, which sums over the inputs where this takes the mean.
 
-    Elsewhere: in force fields the derivative is the force, with its sign turned, and each part has a weight.
+    Elsewhere: in force fields the derivative is the negative force, and each part has a weight.
+
+    Example:
+        >>> loss = losskit.SobolevLoss(derivative_weight=1.0)
+        >>> inputs = torch.tensor([[1.0], [2.0]], requires_grad=True)  # (N, 1)
+        >>> output = 3 * inputs  # of a model
+        >>> target, target_grad = inputs.detach() ** 2, 2 * inputs.detach()
+        >>> loss(output, target, inputs=inputs, target_grad=target_grad).detach()
+        tensor(5.)
     """
 
     authority = "values worked by hand"
     shapes = (
-        "output and target (N, *); inputs (N, D...); target_grad (N, *, D...), or (N, D...) for one output a sample; "
+        "output and target (N, *); inputs (N, D...); target_grad (N, *, D...), or (N, D...) for one output per sample; "
         "weight and mask as the output."
     )
 
-    derivative_weight: NonNegative = option(default=1.0, doc="the weight of the derivatives' error")
+    derivative_weight: NonNegative = option(default=1.0, doc="weight of the derivatives' error")
     directions: Annotated[int, Ge(1)] | None = option(
-        default=None, doc="how many random directions to compare derivatives in; None: every input"
+        default=None, doc="number of random directions in which to compare derivatives; None: every input"
     )
 
     @answering
@@ -98,7 +106,7 @@ class SobolevLoss(MeanLoss):
         return weighted(value, weight, mask)
 
     def _jacobian(self, output: Tensor, inputs: Tensor) -> Tensor:
-        """The derivative of each output of a sample by its inputs, (N, outputs, D...), one backward pass an output."""
+        """The derivative of each output of a sample by its inputs, (N, outputs, D...), one backward pass per output."""
         columns = output.reshape(output.shape[0], -1).unbind(1)
         return torch.stack([self._gradient(column, inputs, torch.ones_like(column)) for column in columns], 1)
 
@@ -154,19 +162,26 @@ class SobolevLoss(MeanLoss):
 
 
 class GridSobolevLoss(MeanLoss):
-    r"""Matches fields on a grid in their values and in their derivatives, which are finite differences.
+    r"""Sobolev (H1) loss on a grid: the squared error of values and of their finite differences.
 
     .. math:: e_i^2 + \lambda\,\frac{1}{D} \sum_{d=1}^{D} \frac{1}{2} \left[\left(\frac{e_{i+d} - e_i}{h_d}\right)^2
         + \left(\frac{e_i - e_{i-d}}{h_d}\right)^2\right], \quad e = x - y
 
-    at each point; where one neighbour is missing, at the border or under a mask, the other counts alone. Differences of
-    neighbours, unlike central ones, also see errors that alternate from point to point.
+    at each point. If one neighbour is missing, at the border or under a mask, only the other is used. Unlike central
+    differences, differences of neighbours also detect errors that alternate from point to point.
 
     Source: Czarnecki et al. 2017, "Sobolev Training for Neural Networks", arXiv:1706.04859, on a grid; the squared
     norm of the Sobolev space H1.
 
-    Elsewhere: neuraloperator's H1Loss takes central differences, sums over dimensions and divides by the norm of the
+    Elsewhere: neuraloperator's H1Loss uses central differences, sums over dimensions and divides by the norm of the
     target.
+
+    Example:
+        >>> loss = losskit.GridSobolevLoss(derivative_weight=1.0)
+        >>> input = torch.tensor([[[0.0, 1.0, 4.0]]])  # a field on a grid (N, C, *)
+        >>> target = torch.tensor([[[0.0, 1.0, 2.0]]])
+        >>> loss(input, target)
+        tensor(3.3333)
     """
 
     authority = "its formula in mpmath"
@@ -174,9 +189,9 @@ class GridSobolevLoss(MeanLoss):
         "input and target (N, C, *) with at least one spatial dimension; weight and mask of their shape, or size 1."
     )
 
-    derivative_weight: NonNegative = option(default=1.0, doc="the weight of the derivatives' error")
+    derivative_weight: NonNegative = option(default=1.0, doc="weight of the derivatives' error")
     spacing: Positive | Sequence[Positive] = option(
-        default=1.0, doc="the distance of neighbouring points, one number or one a spatial dimension"
+        default=1.0, doc="distance of neighbouring points, one number or one per spatial dimension"
     )
 
     def weighed(
@@ -217,13 +232,13 @@ class GridSobolevLoss(MeanLoss):
 
 
 def _beside(between: Tensor, dim: int) -> Tensor:
-    """At each point, the sum of what lies between it and its two neighbours along a dimension."""
+    """At each point, the sum of the values between it and its two neighbours along a dimension."""
     outer = [0, 0] * (between.dim() - 1 - dim)
     return F.pad(between, [*outer, 1, 0]) + F.pad(between, [*outer, 0, 1])
 
 
 def _unit_vectors(count: int, inputs: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Random directions for each sample, (K, N, D), of length 1."""
+    """Random unit vectors of each sample, (K, N, D)."""
     vectors = torch.randn(
         count,
         inputs.shape[0],

@@ -1,4 +1,4 @@
-"""Losses of class scores in detectors, where almost everything is background and targets are qualities."""
+"""Losses of detectors' class scores, with soft quality targets and mostly background, and of box distances."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor
 
 from losskit.core.contract import check_floating, check_real
 from losskit.core.domains import NonNegative
+from losskit.core.elements import by_element
 from losskit.core.errors import shape
 from losskit.core.logits import ScoreLoss
 from losskit.core.means import MeanLoss
@@ -16,20 +17,32 @@ from losskit.ops.values import mark
 
 
 class QualityFocalLoss(ScoreLoss):
-    r"""Teaches a score to be the quality of its box: cross-entropy that fades as the score nears its soft target.
+    r"""Quality focal loss: binary cross-entropy with soft targets, down-weighted where the score is near its target.
 
     .. math:: -|t - p|^{\beta}\,\bigl(t \log p + (1 - t) \log(1 - p)\bigr)
 
     Source: Li et al. 2020, arXiv:2006.04388 (generalized focal loss).
 
-    Elsewhere: mmdetection takes the class and its quality apart, and sums over classes.
+    Elsewhere: mmdetection takes the class and its quality separately, and sums over classes.
+
+    Example:
+        >>> loss = losskit.QualityFocalLoss(beta=2.0)
+        >>> input = torch.tensor([[2.0, -1.0]])  # logits (N, C)
+        >>> target = torch.tensor([[0.5, 0.0]])  # the overlap of the box in the column of its class
+        >>> loss(input, target)
+        tensor(0.0930)
     """
 
     authority = "pytorch_toolbelt.losses.QualityFocalLoss and its formula in mpmath"
     short_name = "qfl"
     also_called = ("quality_focal", "generalized_focal")
 
-    beta: NonNegative = option(default=2.0, doc="how strongly scores near their target are played down; 0 is none")
+    beta: NonNegative = option(default=2.0, doc="focusing exponent; 0 gives binary cross-entropy")
+
+    shortcut = by_element
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return torch.where((target >= 0) & (target <= 1), self.per_position(input, target), torch.inf)
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         # |t - p|, from 1 - p where the score is positive, since p rounds to 1 there
@@ -39,14 +52,21 @@ class QualityFocalLoss(ScoreLoss):
 
 
 class VarifocalLoss(ScoreLoss):
-    r"""Plays down easy negatives alone: a positive counts by the quality that its score should predict.
+    r"""Varifocal loss: binary cross-entropy weighted by the target's quality for positives, focal loss for negatives.
 
     .. math:: \begin{cases} -t\,\bigl(t \log p + (1 - t) \log(1 - p)\bigr) & t > 0 \\
         -\alpha\,p^{\gamma} \log(1 - p) & t = 0 \end{cases}
 
     Source: Zhang et al. 2021, arXiv:2008.13367.
 
-    Elsewhere: ultralytics takes the labels apart from the qualities, and averages over anchors before it sums.
+    Elsewhere: ultralytics takes labels and qualities separately, and averages over anchors before it sums.
+
+    Example:
+        >>> loss = losskit.VarifocalLoss()
+        >>> input = torch.tensor([[2.0, -1.0]])  # logits (N, C)
+        >>> target = torch.tensor([[0.5, 0.0]])  # the overlap of the box in the column of its class
+        >>> loss(input, target)
+        tensor(0.2902)
     """
 
     authority = "its formula in mpmath"
@@ -54,7 +74,7 @@ class VarifocalLoss(ScoreLoss):
     also_called = ("vfl",)
 
     alpha: NonNegative = option(default=0.75, doc="weight of negatives")
-    gamma: NonNegative = option(default=2.0, doc="how strongly negatives with a low score are played down; 0 is none")
+    gamma: NonNegative = option(default=2.0, doc="focusing exponent of negatives; 0 does not down-weight easy ones")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         loss = cross_entropy(logits, target)
@@ -63,24 +83,31 @@ class VarifocalLoss(ScoreLoss):
 
 
 class GaussianFocalLoss(ScoreLoss):
-    r"""Focal loss of a heatmap whose peaks are 1: what lies near a peak is a negative that costs less.
+    r"""Gaussian focal loss of heatmaps whose peaks are 1, with a reduced weight of negatives near a peak.
 
     .. math:: \begin{cases} -(1 - p)^{\alpha} \log p & t = 1 \\
         -(1 - t)^{\gamma}\,p^{\alpha} \log(1 - p) & t < 1 \end{cases}
 
-    Detectors divide its sum by the number of peaks: pass `normalizer=`.
+    Detectors divide the sum by the number of peaks: pass `normalizer=`.
 
     Source: Law and Deng 2018, arXiv:1808.01244 (CornerNet); Zhou et al. 2019, arXiv:1904.07850 (CenterNet).
 
     Elsewhere: mmdetection takes probabilities, and adds 1e-12 in both logarithms.
+
+    Example:
+        >>> loss = losskit.GaussianFocalLoss(reduction="sum")
+        >>> input = torch.tensor([[[-2.0, 0.0, 2.0, 0.0, -2.0]]])  # logits of a heat map (N, C, *)
+        >>> target = torch.tensor([[[0.1, 0.6, 1.0, 0.6, 0.1]]])  # a Gaussian around the object
+        >>> loss(input, target)
+        tensor(0.0130)
     """
 
     authority = "its formula in mpmath"
     short_name = "gaussian_focal"
     also_called = ("heatmap_focal", "centernet_focal", "penalty_reduced_focal")
 
-    alpha: NonNegative = option(default=2.0, doc="how strongly well classified elements are played down")
-    gamma: NonNegative = option(default=4.0, doc="how quickly the price of a negative falls towards a peak")
+    alpha: NonNegative = option(default=2.0, doc="focusing exponent")
+    gamma: NonNegative = option(default=4.0, doc="how quickly the weight of negatives decreases towards a peak")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         log_p, log_q = log_sigmoid(logits), log_sigmoid(-logits)
@@ -90,7 +117,7 @@ class GaussianFocalLoss(ScoreLoss):
 
 
 class DistributionFocalLoss(MeanLoss):
-    r"""Learns a distance as a distribution over whole numbers: the two beside the target share its cross-entropy.
+    r"""Distribution focal loss: cross-entropy of a distance as a distribution over integers, shared by the two nearest.
 
     .. math:: -(\lfloor t \rfloor + 1 - t) \log p_{\lfloor t \rfloor} - (t - \lfloor t \rfloor) \log p_{\lfloor t
         \rfloor + 1}
@@ -99,7 +126,14 @@ class DistributionFocalLoss(MeanLoss):
 
     Source: Li et al. 2020, arXiv:2006.04388 (generalized focal loss).
 
-    Elsewhere: ultralytics takes the mean over the four sides of a box; here each side is a row.
+    Elsewhere: ultralytics averages over the four sides of a box; here each side is a row.
+
+    Example:
+        >>> loss = losskit.DistributionFocalLoss()
+        >>> input = torch.tensor([[0.0, 2.0, 3.0, 0.0]])  # logits (N, n + 1) of the distances 0 to n
+        >>> target = torch.tensor([1.7])  # distances (N,)
+        >>> loss(input, target)
+        tensor(0.6835)
     """
 
     authority = "its formula in mpmath"
@@ -136,6 +170,6 @@ class DistributionFocalLoss(MeanLoss):
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy with soft targets, without the product of an infinite logarithm and 0."""
+    """Binary cross-entropy with soft targets, without products of an infinite logarithm and 0."""
     yes = torch.where(target == 0, 0.0, target * log_sigmoid(logits))
     return -yes - torch.where(target == 1, 0.0, (1 - target) * log_sigmoid(-logits))

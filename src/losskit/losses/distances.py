@@ -1,4 +1,4 @@
-"""Losses of borders: distances from the border of the target, or of the prediction."""
+"""Distance-based losses of segmentation borders, and the signed distance map."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from losskit.ops.maths import safe_power
 
 
 def signed_distance(mask: Tensor, spacing: float | Sequence[float] | None = None) -> Tensor:
-    """The Euclidean distance of each position to the border of a mask: above 0 outside, 0 at the border, below inside.
+    """The signed Euclidean distance to the border of a mask: above 0 outside, 0 at the border, below 0 inside.
 
-    `mask` is (N, C, *), bool or numbers of which those above 1/2 are inside, and each sample and channel is a mask of
-    its own. Outside, the distance is that to the nearest position inside. Inside, it is the distance to the nearest
-    position outside, less one step, with a minus: the outermost positions inside have 0. `spacing` is the distance of
-    neighbouring positions, one number or one for each spatial dimension, and a step is the smallest of them. A mask
-    that is empty or full has no border: all its distances are 0.
+    `mask` is (N, C, *), bool, or numbers of which those above 1/2 are inside; each sample and channel is a separate
+    mask. Outside, the value is the distance d to the nearest inside position. Inside, it is step - d, with d the
+    distance to the nearest outside position: the outermost inside positions have 0. `spacing` is the distance of
+    neighbouring positions, one number or one per spatial dimension, and the step is its smallest value. An empty or
+    full mask has no border: all its distances are 0.
 
-    The distances are exact and carry no gradient; they are float64 of a float64 mask and float32 of others. The
-    function needs nothing but the mask, so that workers that load data can call it, and the losses take its result as
-    `distances=`: of class indices, `signed_distance(F.one_hot(target, C).movedim(-1, 1))`.
+    The distances are exact and carry no gradient; they are float64 for a float64 mask and float32 for others. The
+    function needs only the mask, so data-loading workers can call it, and the losses accept its result as
+    `distances=`; for class indices: `signed_distance(F.one_hot(target, C).movedim(-1, 1))`.
 
-    Source: Kervadec et al. 2019, arXiv:1812.07032, whose code subtracts 1 inside whatever the spacing.
+    Source: Kervadec et al. 2019, arXiv:1812.07032, whose code subtracts 1 inside for any spacing.
     """
     check_real("signed_distance", "mask", mask)
     if mask.dim() < 3:
@@ -53,7 +53,7 @@ def _signed(inside: Tensor, spacing: list[float]) -> Tensor:
 
 
 def steps_of(owner: str, spacing: float | Sequence[float] | None, dims: int) -> list[float]:
-    """One number for each spatial dimension."""
+    """One number per spatial dimension."""
     if spacing is None or not isinstance(spacing, Sequence):
         found = [1.0 if spacing is None else float(spacing)] * dims
     else:
@@ -69,15 +69,15 @@ def steps_of(owner: str, spacing: float | Sequence[float] | None, dims: int) -> 
 
 
 class SpacingOptions(Configured):
-    """The option of losses of distances."""
+    """The option of distance-based losses."""
 
     spacing: Positive | Sequence[Positive] = option(
-        default=1.0, doc="the distance of neighbouring positions, one number or one a spatial dimension"
+        default=1.0, doc="distance of neighbouring positions, one number or one per spatial dimension"
     )
 
 
 class DistanceLoss(SpacingOptions, SpatialLoss):
-    """A loss that takes the distances of the target's border, computed or given at the call as `distances=`."""
+    """A loss of the distances to the target's border, computed or passed at the call as `distances=`."""
 
     abstract = True
     beside = ("distances",)
@@ -100,7 +100,7 @@ class DistanceLoss(SpacingOptions, SpatialLoss):
         return self.reduced(*tensors, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     def signed(self, regions: Regions, given: tuple[Tensor, ...], inside: Tensor) -> Tensor:
-        """The signed distances: those given, or of the positions inside."""
+        """The signed distances: those passed, or computed from the inside positions."""
         if given:
             return given[0]
         return regions.select(_signed(inside, self.steps(regions)).to(regions.p.dtype))
@@ -110,18 +110,26 @@ class DistanceLoss(SpacingOptions, SpatialLoss):
 
 
 class BoundaryLoss(DistanceLoss):
-    r"""Prices each predicted probability by its distance from the border of the truth, below 0 on the right side.
+    r"""Boundary loss: the mean of the predicted probabilities times the signed distance to the target's border.
 
     .. math:: \frac{1}{|\Omega|} \sum_i p_i\,\varphi_i
 
-    with :math:`\varphi` the signed distance of the target (`losskit.signed_distance`), the mean over the positions of
-    each class of each sample. It is added to a loss of regions, with a weight that grows in training, since alone it
-    has a trivial minimum where little is true. `distances=` at the call takes signed distances made beforehand. Where a
-    class fills the image there is no border: its loss is 0, with a zero gradient.
+    with :math:`\varphi` the signed distance of the target (`losskit.signed_distance`), below 0 inside, and the mean
+    over the positions of each class of each sample. Add it to a region loss with a weight that grows in training:
+    alone, it has a trivial minimum where the foreground is small. `distances=` at the call takes precomputed signed
+    distances. If a class fills the image there is no border: its loss is 0, with a zero gradient.
 
     Source: Kervadec et al. 2019, arXiv:1812.07032.
 
-    Elsewhere: mmsegmentation's BoundaryLoss is a balanced cross-entropy of a head for edges.
+    Elsewhere: mmsegmentation's BoundaryLoss is a class-balanced cross-entropy of an edge head.
+
+    Example:
+        >>> loss = losskit.DiceLoss() + 0.1 * losskit.BoundaryLoss()
+        >>> target = torch.zeros(1, 1, 6, 6)  # a mask (N, 1, H, W)
+        >>> target[..., 2:5, 2:5] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(0.3584)
     """
 
     authority = "monai.losses.BoundaryLoss and its formula in mpmath"
@@ -134,28 +142,36 @@ class BoundaryLoss(DistanceLoss):
 
 
 class HausdorffLoss(DistanceLoss):
-    r"""Prices squared errors by their distances from both borders, so that the farthest errors dominate.
+    r"""Hausdorff distance loss: squared errors weighted by their distances to both borders; far errors dominate.
 
     .. math:: \frac{1}{|\Omega|} \sum_i (p_i - t_i)^2 \left(d_{p,i}^{\,\alpha} + d_{t,i}^{\,\alpha}\right)
 
-    the mean over the positions of each class of each sample, with the distances of each position to the border of the
+    the mean over the positions of each class of each sample. The distances of each position are to the border of the
     prediction, :math:`p > 1/2`, and of the target, :math:`t > 1/2`: to the nearest position on the other side. They
-    carry no gradient. With `log`, :math:`\log(1 + \ell)` of each class of each sample. `distances=` at the call takes
-    signed distances of the target, made beforehand by `losskit.signed_distance`. A map without a border, empty or full,
-    has no distances: they are 0.
+    carry no gradient. `log=True` returns :math:`\log(1 + \ell)` of each class of each sample. `distances=` at the call
+    takes signed distances of the target, precomputed by `losskit.signed_distance`. An empty or full map has no border:
+    its distances are 0.
 
     Source: Karimi and Salcudean 2019, arXiv:1904.10030.
 
-    Elsewhere: MONAI's HausdorffDTLoss leaves class 0 out by default, and its LogHausdorffDTLoss takes the logarithm of
+    Elsewhere: MONAI's HausdorffDTLoss excludes class 0 by default, and its LogHausdorffDTLoss takes the logarithm of
     the mean; ErosionHausdorffLoss estimates the distances by erosions.
+
+    Example:
+        >>> loss = losskit.HausdorffLoss(alpha=2.0)
+        >>> target = torch.zeros(1, 1, 6, 6)  # a mask (N, 1, H, W)
+        >>> target[..., 2:5, 2:5] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(0.4036)
     """
 
     authority = "monai.losses.HausdorffDTLoss, monai.losses.LogHausdorffDTLoss and its formula in mpmath"
     short_name = "hausdorff"
     also_called = ("hd", "hausdorff_dt", "hd_dt", "log_hausdorff")
 
-    alpha: Positive = option(default=2.0, doc="how strongly far errors dominate")
-    log: bool = option(default=False, doc="log(1 + loss) of each class of each sample")
+    alpha: Positive = option(default=2.0, doc="exponent of the distances")
+    log: bool = option(default=False, doc="return log(1 + loss) of each class of each sample")
 
     def per_region(self, regions: Regions, *beside: Tensor) -> Tensor:
         of_target = self._unsigned(regions, regions.t > 0.5, beside)
@@ -164,7 +180,7 @@ class HausdorffLoss(DistanceLoss):
         return loss.log1p() if self.log else loss
 
     def _unsigned(self, regions: Regions, inside: Tensor, given: tuple[Tensor, ...]) -> Tensor:
-        """The distance to the nearest position on the other side, to the power alpha; 0 without a border."""
+        """The distance to the nearest position on the other side, raised to the power alpha; 0 without a border."""
         step = min(self.steps(regions))
         signed = self.signed(regions, given, inside)
         mixed = inside.any(regions.space, keepdim=True) & ~inside.all(regions.space, keepdim=True)
@@ -172,26 +188,34 @@ class HausdorffLoss(DistanceLoss):
 
 
 class ErosionHausdorffLoss(SpatialLoss):
-    r"""Prices errors by how many erosions they survive: a thick error, far from the border, costs more.
+    r"""Hausdorff loss by erosion: errors weighted by the number of erosions they survive; thick errors dominate.
 
     .. math:: \frac{1}{|\Omega|} \sum_i \sum_{k=1}^{K} k^{\alpha}\,e_{k,i}, \qquad
         e_k = \mathrm{norm}\left[\left(B * e_{k-1} - \tfrac{1}{2}\right)_+\right], \quad e_0 = (p - t)^2
 
     the mean over the positions of each class of each sample. B is the mean over a position and its neighbours along
-    each dimension, with 0 beyond the image, and norm stretches each map from its least to its largest number over 0 to
-    1; a map of one number stays as it is. Where nothing survives the first erosion, the loss and its gradient are 0.
+    each dimension, padded with 0, and norm rescales each map linearly to [0, 1]; a constant map is unchanged. If
+    nothing survives the first erosion, the loss and its gradient are 0.
 
     Source: Karimi and Salcudean 2019, arXiv:1904.10030.
 
-    Elsewhere: kornia calls it HausdorffERLoss and takes probabilities; the erosions are unitless, so it has no spacing.
+    Elsewhere: kornia calls it HausdorffERLoss and takes probabilities; erosions have no unit, so there is no spacing.
+
+    Example:
+        >>> loss = losskit.ErosionHausdorffLoss(alpha=2.0, iterations=3)
+        >>> target = torch.zeros(1, 1, 6, 6)  # a mask (N, 1, H, W)
+        >>> target[..., 2:5, 2:5] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(0.0555)
     """
 
     authority = "its formula in mpmath and values worked by hand"
     short_name = "hausdorff_er"
     also_called = ("hd_er", "erosion_hausdorff", "HausdorffERLoss")
 
-    alpha: NonNegative = option(default=2.0, doc="how strongly errors that survive dominate")
-    iterations: Annotated[int, Ge(1)] = option(default=10, doc="how many erosions, K in the formula")
+    alpha: NonNegative = option(default=2.0, doc="exponent of the number of survived erosions")
+    iterations: Annotated[int, Ge(1)] = option(default=10, doc="number of erosions, K in the formula")
 
     def per_region(self, regions: Regions, *beside: Tensor) -> Tensor:
         bound = regions.error**2
@@ -202,7 +226,7 @@ class ErosionHausdorffLoss(SpatialLoss):
         return regions.mean(value)
 
     def _stretched(self, regions: Regions, map: Tensor) -> Tensor:
-        """From the least to the largest number of each map over 0 to 1."""
+        """Each map, linearly rescaled to [0, 1]."""
         least = torch.where(regions.counts, map, torch.inf).amin(regions.space, keepdim=True)
         most = torch.where(regions.counts, map, -torch.inf).amax(regions.space, keepdim=True)
         flat = (most <= least) | most.isinf()
@@ -211,7 +235,7 @@ class ErosionHausdorffLoss(SpatialLoss):
 
 
 def _mean_of_cross(map: Tensor, space: tuple[int, ...]) -> Tensor:
-    """The mean over each position and its neighbours along each dimension, with 0 beyond the border."""
+    """The mean over each position and its neighbours along each dimension, padded with 0."""
     total = map
     for dim in space:
         outer = [0, 0] * (map.dim() - 1 - dim)

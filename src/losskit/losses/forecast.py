@@ -1,4 +1,4 @@
-"""Losses of forecasts: quantiles, relative errors and deviances of positive numbers."""
+"""Losses of forecasts: quantiles, relative errors, deviances of positive numbers and ensemble scores."""
 
 from __future__ import annotations
 
@@ -22,18 +22,24 @@ _Share = Annotated[float, Interval(gt=0, lt=1)]
 
 
 class QuantileLoss(RegressionLoss):
-    r"""Weighs errors below and above by q and 1 - q, so that the best constant prediction is the q-quantile.
+    r"""Quantile (pinball) loss: absolute errors weighted by q for predictions too low, by 1 - q for those too high.
 
     .. math:: \max(q\,(y - x),\ (q - 1)\,(y - x))
 
-    For several quantiles at once, `quantiles=[0.1, 0.5, 0.9]`, the input holds one prediction each in its last
-    dimension, (N, \*, Q), the target has the shape (N, \*), and the value is the mean over Q. At 0 the gradient is that
-    of the middle between both sides.
+    The best constant prediction is the q-quantile. For several quantiles at once, `quantiles=[0.1, 0.5, 0.9]`, the
+    input contains one prediction for each in its last dimension, (N, \*, Q), the target has the shape (N, \*), and the
+    value is the mean over Q. At error 0 the gradient is the mean of both one-sided slopes.
 
     Source: Koenker and Bassett 1978, "Regression Quantiles", Econometrica 46.
 
-    Elsewhere: pinball is another name; others sum over the quantiles, or multiply by 2, so that q = 0.5 is the absolute
-    error.
+    Elsewhere: others sum over the quantiles, or multiply by 2, so that q = 0.5 is the absolute error.
+
+    Example:
+        >>> loss = losskit.QuantileLoss(quantiles=[0.1, 0.5, 0.9])
+        >>> input = torch.tensor([[8.0, 10.0, 12.0]])  # a prediction of each quantile (N, Q)
+        >>> target = torch.tensor([11.0])  # (N,)
+        >>> loss(input, target)
+        tensor(0.3000)
     """
 
     authority = "its formula in mpmath"
@@ -82,20 +88,27 @@ class QuantileLoss(RegressionLoss):
 
 
 class ExpectileLoss(RegressionLoss):
-    r"""Squares errors, and weighs those below and above by tau and 1 - tau; the best constant is the tau-expectile.
+    r"""Expectile loss: squared errors weighted by tau for predictions too low, by 1 - tau for those too high.
 
     .. math:: \begin{cases} \tau\,(y - x)^2 & x < y \\ (1 - \tau)\,(y - x)^2 & \text{else} \end{cases}
 
-    At 0.5 it is half the squared error.
+    The best constant prediction is the tau-expectile. At 0.5 the loss is half the squared error.
 
     Source: Newey and Powell 1987, "Asymmetric Least Squares Estimation and Testing", Econometrica 55.
 
     Elsewhere: implicit Q-learning (Kostrikov, Nair, Levine 2021, arXiv:2110.06169) uses it with tau above 0.5.
+
+    Example:
+        >>> loss = losskit.ExpectileLoss(tau=0.9)
+        >>> input = torch.tensor([10.0, 10.0])  # (N,)
+        >>> target = torch.tensor([12.0, 9.0])
+        >>> loss(input, target)
+        tensor(1.8500)
     """
 
     authority = "its formula in mpmath"
 
-    tau: _Share = option(default=0.5, doc="the expectile to predict; above 0.5 predictions that are too low cost more")
+    tau: _Share = option(default=0.5, doc="the expectile to predict; above 0.5, predictions too low weigh more")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         error = target - input
@@ -103,15 +116,22 @@ class ExpectileLoss(RegressionLoss):
 
 
 class MSLELoss(RegressionLoss):
-    r"""Squares differences of logarithms, so that errors count by their ratio and low predictions cost more.
+    r"""Mean squared logarithmic error (MSLE): the squared difference of log(1 + x), for relative errors.
 
     .. math:: (\log(1 + x) - \log(1 + y))^2
 
-    Inputs and targets lie above -1.
+    Inputs and targets must be above -1. Predictions that are too low weigh more than those too high.
 
     Source: the score of forecasting competitions, its root named RMSLE.
 
-    Elsewhere: Keras clamps both at 1e-7 first, so that its zeros are not quite zero.
+    Elsewhere: Keras clamps both at 1e-7 first, so its zeros are not exactly zero.
+
+    Example:
+        >>> loss = losskit.MSLELoss()
+        >>> input = torch.tensor([9.0, 99.0])  # (N,)
+        >>> target = torch.tensor([4.0, 49.0])  # 1 + input is twice 1 + target
+        >>> loss(input, target)
+        tensor(0.4805)
     """
 
     authority = "its formula in mpmath"
@@ -132,17 +152,24 @@ class MSLELoss(RegressionLoss):
 
 
 class MAPELoss(RegressionLoss):
-    r"""Takes errors relative to the target, as fractions.
+    r"""Mean absolute percentage error (MAPE): the absolute error relative to the target, as a fraction.
 
     .. math:: \frac{|x - y|}{|y|}
 
-    Where the target is 0 no error is relative to it: the value there is 0, with a zero gradient. Predictions that are
-    too low cost at most 1, those too high have no bound, so that it favours low ones.
+    If the target is 0, the value is 0, with a zero gradient. Predictions that are too low have a value of at most 1,
+    those too high are unbounded, so the loss favours low predictions.
 
     Source: Makridakis 1993, "Accuracy measures: theoretical and practical concerns", International Journal of
     Forecasting 9.
 
     Elsewhere: Keras multiplies by 100 and divides by at least 1e-7; torchmetrics divides by at least 1.17e-6.
+
+    Example:
+        >>> loss = losskit.MAPELoss()
+        >>> input = torch.tensor([110.0, 60.0])  # (N,)
+        >>> target = torch.tensor([100.0, 50.0])
+        >>> loss(input, target)
+        tensor(0.1500)
     """
 
     authority = "its formula in mpmath"
@@ -156,16 +183,23 @@ class MAPELoss(RegressionLoss):
 
 
 class SMAPELoss(RegressionLoss):
-    r"""Takes errors relative to the mean size of prediction and target, as fractions between 0 and 2.
+    r"""Symmetric MAPE (SMAPE): the absolute error relative to the mean size of prediction and target, between 0 and 2.
 
     .. math:: \frac{2\,|x - y|}{|x| + |y|}
 
-    Where both are 0 the value is 0. A prediction of the wrong sign costs 2, with a zero gradient.
+    If both are 0, the value is 0. A prediction of the wrong sign has the value 2, with a zero gradient.
 
     Source: Makridakis 1993, "Accuracy measures: theoretical and practical concerns", International Journal of
     Forecasting 9.
 
-    Elsewhere: torchmetrics and the M competitions use this; others leave out the 2, or multiply by 100.
+    Elsewhere: torchmetrics and the M competitions use this; others omit the factor 2, or multiply by 100.
+
+    Example:
+        >>> loss = losskit.SMAPELoss()
+        >>> input = torch.tensor([110.0, 30.0])  # (N,)
+        >>> target = torch.tensor([90.0, 50.0])
+        >>> loss(input, target)
+        tensor(0.3500)
     """
 
     authority = "its formula in mpmath"
@@ -179,24 +213,31 @@ class SMAPELoss(RegressionLoss):
 
 
 class TweedieLoss(RegressionLoss):
-    r"""Learns a mean of numbers whose variance grows as its power: of counts at 1, of skewed positive ones at 2.
+    r"""Tweedie deviance with log link: for targets whose variance is a power of their mean.
 
     .. math:: 2 \left(\frac{y^{2 - p}}{(1 - p)(2 - p)} - \frac{y\,\mu^{1 - p}}{1 - p} + \frac{\mu^{2 - p}}{2 - p}
         \right), \quad \mu = e^x
 
-    and its limits at p = 1 and 2: twice the negative log-likelihood, less that of the best prediction, so that the
-    least value is 0. The input holds logarithms of means. Targets are not negative, and positive from p = 2 on. It
-    grows exponentially in the input.
+    and its limits at p = 1 and 2: twice the negative log-likelihood minus that of the best prediction, so that the
+    minimum is 0. p = 1 is for counts, 2 for skewed positive numbers. The input is the logarithm of the mean. Targets
+    must not be negative, and must be positive from p = 2 on. The loss grows exponentially in the input.
 
     Source: Jorgensen 1987, "Exponential Dispersion Models", JRSS B 49.
 
-    Elsewhere: torchmetrics and scikit-learn take the mean, not its logarithm; XGBoost leaves out the target's own term.
+    Elsewhere: torchmetrics and scikit-learn take the mean, not its logarithm; XGBoost omits the target's own term.
+
+    Example:
+        >>> loss = losskit.TweedieLoss(power=1.5)
+        >>> input = torch.tensor([1.0, 4.0]).log()  # logarithms of means (N,)
+        >>> target = torch.tensor([0.0, 4.0])  # claims, of which many are 0
+        >>> loss(input, target)
+        tensor(2.)
     """
 
     authority = "its formula in mpmath"
 
     power: Annotated[float, Interval(ge=1, le=3)] = option(
-        default=1.5, doc="how the variance grows with the mean: 1 Poisson, 2 gamma, 3 inverse Gaussian"
+        default=1.5, doc="exponent of the variance in the mean: 1 Poisson, 2 gamma, 3 inverse Gaussian"
     )
 
     def neutral(self, position: int) -> float:
@@ -224,48 +265,25 @@ def _growth(x: Tensor, rate: float) -> Tensor:
     return (rate * x).expm1() / rate if rate else x
 
 
-class GammaNLLLoss(RegressionLoss):
-    r"""Learns a mean of positive numbers whose standard deviation is proportional to it: errors count by their ratio.
-
-    .. math:: x + y\,e^{-x}
-
-    the negative log-likelihood of a gamma distribution with mean :math:`e^x`, divided by its shape and less what does
-    not depend on the mean. Targets are positive. It grows exponentially as the input falls.
-
-    Source: gamma regression, Nelder and Wedderburn 1972, "Generalized Linear Models", JRSS A 135.
-
-    Elsewhere: scikit-learn's mean_gamma_deviance is twice this, less its least value; XGBoost's gamma-nloglik is this.
-    """
-
-    authority = "its formula in mpmath"
-    function_name = "gamma_nll_loss"
-    short_name = "gamma_nll"
-
-    def neutral(self, position: int) -> float:
-        return float(position)
-
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        return mark(
-            input + target * (-input).exp(),
-            target <= 0,
-            target,
-            f"{self.name}: target holds {{value}}, but a gamma distribution has positive numbers alone. For zeros use "
-            "TweedieLoss.",
-        )
-
-
 class EnsembleCRPSLoss(MeanLoss):
-    r"""Scores the members of an ensemble as one forecast: near the truth, and spread as far as they are wrong.
+    r"""Ensemble CRPS: the continuous ranked probability score of the empirical distribution of an ensemble.
 
     .. math:: \frac{1}{M} \sum_i |x_i - y| - \frac{1}{2 M^2} \sum_{i, j} |x_i - x_j|
 
-    the continuous ranked probability score of their distribution. `fair=True` divides the second sum by
-    :math:`2 M (M - 1)`, which scores the distribution that few members are drawn from.
+    It rewards members near the truth whose spread matches their error. `fair=True` divides the second sum by
+    :math:`2 M (M - 1)`, which scores the distribution from which the members are drawn.
 
     Source: Gneiting and Raftery 2007, "Strictly Proper Scoring Rules, Prediction, and Estimation", JASA 102; fair Ferro
     2014, "Fair scores for ensemble forecasts", Quarterly Journal of the Royal Meteorological Society 140.
 
-    Elsewhere: energy score is its name for vectors.
+    Elsewhere: the form for vectors is called the energy score.
+
+    Example:
+        >>> loss = losskit.EnsembleCRPSLoss()
+        >>> input = torch.tensor([[1.0, 2.0, 3.0]])  # the members of an ensemble (N, M)
+        >>> target = torch.tensor([2.0])  # (N,)
+        >>> loss(input, target)
+        tensor(0.2222)
     """
 
     authority = "its formula in mpmath and values worked by hand"
@@ -273,7 +291,7 @@ class EnsembleCRPSLoss(MeanLoss):
     short_name = "ensemble_crps"
     shapes = "input (N, M, *) with the members in dimension 1, target (N, *); weight and mask of the target's shape."
 
-    fair: bool = option(default=False, doc="score the distribution that the members are drawn from")
+    fair: bool = option(default=False, doc="score the distribution from which the members are drawn")
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -300,31 +318,38 @@ class EnsembleCRPSLoss(MeanLoss):
         if mask is not None:
             input, target = input.where(mask.unsqueeze(1), 0.0), target.where(mask, 0.0)
         error = (input - target.unsqueeze(1)).abs().mean(1)
-        ranks = torch.arange(1 - members, members, 2, dtype=dtype, device=input.device)  # of half of all pairs
+        ranks = torch.arange(1 - members, members, 2, dtype=dtype, device=input.device)  # each pair once
         spread = (input.sort(1).values * ranks.view(-1, *(1,) * (input.dim() - 2))).sum(1)
         return weighted(error - spread / (members * (members - self.fair)), weight, mask)
 
 
 class RelativeLpLoss(MeanLoss):
-    r"""Takes the norm of each sample's error relative to that of its target: fields of any size count the same.
+    r"""Relative Lp loss: the norm of each sample's error divided by the norm of its target.
 
     .. math:: \frac{\lVert x - y \rVert_p}{\lVert y \rVert_p}
 
-    over all but the first dimension. Where a target is 0 everywhere the value is 0, with a zero gradient; where the
-    error is 0 the gradient is taken as 0.
+    over all dimensions but the first. If a target is 0 everywhere, the value is 0, with a zero gradient; if the error
+    is 0, the gradient is defined as 0.
 
     Source: Li, Kovachki, Azizzadenesheli, Liu, Bhattacharya, Stuart, Anandkumar 2020, "Fourier Neural Operator for
     Parametric Partial Differential Equations", arXiv:2010.08895, for p = 2.
 
     Elsewhere: neuraloperator's LpLoss sums over samples and channels by default, and its `abs` does not divide.
+
+    Example:
+        >>> loss = losskit.RelativeLpLoss(p=2)
+        >>> input = torch.tensor([[3.0, 5.0], [6.0, 8.0]])  # a field per sample (N, *)
+        >>> target = torch.tensor([[3.0, 4.0], [3.0, 4.0]])
+        >>> loss(input, target)
+        tensor(0.6000)
     """
 
     authority = "its formula in mpmath"
     short_name = "relative_lp"
     also_called = ("relative_l2",)
-    shapes = "input and target of one shape (N, *); weight and mask (N,), one value a sample."
+    shapes = "input and target of one shape (N, *); weight and mask (N,), one value per sample."
 
-    p: Annotated[float, Ge(1)] = option(default=2.0, doc="the norm, from 1 on; float('inf') takes the largest")
+    p: Annotated[float, Ge(1)] = option(default=2.0, doc="order of the norm; float('inf') takes the largest error")
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -340,7 +365,7 @@ class RelativeLpLoss(MeanLoss):
         mask = elementwise(self.name, "mask", mask, samples)
         dtype = computing_dtype(input)
         rows = [t.to(dtype).reshape(samples[0], math.prod(input.shape[1:])) for t in tensors]
-        if not rows[0].shape[1]:  # samples of no numbers do not count
+        if not rows[0].shape[1]:  # samples without elements do not count
             mask = torch.zeros(samples, dtype=torch.bool, device=input.device)
         if mask is not None:
             rows = [row.where(mask.unsqueeze(1), 0.0) for row in rows]
@@ -350,7 +375,7 @@ class RelativeLpLoss(MeanLoss):
         return weighted(value, weight, mask)
 
     def norm(self, rows: Tensor) -> Tensor:
-        """The p-norm of each row, with derivatives of 0 where it has none."""
+        """The p-norm of each row, with derivatives of 0 where it is not differentiable."""
         size = rows.abs()
         if not size.numel() or math.isinf(self.p):
             return size.amax(1) if size.numel() else size.sum(1)

@@ -1,4 +1,4 @@
-"""Boxes as pairs of corners, and the base of their losses."""
+"""Boxes as pairs of corners, and the base class of box losses."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
+from losskit.core.shortcuts import closed
+from losskit.ops.closed_boxes import overlap
+from losskit.ops.closed_forms import Found
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import mark
 
@@ -20,22 +23,19 @@ Format = Literal["xyxy", "xywh", "cxcywh"]
 
 
 class Boxes(NamedTuple):
-    """Boxes as corners, (N, D) each."""
+    """Boxes as corners, (N, D) each. Without properties, which torch 2.6 does not compile in a named tuple."""
 
     low: Tensor
     high: Tensor
 
-    @property
     def size(self) -> Tensor:
         return self.high - self.low
 
-    @property
     def middle(self) -> Tensor:
         return (self.low + self.high) / 2
 
-    @property
     def volume(self) -> Tensor:
-        return product(self.size)
+        return product(self.size())
 
 
 def product(sides: Tensor) -> Tensor:
@@ -68,36 +68,46 @@ class Pair(NamedTuple):
         """The volumes of intersection and union, (N,)."""
         sides = torch.minimum(self.input.high, self.target.high) - torch.maximum(self.input.low, self.target.low)
         shared = product(sides.clamp_min(0))
-        return shared, self.input.volume + self.target.volume - shared
+        return shared, self.input.volume() + self.target.volume() - shared
 
     def iou(self) -> Tensor:
         return ratio(*self.overlap())
 
     def hull(self) -> Tensor:
-        """The sides of the smallest box around both, (N, D)."""
+        """The sides of the smallest enclosing box, (N, D)."""
         return torch.maximum(self.input.high, self.target.high) - torch.minimum(self.input.low, self.target.low)
 
     def between(self) -> Tensor:
-        """From one middle to the other, (N, D)."""
-        return self.input.middle - self.target.middle
+        """The vector from one centre to the other, (N, D)."""
+        return self.input.middle() - self.target.middle()
 
     def distance(self) -> Tensor:
-        """The squared distance of the middles, as a share of the squared diagonal of the hull, (N,)."""
+        """The squared distance of the centres divided by the squared diagonal of the hull, (N,)."""
         return ratio((self.between() ** 2).sum(1), (self.hull() ** 2).sum(1))
 
 
 class BoxLoss(MeanLoss):
-    """One value a box: define `per_box(pair)`."""
+    """A loss with one value per pair of boxes: define `per_box(pair)`."""
 
     abstract = True
-    shapes = "input and target (N, 4), boxes as `format` says; weight and mask (N,), one value a box."
-    dimensions: ClassVar[tuple[int, ...]] = (2,)  # of space
+    shapes = "input and target (N, 4), boxes as `format` says; weight and mask (N,), one value per box."
+    dimensions: ClassVar[tuple[int, ...]] = (2,)  # spatial dimensions
+    overlap_kind: ClassVar[Literal["giou", "diou", "ciou"] | None] = None  # the closed form of corners
 
-    format: Format = option(default="xyxy", doc="corners, a corner and sizes, or the middle and sizes")
+    format: Format = option(default="xyxy", doc="two corners, first corner and sizes, or centre and sizes")
 
     def per_box(self, pair: Pair) -> Tensor:
         """The loss of each pair of boxes, (N,)."""
         raise NotImplementedError
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> Found | None:
+        kind = self.overlap_kind
+        if kind is None or self.format != "xyxy" or input.dim() != 2 or input.shape[1] != 4:
+            return None
+        same = input.shape == target.shape and input.dtype == target.dtype
+        return overlap(input, target, kind, derive) if same else None
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -119,7 +129,7 @@ class BoxLoss(MeanLoss):
         return Boxes(first, first + last) if self.format == "xywh" else Boxes(first - last / 2, first + last / 2)
 
     def checked(self, value: Tensor, name: str, boxes: Tensor) -> Tensor:
-        """The value, where no box ends before it begins."""
+        """The value, marked as an error where a box ends before it begins."""
         first, last = boxes.chunk(2, 1)
         bad = ((last < first) if self.format == "xyxy" else (last < 0)).any(1)
         corners = self.format == "xyxy"
@@ -129,7 +139,7 @@ class BoxLoss(MeanLoss):
             value,
             bad,
             torch.arange(len(boxes), device=boxes.device),
-            f"{self.name}: {name} box {{value}} has {what}. Pass boxes {repair}, or say what they hold by "
+            f"{self.name}: {name} box {{value}} has {what}. Pass boxes {repair}, or state their layout by "
             "format='xyxy', 'xywh' or 'cxcywh'.",
         )
 
@@ -138,7 +148,7 @@ class BoxLoss(MeanLoss):
 
 
 def rows(owner: str, tensors: Sequence[Tensor], sizes: tuple[int, ...]) -> list[Tensor]:
-    """Input and target as rows of numbers in the precision of the computation."""
+    """Input and target as rows in the precision of the computation."""
     input, target = tensors
     check_floating(owner, "input", input)
     check_real(owner, "target", target)

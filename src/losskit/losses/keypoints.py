@@ -18,17 +18,25 @@ from losskit.ops.values import mark
 
 
 class OKSLoss(MeanLoss):
-    r"""Measures how near keypoints are to where they should be, in units of what annotators agree on.
+    r"""Object keypoint similarity (OKS) loss: one minus COCO's OKS of each instance.
 
     .. math:: \frac{1}{|V|} \sum_{i \in V} 1 - \exp\left(-\frac{d_i^2}{2\,(2 \sigma_i)^2\,A}\right)
 
-    over the visible keypoints V of each instance, with its area A: one minus COCO's object keypoint similarity. An
-    instance without visible keypoints has the value 0; leave it out with `mask`.
+    over the visible keypoints V of each instance, with A its area and :math:`\sigma_i` the deviations of annotators. An
+    instance without visible keypoints has the value 0; exclude it with `mask`.
 
     Source: COCO's keypoint evaluation, Ronchi and Perona 2017, "Benchmarking and Error Diagnosis in Multi-Instance Pose
     Estimation", arXiv:1707.05388; as a loss Maji, Nagori, Mathew, Poddar 2022, YOLO-Pose, arXiv:2204.06806.
 
-    Elsewhere: ultralytics adds an eps to the area and takes the mean over the batch's keypoints.
+    Elsewhere: ultralytics adds an eps to the area and averages over the batch's keypoints.
+
+    Example:
+        >>> loss = losskit.OKSLoss(sigmas=[0.1, 0.2])
+        >>> input = torch.tensor([[[10.0, 10.0], [20.0, 20.0]]])  # keypoints (N, K, 2)
+        >>> target = torch.tensor([[[11.0, 10.0], [20.0, 22.0]]])
+        >>> visible, area = torch.tensor([[True, True]]), torch.tensor([100.0])  # (N, K) and (N,)
+        >>> loss(input, target, visible, area)
+        tensor(0.1175)
     """
 
     authority = "its formula in mpmath"
@@ -41,7 +49,7 @@ class OKSLoss(MeanLoss):
     )
     tensors = ("input", "target", "visible", "area")
 
-    sigmas: Sequence[Positive] = option(doc="how far annotators place each keypoint apart, in roots of the area")
+    sigmas: Sequence[Positive] = option(doc="deviation of annotators for each keypoint, in roots of the area")
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Negative log-likelihoods and scores of predicted distributions: their mean, spread and shape are learnt together."""
+"""Negative log-likelihoods and scores of predicted distributions, with learned location, scale and shape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.errors import shape
-from losskit.core.means import ElementLoss, MeanLoss
+from losskit.core.means import ElementLoss, MeanLoss, RegressionLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
 from losskit.ops.inputs import computing_dtype
@@ -23,10 +23,10 @@ _POSITIVE = "make it positive, for example with softplus or exp"
 
 
 class SpreadLoss(ElementLoss):
-    """Of input, target and a spread, which may have size 1 where one serves several elements."""
+    """A loss of input, target and a spread, which may have size 1 to apply to several elements."""
 
     abstract = True
-    shapes = "input and target of one shape; the third tensor of the same, or size 1 where one serves several elements."
+    shapes = "input and target of one shape; the third tensor of the same, or size 1 where it is broadcast."
 
     def check(self, *tensors: Tensor) -> None:
         input, target, spread = tensors
@@ -39,14 +39,14 @@ class SpreadLoss(ElementLoss):
         return 1.0 if position == 2 else 0.0
 
     def positive(self, value: Tensor, spread: Tensor, what: str) -> Tensor:
-        """The value, where the spread is positive."""
+        """The value, marked as an error where the spread is not positive."""
         return mark(
             value, spread <= 0, spread, f"{self.name}: {what} holds {{value}}, but takes numbers above 0; {_POSITIVE}."
         )
 
 
 class LaplaceNLLLoss(SpreadLoss):
-    r"""Learns a median and a scale: absolute errors count by the scale predicted for them, which has its price.
+    r"""Laplace negative log-likelihood: learns a median and a scale; absolute errors are divided by the scale.
 
     .. math:: \log(2 b) + \frac{|x - y|}{b}
 
@@ -54,7 +54,14 @@ class LaplaceNLLLoss(SpreadLoss):
 
     Source: the Laplace distribution, Laplace 1774, whose likelihood makes least absolute deviations best.
 
-    Elsewhere: some predict log b: pass its exponential.
+    Elsewhere: some models predict log b: pass its exponential.
+
+    Example:
+        >>> loss = losskit.LaplaceNLLLoss()
+        >>> input, target = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])  # (N,)
+        >>> scale = torch.tensor([0.5, 2.0])  # the predicted scale of each
+        >>> loss(input, target, scale)
+        tensor(1.1931)
     """
 
     authority = "its formula in mpmath"
@@ -66,16 +73,23 @@ class LaplaceNLLLoss(SpreadLoss):
 
 
 class StudentTNLLLoss(SpreadLoss):
-    r"""Learns a mean and a scale where errors have heavy tails, so that an outlier moves neither by much.
+    r"""Student's t negative log-likelihood: learns a mean and a scale under heavy tails, robust to outliers.
 
     .. math:: \log s + \frac{\nu + 1}{2} \log\left(1 + \frac{(x - y)^2}{\nu s^2}\right) + \log
         \frac{\Gamma(\nu / 2) \sqrt{\pi \nu}}{\Gamma((\nu + 1) / 2)}
 
-    with s the scale, which is no standard deviation, and nu the degrees of freedom.
+    with s the scale, which is not the standard deviation, and nu the degrees of freedom.
 
     Source: Lange, Little, Taylor 1989, "Robust Statistical Modeling Using the t Distribution", JASA 84.
 
-    Elsewhere: libraries of distributions name s the scale, others the variance of errors.
+    Elsewhere: distribution libraries name s the scale; others use the variance of errors.
+
+    Example:
+        >>> loss = losskit.StudentTNLLLoss(df=4.0)
+        >>> input, target = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 9.0])  # (N,), the second an outlier
+        >>> scale = torch.tensor([0.5, 0.5])  # the predicted scale of each
+        >>> loss(input, target, scale)
+        tensor(5.1777)
     """
 
     authority = "its formula in mpmath"
@@ -83,7 +97,7 @@ class StudentTNLLLoss(SpreadLoss):
     short_name = "student_t_nll"
     also_called = ("student_t",)
 
-    df: Positive = option(default=4.0, doc="the degrees of freedom; the fewer, the heavier the tails")
+    df: Positive = option(default=4.0, doc="degrees of freedom; fewer give heavier tails")
 
     def per_element(self, input: Tensor, target: Tensor, scale: Tensor) -> Tensor:
         constant = math.lgamma(self.df / 2) - math.lgamma((self.df + 1) / 2) + math.log(math.pi * self.df) / 2
@@ -92,41 +106,93 @@ class StudentTNLLLoss(SpreadLoss):
 
 
 class BetaNLLLoss(SpreadLoss):
-    r"""Learns a mean and a variance, and weighs elements by a power of the variance, so that the mean is learnt too.
+    r"""Beta-NLL: Gaussian negative log-likelihood weighted by a power of the predicted variance.
 
     .. math:: \lfloor v^\beta \rfloor \, \frac{1}{2} \left(\log v + \frac{(x - y)^2}{v}\right)
 
-    where the factor in brackets takes no gradient. Beta 0 is GaussianNLLLoss; at 1 the mean has the gradient of half
-    the squared error.
+    where the factor in brackets carries no gradient. It keeps the gradient of the mean where the variance is large.
+    Beta 0 is GaussianNLLLoss; at 1 the mean has the gradient of half the squared error.
 
     Source: Seitzer, Tavakoli, Antic, Martius 2022, "On the Pitfalls of Heteroscedastic Uncertainty Estimation with
     Probabilistic Neural Networks", arXiv:2203.09168.
 
-    Elsewhere: the value is no likelihood; compare models by GaussianNLLLoss.
+    Elsewhere: the value is not a likelihood; compare models by GaussianNLLLoss.
+
+    Example:
+        >>> loss = losskit.BetaNLLLoss(beta=0.5)
+        >>> input, target = torch.tensor([1.0, 2.0]), torch.tensor([1.5, 4.0])  # (N,)
+        >>> var = torch.tensor([0.25, 4.0])  # the predicted variance of each
+        >>> loss(input, target, var)
+        tensor(1.1449)
     """
 
     authority = "its formula in mpmath"
     function_name = "beta_nll_loss"
     short_name = "beta_nll"
 
-    beta: Annotated[float, Interval(ge=0, le=1)] = option(default=0.5, doc="the power of the variance")
+    beta: Annotated[float, Interval(ge=0, le=1)] = option(default=0.5, doc="exponent of the variance")
 
     def per_element(self, input: Tensor, target: Tensor, var: Tensor) -> Tensor:
         value = (var.log() + (input - target) ** 2 / var) / 2
         return self.positive(var.detach() ** self.beta * value, var, "var")
 
 
+class GammaNLLLoss(RegressionLoss):
+    r"""Gamma negative log-likelihood with log link: for positive targets whose errors are relative.
+
+    .. math:: x + y\,e^{-x}
+
+    the negative log-likelihood of a gamma distribution with mean :math:`e^x`, divided by its shape, without terms that
+    do not depend on the mean; the standard deviation is proportional to the mean. Targets must be positive. The loss
+    grows exponentially as the input decreases.
+
+    Source: gamma regression, Nelder and Wedderburn 1972, "Generalized Linear Models", JRSS A 135.
+
+    Elsewhere: scikit-learn's mean_gamma_deviance is twice this minus its minimum; XGBoost's gamma-nloglik is this.
+
+    Example:
+        >>> loss = losskit.GammaNLLLoss()
+        >>> input = torch.tensor([2.0, 8.0]).log()  # logarithms of means (N,)
+        >>> target = torch.tensor([2.0, 4.0])
+        >>> loss(input, target)
+        tensor(2.1363)
+    """
+
+    authority = "its formula in mpmath"
+    function_name = "gamma_nll_loss"
+    short_name = "gamma_nll"
+
+    def neutral(self, position: int) -> float:
+        return float(position)
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return mark(
+            input + target * (-input).exp(),
+            target <= 0,
+            target,
+            f"{self.name}: target holds {{value}}, but a gamma distribution has positive numbers alone. For zeros use "
+            "TweedieLoss.",
+        )
+
+
 class NegativeBinomialNLLLoss(ElementLoss):
-    r"""Learns the mean of counts that scatter more than Poisson's: the dispersion says by how much.
+    r"""Negative binomial negative log-likelihood with log link: for overdispersed counts.
 
     .. math:: \left(y + \tfrac{1}{a}\right) \log(1 + a \mu) - y \log(a \mu) + \log \frac{\Gamma(1 / a)\,y!}{\Gamma(y + 1
         / a)}, \quad \mu = e^x
 
-    The input holds logarithms of means, and the variance is :math:`\mu + a \mu^2` with a the dispersion.
+    The input is the logarithm of the mean, and the variance is :math:`\mu + a \mu^2` with a the dispersion.
 
     Source: Lawless 1987, "Negative binomial and mixed Poisson regression", Canadian Journal of Statistics 15.
 
-    Elsewhere: scVI and DeepAR name 1/a: scVI's inverse dispersion theta, and total_count in PyTorch's distribution.
+    Elsewhere: scVI and DeepAR take 1/a: scVI's inverse dispersion theta, and total_count in PyTorch's distribution.
+
+    Example:
+        >>> loss = losskit.NegativeBinomialNLLLoss()
+        >>> log_mean = torch.tensor([4.0, 4.0]).log()  # (N,)
+        >>> target = torch.tensor([4.0, 9.0])  # counts
+        >>> loss(log_mean, target, dispersion=torch.tensor([0.5, 0.5]))
+        tensor(2.8767)
     """
 
     authority = "its formula in mpmath"
@@ -141,7 +207,7 @@ class NegativeBinomialNLLLoss(ElementLoss):
     def per_element(self, log_mean: Tensor, target: Tensor, dispersion: Tensor) -> Tensor:
         bad = (dispersion <= 0) | (target < 0)
         safe, y = torch.where(bad, 1.0, dispersion), torch.where(bad, 0.0, target)
-        size = 1 / safe.double()  # differences of large logarithms of gamma
+        size = 1 / safe.double()  # differences of large log-gammas
         constant = (size.lgamma() - (y.double() + size).lgamma() + (y.double() + 1).lgamma()).to(log_mean.dtype)
         log_odds = log_mean + safe.log()
         value = (y + 1 / safe) * torch.nn.functional.softplus(log_odds) - y * log_odds + constant
@@ -155,17 +221,24 @@ class NegativeBinomialNLLLoss(ElementLoss):
 
 
 class CRPSLoss(SpreadLoss):
-    r"""Learns a mean and a standard deviation by a score in the target's units, on which outliers weigh linearly.
+    r"""Gaussian CRPS: the continuous ranked probability score of a predicted mean and standard deviation.
 
     .. math:: \sigma \left[z\,(2 \Phi(z) - 1) + 2 \varphi(z) - \frac{1}{\sqrt{\pi}}\right], \quad z = \frac{x -
         y}{\sigma}
 
-    the continuous ranked probability score of a Gaussian, with Phi and phi the standard normal's distribution function
-    and density.
+    with Phi and phi the standard normal's distribution function and density. The value has the target's unit and is
+    linear in outliers.
 
     Source: Gneiting and Raftery 2007, "Strictly Proper Scoring Rules, Prediction, and Estimation", JASA 102.
 
     Elsewhere: some return the negative of it, as a score to maximise.
+
+    Example:
+        >>> loss = losskit.CRPSLoss()
+        >>> input, target = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])  # (N,)
+        >>> std = torch.tensor([0.5, 2.0])  # the predicted standard deviation of each
+        >>> loss(input, target, std)
+        tensor(0.6609)
     """
 
     authority = "its formula in mpmath"
@@ -175,28 +248,35 @@ class CRPSLoss(SpreadLoss):
     def per_element(self, input: Tensor, target: Tensor, std: Tensor) -> Tensor:
         z = (input - target) / std
         density = (-(z * z) / 2).exp() * math.sqrt(2 / math.pi)
-        far = (input - target) * (z / math.sqrt(2)).erf()  # whose slope by std does not cancel where z is large
+        far = (input - target) * (z / math.sqrt(2)).erf()  # its gradient by std does not cancel where z is large
         return self.positive(far + std * (density - 1 / math.sqrt(math.pi)), std, "std")
 
 
 class EvidentialLoss(ElementLoss):
-    r"""Learns a distribution over means and variances, so that the model also says where it has seen little.
+    r"""Deep evidential regression: learns a distribution over means and variances, with a regularizer of evidence.
 
     .. math:: \frac{1}{2} \log \frac{\pi}{\nu} - \alpha \log \Omega + \left(\alpha + \tfrac{1}{2}\right) \log\left((y -
         \gamma)^2 \nu + \Omega\right) + \log \frac{\Gamma(\alpha)}{\Gamma(\alpha + 1/2)} + \lambda\,|y - \gamma|\,(2 \nu
         + \alpha), \quad \Omega = 2 \beta (1 + \nu)
 
-    with gamma, nu, alpha and beta as given: nu and beta above 0, alpha above 1. Lambda is the coefficient.
+    with nu and beta above 0, alpha above 1, and lambda the coefficient. Low evidence indicates epistemic uncertainty.
 
     Source: Amini, Schwarting, Soleimany, Rus 2020, "Deep Evidential Regression", arXiv:1910.02600.
 
-    Elsewhere: the authors' layer applies softplus, and adds 1 to alpha; here the model does.
+    Elsewhere: the authors' layer applies softplus and adds 1 to alpha; here the model does both.
+
+    Example:
+        >>> loss = losskit.EvidentialLoss(coefficient=0.01)
+        >>> gamma, nu = torch.tensor([1.0]), torch.tensor([2.0])  # outputs of the model (N,)
+        >>> alpha, beta = torch.tensor([3.0]), torch.tensor([0.5])
+        >>> loss(gamma, nu, alpha, beta, torch.tensor([1.5]))
+        tensor(0.8418)
     """
 
     authority = "its formula in mpmath"
     also_called = ("deep_evidential", "nig")
 
-    coefficient: NonNegative = option(default=0.01, doc="the weight of evidence given where errors are large")
+    coefficient: NonNegative = option(default=0.01, doc="weight of the regularizer: evidence times absolute error")
 
     def neutral(self, position: int) -> float:
         return (0.0, 1.0, 2.0, 1.0, 0.0)[position]
@@ -221,7 +301,7 @@ class EvidentialLoss(ElementLoss):
 
 
 class MixtureNLLLoss(MeanLoss):
-    r"""Learns several Gaussians and how likely each is, where one input has more than one answer.
+    r"""Mixture density network (MDN) loss: negative log-likelihood of a Gaussian mixture, for multimodal targets.
 
     .. math:: -\log \sum_k \pi_k\,\mathcal{N}(y; m_k, s_k), \quad \pi = \text{softmax(logits)}
 
@@ -229,7 +309,14 @@ class MixtureNLLLoss(MeanLoss):
 
     Source: Bishop 1994, "Mixture Density Networks", Aston University NCRG/94/004.
 
-    Elsewhere: mixture density network, MDN; others put the components last, or predict log s: pass its exponential.
+    Elsewhere: others put the components last, or predict log s: pass its exponential.
+
+    Example:
+        >>> loss = losskit.MixtureNLLLoss()
+        >>> logits = torch.tensor([[0.0, 0.0]])  # two components, equally likely (N, K)
+        >>> mean, scale = torch.tensor([[-1.0, 1.0]]), torch.tensor([[0.5, 0.5]])
+        >>> loss(logits, mean, scale, torch.tensor([1.0]))
+        tensor(0.9186)
     """
 
     authority = "its formula in mpmath"

@@ -1,10 +1,10 @@
-"""Losses with a margin: a score is right when it is right by enough."""
+"""Margin losses: a score is correct only if it is correct by a margin."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import ClassWeights
+from losskit.core.elements import by_difference, by_element
 from losskit.core.errors import shape
 from losskit.core.labels import check_length, class_weights, labels_of
 from losskit.core.loss import Summable
@@ -19,7 +20,9 @@ from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option
 from losskit.core.passes import Watching
 from losskit.core.reduction import weighted
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Sums
+from losskit.ops import closed_forms, closed_rows
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs, computing_dtype
@@ -29,23 +32,37 @@ from losskit.ops.values import check, mark
 
 
 class MarginRankingLoss(ElementLoss):
-    r"""Wants the first score above the second by a margin where the target is 1, and below it where it is -1.
+    r"""Margin ranking loss: hinge on the difference of two scores; the target, 1 or -1, states which is higher.
 
     .. math:: \max(0, -y\,(x_1 - x_2) + m)
 
     Source: Herbrich, Graepel, Obermayer 1999, "Support vector learning for ordinal regression", ICANN.
 
-    Elsewhere: in losses of whole rankings (LambdaRank, ListNet) the pairs are made inside; here they are given.
+    Elsewhere: losses of whole rankings (LambdaRank, ListNet) form the pairs themselves; here they are given.
+
+    Example:
+        >>> loss = losskit.MarginRankingLoss(margin=0.5)
+        >>> input1, input2 = torch.tensor([0.9, 0.2]), torch.tensor([0.3, 0.6])  # scores (N,)
+        >>> target = torch.tensor([1, 1])  # input1 should be larger
+        >>> loss(input1, input2, target)
+        tensor(0.4500)
     """
 
     authority = "torch.nn.functional.margin_ranking_loss"
     function_name = "margin_ranking_loss"
     shapes = "input1, input2 and target of one shape, targets 1 or -1; weight and mask of it too, or size 1."
 
-    margin: float = option(default=0.0, doc="how far apart the scores should be")
+    margin: float = option(default=0.0, doc="required difference of the scores")
 
     def neutral(self, position: int) -> float:
         return 1.0 if position == 2 else 0.0
+
+    def shortcut(self, input1: Any, input2: Any, target: Any) -> Tensor | None:
+        return by_difference(self, input1, input2, target)
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        value = (self.margin - target * input).clamp_min(0)
+        return torch.where((target == 1) | (target == -1), value, torch.inf)
 
     def per_element(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         value = (self.margin - target * (input1 - input2)).clamp_min(0)
@@ -53,24 +70,37 @@ class MarginRankingLoss(ElementLoss):
 
 
 class HingeEmbeddingLoss(ElementLoss):
-    r"""Makes the distance of like pairs small, and of unlike pairs at least the margin.
+    r"""Hinge embedding loss: the distance of similar pairs, and a hinge at the margin for dissimilar pairs.
 
     .. math:: \begin{cases} x & y = 1 \\ \max(0, m - x) & y = -1 \end{cases}
 
-    The input is a distance already.
+    The input is the distance.
 
     Source: Hadsell, Chopra, LeCun 2006, "Dimensionality Reduction by Learning an Invariant Mapping", CVPR, which
     squares both cases.
 
     Elsewhere: "contrastive loss" is the squared form, or a loss over all pairs of a batch.
+
+    Example:
+        >>> loss = losskit.HingeEmbeddingLoss(margin=1.0)
+        >>> input = torch.tensor([0.2, 0.3])  # distances of pairs (N,)
+        >>> target = torch.tensor([1, -1])  # similar, dissimilar
+        >>> loss(input, target)
+        tensor(0.4500)
     """
 
     authority = "torch.nn.functional.hinge_embedding_loss"
 
-    margin: float = option(default=1.0, doc="the distance beyond which unlike pairs cost nothing")
+    margin: float = option(default=1.0, doc="distance beyond which dissimilar pairs have loss 0")
 
     def neutral(self, position: int) -> float:
         return float(position)  # a target of 1
+
+    shortcut = by_element
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        unlike = torch.where(target == -1, (self.margin - input).clamp_min(0), torch.inf)
+        return torch.where(target == 1, input, unlike)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         value = torch.where(target == 1, input, (self.margin - input).clamp_min(0))
@@ -78,13 +108,20 @@ class HingeEmbeddingLoss(ElementLoss):
 
 
 class SoftMarginLoss(ElementLoss):
-    r"""Wants a score of the target's sign, by a margin that never quite ends: the logistic loss for targets 1 and -1.
+    r"""Soft margin loss: the logistic loss for targets 1 and -1.
 
     .. math:: \log(1 + e^{-y x})
 
     Source: logistic regression, Cox 1958, "The Regression Analysis of Binary Sequences", JRSS B 20.
 
-    Elsewhere: it is binary cross-entropy with logits for targets 0 and 1.
+    Elsewhere: it equals binary cross-entropy on logits for targets 0 and 1.
+
+    Example:
+        >>> loss = losskit.SoftMarginLoss()
+        >>> input = torch.tensor([2.0, -1.0])  # logits (N,)
+        >>> target = torch.tensor([1, -1])
+        >>> loss(input, target)
+        tensor(0.2201)
     """
 
     authority = "torch.nn.functional.soft_margin_loss"
@@ -92,40 +129,58 @@ class SoftMarginLoss(ElementLoss):
     def neutral(self, position: int) -> float:
         return float(position)
 
+    shortcut = by_element
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return torch.where((target == 1) | (target == -1), -log_sigmoid(target * input), torch.inf)
+
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         return signed(self.name, -log_sigmoid(target * input), target)
 
 
 class MultiMarginLoss(MeanLoss):
-    r"""Wants the score of the true class above every other by a margin.
+    r"""Multi-class margin (hinge) loss: the score of the true class must exceed every other one by a margin.
 
     .. math:: \frac{1}{C} \sum_{i \ne y} \max(0, m - x_y + x_i)^p
 
     Source: Weston and Watkins 1999, "Support vector machines for multi-class pattern recognition", ESANN.
 
-    Elsewhere: Crammer and Singer take the largest violation instead of the sum; PyTorch calls the class weights
-    `weight`, and its mean divides by the samples, not by their class weights.
+    Elsewhere: Crammer and Singer use the largest violation instead of the sum; PyTorch names the class weights
+    `weight`, and its mean divides by the number of samples, not by the sum of their class weights.
+
+    Example:
+        >>> loss = losskit.MultiMarginLoss()
+        >>> input = torch.tensor([[1.0, 0.5, 0.2]])  # scores (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2333)
     """
 
     authority = "torch.nn.functional.multi_margin_loss"
     shapes = "input (N, C, *), target (N, *) of class indices; weight (N, 1, *), mask (N, *) or (N, 1, *)."
 
-    p: Literal[1, 2] = option(default=1, doc="the power of each violation")
-    margin: float = option(default=1.0, doc="how far the true class should be above the others")
-    class_weight: ClassWeights | None = option(default=None, doc="one weight per class, by the true class")
+    p: Literal[1, 2] = option(default=1, doc="exponent of each violation")
+    margin: float = option(default=1.0, doc="required distance of the true class above the others")
+    class_weight: ClassWeights | None = option(default=None, doc="one weight per class, selected by the true class")
     ignore_index: int | Sequence[int] | None = option(
         default=-100, doc="the label, or labels, of positions to leave out; None for no label"
     )
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        label = closed_forms.class_indices(input, target, self.ignore_index)
+        return None if label is None else closed_rows.multi_margin(input, label, self.p, self.margin, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         input, target = tensors
-        spec = InputSpec("softmax", ignore_index=labels_of(self.ignore_index))  # one true class a position
+        spec = InputSpec("softmax", ignore_index=labels_of(self.ignore_index))  # one true class per position
         inputs = spec.parse(self.name, input, target, weight, mask)
         if not inputs.holds_indices:
             raise ValueError(
-                f"{self.name}: target has the input's shape {shape(input)}, but it takes one class index a position. "
+                f"{self.name}: target has the input's shape {shape(input)}, but it takes one class index per position. "
                 "Pass target.argmax(1) if it is one-hot; for several labels use MultiLabelMarginLoss."
             )
         check_length(self.name, "class_weight", self.class_weight, inputs)
@@ -148,21 +203,35 @@ class MultiMarginLoss(MeanLoss):
 
 
 class MultiLabelMarginLoss(MeanLoss):
-    r"""Wants the score of every label of a sample above every other class's by a margin of 1.
+    r"""Multi-label margin loss: the score of every label must exceed that of every other class by 1.
 
     .. math:: \frac{1}{C} \sum_{j \in y} \sum_{i \notin y} \max(0, 1 - (x_j - x_i))
 
-    The target lists the labels of each sample, and -1 ends the list.
+    The target lists the labels of each sample; -1 ends the list.
 
     Source: Elisseeff and Weston 2001, "A kernel method for multi-labelled classification", NIPS, which divides by
     the number of pairs.
 
-    Elsewhere: targets of 0 and 1 per class belong to MultiLabelSoftMarginLoss.
+    Elsewhere: for targets of 0 and 1 per class use MultiLabelSoftMarginLoss.
+
+    Example:
+        >>> loss = losskit.MultiLabelMarginLoss()
+        >>> input = torch.tensor([[0.1, 0.2, 0.4, 0.8]])  # scores (N, C)
+        >>> target = torch.tensor([[3, 0, -1, 1]])  # the true classes are 3 and 0; -1 ends the list
+        >>> loss(input, target)
+        tensor(0.8500)
     """
 
     authority = "torch.nn.functional.multilabel_margin_loss"
     function_name = "multilabel_margin_loss"
     shapes = "input (N, C) or (C,), target of class indices in the same shape, each row ended by -1; weight, mask (N,)."
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        if input.shape != target.shape or target.dtype != torch.int64 or input.dim() not in (1, 2):
+            return None
+        return closed_rows.multi_label_margin(input, target, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -205,15 +274,22 @@ class MultiLabelMarginLoss(MeanLoss):
 
 
 class MultiLabelSoftMarginLoss(ClassificationLoss):
-    r"""Asks of each class by itself whether the sample has it: the mean over classes of the logistic loss.
+    r"""Multi-label soft margin loss: the mean over classes of the binary cross-entropy on logits.
 
     .. math:: -\frac{1}{C} \sum_c t_c \log \sigma(x_c) + (1 - t_c) \log(1 - \sigma(x_c))
 
     Source: logistic regression per label, Cox 1958; PyTorch's name.
 
-    Elsewhere: its mean is that of BCEWithLogitsLoss with `mode="multilabel"`; only "sum" and "none" differ, by one
-    value a sample. PyTorch calls the class weights `weight`, and its mean divides by the classes, not by their
-    weights.
+    Elsewhere: its mean equals that of BCEWithLogitsLoss with `mode="multilabel"`; only "sum" and "none" differ, with
+    one value per sample. PyTorch names the class weights `weight`, and its mean divides by the number of classes, not
+    by their weights.
+
+    Example:
+        >>> loss = losskit.MultiLabelSoftMarginLoss()
+        >>> input = torch.tensor([[2.0, -1.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.2201)
     """
 
     authority = "torch.nn.functional.multilabel_soft_margin_loss and its formula in mpmath"
@@ -242,7 +318,7 @@ class MultiLabelSoftMarginLoss(ClassificationLoss):
 
 
 def signed(owner: str, value: Tensor, target: Tensor) -> Tensor:
-    """The value, once every target is known to be 1 or -1."""
+    """The value, marked as an error where a target is neither 1 nor -1."""
     return mark(
         value,
         (target != 1) & (target != -1),

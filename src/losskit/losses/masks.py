@@ -1,4 +1,4 @@
-"""Losses of sets of masks, as mask transformers match them, over all pixels or at points."""
+"""Losses of sets of masks, as matched by mask transformers, over all pixels or at sampled points."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from losskit.ops.inputs import Inputs, can_hold
 
 
 class MaskOptions(Configured):
-    """The options of every loss of masks."""
+    """The options of every mask loss."""
 
     ignore_index: int = option(default=-100, doc="the label of pixels to leave out, as if they were not there")
     from_logits: bool = option(default=True, doc="False when the input holds probabilities in [0, 1]")
     num_points: Annotated[int, Ge(1)] | None = option(
-        default=None, doc="how many points of each mask to compare instead of every pixel, most of them uncertain ones"
+        default=None, doc="number of points of each mask to compare instead of all pixels, most of them uncertain"
     )
     oversample_ratio: Annotated[float, Ge(1)] = option(
-        default=3.0, doc="how many times more points to choose the uncertain ones from"
+        default=3.0, doc="oversampling factor of the candidates for uncertain points"
     )
-    importance_sample_ratio: Fraction = option(default=0.75, doc="the share of points chosen for their uncertainty")
+    importance_sample_ratio: Fraction = option(default=0.75, doc="fraction of points selected by uncertainty")
 
 
 class MaskLoss(MaskOptions, MeanLoss):
-    """One loss a mask (M, *), summed over masks and divided by `num_masks`: define `columns` and `per_mask(totals)`.
+    """One loss per mask (M, *), summed over masks and divided by `num_masks`: define `columns` and `per_mask(totals)`.
 
-    `num_masks` at the call is a number, by default that of the masks that count: mask transformers pass the average
-    over processes, at least 1. `points` at the call, (M, P, D) from `losskit.uncertain_points`, are shared by several
-    losses; with points, input and target may differ in resolution. `generator` seeds points drawn here.
+    `num_masks` at the call is a number, by default the number of masks that count: mask transformers pass the average
+    over processes, at least 1. `points` at the call, (M, P, D) from `losskit.uncertain_points`, can be shared by
+    several losses; with points, input and target may differ in resolution. `generator` seeds points drawn here.
     """
 
     shapes: ClassVar[str] = (
@@ -128,7 +128,7 @@ class MaskLoss(MaskOptions, MeanLoss):
     def _at(
         self, points: Tensor, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """Everything at the points, (M, P); a point counts where all that it is interpolated from counts."""
+        """All tensors at the points, (M, P); a point counts if all positions it is interpolated from count."""
         counts = None if mask is None else mask.expand(target.shape)
         if can_hold(target, self.ignore_index):
             kept = target != self.ignore_index
@@ -143,25 +143,31 @@ class MaskLoss(MaskOptions, MeanLoss):
 
 
 class MaskDiceLoss(MaskLoss):
-    r"""Measures the overlap of each predicted mask with its target, one Dice a mask of the set.
+    r"""Dice loss of each mask of a set, as in mask transformers.
 
     .. math:: \frac{1}{M} \sum_m 1 - \frac{2\,TP_m / k + s + \epsilon}{(P_m + T_m) / k + s + \epsilon}
 
-    with k the scale; M is `num_masks`. A mask in which nothing is there and nothing predicted costs nothing.
+    with k the scale; M is `num_masks`. A mask that is empty in prediction and target has loss 0.
 
     Source: Cheng, Schwing, Kirillov 2021, MaskFormer, arXiv:2107.06278 (smooth 1); Dice itself Milletari, Navab,
     Ahmadi 2016, arXiv:1606.04797.
 
     Elsewhere: MaskFormer and Mask2Former add 1 to both sides (`smooth=1`); copies of it in tutorials divide by 1000 and
-    add 1e-6 (`scale=1000, eps=1e-6`); DiceLoss reads dimension 1 as channels and takes the mean over samples and
-    classes.
+    add 1e-6 (`scale=1000, eps=1e-6`); DiceLoss treats dimension 1 as channels and averages over samples and classes.
+
+    Example:
+        >>> loss = losskit.MaskDiceLoss()
+        >>> input = torch.tensor([[2.0, 1.0, -1.0, -2.0], [-2.0, -2.0, 2.0, 2.0]])  # logits of masks (M, *)
+        >>> target = torch.tensor([[1, 1, 1, 0], [0, 0, 1, 1]])
+        >>> loss(input, target)
+        tensor(0.1834)
     """
 
     authority = "its formula in mpmath"
 
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator, in units of the scale")
-    eps: NonNegative = option(default=0.0, doc="added besides, under the name it has elsewhere")
-    scale: Positive = option(default=1.0, doc="divides the sums")
+    eps: NonNegative = option(default=0.0, doc="the same as smooth, under its other usual name; both are added")
+    scale: Positive = option(default=1.0, doc="divisor of the sums")
 
     columns: ClassVar[list[Column]] = ["tp", "pred", "target", "count"]
 
@@ -174,7 +180,7 @@ class MaskDiceLoss(MaskLoss):
 
 
 class MaskBCELoss(MaskLoss):
-    r"""Asks of each pixel of each mask whether it belongs: the mean cross-entropy of a mask, one a mask of the set.
+    r"""Binary cross-entropy of each mask of a set, averaged over the pixels of the mask.
 
     .. math:: -\frac{1}{M} \sum_m \frac{1}{|m|} \sum_i t_i \log p_i + (1 - t_i) \log(1 - p_i)
 
@@ -183,7 +189,14 @@ class MaskBCELoss(MaskLoss):
     Source: Cheng, Schwing, Kirillov 2021, MaskFormer, arXiv:2107.06278; at points Cheng et al. 2022, Mask2Former,
     arXiv:2112.01527, sampled as in Kirillov, Wu, He, Girshick 2020, PointRend, arXiv:1912.08193.
 
-    Elsewhere: BCEWithLogitsLoss takes one mean over all elements, the same where masks are of one size and all count.
+    Elsewhere: BCEWithLogitsLoss takes one mean over all elements, which is equal if masks have one size and all count.
+
+    Example:
+        >>> loss = losskit.MaskBCELoss()
+        >>> input = torch.tensor([[2.0, 1.0, -1.0, -2.0], [-2.0, -2.0, 2.0, 2.0]])  # logits of masks (M, *)
+        >>> target = torch.tensor([[1, 1, 1, 0], [0, 0, 1, 1]])
+        >>> loss(input, target)
+        tensor(0.2985)
     """
 
     authority = "its formula in mpmath"

@@ -1,4 +1,4 @@
-"""Losses of several labels a sample, each yes or no."""
+"""Multi-label losses: several binary labels per sample."""
 
 from __future__ import annotations
 
@@ -17,22 +17,31 @@ from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import check_size, divide, size_of, weighted
 from losskit.core.sharded import is_sharded, of_shards
-from losskit.ops import values
+from losskit.core.shortcuts import closed
+from losskit.ops import closed_forms, closed_rows, values
 from losskit.ops.maths import log_sigmoid, log_softmax, one_minus_exp, safe_power
 from losskit.ops.reference import Elements
 
 
 class AsymmetricLoss(ClassificationLoss):
-    r"""Focal loss with a power of its own for negatives, which are many, and none for those already near 0.
+    r"""Asymmetric loss (ASL): focal loss with separate exponents of positives and negatives, and clipped negatives.
 
     .. math:: -t\,(1 - p)^{\gamma_+} \log p - (1 - t)\,p_m^{\gamma_-} \log(1 - p_m), \qquad p_m = \max(p - m, 0)
 
-    with m the clip. The gradient is that of the value, through the powers too.
+    with m the clip: negatives of lower probability have loss 0. The gradient is that of the value, through the powers
+    too.
 
     Source: Ridnik et al. 2020, arXiv:2009.14119.
 
     Elsewhere: the released code sums over classes and by default takes no gradient through the powers; timm takes it,
-    and divides by the batch.
+    and divides by the batch size.
+
+    Example:
+        >>> loss = losskit.AsymmetricLoss()
+        >>> input = torch.tensor([[1.0, -1.0, -4.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0, 0]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.0283)
     """
 
     always = "sigmoid"
@@ -41,9 +50,9 @@ class AsymmetricLoss(ClassificationLoss):
     also_called = ("asymmetric",)
     shapes = ScoreLoss.shapes
 
-    gamma_negative: NonNegative = option(default=4.0, doc="how strongly well classified negatives are played down")
-    gamma_positive: NonNegative = option(default=1.0, doc="how strongly well classified positives are played down")
-    clip: Fraction = option(default=0.05, doc="the probability below which a negative costs nothing; m in the formula")
+    gamma_negative: NonNegative = option(default=4.0, doc="focusing exponent of negatives")
+    gamma_positive: NonNegative = option(default=1.0, doc="focusing exponent of positives")
+    clip: Fraction = option(default=0.05, doc="probability below which a negative has loss 0; m in the formula")
 
     def term(self, log_p: Tensor) -> Tensor:
         return -safe_power(one_minus_exp(log_p), self.gamma_positive) * log_p
@@ -57,25 +66,41 @@ class AsymmetricLoss(ClassificationLoss):
 
 
 class AsymmetricSoftmaxLoss(ClassesLoss):
-    r"""Cross-entropy whose smoothed share is played down where the other classes are already improbable.
+    r"""Single-label asymmetric loss: softmax cross-entropy with separate focusing of the true and the other classes.
 
     .. math:: -\sum_c \Bigl(t_c\,(1 - \varepsilon) + \frac{\varepsilon}{C}\Bigr)\,w_c \log p_c, \qquad
         w_c = \begin{cases} (1 - p_c)^{\gamma_+} & c = y \\ p_c^{\gamma_-} & c \ne y \end{cases}
 
-    with :math:`\varepsilon` the label smoothing, without which only the true class counts.
+    with :math:`\varepsilon` the label smoothing; without it only the true class counts.
 
-    Source: Ridnik et al. 2020, arXiv:2009.14119, for several labels; of one label, the authors' code.
+    Source: Ridnik et al. 2020, arXiv:2009.14119, for several labels; the single-label form is in the authors' code.
 
     Elsewhere: timm calls it AsymmetricLossSingleLabel, and the smoothing eps.
+
+    Example:
+        >>> loss = losskit.AsymmetricSoftmaxLoss(label_smoothing=0.1)
+        >>> input = torch.tensor([[2.0, 0.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2236)
     """
 
     authority = "timm.loss.AsymmetricLossSingleLabel and its formula in mpmath"
     short_name = "asl_softmax"
     also_called = ("asymmetric_single_label", "asl_single")
 
-    gamma_negative: NonNegative = option(default=4.0, doc="how strongly the other classes are played down")
-    gamma_positive: NonNegative = option(default=0.0, doc="how strongly a probable true class is played down")
+    gamma_negative: NonNegative = option(default=4.0, doc="focusing exponent of the other classes")
+    gamma_positive: NonNegative = option(default=0.0, doc="focusing exponent of the true class")
     label_smoothing: Fraction = option(default=0.1, doc="the share of the target spread evenly over the classes")
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        label = closed_forms.class_indices(input, target, self.ignore_index)
+        if label is None:
+            return None
+        numbers = self.gamma_negative, self.gamma_positive, self.label_smoothing
+        return closed_rows.asymmetric_softmax(input, label, *numbers, derive)
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         log_p = log_softmax(logits)
@@ -88,23 +113,30 @@ class AsymmetricSoftmaxLoss(ClassesLoss):
 
 
 class HingeLoss(ScoreLoss):
-    r"""Costs a score nothing once it is on the right side by a margin, and its distance otherwise.
+    r"""Binary hinge loss: 0 beyond the margin on the correct side, and linear or squared otherwise.
 
     .. math:: \max(0, m - (2t - 1)\,x)
 
-    for targets 0 and 1, or its square. Soft targets weigh the losses of yes and no.
+    for targets 0 and 1, or its square. Soft targets weight the losses of positive and negative.
 
     Source: Cortes and Vapnik 1995, "Support-Vector Networks", Machine Learning 20.
 
-    Elsewhere: Keras and optax take targets of 1 and -1; of several classes it is MultiMarginLoss.
+    Elsewhere: Keras and optax take targets of 1 and -1; for several classes use MultiMarginLoss.
+
+    Example:
+        >>> loss = losskit.HingeLoss()
+        >>> input = torch.tensor([2.0, -0.5])  # scores (N,)
+        >>> target = torch.tensor([1, 0])
+        >>> loss(input, target)
+        tensor(0.2500)
     """
 
     authority = "its formula in mpmath"
     short_name = "hinge"
     also_called = ("svm",)
 
-    margin: Positive = option(default=1.0, doc="how far on the right side a score should be")
-    squared: bool = option(default=False, doc="square the hinge, which makes it smooth")
+    margin: Positive = option(default=1.0, doc="required distance of a score on the correct side")
+    squared: bool = option(default=False, doc="square the hinge, which makes the loss smooth")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         yes, no = (self.margin - logits).clamp_min(0), (self.margin + logits).clamp_min(0)
@@ -114,15 +146,22 @@ class HingeLoss(ScoreLoss):
 
 
 class ZLPRLoss(MeanLoss):
-    r"""Ranks every label of a sample above 0 and every other class below, all of them together.
+    r"""ZLPR (zero-bounded log-sum-exp pairwise rank) loss: ranks labels above 0 and all other classes below.
 
     .. math:: \log\Bigl(1 + \sum_{t_c = 0} e^{x_c}\Bigr) + \log\Bigl(1 + \sum_{t_c = 1} e^{-x_c}\Bigr)
 
-    Predict the classes whose logit is above 0. A soft target shares each exponential between both sums.
+    Predict the classes whose logit is above 0. A soft target splits each exponential between both sums.
 
     Source: Su et al. 2022, arXiv:2208.02955.
 
     Elsewhere: known in Chinese blogs as the multi-label categorical cross-entropy.
+
+    Example:
+        >>> loss = losskit.ZLPRLoss()
+        >>> input = torch.tensor([[2.0, -1.0, -3.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0, 0]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.4759)
     """
 
     authority = "timm.loss.ZlprLoss and its formula in mpmath"
@@ -131,9 +170,14 @@ class ZLPRLoss(MeanLoss):
     also_called = ("multilabel_categorical_crossentropy",)
     shapes = "input (N, C, *), target of the same shape in [0, 1]; weight and mask (N, *) or (N, 1, *); values (N, *)."
 
-    ignore_index: int = option(default=-100, doc="the label of classes to leave out of a sample's sums")
+    ignore_index: int = option(default=-100, doc="the label of classes to exclude from a sample's sums")
 
     denominator = Summable.denominator
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        yes = closed_forms.yes_or_no(input, target, self.ignore_index)
+        return None if yes is None else closed_rows.zlpr(input, yes, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -152,24 +196,31 @@ class ZLPRLoss(MeanLoss):
 
 
 def _log_of_sum(x: Tensor, share: Tensor, counts: Tensor | None) -> Tensor:
-    """`log(1 + sum of share * exp(x))` over classes, without those that do not count."""
+    """`log(1 + sum of share * exp(x))` over the classes that count."""
     belongs = share > 0 if counts is None else (share > 0) & counts
     x = torch.where(belongs, x, -torch.inf) + torch.where(belongs, share, 1.0).log()
     return torch.cat([torch.zeros_like(x[:, :1]), x], 1).logsumexp(1)
 
 
 class TwoWayLoss(Loss):
-    r"""Sets the hardest positive apart from the hardest negative, of each sample's labels and of each label's samples.
+    r"""Two-way multi-label loss: separates the hardest positive and negative of each sample and of each class.
 
     .. math:: \mathrm{softplus}\Bigl(T_- \log \sum_{t = 0} e^{x / T_-} + T_+ \log \sum_{t = 1} e^{-x / T_+}\Bigr)
 
     the mean over samples with a positive, with sums over their classes, plus the mean over classes with a positive,
-    with sums over the samples of the batch, which are its positions. A soft target shares each exponential between both
-    sums; a weight multiplies those of its sample, and its place in the mean over samples.
+    with sums over the samples of the batch, which are its positions. A soft target splits each exponential between both
+    sums; a weight multiplies the exponentials of its sample, and its share of the mean over samples.
 
     Source: Kobayashi 2023, "Two-Way Multi-Label Loss", CVPR.
 
-    Elsewhere: timm calls the temperatures tp and tn, and takes targets above one half for 1.
+    Elsewhere: timm calls the temperatures tp and tn, and treats targets above one half as 1.
+
+    Example:
+        >>> loss = losskit.TwoWayLoss()
+        >>> input = torch.tensor([[2.0, -1.0], [-2.0, 1.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0], [0, 1]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.1211)
     """
 
     authority = "timm.loss.TwoWayLoss and its formula in mpmath"
@@ -178,10 +229,10 @@ class TwoWayLoss(Loss):
     across_ranks = "its sums are over each rank's own batch."
     shapes = "input (N, C, *), target of the same shape in [0, 1]; weight and mask (N, *) or (N, 1, *); one number."
 
-    positive_temperature: Positive = option(default=4.0, doc="how soft the choice of the hardest positive is")
-    negative_temperature: Positive = option(default=1.0, doc="how soft the choice of the hardest negative is")
-    ignore_index: int = option(default=-100, doc="the label of classes to leave out of a sample's sums")
-    reduction: Literal["mean"] = option(default="mean", doc="it is one number for the batch, and has no other")
+    positive_temperature: Positive = option(default=4.0, doc="temperature of the soft maximum over positives")
+    negative_temperature: Positive = option(default=1.0, doc="temperature of the soft maximum over negatives")
+    ignore_index: int = option(default=-100, doc="the label of classes to exclude from a sample's sums")
+    reduction: Literal["mean"] = option(default="mean", doc="one value for the batch; no other reduction")
 
     @answering
     def forward(
@@ -190,6 +241,18 @@ class TwoWayLoss(Loss):
         if is_sharded((input, target, weight, mask)):
             gathered: Tensor = of_shards(self, (input, target), {"weight": weight, "mask": mask})
             return gathered
+        value = closed(self, input, target) if weight is mask is None else None
+        return self.defined(input, target, weight, mask) if value is None else value
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        yes = closed_forms.yes_or_no(input, target, self.ignore_index) if input.dim() == 2 else None
+        if yes is None:
+            return None
+        return closed_forms.two_way(input, yes, self.positive_temperature, self.negative_temperature, derive)
+
+    def defined(
+        self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         inputs = InputSpec("sigmoid", ignore_index=self.ignore_index, same_shape=True).parse(
             self.name, input, target, weight, mask
         )
@@ -209,7 +272,7 @@ class TwoWayLoss(Loss):
         return sum(bad, value)
 
     def _apart(self, x: Tensor, yes: Tensor, no: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-        """The loss along a dimension, and where there is a positive; it is 0 where there is no negative."""
+        """The loss along a dimension, and where there is a positive; the loss is 0 where there is no negative."""
         hardest = [
             _soft_largest(side * x, share, temperature, dim)
             for side, share, temperature in ((-1, yes, self.positive_temperature), (1, no, self.negative_temperature))
@@ -220,7 +283,7 @@ class TwoWayLoss(Loss):
 
 
 def _rows(tensor: Tensor) -> Tensor:
-    """(N, C, *) as one row of classes for each position."""
+    """(N, C, *) as rows of classes, one per position."""
     return tensor.movedim(1, -1).reshape(-1, tensor.shape[1])
 
 

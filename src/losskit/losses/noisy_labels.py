@@ -1,4 +1,4 @@
-"""Losses for labels of which some are wrong, or say only what is not there."""
+"""Losses for noisy labels, and for complementary, partial or missing ones."""
 
 from __future__ import annotations
 
@@ -11,36 +11,47 @@ from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import check_tensor
+from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.labels import ModeOptions
 from losskit.core.logits import ClassesLoss, finite
 from losskit.core.options import option
-from losskit.losses.long_tail import AnswersLoss
+from losskit.core.shortcuts import closed
+from losskit.losses.long_tail import BinaryMeansLoss
+from losskit.ops import closed_rows
+from losskit.ops.closed_forms import Found, class_indices
 from losskit.ops.columns import Formula
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_rest_softmax, log_softmax, one_minus_exp, safe_power
 from losskit.ops.reference import Elements
 
-_STEPS = 30  # of Newton, which doubles the digits with each
+_STEPS = 30  # Newton steps, each of which doubles the digits
 
 
 class TaylorCrossEntropyLoss(ModeOptions, ClassificationLoss):
-    r"""The first terms of cross-entropy's series, which are bounded, so that wrong labels cannot dominate.
+    r"""Taylor cross-entropy: the truncated Taylor series of cross-entropy, bounded and robust to label noise.
 
     .. math:: \sum_{k=1}^{n} \frac{(1 - p_t)^k}{k}
 
-    order 1 is the absolute error of the truth's probability; a large order is cross-entropy.
+    order 1 is the absolute error of the true class's probability; large orders approach cross-entropy.
 
     Source: Feng et al. 2020, "Can Cross Entropy Loss Be Robust to Label Noise?", IJCAI.
 
     Elsewhere: in CoinCheung's pytorch-loss "Taylor cross-entropy" is the cross-entropy of a Taylor softmax.
+
+    Example:
+        >>> loss = losskit.TaylorCrossEntropyLoss(order=2)
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.1263)
     """
 
     authority = "its formula in mpmath"
     short_name = "taylor_ce"
     function_name = "taylor_cross_entropy_loss"
 
-    order: Annotated[int, Ge(1)] = option(default=2, doc="how many terms of the series")
+    order: Annotated[int, Ge(1)] = option(default=2, doc="number of terms of the series")
 
     def term(self, log_p: Tensor) -> Tensor:
         rest = one_minus_exp(log_p)
@@ -51,37 +62,80 @@ class TaylorCrossEntropyLoss(ModeOptions, ClassificationLoss):
         return value
 
 
+class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
+    r"""Symmetric cross-entropy: cross-entropy plus reverse cross-entropy, robust to label noise.
+
+    .. math:: -\alpha \log p_t - \beta\,\log(\text{floor})\,(1 - p_t)
+
+    The reverse part is :math:`-\sum_c p_c \log t_c` with the zeros of a hard target replaced by the floor.
+
+    Source: Wang et al. 2019, arXiv:1908.06112.
+
+    Elsewhere: the paper writes the logarithm of the floor as A; released code clamps the target at 1e-4.
+
+    Example:
+        >>> loss = losskit.SymmetricCrossEntropyLoss(alpha=0.1, beta=1.0)
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(1.1106)
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "sce"
+
+    alpha: NonNegative = option(default=0.1, doc="weight of cross-entropy")
+    beta: NonNegative = option(default=1.0, doc="weight of reverse cross-entropy")
+    floor: Annotated[float, Interval(gt=0, lt=1)] = option(default=1e-4, doc="replaces a target of 0 in the logarithm")
+
+    def formula(self) -> Formula:
+        return Formula(log=self.alpha, rest=-self.beta * math.log(self.floor))
+
+
 class ReverseCrossEntropyLoss(ModeOptions, ClassificationLoss):
-    r"""Cross-entropy with prediction and target exchanged: a multiple of the absolute error, robust to wrong labels.
+    r"""Reverse cross-entropy: prediction and target exchanged; a multiple of MAE, robust to label noise.
 
     .. math:: -\sum_c p_c \log t_c = -\log(\text{floor})\,(1 - p_t)
 
     for a hard target, whose zeros are replaced by the floor.
 
-    Source: Wang et al. 2019, arXiv:1908.06112; as a loss of its own Ma et al. 2020, arXiv:2006.13554.
+    Source: Wang et al. 2019, arXiv:1908.06112; as a separate loss Ma et al. 2020, arXiv:2006.13554.
 
     Elsewhere: SymmetricCrossEntropyLoss adds cross-entropy to it.
+
+    Example:
+        >>> loss = losskit.ReverseCrossEntropyLoss()
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(1.0979)
     """
 
     authority = "its formula in mpmath"
     short_name = "rce"
 
-    floor: Annotated[float, Interval(gt=0, lt=1)] = option(
-        default=1e-4, doc="stands for a target of 0 in the logarithm"
-    )
+    floor: Annotated[float, Interval(gt=0, lt=1)] = option(default=1e-4, doc="replaces a target of 0 in the logarithm")
 
     def formula(self) -> Formula:
         return Formula(log=0.0, rest=-math.log(self.floor))
 
 
 class NegativeLearningLoss(ClassesLoss):
-    r"""Lowers the probability of a class that is known to be wrong: the target is the complementary label.
+    r"""Negative learning: minus log(1 - p) of a complementary label, a class that is known to be wrong.
 
     .. math:: -\sum_c \bar t_c \log(1 - p_c)
 
     Source: Kim et al. 2019, arXiv:1908.07387.
 
-    Elsewhere: for one channel it is binary cross-entropy with the labels exchanged, so this loss takes classes alone.
+    Elsewhere: for one channel it is binary cross-entropy with exchanged labels, so this loss takes several classes
+    only.
+
+    Example:
+        >>> loss = losskit.NegativeLearningLoss()
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([1])  # a class that is wrong (N,)
+        >>> loss(input, target)
+        tensor(0.1269)
     """
 
     authority = "its formula in mpmath"
@@ -93,16 +147,23 @@ class NegativeLearningLoss(ClassesLoss):
 
 
 class PartialLabelLoss(ClassesLoss):
-    r"""Cross-entropy of samples that were labelled for some classes alone: the others belong to the background there.
+    r"""Marginal loss for partially labelled data: cross-entropy with unlabelled classes merged into the background.
 
     .. math:: -\log \sum_{c \in B} p_c \text{ where } y \in B, \qquad -\log p_y \text{ elsewhere}
 
-    with B the background, class 0, and the classes for which a sample was not labelled. `labelled` is True where a
-    sample was labelled for a class; its first column makes no difference.
+    with B the background, class 0, and the classes for which a sample is not labelled. `labelled` is True where a
+    sample is labelled for a class; its first column has no effect.
 
     Source: Shi et al. 2021, arXiv:2007.03868 (marginal loss).
 
     Elsewhere: the paper adds Dice of the same merged classes, and an exclusion loss.
+
+    Example:
+        >>> loss = losskit.PartialLabelLoss()
+        >>> input = torch.tensor([[2.0, 1.0, 2.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,), 0 for background or not labelled
+        >>> loss(input, target, labelled=torch.tensor([[True, True, False]]))  # (N, C)
+        tensor(0.1688)
     """
 
     authority = "its formula in mpmath and values worked by hand"
@@ -129,7 +190,7 @@ class PartialLabelLoss(ClassesLoss):
         known = labelled.reshape(*labelled.shape, *(1,) * (input.dim() - 2))
         known = torch.cat([torch.zeros_like(known[:, :1]), known[:, 1:]], 1)
         x = finite(input)
-        x = x - x.detach().amax(1, keepdim=True)  # so that the logarithm of a sum is small
+        x = x - x.detach().amax(1, keepdim=True)  # keeps the logarithm of a sum small
         background = torch.where(known, -torch.inf, x).logsumexp(1, keepdim=True)
         elements.input = torch.cat([background, torch.where(known, x, -torch.inf)[:, 1:]], 1)
         unknown = torch.where(known, 0.0, elements.target).sum(1, keepdim=True)
@@ -140,22 +201,29 @@ class PartialLabelLoss(ClassesLoss):
 
 
 class NormalizedLoss(ClassesLoss):
-    r"""Divides a loss by its sum over all classes that could be true, which makes it robust to wrong labels.
+    r"""Normalized loss: a loss divided by its sum over all possible labels, which makes it robust to label noise.
 
     .. math:: \frac{\sum_c t_c\,f(\log p_c)}{\sum_c f(\log p_c)}
 
-    with f the term of the criterion. It lies in [0, 1], and added to a passive loss, `NormalizedLoss(criterion=ce) +
-    ReverseCrossEntropyLoss()`, it learns faster. Weights of the truth and label smoothing of the criterion have no
+    with f the term of the criterion. It lies in [0, 1]. Added to a passive loss, `NormalizedLoss(criterion=ce) +
+    ReverseCrossEntropyLoss()`, it learns faster. Weights of the true class and label smoothing of the criterion have no
     effect; class weights are those of this loss.
 
     Source: Ma et al. 2020, arXiv:2006.13554 (active passive loss).
+
+    Example:
+        >>> loss = losskit.NormalizedLoss(criterion=losskit.CrossEntropyLoss())
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.0563)
     """
 
     authority = "its formula in mpmath"
     short_name = "normalized"
     also_called = ("apl", "active_passive", "nce", "normalized_cross_entropy")
 
-    criterion: ClassificationLoss = option(doc="the loss whose term is divided, such as CrossEntropyLoss or FocalLoss")
+    criterion: ClassificationLoss = option(doc="loss whose term is normalized, such as CrossEntropyLoss or FocalLoss")
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         each = self.criterion.term(log_softmax(logits))
@@ -163,18 +231,25 @@ class NormalizedLoss(ClassesLoss):
 
 
 class BiTemperedLoss(ClassesLoss):
-    r"""A softmax with heavy tails and a bounded logarithm, for labels that are wrong far from and near the boundary.
+    r"""Bi-tempered logistic loss: a bounded logarithm and a heavy-tailed softmax, robust to label noise.
 
     .. math:: \sum_c t_c\,(\log_{t_1} t_c - \log_{t_1} p_c) - \frac{t_c^{\,2 - t_1} - p_c^{\,2 - t_1}}{2 - t_1}
 
     with :math:`\log_t u = (u^{1 - t} - 1) / (1 - t)`, its inverse :math:`\exp_t`, and :math:`p_c =
-    \exp_{t_2}(x_c - \lambda)`, where :math:`\lambda` makes them sum to 1. Both temperatures 1 are cross-entropy, less
-    the entropy of a soft target.
+    \exp_{t_2}(x_c - \lambda)`, where :math:`\lambda` makes them sum to 1. t1 is for wrong labels far from the decision
+    boundary, t2 for those near it. Both temperatures 1 give cross-entropy, minus the entropy of a soft target.
 
     Source: Amid et al. 2019, arXiv:1906.03361.
 
-    Elsewhere: pytorch_toolbelt takes five steps towards :math:`\lambda`, here it is exact; its smoothing replaces the
+    Elsewhere: pytorch_toolbelt takes five iterations for :math:`\lambda`, here it is exact; its smoothing replaces the
     target.
+
+    Example:
+        >>> loss = losskit.BiTemperedLoss(t1=0.8, t2=1.2)
+        >>> input = torch.tensor([[2.0, 0.0], [8.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 1])  # class indices (N,), the second one wrong
+        >>> loss(input, target)
+        tensor(1.5910)
     """
 
     authority = "its formula in mpmath"
@@ -182,11 +257,17 @@ class BiTemperedLoss(ClassesLoss):
     also_called = ("bitempered", "bi_tempered_logistic")
     function_name = "bi_tempered_loss"
 
-    t1: Annotated[float, Interval(ge=0, le=1)] = option(default=0.8, doc="of the logarithm; below 1 it is bounded")
-    t2: Annotated[float, Interval(ge=1, lt=4)] = option(default=1.2, doc="of the softmax; above 1 its tails are heavy")
+    t1: Annotated[float, Interval(ge=0, le=1)] = option(default=0.8, doc="logarithm temperature; bounded below 1")
+    t2: Annotated[float, Interval(ge=1, lt=4)] = option(default=1.2, doc="softmax temperature; heavy tails above 1")
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> Found | None:
+        label = class_indices(input, target, self.ignore_index) if self.t1 < 1 < self.t2 else None
+        return None if label is None else closed_rows.bi_tempered(input, label, self.t1, self.t2, derive)
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
-        p = self._softmax_of(logits.to(summing_dtype(logits)))  # float64, since powers of a sure answer cancel
+        p = self._softmax_of(logits.to(summing_dtype(logits)))  # float64: powers of confident predictions cancel
         power = 2 - self.t1
         gap = torch.where(target == 0, 0.0, target * (self._log(target) - self._log(p)))
         value = (gap - (safe_power(target, power) - safe_power(p, power)) / power).sum(1)
@@ -198,7 +279,7 @@ class BiTemperedLoss(ClassesLoss):
         return (safe_power(x, 1 - self.t1) - 1) / (1 - self.t1)
 
     def _softmax_of(self, x: Tensor) -> Tensor:
-        """Probabilities `exp_t2(x - shift)`, whose sum falls and is convex in the shift: Newton's steps from below."""
+        """Probabilities `exp_t2(x - shift)`; their sum falls and is convex in the shift: Newton's method from below."""
         if self.t2 == 1:
             return log_softmax(x).exp()
         heavy = self.t2 - 1
@@ -212,18 +293,26 @@ class BiTemperedLoss(ClassesLoss):
         return (1 - heavy * (x - shift)) ** (-1 / heavy)
 
 
-class PULoss(AnswersLoss):
-    r"""Learns from positives and unlabelled elements: these count as negatives, less the positives among them.
+class PULoss(BinaryMeansLoss):
+    r"""Non-negative PU loss: learning from positive and unlabelled elements, with the sigmoid loss.
 
     .. math:: \pi R^+ + \max\bigl(0,\; R_u^- - \pi R^-\bigr)
 
     with :math:`R^+` the mean of :math:`1 - p` over positives (label 1), :math:`R^-` that of p, and :math:`R_u^-` the
-    mean of p over the unlabelled (label 0). A mean of nothing is 0.
+    mean of p over the unlabelled (label 0), which count as negatives minus the positives among them. An empty mean is
+    0.
 
-    Source: Kiryo et al. 2017, arXiv:1703.00593 (non-negative risk), with the sigmoid loss.
+    Source: Kiryo et al. 2017, arXiv:1703.00593 (non-negative risk).
 
-    Elsewhere: the paper's algorithm climbs where the second part is negative; here its gradient is that of the value,
+    Elsewhere: the paper's algorithm ascends where the second part is negative; here its gradient is that of the value,
     which is 0 there.
+
+    Example:
+        >>> loss = losskit.PULoss(prior=0.3)  # the share of positives
+        >>> input = torch.tensor([3.0, -2.0, 0.5])  # logits (N,)
+        >>> target = torch.tensor([1, 0, 0])  # 1 positive, 0 unlabelled
+        >>> loss(input, target)
+        tensor(0.0993)
     """
 
     authority = "its formula in mpmath"
@@ -231,9 +320,9 @@ class PULoss(AnswersLoss):
     short_name = "pu"
     also_called = ("nnpu", "positive_unlabeled")
 
-    prior: Annotated[float, Interval(gt=0, lt=1)] = option(doc="the share of positives among the unlabelled")
+    prior: Annotated[float, Interval(gt=0, lt=1)] = option(doc="fraction of positives among the unlabelled")
 
-    def answer(self) -> Formula:
+    def label_term(self) -> Formula:
         return Formula(log=0.0, rest=1.0)
 
     def of_means(self, yes: Tensor, no: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Losses of classes in an order, such as grades and ages."""
+"""Ordinal losses: classes with an order, such as grades and ages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from losskit.ops.maths import log_sigmoid, log_softmax
 
 
 class RankLoss(LogitsLoss):
-    """A loss of K - 1 logits, of the grade being above each of the K grades but the last."""
+    """A loss of K - 1 logits, one per grade but the last: whether the truth is above it."""
 
     abstract: ClassVar[bool] = True
     always: ClassVar[Always | None] = "softmax"
     without: ClassVar[tuple[str, ...]] = ("from_logits", "mode", "class_weight")
-    class_weight: ClassVar[None] = None  # type: ignore[misc] # weight= says what each sample weighs
+    class_weight: ClassVar[None] = None  # type: ignore[misc] # weight= is the weight of each sample
     takes: ClassVar[tuple[str, ...]] = ("logits", "target")
     shapes: ClassVar[str] = (
         "input (N, K - 1, *); target (N, *) or (N, 1, *) of grades from 0 to K - 1; weight and mask (N, *) or "
@@ -49,21 +49,28 @@ class RankLoss(LogitsLoss):
                 f"{self.name}: target has shape {shape(target)}, but input {shape(input)} takes a target of shape "
                 f"{grades}, a grade from 0 to {input.shape[1]} for each element. Make the shapes agree before the call."
             )
-        last = input.new_zeros(()).expand(input[:, :1].shape)  # a place for the last grade
+        last = input.new_zeros(()).expand(input[:, :1].shape)  # padding for the last grade
         return super().weighed(torch.cat([input, last], 1), target, weight=weight, mask=mask)
 
 
 class CoralLoss(RankLoss):
-    r"""Asks of every grade but the last whether the truth is above it, and adds the answers' cross-entropies.
+    r"""CORAL ordinal loss: the sum of K - 1 binary cross-entropies of whether the truth is above each grade.
 
     .. math:: -\sum_{k=0}^{K-2} [y > k] \log \sigma(x_k) + [y \le k] \log(1 - \sigma(x_k))
 
-    The logits share their weights and differ by a bias (the CORAL layer), so that their answers do not contradict each
-    other. Predict the number of logits above 0.
+    The logits share their weights and differ by a bias (the CORAL layer), so that the binary predictions are
+    consistent. Predict the number of logits above 0.
 
     Source: Cao, Mirjalili, Raschka 2020, arXiv:1901.07884.
 
-    Elsewhere: coral_pytorch takes the target as K - 1 answers (`levels`).
+    Elsewhere: coral_pytorch takes the target as K - 1 binary labels (`levels`).
+
+    Example:
+        >>> loss = losskit.CoralLoss()
+        >>> input = torch.tensor([[1.0, -1.0]])  # logits of "above grade 0", "above grade 1" (N, K - 1)
+        >>> target = torch.tensor([1])  # grades (N,)
+        >>> loss(input, target)
+        tensor(0.6265)
     """
 
     authority = "its formula in mpmath"
@@ -76,16 +83,23 @@ class CoralLoss(RankLoss):
 
 
 class CornLoss(RankLoss):
-    r"""Asks whether the truth is above a grade only of those that are above the one before.
+    r"""CORN ordinal loss: binary cross-entropy of being above a grade, given being above the previous one.
 
     .. math:: -\sum_{k=0}^{\min(y, K-2)} [y > k] \log \sigma(x_k) + [y = k] \log(1 - \sigma(x_k))
 
-    Its mean is over all answers that are asked for. The product of the first probabilities is that of being above a
-    grade.
+    The mean is over all binary terms that apply. The cumulative product of the probabilities is the probability of
+    being above a grade.
 
     Source: Shi, Cao, Raschka 2021, arXiv:2111.08851.
 
     Elsewhere: coral_pytorch's corn_loss has the same mean.
+
+    Example:
+        >>> loss = losskit.CornLoss()
+        >>> input = torch.tensor([[1.0, -1.0]])  # logits of "above grade 0", "above grade 1" (N, K - 1)
+        >>> target = torch.tensor([1])  # grades (N,)
+        >>> loss(input, target)
+        tensor(0.3133)
     """
 
     authority = "its formula in mpmath"
@@ -93,7 +107,7 @@ class CornLoss(RankLoss):
 
     @property
     def is_mean_of_elements(self) -> bool:
-        return False  # its denominator is a number of answers
+        return False  # the denominator counts binary terms
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -110,13 +124,20 @@ class CornLoss(RankLoss):
 
 
 class OrdinalEMDLoss(ClassesLoss):
-    r"""The squared distance of the cumulative distributions: probability costs more the further it is from the truth.
+    r"""Squared earth mover's distance of ordered classes, from cumulative distributions; far errors weigh more.
 
     .. math:: \sum_{k=1}^{C} \Bigl(\sum_{c \le k} p_c - t_c\Bigr)^2
 
     Source: Hou, Yu, Samaras 2016, arXiv:1611.05916 (squared earth mover's distance).
 
-    Elsewhere: NIMA takes the root of its mean over classes.
+    Elsewhere: NIMA takes the root of the mean over classes.
+
+    Example:
+        >>> loss = losskit.OrdinalEMDLoss()
+        >>> input = torch.tensor([[2.0, 1.0, 0.0]])  # logits of the grades (N, C)
+        >>> target = torch.tensor([0])  # grades (N,)
+        >>> loss(input, target)
+        tensor(0.1202)
     """
 
     authority = "its formula in mpmath"
@@ -128,7 +149,7 @@ class OrdinalEMDLoss(ClassesLoss):
         p = log_softmax(logits).exp()
         until, after = p.cumsum(1)[:, :-1], above_each(p)
         truth = target.cumsum(1)[:, :-1]
-        # until - truth, without the cancellation where a class is nearly certain
+        # until - truth, without cancellation where a class is nearly certain
         return (((1 - truth) * until - truth * after) ** 2).sum(1)
 
 

@@ -1,4 +1,4 @@
-"""Scores of overlap other than Dice and Jaccard, and Dice with other weights: formulas on the totals of each class."""
+"""Overlap losses other than Dice and Jaccard, and Dice with other weights: formulas on the totals of each class."""
 
 from __future__ import annotations
 
@@ -14,23 +14,32 @@ from losskit.core.domains import ClassPairs, Fraction, NonNegative, Positive
 from losskit.core.labels import LABEL_SHAPES
 from losskit.core.options import Configured, option
 from losskit.core.region import RegionLoss
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Totals
 from losskit.losses.region import plus, ratio, tversky
+from losskit.ops import choice, closed_forms, native
 from losskit.ops.columns import Probabilities
 from losskit.ops.inputs import Inputs
 from losskit.ops.maths import distance, safe_power
 
 
 class FBetaLoss(RegionLoss):
-    r"""One minus the soft F-score, in which recall counts beta times as much as precision.
+    r"""F-beta loss: one minus the soft F-score, with recall weighted beta times as much as precision.
 
     .. math:: 1 - \frac{(1 + \beta^2)\,TP}{(1 + \beta^2)\,TP + \beta^2 FN + FP}
 
-    beta = 1 is Dice; it is Tversky with :math:`\alpha = 1 / (1 + \beta^2)` and :math:`1 - \alpha`.
+    beta = 1 is Dice; in general it is Tversky with :math:`\alpha = 1 / (1 + \beta^2)` and :math:`1 - \alpha`.
 
     Source: Hashemi et al. 2018, arXiv:1803.11078 (asymmetric similarity loss).
 
-    Elsewhere: pytorch_toolbelt's soft F1 pools the batch, and leaves no class out.
+    Elsewhere: pytorch_toolbelt's soft F1 pools the batch, and excludes no class.
+
+    Example:
+        >>> loss = losskit.FBetaLoss(beta=2.0)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.3283)
     """
 
     authority = "its formula in mpmath"
@@ -38,7 +47,7 @@ class FBetaLoss(RegionLoss):
     short_name = "fbeta"
     also_called = ("f_beta", "soft_f1", "f1_loss", "asymmetric_similarity")
 
-    beta: Positive = option(default=1.0, doc="how much more recall counts than precision")
+    beta: Positive = option(default=1.0, doc="weight of recall relative to precision")
 
     def per_class(self, total: Totals) -> Tensor:
         alpha = 1 / (1 + self.beta**2)
@@ -46,17 +55,24 @@ class FBetaLoss(RegionLoss):
 
 
 class MCCLoss(RegionLoss):
-    r"""One minus the correlation of prediction and truth, in which right background counts too.
+    r"""Matthews correlation coefficient (MCC) loss: one minus the MCC, which takes true negatives into account.
 
     .. math:: 1 - \frac{TP \cdot TN - FP \cdot FN}{\sqrt{(TP + FP)(TP + FN)(TN + FP)(TN + FN)}}
 
-    Where a factor of the root is 0 there is no correlation: the loss is 1, without a gradient.
+    If a factor under the root is 0, there is no correlation: the loss is 1, without a gradient.
 
     Source: Abhishek and Hamarneh 2021, "Matthews Correlation Coefficient Loss For Deep Convolutional Networks", ISBI,
     arXiv:2010.13454.
 
-    Elsewhere: segmentation_models_pytorch pools the batch and adds an eps to each count; MONAI's loss is 0 where
-    nothing is wrong.
+    Elsewhere: segmentation_models_pytorch pools the batch and adds an eps to each count; MONAI's loss is 0 if there is
+    no error.
+
+    Example:
+        >>> loss = losskit.MCCLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.5603)
     """
 
     authority = "its formula in mpmath"
@@ -72,13 +88,20 @@ class MCCLoss(RegionLoss):
 
 
 class LogCoshDiceLoss(RegionLoss):
-    r"""The log-cosh of the Dice loss, which is flatter near a perfect overlap.
+    r"""Log-cosh Dice loss: the log-cosh of the Dice loss, which is flatter near a perfect overlap.
 
     .. math:: \log\cosh\left(1 - \frac{2\,TP + s}{P + T + s}\right)
 
     for each class of each sample, before the mean.
 
     Source: Jadon 2020, arXiv:2006.14822.
+
+    Example:
+        >>> loss = losskit.LogCoshDiceLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.0304)
     """
 
     authority = "its formula in mpmath"
@@ -95,26 +118,33 @@ class LogCoshDiceLoss(RegionLoss):
 
 
 class GeneralizedDiceOptions(Configured):
-    """The options that are generalized Dice's own."""
+    """The options of generalized Dice."""
 
     weighting: Literal["square", "simple", "uniform"] = option(
-        default="square", doc="what a class's weight is one over: the square of its size, its size, or 1"
+        default="square", doc="weight of a class: one over its squared size, one over its size, or 1"
     )
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
 
 
 class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
-    r"""One Dice over all classes, in which a class weighs the less the larger it is.
+    r"""Generalized Dice loss: one Dice over all classes, each weighted by its inverse (squared) size.
 
     .. math:: 1 - \frac{2 \sum_c w_c\,TP_c + s}{\sum_c w_c\,(P_c + T_c) + s}
 
-    with :math:`w_c` one over the size of the class in the target, squared, simple or 1. A class that the target lacks
-    weighs as much as the heaviest that it has; where it has none, all weigh 1.
+    with :math:`w_c` one over the size of the class in the target, squared, simple or 1. A class absent from the target
+    has the largest weight of the present classes; if none is present, all weights are 1.
 
     Source: Sudre et al. 2017, arXiv:1707.03237.
 
-    Elsewhere: optax's generalized Dice is the weighted mean of the classes' own Dice scores; in MONAI a
-    sample without any class costs nothing, whatever is predicted.
+    Elsewhere: optax's generalized Dice is the weighted mean of the classes' own Dice scores; in MONAI a sample without
+    any class has loss 0 for every prediction.
+
+    Example:
+        >>> loss = losskit.GeneralizedDiceLoss()
+        >>> input = torch.tensor([[[2.0, 2.0, 0.0], [0.0, 0.0, 3.0]]])  # logits (N, C, *) of 2 classes
+        >>> target = torch.tensor([[0, 0, 1]])  # class indices (N, *)
+        >>> loss(input, target)
+        tensor(0.1137)
     """
 
     authority = "monai.losses.GeneralizedDiceLoss and its formula in mpmath"
@@ -122,7 +152,7 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
     also_called = ("generalized_dice", "generalised_dice", "gdice")
     shapes = f"{LABEL_SHAPES}; values (N,), or one number with pool='batch'."
     without = ("class_weight", "absent")
-    class_weight: ClassVar[None] = None  # type: ignore[misc] # the classes weigh by their sizes
+    class_weight: ClassVar[None] = None  # type: ignore[misc] # classes are weighted by their sizes
     absent: ClassVar[Literal["formula"]] = "formula"  # type: ignore[misc]
 
     def per_sample(self, total: Totals) -> Tensor:
@@ -142,25 +172,32 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
 
 
 class SensitivitySpecificityLoss(RegionLoss):
-    r"""The mean squared error where a class is, and the mean squared error where it is not, in fixed shares.
+    r"""Sensitivity-specificity loss: squared errors averaged inside and outside the class, in fixed shares.
 
     .. math:: r\,\frac{\sum t\,(t - p)^2}{\sum t} + (1 - r)\,\frac{\sum (1 - t)(t - p)^2}{\sum (1 - t)}
 
-    over the elements of one class of one sample. The mean over no elements is 0.
+    over the elements of one class of one sample. An empty mean is 0.
 
     Source: Brosch et al. 2015, "Deep Convolutional Encoder Networks for Multiple Sclerosis Lesion Segmentation",
     MICCAI.
 
     Elsewhere: SegLossOdyssey takes r = 0.1 and adds a smooth to all four sums.
+
+    Example:
+        >>> loss = losskit.SensitivitySpecificityLoss(r=0.5)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.1106)
     """
 
     authority = "its formula in mpmath"
     short_name = "sensitivity_specificity"
     also_called = ("ss_loss", "sensitivity", "specificity")
     without = ("overlap",)
-    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # errors tell soft labels by themselves
+    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # squared errors handle soft labels
 
-    r: Fraction = option(default=0.05, doc="the share of misses; 1 - r is that of false alarms")
+    r: Fraction = option(default=0.05, doc="weight of errors inside the class; 1 - r of errors outside")
 
     def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
         return {
@@ -174,25 +211,32 @@ class SensitivitySpecificityLoss(RegionLoss):
 
 
 class NoiseRobustDiceLoss(RegionLoss):
-    r"""Dice between itself and the absolute error, so that single wrong labels pull less.
+    r"""Noise-robust Dice loss: between Dice and the absolute error, less sensitive to single wrong labels.
 
     .. math:: \frac{\sum |p - t|^{\gamma}}{\sum p^2 + \sum t^2}
 
-    over the elements of one class of one sample. gamma = 2 is Dice with squares, 1 is nearest to the absolute error.
+    over the elements of one class of one sample. gamma = 2 is Dice with squares, 1 is closest to the absolute error.
 
     Source: Wang et al. 2020, "A Noise-Robust Framework for Automatic Segmentation of COVID-19 Pneumonia Lesions From CT
     Images", IEEE TMI 39.
 
-    Elsewhere: PyMIC divides by the sums themselves, without squares.
+    Elsewhere: PyMIC divides by the plain sums, without squares.
+
+    Example:
+        >>> loss = losskit.NoiseRobustDiceLoss(gamma=1.5)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.1926)
     """
 
     authority = "its formula in mpmath"
     short_name = "noise_robust_dice"
     also_called = ("nr_dice", "nrdice")
     without = ("overlap",)
-    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # errors tell soft labels by themselves
+    overlap: ClassVar[Literal["product"]] = "product"  # type: ignore[misc] # errors handle soft labels
 
-    gamma: Annotated[float, Interval(ge=1, le=2)] = option(default=1.5, doc="the power of errors")
+    gamma: Annotated[float, Interval(ge=1, le=2)] = option(default=1.5, doc="exponent of errors")
 
     def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
         return {"apart": lambda e: safe_power(distance(e.p, e.q, e.target), self.gamma)}
@@ -202,18 +246,25 @@ class NoiseRobustDiceLoss(RegionLoss):
 
 
 class GeneralizedWassersteinDiceLoss(RegionLoss):
-    r"""Dice in which an error costs the distance between the true class and the predicted ones.
+    r"""Generalized Wasserstein Dice loss: Dice with errors weighted by the distance between classes.
 
     .. math:: 1 - \frac{2\,TP + s}{2\,TP + \sum_i \delta_i + s}, \qquad \delta_i = \sum_{y, c} t_{iy} M_{yc}\,p_{ic},
         \quad TP = \sum_i \sum_{y > 0} t_{iy}\,(1 - \delta_i)
 
-    with M the distances between classes, divided by the largest, and class 0 the background. All distances 1 treat all
-    errors alike. A sample whose target is background alone, of which the formula is 1 whatever is predicted, costs its
+    with M the distances between classes, divided by the largest, and class 0 the background. Equal distances treat all
+    errors alike. If a sample's target is background only, the formula is 1 for every prediction; the value is then the
     mean distance.
 
     Source: Fidon et al. 2017, arXiv:1707.00478.
 
-    Elsewhere: in MONAI `dist_matrix` is required too; a sample of background alone costs about 1 there.
+    Elsewhere: in MONAI `dist_matrix` is required too; a background-only sample has a value of about 1.
+
+    Example:
+        >>> loss = losskit.GeneralizedWassersteinDiceLoss(class_distances=[[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]])
+        >>> input = torch.tensor([[[3.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 3.0]]])  # logits (N, C, *)
+        >>> target = torch.tensor([[0, 1, 2]])  # class indices (N, *), class 0 the background
+        >>> loss(input, target)
+        tensor(0.1436)
     """
 
     always: ClassVar[Always | None] = "softmax"
@@ -225,7 +276,7 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
         "weight and mask (N, *) or (N, 1, *), with size 1 where they repeat; values (N,), or one with pool='batch'."
     )
     without = ("class_weight", "absent", "classes", "include_background", "overlap", "mode")
-    class_weight: ClassVar[None] = None  # type: ignore[misc] # the distances weigh the classes
+    class_weight: ClassVar[None] = None  # type: ignore[misc] # the distances weight the classes
     absent: ClassVar[Literal["formula"]] = "formula"  # type: ignore[misc]
     classes: ClassVar[None] = None  # type: ignore[misc]
     include_background: ClassVar[bool] = True  # type: ignore[misc]
@@ -233,14 +284,14 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
     mode: ClassVar[None] = None  # type: ignore[misc]
 
     class_distances: ClassPairs = option(
-        doc="how bad it is to take one class (row) for another (column), (C, C) with zeros on the diagonal"
+        doc="distance of the predicted class (column) from the true class (row), (C, C) with a zero diagonal"
     )
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not torch.compiler.is_compiling() and not self._distances.is_meta and not bool(self._distances.any()):
-            raise ValueError(f"{self.name}: class_distances are all 0, so no error costs anything. Give one above 0.")
+            raise ValueError(f"{self.name}: class_distances are all 0, so the loss is always 0. Give one above 0.")
 
     @property
     def _distances(self) -> Tensor:
@@ -255,11 +306,38 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
                 f"{tuple(inputs.input.shape)} has {inputs.num_classes}. Give it one row and one column per class."
             )
 
+    shortcut = closed
+    is_kernel: ClassVar[bool] = True  # the closed form records its pass
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        count = len(self._distances)
+        fits = native.AVAILABLE and input.dim() > 2 and input.shape[1] == count and target.dim() == input.dim() - 1
+        if not fits or target.dtype != torch.int64 or target.shape != (input.shape[0], *input.shape[2:]):
+            return None
+        if not isinstance(self.ignore_index, int) or 0 <= self.ignore_index < count:
+            return None
+        labels = target.flatten(1).contiguous()
+        gradient = torch.empty_like(input, memory_format=torch.contiguous_format) if derive else None
+        sums = native.wasserstein(input.contiguous(), labels, self._far, gradient)
+        if sums is None:
+            return None
+        flat = None if gradient is None else gradient.flatten(2)
+        found = closed_forms.wasserstein_dice(sums, labels.shape[1], self.smooth, self.pools, labels, flat)
+        if choice.is_recorded() and found is not None:
+            choice.choose(self.name, 3, {"native": ""}, gradient_in_forward=derive)
+        return None if found is None else (found[0], [gradient])
+
+    @property
+    def _far(self) -> Tensor:
+        """The distances from each class, divided by the largest, in float32."""
+        far = self._distances.detach().double()
+        return (far / far.amax()).float().contiguous()
+
     def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
         return {"wrong": self._wrong, "wrong_background": self._wrong_background}
 
     def _wrong(self, elements: Probabilities) -> Tensor:
-        """The distance of the prediction from the truth, the part of each predicted class."""
+        """The distance of the prediction from the true class, split by predicted class."""
         target, far = elements.target, self._relative(elements)
         wrong = target[:, :1] * far[0]
         for c in range(1, len(far)):  # no matrix product, which autocast would round
@@ -267,7 +345,7 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
         return wrong * elements.p
 
     def _wrong_background(self, elements: Probabilities) -> Tensor:
-        """The same where the truth is background."""
+        """The same, where the true class is background."""
         return elements.target[:, :1] * self._relative(elements)[0] * elements.p
 
     def _relative(self, elements: Probabilities) -> Tensor:

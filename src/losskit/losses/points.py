@@ -1,4 +1,4 @@
-"""Points of masks: where predictions are uncertain, and what tensors hold there."""
+"""Points of masks: sampling where predictions are uncertain, and interpolation at points."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from losskit.ops.inputs import computing_dtype
 
 
 def sample_points(tensor: Tensor, points: Tensor) -> Tensor:
-    """What `tensor` (M, *) holds at `points` (M, P, D), by linear interpolation: (M, P).
+    """Values of `tensor` (M, *) at `points` (M, P, D), by linear interpolation: (M, P).
 
-    D is the number of spatial dimensions; coordinates are in [0, 1] over the whole extent, the last dimension's
-    first (x, y). Outside are zeros, so within half a pixel of the border values fade: this is
+    D is the number of spatial dimensions; coordinates are in [0, 1] over the whole extent, the last dimension first
+    (x, y). Values outside are 0, so values fade within half a pixel of the border: this is
     `grid_sample(align_corners=False)`, with derivatives of every order.
     """
     check_real("sample_points", "tensor", tensor)
@@ -30,10 +30,10 @@ def sample_points(tensor: Tensor, points: Tensor) -> Tensor:
     dtype = computing_dtype(tensor) if tensor.is_floating_point() else torch.float32
     places = points.to(dtype).flip(-1) * torch.tensor(spatial, dtype=dtype, device=points.device) - 0.5  # (M, P, D)
     corner = places.detach().floor()
-    beyond = places - corner  # how far each point lies between its corner and the next
+    beyond = places - corner  # offset of each point from its corner
     values = tensor.flatten(1)
     result = torch.zeros(points.shape[:2], dtype=dtype, device=tensor.device)
-    for step in itertools.product((0, 1), repeat=len(spatial)):
+    for step in itertools.product(*[(0, 1)] * len(spatial)):
         index = torch.zeros(points.shape[:2], dtype=torch.long, device=tensor.device)
         inside = torch.ones(points.shape[:2], dtype=torch.bool, device=tensor.device)
         share = torch.ones(points.shape[:2], dtype=dtype, device=tensor.device)
@@ -54,10 +54,10 @@ def uncertain_points(
     importance_sample_ratio: float = 0.75,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Points (M, num_points, D) of masks (M, *), most of them where the logits are nearest to 0.
+    """Sample points (M, num_points, D) of masks (M, *), most of them where the logits are closest to 0.
 
-    Of `oversample_ratio * num_points` random points the most uncertain `importance_sample_ratio * num_points` are
-    kept, and the rest are drawn anew. Source: Kirillov, Wu, He, Girshick 2020, PointRend, arXiv:1912.08193.
+    Of `oversample_ratio * num_points` random points, the most uncertain `importance_sample_ratio * num_points` are
+    kept; the rest are new random points. Source: Kirillov, Wu, He, Girshick 2020, PointRend, arXiv:1912.08193.
     """
     check_floating("uncertain_points", "logits", logits)
     if logits.dim() < 2:

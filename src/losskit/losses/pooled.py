@@ -1,4 +1,4 @@
-"""Losses of real numbers that are no mean of their elements: formulas on moments of the batch, exact over ranks."""
+"""Losses of real numbers that are not means over elements: formulas on moments of the batch, exact over ranks."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from losskit.ops import reference
 from losskit.ops.inputs import computing_dtype, summing_dtype
 from losskit.ops.values import mark
 
-_CONSTANT = 1e-13  # the share of the mean square below which a variance is rounding
-_NO_MEAN = "the value of the whole batch: no mean of its elements, so there are no others"
+_CONSTANT = 1e-13  # fraction of the mean square below which a variance is rounding
+_NO_MEAN = "one value for the batch, not a mean over elements; no other reduction"
 
 
 class MomentLoss(Summable):
-    """A formula on sums over the elements that count: define `moments(input, target)` and `of_moments(mean)`."""
+    """A formula on sums over the counted elements: define `moments(input, target)` and `of_moments(mean)`."""
 
     abstract = True
     shapes = "input and target of one shape; weight and mask of it too, with size 1 where they repeat."
@@ -37,15 +37,15 @@ class MomentLoss(Summable):
         return False
 
     def moments(self, input: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """What is summed of each element, by name."""
+        """The quantities of each element to sum, by name."""
         raise NotImplementedError
 
     def of_moments(self, mean: dict[str, Tensor]) -> Tensor:
-        """The loss from the means of what is summed."""
+        """The loss from the means of these quantities."""
         raise NotImplementedError
 
     def neutral(self) -> float:
-        """What stands in where an element does not count."""
+        """The placeholder for elements that do not count."""
         return 0.0
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
@@ -76,23 +76,30 @@ class MomentLoss(Summable):
 
 
 def _root(square: Tensor) -> Tensor:
-    """The square root, with derivatives of 0 where it has none."""
+    """The square root, with derivatives of 0 where it is not differentiable."""
     some = square > 0
     root = torch.where(some, square, 1.0).sqrt()
     return torch.where(some, root, square.clamp_max(0).detach() * 0)  # NaN stays
 
 
 class RMSELoss(MomentLoss):
-    r"""Takes the root of the mean squared error of the whole batch, in the target's units.
+    r"""Root mean squared error (RMSE) of the whole batch, in the target's units.
 
     .. math:: \sqrt{\text{mean}\,(x - y)^2}
 
-    The mean is over all elements that count, of all ranks and micro-batches. Where every error is 0 the loss is 0, and
-    its gradient is taken as 0.
+    The mean is over all counted elements, of all ranks and micro-batches. If every error is 0, the loss is 0 and its
+    gradient is defined as 0.
 
     Source: least squares, Gauss 1809; its gradient is that of the squared error divided by twice the loss.
 
-    Elsewhere: others take a root for each sample and then the mean, or add an eps under the root.
+    Elsewhere: others take the root of each sample's mean and then average, or add an eps under the root.
+
+    Example:
+        >>> loss = losskit.RMSELoss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(2.9155)
     """
 
     authority = "its formula in mpmath"
@@ -107,17 +114,24 @@ class RMSELoss(MomentLoss):
 
 
 class SILogLoss(MomentLoss):
-    r"""Measures the error of logarithms of depths, and forgives in part that all are wrong by one factor.
+    r"""Scale-invariant logarithmic (SILog) error of depths, partly invariant to a common scale factor.
 
     .. math:: \sqrt{\text{mean}\,g^2 - f\,(\text{mean}\,g)^2}, \quad g = \log x - \log y
 
-    with means over the whole batch and f the variance focus: 1 forgives a common factor altogether. Inputs and targets
-    are positive depths, not logarithms. Where the root is of 0 its gradient is taken as 0.
+    with means over the whole batch and f the variance focus: 1 is invariant to a common factor. Inputs and targets are
+    positive depths, not logarithms. If the argument of the root is 0, the gradient is defined as 0.
 
     Source: Eigen, Puhrsch, Fergus 2014, "Depth Map Prediction from a Single Image using a Multi-Scale Deep Network",
     arXiv:1406.2283, without the root.
 
-    Elsewhere: BTS and AdaBins take focus 0.85 and multiply by 10; mmsegmentation takes 0.5 and masks depths of 0.
+    Elsewhere: BTS and AdaBins use focus 0.85 and multiply by 10; mmsegmentation uses 0.5 and masks depths of 0.
+
+    Example:
+        >>> loss = losskit.SILogLoss(variance_focus=0.5)
+        >>> input = torch.tensor([[1.0, 2.0, 4.0]])  # depths in metres (N, *)
+        >>> target = torch.tensor([[2.0, 4.0, 8.0]])
+        >>> loss(input, target)
+        tensor(0.4901)
     """
 
     authority = "its formula in mpmath"
@@ -125,7 +139,7 @@ class SILogLoss(MomentLoss):
     short_name = "silog"
     also_called = ("scale_invariant_log",)
 
-    variance_focus: Fraction = option(default=0.5, doc="the share of a common factor that is forgiven")
+    variance_focus: Fraction = option(default=0.5, doc="invariance to a common scale factor; 1 is full invariance")
 
     def neutral(self) -> float:
         return 1.0
@@ -148,7 +162,7 @@ class SILogLoss(MomentLoss):
 
 
 class ColumnLoss(MomentLoss):
-    """Moments over the batch, each column by itself, and the mean over the columns in which something counts."""
+    """Moments over the batch of each column, and the mean over the columns with counted elements."""
 
     abstract = True
     shapes = (
@@ -174,7 +188,7 @@ class ColumnLoss(MomentLoss):
 
     @staticmethod
     def spreads(mean: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Variances of input and target, 0 where they are rounding, and the covariance."""
+        """Variances of input and target, 0 where they are below rounding, and the covariance."""
         found = []
         for name in ("x", "y"):
             variance = mean[name * 2] - mean[name] ** 2
@@ -183,17 +197,24 @@ class ColumnLoss(MomentLoss):
 
 
 class PearsonLoss(ColumnLoss):
-    r"""Aligns predictions with targets up to scale and offset: one minus their correlation over the batch.
+    r"""Pearson correlation loss: one minus the correlation of predictions and targets over the batch.
 
     .. math:: 1 - \frac{\text{cov}(x, y)}{\sqrt{\text{var}(x)\,\text{var}(y)}}
 
-    for each column of (N, \*), and the mean over columns. A column that is constant in input or target has no
-    correlation: its value is 1, with a zero gradient.
+    for each column of (N, \*), averaged over columns; invariant to scale and offset. A column that is constant in input
+    or target has no correlation: its value is 1, with a zero gradient.
 
     Source: Pearson 1895, "Note on Regression and Inheritance in the Case of Two Parents", Proceedings of the Royal
     Society 58.
 
     Elsewhere: torchmetrics's `pearson_corrcoef` is the correlation itself.
+
+    Example:
+        >>> loss = losskit.PearsonLoss()
+        >>> input = torch.tensor([1.0, 2.0, 3.0])  # (N,)
+        >>> target = torch.tensor([10.0, 20.0, 60.0])
+        >>> loss(input, target)
+        tensor(0.0551)
     """
 
     authority = "its formula in mpmath"
@@ -207,16 +228,23 @@ class PearsonLoss(ColumnLoss):
 
 
 class ConcordanceLoss(ColumnLoss):
-    r"""Makes predictions equal to targets, and not only correlated: one minus Lin's concordance over the batch.
+    r"""Concordance correlation coefficient (CCC) loss: one minus Lin's concordance over the batch.
 
     .. math:: 1 - \frac{2\,\text{cov}(x, y)}{\text{var}(x) + \text{var}(y) + (\bar x - \bar y)^2}
 
-    for each column of (N, \*), with biased moments, and the mean over columns. Where both are one constant the value
-    is 0, with a zero gradient.
+    for each column of (N, \*), with biased moments, averaged over columns. Unlike correlation, it requires equality. If
+    both columns are the same constant, the value is 0, with a zero gradient.
 
     Source: Lin 1989, "A Concordance Correlation Coefficient to Evaluate Reproducibility", Biometrics 45.
 
-    Elsewhere: torchmetrics's coefficient takes unbiased moments; CCC is another name.
+    Elsewhere: torchmetrics's coefficient uses unbiased moments.
+
+    Example:
+        >>> loss = losskit.ConcordanceLoss()
+        >>> input = torch.tensor([2.0, 3.0, 4.0])  # (N,), correlated with the target but too large
+        >>> target = torch.tensor([1.0, 2.0, 3.0])
+        >>> loss(input, target)
+        tensor(0.4286)
     """
 
     authority = "its formula in mpmath"
@@ -230,7 +258,7 @@ class ConcordanceLoss(ColumnLoss):
 
 
 class BatchLoss(Loss):
-    """Values that depend on the whole batch: define `weighed(...)`."""
+    """A loss whose values depend on the whole batch: define `weighed(...)`."""
 
     abstract = True
 
@@ -250,27 +278,34 @@ class BatchLoss(Loss):
 
 
 class BalancedMSELoss(BatchLoss):
-    r"""Tells each target from the others of the batch, so that frequent targets do not draw all predictions.
+    r"""Balanced MSE: cross-entropy of each target against all targets of the batch, for imbalanced regression.
 
     .. math:: -\log \frac{e^{-\lVert x_i - y_i \rVert^2 / 2 \sigma^2}}{\sum_j e^{-\lVert x_i - y_j \rVert^2 / 2
         \sigma^2}}
 
-    with sigma the noise, in the target's units; a parameter is learnt. Weights count in the sum over j too. Samples
-    with equal targets cannot be told apart, so the least value is above 0.
+    with sigma the noise, in the target's units; a parameter is learned. Weights apply to the sum over j too. Samples
+    with equal targets cannot be distinguished, so the minimum is above 0.
 
     Source: Ren, Zhang, Yu, Liu 2022, "Balanced MSE for Imbalanced Visual Regression", arXiv:2203.16427, its batch-based
     Monte Carlo form.
 
     Elsewhere: the authors' code multiplies by twice the variance, without its gradient.
+
+    Example:
+        >>> loss = losskit.BalancedMSELoss(noise=1.0)
+        >>> input = torch.tensor([0.0, 1.0, 4.0])  # (N,)
+        >>> target = torch.tensor([0.0, 1.0, 5.0])
+        >>> loss(input, target)
+        tensor(0.3224)
     """
 
     authority = "its formula in mpmath"
     function_name = "balanced_mse_loss"
     short_name = "balanced_mse"
     also_called = ("bmc",)
-    shapes = "input and target of one shape, (N,) or (N, *); weight and mask (N,), one value a sample."
+    shapes = "input and target of one shape, (N,) or (N, *); weight and mask (N,), one value per sample."
 
-    noise: Positive | nn.Parameter = option(default=1.0, doc="the standard deviation of errors, or a parameter of it")
+    noise: Positive | nn.Parameter = option(default=1.0, doc="standard deviation of errors, or a parameter")
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = self.checked(tensors)
@@ -278,7 +313,7 @@ class BalancedMSELoss(BatchLoss):
             raise ValueError(f"{self.name}: input must have shape (N,) or (N, *), the samples first; got ().")
         weight = elementwise(self.name, "weight", weight, input.shape[:1])
         mask = elementwise(self.name, "mask", mask, input.shape[:1])
-        dtype = torch.float64  # the derivatives of a softmax cancel where it is sure
+        dtype = torch.float64  # the derivatives of a confident softmax cancel
         x, y = (t.to(dtype).reshape(len(t), math.prod(t.shape[1:])) for t in (input, target))
         if not x.numel():
             nothing = (x + y).sum(1).to(input.dtype)
@@ -289,7 +324,7 @@ class BalancedMSELoss(BatchLoss):
             share = share.where(mask, 0.0)
         noise = self.noise.to(dtype) if isinstance(self.noise, Tensor) else self.noise
         own, other = y.unsqueeze(1), y.unsqueeze(0)
-        nearer = ((other - own) * (2 * x.unsqueeze(1) - own - other)).sum(-1) / (2 * noise**2)  # (N, N), 0 for its own
+        nearer = ((other - own) * (2 * x.unsqueeze(1) - own - other)).sum(-1) / (2 * noise**2)  # (N, N), 0 for itself
         counted = share != 0
         log_share = torch.where(counted, share, 1.0).log().where(counted, -torch.inf)
         value = (log_share + nearer).where(counted.any(), 0.0).logsumexp(1)
@@ -297,18 +332,25 @@ class BalancedMSELoss(BatchLoss):
 
 
 class BerHuLoss(BatchLoss):
-    r"""Takes small errors as they are and squares large ones: the Huber loss turned round.
+    r"""BerHu (reverse Huber) loss: the absolute error if small, quadratic if large.
 
     .. math:: \begin{cases} |d| & |d| \le c \\ (d^2 + c^2) / (2 c) & \text{else} \end{cases}, \quad d = x - y,
         \quad c = \text{threshold} \cdot \max |d|
 
-    The largest error is that of the elements that count, in the whole batch, and the gradient passes through it. Where
-    every error is 0 the loss is 0.
+    The largest error is that of the counted elements in the whole batch, and the gradient passes through it. If every
+    error is 0, the loss is 0.
 
     Source: Laina, Rupprecht, Belagiannis, Tombari, Navab 2016, "Deeper Depth Prediction with Fully Convolutional
     Residual Networks", arXiv:1606.00373; the penalty itself Owen 2007, "A robust hybrid of lasso and ridge regression".
 
-    Elsewhere: many stop the gradient at c; reverse Huber is another name.
+    Elsewhere: many detach c.
+
+    Example:
+        >>> loss = losskit.BerHuLoss(threshold=0.2)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(4.6667)
     """
 
     authority = "its formula in mpmath"
@@ -317,7 +359,7 @@ class BerHuLoss(BatchLoss):
     also_called = ("reverse_huber",)
     shapes = "input and target of one shape; weight and mask of it too, with size 1 where they repeat."
 
-    threshold: Positive = option(default=0.2, doc="the share of the largest error at which squares begin")
+    threshold: Positive = option(default=0.2, doc="fraction of the largest error at which the loss turns quadratic")
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = self.checked(tensors)

@@ -1,4 +1,4 @@
-"""Losses of ranks: elements sorted by their error, and priced by what they would change."""
+"""Losses that sort elements by their error."""
 
 from __future__ import annotations
 
@@ -18,18 +18,25 @@ from losskit.ops.inputs import Inputs
 
 
 class LovaszLoss(ModeOptions, LabelOptions, Summable):
-    r"""The convex extension of intersection over union: each error is priced by the Jaccard index it costs.
+    r"""Lovász hinge and Lovász-softmax losses: the convex Lovász extension of the Jaccard loss.
 
     .. math:: \sum_i e_{(i)}\,\left(J_i - J_{i-1}\right)
 
-    with the errors in falling order and :math:`J_i` the Jaccard loss of mistaking the first i. For one channel and
-    multi-label the errors are hinges, :math:`[1 - x\,(2t - 1)]_+`; for several classes :math:`|t_c - p_c|`, averaged
-    over the classes present in the image.
+    with the errors in descending order and :math:`J_i` the Jaccard loss of misclassifying the first i. For one channel
+    and multi-label the errors are hinges, :math:`[1 - x\,(2t - 1)]_+`; for several classes :math:`|t_c - p_c|`,
+    averaged over the classes present in the image.
 
     Source: Berman, Triki, Blaschko 2018, arXiv:1705.08790; the hinge also Yu and Blaschko 2015, arXiv:1512.07797.
 
     Elsewhere: segmentation_models_pytorch and pytorch_toolbelt pool the batch by default; kornia averages over all
-    classes, absent ones too; toolbelt's multi-class form takes probabilities.
+    classes, including absent ones; toolbelt's multi-class form takes probabilities.
+
+    Example:
+        >>> loss = losskit.LovaszLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.6667)
     """
 
     authority = "kornia.losses.LovaszHingeLoss, kornia.losses.LovaszSoftmaxLoss and its formula in mpmath"
@@ -40,10 +47,10 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
     )
 
     pool: Literal["sample", "batch"] = option(
-        default="sample", doc="whether elements are ranked in each sample, or all"
+        default="sample", doc="rank the elements of each sample, or of the whole batch"
     )
     classes: Literal["present", "all"] | Sequence[int] = option(
-        default="present", doc="the classes averaged in multi-class: those in the image, all, or these"
+        default="present", doc="classes averaged in multi-class: those in the image, all, or a list"
     )
 
     @property
@@ -56,7 +63,7 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
 
     @property
     def is_mean_of_elements(self) -> bool:
-        return False  # its denominator is a number of images
+        return False  # the denominator counts images
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         value, share = self.weighed(*tensors, weight=weight, mask=mask)
@@ -84,7 +91,7 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
         scored = self.by_class(scored)
         total = scored.sum(1)
         value = torch.where(scored > 0, value * scored, 0.0).sum(1) / torch.where(total > 0, total, 1.0)
-        value = value + 0 * count.detach().sum(1)  # NaN where a bad label was left for later
+        value = value + 0 * count.detach().sum(1)  # propagates NaN from invalid labels
         return value, (total > 0).to(value.dtype)
 
     def _scored(self, positives: Tensor, count: Tensor, inputs: Inputs) -> Tensor:

@@ -1,4 +1,4 @@
-"""Region losses: formulas on the totals of each class. The input is never touched here."""
+"""Region losses: formulas on the totals of each class, without access to the input."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from losskit.ops.maths import safe_power
 
 
 class DiceOptions(Configured):
-    """The options that are Dice's own."""
+    """The options of Dice."""
 
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
-    squared: bool = option(default=False, doc="square the prediction and the target in the denominator")
+    squared: bool = option(default=False, doc="square prediction and target in the denominator")
     log: bool = option(
-        default=False, doc="-log of the Dice score instead of one minus it; wants smooth > 0 to stay finite"
+        default=False, doc="-log of the Dice score instead of one minus it; needs smooth > 0 to stay finite"
     )
 
 
 class DiceLoss(DiceOptions, RegionLoss):
-    r"""Measures the overlap of prediction and target: how much of both together is not shared.
+    r"""Dice loss: one minus the soft Dice coefficient of prediction and target.
 
     .. math:: 1 - \frac{2\,TP + s}{P + T + s}
 
@@ -32,9 +32,16 @@ class DiceLoss(DiceOptions, RegionLoss):
     Source: Milletari, Navab, Ahmadi 2016, arXiv:1606.04797 (with `squared=True`); Drozdzal et al. 2016,
     arXiv:1608.04117.
 
-    Elsewhere: segmentation_models_pytorch pools the batch, adds twice the smooth and gives an absent class no loss;
-    MONAI averages samples but lets an absent class cost 1; Mask2Former's Dice adds 1 and sums over masks
+    Elsewhere: segmentation_models_pytorch pools the batch, adds twice the smooth and sets the loss of absent classes to
+    0; MONAI averages over samples, where an absent class has loss 1; Mask2Former's Dice adds 1 and sums over masks
     (MaskDiceLoss); nnU-Net returns minus Dice.
+
+    Example:
+        >>> loss = losskit.DiceLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.2477)
     """
 
     authority = "monai.losses.DiceLoss and its formula in mpmath"
@@ -58,15 +65,22 @@ class DiceLoss(DiceOptions, RegionLoss):
 
 
 class JaccardLoss(RegionLoss):
-    r"""Measures intersection over union: how much of the union of prediction and target is not shared.
+    r"""Jaccard (IoU) loss: one minus the soft intersection over union of prediction and target.
 
     .. math:: 1 - \frac{TP + s}{P + T - TP + s}
 
     Source: Rahman and Wang 2016, "Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation",
     ISVC; with `overlap="l1"` Wang et al. 2023, arXiv:2302.05666.
 
-    Elsewhere: MONAI's `DiceLoss(jaccard=True)` adds smooth to twice the intersection, so its smooth is half as strong;
-    segmentation_models_pytorch pools the batch; detection's IoU losses take boxes, not masks.
+    Elsewhere: MONAI's `DiceLoss(jaccard=True)` adds smooth to twice the intersection, so its smooth has half the
+    effect; segmentation_models_pytorch pools the batch; detection's IoU losses take boxes, not masks.
+
+    Example:
+        >>> loss = losskit.JaccardLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.3970)
     """
 
     authority = "monai.losses.DiceLoss and its formula in mpmath"
@@ -84,23 +98,30 @@ IoULoss = JaccardLoss
 
 
 class TverskyLoss(RegionLoss):
-    r"""Dice with separate prices for false positives and false negatives.
+    r"""Tversky loss: Dice with separate weights of false positives and false negatives.
 
     .. math:: 1 - \frac{TP + s}{TP + \alpha\,FP + \beta\,FN + s}
 
-    One half and one half is Dice with twice the smooth; one and one is Jaccard. Where the ratio is 0 / 0, as with no
-    overlap and errors that weigh 0, the loss is 0.
+    alpha = beta = 1/2 is Dice with twice the smooth; alpha = beta = 1 is Jaccard. If the ratio is 0 / 0, for example
+    without overlap and with errors of weight 0, the loss is 0.
 
     Source: Salehi, Erdogmus, Gholipour 2017, arXiv:1706.05721.
 
-    Elsewhere: Keras's Tversky weighs false negatives with alpha, whatever its documentation says.
+    Elsewhere: Keras's Tversky weights false negatives by alpha, contrary to its documentation.
+
+    Example:
+        >>> loss = losskit.TverskyLoss(alpha=0.3, beta=0.7)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.3034)
     """
 
     authority = "monai.losses.TverskyLoss and its formula in mpmath"
     short_name = "tversky"
 
-    alpha: NonNegative = option(default=0.5, doc="price of a false positive")
-    beta: NonNegative = option(default=0.5, doc="price of a false negative")
+    alpha: NonNegative = option(default=0.5, doc="weight of false positives")
+    beta: NonNegative = option(default=0.5, doc="weight of false negatives")
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
 
     def per_class(self, total: Totals) -> Tensor:
@@ -108,7 +129,7 @@ class TverskyLoss(RegionLoss):
 
 
 class FocalTverskyLoss(TverskyLoss):
-    r"""Tversky raised to a power, so that classes with little overlap weigh more (gamma < 1) or less (gamma > 1).
+    r"""Focal Tversky loss: the Tversky loss raised to a power; above 1 it focuses on classes with little overlap.
 
     .. math:: \left(1 - \frac{TP + s}{TP + \alpha\,FP + \beta\,FN + s}\right)^{\gamma}
 
@@ -118,12 +139,19 @@ class FocalTverskyLoss(TverskyLoss):
 
     Elsewhere: segmentation_models_pytorch raises the mean over classes to the power; so do SegLossOdyssey and the
     tutorials.
+
+    Example:
+        >>> loss = losskit.FocalTverskyLoss(gamma=0.75, alpha=0.3, beta=0.7)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.4088)
     """
 
     authority = "segmentation_models_pytorch.losses.TverskyLoss of one class and its formula in mpmath"
     short_name = "focal_tversky"
 
-    gamma: Positive = option(default=0.75, doc="the power")
+    gamma: Positive = option(default=0.75, doc="exponent; below 1, gradients are larger at high overlap")
 
     def per_class(self, total: Totals) -> Tensor:
         return safe_power(tversky(total, self.alpha, self.beta, self.smooth), self.gamma)
@@ -138,10 +166,10 @@ def tversky(total: Totals, alpha: float, beta: float, smooth: float) -> Tensor:
 
 
 def plus(total: Tensor, smooth: float) -> Tensor:
-    """The sum; by default nothing is added, which then costs nothing."""
+    """`total + smooth`; skips the addition if smooth is 0."""
     return total + smooth if smooth else total
 
 
 def ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """`part / whole`, and 0 where both are 0: squares underflow, and errors may have no price."""
+    """`part / whole`, and 0 where both are 0: squares underflow, and errors may have weight 0."""
     return part / torch.where(whole == 0, 1.0, whole)

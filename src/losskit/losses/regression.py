@@ -1,4 +1,4 @@
-"""Losses of real numbers, element by element."""
+"""Element-wise losses of real numbers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,28 @@ from losskit.core.contract import check_equal, check_floating, check_real, eleme
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.means import ElementLoss, RegressionLoss
 from losskit.core.options import option
+from losskit.core.shortcuts import closed
+from losskit.ops import closed_pairs
+from losskit.ops.closed_forms import Found
 from losskit.ops.columns import Difference
 from losskit.ops.values import mark
 
 
 class MSELoss(RegressionLoss):
-    r"""Squares errors, so that large ones dominate; the best constant prediction is the mean.
+    r"""Mean squared error (MSE, L2): squared differences; the best constant prediction is the mean.
 
     .. math:: (x - y)^2
 
     Source: Gauss 1809, least squares.
 
     Elsewhere: optax's `l2_loss` is half of it.
+
+    Example:
+        >>> loss = losskit.MSELoss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(8.5000)
     """
 
     authority = "torch.nn.functional.mse_loss"
@@ -36,13 +46,20 @@ class MSELoss(RegressionLoss):
 
 
 class L1Loss(RegressionLoss):
-    r"""Takes errors as they are, so that outliers count no more than their size; the best constant is the median.
+    r"""Mean absolute error (MAE, L1): absolute differences; the best constant prediction is the median.
 
     .. math:: |x - y|
 
     Source: Laplace and Boscovich, least absolute deviations, 18th century.
 
-    Elsewhere: MAE and mean absolute error are other names for it.
+    Elsewhere: MAE and mean absolute error are other names.
+
+    Example:
+        >>> loss = losskit.L1Loss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(2.)
     """
 
     authority = "torch.nn.functional.l1_loss"
@@ -53,55 +70,76 @@ class L1Loss(RegressionLoss):
 
 
 class SmoothL1Loss(RegressionLoss):
-    r"""Squares small errors and takes large ones as they are, with slope 1 beyond beta.
+    r"""Smooth L1 loss: quadratic for errors below beta, linear with slope 1 beyond.
 
     .. math:: \begin{cases} (x - y)^2 / (2 \beta) & |x - y| < \beta \\ |x - y| - \beta / 2 & \text{else} \end{cases}
 
-    It is the Huber loss divided by its delta; beta 0 is L1.
+    It equals the Huber loss divided by its delta; beta 0 is L1.
 
     Source: Girshick 2015, Fast R-CNN, arXiv:1504.08083.
 
-    Elsewhere: in many tutorials "Huber" and "smooth L1" mean each other; they agree at beta = delta = 1 only.
+    Elsewhere: many tutorials confuse "Huber" and "smooth L1"; they agree at beta = delta = 1 only.
+
+    Example:
+        >>> loss = losskit.SmoothL1Loss(beta=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(1.5833)
     """
 
     authority = "torch.nn.functional.smooth_l1_loss"
 
-    beta: NonNegative = option(default=1.0, doc="the error at which the parabola turns into a line; 0 is L1")
+    beta: NonNegative = option(default=1.0, doc="error at which the loss turns from quadratic to linear; 0 is L1")
 
     def difference(self) -> Difference:
         return Difference(1 / self.beta if self.beta else 1.0, self.beta)
 
 
 class HuberLoss(RegressionLoss):
-    r"""Squares small errors and takes large ones linearly, with slope delta, so that outliers pull no harder.
+    r"""Huber loss: quadratic for errors below delta, linear with slope delta beyond, robust to outliers.
 
     .. math:: \begin{cases} (x - y)^2 / 2 & |x - y| < \delta \\ \delta\,(|x - y| - \delta / 2) & \text{else} \end{cases}
 
     Source: Huber 1964, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35.
 
     Elsewhere: SmoothL1Loss divides this by delta.
+
+    Example:
+        >>> loss = losskit.HuberLoss(delta=2.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(2.7500)
     """
 
     authority = "torch.nn.functional.huber_loss"
 
-    delta: Positive = option(default=1.0, doc="the error at which the parabola turns into a line")
+    delta: Positive = option(default=1.0, doc="error at which the loss turns from quadratic to linear")
 
     def difference(self) -> Difference:
         return Difference(limit=self.delta)
 
 
 class LogCoshLoss(RegressionLoss):
-    r"""Squares small errors and takes large ones linearly, with derivatives of every order; the slope is tanh.
+    r"""Log-cosh loss: quadratic for small errors, linear for large ones, with derivatives of every order.
 
     .. math:: \log \cosh (x - y)
 
-    Near 0 it is half the squared error; far from it, the absolute error less log 2. No unit fits every target: scale
-    them first, as errors turn linear around 1.
+    Near 0 it is half the squared error; far from 0, the absolute error minus log 2. Its gradient is tanh. Errors turn
+    linear around 1 in any unit, so scale the targets first.
 
     Source: Green 1990, "Bayesian reconstructions from emission tomography data using a modified EM algorithm", IEEE
     Transactions on Medical Imaging 9.
 
     Elsewhere: Keras's `log_cosh` is the same.
+
+    Example:
+        >>> loss = losskit.LogCoshLoss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(1.5157)
     """
 
     authority = "its formula in mpmath"
@@ -110,55 +148,76 @@ class LogCoshLoss(RegressionLoss):
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         error = input - target
         size = error.abs()
-        near = size < 1  # where the difference of large terms would lose what is small
+        near = size < 1  # where the difference of large terms loses small values
         half = error.where(near, 0.0) / 2
         return torch.where(near, torch.log1p(2 * half.sinh() ** 2), size + torch.log1p((-2 * size).exp()) - math.log(2))
 
 
 class CharbonnierLoss(RegressionLoss):
-    r"""Takes errors as they are, but rounds the corner at 0, so that the gradient goes to 0 with the error.
+    r"""Charbonnier loss: a smooth absolute error, whose gradient vanishes at 0.
 
     .. math:: \sqrt{(x - y)^2 + \epsilon^2}
 
-    The least value is eps, not 0. Errors, eps and the value have one unit.
+    The minimum is eps, not 0. Errors, eps and the value have the same unit.
 
     Source: Charbonnier, Blanc-Feraud, Aubert, Barlaud 1994, "Two deterministic half-quadratic regularization algorithms
     for computed imaging", ICIP.
 
-    Elsewhere: others subtract eps, add eps where this adds its square, or raise to another power than 1/2; pseudo-Huber
-    is delta times this with eps = delta, less the square of delta.
+    Elsewhere: others subtract eps, add eps instead of its square, or raise to another power than 1/2; pseudo-Huber is
+    delta times this with eps = delta, minus the square of delta.
+
+    Example:
+        >>> loss = losskit.CharbonnierLoss(eps=0.5)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(2.1464)
     """
 
     authority = "its formula in mpmath"
 
-    eps: Positive = option(default=1e-3, doc="the error below which the corner is rounded")
+    eps: Positive = option(default=1e-3, doc="error below which the loss is rounded at 0")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         return ((input - target) ** 2 + self.eps**2).sqrt()
 
 
 class GaussianNLLLoss(ElementLoss):
-    r"""Learns a mean and a variance: errors count by the variance predicted for them, and variance has its price.
+    r"""Gaussian negative log-likelihood: learns a mean and a variance; squared errors are divided by the variance.
 
     .. math:: \frac{1}{2} \left(\log v + \frac{(x - y)^2}{v}\right), \quad v = \max(\text{var}, \epsilon)
 
-    and :math:`\frac{1}{2} \log 2 \pi` besides, if `full`. The gradient passes through the maximum, so that a variance
-    below eps still learns.
+    plus :math:`\frac{1}{2} \log 2 \pi` if `full`. The gradient passes through the maximum, so that a variance below eps
+    is still trained.
 
     Source: Nix and Weigend 1994, "Estimating the mean and variance of the target probability distribution", ICNN.
 
     Elsewhere: many models predict log variance: pass its exponential.
+
+    Example:
+        >>> loss = losskit.GaussianNLLLoss()
+        >>> input, target = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])  # (N,)
+        >>> var = torch.tensor([0.25, 4.0])  # the predicted variance of each
+        >>> loss(input, target, var)
+        tensor(0.2500)
     """
 
     authority = "torch.nn.functional.gaussian_nll_loss"
     function_name = "gaussian_nll_loss"
     shapes = (
         "input and target of one shape; var of the same, with size 1 or without its last dimension where one variance "
-        "serves several elements, or a number."
+        "applies to several elements, or a number."
     )
 
     full: bool = option(default=False, doc="include the constant")
-    eps: Positive = option(default=1e-6, doc="the least variance")
+    eps: Positive = option(default=1e-6, doc="minimum variance")
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, var: Tensor, *, derive: bool) -> Found | None:
+        if not closed_pairs.are_alike(input, target, var):
+            return None
+        return closed_pairs.gaussian_nll(input, target, var, self.eps, self.full, derive)
 
     def weighed(self, *tensors: Any, weight: Tensor | None = None, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         input, target, var = tensors
@@ -191,7 +250,7 @@ class GaussianNLLLoss(ElementLoss):
 
 
 class PoissonNLLLoss(RegressionLoss):
-    r"""Learns the rate of counts: an error costs less where the rate is high, as counts scatter more there.
+    r"""Poisson negative log-likelihood: learns the rate of counts; errors weigh less at high rates.
 
     .. math:: \lambda - y \log(\lambda + \epsilon), \quad \text{or } e^x - x y \text{ for } x = \log \lambda
 
@@ -201,13 +260,20 @@ class PoissonNLLLoss(RegressionLoss):
     Source: Poisson regression, Nelder and Wedderburn 1972, "Generalized Linear Models", JRSS A 135.
 
     Elsewhere: Keras's Poisson takes the rate, not its logarithm.
+
+    Example:
+        >>> loss = losskit.PoissonNLLLoss()
+        >>> input = torch.tensor([2.0, 5.0]).log()  # logarithms of rates (N,)
+        >>> target = torch.tensor([2.0, 4.0])  # counts
+        >>> loss(input, target)
+        tensor(-0.4120)
     """
 
     authority = "torch.nn.functional.poisson_nll_loss"
     function_name = "poisson_nll_loss"
 
-    log_input: bool = option(default=True, doc="whether the input holds log rates; False: rates")
-    full: bool = option(default=False, doc="include the Stirling approximation of the target's own term")
+    log_input: bool = option(default=True, doc="whether the input contains log rates; False: rates")
+    full: bool = option(default=False, doc="include Stirling's approximation of log y!")
     eps: Positive = option(default=1e-8, doc="added to a rate before its logarithm (log_input=False)")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""Losses of real numbers in which outliers count for less, and losses of landmarks and heat maps."""
+"""Robust losses of real numbers, with less weight of outliers, and losses of landmarks and heatmaps."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge
@@ -12,33 +12,42 @@ from torch import Tensor, nn
 from losskit.core.domains import Positive
 from losskit.core.means import RegressionLoss
 from losskit.core.options import option
+from losskit.ops.plan import with_attributes
 
-_NEAR_2 = 1e-12  # a shape nearer to 2 than this is 2, from which it differs by less than rounding
+_NEAR_2 = 1e-12  # shapes closer to 2 than this are treated as 2; the difference is below rounding
 
 
 class RobustLoss(RegressionLoss):
-    r"""Squares small errors and takes large ones by a power that alpha sets: the lower, the less outliers count.
+    r"""General and adaptive robust loss (Barron): quadratic near 0; the lower alpha, the less outliers count.
 
     .. math:: \rho(z) = \frac{|\alpha - 2|}{\alpha} \left[\left(\frac{z^2}{|\alpha - 2|} + 1\right)^{\alpha / 2} - 1
         \right], \quad z = \frac{x - y}{c}
 
-    and its limits: :math:`z^2 / 2` at 2, :math:`\log(z^2 / 2 + 1)` at 0, :math:`1 - e^{-z^2 / 2}` at
-    :math:`-\infty` and :math:`e^{z^2 / 2} - 1` at :math:`\infty`. `learnable=True` makes parameters of alpha, between
-    0 and 2, and of the scale, and adds :math:`\log c + \log Z(\alpha)` with :math:`Z = \int e^{-\rho(z)} dz`, so that
-    the value is the negative logarithm of a density; without these terms the scale would grow without end. `learned()`
-    returns both. Give an optimizer the parameters of the module; the function form has none to learn.
+    and its limits: :math:`z^2 / 2` at 2, :math:`\log(z^2 / 2 + 1)` at 0, :math:`1 - e^{-z^2 / 2}` at :math:`-\infty`
+    and :math:`e^{z^2 / 2} - 1` at :math:`\infty`. `learnable=True` makes parameters of alpha, between 0 and 2, and of
+    the scale, and adds :math:`\log c + \log Z(\alpha)` with :math:`Z = \int e^{-\rho(z)} dz`, so that the value is the
+    negative logarithm of a density; without these terms the scale would grow without bound. `learned()` returns both.
+    Pass the module's parameters to an optimizer; the function form has none.
 
     Source: Barron 2019, "A General and Adaptive Robust Loss Function", arXiv:1701.03077.
 
     Elsewhere: Barron's own code interpolates log Z by a spline, and keeps alpha between 0.001 and 1.999.
+
+    Example:
+        >>> loss = losskit.RobustLoss(alpha=1.0, scale=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(1.4450)
     """
 
     authority = "its formula in mpmath and values worked by hand"
     also_called = ("barron", "adaptive_robust")
 
-    alpha: float = option(default=1.0, doc="the shape, any number; 2 squares, 1 is Charbonnier, 0 Cauchy, -inf Welsch")
-    scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
-    learnable: bool = option(default=False, doc="learn alpha and the scale from where the options put them")
+    alpha: float = option(default=1.0, doc="the shape, any number; 2 is L2, 1 Charbonnier, 0 Cauchy, -inf Welsch")
+    scale: Positive = option(default=1.0, doc="error scale c, around which the quadratic part ends")
+    learnable: bool = option(default=False, doc="learn alpha and the scale, starting from the options")
+    log_normalizer: ClassVar[Any] = 0.0  # of the density, if alpha and the scale are learned
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,22 +58,30 @@ class RobustLoss(RegressionLoss):
                 f"{self.name}: learnable=True takes an alpha between 0 and 2, where every density exists; got "
                 f"{self.alpha:g}."
             )
-        self.planned = False  # type: ignore[misc] # its parameters take gradients
-        self.shape_shift = nn.Parameter(torch.zeros(()))  # from where the options put them, so that these are exact
+        self.shape_shift = nn.Parameter(torch.zeros(()))  # an offset, so that the options' values are exact
         self.scale_shift = nn.Parameter(torch.zeros(()))
 
     def learned(self) -> tuple[Tensor, Tensor]:
-        """The learnt alpha and scale, in float64."""
+        """The learned alpha and scale, in float64."""
         start = math.log(self.alpha / (2 - self.alpha))
         return 2 * (start + self.shape_shift.double()).sigmoid(), self.scale * self.scale_shift.double().exp()
 
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        if not self.learnable:
-            return _barron((input - target) / self.scale, self.alpha)
+    def number_tensors(self) -> dict[str, Tensor]:
+        if not self.learnable or "log_normalizer" in vars(self):
+            return {}
         alpha, scale = self.learned()
-        normalizer = scale.log() + log_partition(alpha)
-        dtype = input.dtype
-        return _power_form((input - target) / scale.to(dtype), alpha.to(dtype)) + normalizer.to(dtype)
+        return {"alpha": alpha, "scale": scale, "log_normalizer": scale.log() + log_partition(alpha)}
+
+    def weighed(
+        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        numbers = self.number_tensors()
+        loss = with_attributes(self, numbers) if numbers else self
+        return RegressionLoss.weighed(loss, *tensors, weight=weight, mask=mask)
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        z = (input - target) / self.scale
+        return _power_form(z, self.alpha) + self.log_normalizer if self.learnable else _barron(z, self.alpha)
 
 
 def _barron(z: Tensor, alpha: float) -> Tensor:
@@ -88,19 +105,19 @@ def _power_form(z: Tensor, alpha: float | Tensor) -> Tensor:
 def log_partition(alpha: Tensor) -> Tensor:
     """log Z(alpha) of Barron's density for alpha between 0 and 2, in float64.
 
-    The trapezoidal rule after z = sinh(pi / 2 sinh t), under which the tails end doubly exponentially.
+    The trapezoidal rule after the substitution z = sinh(pi / 2 sinh t), with doubly exponential tails.
     """
     step = 1 / 64
     t = torch.arange(0, 4, step, dtype=torch.float64, device=alpha.device)
     inner = math.pi / 2 * t.sinh()
     z, slope = inner.sinh(), math.pi / 2 * t.cosh() * inner.cosh()
     log_terms = slope.log() - _power_form(z, alpha.double())
-    log_terms = torch.cat([log_terms[:1] - math.log(2), log_terms[1:]])  # half of the even integrand's middle
+    log_terms = torch.cat([log_terms[:1] - math.log(2), log_terms[1:]])  # the midpoint of an even function
     return log_terms.logsumexp(0) + math.log(2 * step)
 
 
 class CauchyLoss(RegressionLoss):
-    r"""Takes large errors by their logarithm, so that outliers pull less the farther they are.
+    r"""Cauchy (Lorentzian) loss: the logarithm of the squared error, so that the gradient of far outliers decreases.
 
     .. math:: \log\left(1 + \frac{1}{2} \left(\frac{x - y}{c}\right)^2\right)
 
@@ -110,19 +127,26 @@ class CauchyLoss(RegressionLoss):
     Barron 2019, arXiv:1701.03077.
 
     Elsewhere: SciPy's `loss="cauchy"` and OpenCV leave out the half inside the logarithm.
+
+    Example:
+        >>> loss = losskit.CauchyLoss(scale=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(0.9461)
     """
 
     authority = "kornia.losses.cauchy_loss and its formula in mpmath"
     also_called = ("lorentzian",)
 
-    scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
+    scale: Positive = option(default=1.0, doc="error scale c, around which the quadratic part ends")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         return _barron((input - target) / self.scale, 0.0)
 
 
 class GemanMcClureLoss(RegressionLoss):
-    r"""Bounds the error: an outlier costs at most 2, and its pull falls with the cube of its distance.
+    r"""Geman-McClure loss: bounded by 2, with a gradient that decreases with the cube of the error.
 
     .. math:: \frac{2 z^2}{z^2 + 4}, \quad z = \frac{x - y}{c}
 
@@ -132,6 +156,13 @@ class GemanMcClureLoss(RegressionLoss):
     form Barron 2019, arXiv:1701.03077.
 
     Elsewhere: others write z² / (z² + 1), with another scale and half the bound.
+
+    Example:
+        >>> loss = losskit.GemanMcClureLoss(scale=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(0.6531)
     """
 
     authority = "kornia.losses.geman_mcclure_loss and its formula in mpmath"
@@ -139,7 +170,7 @@ class GemanMcClureLoss(RegressionLoss):
     function_name = "geman_mcclure_loss"
     short_name = "geman_mcclure"
 
-    scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
+    scale: Positive = option(default=1.0, doc="error scale c, around which the quadratic part ends")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         square = ((input - target) / self.scale) ** 2
@@ -147,7 +178,7 @@ class GemanMcClureLoss(RegressionLoss):
 
 
 class WelschLoss(RegressionLoss):
-    r"""Bounds the error by 1: an outlier far enough has no pull at all.
+    r"""Welsch loss: bounded by 1, with a vanishing gradient of far outliers.
 
     .. math:: 1 - \exp\left(-\frac{1}{2} \left(\frac{x - y}{c}\right)^2\right)
 
@@ -157,36 +188,50 @@ class WelschLoss(RegressionLoss):
     Statistics B 7; this form Barron 2019, arXiv:1701.03077.
 
     Elsewhere: Leclerc and correntropy loss are other names for it; statsmodels multiplies by the square of its scale.
+
+    Example:
+        >>> loss = losskit.WelschLoss(scale=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(0.4117)
     """
 
     authority = "kornia.losses.welsch_loss and its formula in mpmath"
     also_called = ("leclerc", "correntropy")
 
-    scale: Positive = option(default=1.0, doc="the error, c, around which the parabola ends")
+    scale: Positive = option(default=1.0, doc="error scale c, around which the quadratic part ends")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         return _barron((input - target) / self.scale, -math.inf)
 
 
 class TukeyLoss(RegressionLoss):
-    r"""Leaves errors beyond c out: there the loss is constant; near 0 it is half the squared error.
+    r"""Tukey's biweight loss: half the squared error near 0, constant beyond c.
 
     .. math:: \frac{c^2}{6} \begin{cases} 1 - \left(1 - (d / c)^2\right)^3 & |d| \le c \\ 1 & \text{else} \end{cases},
         \quad d = x - y
 
-    At the default it keeps 95 % of the efficiency of least squares if errors are normal with a standard deviation of 1:
-    divide by their scale first.
+    The default has 95 % of the efficiency of least squares if errors are normal with a standard deviation of 1: divide
+    errors by their scale first.
 
     Source: Beaton and Tukey 1974, "The Fitting of Power Series, Meaning Polynomials, Illustrated on Band-Spectroscopic
     Data", Technometrics 16.
 
-    Elsewhere: biweight and bisquare are other names for it.
+    Elsewhere: bisquare is another name.
+
+    Example:
+        >>> loss = losskit.TukeyLoss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier, with no gradient
+        >>> loss(input, target)
+        tensor(1.3018)
     """
 
     authority = "its formula in mpmath"
     also_called = ("biweight", "bisquare")
 
-    c: Positive = option(default=4.685, doc="the error beyond which nothing more is paid")
+    c: Positive = option(default=4.685, doc="error beyond which the loss is constant")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         error = input - target
@@ -197,24 +242,31 @@ class TukeyLoss(RegressionLoss):
 
 
 class WingLoss(RegressionLoss):
-    r"""Raises the pull of small and middle errors by a logarithm, and takes large ones as they are.
+    r"""Wing loss of landmarks: logarithmic for small and medium errors, linear for large ones.
 
     .. math:: \begin{cases} w \log(1 + |d| / \epsilon) & |d| < w \\ |d| - w + w \log(1 + w / \epsilon) & \text{else}
         \end{cases}, \quad d = x - y
 
-    with w the width and epsilon the curvature, in pixels as errors of landmarks are. At 0 it has a corner, where the
-    gradient is taken as 0.
+    with w the width and epsilon the curvature, in pixels for errors of landmarks. At 0 it is not differentiable; the
+    gradient is defined as 0.
 
     Source: Feng, Kittler, Awais, Huber, Wu 2018, "Wing Loss for Robust Facial Landmark Localisation with Convolutional
     Neural Networks", arXiv:1711.06753.
 
     Elsewhere: pytorch_toolbelt defaults to width 5 and curvature 0.5.
+
+    Example:
+        >>> loss = losskit.WingLoss(width=10.0, curvature=2.0)
+        >>> input = torch.tensor([[[100.0, 52.0], [140.0, 80.0]]])  # landmarks in pixels (N, K, 2)
+        >>> target = torch.tensor([[[100.0, 50.0], [152.0, 80.0]]])
+        >>> loss(input, target)
+        tensor(6.7123)
     """
 
     authority = "its formula in mpmath"
 
-    width: Positive = option(default=10.0, doc="the error at which the logarithm turns into a line")
-    curvature: Positive = option(default=2.0, doc="the error at which the logarithm bends")
+    width: Positive = option(default=10.0, doc="error at which the loss turns from logarithmic to linear")
+    curvature: Positive = option(default=2.0, doc="error scale of the logarithm, epsilon in the formula")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         size = (input - target).abs()
@@ -224,28 +276,35 @@ class WingLoss(RegressionLoss):
 
 
 class AdaptiveWingLoss(RegressionLoss):
-    r"""Sharpens the loss where the heat map is high, and keeps it flat near 0 where the map is background.
+    r"""Adaptive wing loss of heatmaps: steep where the target is high, flat near 0 on the background.
 
     .. math:: \begin{cases} \omega \log\left(1 + |d / \epsilon|^{\alpha - y}\right) & |d| < \theta \\ A |d| - C &
         \text{else} \end{cases}, \quad d = x - y
 
-    with A and C such that value and slope are continuous at theta. Targets are heat maps in [0, 1]. Where an error is 0
-    value and derivatives are taken as 0.
+    with A and C such that value and slope are continuous at theta. Targets are heatmaps in [0, 1]. If an error is 0,
+    value and derivatives are defined as 0.
 
     Source: Wang, Bo, Fuxin 2019, "Adaptive Wing Loss for Robust Face Alignment via Heatmap Regression",
     arXiv:1904.07399.
 
-    Elsewhere: the paper multiplies by a map that weighs the foreground by 11: pass it as `weight`, which here divides
-    too.
+    Elsewhere: the paper multiplies by a map that weights the foreground by 11: pass it as `weight`, which is also part
+    of the denominator here.
+
+    Example:
+        >>> loss = losskit.AdaptiveWingLoss()
+        >>> input = torch.tensor([[0.2, 0.5, 0.8, 0.5, 0.0]])  # a heat map (N, *)
+        >>> target = torch.tensor([[0.0, 0.6, 1.0, 0.6, 0.0]])
+        >>> loss(input, target)
+        tensor(0.7084)
     """
 
     authority = "its formula in mpmath"
     also_called = ("awing",)
 
-    alpha: Annotated[float, Ge(2)] = option(default=2.1, doc="the power of small errors where the target is 0")
-    omega: Positive = option(default=14.0, doc="the size of the logarithm")
-    epsilon: Positive = option(default=1.0, doc="the error at which the logarithm bends")
-    theta: Positive = option(default=0.5, doc="the error at which the logarithm turns into a line")
+    alpha: Annotated[float, Ge(2)] = option(default=2.1, doc="exponent of small errors where the target is 0")
+    omega: Positive = option(default=14.0, doc="factor of the logarithm")
+    epsilon: Positive = option(default=1.0, doc="error scale of the logarithm")
+    theta: Positive = option(default=0.5, doc="error at which the loss turns from logarithmic to linear")
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         size = (input - target).abs()
@@ -260,7 +319,7 @@ class AdaptiveWingLoss(RegressionLoss):
 
 
 class BalancedL1Loss(RegressionLoss):
-    r"""Raises the pull of small errors, and bounds that of large ones by gamma.
+    r"""Balanced L1 loss (Libra R-CNN): larger gradients of small errors, and gradients of at most gamma.
 
     .. math:: \begin{cases} \frac{\alpha}{b} (b |d| + \beta) \log\left(1 + \frac{b |d|}{\beta}\right) - \alpha |d| &
         |d| < \beta \\ \gamma |d| + \gamma \beta / b - \alpha \beta & \text{else} \end{cases},
@@ -271,15 +330,22 @@ class BalancedL1Loss(RegressionLoss):
     Source: Pang, Chen, Shi, Feng, Ouyang, Lin 2019, "Libra R-CNN: Towards Balanced Learning for Object Detection",
     arXiv:1904.02701.
 
-    Elsewhere: mmdet's is this at beta 1 alone; at others it has a jump in its slope.
+    Elsewhere: mmdet's equals this at beta 1 only; at other values its slope has a jump.
+
+    Example:
+        >>> loss = losskit.BalancedL1Loss()
+        >>> input = torch.tensor([[0.1, 0.2, -0.1, 2.0]])  # offsets of a box (N, 4)
+        >>> target = torch.tensor([[0.0, 0.0, 0.0, 0.0]])
+        >>> loss(input, target)
+        tensor(0.6849)
     """
 
     authority = "its formula in mpmath"
     also_called = ("libra",)
 
-    alpha: Positive = option(default=0.5, doc="how much small errors pull")
-    gamma: Positive = option(default=1.5, doc="the slope of large errors")
-    beta: Positive = option(default=1.0, doc="the error at which the curve turns into a line")
+    alpha: Positive = option(default=0.5, doc="gradient factor of small errors")
+    gamma: Positive = option(default=1.5, doc="slope of large errors")
+    beta: Positive = option(default=1.0, doc="error at which the loss turns linear")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,16 +19,23 @@ from losskit.ops.values import above_zero, log_probability_message, mark
 
 
 class CTCLoss(MeanLoss):
-    r"""Reads a label sequence from a longer input, without saying where each label is: it sums over all alignments.
+    r"""Connectionist temporal classification (CTC): negative log-likelihood of a label sequence over all alignments.
 
     .. math:: -\log \sum_{\pi \in B^{-1}(y)} \prod_t p_t(\pi_t)
 
-    where B merges repeated labels and removes blanks. The mean divides each sample's loss by its number of labels
-    first, as PyTorch's does; "sum" and "none" do not. It has first derivatives only.
+    where B merges repeated labels and removes blanks. "mean" first divides each sample's loss by its number of labels,
+    as in PyTorch; "sum" and "none" do not. The loss has first derivatives only.
 
     Source: Graves, Fernandez, Gomez, Schmidhuber 2006, "Connectionist Temporal Classification", ICML.
 
-    Elsewhere: TensorFlow takes logits and its blank is the last class by default.
+    Elsewhere: TensorFlow takes logits, and its default blank is the last class.
+
+    Example:
+        >>> loss = losskit.CTCLoss()
+        >>> log_probs = torch.zeros(4, 1, 3).log_softmax(2)  # (T, N, C), class 0 the blank
+        >>> targets = torch.tensor([[1, 2]])  # (N, S)
+        >>> loss(log_probs, targets, input_lengths=torch.tensor([4]), target_lengths=torch.tensor([2]))
+        tensor(0.8432)
     """
 
     authority = "its formula in mpmath and values worked by hand"
@@ -39,9 +46,9 @@ class CTCLoss(MeanLoss):
         "(N,); weight and mask (N,). `counts` takes the target lengths."
     )
 
-    blank: Annotated[int, Ge(0)] = option(default=0, doc="the class that stands for no label")
+    blank: Annotated[int, Ge(0)] = option(default=0, doc="the class of the blank")
     zero_infinity: bool = option(
-        default=False, doc="a sample with no alignment, its input too short, costs nothing instead of infinity"
+        default=False, doc="loss 0 instead of infinity for samples without alignment (input too short)"
     )
 
     def weighed(
@@ -104,7 +111,7 @@ class CTCLoss(MeanLoss):
             verdict = mark(verdict, labels != longest, labels, message)
         losses = ctc(
             scores,
-            targets.long().where(within & ~bad, 0),  # no memory outside is read, whatever the verdict is later
+            targets.long().where(within & ~bad, 0),  # reads stay in bounds, also if labels are invalid
             input_lengths.clamp(0, steps),
             target_lengths.clamp(0, longest),
             self.blank,

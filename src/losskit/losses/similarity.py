@@ -1,4 +1,4 @@
-"""Losses of embeddings: what is alike should be near, what is not should be far."""
+"""Losses of embeddings: similar samples should be near, dissimilar ones far apart."""
 
 from __future__ import annotations
 
@@ -15,29 +15,47 @@ from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
+from losskit.core.shortcuts import closed
 from losskit.losses.margin import signed
+from losskit.ops import closed_pairs
+from losskit.ops.closed_forms import Found
 from losskit.ops.inputs import computing_dtype
 
 _EPS = 1e-12  # added to squared lengths, as PyTorch does
 
 
 class CosineEmbeddingLoss(MeanLoss):
-    r"""Turns like pairs of vectors to one direction, and unlike ones apart until their cosine is below the margin.
+    r"""Cosine embedding loss: one minus the cosine of similar pairs, a hinge on the cosine of dissimilar pairs.
 
     .. math:: \begin{cases} 1 - \cos(x_1, x_2) & y = 1 \\ \max(0, \cos(x_1, x_2) - m) & y = -1 \end{cases}
 
     Source: Hadsell, Chopra, LeCun 2006, "Dimensionality Reduction by Learning an Invariant Mapping", CVPR, with the
     cosine as the distance.
 
-    Elsewhere: Keras's CosineSimilarity is minus the cosine and takes like pairs only.
+    Elsewhere: Keras's CosineSimilarity is minus the cosine and takes similar pairs only.
+
+    Example:
+        >>> loss = losskit.CosineEmbeddingLoss(margin=0.5)
+        >>> input1 = torch.tensor([[3.0, 4.0], [3.0, 4.0]])  # (N, D)
+        >>> input2 = torch.tensor([[4.0, 3.0], [4.0, 3.0]])
+        >>> loss(input1, input2, torch.tensor([1, -1]))  # similar, dissimilar
+        tensor(0.2500)
     """
 
     authority = "torch.nn.functional.cosine_embedding_loss"
     shapes = "input1 and input2 (N, D) or (D,), target (N,) or () of 1 and -1; weight and mask of the target's shape."
 
     margin: Annotated[float, Interval(ge=-1, le=1)] = option(
-        default=0.0, doc="the cosine below which unlike pairs cost nothing"
+        default=0.0, doc="cosine below which dissimilar pairs have loss 0"
     )
+
+    shortcut = closed
+
+    def closed_form(self, input1: Tensor, input2: Tensor, target: Tensor, *, derive: bool) -> Found | None:
+        fits = input1.dim() == 2 and closed_pairs.are_alike(input1, input2) and target.shape == input1.shape[:1]
+        if not fits or target.is_complex():
+            return None
+        return closed_pairs.cosine_embedding(input1, input2, target, self.margin, _EPS, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -50,7 +68,7 @@ class CosineEmbeddingLoss(MeanLoss):
         if input1.dim() not in (1, 2) or target.shape != input1.shape[:-1]:
             raise ValueError(
                 f"{self.name}: input1 and input2 have shape (N, D) with target (N,), or (D,) with target (); got "
-                f"{shape(input1)} with target {shape(target)}. Give one target a pair of vectors, and vectors in the "
+                f"{shape(input1)} with target {shape(target)}. Give one target per pair of vectors, and vectors in the "
                 "last dimension."
             )
         weight = elementwise(self.name, "weight", weight, target.shape)
@@ -70,7 +88,7 @@ class CosineEmbeddingLoss(MeanLoss):
 
 
 class TripletMarginLoss(MeanLoss):
-    r"""Wants an anchor nearer to its positive than to its negative, by a margin.
+    r"""Triplet margin loss: the anchor must be closer to its positive than to its negative by a margin.
 
     .. math:: \max(0, d(a, p) - d(a, n) + m), \quad d(u, v) = \lVert u - v + \epsilon \rVert_p
 
@@ -78,19 +96,26 @@ class TripletMarginLoss(MeanLoss):
     Balntas, Riba, Ponsa, Mikolajczyk 2016, "Learning local feature descriptors with triplets and shallow
     convolutional neural networks", BMVC.
 
-    Elsewhere: PyTorch has `distance_function` in TripletMarginWithDistanceLoss; pytorch_metric_learning makes the
+    Elsewhere: PyTorch has `distance_function` in TripletMarginWithDistanceLoss; pytorch_metric_learning forms the
     triplets from labels.
+
+    Example:
+        >>> loss = losskit.TripletMarginLoss(margin=1.0)
+        >>> anchor = torch.tensor([[0.0, 0.0]])  # embeddings (N, D)
+        >>> positive, negative = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 5.5]])
+        >>> loss(anchor, positive, negative)
+        tensor(0.5000)
     """
 
     authority = "torch.nn.functional.triplet_margin_loss and torch.nn.TripletMarginWithDistanceLoss"
-    shapes = "anchor, positive and negative of one shape (*, D); weight and mask (*), one value a triplet."
+    shapes = "anchor, positive and negative of one shape (*, D); weight and mask (*), one value per triplet."
 
-    margin: Positive = option(default=1.0, doc="how much nearer the positive should be")
-    p: Positive = option(default=2.0, doc="the norm of the distance")
-    eps: NonNegative = option(default=1e-6, doc="added to each difference, so that the norm has a slope at 0")
-    swap: bool = option(default=False, doc="take the negative's distance to the positive where that is smaller")
+    margin: Positive = option(default=1.0, doc="required difference of the distances")
+    p: Positive = option(default=2.0, doc="order of the norm")
+    eps: NonNegative = option(default=1e-6, doc="added to each difference, so that the norm has a gradient at 0")
+    swap: bool = option(default=False, doc="use the distance of negative and positive where it is smaller")
     distance_function: Callable[[Tensor, Tensor], Tensor] | None = option(
-        default=None, doc="a distance of one's own, of two tensors, one number a pair, instead of the p-norm"
+        default=None, doc="user-defined distance of two tensors, one number per pair, instead of the p-norm"
     )
 
     def __post_init__(self) -> None:
@@ -99,6 +124,14 @@ class TripletMarginLoss(MeanLoss):
             raise TypeError(
                 f"{self.name}: p and eps belong to the built-in distance; leave them out beside a custom one."
             )
+
+    shortcut = closed
+
+    def closed_form(self, anchor: Tensor, positive: Tensor, negative: Tensor, *, derive: bool) -> Found | None:
+        euclidean = self.distance_function is None and self.p == 2 and not self.swap
+        if not euclidean or not anchor.dim() or not closed_pairs.are_alike(anchor, positive, negative):
+            return None
+        return closed_pairs.triplet_margin(anchor, positive, negative, self.margin, self.eps, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -111,10 +144,10 @@ class TripletMarginLoss(MeanLoss):
         if anchor.dim() == 0:
             raise ValueError(f"{self.name}: anchor must have shape (*, D), vectors in the last dimension; got ().")
         given = [t.to(computing_dtype(anchor)) for t in tensors]
-        if mask is not None:  # the distance of one's own may take any shape, so values are weighed once they are known
+        if mask is not None:  # a user-defined distance takes any shape, so values are weighted afterwards
             leading = anchor.shape[: mask.dim()] if isinstance(mask, Tensor) else anchor.shape[:-1]
             mask = elementwise(self.name, "mask", mask, leading)
-            given = [_rows(t, mask, float(i)) for i, t in enumerate(given, 1)]  # three distinct points: slopes exist
+            given = [_rows(t, mask, float(i)) for i, t in enumerate(given, 1)]  # distinct points: gradients exist
         values = self.values(*given)
         weight = elementwise(self.name, "weight", weight, values.shape)
         mask = elementwise(self.name, "mask", mask, values.shape)

@@ -1,4 +1,4 @@
-"""Losses of the structure of regions: their edges, their contours and what lies side by side."""
+"""Losses of the structure of regions: edges, contours and neighbouring positions."""
 
 from __future__ import annotations
 
@@ -26,23 +26,31 @@ from losskit.ops.inputs import summing_dtype
 from losskit.ops.morphology import along, dilated
 from losskit.ops.reference import Elements, sized
 
-_LEAST = -100.0  # of the logarithm of a probability, as in binary cross-entropy
+_LEAST = -100.0  # clamp of log-probabilities, as in binary cross-entropy
 _NO_CHANGE = 1e-5  # divergences up to it are no border, as in the paper's code
 
 
 class StructureLoss(SpatialLoss):
-    r"""Cross-entropy and Jaccard with weights that grow to 6 at the edges of the target, where mistakes are made.
+    r"""Structure loss (F3Net): cross-entropy plus Jaccard, with weights that grow to 6 at the target's edges.
 
     .. math:: \frac{\sum_i w_i\,\mathrm{BCE}_i}{\sum_i w_i} + 1 - \frac{\sum_i w_i\,p_i t_i + 1}{\sum_i w_i\,(p_i + t_i
         - p_i t_i) + 1}, \quad w_i = 1 + 5\,\lvert \bar t_i - t_i \rvert
 
-    for each class of each sample, with :math:`\bar t` the mean of the target over the cube of `kernel` positions a
-    side, and 0 beyond the image. The formula has a value for an empty target, so absent classes are scored by it.
+    for each class of each sample, with :math:`\bar t` the mean of the target over the cube of `kernel` positions per
+    side, padded with 0. The formula has a value for an empty target, so absent classes are scored by it.
 
     Source: Wei, Wang, Huang 2020, F3Net, arXiv:1911.11445.
 
-    Elsewhere: released copies ask for `reduce='none'`, which PyTorch reads as the mean: their cross-entropy has no
+    Elsewhere: released copies pass `reduce='none'`, which PyTorch reads as the mean: their cross-entropy has no
     weights.
+
+    Example:
+        >>> loss = losskit.StructureLoss(kernel=3)
+        >>> target = torch.zeros(1, 1, 6, 6)  # a mask (N, 1, H, W)
+        >>> target[..., 2:5, 2:5] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(1.4795)
     """
 
     authority = "its formula in mpmath"
@@ -56,7 +64,7 @@ class StructureLoss(SpatialLoss):
     )
     absent = "formula"
 
-    kernel: Annotated[int, Ge(1)] = option(default=31, doc="how many positions a side the mean of the target is over")
+    kernel: Annotated[int, Ge(1)] = option(default=31, doc="side of the cube over which the target is averaged")
 
     def per_region(self, regions: Regions, *beside: Tensor) -> Tensor:
         t = regions.t
@@ -70,26 +78,34 @@ class StructureLoss(SpatialLoss):
 
 
 class ActiveContourLoss(SpatialLoss):
-    r"""Shortens the contour and moves it to the border of the truth: total variation and the area of mistakes.
+    r"""Active contour loss: the total variation of the prediction plus the area of errors.
 
     .. math:: \frac{1}{|\Omega|} \sum_i \lVert \nabla p_i \rVert + \lambda\,\frac{1}{|\Omega|} \sum_i p_i\,(1 - t_i)^2
         + (1 - p_i)\,t_i^2
 
     the means over the positions of each class of each sample, with differences of each position and the next one along
-    each dimension, and 0 where there is none or it does not count. Where all differences of a position are 0, so is the
-    slope of their length.
+    each dimension, and 0 where there is none or it does not count. If all differences of a position are 0, the gradient
+    of their norm is 0.
 
     Source: Chen et al. 2019, "Learning Active Contour Models for Medical Image Segmentation", CVPR.
 
-    Elsewhere: the paper sums; its code takes means, adds 1e-8 under the root, leaves out two rows and columns, and
-    joins differences of different positions.
+    Elsewhere: the paper sums; its code takes means, adds 1e-8 under the root, omits two rows and columns, and combines
+    differences of different positions.
+
+    Example:
+        >>> loss = losskit.ActiveContourLoss()
+        >>> target = torch.zeros(1, 1, 6, 6)  # a mask (N, 1, H, W)
+        >>> target[..., 2:5, 2:5] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(0.4197)
     """
 
     authority = "its formula in mpmath"
     short_name = "active_contour"
     also_called = ("ac", "chan_vese")
 
-    region_weight: NonNegative = option(default=1.0, doc="the weight of the area of mistakes, lambda in the formula")
+    region_weight: NonNegative = option(default=1.0, doc="weight of the area of errors, lambda in the formula")
 
     def per_region(self, regions: Regions, *beside: Tensor) -> Tensor:
         p, t = regions.p, regions.t
@@ -105,21 +121,29 @@ class ActiveContourLoss(SpatialLoss):
 
 
 class RMILoss(SpatialLoss):
-    r"""Raises the mutual information of patches of prediction and target, which knows what lies side by side.
+    r"""Region mutual information (RMI) loss: maximizes the mutual information of patches of prediction and target.
 
     .. math:: \frac{1}{2d} \log\det\left(\Sigma_{tt} - \Sigma_{tp} (\Sigma_{pp} + \alpha I)^{-1} \Sigma_{tp}^T
         + \alpha I\right)
 
-    for each class of each sample: a bound of the mutual information, up to what does not depend on the prediction.
-    Both maps are pooled to the largest number of `stride` positions a side; each patch of `radius` positions a side is
-    then a vector of d numbers, the :math:`\Sigma` are the sums of the products of their deviations from the mean, and
-    :math:`\alpha = 5 \cdot 10^{-4}` keeps them regular. Where the image is shorter than a patch, the patch is as long
-    as the image. Maps of one number have covariances of 0, so that the least value, where nothing of the target is left
-    to explain, is :math:`\tfrac{1}{2} \log \alpha = -3.8`. It is added to cross-entropy, each with the weight 1/2.
+    for each class of each sample: a bound of the mutual information, up to terms that do not depend on the prediction.
+    Both maps are max-pooled over `stride` positions per side; each patch of `radius` positions per side is then a
+    vector of d numbers, the :math:`\Sigma` are the sums of the products of their deviations from the mean, and
+    :math:`\alpha = 5 \cdot 10^{-4}` regularizes them. If the image is shorter than a patch, the patch is as long as the
+    image. Constant maps have covariances of 0, so the minimum, where nothing of the target is left to explain, is
+    :math:`\tfrac{1}{2} \log \alpha = -3.8`. Add it to cross-entropy, each with the weight 1/2.
 
     Source: Zhao, Wang, Yang, Cai 2019, arXiv:1910.12037.
 
-    Elsewhere: the paper's code includes the cross-entropy, sums over classes, and reads every class by the sigmoid.
+    Elsewhere: the paper's code includes the cross-entropy, sums over classes, and applies the sigmoid to every class.
+
+    Example:
+        >>> loss = 0.5 * losskit.BCEWithLogitsLoss() + 0.5 * losskit.RMILoss()
+        >>> target = torch.zeros(1, 1, 16, 16)  # a mask (N, 1, H, W)
+        >>> target[..., 4:12, 4:12] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(-1.3023)
     """
 
     authority = "its formula in mpmath"
@@ -128,8 +152,8 @@ class RMILoss(SpatialLoss):
     also_called = ("region_mutual_information",)
     weighs = False
 
-    radius: Annotated[int, Ge(1)] = option(default=3, doc="how many positions a side the patches have")
-    stride: Annotated[int, Ge(1)] = option(default=3, doc="how many positions a side are pooled to one")
+    radius: Annotated[int, Ge(1)] = option(default=3, doc="side of the patches, in positions")
+    stride: Annotated[int, Ge(1)] = option(default=3, doc="side of the max-pooling window, in positions")
 
     _alpha = 5e-4  # as in the paper's code
 
@@ -146,7 +170,7 @@ class RMILoss(SpatialLoss):
         return F.max_pool2d(rows, (self.stride, 1), (self.stride, 1), (self.stride // 2, 0))
 
     def _patches(self, map: Tensor, regions: Regions) -> Tensor:
-        """Each number of a patch less its mean over all patches, (N, C, numbers, patches)."""
+        """Each number of a patch minus its mean over all patches, (N, C, numbers, patches)."""
         for dim in regions.space:
             map = along(map, dim, self._pooled)
         sides = [min(self.radius, map.shape[dim]) for dim in regions.space]
@@ -161,25 +185,33 @@ class RMILoss(SpatialLoss):
 
 
 class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
-    r"""Moves the border of the prediction towards the border of the target, each of its positions by one step.
+    r"""Active boundary loss (ABL): moves the predicted boundary towards the target's, each position by one step.
 
     .. math:: \frac{1}{|B|} \sum_{i \in B} \min\left(1, \frac{d_i}{\theta}\right) \mathrm{CE}\left(
         \left[\mathrm{KL}(p_j \,\Vert\, p_i)\right]_{j \in N_i},\; \mathrm{argmin}_{j \in N_i} d_j\right)
 
-    for each sample, with d the distance of the nearest border of the target, :math:`N_i` the cube of neighbours of a
-    position, and CE the cross-entropy of a softmax over them, its target smoothed. B are the positions whose
-    distributions differ most from those of the next ones along each dimension, a share of the image, and their cubes of
-    neighbours, without those that are nearer to the border than all around. Only :math:`p_i` has a gradient: not the
-    neighbours', nor the choice of positions. A position of the target is on the border if the next one along a
-    dimension is of another class. Where there is no border in the target or in the prediction, the loss is 0.
+    for each sample, with d the distance to the nearest border of the target, :math:`N_i` the cube of neighbours of a
+    position, and CE the cross-entropy of a softmax over them, with label smoothing. B contains the positions whose
+    distributions differ most from those of the next ones along each dimension, a fraction of the image, and their cubes
+    of neighbours, without the positions that are closer to the border than all their neighbours. Only :math:`p_i` has a
+    gradient: not the neighbours, nor the choice of positions. A position of the target is on the border if the next one
+    along a dimension has another class. Without a border in the target or in the prediction, the loss is 0.
 
-    Under the sigmoid each channel is a map of two classes, and a sample's loss is the mean over channels. It refines
-    what another loss has found, so it is added to cross-entropy.
+    Under the sigmoid each channel is a map of two classes, and a sample's loss is the mean over channels. The loss
+    refines existing predictions, so add it to cross-entropy.
 
     Source: Wang et al. 2022, arXiv:2102.02696.
 
-    Elsewhere: the paper's code raises its threshold by steps, over the batch together; takes neighbours beyond the
-    image as copies; and ignored positions as a border.
+    Elsewhere: the paper's code raises its threshold by steps, over the batch together; replicates neighbours beyond the
+    image; and treats ignored positions as a border.
+
+    Example:
+        >>> loss = losskit.CrossEntropyLoss() + losskit.ActiveBoundaryLoss()
+        >>> target = torch.zeros(1, 8, 8, dtype=torch.long)  # class indices (N, H, W)
+        >>> target[:, 2:6, 2:6] = 1
+        >>> input = 4.0 * torch.nn.functional.one_hot(target.roll(1, -1)).movedim(-1, 1)  # logits (N, C, H, W)
+        >>> loss(input, target)
+        tensor(0.6291)
     """
 
     authority = "its formula in mpmath"
@@ -189,9 +221,9 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
     shapes = f"{LABEL_SHAPES}, with at least one spatial dimension; values (N,)."
 
     share: Annotated[float, Interval(gt=0, le=1)] = option(
-        default=0.01, doc="the share of positions on the predicted border, at least one"
+        default=0.01, doc="fraction of positions on the predicted border, at least one"
     )
-    max_distance: Positive = option(default=20.0, doc="the distance from which positions weigh most, theta above")
+    max_distance: Positive = option(default=20.0, doc="distance from which the weight is 1, theta in the formula")
     label_smoothing: Fraction = option(default=0.2, doc="the share of the target spread evenly over the neighbours")
     ignore_index: int | Sequence[int] | None = option(
         default=-100, doc="the label, or labels, of elements to leave out, as if they were not there; None for no label"
@@ -202,7 +234,7 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
 
     @property
     def is_mean_of_elements(self) -> bool:
-        return False  # its denominator is a number of samples
+        return False  # the denominator counts samples
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -224,7 +256,7 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
         if not log_p.numel():
             return log_p.sum(tuple(range(1, log_p.dim()))), share
         value = self._value(log_p.clamp_min(_LEAST), truth, counts, e.selected_weight.expand(maps)).mean(1)
-        value = value + 0 * log_p.detach().clamp_min(_LEAST).sum(tuple(range(1, log_p.dim())))  # NaN is not hidden
+        value = value + 0 * log_p.detach().clamp_min(_LEAST).sum(tuple(range(1, log_p.dim())))  # propagates NaN
         for found in bad:
             value = value + found
         return torch.where(share != 0, value, 0.0), share
@@ -244,8 +276,8 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
         moves = dilated(self._largest(change, counts).to(weight.dtype), space) > 0
         inside = counts & border.any(tuple(space), keepdim=True)
         nearest, best, kls = away.new_full(away.shape, torch.inf), torch.zeros_like(away), []
-        # the nearest neighbour: of several the first, and none where no one is nearer than the position itself
-        for number, offset in enumerate(o for o in itertools.product((-1, 0, 1), repeat=len(space)) if any(o)):
+        # the nearest neighbour: the first of several, and none if no neighbour is closer than the position itself
+        for number, offset in enumerate(o for o in itertools.product(*[(-1, 0, 1)] * len(space)) if any(o)):
             there = _shifted(inside, offset, 2, False)
             distance = torch.where(there, _shifted(away, offset, 2, 0.0), torch.inf)
             nearer = distance < nearest
@@ -261,7 +293,7 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
         return total / torch.where(whole == 0, 1.0, whole)
 
     def _largest(self, change: Tensor, counts: Tensor) -> Tensor:
-        """The positions of the largest changes, a share of those that count, at least one."""
+        """The positions with the largest changes, a fraction of those that count, at least one."""
         space = tuple(range(2, counts.dim()))
         number = (counts.sum(space) * self.share * (1 + 1e-9)).long().clamp_min(1).unsqueeze(-1)
         ordered = change.flatten(2).sort(-1, descending=True).values
@@ -283,7 +315,7 @@ def _not_zero(tensor: Tensor) -> Tensor:
 
 
 def _box_mean(map: Tensor, space: Sequence[int], size: int) -> Tensor:
-    """The mean over the cube of `size` positions a side, with 0 beyond the border."""
+    """The mean over the cube of `size` positions per side, padded with 0."""
 
     def mean(rows: Tensor) -> Tensor:
         padded = F.pad(rows, [0, 0, size // 2, size - 1 - size // 2])
@@ -295,18 +327,18 @@ def _box_mean(map: Tensor, space: Sequence[int], size: int) -> Tensor:
 
 
 def _behind(between: Tensor, dim: int, after: int) -> Tensor:
-    """Padded with 0 at the end of a dimension."""
+    """The map, padded with 0 at the end of a dimension."""
     return F.pad(between, [*[0, 0] * (between.dim() - 1 - dim), 0, after])
 
 
 def _ahead(map: Tensor, dim: int) -> Tensor:
-    """The next position along a dimension; the last one itself at the end."""
+    """The next position along a dimension; at the end, the last one itself."""
     last = map.narrow(dim, map.shape[dim] - 1, 1)
     return torch.cat([map.narrow(dim, 1, map.shape[dim] - 1), last], dim)
 
 
 def _shifted(map: Tensor, offset: Sequence[int], first: int, beyond: float) -> Tensor:
-    """The numbers at an offset of at most 1 in each dimension from `first` on."""
+    """The numbers at an offset of at most 1 in each dimension, starting at `first`."""
     padded = F.pad(map, [1, 1] * len(offset), value=beyond)
     for dim, by in enumerate(offset, first):
         padded = padded.narrow(dim, 1 + by, map.shape[dim])

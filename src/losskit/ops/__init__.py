@@ -1,9 +1,9 @@
-"""Terms to totals: the one seam between losses and the operators that serve them.
+"""Terms to totals: the interface between losses and the operators that compute their sums.
 
-    totals(inputs, columns) -> (N, C) a column    sums over the positions of each sample and class, pooled: (C,)
-    terms(inputs, term, ...)                      what each element contributes, for reduction="none"
+    totals(inputs, columns) -> (N, C) per column    sums over the positions of each sample and class; pooled: (C,)
+    terms(inputs, term, ...)                        per-element values, for reduction="none"
 
-Nothing below this line knows a loss's name.
+This package depends on no particular loss.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["terms", "totals"]
 
 
 def totals(inputs: Inputs, columns: Sequence[Column], *, pooled: bool = False) -> list[Tensor]:
-    """Sums over the positions of each sample and class, (N, C) a column, in float64; (C,) if pooled.
+    """Sums over the positions of each sample and class, (N, C) per column, in float64; (C,) if pooled.
 
-    Columns of targets alone are constants, unless targets or weights are learned.
+    Columns that depend on targets alone are detached, unless targets or weights require gradients.
     """
     planned = kernel_columns(columns)
     operator, failed = choice.serving(inputs, planned, len(columns), pooled=pooled)
@@ -36,13 +36,13 @@ def totals(inputs: Inputs, columns: Sequence[Column], *, pooled: bool = False) -
     if bad:
         result = result + sum(bad)
     learned = any(t is not None and t.requires_grad for t in (inputs.target, inputs.weight))
-    fixed = inputs.is_plain and not learned  # which spares the backward pass their part
+    fixed = inputs.is_plain and not learned  # the backward pass then skips these columns
     each = zip(columns, result.unbind(-1), strict=True)
     return [total.detach() if fixed and column in OF_TARGETS else total for column, total in each]
 
 
 def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None = None) -> Tensor:
-    """Each element's `sum_c (truth_c t_c + every_c) term(log p_c)`, times its weight; 0 where it does not count."""
+    """Per-element `sum_c (truth_c t_c + every_c) term(log p_c)` times the weight; 0 where masked or ignored."""
     bad = values.check(inputs)
     result = reference.terms(inputs, term, truth, every)
     return result + sum(bad) if bad else result

@@ -1,7 +1,7 @@
-"""What a formula reads besides its arguments: values, which each call compares, or a reason why it is not recorded.
+"""Finds what a formula reads besides its arguments: values that each call compares, or a reason not to record it.
 
-A recorded formula is evaluated without running Python again. So whatever its code reads from elsewhere has to be a
-plain value or known code, compared in each call, and it may write nowhere.
+A recorded formula is evaluated without running its Python code again. Everything that the code reads from outside must
+therefore be a plain value or known code, which each call compares, and the code must not write state.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from losskit.ops.tape import Untraceable
 
 
 class Watched(NamedTuple):
-    """A value that a formula reads, and where it is read again."""
+    """A value that a formula reads, and a function that reads it again."""
 
     read: Callable[[], Any]
     value: Any
@@ -34,7 +34,7 @@ class Watched(NamedTuple):
 
 
 def exact(value: Any) -> Any:
-    """What tells a value from every other one: 0.0 is not -0.0, and 1 is not True."""
+    """A key that identifies a value exactly: 0.0 differs from -0.0, and 1 from True."""
     if isinstance(value, (tuple, frozenset)):
         return type(value), type(value)(exact(each) for each in value)
     if isinstance(value, (float, complex)):
@@ -43,7 +43,7 @@ def exact(value: Any) -> Any:
 
 
 def values_read(loss: Any, method: str) -> tuple[Watched, ...]:
-    """All that a method of a loss reads besides its arguments and options; raises Untraceable."""
+    """Everything that a method of a loss reads besides its arguments and options; raises Untraceable."""
     uses = _Uses(loss)
     uses.add_name(method)
     uses.watch(torch.get_default_dtype)
@@ -63,7 +63,7 @@ class _Uses:
         return self.watched[-1].value
 
     def add_name(self, name: str) -> None:
-        """What a name stands for as an attribute of the loss or of its classes."""
+        """Follow a name as an attribute of the loss or of its classes."""
         if name in self.names or name in self.loss.options:
             return
         self.names.add(name)
@@ -80,17 +80,17 @@ class _Uses:
                 for function in _functions(place.get(name)):
                     self.add_function(function)
                 continue
-            value = self.watch(functools.partial(place.get, name, _MISSING))  # which may hide another one later
+            value = self.watch(functools.partial(place.get, name, _MISSING))  # may shadow another later
             self.add_value(f"self.{name}", value)
 
     def add_function(self, function: types.FunctionType) -> None:
-        """All that a function reads; of losskit's own, the attributes of the loss alone."""
+        """Follow everything that a function reads; for losskit functions, only the attributes of the loss."""
         if function in self.functions:
             return
         self.functions.add(function)
         is_own = _is_of_known(function.__globals__.get("__name__"))
         if not is_own:
-            for part in ("__code__", "__defaults__", "__kwdefaults__"):  # which some tools replace
+            for part in ("__code__", "__defaults__", "__kwdefaults__"):  # some tools replace these
                 self.watch(functools.partial(getattr, function, part))
             for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
                 self.add_value(f"a default of {function.__name__}", default)
@@ -110,7 +110,7 @@ class _Uses:
         if kind == "set":
             raise Untraceable(f"it sets {name}")
         if kind == "set cell" and name in cells:
-            raise Untraceable(f"it sets {name} of the function around it")
+            raise Untraceable(f"it sets {name} of the enclosing function")
         if kind == "import" and name.split(".")[0] not in _MODULES:
             raise Untraceable(f"it imports {name}")
         if kind == "cell" and name in cells and name != "__class__":
@@ -124,7 +124,7 @@ class _Uses:
             self.add_value(name, getattr(builtins, name, _MISSING) if value is _MISSING else value)
 
     def add_value(self, name: str, value: Any) -> None:
-        """A value from outside, watched where it is read; raises Untraceable where it is neither plain nor known."""
+        """Follow a value from outside the formula; raises Untraceable if it is neither plain nor known."""
         if isinstance(value, types.ModuleType):
             known = value.__name__.split(".")[0] in _MODULES and value.__name__.split(".")[-1] not in _STATE
         elif isinstance(value, functools.partial):
@@ -146,7 +146,7 @@ class _Uses:
             raise Untraceable(f"it uses {name}, {_described(value)}")
 
     def _add_class(self, cls: type) -> None:
-        """An autograd function, which reads its own attributes."""
+        """Follow the attributes of an autograd function."""
         for base in cls.__mro__:
             if not _is_of(base, ("torch", "builtins")):
                 for name in list(vars(base)):
@@ -156,13 +156,13 @@ class _Uses:
 
 @functools.lru_cache(maxsize=1024)
 def _steps(code: types.CodeType) -> tuple[tuple[str, str], ...]:
-    """What a function's code reads and sets by name, the code inside it too."""
+    """The names that a code object and its nested code read and set."""
     found: dict[tuple[str, str], None] = {}
     before: Any = None
     for step in dis.get_instructions(code):
         kind = _KINDS.get(step.opname)
         of_context = step.opname == "STORE_ATTR" and code.co_varnames[:1] == ("ctx",) and _last(before) == "ctx"
-        if kind is not None and not of_context:  # what backward keeps of a call is no state of the formula
+        if kind is not None and not of_context:  # values saved for backward are not state of the formula
             found[kind, step.argval] = None
         before = step.argval
     for constant in code.co_consts:
@@ -172,7 +172,7 @@ def _steps(code: types.CodeType) -> tuple[tuple[str, str], ...]:
 
 
 def _last(names: Any) -> Any:
-    """The last local name that an instruction loads; some load two."""
+    """The last local name that an instruction loads; some instructions load two."""
     return names[-1] if isinstance(names, tuple) and names else names
 
 
@@ -193,7 +193,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_known(value: Any) -> bool:
-    """Whether it is a function or class of PyTorch, of the standard mathematics or of losskit, or a safe built-in."""
+    """Whether it is a function or class of PyTorch, `math` or losskit, or a safe built-in."""
     if isinstance(value, type):
         return issubclass(value, BaseException) or value in _BUILTINS or _is_of(value, _MODULES)
     if isinstance(value, types.FunctionType):
@@ -224,7 +224,7 @@ def _described(value: Any) -> str:
     if isinstance(value, Tensor):
         return "a tensor: make it an option, or a number"
     if isinstance(value, nn.Module):
-        return "a module: call its function, as torch.nn.functional has it"
+        return "a module: call the function from torch.nn.functional instead"
     if isinstance(value, (list, dict, set)):
         return f"a {type(value).__name__}: make it a tuple, or options"
     if isinstance(value, types.BuiltinFunctionType):
@@ -240,7 +240,7 @@ _BUILTINS = frozenset((
     abs, all, any, bool, complex, dict, divmod, enumerate, filter, float, int, isinstance, issubclass, iter, len, list,
     map, max, min, next, pow, range, reversed, round, set, slice, sorted, str, sum, super, tuple, type, zip,
 ))  # fmt: skip
-_STATE = frozenset((  # what PyTorch answers by what surrounds a call, or changes there
+_STATE = frozenset((  # PyTorch functions that read or change global state
     "_C", "backends", "compiler", "cuda", "distributed", "jit", "random", "utils", "grad_mode", "get_num_threads",
     "get_rng_state", "initial_seed", "is_autocast_cpu_enabled", "is_autocast_enabled", "is_grad_enabled",
     "is_inference_mode_enabled", "are_deterministic_algorithms_enabled", "manual_seed", "seed", "set_default_dtype",

@@ -1,4 +1,4 @@
-"""Which operator computes a pass over the input, and why the others do not."""
+"""Chooses the operator that computes a pass over the input, and records why the others cannot."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from losskit.ops.inputs import Inputs
 Operator = Literal["native", "triton", "reference"]
 FUSED: tuple[Operator, ...] = ("native", "triton")
 OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
-NO_DIFFERENCES = "Triton kernels take differences in a whole loss alone"
-OWN_FORMULA = "a term is a formula of the loss's own"
+NO_DIFFERENCES = "Triton computes differences only as part of a whole loss"
+OWN_FORMULA = "a term is a user-defined formula"
 NOT_BUILT = "the C kernels were not built when losskit was installed"
 READ = frozenset(native.TYPES)  # the dtypes of targets, weights and masks that the kernels read
 
 
 @dataclass(frozen=True)
 class PassRecord:
-    """One pass over the input: the operator that computed it, and why the others did not."""
+    """One pass over the input: the operator that computed it, and why the others could not."""
 
     operator: str
-    owner: str  # the loss, the first one of several
-    sums: int  # how many for each class
+    owner: str  # the loss; of several, the first
+    sums: int  # number of sums per class
     refused: dict[str, str]  # operator: reason
-    gradient_in_forward: bool = False  # whether backward takes no pass of its own
-    operations: tuple[int, ...] = ()  # of each formula that is evaluated inside the pass
+    gradient_in_forward: bool = False  # whether the backward pass does not read the input again
+    operations: tuple[int, ...] = ()  # number of operations of each formula evaluated inside the pass
     plain: str = ""  # why the formula on the sums runs as plain PyTorch
-    note: str = ""  # what was done to the tensors before
+    note: str = ""  # preprocessing of the tensors, or the comparison of the kernels
 
     def __str__(self) -> str:
         reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
@@ -46,18 +46,18 @@ class PassRecord:
         tapes = "".join(f", tape of {count} operations, in the pass" for count in self.operations)
         plain = f"\n    not in the pass: its formula on the sums, {self.plain}" if self.plain else ""
         note = f"\n    {self.note}" if self.note else ""
-        return f"{self.operator} for {self.owner}: {self.sums} sums a class{tapes}{gradient}{reasons}{plain}{note}"
+        return f"{self.operator} for {self.owner}: {self.sums} sums per class{tapes}{gradient}{reasons}{plain}{note}"
 
 
-refused_formula = ""  # why the formula of the last recorded call is no program
+refused_formula = ""  # why the formula of the last recorded call could not be compiled to a program
 _forced: str = os.environ.get("LOSSKIT_BACKEND", "")
-_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # then Triton may serve the CPU too
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton then runs on the CPU too
 _recorded: list[PassRecord] | None = None
 _recording = threading.RLock()  # one thread records at a time
-_recorder = 0  # which
+_recorder = 0  # the id of that thread
 _note = ""
 if _forced and _forced not in OPERATORS:
-    raise ValueError(f"LOSSKIT_BACKEND is {_forced!r}; it names the operator that must serve: {', '.join(OPERATORS)}.")
+    raise ValueError(f"LOSSKIT_BACKEND is {_forced!r}; it must be one of the operators {', '.join(OPERATORS)}.")
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def forced(operator: str) -> Iterator[None]:
 
 
 def is_forced() -> bool:
-    """Whether one operator must serve."""
+    """Whether LOSSKIT_BACKEND or `forced` selects one operator."""
     return bool(_forced)
 
 
@@ -82,7 +82,7 @@ def is_recorded() -> bool:
 
 
 def begins_recorded() -> bool:
-    """Whether the passes of a call that begins are recorded; what the call before refused is forgotten."""
+    """Whether the passes of a new call are recorded; clears the refusal of the previous call."""
     if _recorded is None or not is_recorded():
         return False
     refuse_formula("")
@@ -90,7 +90,7 @@ def begins_recorded() -> bool:
 
 
 def refuse_formula(reason: str) -> None:
-    """Record why the formula of this call is no program."""
+    """Record why the formula of this call could not be compiled to a program."""
     global refused_formula
     if is_recorded():
         refused_formula = reason
@@ -98,7 +98,7 @@ def refuse_formula(reason: str) -> None:
 
 @contextmanager
 def recorded() -> Iterator[list[PassRecord]]:
-    """A list of the passes that this thread takes inside the context."""
+    """Record the passes of this thread inside the context, as a list."""
     global _recorded, _recorder, refused_formula
     with _recording:
         before, _recorded, _recorder, refused_formula = _recorded, [], threading.get_ident(), ""
@@ -110,7 +110,7 @@ def recorded() -> Iterator[list[PassRecord]]:
 
 @contextmanager
 def noting(note: str) -> Iterator[None]:
-    """Say of the passes recorded inside what was done to their tensors before."""
+    """Attach a note to the passes recorded inside the context."""
     global _note
     if not is_recorded():
         yield
@@ -123,7 +123,7 @@ def noting(note: str) -> Iterator[None]:
 
 
 def serving(inputs: Inputs, planned: KernelColumns | None, sums: int, *, pooled: bool) -> tuple[Operator, bool]:
-    """The operator for these sums, the reference wherever no fused one can compute them; and whether kernels failed."""
+    """The operator for these sums, with the reference as the fallback; and whether the kernels failed."""
     named = bool(_forced) or is_recorded()
     alone: Operator = "native" if inputs.input.device.type == "cpu" else "triton"
     reasons = {name: refusal(name, inputs, planned) for name in (FUSED if named or _INTERPRETED else (alone,))}
@@ -139,7 +139,7 @@ def serving(inputs: Inputs, planned: KernelColumns | None, sums: int, *, pooled:
 
 
 def _first(reasons: dict[Operator, str]) -> Operator:
-    """The first operator without a reason against it."""
+    """The first operator that nothing rules out."""
     for name, reason in reasons.items():
         if not reason:
             return name
@@ -150,21 +150,21 @@ def choose(
     owner: str, sums: int, reasons: dict[Operator, str], *, gradient_in_forward: bool = False,
     operations: Sequence[int] = (),
 ) -> Operator:  # fmt: skip
-    """The first operator without a reason against it, recorded with the reasons against the others."""
+    """The first operator that nothing rules out, recorded with the reasons that rule out the others."""
     chosen = _first(reasons)
     if _forced:
         forced_ = next(name for name in OPERATORS if name == _forced)
         if reasons.get(forced_):
             raise RuntimeError(
-                f"{owner}: LOSSKIT_BACKEND asks for {forced_}, which does not serve: {reasons[forced_]}."
+                f"{owner}: LOSSKIT_BACKEND={forced_}, which does not support this call: {reasons[forced_]}."
             )
         chosen = forced_ if forced_ in reasons else "reference"
     if _recorded is not None and is_recorded():
         refused = {str(name): reason for name, reason in reasons.items() if reason}
         if chosen == "reference" and not all(reasons.values()):
-            refused.update({name: "LOSSKIT_BACKEND asks for reference" for name in reasons if not reasons[name]})
+            refused.update({name: "LOSSKIT_BACKEND=reference" for name in reasons if not reasons[name]})
         in_forward = gradient_in_forward and chosen != "reference"
-        plain = refused_formula if chosen != "reference" else ""  # else it is among the reasons
+        plain = refused_formula if chosen != "reference" else ""  # otherwise it is among the reasons
         _recorded.append(PassRecord(chosen, owner, sums, refused, in_forward, tuple(operations), plain, _note))
     return chosen
 
@@ -188,7 +188,7 @@ def refusal(
     if inputs.link not in native.LINKS:
         return "the input holds log-probabilities"
     if operator == "native" and inputs.link == "sigmoid" and inputs.holds_indices:
-        return "the target holds class indices, each class one against the rest"
+        return "the target holds class indices of independent classes (one versus rest)"
     if planned is None:
         return f"{OWN_FORMULA}: {refused_formula}" if refused_formula else OWN_FORMULA
     if len(planned[1]) > 4 * native.MOST_TERMS:
@@ -207,14 +207,14 @@ def refuse_tracing() -> bool:
 
 
 def serving_here() -> dict[str, str]:
-    """What computes the passes of tensors on the CPU and on the GPU of this machine, in words."""
+    """A description of the operators used on the CPU and on the GPU of this machine."""
     from losskit.ops import triton
 
     forced = f", since LOSSKIT_BACKEND={_forced}" if _forced else ""
     kernels = f"native (C kernels, {native.level()})" if native.AVAILABLE else f"reference (plain PyTorch), {NOT_BUILT}"
     reason = triton.missing()
     gpu = f"reference (plain PyTorch), {reason}" if reason else f"triton (Triton {triton.version()})"
-    found = {"CPU": kernels, "GPU": gpu if torch.cuda.is_available() else f"{gpu}; PyTorch finds no GPU here"}
+    found = {"CPU": kernels, "GPU": gpu if torch.cuda.is_available() else f"{gpu}; PyTorch sees no GPU"}
     return {device: f"{_forced}{forced}" if _forced else operator for device, operator in found.items()}
 
 
@@ -233,7 +233,7 @@ def unavailable(operator: Operator, input: Tensor) -> str:
 
 
 def unfit(tensors: dict[str, Tensor | None], dtypes: Sequence[torch.dtype] = native.INPUTS) -> str:
-    """Why no fused operator takes these tensors, or an empty string. The first is the input."""
+    """Why no fused operator supports these tensors, or an empty string. The first is the input."""
     input = next(iter(tensors.values()))
     assert input is not None
     if input.dtype not in dtypes:
@@ -245,18 +245,18 @@ def unfit(tensors: dict[str, Tensor | None], dtypes: Sequence[torch.dtype] = nat
         if tensor is None:
             continue
         if name != "input" and tensor.requires_grad:
-            return f"{name} asks for a gradient"
+            return f"{name} requires a gradient"
         if type(tensor) is not Tensor and is_traceable_wrapper_subclass(tensor):
             return f"{name} is a {type(tensor).__name__}"
         if tensor.dtype not in READ:
             return f"{name} is {_name(tensor)}"
-        # Kernels read raw memory: it must hold the numbers themselves, on the device where they run.
+        # Kernels read raw memory, which must hold the actual values on the device of the kernel.
         if tensor.device != device:
             return f"{name} is on {tensor.device}, the input on {device}"
         if tensor.layout is not torch.strided:
             return f"{name} is {str(tensor.layout).removeprefix('torch.')}"
         if not torch.compiler.is_compiling() and tensor.is_neg():  # compiled code copies such a tensor first
-            return f"{name} is negated when it is read"
+            return f"{name} has its negative bit set"
     if torch.autograd.forward_ad._current_level >= 0:
         return "forward-mode differentiation"
     return ""

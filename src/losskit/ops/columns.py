@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -13,12 +13,12 @@ from losskit.ops.constants import RegionColumn as RegionColumn
 from losskit.ops.formula import Program
 from losskit.ops.maths import one_minus_exp, safe_power
 
-OF_REGIONS = 4  # of the columns, which sum neither squares nor differences
-OF_TARGETS = ("target", "count", "target_sq")  # columns that no score enters
+OF_REGIONS = 4  # the region columns without squares and differences
+OF_TARGETS = ("target", "count", "target_sq")  # columns that do not depend on the scores
 
 
 class Formula(NamedTuple):
-    """A term that fused operators compute; called, its value: `log (1 - p)^gamma (-log p) + rest (1 - p^q) / q`."""
+    """A term that fused operators compute: `log (1 - p)^gamma (-log p) + rest (1 - p^q) / q`."""
 
     log: float = 1.0
     gamma: float = 0.0
@@ -34,9 +34,9 @@ class Formula(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """An element-wise formula on d = input - target that fused operators compute: `scale near (d - near / 2)`.
+    """An element-wise formula of d = input - target that fused operators compute: `scale near (d - near / 2)`.
 
-    `near` is d clamped to +-limit: quadratic within it and linear beyond. A limit of 0 is `scale |d|`.
+    `near` is d clamped to +-limit: quadratic within the limit, linear beyond. With a limit of 0, `scale |d|`.
     """
 
     scale: float = 1.0
@@ -52,20 +52,27 @@ class Difference(NamedTuple):
         return self.scale * near * (error - near / 2)
 
 
-Known = Formula | Difference | Program  # what the kernels compute
+Known = Formula | Difference | Program  # computed by the kernels
+KNOWN = (Formula, Difference, Program)  # as a tuple, which the compiler of torch 2.6 can test
 Term = Known | Callable[[Tensor], Tensor]  # f(log p), element by element
 
 
+def evaluated(term: Any, *tensors: Tensor) -> Tensor:
+    """The value of a formula. torch 2.6 compiles the methods of a named tuple, but not a call of it."""
+    value: Tensor = term.__call__(*tensors) if isinstance(term, (Formula, Difference)) else term(*tensors)
+    return value
+
+
 class TermColumn(NamedTuple):
-    """The sum of `t_c f(log p_c)` per class of the truth, or of `f(log p_c)` over every position that counts."""
+    """The sum of `t_c f(log p_c)` per true class, or of `f(log p_c)` over every position that counts."""
 
     term: Term
     of: Literal["truth", "every"]
-    side: int = 0  # 0: yes, with log p and t; 1: no, with log(1 - p) and 1 - t (sigmoid only)
+    side: int = 0  # 0: positive label, log p and t; 1: negative label, log(1 - p) and 1 - t (sigmoid only)
 
 
 class Probabilities(Protocol):
-    """What a region loss's own sum is made of, all (N, C, *): p, q = 1 - p without its rounding, and the target."""
+    """The arguments of a user-defined region sum, all (N, C, *): p, q = 1 - p without cancellation, and the target."""
 
     @property
     def p(self) -> Tensor: ...
@@ -76,7 +83,7 @@ class Probabilities(Protocol):
 
 
 class RegionTerm(NamedTuple):
-    """A region loss's own sum: what each element adds, (N, C, *)."""
+    """A user-defined sum of a region loss: the value of each element, (N, C, *)."""
 
     name: str
     of: Callable[[Probabilities], Tensor]
@@ -89,7 +96,7 @@ Column = RegionColumn | TermColumn | RegionTerm
 
 
 def columns_of(columns: Sequence[Column]) -> list[str]:
-    """The names of region columns, and "" for those of terms."""
+    """The names of region columns, and "" for term columns."""
     return [column if isinstance(column, str) else "" for column in columns]
 
 
@@ -97,10 +104,10 @@ KernelColumns = tuple[list[int], list[float]]
 
 
 def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
-    """Columns as the fused operators take them, or None where one is a formula that they do not compute.
+    """Columns in the format of the fused operators, or None if one is a formula that they cannot compute.
 
-    The positions of the region columns, or -1, then for each formula those of its sums by truth (yes, no) and over
-    every position (yes, no); and four constants a formula.
+    First the places of the region columns, or -1. Then for each formula the places of its sums by truth (positive,
+    negative) and over every position (positive, negative), and four constants per formula.
     """
     places = [-1] * len(REGION_COLUMNS)
     constants: list[float] = []
@@ -111,7 +118,7 @@ def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
         if not isinstance(column, TermColumn):
             places[REGION_COLUMNS.index(column)] = position
             continue
-        if not isinstance(column.term, Known):
+        if not isinstance(column.term, KNOWN):
             return None
         slot = (0 if column.of == "truth" else 2) + column.side
         for index, formula in enumerate(found):
@@ -128,7 +135,7 @@ def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
 
 
 def columns_of_plan(places: Sequence[int], constants: Sequence[float]) -> list[Column]:
-    """The columns, in order, that `kernel_columns` turned into places and constants."""
+    """The columns, in order, from the places and constants of `kernel_columns`."""
     found: dict[int, Column] = dict(zip(places, REGION_COLUMNS, strict=False))
     for slot, place in enumerate(places[len(REGION_COLUMNS) :]):
         formula = Formula(*constants[slot // 4 * 4 : slot // 4 * 4 + 4])
@@ -141,10 +148,10 @@ def programs_of(columns: Sequence[Column]) -> list[Program | None]:
     found: list[Known] = []
     used: set[tuple[int, str, int]] = set()
     for column in columns:
-        if isinstance(column, TermColumn) and isinstance(column.term, Known):
-            free = (k for k, term in enumerate(found) if term == column.term and (k, *column[1:]) not in used)
-            index = next(free, len(found))
-            if index == len(found):
+        if isinstance(column, TermColumn) and isinstance(column.term, KNOWN):
+            free = [k for k, term in enumerate(found) if term == column.term and (k, *column[1:]) not in used]
+            index = free[0] if free else len(found)
+            if not free:
                 found.append(column.term)
             used.add((index, *column[1:]))
     return [term if isinstance(term, Program) else None for term in found]

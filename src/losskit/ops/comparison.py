@@ -1,4 +1,4 @@
-"""A fused operator beside the definition, on a small slice of real tensors: value and gradient, element by element."""
+"""Compares a fused operator with the reference on a small slice of real tensors: value and element-wise gradient."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from losskit.ops import reference
 from losskit.ops.columns import KernelColumns, columns_of_plan
 from losskit.ops.inputs import Inputs, can_hold
 
-MOST_POSITIONS = 8192  # of a sample, so that one element of them shows in a sum
+MOST_POSITIONS = 8192  # per sample; few enough that an error in one element is visible in a sum
 FEWEST_POSITIONS = 16
-MOST_ELEMENTS = 2**19  # of a sample
+MOST_ELEMENTS = 2**19  # per sample
 SAMPLES = 2
-ROUNDING = 2e-5  # of float32 in a kernel, relative to the size of a sum, or to the largest gradient
+ROUNDING = 2e-5  # of float32 kernels, relative to the magnitude of a sum or to the largest gradient
 
-Definition = Callable[[Inputs], Tensor]  # the totals, by plain PyTorch
+Definition = Callable[[Inputs], Tensor]  # the totals in plain PyTorch
 
 
 class Outcome(NamedTuple):
-    """What a comparison found."""
+    """The result of a comparison."""
 
     elements: int
     problem: str = ""  # what differs
-    is_conclusive: bool = True  # whether something was compared: numbers that are finite, of elements that count
+    is_conclusive: bool = True  # whether there was something to compare: finite values of elements that count
 
 
 def slice_of(inputs: Inputs) -> Inputs:
-    """The middle of the tensors, as views: two samples at most, every class, and some positions."""
+    """Views of the middle of the tensors: at most two samples, every class, some positions."""
     shape, indices = inputs.input.shape, inputs.holds_indices
     given = (inputs.input, inputs.target.unsqueeze(1) if indices else inputs.target, inputs.weight, inputs.mask)
     tensors = [t if t is None or t.dim() == len(shape) else t.expand(shape) for t in given]
@@ -60,9 +60,9 @@ def compare(
     operator: Callable[..., Any], inputs: Inputs, planned: KernelColumns, defined: Definition | None = None, *,
     pooled: bool,
 ) -> Outcome:  # fmt: skip
-    """Totals alone and the gradient alone, as a forward and a backward pass ask for them, beside the definition.
+    """Compare totals and gradient, computed separately as in a forward and a backward pass, with the reference.
 
-    `defined` computes the totals by plain PyTorch where `planned` does not say all of them: formulas of a loss's own.
+    `defined` computes the totals in plain PyTorch if `planned` does not describe all of them (user-defined formulas).
     """
     ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
     with torch.inference_mode(False), torch.no_grad():
@@ -85,7 +85,7 @@ def compare(
         return reference.totals(inputs, columns_of_plan(*planned))
 
     found: list[str] = []
-    for dtype in (torch.float64, torch.float32):  # where a formula has a kink, they may differ between the two
+    for dtype in (torch.float64, torch.float32):  # may differ where a formula has a kink
         exact, slope = _definition(inputs, defined or by_columns, coefficients, dtype, pooled=pooled)
         if not found and not bool((slope != 0).any()):
             return Outcome(elements, is_conclusive=False)
@@ -104,14 +104,14 @@ def compare(
 
 
 def _beyond(a: Tensor, b: Tensor, bound: Tensor) -> Tensor:
-    """Where numbers differ by more than the bound; NaN equals NaN."""
+    """Where values differ by more than the bound; NaN equals NaN."""
     return ~((a == b) | (a.isnan() & b.isnan()) | ((a - b).abs() <= bound))
 
 
 def _definition(
     inputs: Inputs, defined: Definition, coefficients: Tensor, dtype: torch.dtype, *, pooled: bool
 ) -> tuple[Tensor, Tensor]:
-    """Totals and their gradient by plain PyTorch, in float64."""
+    """Totals and their gradient in plain PyTorch, in float64."""
     with torch.enable_grad():
         input = inputs.input.detach().to(dtype, copy=True).requires_grad_()
         totals = defined(replace(inputs, input=input))

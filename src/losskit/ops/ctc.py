@@ -1,4 +1,4 @@
-"""PyTorch's CTC as an operator of fixed shapes, so that it compiles and vectorises, with its true derivative."""
+"""PyTorch's CTC loss as an operator with fixed shapes, for torch.compile and vmap, with its exact derivative."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 def ctc(
     log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank: int, zero_infinity: bool
 ) -> Tensor:
-    """The loss of each sample, (N,), for log_probs (T, N, C) and targets (N, S) or in one row."""
+    """Per-sample losses (N,), for log_probs (T, N, C) and targets (N, S) or concatenated."""
     given = (log_probs, targets, input_lengths, target_lengths, blank, zero_infinity)
     losses: Tensor = _CTC.apply(*given)[0] if torch.is_grad_enabled() else _ctc(*given, False)[0]  # type: ignore[no-untyped-call]
     return losses
@@ -27,14 +27,14 @@ def _ctc(
     zero_infinity: bool,
     derive: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of each sample and, if asked for, its derivative, (T, N, C)."""
+    """Per-sample losses and, if `derive`, their derivative, (T, N, C)."""
     given = (log_probs, targets, input_lengths, target_lengths)
     losses, log_alpha = torch.ops.aten._ctc_loss.Tensor(*given, blank, zero_infinity)
     derivative = log_probs.new_empty(0)
     if derive:
         ones = torch.ones_like(losses)
         derivative = torch.ops.aten._ctc_loss_backward.Tensor(ones, *given, losses, log_alpha, blank, zero_infinity)
-        # PyTorch adds a term that the derivative of log_softmax subtracts; without it this is the derivative itself.
+        # PyTorch adds a term that the derivative of log_softmax subtracts; removing it gives the exact derivative.
         steps = torch.arange(log_probs.shape[0], device=log_probs.device).unsqueeze(1)
         read = (steps < input_lengths.to(log_probs.device)) & (losses != torch.inf)  # (T, N)
         derivative = torch.where(read.unsqueeze(2), derivative - log_probs.exp(), derivative)
@@ -61,7 +61,7 @@ def _(
     zero_infinity: bool,
     derive: bool,
 ) -> tuple[tuple[Tensor, Tensor], tuple[int, int | None]]:
-    """Fold the batch into the samples."""
+    """Fold the vmap dimension into the samples."""
     size = info.batch_size
     given = [
         t.expand(size, *t.shape) if dim is None else t.movedim(dim, 0)
@@ -103,7 +103,7 @@ class _CTC(torch.autograd.Function):
 
 
 class _Backward(torch.autograd.Function):
-    """The derivative as a function of log_probs too, so that a second one raises an error and is not 0."""
+    """The derivative as a function of log_probs too, so that a second derivative raises instead of being 0."""
 
     generate_vmap_rule = True
 
@@ -117,4 +117,4 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        raise NotImplementedError("CTCLoss has first derivatives only; a second one was asked for.")
+        raise NotImplementedError("CTCLoss supports first derivatives only, but a second derivative was requested.")

@@ -1,4 +1,4 @@
-"""Every form of the kernels on a device, beside plain PyTorch: what `losskit doctor` runs."""
+"""Compares every form of the kernels on a device with plain PyTorch, for `losskit doctor`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _LOGITS = ("float32", "float16", "bfloat16")
 
 
 class Form(NamedTuple):
-    """One way in which kernels are asked."""
+    """One configuration of the kernels."""
 
     link: Link
-    layout: str  # of _SHAPES, or channels last
+    layout: str  # a key of _SHAPES, or "channels last"
     dtype: str
     labels: str  # indices, hard, soft
-    columns: str  # of _columns
+    columns: str  # a key of _columns
     extras: bool = False  # a weight, a mask, an ignored label and a logit bias
 
     def __str__(self) -> str:
@@ -36,11 +36,11 @@ class Form(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What a form does on a device."""
+    """The result of one form on a device."""
 
     form: Form
     milliseconds: float
-    problem: str  # nothing where it agrees with plain PyTorch
+    problem: str  # empty if it agrees with plain PyTorch
 
 
 def devices() -> list[torch.device]:
@@ -53,7 +53,7 @@ def devices() -> list[torch.device]:
 
 
 def forms() -> Iterator[Form]:
-    """Every link, layout and kind of label, all precisions, and all columns."""
+    """Every link, layout, kind of label, precision and set of columns."""
     links: tuple[Link, Link] = ("sigmoid", "softmax")
     for link in links:
         labels = ("hard", "soft") if link == "sigmoid" else ("indices", "soft")
@@ -92,7 +92,7 @@ def columns_of_form(form: Form) -> list[Column]:
 
 
 def inputs_of(form: Form, device: torch.device) -> Inputs:
-    """Tensors of a form, the same each time."""
+    """Reproducible tensors of a form."""
     generator = torch.Generator().manual_seed(0)
     shape = _SHAPES[form.link]["images" if form.layout == "channels last" else form.layout]
     x = 3 * torch.randn(shape, generator=generator)
@@ -126,7 +126,7 @@ def served_by(device: torch.device) -> tuple[list[Operator], dict[str, str]]:
 
 
 def check(operator: Operator, device: torch.device, chosen: Sequence[Form] | None = None) -> Iterator[Finding]:
-    """Each form that the operator takes, once; the rest is left out where a compilation took too long."""
+    """Check each form that the operator supports once; stop after a compilation timeout."""
     for form in forms() if chosen is None else chosen:
         inputs = inputs_of(form, device)
         planned = kernel_columns(columns_of_form(form))

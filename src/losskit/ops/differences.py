@@ -14,12 +14,12 @@ from losskit.ops.inputs import Inputs
 
 
 def columns(formula: Difference | Program) -> list[Column]:
-    """The sums of the weighted values, and of the weights."""
+    """The sums of the weighted values and of the weights."""
     return [TermColumn(formula, "truth"), "count"]
 
 
 def as_programs(columns: Sequence[Column]) -> list[Column]:
-    """The columns of one loss of several that the kernel of formulas sums in one pass."""
+    """The columns of one of several losses that the formula kernel sums in one pass."""
     return [
         column._replace(term=of_difference(*column.term))
         if isinstance(column, TermColumn) and isinstance(column.term, Difference)
@@ -29,7 +29,7 @@ def as_programs(columns: Sequence[Column]) -> list[Column]:
 
 
 def refusal(tensors: dict[str, Tensor | None]) -> str:
-    """Why the C kernels do not serve, or nothing."""
+    """Why the C kernels cannot be used, or an empty string."""
     input = tensors["input"]
     assert input is not None
     reason = choice.unavailable("native", input) or choice.unfit(tensors)
@@ -37,7 +37,7 @@ def refusal(tensors: dict[str, Tensor | None]) -> str:
 
 
 def totals(owner: str, tensors: dict[str, Tensor | None], difference: Difference) -> tuple[Tensor, Tensor] | None:
-    """The sum of the weighted values and that of the weights, in float64; None where plain PyTorch serves."""
+    """The sums of the weighted values and of the weights, in float64; None for the fallback to plain PyTorch."""
     reasons: dict[choice.Operator, str] = {"native": refusal(tensors), "triton": choice.NO_DIFFERENCES}
     if choice.choose(owner, 2, reasons) == "reference":
         return None
@@ -48,7 +48,7 @@ def totals(owner: str, tensors: dict[str, Tensor | None], difference: Difference
 
 
 def defined(parts: Sequence[tuple[Callable[..., tuple[Tensor, Tensor]], Sequence[int]]], inputs: Inputs) -> Tensor:
-    """Sums of losses by plain PyTorch, (1, C, K): each gives weighted values, weights, and the places of both."""
+    """Sums of losses in plain PyTorch, (1, C, K): each item is weighted values, weights, and the places of both."""
     found: dict[int, Tensor] = {}
     for weighed, (of_values, of_weights) in parts:
         values, share = weighed(inputs.input, inputs.target, weight=inputs.weight, mask=inputs.mask)
@@ -58,7 +58,7 @@ def defined(parts: Sequence[tuple[Callable[..., tuple[Tensor, Tensor]], Sequence
 
 
 def inputs_of(owner: str, tensors: dict[str, Tensor | None]) -> Inputs:
-    """Input, target, weight and mask, as one row where they lie alike."""
+    """Input, target, weight and mask, flattened to one row if they have the same layout."""
     input, target = tensors["input"], tensors["target"]
     assert input is not None
     assert target is not None
@@ -72,5 +72,5 @@ def inputs_of(owner: str, tensors: dict[str, Tensor | None]) -> Inputs:
 
 
 def _line(tensor: Tensor, size: int) -> Tensor:
-    """One row of all elements."""
+    """All elements as one row."""
     return tensor.expand(size).view(1, 1, size) if tensor.dim() == 1 else tensor.view(1, 1, size)

@@ -1,7 +1,7 @@
 """Exact Euclidean distances to the border of a mask: `losskit::distances`, without derivatives.
 
-C serves a CPU: a lower envelope of parabolas along each dimension. Elsewhere the least of all squares along a line is
-taken in plain PyTorch, which suits a GPU.
+On the CPU, C computes the lower envelope of parabolas along each dimension. On other devices, plain PyTorch takes the
+minimum over all squares along each line, which suits a GPU.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from torch._decomp import register_decomposition
 from losskit.ops import native
 from losskit.ops.inputs import summing_dtype
 
-_AT_ONCE = 1 << 24  # squares of which the least is taken together
+_AT_ONCE = 1 << 24  # squares per minimum operation
 
 
 @torch.library.custom_op("losskit::distances", mutates_args=())
-def distances(mask: Tensor, spacing: list[float]) -> Tensor:
-    """The distance of each position of a bool mask to the nearest one outside, in float64; 0 outside.
+def distances(mask: Tensor, spacing: Sequence[float]) -> Tensor:
+    """The distance from each position of a bool mask to the nearest position outside, in float64; 0 outside.
 
-    The last dimensions, one for each spacing, are those of space. Where nothing is outside, all distances are 0.
+    The last `len(spacing)` dimensions are spatial. If no position is outside, all distances are 0.
     """
     if native.AVAILABLE and mask.device.type == "cpu":
         return native.distances(mask.detach().contiguous(), spacing)
@@ -31,17 +31,17 @@ def distances(mask: Tensor, spacing: list[float]) -> Tensor:
 
 
 @distances.register_fake
-def _(mask: Tensor, spacing: list[float]) -> Tensor:  # noqa: ARG001
+def _(mask: Tensor, spacing: Sequence[float]) -> Tensor:  # noqa: ARG001
     return mask.new_empty(mask.shape, dtype=summing_dtype(mask))
 
 
 @distances.register_vmap
-def _(_: Any, in_dims: tuple[Any, ...], mask: Tensor, spacing: list[float]) -> tuple[Tensor, int]:
+def _(_: Any, in_dims: tuple[Any, ...], mask: Tensor, spacing: Sequence[float]) -> tuple[Tensor, int]:
     return distances(mask.movedim(in_dims[0], 0), spacing), 0
 
 
 def reference(mask: Tensor, spacing: Sequence[float]) -> Tensor:
-    """The distances in plain PyTorch: along each dimension, the least square of a position and its own distance."""
+    """The distances in plain PyTorch: along each dimension, the minimum of offset^2 + distance^2."""
     squares = torch.where(mask, torch.inf, 0.0).to(summing_dtype(mask))
     for dim, step in enumerate(spacing, mask.dim() - len(spacing)):
         size = mask.shape[dim]

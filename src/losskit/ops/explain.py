@@ -1,4 +1,4 @@
-"""Which operator computes a loss on given tensors, in how many passes, and why the others do not."""
+"""Reports which operators compute a loss on given tensors, in how many passes, and why not others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from losskit.ops.choice import PassRecord, recorded
 
 
 class Explanation:
-    """The passes that a call takes over its input: printable, and iterable as `PassRecord`."""
+    """The passes of a call over its input: printable, and iterable as `PassRecord`."""
 
     def __init__(self, name: str, passes: list[PassRecord]) -> None:
         self.name = name
@@ -33,7 +33,7 @@ class Explanation:
 
 
 def explain(criterion: nn.Module, *tensors: Tensor, **arguments: Any) -> Explanation:
-    """Call the criterion once, and say which operator computed it, in how many passes, and why the others did not.
+    """Call the criterion once and report its operators, its number of passes, and why other operators were not used.
 
     `LOSSKIT_BACKEND=reference`, `native` or `triton` forces one, for debugging.
     """

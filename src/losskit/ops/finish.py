@@ -1,4 +1,4 @@
-"""How totals become the number of a loss, as C evaluates it with its derivative: the structures of csrc/finish.h."""
+"""The finish of a loss, from totals to its value and derivative, as evaluated in C (csrc/finish.h)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from losskit.ops.tape import Tape
 
 @dataclass(frozen=True)
 class TruthWeight:
-    """What the terms of yes and no weigh: the number and 1 (positives), or the number and one minus it (both)."""
+    """Weights of the positive and negative terms: w and 1 (`pos_weight`), or w and 1 - w (`alpha`)."""
 
-    number: float | Tensor  # one, or one a class
+    number: float | Tensor  # one, or one per class
     weighs: Literal["positives", "both"]
 
     def factors(self, sides: int) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Offsets and slopes: a side weighs `offset + slope * number`, and one number is an offset."""
+        """Offsets and slopes: the weight of a side is `offset + slope * number`; a single number is an offset."""
         if isinstance(self.number, Tensor):
             return (0.0, 1.0), (1.0, -1.0 if self.weighs == "both" else 0.0)
         return (self.number, 1 - self.number if self.weighs == "both" and sides == 2 else 1.0), (0.0, 0.0)
@@ -34,9 +34,9 @@ class TruthWeight:
 class TermsFinish:
     """A weighted mean of terms."""
 
-    sides: int  # 2 under sigmoid, where yes and no have a term each
+    sides: int  # 2 under sigmoid: one term per label, positive and negative
     smoothing: float = 0.0
-    spread: float = 1.0  # over how many classes the smoothed share of the target is spread
+    spread: float = 1.0  # number of classes over which label smoothing is spread
     class_weight: Tensor | None = None
     truth_weight: TruthWeight | None = None
     divisor: float = 1.0
@@ -47,7 +47,7 @@ class TermsFinish:
 
 @dataclass(frozen=True)
 class RegionsFinish:
-    """A formula on the totals of each region, and the mean over regions."""
+    """A formula of the totals of each region, and the mean over regions."""
 
     formula: Tape
     penalty: Tape | None
@@ -60,7 +60,7 @@ class RegionsFinish:
 
     @property
     def operations(self) -> int:
-        """How many operations the formula is."""
+        """The number of operations of the formula."""
         return sum(operation.name != "constant" for operation in self.formula.operations)
 
 
@@ -109,6 +109,7 @@ class LossStruct(ctypes.Structure):
         ("call", Call),
         ("parts", ctypes.c_int64),
         ("is_sum", ctypes.c_int64),
+        ("more_parts", ctypes.c_int64),
         ("offset", ctypes.c_double),
         ("size", ctypes.c_double),
         ("part", _Part * MOST_PARTS),
@@ -130,12 +131,12 @@ def _tape(tape: Tape | None, held: list[Any]) -> _Tape:
 
 
 def _of_classes(option: Any) -> View:
-    """A tensor (C,) without its address, which each call gives."""
+    """A tensor (C,) without its address, which each call supplies."""
     return View(None, TYPES[option.dtype], 0, option.stride(0), 0) if isinstance(option, Tensor) else View()
 
 
 def set_part(part: _Part, finish: Finish, weight: float, places: list[int], names: list[str], held: list[Any]) -> None:
-    """Fill the structure of a part, whose columns have these names and these places in the pass."""
+    """Fill the structure of a part whose columns have these names and places in the pass."""
     part.reduction, part.empty, part.weight = REDUCTIONS.index(finish.reduction), EMPTY.index(finish.empty), weight
     part.class_weight = _of_classes(finish.class_weight)
     at = dict(zip(names, places, strict=True))

@@ -1,7 +1,7 @@
-"""Whether the Triton kernels may serve on a device: each form of them is compared with the definition at its first use.
+"""Validates the Triton kernels on a device: each form is compared with the reference at its first use.
 
-A form is what a kernel is compiled for. One that raises, takes too long to compile or gives other numbers does not
-serve from then on, and plain PyTorch does. Nothing is compared while PyTorch compiles, transforms or captures.
+A form is what a kernel is specialized for. If it raises, exceeds the compilation time limit or differs from the
+reference, plain PyTorch replaces it from then on. No comparison runs during compilation, transforms or graph capture.
 """
 
 from __future__ import annotations
@@ -22,31 +22,33 @@ from losskit.ops.comparison import Definition
 from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs, can_hold
 
-LIMIT = 120.0  # seconds that the first compilation of a form may take
+LIMIT = 120.0  # seconds allowed for the first compilation of a form
 NOT_COMPARED = (
-    "its kernels have not been compared with plain PyTorch yet, and here nothing can be: call it once outside"
+    "its kernels have not been compared with plain PyTorch yet, which this call does not allow: call it in eager mode"
 )
-NOTHING_TO_COMPARE = "its kernels have not been compared with plain PyTorch yet: a slice of this input gave no numbers"
+NOTHING_TO_COMPARE = (
+    "its kernels have not been compared with plain PyTorch yet: a slice of this input had nothing finite to compare"
+)
 REPORT = "https://github.com/losskit/losskit/issues"
 
 
 class Verdict(NamedTuple):
-    """Whether kernels serve, and how that is known."""
+    """Whether the kernels can be used, and what was compared."""
 
-    problem: str = ""  # why they do not
+    problem: str = ""  # why they cannot be used
     note: str = ""  # what was compared
 
     @property
     def failed(self) -> bool:
-        """Whether the kernels were tried and found wanting."""
+        """Whether the kernels were tried and failed."""
         return self.problem not in ("", NOT_COMPARED, NOTHING_TO_COMPARE)
 
 
 Form = tuple[Any, ...]
 _verdicts: dict[Form, Verdict] = {}  # by form and tile
-_serves: dict[Form, bool] = {}  # by form, for code that cannot look at sizes: whether every tile compared serves
-_tries: dict[Form, int] = {}  # comparisons that had nothing to compare
-_slow: set[torch.device] = set()  # where a compilation took too long: none is begun there again
+_serves: dict[Form, bool] = {}  # by form, for code that cannot read sizes: whether every compared tile passed
+_tries: dict[Form, int] = {}  # attempts with nothing to compare
+_slow: set[torch.device] = set()  # devices on which a compilation timed out; none is started there again
 _warned: set[torch.device] = set()
 _lock = threading.RLock()
 
@@ -55,7 +57,7 @@ def form_of(
     tensors: Sequence[Tensor | None], link: str, ignore_index: int, planned: KernelColumns,
     programs: Sequence[Program | None] = (), *, pooled: bool,
 ) -> Form:  # fmt: skip
-    """What kernels are compiled for, besides sizes."""
+    """What kernels are specialized for, besides sizes."""
     input, target, weight, mask, logit_bias = tensors
     assert input is not None
     assert target is not None
@@ -71,13 +73,13 @@ def form_of(
 
 
 def _kind(log: float, gamma: float, rest: float, q: float) -> tuple[float, ...]:
-    """How a term is written: see `kernels.maths`."""
+    """The form of a term: see `kernels.maths`."""
     return log != 0, gamma if gamma in (0, 1, 2) else -1, rest != 0, q == 1
 
 
 def _name_of_terms(constants: tuple[float, ...], programs: tuple[Program | None, ...]) -> str:
-    """What tells the printed function of these terms from others; raises Untraceable where it cannot be printed."""
-    from losskit.ops.triton import terms  # with Triton, which not everybody has
+    """The unique name of the printed function of these terms; raises Untraceable if it cannot be printed."""
+    from losskit.ops.triton import terms  # imports Triton, an optional dependency
 
     return terms.printed(constants, programs).name
 
@@ -85,7 +87,7 @@ def _name_of_terms(constants: tuple[float, ...], programs: tuple[Program | None,
 def form_and_tile(
     inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None] = (), *, pooled: bool
 ) -> Form:
-    """The form of a call, and the sizes that decide what tile it takes."""
+    """The form of a call, and the sizes that determine its tile."""
     form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, programs, pooled=pooled)
     return *form, _tile(inputs)
 
@@ -94,9 +96,9 @@ def verdict(
     inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None] = (),
     defined: Definition | None = None, *, pooled: bool,
 ) -> Verdict:  # fmt: skip
-    """Whether the kernels serve this call, after a comparison where this is the first of its form.
+    """Whether the kernels can compute this call, after a comparison if it is the first of its form.
 
-    `defined` computes the totals by plain PyTorch, where `planned` does not say all of them.
+    `defined` computes the totals in plain PyTorch where `planned` does not describe all of them.
     """
     form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, programs, pooled=pooled)
     if not inputs.is_plain:
@@ -113,7 +115,7 @@ def verdict(
         if is_capturing(inputs.input):
             return Verdict(NOT_COMPARED)
         tries = _tries[whole] = _tries.get(whole, 0) + 1
-        if tries & (tries - 1):  # at the first, second, fourth, eighth ... call
+        if tries & (tries - 1):  # retry only at the first, second, fourth, eighth ... call
             return Verdict(NOTHING_TO_COMPARE)
         found = _compared(inputs, planned, programs, defined, pooled=pooled)
         if found.problem == NOTHING_TO_COMPARE:
@@ -131,7 +133,7 @@ def _keep(whole: Form, found: Verdict) -> None:
 
 
 def failed(whole: Form, owner: str, error: Exception) -> None:
-    """Let the kernels of a call that raised serve no more."""
+    """Disable the kernels of a call that raised."""
     problem = said(error)
     with _lock:
         _keep(whole, Verdict(problem))
@@ -141,8 +143,8 @@ def failed(whole: Form, owner: str, error: Exception) -> None:
 def compiled_kernels(
     inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None] = (), *, pooled: bool
 ) -> Callable[..., Any]:
-    """What launches the kernels of a call, once they are compiled; raises TimeoutError where that takes too long."""
-    from losskit.ops import triton  # which imports nothing of Triton until a kernel is asked for
+    """Compile the kernels of a call and return their launcher; raises TimeoutError past the limit."""
+    from losskit.ops import triton  # imports Triton only when a kernel is requested
 
     ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
     given = (*inputs.tensors, inputs.link, ignored, *planned)
@@ -169,7 +171,7 @@ def _compared(
 
 
 def _tried(device: torch.device, compare: Callable[[], str]) -> str:
-    """What a comparison finds wrong, or what it raises."""
+    """The problem that a comparison reports, or the error that it raises."""
     try:
         return compare()
     except TimeoutError as error:
@@ -182,7 +184,7 @@ def _tried(device: torch.device, compare: Callable[[], str]) -> str:
 
 
 def prove(key: Form, owner: str, compare: Callable[[], str]) -> str:
-    """What is wrong with a kernel that a loss has of its own, from one comparison of each such kernel on a device."""
+    """The problem with a loss-specific kernel, compared once per device; an empty string if there is none."""
     device = key[0]
     with _lock:
         known = _verdicts.get(key)
@@ -203,7 +205,7 @@ def _took_too_long(device: torch.device) -> str:
 
 
 def within_limit(work: Callable[[], None]) -> None:
-    """Do the work in a thread; raise TimeoutError where it is not done in time, and leave it alone."""
+    """Run the work in a thread; raise TimeoutError past the limit, and leave the thread running."""
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -222,10 +224,10 @@ def within_limit(work: Callable[[], None]) -> None:
 
 
 def _tile(inputs: Inputs) -> tuple[int, ...]:
-    """The sizes that decide which kernel serves and what tile it takes, to the next power of two."""
+    """The sizes that determine the kernel and its tile, rounded up to a power of two."""
     shape = inputs.input.shape
     positions = shape[0] if len(shape) == 2 else shape[2:].numel()
-    nearest = inputs.input.stride(1) == 1 and shape[1] > 1  # classes are neighbours in memory
+    nearest = inputs.input.stride(1) == 1 and shape[1] > 1  # classes are adjacent in memory
     return (shape[1] - 1).bit_length(), min((positions - 1).bit_length(), 13), nearest
 
 
@@ -234,7 +236,7 @@ def is_capturing(tensor: Tensor) -> bool:
 
 
 def is_shortage(error: Exception) -> bool:
-    """Whether memory ran out, for which no kernel is to blame."""
+    """Whether the error is an out-of-memory error, which is no fault of a kernel."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
@@ -244,7 +246,7 @@ def said(error: Exception) -> str:
 
 
 def name_of(device: torch.device) -> str:
-    """A device with what its maker calls it."""
+    """A device with its product name and backend."""
     if device.type != "cuda":
         return str(device)
     maker = "ROCm" if torch.version.hip else "CUDA"
@@ -256,23 +258,23 @@ def _warn(owner: str, device: torch.device, problem: str) -> None:
         return
     _warned.add(device)
     warnings.warn(
-        f"losskit: the Triton kernels of {owner} do not serve on {name_of(device)}: {problem}. Plain PyTorch serves "
-        f"instead: the same numbers, slower. Please report this, with what `losskit doctor` prints, at {REPORT}. "
-        "LOSSKIT_BACKEND=triton uses the kernels nevertheless, LOSSKIT_BACKEND=reference never tries them.",
+        f"losskit: the Triton kernels of {owner} are disabled on {name_of(device)}: {problem}. Falling back to plain "
+        "PyTorch: the same values, but slower. Please report this with the output of `losskit doctor` at "
+        f"{REPORT}. LOSSKIT_BACKEND=triton uses the kernels anyway; LOSSKIT_BACKEND=reference never tries them.",
         RuntimeWarning,
         stacklevel=2,
     )
 
 
 def forget() -> None:
-    """Compare everything again."""
+    """Clear all verdicts, so that every form is compared again."""
     with _lock:
         for known in (_verdicts, _serves, _tries, _slow, _warned):
             known.clear()
 
 
 class _Instead:
-    """The definition where kernels failed: compiled by PyTorch, or as it is where that fails too."""
+    """The reference where kernels failed: compiled by PyTorch, or eager if compilation fails."""
 
     compiled: Callable[[Inputs, Sequence[Column]], Tensor] | None = None
     works = True

@@ -1,7 +1,7 @@
-"""A formula of elements as a program: the operations of its value and of its slope by the first input.
+"""Element-wise formulas as programs: the operations of the value and of its derivative by the first input (the slope).
 
-The formula and its derivative are recorded once. What depends on options alone is computed in float64 when they are
-known. Before a program serves, it is evaluated in float64 beside the formula itself, at points where formulas differ.
+The formula and its derivative are recorded once. Parts that depend only on options are computed in float64 once these
+are known. Before a program is used, it is compared in float64 with the original formula, at critical points.
 """
 
 from __future__ import annotations
@@ -18,74 +18,88 @@ from losskit.ops.interpret import evaluate
 from losskit.ops.recorder import Recorder
 from losskit.ops.tape import Operation, Untraceable
 
-Numbers = dict[str, Any]  # options that are numbers, by name; while a formula is recorded, tensors of one number
+Numbers = dict[str, Any]  # numeric options by name; 0-dimensional tensors while a formula is recorded
 Formula = Callable[[Sequence[Tensor], Numbers], Tensor]
 Kind = Literal["elements", "log_p"]
 
 
 class Graph(NamedTuple):
-    """A recorded formula: the inputs of each element and the numbers are the first registers."""
+    """A recorded formula. The first registers are the inputs of an element and the tensor options, then the numbers."""
 
     elements: int
     numbers: tuple[str, ...]
     operations: tuple[Operation, ...]
     value: int
-    slope: int
+    slopes: tuple[int, ...]  # by the first input, and by each tensor option
     single: bool  # whether it computes in float32, whatever it is given
     reads_shape: bool
 
 
 class Program(NamedTuple):
-    """A formula without numbers to be filled in."""
+    """A formula with all numbers filled in."""
 
     inputs: int
     operations: tuple[Operation, ...]
     value: int
-    slope: int
+    slope: int | None
     single: bool = False
 
     @property
     def steps(self) -> int:
-        """How many operations are evaluated for each element."""
+        """The number of operations evaluated per element."""
         return sum(operation.name != "constant" for operation in self.operations)
 
 
-def record(formula: Formula, elements: int, numbers: Numbers, kind: Kind) -> Graph:
-    """The graph of a formula; raises Untraceable."""
-    graph = _record(formula, elements, numbers, kind, torch.float64)
-    if not _alike(graph, _record(formula, elements, numbers, kind, torch.float32)):
+def record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, tensors: Numbers | None = None) -> Graph:
+    """The graph of a formula; raises Untraceable.
+
+    `tensors` are the values of its 0-dim tensor options by name; the graph has the derivative by each of them too.
+    """
+    graph = _record(formula, elements, numbers, kind, tensors or {}, torch.float64)
+    if not _alike(graph, _record(formula, elements, numbers, kind, tensors or {}, torch.float32)):
         raise Untraceable("it computes something else for another dtype")
     return graph
 
 
-def _record(formula: Formula, elements: int, numbers: Numbers, kind: Kind, dtype: torch.dtype) -> Graph:
+def _record(
+    formula: Formula, elements: int, numbers: Numbers, kind: Kind, tensors: Numbers, dtype: torch.dtype
+) -> Graph:
     samples = [torch.tensor(_SAMPLES[kind][k], dtype=dtype) for k in range(elements)]
+    options = [around(float(value), samples[0]).requires_grad_() for value in tensors.values()]
     samples[0].requires_grad_()
     unknown = [torch.tensor(float(value), dtype=torch.float64) for value in numbers.values()]
-    recorder = Recorder([*samples, *unknown], len(unknown))
+    recorder = Recorder([*samples, *options, *unknown], len(unknown), len(options))
     watched = _Watch()
 
-    def run() -> tuple[Tensor, Tensor]:
+    def run() -> tuple[Tensor, ...]:
         with watched:
-            value = formula(samples, dict(zip(numbers, unknown, strict=True)))
+            value = formula(samples, dict(zip((*numbers, *tensors), (*unknown, *options), strict=True)))
         check_value(value, samples[0])
-        (slope,) = gradients(value, samples[:1], torch.ones_like(value))
-        return value, slope
+        slopes = gradients(value, [samples[0], *options], torch.ones_like(value), materialize_grads=True)
+        return value, *slopes
 
     with torch.enable_grad():
-        value, slope = recorder.run(run)
-    registers = int(recorder.register(value)), int(recorder.register(slope))
-    return Graph(elements, tuple(numbers), tuple(recorder.operations), *registers, recorder.single, watched.reads_shape)
+        value, *slopes = (int(recorder.register(result)) for result in recorder.run(run))
+    return Graph(
+        elements + len(options), tuple(numbers), tuple(recorder.operations), value, tuple(slopes), recorder.single,
+        watched.reads_shape,
+    )  # fmt: skip
+
+
+def around(number: float, like: Tensor) -> Tensor:
+    """Numbers near this one, one for each element, so that what a formula makes of them differs."""
+    shift = torch.arange(like.numel(), dtype=torch.float64) % 7 / 64
+    return (number * (1 + shift) if number else shift).to(like.dtype).reshape(like.shape)
 
 
 def gradients(value: Tensor, inputs: Sequence[Tensor], upstream: Tensor, **arguments: Any) -> tuple[Any, ...]:
-    """The gradients by these inputs, given that of the value."""
+    """The gradients by these inputs, given the gradient of the value."""
     seeded = _Seed.apply(value, upstream)  # type: ignore[no-untyped-call]
     return torch.autograd.grad(seeded, inputs, **arguments)
 
 
 class _Seed(torch.autograd.Function):
-    """A number of this gradient: torch.autograd.grad imports sympy, for a second, where it is given gradients."""
+    """A scalar whose gradient is `upstream`. With grad_outputs, torch.autograd.grad imports sympy, which takes 1 s."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, upstream: Tensor) -> Tensor:
@@ -107,7 +121,7 @@ def check_value(value: Any, sample: Tensor) -> None:
 
 
 class _Watch(TorchFunctionMode):
-    """Notices what a formula asks of a tensor besides its values, and refuses what takes values out of PyTorch."""
+    """Detects tensor attributes that a formula reads, and rejects calls that take values out of PyTorch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,14 +136,14 @@ class _Watch(TorchFunctionMode):
         if name in _SURROUNDINGS or name == "__set__":
             raise Untraceable(f"it uses {name}, which is not a formula of its arguments")
         if name in ("tensor", "as_tensor", "new_tensor") and isinstance(args[name == "new_tensor"], Tensor):
-            raise Untraceable("it makes a tensor of a tensor")
+            raise Untraceable("it constructs a tensor from a tensor")
         self.reads_shape |= name in _SHAPES
         return func(*args, **(kwargs or {}))
 
 
 _TAKEN_OUT = {"numpy", "tolist", "__array__", "data_ptr", "__dlpack__", "untyped_storage", "storage", "__reduce_ex__"}
 _SHAPES = {"shape", "ndim", "size", "dim", "numel", "nelement", "ndimension", "__len__", "nbytes"}
-_SURROUNDINGS = {  # which differ between calls on equal numbers
+_SURROUNDINGS = {  # these may differ between calls with equal values
     "requires_grad", "requires_grad_", "grad", "grad_fn", "is_leaf", "_version", "is_inference", "stride", "layout",
     "is_contiguous", "storage_offset", "is_pinned", "is_shared", "register_hook", "retain_grad", "backward",
     "register_post_accumulate_grad_hook", "set_", "share_memory_", "dim_order", "output_nr", "_base", "_is_view",
@@ -141,10 +155,10 @@ _SAMPLES = {
 
 
 def _alike(a: Graph, b: Graph) -> bool:
-    """Whether two graphs compute the same, with constants that one may have rounded to float32."""
+    """Whether two graphs compute the same, up to constants rounded to float32."""
     given = len(a.numbers) + a.elements
     seen: set[tuple[int, int]] = set()
-    pairs = [(a.value, b.value), (a.slope, b.slope)]
+    pairs = [(a.value, b.value), *zip(a.slopes, b.slopes, strict=True)]
     while pairs:
         pair = pairs.pop()
         if pair in seen:
@@ -162,8 +176,11 @@ def _alike(a: Graph, b: Graph) -> bool:
     return True
 
 
-def specialize(graph: Graph, numbers: Numbers) -> Program:
-    """The program of these numbers: without what depends on them alone, nor what neither result needs."""
+def specialize(graph: Graph, numbers: Numbers) -> list[Program]:
+    """The programs for these numbers, after constant folding and elimination of unused operations.
+
+    The first computes the value and its slope by the first input, the others the derivatives by each tensor option.
+    """
     made = _Builder(graph.elements)
     registers = list(range(graph.elements))
     registers += [made.constant(float(numbers[name])) for name in graph.numbers]
@@ -173,7 +190,9 @@ def specialize(graph: Graph, numbers: Numbers) -> Program:
         else:
             operands = [registers[k] for k in operation.operands]
             registers.append(made.simplified(operation.name, operands))
-    return made.program(registers[graph.value], registers[graph.slope], graph.single)
+    slope, *by_options = (registers[k] for k in graph.slopes)
+    programs = [made.program(registers[graph.value], slope, graph.single)]
+    return programs + [made.program(register, None, graph.single) for register in by_options]
 
 
 class _Builder:
@@ -183,7 +202,7 @@ class _Builder:
         self.known: dict[Any, int] = {}
 
     def constant(self, number: float) -> int:
-        if number == 0 and math.copysign(1, number) < 0:  # so that programs that differ in it are not equal
+        if number == 0 and math.copysign(1, number) < 0:  # tells 0.0 and -0.0 apart in comparisons of programs
             return self.append(Operation("negate", self.constant(0.0)))
         return self.append(Operation("constant", constant=number))
 
@@ -199,7 +218,7 @@ class _Builder:
         return made.constant if made is not None and made.name == "constant" else None
 
     def simplified(self, name: str, operands: list[int]) -> int:
-        """An operation, or what gives the same bits for less."""
+        """An operation, or a cheaper one with bitwise equal results."""
         numbers = [self.number(k) for k in operands]
         if None not in numbers:
             each = [torch.tensor(number, dtype=torch.float64) for number in numbers]
@@ -217,24 +236,26 @@ class _Builder:
             return b
         return self.append(Operation(name, *operands))
 
-    def program(self, value: int, slope: int, single: bool) -> Program:
-        """The operations that the results need, those of the value first."""
+    def program(self, value: int, slope: int | None, single: bool) -> Program:
+        """The operations needed for the results, those of the value first."""
         order: list[int] = []
         self._visit(value, order)
-        shared = slope in order  # which is not written where no slope is computed
-        self._visit(slope, order)
+        shared = slope in order  # the slope register is not written when only the value is computed
+        if slope is not None:
+            self._visit(slope, order)
         if value < self.inputs or value == slope or self.number(value) is not None:
             value = self.append(Operation("copy", value))
             order.append(value)
-        if shared or slope < self.inputs or self.number(slope) is not None:
-            slope = self.append(Operation("copy", slope))
+        if slope is not None and (shared or slope < self.inputs or self.number(slope) is not None):
+            self.operations.append(Operation("copy", slope))  # not shared with an equal copy for the value
+            slope = self.inputs + len(self.operations) - 1
             order.append(slope)
         places = {k: k for k in range(self.inputs)} | {old: self.inputs + new for new, old in enumerate(order)}
         moved = []
         for old in order:
             operation = self.operations[old - self.inputs]
             moved.append(operation.moved([places[k] for k in operation.operands]))
-        return Program(self.inputs, tuple(moved), places[value], places[slope], single)
+        return Program(self.inputs, tuple(moved), places[value], None if slope is None else places[slope], single)
 
     def _visit(self, register: int, order: list[int]) -> None:
         if register < self.inputs or register in order:
@@ -246,7 +267,7 @@ class _Builder:
 
 
 def of_difference(scale: float, limit: float) -> Program:
-    """The program of `losskit.ops.columns.Difference`, beside other formulas of the same elements."""
+    """The program of `losskit.ops.columns.Difference`, for a pass with other formulas of the same elements."""
     made = _Builder(2)
 
     def write(name: str, *operands: int) -> int:

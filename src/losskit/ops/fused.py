@@ -1,4 +1,4 @@
-"""Sums of columns in one pass over memory, and their gradient in one more: `losskit::totals`."""
+"""Sums of columns in one pass over memory, and their gradient in a second one: `losskit::totals`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def run(
     coefficients: Tensor | None,
     saved: native.SavedActivations | None = None,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Totals, if requested, and the gradient by the input, if that of the totals is given as `coefficients`.
+    """Totals, if requested, and the gradient by the input, if `coefficients` (the gradient of the totals) is given.
 
-    `saved` is filled for a gradient that is requested later.
+    `saved` receives the activations for a gradient that is requested later.
     """
     input, target, weight, mask, logit_bias = tensors
     _, link, _, places, constants, pooled, backend, late = settings
@@ -53,7 +53,7 @@ def run(
 def _by_definition(
     tensors: Tensors, settings: Settings, totals: bool, coefficients: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None]:
-    """The same by plain PyTorch, for a launch that raised."""
+    """The same in plain PyTorch, after a launch that raised."""
     sums = operators.sums_by_definition("totals", tensors, settings).detach() if totals else None
     gradient = None
     if coefficients is not None:

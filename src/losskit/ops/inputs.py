@@ -1,4 +1,4 @@
-"""The tensors and options of a loss in one form, which every operator takes."""
+"""The tensors and options of a loss in the form common to all operators."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-# log_softmax: the input holds log-probabilities already; difference: the target holds numbers, not labels
-NO_LABEL = torch.iinfo(torch.int64).min  # an `ignore_index` that leaves nothing out
+# log_softmax: the input holds log-probabilities; difference: the target holds real numbers, not labels
+NO_LABEL = torch.iinfo(torch.int64).min  # an `ignore_index` that ignores nothing
 Link = Literal["sigmoid", "softmax", "log_softmax", "difference"]
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Tensors as given, in the shapes below. Made only by `losskit.core.contract`."""
+    """Tensors as passed by the caller, with the shapes below. Constructed only by `losskit.core.contract`."""
 
     owner: str  # the loss, for messages
     input: Tensor  # (N, C, *)
@@ -27,7 +27,7 @@ class Inputs:
     ignore_index: int
     from_logits: bool
     logit_bias: Tensor | None  # (C,), added to the logits of each position
-    output_shape: torch.Size  # of reduction="none": (N, *) under softmax, the input's own under sigmoid
+    output_shape: torch.Size  # for reduction="none": (N, *) under softmax, the shape of the input under sigmoid
 
     @property
     def holds_indices(self) -> bool:
@@ -43,7 +43,7 @@ class Inputs:
 
     @property
     def is_plain(self) -> bool:
-        """Whether no tensor is compiled or fake, and no transform is on, so that each has memory."""
+        """Whether every tensor has memory: no compilation, no transform and no fake tensors."""
         if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
             return False
         for tensor in self.tensors:
@@ -54,7 +54,7 @@ class Inputs:
         return True
 
     def equals(self, other: Inputs) -> bool:
-        """Whether one pass can compute both, given that both hold the same tensors."""
+        """Whether one pass can compute both, given that both have the same tensors."""
         return (
             self.link == other.link
             and self.ignore_index == other.ignore_index
@@ -64,13 +64,13 @@ class Inputs:
 
 
 def computing_dtype(tensor: Tensor) -> torch.dtype:
-    """Half precision is computed in float32, everything else as it is, and a modulus as the parts are."""
+    """float32 for half precision, otherwise the dtype of the tensor; for complex tensors, that of the real part."""
     dtype = tensor.real.dtype if tensor.is_complex() else tensor.dtype
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def summing_dtype(tensor: Tensor) -> torch.dtype:
-    """Sums are kept in float64, where the device has it."""
+    """Sums use float64, if the device supports it."""
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
@@ -86,7 +86,7 @@ def can_branch(tensor: Tensor) -> bool:
 
 
 def can_hold(tensor: Tensor, value: int) -> bool:
-    """Whether a tensor of this dtype can hold the value: comparing uint8 with -100 would find 156."""
+    """Whether this dtype can represent the value: comparing uint8 with -100 would match 156."""
     if tensor.dtype == torch.bool:
         return False
     if tensor.is_floating_point():

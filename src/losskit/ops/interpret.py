@@ -1,4 +1,4 @@
-"""Operations by PyTorch's own functions."""
+"""Evaluates operations with PyTorch functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from losskit.ops.tape import Operation
 
 
 def registers_of(operations: Sequence[Operation], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """The inputs, and then the result of each operation."""
+    """The inputs, followed by the result of each operation."""
     registers = list(inputs)
     for operation in operations:
         if operation.name == "constant":

@@ -1,4 +1,4 @@
-"""What a plan depends on, and whether plans serve at all."""
+"""The properties of tensors that a plan depends on, and whether plans can be used at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from losskit.ops import choice
 
 _PLAIN = (Tensor, nn.Parameter)
-_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # also one that a transform left behind
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # also true of a tensor that escaped a transform
 
 
 def serves_plain_code() -> bool:
-    """Whether nothing but plain eager code sees this call."""
+    """Whether the call runs in plain eager mode."""
     return not (
         torch.compiler.is_compiling()
         or torch._C._functorch.peek_interpreter_stack() is not None
@@ -27,7 +27,7 @@ def serves_plain_code() -> bool:
 
 
 def layout_of(input: Any, target: Any, weight: Any, mask: Any) -> tuple[Any, ...] | None:
-    """What a plan depends on, of plain tensors with memory on one device; None for any others."""
+    """What a plan depends on, for plain tensors with memory on one device; None for any others."""
     if type(input) not in _PLAIN or type(target) not in _PLAIN:
         return None
     here = input.device
@@ -56,11 +56,19 @@ def layout_of(input: Any, target: Any, weight: Any, mask: Any) -> tuple[Any, ...
 
 
 def layout_of_option(option: Tensor, device: torch.device) -> Any:
-    """The same of an option (C,) whose numbers each call reads; False where kernels cannot."""
+    """The same for an option (C,) whose values each call reads; False if kernels cannot read it."""
     fits = type(option) in _PLAIN and option.device == device and not option.requires_grad and option.dim() == 1
     if not fits or option.dtype not in (torch.float32, torch.float64) or option.is_neg() or _is_wrapped(option):
         return False
     return option.shape, option.stride(), option.dtype
+
+
+def layout_of_number(number: Tensor) -> Any:
+    """The same of a tensor of one number, which may take a gradient; False where kernels cannot."""
+    fits = type(number) in _PLAIN and number.is_cpu and number.dim() == 0 and not number.is_neg()
+    if not fits or number.dtype not in (torch.float32, torch.float64) or _is_wrapped(number):
+        return False
+    return number.dtype, number.requires_grad and torch.is_grad_enabled()
 
 
 def layout_of_tensor(tensor: Tensor | None) -> Any:

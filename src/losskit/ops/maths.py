@@ -1,4 +1,4 @@
-"""Elementary functions whose value and derivatives are accurate at the ends of their range."""
+"""Elementary functions with accurate values and derivatives at the ends of their range."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LOG_FLOOR = -100.0  # of log(0), as in PyTorch's binary_cross_entropy
-_SMALLEST = 1e-12  # below it the slope of the logarithm stays at 1 / 1e-12, as there
+_LOG_FLOOR = -100.0  # clamp for log(0), as in torch.nn.functional.binary_cross_entropy
+_SMALLEST = 1e-12  # below it the derivative of the logarithm stays at 1 / 1e-12, as there
 
 
 def safe_power(base: Tensor, exponent: float) -> Tensor:
@@ -19,31 +19,31 @@ def safe_power(base: Tensor, exponent: float) -> Tensor:
 
 
 def one_minus_exp(log_p: Tensor) -> Tensor:
-    """`1 - p` from `log p`, without the cancellation; nor does its derivative, -p, cancel where p is small."""
+    """`1 - p` from `log p` without cancellation, also in its derivative, -p, for small p."""
     return torch.where(log_p > -0.5, -torch.expm1(log_p), 1 - torch.exp(log_p))
 
 
 def distance(p: Tensor, q: Tensor, t: Tensor) -> Tensor:
-    """`|p - t|`, of a certain label from q = 1 - p, so that nothing is lost to rounding."""
+    """`|p - t|`, from q = 1 - p where the label is 1, to avoid cancellation."""
     return torch.where(t == 1, q, (p - t).abs())
 
 
 def log_sigmoid(x: Tensor) -> Tensor:
-    """`log p` from a logit. `F.logsigmoid` starts every thread even for a few elements: 7 ms on a busy machine."""
-    return -F.softplus(-x, threshold=40.0)  # beyond 40 the difference to a straight line is below float64
+    """`log p` from a logit. `F.logsigmoid` starts all threads even for a few elements: 7 ms on a busy machine."""
+    return -F.softplus(-x, threshold=40.0)  # beyond 40 the difference from a straight line is below float64 precision
 
 
 def log_of_probability(p: Tensor) -> Tensor:
-    """`log p`, floored at -100 with a finite slope, so that a prediction of exactly 0 still has one."""
+    """`log p`, clamped at -100 with a finite derivative, so that a prediction of exactly 0 has a gradient."""
     fixed = p.detach()
     floor = fixed.clamp_min(0).log().clamp_min(_LOG_FLOOR)
     return torch.where(p > _SMALLEST, p.clamp_min(_SMALLEST).log(), floor + (p - fixed) / _SMALLEST)
 
 
 def log_softmax(x: Tensor) -> Tensor:
-    """`log p` over the classes. That of a nearly certain class is written with the others, as `log(1 - p_others)`.
+    """`log p` over the classes. For a nearly certain class it is computed as `log(1 - p_others)`.
 
-    Computed directly it would round to 0, and its derivative, 1 - p, would cancel to 0 while another class may be true.
+    Computed directly, it would round to 0, and its derivative, 1 - p, would cancel to 0 even if another class is true.
     """
     log_p = F.log_softmax(x, 1)
     largest = log_p.detach().argmax(1, keepdim=True)
@@ -54,8 +54,8 @@ def log_softmax(x: Tensor) -> Tensor:
 
 
 def log_rest_softmax(x: Tensor) -> Tensor:
-    """`log(1 - p)` over the classes, of a nearly certain class from the others, without the cancellation."""
-    x = x - x.detach().amax(1, keepdim=True)  # so that the logarithms of sums are small
+    """`log(1 - p)` over the classes, without cancellation: for a nearly certain class from the others."""
+    x = x - x.detach().amax(1, keepdim=True)  # keeps the logarithms of sums small
     largest = x.detach().argmax(1, keepdim=True)
     is_largest = torch.zeros_like(x, dtype=torch.bool).scatter(1, largest, True)
     total = x.logsumexp(1, keepdim=True)
@@ -65,6 +65,6 @@ def log_rest_softmax(x: Tensor) -> Tensor:
 
 
 def one_hot(indices: Tensor, classes: int) -> Tensor:
-    """(N, *) class indices to (N, C, *) bool; indices of no class give no class."""
+    """(N, *) class indices to (N, C, *) bool; all False for an index out of range."""
     numbers = torch.arange(classes, device=indices.device).view(-1, *(1,) * (indices.dim() - 1))
     return indices.unsqueeze(1) == numbers

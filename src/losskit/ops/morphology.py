@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def along(map: Tensor, dim: int, pool: Callable[[Tensor], Tensor]) -> Tensor:
-    """A pool of (rows, size, columns) along the middle, for a map of any shape."""
+    """Max pooling of (rows, size, columns) along the middle dimension, for a map of any shape."""
     rows = map.reshape(1, map.shape[:dim].numel(), map.shape[dim], map.shape[dim + 1 :].numel())
     pooled = pool(rows)
     return pooled.reshape(*map.shape[:dim], pooled.shape[2], *map.shape[dim + 1 :])
@@ -21,8 +21,8 @@ def _largest_of_three(rows: Tensor) -> Tensor:
 
 
 def dilated(map: Tensor, space: Sequence[int]) -> Tensor:
-    """The largest number of the cube of three positions a side around each."""
-    if len(space) > 1:  # the last two dimensions together
+    """The maximum over the cube of side 3 around each position."""
+    if len(space) > 1:  # the last two dimensions at once
         plane = map.reshape(1, map.shape[:-2].numel(), *map.shape[-2:])
         map, space = F.max_pool2d(plane, 3, 1, 1).reshape(map.shape), space[:-2]
     for dim in space:
@@ -31,7 +31,7 @@ def dilated(map: Tensor, space: Sequence[int]) -> Tensor:
 
 
 def eroded(map: Tensor, space: Sequence[int]) -> Tensor:
-    """The least number of each position and its neighbours along each dimension."""
+    """Soft erosion: the minimum over each position and its neighbours along each dimension."""
     least = None
     for dim in space:
         found = along(map, dim, lambda rows: -_largest_of_three(-rows))
@@ -40,12 +40,12 @@ def eroded(map: Tensor, space: Sequence[int]) -> Tensor:
 
 
 def spread(map: Tensor, space: Sequence[int]) -> Tensor:
-    """The largest number of each position and its neighbours along each dimension."""
+    """The maximum over each position and its neighbours along each dimension."""
     return -eroded(-map, space)
 
 
 def soft_skeleton(map: Tensor, space: Sequence[int], iterations: int) -> Tensor:
-    """What openings take away from a map of numbers in [0, 1] and from its erosions."""
+    """Soft skeleton: what openings remove from a map of values in [0, 1] and from its erosions."""
     skeleton = torch.zeros_like(map)
     for step in range(iterations + 1):
         smaller = eroded(map, space)
@@ -56,11 +56,11 @@ def soft_skeleton(map: Tensor, space: Sequence[int], iterations: int) -> Tensor:
 
 
 def tube(mask: Tensor, space: Sequence[int], width: int) -> Tensor:
-    """The positions of a bool mask that are at most `width` steps along the dimensions from its skeleton.
+    """The positions of a bool mask within `width` steps along the dimensions of its skeleton.
 
-    The skeleton is the morphological one: what an opening by a position and its neighbours takes away from the mask and
-    from each of its erosions, with nothing beyond the border of the image. These are the positions from which as many
-    steps lead outside as from any neighbour.
+    The skeleton is the morphological one: what an opening by a position and its neighbours removes from the mask and
+    from each of its erosions, with background beyond the border of the image. Equivalently, it is the local maxima of
+    the step distance to the outside.
     """
     away = _steps(F.pad(mask, [1, 1] * len(space)), space)
     skeleton = spread(away, space) <= away
@@ -70,7 +70,7 @@ def tube(mask: Tensor, space: Sequence[int], width: int) -> Tensor:
 
 
 def _steps(mask: Tensor, space: Sequence[int]) -> Tensor:
-    """How many steps along the dimensions lead from each position to the nearest one outside the mask."""
+    """The number of steps along the dimensions from each position to the nearest one outside the mask."""
     steps = torch.where(mask, 1e6, 0.0)
     for dim in space:
         shape = [1] * mask.dim()
@@ -84,9 +84,9 @@ def _steps(mask: Tensor, space: Sequence[int]) -> Tensor:
 
 @torch.no_grad()
 def components(mask: Tensor, dims: int) -> Tensor:
-    """A number above 0 for each connected component of each bool mask, the same at all its positions; 0 outside.
+    """Labels connected components of each bool mask: one positive number per component, 0 outside.
 
-    Positions are connected along the dimensions and diagonals, to all that their cube of three a side holds.
+    Positions are connected along dimensions and diagonals, to all others in their cube of side 3.
     """
     space = range(mask.dim() - dims, mask.dim())
     shape = mask.shape[mask.dim() - dims :]
@@ -94,8 +94,8 @@ def components(mask: Tensor, dims: int) -> Tensor:
     labels = torch.where(mask, torch.arange(1.0, size + 1, device=mask.device, dtype=torch.float64).view(shape), 0.0)
     while labels.numel():
         largest = torch.where(mask, dilated(labels, space), 0.0).reshape(-1, size)
-        known = F.pad(largest, [1, 0])  # so that 0 leads to 0
-        followed = known.gather(1, largest.long()).reshape(mask.shape)  # the label that this one leads to
+        known = F.pad(largest, [1, 0])  # maps 0 to 0
+        followed = known.gather(1, largest.long()).reshape(mask.shape)  # the label that this label points to
         if torch.equal(followed, labels):
             break
         labels = followed

@@ -1,4 +1,4 @@
-"""The fused operators on the CPU: C kernels, called with raw pointers, so that one build works with every PyTorch."""
+"""The fused CPU operators: C kernels called with raw pointers, so that one build works with every PyTorch version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from losskit.ops import constants
 from losskit.ops.columns import KernelColumns
 from losskit.ops.inputs import Inputs, can_hold
-from losskit.ops.structures import Call, Doubles, Slots, Term, View
+from losskit.ops.structures import Call, Doubles, Slots, Term, View, Wasserstein
 
 TYPES: dict[torch.dtype, int] = {getattr(torch, name): code for code, name in enumerate(constants.DTYPES)}
 INPUTS = (torch.float32, torch.float16, torch.bfloat16)
@@ -34,37 +34,37 @@ def _built() -> str | None:
 _PATH = _built()
 AVAILABLE = _PATH is not None
 MISSING = (
-    "losskit: its C kernels were not built, so the plain PyTorch operators serve: the same numbers, "
-    "slower. Install a C compiler and install losskit again to have them."
+    "losskit: the C kernels were not built. Falling back to plain PyTorch: the same values, but slower. "
+    "To build them, install a C compiler and reinstall losskit."
 )
 
 
 OTHER_VERSION = (
     f"losskit: the compiled kernels, {_PATH}, are of another version than the Python files that call them. Run "
-    "`pip install .` again where losskit was installed from."
+    "`pip install .` again in the source directory of losskit."
 )
 LEVELS = ("plain C", "AVX2", "AVX-512")
-NO_MEMORY = "losskit: the kernels found no memory for a tile or for partial sums; nothing was computed."
+NO_MEMORY = "losskit: the kernels could not allocate memory for a tile or for partial sums; nothing was computed."
 
 
 class LosskitWarning(UserWarning):
-    """Something losskit does that its caller may not expect."""
+    """Warns of behaviour that the caller may not expect."""
 
 
 @cache
 def warn_missing() -> None:
-    """Warn, once a process, that there are no compiled kernels."""
+    """Warn once per process that the compiled kernels are missing."""
     warnings.warn(MISSING, LosskitWarning, stacklevel=2)
 
 
 def level() -> str:
-    """The instructions that the kernels use here."""
+    """The instruction set that the kernels use on this machine."""
     return LEVELS[library().losskit_level(-1)]
 
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL:
-    """The compiled kernels, with PyTorch's own threads."""
+    """The compiled kernels, set up to use the threads of PyTorch."""
     assert _PATH is not None
     kernels = ctypes.CDLL(_PATH)
     _compare_versions(kernels)
@@ -78,7 +78,8 @@ def library() -> ctypes.CDLL:
         *[ctypes.c_void_p] * 2,
         *[ctypes.c_int64] * 2,
     ]
-    kernels.losskit_level.restype = ctypes.c_int64
+    kernels.losskit_wasserstein.argtypes = [ctypes.POINTER(Wasserstein)]
+    kernels.losskit_wasserstein.restype = kernels.losskit_level.restype = ctypes.c_int64
     kernels.losskit_level.argtypes = kernels.losskit_fail_allocation.argtypes = [ctypes.c_int64]
     kernels.losskit_level(-1)
     kernels.losskit_use_threads_of(_openmp())
@@ -89,14 +90,14 @@ def _compare_versions(kernels: ctypes.CDLL) -> None:
     try:
         kernels.losskit_abi.restype = ctypes.c_int64
         same = kernels.losskit_abi() == constants.FINGERPRINT << 16 | ctypes.sizeof(Call)
-    except AttributeError:  # compiled before there was such a number
+    except AttributeError:  # compiled before this function existed
         same = False
     if not same:
         raise ImportError(OTHER_VERSION)
 
 
 def _openmp() -> int | None:
-    """The address of the OpenMP entry that PyTorch itself uses, or None: then one thread does everything."""
+    """The address of the OpenMP entry point that PyTorch uses; None makes the kernels single-threaded."""
     for path in sorted((Path(torch.__file__).parent / "lib").glob("libtorch_cpu.*")):
         try:
             entry = ctypes.CDLL(str(path)).GOMP_parallel
@@ -122,7 +123,7 @@ def run(
     coefficients: Tensor | None = None,
     saved: SavedActivations | None = None,
 ) -> tuple[Tensor | None, Tensor | None, tuple[int, float] | None]:
-    """One pass: totals (N or 1, C, K), the gradient by the input, and the first invalid label, as (kind, value)."""
+    """One pass: totals (N or 1, C, K), the gradient by the input, and the first invalid label as (kind, value)."""
     call, held = _describe(input, target, weight, mask, link, ignore, pooled=pooled)
     call.K, call.region, call.terms, call.term = _sums(tuple(places), tuple(constants))
     if logit_bias is not None:
@@ -139,7 +140,7 @@ def run(
     elif saved is not None:
         assert saved.memory is not None
         call.gradient, written = view_of(saved.memory, flat=pooled and input.dim() == 2)
-        assert written is saved.memory  # a copy would be lost
+        assert written is saved.memory  # the kernels must not write to a copy
         call.activations = _SAVE_ACTIVATIONS
     invoke("losskit_run", call)
     if saved is not None:
@@ -152,9 +153,9 @@ def run(
 
 @lru_cache(maxsize=2)
 def entries(size: int, *, locked: bool) -> tuple[Any, Any]:
-    """The calls of a whole loss and of its gradient; locked, other Python threads wait, which takes less time.
+    """The entry points of a whole loss and of its gradient. `locked` keeps the GIL, which makes short calls faster.
 
-    `size` is that of the structure which describes a loss.
+    `size` is the size of the structure that describes a loss.
     """
     if library().losskit_size_of_loss() != size:
         raise ImportError(OTHER_VERSION)
@@ -168,14 +169,14 @@ def entries(size: int, *, locked: bool) -> tuple[Any, Any]:
 
 
 def details() -> tuple[float, float, float]:
-    """What the thread's last call of a loss found: a problem, the value in question, and a factor on the gradient."""
+    """Details of the last loss call of this thread: the problem, the offending value, and a factor on the gradient."""
     found = (ctypes.c_double * 3)()
     library().losskit_details(found)
     return found[0], found[1], found[2]
 
 
 def described(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> tuple[Call, bool]:
-    """A call for tensors of this layout without addresses, and whether each can be read where it lies."""
+    """A call for tensors of this layout without addresses, and whether the kernels can read each in place."""
     input, target, weight, mask, _ = inputs.tensors
     ignore = inputs.ignore_index if can_hold(target, inputs.ignore_index) else None
     call, held = _describe(input, target, weight, mask, inputs.link, ignore, pooled=pooled)
@@ -190,13 +191,13 @@ def described(inputs: Inputs, planned: KernelColumns, *, pooled: bool) -> tuple[
 
 
 def _lies(view: Tensor, tensor: Tensor) -> bool:
-    """Whether a view begins where the tensor does."""
+    """Whether a view starts at the address of the tensor."""
     return view.data_ptr() == tensor.data_ptr()
 
 
 @lru_cache(maxsize=256)
 def _sums(places: tuple[int, ...], constants: tuple[float, ...]) -> tuple[int, Any, int, Any]:
-    """A plan as the kernels take it: the number of columns, the region columns, the number of terms, and the terms."""
+    """A plan in the format of the kernels: number of columns, region columns, number of terms, terms."""
     region, slots = places[:_REGION], places[_REGION:]
     starts = range(0, len(constants), 4)
     terms = [Term(Doubles(*constants[k : k + 4]), Slots(*slots[k : k + 4])) for k in starts]
@@ -205,20 +206,20 @@ def _sums(places: tuple[int, ...], constants: tuple[float, ...]) -> tuple[int, A
 
 
 class SavedActivations:
-    """What a forward pass saves for the gradient by the input, in the memory that this will have.
+    """Activations that a forward pass saves for the gradient by the input, in the memory of that gradient.
 
-    Where the kernels can, they write there what the gradient needs besides that of the totals, and `call` is set; the
-    gradient is then computed without reading the input.
+    Where the kernels support it, they write there what the gradient needs besides that of the totals, and set `call`.
+    The gradient is then computed without reading the input.
     """
 
-    held: Sequence[Tensor] = ()  # tensors whose addresses the call holds
+    held: Sequence[Tensor] = ()  # tensors whose addresses the call contains
 
     def __init__(self, memory: Tensor) -> None:
         self.memory: Tensor | None = memory
         self.call: Call | None = None
 
     def gradient(self, coefficients: Tensor) -> Tensor:
-        """The gradient by the input, in the same memory, once: autograd copies what is referenced elsewhere."""
+        """The gradient by the input, in the same memory. Call once: autograd copies a tensor referenced elsewhere."""
         call, gradient = self.call, self.memory
         assert call is not None
         assert gradient is not None
@@ -241,7 +242,7 @@ def rank(
     pooled: bool,
     keep_increments: bool,
 ) -> tuple[Tensor, Tensor, tuple[int, float] | None]:
-    """Lovász extensions, positives and elements that count, (N or 1, C, 3), and each element's increment, signed."""
+    """Lovász extensions, counts of positives and elements, (N or 1, C, 3), and signed per-element increments."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
     totals = torch.empty((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64, device="cpu")
     words = torch.empty(input.shape, dtype=torch.float32, device="cpu")
@@ -262,7 +263,7 @@ def rank_gradient(
     *,
     pooled: bool,
 ) -> Tensor:
-    """The gradient by the input from the increments, whose memory it takes where both have the same layout."""
+    """The gradient by the input from the increments, whose memory it reuses if both have the same layout."""
     call, held = _describe(input, target, None, mask, link, ignore, pooled=pooled)
     call.K, call.keys = 3, increments.data_ptr()
     alike = input.dtype == increments.dtype and input.is_contiguous() and not (pooled and input.dim() == 2)
@@ -282,7 +283,7 @@ def _describe(
     *,
     pooled: bool,
 ) -> tuple[Call, list[Tensor]]:
-    """The arguments of every kernel, and the tensors that must outlive the call, since it holds their addresses."""
+    """The arguments common to all kernels, and the tensors that must outlive the call: it contains their addresses."""
     flat = pooled and input.dim() == 2  # positions are samples: (1, C, N)
     dense = target.dim() == input.dim()
     n, c = input.shape[0], input.shape[1]
@@ -303,7 +304,7 @@ def _describe(
 
 
 def set_coefficients(call: Call, coefficients: Tensor) -> Tensor:
-    """Set the gradient of the totals; returns the tensor that must outlive the call."""
+    """Set the gradient of the totals; return the tensor that must outlive the call."""
     if coefficients.dtype != torch.float64 or not coefficients.is_contiguous():
         coefficients = coefficients.to(torch.float64).contiguous()
     call.coefficients = coefficients.data_ptr()
@@ -320,19 +321,19 @@ def request_gradient(
     pooled: bool,
     into: Tensor | None = None,
 ) -> Tensor:
-    """Let the call compute the gradient by the input from that of the totals."""
+    """Make the call compute the gradient by the input from that of the totals."""
     flat = pooled and input.dim() == 2
     held.append(set_coefficients(call, coefficients))
     gradient = torch.empty_like(input) if into is None else into
     call.gradient, written = view_of(gradient, flat)
-    if written is not gradient:  # strides that no single step describes
+    if written is not gradient:  # its spatial dimensions have no common stride
         gradient = torch.empty_like(input, memory_format=torch.contiguous_format)
         call.gradient, _ = view_of(gradient, flat)
     return gradient
 
 
 def distances(mask: Tensor, spacing: Sequence[float]) -> Tensor:
-    """Of a contiguous bool mask: see losskit.ops.distances."""
+    """Distances of a contiguous bool mask: see losskit.ops.distances."""
     dims = len(spacing)
     sizes = mask.shape[mask.dim() - dims :]
     found = torch.empty(mask.shape, dtype=torch.float64, device="cpu")
@@ -345,18 +346,35 @@ def distances(mask: Tensor, spacing: Sequence[float]) -> Tensor:
     return found
 
 
+def wasserstein(input: Tensor, labels: Tensor, distances: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """Sums (N, 3) of contiguous float32 logits (N, C, *) and class indices (N, S), and the gradient of each distance.
+
+    See csrc/call.h. None where a label is no class.
+    """
+    samples, classes, size = input.shape[0], input.shape[1], labels.shape[1]
+    sums = torch.empty((samples, 3), dtype=torch.float64, device="cpu")
+    call = Wasserstein(
+        input.data_ptr(), labels.data_ptr(), distances.data_ptr(), None if gradient is None else gradient.data_ptr(),
+        sums.data_ptr(), samples, classes, size, torch.get_num_threads(),
+    )  # fmt: skip
+    result = library().losskit_wasserstein(ctypes.byref(call))
+    if result == 1:
+        raise MemoryError(NO_MEMORY)
+    return None if result else sums
+
+
 def invoke(entry: str, call: Call) -> None:
     if getattr(library(), entry)(ctypes.byref(call)):
         raise MemoryError(NO_MEMORY)
 
 
 def expand_to(tensor: Tensor, input: Tensor) -> Tensor:
-    """A weight or mask expanded to the input's shape, with stride 0 where it repeats."""
+    """A weight or mask expanded to the shape of the input, with stride 0 along broadcast dimensions."""
     return tensor.detach().expand(input.shape)
 
 
 def view_of(tensor: Tensor, flat: bool) -> tuple[View, Tensor]:
-    """The tensor as (N, C, S), copied only where its spatial dimensions have no common stride."""
+    """The tensor as (N, C, S), copied only if its spatial dimensions have no common stride."""
     strides = tensor.stride()
     if flat:
         return View(tensor.data_ptr(), TYPES[tensor.dtype], 0, strides[1], strides[0]), tensor

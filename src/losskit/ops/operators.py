@@ -1,8 +1,8 @@
-"""A fused operator as PyTorch knows it: registered, with a fake, differentiable and batched.
+"""Registers a fused operator with PyTorch: fake implementation, derivatives and batching rule.
 
-Its gradient is a second operator, whose own derivative is the reference's. Both are called by autograd functions, since
-`register_autograd` breaks func.grad, vmap(grad) and hessian. The two functions call every operator by its name,
-since dynamo resolves no function that a closure holds.
+Its gradient is a second operator, whose derivative is that of the reference. Both are called by autograd functions,
+since `register_autograd` breaks func.grad, vmap(grad) and hessian. The two functions call every operator by name, since
+dynamo does not resolve functions in closures.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from losskit.ops.inputs import Inputs, can_hold
 
 
 class Settings(NamedTuple):
-    """The arguments of an operator that are not tensors."""
+    """The non-tensor arguments of an operator."""
 
     owner: str
     link: str
     ignore_index: int
-    places: list[int]  # the columns of a plan; -1 for what is not summed
+    places: list[int]  # the columns of a plan; -1 if not summed
     constants: list[float]
     pooled: bool
     backend: str
-    late: bool  # whether an invalid label must not raise
+    late: bool  # whether errors for invalid labels are raised later
 
     def ignored(self, target: Tensor) -> int | None:
-        """The ignored label, or None where the target cannot hold it."""
+        """The ignored label, or None if the dtype of the target cannot represent it."""
         return self.ignore_index if can_hold(target, self.ignore_index) else None
 
 
@@ -39,7 +39,7 @@ Tensors = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
 
 
 def inputs_of(tensors: Tensors, settings: Settings) -> Inputs:
-    """The arguments of an operator as the definition takes them."""
+    """The arguments of an operator as `Inputs` for the reference."""
     input, target, weight, mask, logit_bias = tensors
     link: Any = settings.link
     ignore = settings.ignore_index
@@ -73,8 +73,8 @@ def register(
 ) -> None:
     """Define `losskit::name`, sums (N or 1, C, K), and `losskit::name_gradient`, their gradient by the input.
 
-    `check` says what is wrong with the values, as `values.check`. `additive` says that pooled sums are those of the
-    samples, added. For what knows plain operators alone, such as ONNX, the sums are decomposed to the definition.
+    `check` returns what is invalid in the values, as `values.check`. `additive`: pooled sums are those over samples.
+    For code that knows only PyTorch's own operators, such as ONNX, the sums are decomposed to the definition.
     """
 
     def sums(*arguments: Any) -> Tensor:
@@ -114,7 +114,7 @@ def sums(name: str, tensors: Tensors, settings: Settings) -> Tensor:
 
 
 def gradient(name: str, grad: Tensor, tensors: Tensors, settings: Settings) -> Tensor:
-    """The gradient of the sums by the input, which can be differentiated once more."""
+    """The gradient of the sums by the input; differentiable once more."""
     return _Gradient.apply(grad, *tensors, name, settings)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -127,7 +127,7 @@ def sums_by_definition(name: str, tensors: Tensors, settings: Settings) -> Tenso
 
 
 def gradient_by_definition(name: str, grad: Tensor, tensors: Tensors, settings: Settings) -> Tensor:
-    """The gradient of the sums by the input, by plain PyTorch."""
+    """The gradient of the sums by the input, in plain PyTorch."""
 
     def sums(input: Tensor) -> Tensor:
         return _operators[name].reference(inputs_of((input, *tensors[1:]), settings), settings)
@@ -191,7 +191,7 @@ class _Gradient(torch.autograd.Function):
 
 
 def _batched(function: Any, batch: int, in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> Tensor:
-    """One call with the batch folded into the samples, or a call for each element of the batch where that is wrong."""
+    """One call with the vmap dimension folded into the samples, or one call per element where that would be wrong."""
     *tensors, name, settings = arguments
     settings = settings._replace(late=True)
     batched_bias = in_dims[len(tensors) - 1] is not None
@@ -204,8 +204,8 @@ def _batched(function: Any, batch: int, in_dims: tuple[Any, ...], arguments: tup
     moved: list[Any] = [
         t if t is None else t.unsqueeze(0) if dim is None else t.movedim(dim, 0)
         for t, dim in zip(tensors[:-1], in_dims, strict=False)
-    ]  # all but the logit_bias, which has no samples
-    samples = moved[-4].shape[1]  # of the input
+    ]  # all but logit_bias, which has no sample dimension
+    samples = moved[-4].shape[1]  # batch dimension of the input
     folded = [t if t is None else t.expand(batch, samples, *t.shape[2:]).flatten(0, 1) for t in moved]
     result: Tensor = function.apply(*folded, tensors[-1], name, settings._replace(pooled=False))
     return result.unflatten(0, (batch, samples))  # type: ignore[no-any-return, no-untyped-call]

@@ -1,6 +1,6 @@
-"""Totals as tensors, in one pass over memory, and their gradient in another.
+"""Totals as tensors, in one pass over memory, and their gradient in a second one.
 
-Outside every transform the pass that sums leaves what the gradient is made of, where it can. Transforms see the
+Outside transforms, the forward pass saves activations for the gradient if the kernels support it. Transforms use the
 registered operators.
 """
 
@@ -24,7 +24,7 @@ _OF_TARGETS = [REGION_COLUMNS.index(name) for name in OF_TARGETS]
 
 
 class _Request(NamedTuple):
-    """One object, since each argument of an autograd function costs time."""
+    """The arguments in one object, since each argument of an autograd function adds overhead."""
 
     tensors: Tensors
     settings: Settings
@@ -32,7 +32,7 @@ class _Request(NamedTuple):
 
 
 class _Eager(torch.autograd.Function):
-    """The operator outside every transform."""
+    """The operator outside transforms."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, request: _Request) -> tuple[Tensor, ...]:  # noqa: ARG004
@@ -62,14 +62,14 @@ class _Eager(torch.autograd.Function):
 
 
 def _columns(sums: Tensor, settings: Settings) -> tuple[Tensor, ...]:
-    """(N, C, K) to (N, C) a column; pooled, (1, C, K) to (C,)."""
+    """(N, C, K) to (N, C) per column; pooled, (1, C, K) to (C,)."""
     return (sums[0] if settings.pooled else sums).unbind(-1)
 
 
 def _joined(grads: Sequence[Tensor | None], input: Tensor, settings: Settings) -> Tensor:
-    """The gradients of the columns as one of the totals, (N or 1, C, K)."""
+    """The gradient of the totals, (N or 1, C, K), from those of the columns."""
     samples, classes = 1 if settings.pooled else input.shape[0], input.shape[1]
-    if input.device.type == "cpu" and not torch.is_grad_enabled():  # in less than half the time of what follows
+    if input.device.type == "cpu" and not torch.is_grad_enabled():  # takes less than half the time of the general case
         joined = np.zeros((samples, classes, len(grads)))
         for k, grad in enumerate(grads):
             if grad is not None:
@@ -81,7 +81,7 @@ def _joined(grads: Sequence[Tensor | None], input: Tensor, settings: Settings) -
 
 
 def _memory(inputs: Inputs, planned: KernelColumns, backend: str) -> native.SavedActivations | None:
-    """Memory for what a gradient is made of, where one pass can leave that for the next."""
+    """Memory for saved activations, if the forward pass can save them; else None."""
     input = inputs.input
     wanted = input.requires_grad and torch.is_grad_enabled() and backend == "native"
     fits = wanted and input.numel() >= _WORTH_SAVING and can_save(inputs, planned)
@@ -89,7 +89,7 @@ def _memory(inputs: Inputs, planned: KernelColumns, backend: str) -> native.Save
 
 
 def can_save(inputs: Inputs, planned: KernelColumns) -> bool:
-    """Whether the kernels can leave what the gradient is made of in its memory."""
+    """Whether the kernels can save activations in the memory of the gradient."""
     input, target = inputs.input, inputs.target
     if not (input.dtype == torch.float32 and input.dim() > 2 and input.is_contiguous()):
         return False
@@ -104,7 +104,7 @@ def can_save(inputs: Inputs, planned: KernelColumns) -> bool:
 
 
 def totals(inputs: Inputs, planned: KernelColumns, backend: str, *, pooled: bool) -> Sequence[Tensor]:
-    """Sums over the positions of each sample and class in one pass, (N, C) a column; (C,) if pooled."""
+    """Sums over the positions of each sample and class in one pass, (N, C) per column; (C,) if pooled."""
     tensors = inputs.tensors
     plain = inputs.is_plain
     late = tensors[0].device.type != "cpu" if plain else not all(t is None or can_branch(t) for t in tensors)

@@ -1,14 +1,14 @@
-"""A whole loss in one C call: what is known of a layout of tensors is kept, and a call gives addresses.
+"""A whole loss in one C call: a plan caches everything that a layout of tensors determines; a call adds addresses.
 
-Plans serve plain eager code on the CPU. Whatever else sees a call (compilation, functorch, modes, forward
-differentiation, tracing, a second derivative) takes the registered operators, which define the numbers.
+Plans are used in plain eager code on the CPU. All other calls (compilation, functorch, modes, forward-mode
+differentiation, tracing, second derivatives) use the registered operators, which define the values.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,9 +25,9 @@ from losskit.ops.passes import can_save
 from losskit.ops.programs import structure_of
 
 MOST_PLANS = 64
-WITHOUT_LOCK = 8192  # elements, from which on other Python threads run meanwhile
-BOTH_PASSES = 65536  # elements, up to which the gradient of regions is made in the forward pass
-MOST_SCALE = 1e15  # of a finished gradient; beyond it, its small float32 numbers may have lost their digits
+WITHOUT_LOCK = 8192  # elements; larger calls release the GIL
+BOTH_PASSES = 65536  # elements, up to which the forward pass computes the gradient of region losses
+MOST_SCALE = 1e15  # of a finished gradient; beyond it, small float32 values may have lost precision
 _VALUE_ONLY, _WITH_TOTALS, _AFTER_TOTALS, _LATER = range(len(GRADIENTS))
 _NOT_A_NUMBER = float("nan")
 _NUMBERS = {  # templates of a value, by the dtype of the input
@@ -37,15 +37,16 @@ _NUMBERS = {  # templates of a value, by the dtype of the input
 
 
 class Plans(dict[Any, Any]):
-    """The plans of one loss by layout; copies and pickles start without any."""
+    """The plans of one loss by layout; copies and pickles start empty."""
 
     def __reduce__(self) -> tuple[type[Plans], tuple[()]]:
         return Plans, ()
 
-    compiled: Any = None  # what the plans were made from
+    compiled: Any = None  # the options that the plans were built from
+    elements: Any = None  # the loss of elements that serves instead: see losskit.core.elements
 
     def renew(self, compiled: Any) -> Any:
-        """Start again, for a loss whose options changed."""
+        """Discard all plans, for a loss whose options changed."""
         self.clear()
         self.compiled = compiled
         return compiled
@@ -58,7 +59,7 @@ class Plans(dict[Any, Any]):
 
 
 class PlannedPart(NamedTuple):
-    """A part of a loss: its finish, its weight in the sum, and where its columns are among those of the pass."""
+    """A part of a loss: its finish, its weight in the sum, and the places of its columns in the pass."""
 
     finish: Finish
     weight: float
@@ -70,26 +71,30 @@ class Plan:
     """A loss for tensors of one layout."""
 
     serves = lasts = True
-    define = None  # what a plan on a device is compared with at its first call
+    define = None  # the reference for a plan on a device at its first call
     note = ""
 
     def __init__(
         self, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column],
         parts: Sequence[PlannedPart], *, pooled: bool, is_sum: bool, offset: float, reasons: dict[choice.Operator, str],
-        neutral: Sequence[float] = (0.0, 0.0),
+        neutral: Sequence[float] = (0.0, 0.0), derivatives: int = 0, numbers: int = 0,
     ) -> None:  # fmt: skip
+        """The last `derivatives` parts are not added. The formulas read `numbers` 0-dim tensors too."""
         planned = kernel_columns(columns)
         assert planned is not None
         struct, alike = native.described(inputs, planned, pooled=pooled)
         self.fits = alike
         self.held: list[Any] = []
-        self.struct = LossStruct(call=struct, parts=len(parts), is_sum=is_sum, offset=offset)
+        added = len(parts) - derivatives
+        self.struct = LossStruct(call=struct, parts=added, is_sum=is_sum, more_parts=derivatives, offset=offset)
+        self.struct.call.numbers = numbers
         by_class = inputs.link in ("softmax", "log_softmax")
         self.struct.size = inputs.input.numel() // (inputs.num_classes if by_class else 1)
         for part, given in zip(self.struct.part, parts, strict=False):
             set_part(part, given.finish, given.weight, list(given.places), columns_of(given.columns), self.held)
         for term, program in zip(self.struct.call.term, programs_of(columns), strict=False):
             if program is not None:
+                assert program.inputs == (2 if inputs.link == "difference" else 1) + numbers
                 of_program = structure_of(program)
                 self.held.append(of_program)
                 term.program = ctypes.addressof(of_program)
@@ -103,12 +108,18 @@ class Plan:
         self.owner, self.classes = inputs.owner, inputs.num_classes
         self.totals_room = (1 if pooled else inputs.input.shape[0]) * inputs.num_classes * len(columns)
         self.takes_normalizer = all(divides(part.finish) for part in parts)
-        self.reasons = reasons  # why other operators do not serve
+        self.reasons = reasons  # why other operators cannot be used
         differentiable = inputs.input.requires_grad and torch.is_grad_enabled()
         self.mode = _mode(inputs, parts) if differentiable else _VALUE_ONLY
-        self.saves = self.mode == _LATER and can_save(inputs, planned)
+        self.can_save = can_save(inputs, planned)
+        self.saves = self.mode == _LATER and self.can_save
+        self.scales = inputs.input.dtype not in (torch.float16, torch.bfloat16)  # which would round twice
         entries = native.entries(ctypes.sizeof(LossStruct), locked=inputs.input.numel() < WITHOUT_LOCK)
         self.run, self.run_gradient = entries
+
+    def postpone(self) -> None:
+        """From now on, compute the gradient in the backward pass."""
+        self.mode, self.saves = _LATER, self.can_save
 
     @property
     def gradient_in_forward(self) -> bool:
@@ -157,7 +168,7 @@ class Plan:
         call.saved = bool(flags & RESULTS["saved"])
 
     def gradient(self, call: Call, coefficients: Tensor, upstream: float, into: Tensor | None) -> Tensor:
-        """`upstream` times the gradient by the input, given the derivative by the totals, and what a pass saved."""
+        """`upstream` times the gradient by the input, given the derivative by the totals and the saved activations."""
         gradient = torch.empty_like(call.input) if into is None else into
         flags = self.run_gradient(
             self.address, call.input.data_ptr(), call.target.data_ptr(), _address(call.weight), _address(call.mask),
@@ -173,18 +184,20 @@ class Plan:
 
 
 class Call:
-    """The tensors and numbers of one call, and what its forward pass leaves for the backward pass."""
+    """The tensors and numbers of one call, and what its forward pass saves for the backward pass."""
 
     logit_bias: Tensor | None = None
     options: Sequence[Tensor | None] | None = None
     part_weights: Sequence[float] | None = None
     normalizer = _NOT_A_NUMBER
-    values: Tensor | None = None  # room for the values of the parts
+    values: Tensor | None = None  # buffer for the values of the parts
+    numbers: dict[str, Tensor] | None = None  # attributes of the loss that are 0-dim tensors
     gradient: Tensor | None = None
     coefficients: Tensor | None = None
     scale = 1.0
     saved = False
-    problem: Tensor | None = None  # on a device: what is wrong with a label, if anything
+    postponed = False  # whether the gradient is computed in the backward pass
+    problem: Tensor | None = None  # on a device: the first label problem, if any
 
     def __init__(
         self, plan: Any, loss: Any, state: Any, input: Tensor, target: Tensor, weight: Tensor | None,
@@ -195,20 +208,22 @@ class Call:
         self.input, self.target, self.weight, self.mask = input, target, weight, mask
 
     def with_tensors(self, tensors: Sequence[Any]) -> Call:
-        """The call with its tensors again, which autograd held; one of its own for each thread of a backward pass."""
+        """A copy of the call with the tensors saved by autograd, so that each thread of a backward pass has its own."""
         twin = Call(self.plan, self.loss, self.state, *tensors[:4])
         twin.logit_bias, twin.options, twin.part_weights = self.logit_bias, tensors[4:] or None, self.part_weights
-        twin.normalizer, twin.coefficients = self.normalizer, self.coefficients
+        twin.normalizer, twin.coefficients, twin.numbers = self.normalizer, self.coefficients, self.numbers
         return twin
 
     def by_operators(self) -> Tensor:
-        """The same loss by the registered operators, which can be differentiated again."""
+        """The same loss by the registered operators, which support second derivatives."""
         loss = self._loss_of_options()
         if loss is None:
             raise RuntimeError(
                 f"{self.plan.owner}: an option was changed between the forward pass and a second derivative. Change "
                 "options after the backward pass."
             )
+        if self.numbers is not None:
+            loss = with_attributes(loss, self.numbers)
         arguments: dict[str, Any] = {"weight": self.weight, "mask": self.mask}
         if self.normalizer == self.normalizer:
             arguments["normalizer"] = self.normalizer
@@ -218,7 +233,7 @@ class Call:
         return result
 
     def _loss_of_options(self) -> Any:
-        """The loss with the tensors that were its options in the forward pass; None where others have changed."""
+        """The loss with the option tensors of the forward pass; None if other options have changed."""
         if self.loss.plan_state() != self.state:
             return None
         parts = self.loss.planned_parts()
@@ -234,14 +249,14 @@ class Call:
 
 
 class FusedLoss(torch.autograd.Function):
-    """The whole loss as one node."""
+    """The whole loss as one autograd node."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, call: Call) -> Tensor:
         plan: Plan = call.plan
         mode = plan.mode
         if mode == _LATER:
-            call.coefficients = plan.room()
+            call.postponed, call.coefficients = True, plan.room()
             saved = torch.empty_like(input) if plan.saves else None
             value = plan.evaluate(call, saved, call.coefficients, mode)
             if call.saved:
@@ -263,30 +278,40 @@ class FusedLoss(torch.autograd.Function):
         tensors, call = ctx.saved_tensors, ctx.call
         if torch.is_grad_enabled():
             return differentiated(tensors, call, grad), None
+        return FusedLoss.gradient(tensors, call, grad), None
+
+    @staticmethod
+    def gradient(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
+        """The gradient by the input."""
         gradient: Tensor | None
         if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
-            return _second_pass(tensors, call, 1.0).to(grad.dtype) * grad, None
+            return _second_pass(tensors, call, 1.0).to(grad.dtype) * grad
         gradient, call.gradient = call.gradient, None  # autograd may write to what it is given
         upstream = grad.item()
         if gradient is None:
-            return _second_pass(tensors, call, upstream), None
-        if call.plan.mode == _LATER:
-            return _second_pass(tensors, call, upstream, gradient), None
+            return _second_pass(tensors, call, upstream)
+        if call.postponed:
+            return _second_pass(tensors, call, upstream, gradient)
         if not (math.isfinite(upstream) and (call.scale == 0 or 1 / MOST_SCALE < abs(call.scale) < MOST_SCALE)):
-            return _second_pass(tensors, call, upstream), None
+            return _second_pass(tensors, call, upstream)
         scale = upstream * call.scale
-        return gradient if scale == 1 else gradient.mul_(scale), None
+        if scale == 1:
+            return gradient
+        if not call.plan.scales:
+            call.plan.postpone()
+            return _second_pass(tensors, call, upstream)
+        return gradient.mul_(scale)
 
 
-# Function.apply looks for functorch first, which the guards have done.
+# Function.apply checks for functorch first, which the guards have already done.
 _apply: Callable[..., Tensor] = super(torch.autograd.Function, FusedLoss).apply
 
 
 def _second_pass(tensors: Sequence[Any], call: Call, upstream: float, saved: Tensor | None = None) -> Tensor:
-    """The gradient by another pass, from what the first one saved where it did."""
+    """The gradient by another pass, from the activations that the first one saved, if any."""
     plan: Plan = call.plan
     again = call.with_tensors(tensors)
-    if plan.tensors != [layout_of_tensor(tensor) for tensor in tensors]:  # a saved-tensor hook gave back another layout
+    if plan.tensors != [layout_of_tensor(tensor) for tensor in tensors]:  # a saved-tensor hook returned another layout
         with torch.enable_grad():
             again.input = again.input.detach().requires_grad_()
             (found,) = torch.autograd.grad(again.by_operators(), again.input)
@@ -300,7 +325,7 @@ def _second_pass(tensors: Sequence[Any], call: Call, upstream: float, saved: Ten
 
 
 def differentiated(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
-    """The gradient with a graph of its own, for a second derivative."""
+    """The gradient with its own graph, for second derivatives."""
     again = call.with_tensors(tensors)
     with torch.enable_grad():
         value = again.by_operators()
@@ -308,15 +333,22 @@ def differentiated(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
     return gradient
 
 
+def with_attributes(loss: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of a loss that has these attributes."""
+    twin = object.__new__(type(loss))
+    twin.__dict__.update(loss.__dict__, **values)
+    return twin
+
+
 def _equal(a: Tensor | None, b: Tensor | None) -> bool:
-    """Whether two options hold the same numbers, as C reads them."""
+    """Whether two options have the same values, as C reads them."""
     if a is None or b is None:
         return a is b
     return a is b or torch.equal(a.to(b), b)
 
 
 def _holding(module: Any, tensors: dict[int, Any]) -> Any:
-    """A copy of a loss, or of its parts, with other tensors in place of those of these ids."""
+    """A copy of a loss, or of its parts, with the tensors of these ids replaced."""
     twin = object.__new__(type(module))
     twin.__dict__.update({name: tensors.get(id(value), value) for name, value in vars(module).items()})
     for kind in ("_buffers", "_parameters"):
@@ -333,8 +365,8 @@ def divides(finish: Finish) -> bool:
 
 
 def _mode(inputs: Inputs, parts: Sequence[PlannedPart]) -> int:
-    if inputs.input.dtype != torch.float32:
-        return _LATER  # rounded once, after the incoming gradient was multiplied in
+    if inputs.input.dtype in (torch.float16, torch.float64):
+        return _LATER  # float16 losses are usually scaled, and rounded once, after that
     if all(isinstance(part.finish, TermsFinish) for part in parts):
         return _WITH_TOTALS
     return _AFTER_TOTALS if inputs.input.numel() <= BOTH_PASSES else _LATER

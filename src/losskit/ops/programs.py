@@ -1,4 +1,4 @@
-"""Programs as C evaluates them: rows for what is between the inputs and the results, and the structures of csrc."""
+"""Programs in the format of C: row allocation for intermediate values, and the structures of csrc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from losskit.ops.constants import MOST_ROWS, OPERATIONS
 from losskit.ops.formula import Program
 from losskit.ops.tape import Operation, Untraceable
 
-_REPEATED = 16  # floats of a constant
+_REPEATED = 16  # floats per constant
 
 
 class _Step(ctypes.Structure):
@@ -28,12 +28,14 @@ class ProgramStruct(ctypes.Structure):
 
 @lru_cache(maxsize=256)
 def structure_of(program: Program) -> ProgramStruct:
-    """The program for C; raises Untraceable where it needs more rows than C has."""
+    """The program for C; raises Untraceable if it needs more rows than C has."""
     operations, value, slope = _fused(program)
     inputs = program.inputs
     constants = [k for k, o in operations.items() if o.name == "constant"]
     place: dict[int, int] = {k: k for k in range(inputs)} | {k: ~i for i, k in enumerate(constants)}
-    place |= {value: inputs, slope: inputs + 1}
+    place[value] = inputs
+    if slope is not None:
+        place[slope] = inputs + 1
     steps = {k: o for k, o in operations.items() if o.name != "constant"}
     last = {operand: k for k, o in steps.items() for operand in o.operands}
     free: list[int] = []
@@ -59,10 +61,10 @@ def structure_of(program: Program) -> ProgramStruct:
     return result
 
 
-def _fused(program: Program) -> tuple[dict[int, Operation], int, int]:
-    """The operations by register, where a product that is only added to something is one operation with the sum."""
+def _fused(program: Program) -> tuple[dict[int, Operation], int, int | None]:
+    """The operations by register, with each product that is used only in one sum fused into a multiply-add."""
     operations: dict[int, Any] = dict(enumerate(program.operations, program.inputs))
-    uses: dict[int, int] = {program.value: 1, program.slope: 1}
+    uses: dict[int | None, int] = {program.value: 1, program.slope: 1}
     for operation in program.operations:
         for operand in operation.operands:
             uses[operand] = uses.get(operand, 0) + 1
@@ -82,7 +84,7 @@ def _fused(program: Program) -> tuple[dict[int, Operation], int, int]:
 
 
 def _sensitive(program: Program) -> set[int]:
-    """Registers that reach a function with a jump or an end, where one rounding less may give another number."""
+    """Registers that reach a function with a jump or a bounded domain, where skipping a rounding may matter."""
     found: set[int] = set()
     for k, operation in reversed(list(enumerate(program.operations, program.inputs))):
         if k in found or operation.name in _WITH_JUMPS:
@@ -91,7 +93,7 @@ def _sensitive(program: Program) -> set[int]:
 
 
 def _cannot_cancel(product: Operation, other: Operation | None) -> bool:
-    """Whether a sum is that of a square and a constant that is not negative."""
+    """Whether a sum adds a square and a non-negative constant."""
     return product.a == product.b and other is not None and other.name == "constant" and other.constant >= 0
 
 

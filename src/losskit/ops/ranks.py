@@ -1,6 +1,6 @@
-"""Sums of errors by their ranks: `losskit::ranks`, the Lovász extension of the Jaccard loss.
+"""Sums of errors by rank: `losskit::ranks`, the Lovász extension of the Jaccard loss.
 
-totals(inputs) -> (N or 1, C, 3)    Lovász extensions, positives, and elements that count
+totals(inputs) -> (N or 1, C, 3)    Lovász extensions, and counts of positives and of elements
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from losskit.ops import choice, native, operators, reference, values
 from losskit.ops.inputs import Inputs, can_branch
 from losskit.ops.operators import Settings, Tensors
 
-_SORTED_AT_ONCE = 2**32  # elements that a position of 32 bits can name
+_SORTED_AT_ONCE = 2**32  # elements addressable by a 32-bit position
 _PLACES = [0, 1, 2]  # all three columns are summed
 
 
 def totals(inputs: Inputs, *, pooled: bool) -> Tensor:
-    """Lovász extensions, positives and elements that count, (N, C, 3) in float64; (1, C, 3) if pooled.
+    """Lovász extensions and counts of positives and of elements, (N, C, 3) in float64; (1, C, 3) if pooled.
 
-    All are NaN where an invalid label is reported later.
+    All are NaN if an invalid label is reported later.
     """
     reasons: dict[choice.Operator, str] = {
         "native": _refusal(inputs, pooled=pooled),
-        "triton": "ranks need a sort, which the GPU does with torch.sort",
+        "triton": "ranks need a sort, which uses torch.sort on a GPU",
     }
     if choice.choose(inputs.owner, 3, reasons) == "reference":
         bad = _check(inputs)
@@ -46,7 +46,7 @@ def _refusal(inputs: Inputs, *, pooled: bool) -> str:
 
 
 def _sums(tensors: Tensors, settings: Settings, *, keep_increments: bool) -> tuple[Tensor, Tensor]:
-    """The sums, and each element's signed increment of the Jaccard loss, the gradient by its error, if kept."""
+    """The sums and, if kept, the signed per-element increments of the Jaccard loss: the gradient by the errors."""
     input, target, _, mask, _ = tensors
     sums, increments, problem = native.rank(
         input, target, mask, settings.link, settings.ignored(target), pooled=settings.pooled,
@@ -90,7 +90,7 @@ operators.register("ranks", _ranks, _gradient, _reference, _check, additive=Fals
 
 
 class _Plain(torch.autograd.Function):
-    """The operator outside every transform: the sort of the forward pass also gives the increments."""
+    """The operator outside transforms: the sort of the forward pass also yields the increments."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, tensors: Tensors, settings: Settings, keep_increments: bool) -> Tensor:  # noqa: ARG004
@@ -106,7 +106,7 @@ class _Plain(torch.autograd.Function):
         tensors, settings = ctx.saved_tensors, ctx.settings
         if torch.is_grad_enabled():
             gradient = operators.gradient("ranks", grads[0], tensors, settings)
-        elif ctx.increments:  # overwritten, so it serves once
+        elif ctx.increments:  # overwritten, so usable only once
             gradient = _input_gradient(grads[0], ctx.increments.pop(), tensors, settings)
         else:
             gradient = _gradient(grads[0], tensors, settings)

@@ -1,4 +1,4 @@
-"""Records the operations of PyTorch that a formula, and its derivative, call on sample tensors."""
+"""Records the PyTorch operations that a formula and its derivative call on sample tensors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from losskit.ops.writers import (
 
 
 def trace(formula: Callable[[Sequence[Tensor]], Tensor], samples: Sequence[Tensor]) -> Tape:
-    """The formula of these inputs, without its derivative; raises Untraceable."""
+    """The tape of a formula of these inputs, without its derivative; raises Untraceable."""
     recorder = Recorder(samples)
     with torch.no_grad():
         value = recorder.run(lambda: formula(samples))
@@ -39,9 +39,9 @@ def trace(formula: Callable[[Sequence[Tensor]], Tensor], samples: Sequence[Tenso
 
 
 class Recorder(TorchDispatchMode):
-    """Records what is called on the sample tensors, which are told apart by their memory."""
+    """Records calls on sample tensors, which it identifies by their memory."""
 
-    def __init__(self, samples: Sequence[Tensor], numbers: int = 0) -> None:
+    def __init__(self, samples: Sequence[Tensor], numbers: int = 0, options: int = 0) -> None:
         """The last `numbers` samples are single numbers, the same for every element."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.inputs = len(samples)
@@ -49,17 +49,18 @@ class Recorder(TorchDispatchMode):
         self.operations: list[Operation] = []
         self.known: dict[Any, Register] = {}  # registers by operation
         self.registers = {_memory(tensor): Register(k) for k, tensor in enumerate(samples)}
-        self.alive: list[Tensor] = list(samples)  # so that no memory is used twice
-        self.uniform = set(range(len(samples) - numbers, len(samples)))  # registers that are one number
+        self.alive: list[Tensor] = list(samples)  # keeps tensors alive, so that no memory is reused
+        self.uniform = set(range(len(samples) - numbers, len(samples)))  # registers that are the same for every element
+        self.fixed = set(range(len(samples) - numbers - options, len(samples)))  # those, and of tensor options alone
         self.single = False  # whether something was computed in float32
-        self.mistake: Exception | None = None  # of this class, where the formula may have hidden it
+        self.mistake: Exception | None = None  # raised in this class, where the formula may have caught it
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # else the first operation imports torch._dynamo, which takes a second and more
+        return False  # otherwise the first operation imports torch._dynamo, which takes over a second
 
     def run(self, formula: Callable[[], Any]) -> Any:
-        """The formula's result; what the formula itself raises is a reason why it is not traced."""
+        """The result of the formula; an exception of the formula becomes the reason why it is not recorded."""
         try:
             with self:
                 result = formula()
@@ -108,7 +109,7 @@ class Recorder(TorchDispatchMode):
         else:
             raise Untraceable(f"it calls {name}, which has no operation on numbers")
         if first.dtype == torch.float64 and self.dtype != torch.float64 and register not in self.uniform:
-            raise Untraceable("it computes in float64, whatever it is given")
+            raise Untraceable("it computes in float64 whatever its input")
         for tensor in result if isinstance(result, tuple) else (result,):
             self.registers[_memory(tensor)] = register
             self.alive.append(tensor)
@@ -161,6 +162,8 @@ class Recorder(TorchDispatchMode):
             register = self.known[key] = Register(self.inputs + len(self.operations) - 1)
             if operation.name == "constant" or self.uniform.issuperset(operation.operands):
                 self.uniform.add(register)
+            if operation.name == "constant" or self.fixed.issuperset(operation.operands):
+                self.fixed.add(register)
         return self.known[key]
 
     def write(self, name: str, *operands: Any) -> Register:

@@ -1,7 +1,7 @@
-"""The operators in plain PyTorch. This file is the definition; every fused operator must equal it.
+"""The operators in plain PyTorch. This file is the definition; every fused operator must match it.
 
-Positions that do not count (masked out, ignored) are selected away before anything is computed, never multiplied by
-zero, so that NaN or infinity there reaches neither the value nor a gradient.
+Masked and ignored positions (those that "do not count") are replaced with `torch.where` before any computation, never
+multiplied by zero. NaN or infinity there therefore reaches neither the value nor a gradient.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from losskit.ops.columns import Column, Difference, RegionTerm, Term, TermColumn
+from losskit.ops.columns import Column, Difference, RegionTerm, Term, TermColumn, evaluated
 from losskit.ops.constants import MOST_WEIGHT
 from losskit.ops.inputs import Inputs, can_branch, can_hold, computing_dtype, summing_dtype
 from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot, one_minus_exp
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class once(Generic[T]):  # noqa: N801 - used as a decorator
-    """A property computed when first asked for. `functools.cached_property` holds a lock, which does not compile."""
+    """A cached property that compiles; `functools.cached_property` uses a lock, which does not."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self.compute = compute
@@ -35,7 +35,7 @@ class once(Generic[T]):  # noqa: N801 - used as a decorator
 
 
 def totals(inputs: Inputs, columns: Sequence[Column]) -> Tensor:
-    """Sums over the positions of each sample and class: (N, C, K), one column each, in float64."""
+    """Sums over the positions of each sample and class: (N, C, K) for K columns, in float64."""
     elements = Elements(inputs)
     shape = inputs.input.shape
     sums = []
@@ -47,7 +47,7 @@ def totals(inputs: Inputs, columns: Sequence[Column]) -> Tensor:
 
 
 def sized(size: Tensor, given: Tensor | None, weight: Tensor) -> Tensor:
-    """A sum over weights, NaN where one of them is such that the sum is no size: below 0, huge or NaN."""
+    """A sum of weights, NaN if any weight cannot be part of a denominator: negative, above MOST_WEIGHT or NaN."""
     if given is None:
         return size
     fits = (weight >= 0) & (weight <= MOST_WEIGHT)
@@ -55,10 +55,10 @@ def sized(size: Tensor, given: Tensor | None, weight: Tensor) -> Tensor:
 
 
 def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None) -> Tensor:
-    """Each element's `sum_c (truth_c t_c + every_c) term(log p_c)`, times its weight; 0 where it does not count.
+    """Per-element `sum_c (truth_c t_c + every_c) term(log p_c)` times the weight; 0 where masked or ignored.
 
-    `truth` and `every` are (C, 1) under softmax, giving (N, *), and (C, 2) for yes and no under sigmoid,
-    giving (N, C, *).
+    `truth` and `every` are (C, 1) under softmax, which returns (N, *), and (C, 2) under sigmoid (positive and negative
+    label), which returns (N, C, *).
     """
     elements = Elements(inputs)
     space = (1,) * (inputs.input.dim() - 2)
@@ -73,12 +73,12 @@ def terms(inputs: Inputs, term: Term, truth: Tensor, every: Tensor | None) -> Te
 
 
 def differences(inputs: Inputs, difference: Difference) -> Tensor:
-    """Sums of an element-wise formula, and of the weights of the elements that count: (1, C, 2)."""
+    """Sums of an element-wise formula and of the weights of unmasked elements: (1, C, 2)."""
     dtype = computing_dtype(inputs.input)
     input, target, weight, mask = inputs.input.to(dtype), inputs.target.to(dtype), inputs.weight, inputs.mask
     if mask is not None:
         input, target = input.where(mask, 0.0), target.where(mask, 0.0)
-    value, share = difference(input, target), input.new_ones(()) if weight is None else weight.to(dtype)
+    value, share = evaluated(difference, input, target), input.new_ones(()) if weight is None else weight.to(dtype)
     share = share if mask is None else share.where(mask, 0.0)
     total, size = (
         t.expand(input.shape).transpose(0, 1).flatten(1).sum(1, dtype=torch.float64) for t in (value * share, share)
@@ -87,9 +87,9 @@ def differences(inputs: Inputs, difference: Difference) -> Tensor:
 
 
 def ranks(inputs: Inputs, *, pooled: bool) -> Tensor:
-    """Lovász extensions of the Jaccard loss, positives and elements that count: (N, C, 3), or (1, C, 3) if pooled.
+    """Lovász extensions of the Jaccard loss, counts of positives and of elements: (N, C, 3), or (1, C, 3) if pooled.
 
-    Errors are hinges `[1 - x (2t - 1)]+` under sigmoid, `|t - p|` under softmax and for probabilities.
+    Errors are hinge losses `[1 - x (2t - 1)]+` under sigmoid, `|t - p|` under softmax and for probabilities.
     """
     elements = Elements(inputs)
     target = elements.target > 0.5
@@ -106,9 +106,9 @@ def ranks(inputs: Inputs, *, pooled: bool) -> Tensor:
 
 
 def lovasz_extension(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
-    """The sum of errors in falling order, each times the increment of the Jaccard loss: (..., S) to (...).
+    """The sum of errors, sorted in descending order, each times the increment of the Jaccard loss: (..., S) to (...).
 
-    Equal errors have the same sum in any order, but not the same gradient: of them the first position ranks first.
+    The order of equal errors affects the gradient, not the sum. The sort is stable: the first position ranks first.
     """
     order = torch.where(counts, error.detach(), -1.0).argsort(dim=-1, descending=True, stable=True)
     truth = (truth & counts).gather(-1, order).to(torch.float64)
@@ -122,7 +122,7 @@ def lovasz_extension(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
 
 
 class Elements:
-    """What each element contributes, computed when first asked for, so that columns share their work."""
+    """Per-element quantities, computed lazily and shared between columns."""
 
     def __init__(self, inputs: Inputs) -> None:
         self.inputs = inputs
@@ -130,7 +130,7 @@ class Elements:
 
     @once
     def counts(self) -> Tensor | None:
-        """Where an element counts, broadcasting to (N, C, *), or None where all do."""
+        """False where an element is masked or ignored, broadcastable to (N, C, *); None if none is."""
         inputs = self.inputs
         counts = inputs.mask
         if can_hold(inputs.target, inputs.ignore_index):
@@ -200,20 +200,17 @@ class Elements:
         return self.target if side == 0 else 1 - self.target
 
     def term(self, term: Term, side: int) -> Tensor:
-        of_log_p: Any = term  # a difference has no log-probability
-        result: Tensor = of_log_p(self.log_p if side == 0 else self.log_q)
-        return result
+        return evaluated(term, self.log_p if side == 0 else self.log_q)
 
     def of_truth(self, term: Term, side: int) -> Tensor:
-        """`weight * share * term`, and 0 where the share is 0, also of an infinite term (a masked class).
+        """`weight * share * term`; 0 where the share is 0, even if the term is infinite (a masked class).
 
-        An infinite logarithm is selected away before the term is computed, so that it reaches no derivative either.
+        An infinite logarithm is replaced before the term is computed, so that it does not reach a derivative either.
         """
         share, log = self.truth(side), self.log_p if side == 0 else self.log_q
         if _known_finite(log):
             return self.selected_weight * share * self.term(term, side)
-        of_log_p: Any = term
-        value = of_log_p(torch.where((share == 0) & log.isinf(), 0.0, log))
+        value = evaluated(term, torch.where((share == 0) & log.isinf(), 0.0, log))
         value = torch.where((share == 0) & value.isinf(), 0.0, value)
         result: Tensor = self.selected_weight * share * value
         return result
@@ -229,19 +226,19 @@ class Elements:
 
 
 def _positive_part(tensor: Tensor) -> Tensor:
-    """With the slope 1/2 at 0."""
+    """ReLU with the derivative 1/2 at 0."""
     return torch.maximum(tensor, torch.zeros_like(tensor))
 
 
 _REGION: dict[str, Callable[[Elements], Tensor]] = {
-    # selected, since of a class that vanished the slope of a ratio may overflow, and infinity times 0 is NaN
+    # torch.where, since the slope of a ratio may overflow for a class without positives, and infinity times 0 is NaN
     "tp": lambda e: torch.where(e.target == 0, 0.0, e.p * e.target),
     "pred": lambda e: e.p,
     "target": lambda e: e.target,
     "count": lambda e: torch.ones_like(e.selected_weight),
     "pred_sq": lambda e: e.p * e.p,
     "target_sq": lambda e: e.target * e.target,
-    # of a certain label from p and q, so that nothing is lost to rounding, nor does min(p, 1) halve the slope at p = 1
+    # computed from p or q where the label is 1: this avoids cancellation, and min(p, 1) would halve the slope at p = 1
     "tp_l1": lambda e: torch.where(e.target == 1, e.p, torch.minimum(e.p, e.target)),
     "fp_l1": lambda e: torch.where(e.target == 1, 0.0 * e.p, _positive_part(e.p - e.target)),
     "fn_l1": lambda e: torch.where(e.target == 1, e.q, _positive_part(e.target - e.p)),

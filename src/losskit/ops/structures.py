@@ -1,4 +1,4 @@
-"""The structures that Python hands to C: csrc/call.h, whose sizes losskit_abi() compares."""
+"""ctypes mirrors of the structures of csrc/call.h; losskit_abi() verifies the size of `Call`."""
 
 from __future__ import annotations
 
@@ -39,10 +39,19 @@ class Call(ctypes.Structure):
         ("terms", ctypes.c_int64),
         ("term", Term * constants.MOST_TERMS),
         ("neutral", ctypes.c_double * 2),
+        ("numbers", ctypes.c_int64),
+        ("number", ctypes.c_double * constants.MOST_NUMBERS),
         ("problem", ctypes.c_int64),
         ("bad_value", ctypes.c_double),
         ("keys", ctypes.c_void_p),
         ("keep_increments", ctypes.c_int64),
         ("activations", ctypes.c_int64),
         ("activations_not_saved", ctypes.c_int64),
+    ]
+
+
+class Wasserstein(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("input", "target", "distances", "gradient", "sums")),
+        *((name, ctypes.c_int64) for name in ("N", "C", "S", "threads")),
     ]

@@ -1,4 +1,4 @@
-"""A formula as a list of operations on registers: the inputs come first, then one result each."""
+"""A formula as a list of operations on registers: first the inputs, then one result per operation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Operation(NamedTuple):
-    """One operation: its name, the registers of its operands, and the number of a constant."""
+    """One operation: its name, the registers of its operands, and the value of a constant."""
 
     name: str
     a: int = 0
@@ -23,19 +23,19 @@ class Operation(NamedTuple):
         return () if self.name == "constant" else (self.a,) if self.name in _UNARY else (self.a, self.b)
 
     def moved(self, operands: Sequence[int]) -> Operation:
-        """The same on other registers."""
+        """The same operation on other registers."""
         return self._replace(**dict(zip(("a", "b", "c"), operands, strict=False)))  # type: ignore[arg-type]
 
 
 class Tape(NamedTuple):
-    """A formula as operations on registers; the last result is its value."""
+    """A formula as operations on registers; the last register is its value."""
 
     inputs: int
     operations: tuple[Operation, ...]
 
 
 class Untraceable(Exception):  # noqa: N818 - a reason, not an error of the caller
-    """Why a formula is no list of operations."""
+    """Why a formula cannot be recorded as a list of operations."""
 
 
 class Register(int):

@@ -1,8 +1,8 @@
 """Checks of values: labels out of range, probabilities outside [0, 1].
 
-On the CPU the error is raised at once. Under `torch.compile`, `vmap` and on a GPU, where raising would break the
-graph or wait for the device, the loss turns NaN and the message is raised at the next check, or by `flush_errors()`.
-The next check is that of the next call, or of a later part of the same call, where parts check apart.
+On the CPU the error is raised immediately. Under `torch.compile`, under `vmap` and on a GPU, raising would break the
+graph or synchronize with the device. There the loss becomes NaN and the next check, or `flush_errors()`, raises the
+error. The next check belongs to the next call, or to a later part of the same call if parts are checked separately.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from losskit.ops.reference import Elements
 
 _MOST_PENDING = 64
 _EARLIER = (
-    "This is about an earlier call, whose loss was NaN, or an earlier part of this one: compiled, vmapped and GPU code "
-    "cannot stop to say so at once."
+    "This error is from an earlier call, whose loss was NaN, or an earlier part of this one: compiled, vmapped and GPU "
+    "code reports errors late."
 )
 
 
 class _Pending:
-    """An error that is raised later; the values it names may still be on their way from the device."""
+    """An error to raise later; its values may not have arrived from the device yet."""
 
     def __init__(self, messages: str | tuple[str, ...], found: Tensor) -> None:
-        self.messages = (messages,) if isinstance(messages, str) else messages  # by what was found: 1, 2, ...
-        self.found = found.to("cpu", non_blocking=found.is_cuda)  # into pinned memory; other devices have it at once
+        self.messages = (messages,) if isinstance(messages, str) else messages  # by the kind of problem: 1, 2, ...
+        self.found = found.to("cpu", non_blocking=found.is_cuda)  # into pinned memory; synchronous on other devices
         self.event: Any = None
         if found.is_cuda:
             self.event = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -50,7 +50,7 @@ _pending: deque[_Pending] = deque(maxlen=_MOST_PENDING)
 
 
 def flush_errors() -> None:
-    """Raise the first error that compiled, vmapped or GPU code has found and could not raise itself."""
+    """Raise the first error that compiled, vmapped or GPU code detected but could not raise."""
     for finding in list(_pending):
         if finding.event is not None:
             finding.event.synchronize()
@@ -58,12 +58,12 @@ def flush_errors() -> None:
 
 
 def pending() -> bool:
-    """Whether a finding waits to be raised."""
+    """Whether an error is waiting to be raised."""
     return bool(_pending)
 
 
 def raise_pending() -> None:
-    """Raise the first pending error that has arrived; cheap when there is none. Compiled code calls it in operators."""
+    """Raise the first pending error that has arrived; cheap if there is none. In compiled code, operators call it."""
     if torch.compiler.is_compiling():
         return
     while _pending and _pending[0].ready():
@@ -75,9 +75,9 @@ def raise_pending() -> None:
 
 @torch.library.custom_op("losskit::report_bad_values", mutates_args=())
 def _report(found: Tensor, message: str, first: bool) -> Tensor:
-    """From rows of (bad, value), (..., 2), to NaN where bad and 0 elsewhere, (...); the first message is kept.
+    """Rows of (bad, value), (..., 2), to NaN where bad and 0 elsewhere, (...); stores the first message.
 
-    The first check of a call raises what earlier calls left; later ones do not raise what that one found.
+    The first check of a call raises pending errors of earlier calls; later checks do not raise those of the first.
     """
     bad, rows = found[..., 0] != 0, found.reshape(-1, 2)
     if len(rows) and not (found.is_cuda and torch.cuda.is_current_stream_capturing()):
@@ -105,11 +105,11 @@ def _(_: Any, in_dims: tuple[Any, ...], found: Tensor, message: str, first: bool
 
 
 def verdict(bad: Tensor, values: Tensor, message: str, *, first: bool = True) -> Tensor | None:
-    """None where no value is bad. Else the message, naming the first bad value, is raised now or at the next call.
+    """None if no value is bad. Otherwise raise the message, with the first bad value, now or at the next call.
 
-    `first` is False for a check that follows another one of the same call.
+    `first` is False for a check that follows another one in the same call.
 
-    If at the next call, the result is a scalar to be added to the loss, NaN where something was bad.
+    If the error is raised at the next call, returns a scalar to add to the loss: NaN if any value is bad, else 0.
     """
     if can_branch(bad):
         if bool(bad.any()):
@@ -125,14 +125,14 @@ def verdict(bad: Tensor, values: Tensor, message: str, *, first: bool = True) ->
 
 
 def mark(result: Tensor, bad: Tensor, values: Tensor, message: str) -> Tensor:
-    """The result; NaN where bad values are raised at the next call."""
+    """The result; NaN if the error for bad values is raised at the next call."""
     raise_pending()
     found = verdict(bad, values, message)
     return result if found is None else result + found
 
 
 def check(inputs: Inputs) -> list[Tensor]:
-    """Every check that the inputs need; for what cannot be raised now, scalars to add to the loss."""
+    """Run every check that the inputs need; returns scalars to add to the loss for errors that cannot be raised now."""
     raise_pending()
     found = [_labels(inputs) if inputs.holds_indices else _soft_labels(inputs)]
     if inputs.link == "log_softmax":
@@ -145,40 +145,40 @@ def check(inputs: Inputs) -> list[Tensor]:
 def _index_message(owner: str, classes: int) -> str:
     return (
         f"{owner}: target holds the class index {{value}}, but input has {classes} classes, 0 to {classes - 1}. If it "
-        "marks positions to leave out, pass ignore_index={value}; else correct the target."
+        "marks positions to leave out, pass ignore_index={value}; otherwise correct the target."
     )
 
 
 def _label_message(owner: str, classes: int) -> str:
     boxes = " If these are boxes, (N, 4), use BoxIoULoss or GIoULoss." if classes == 4 else ""
     return (
-        f"{owner}: target holds {{value}}, but labels lie in [0, 1]. A 0/255 mask wants (target > 127); if {{value}} "
-        f"marks elements to leave out, pass ignore_index={{value}}.{boxes}"
+        f"{owner}: target holds {{value}}, but labels lie in [0, 1]. For a 0/255 mask, pass (target > 127); if "
+        f"{{value}} marks elements to leave out, pass ignore_index={{value}}.{boxes}"
     )
 
 
 def _row_message(owner: str) -> str:
     return (
         f"{owner}: the target's classes sum to {{value}} at some position, but a distribution over classes sums to 1. "
-        "For labels that do not exclude each other use BCEWithLogitsLoss, or a loss with mode='multilabel'."
+        "For labels that are not mutually exclusive use BCEWithLogitsLoss, or a loss with mode='multilabel'."
     )
 
 
 def _hard_message(owner: str) -> str:
-    return f"{owner}: target holds {{value}}, but this loss takes hard labels, 0 or 1. Pass (target > 0.5)."
+    return f"{owner}: target holds {{value}}, but this loss requires hard labels, 0 or 1. Pass (target > 0.5)."
 
 
 def weight_message(owner: str) -> str:
-    """That the weights of a call are not those of a mean."""
+    """The message for weights that cannot be those of a mean."""
     return (
-        f"{owner}: weight holds a number below 0, above {MOST_WEIGHT:g} or NaN, and no mean over such weights exists. "
-        "For weights of either sign, pass normalizer= the number to divide by, or reduction='sum'; losses of regions "
-        "divide by sums of weights, so they take none below 0."
+        f"{owner}: weight holds a number below 0, above {MOST_WEIGHT:g} or NaN, so the weighted mean is undefined. "
+        "For weights of either sign, pass normalizer= with the denominator, or reduction='sum'; losses of regions "
+        "divide by sums of weights, so weights must not be negative."
     )
 
 
 def check_hard(inputs: Inputs) -> list[Tensor]:
-    """Labels are 0 or 1, given that they lie in [0, 1]; as `check`, which it follows."""
+    """Check that labels are 0 or 1, given that they lie in [0, 1]. Runs after `check`, and returns the same."""
     target = inputs.target
     if inputs.holds_indices or not target.is_floating_point():
         return []
@@ -190,9 +190,9 @@ def check_hard(inputs: Inputs) -> list[Tensor]:
 def report_problem(
     owner: str, classes: int, problem: Tensor | tuple[int, float] | None, sums: Tensor, *, late: bool
 ) -> None:
-    """Raise the error that a fused operator found or, if `late`, set its sums to NaN and raise at the next call.
+    """Raise the error that a fused operator detected or, if `late`, set its sums to NaN and raise at the next call.
 
-    A problem that is a tensor, (kind, value), may not have been computed yet; the operator has set the sums itself.
+    A problem given as a tensor, (kind, value), may not have been computed yet; the operator itself sets the sums then.
     """
     if problem is None:
         return
@@ -214,7 +214,7 @@ def report_problem(
 
 
 def _messages(owner: str, classes: int) -> tuple[str, ...]:
-    """By the kind of a problem, from 1 on."""
+    """Messages by kind of problem, starting at 1."""
     by_problem = {
         "bad_index": _index_message(owner, classes), "bad_label": _label_message(owner, classes),
         "bad_row": _row_message(owner), "bad_soft": _hard_message(owner), "bad_weight": weight_message(owner),
@@ -223,7 +223,7 @@ def _messages(owner: str, classes: int) -> tuple[str, ...]:
 
 
 def raise_problem(owner: str, classes: int, kind: int, value: float) -> NoReturn:
-    """Raise what an operator found."""
+    """Raise the error for a problem that an operator detected."""
     raise ValueError(_messages(owner, classes)[kind - 1].replace("{value}", f"{value:g}"))
 
 
@@ -270,20 +270,20 @@ def _soft_labels(inputs: Inputs) -> Tensor | None:
 
 
 def probabilities_in_range(owner: str, input: Tensor, mask: Tensor | None) -> Tensor | None:
-    """Probabilities lie in [0, 1] to rounding; NaN passes, and makes the loss NaN."""
+    """Check that probabilities lie in [0, 1] up to rounding. NaN passes, and makes the loss NaN."""
     rounding = _rounding(input)
     bad = (input < -rounding) | (input > 1 + rounding)
     return verdict(
         bad if mask is None else bad & mask,
         input,
-        f"{owner}: input holds {{value}}, but from_logits=False takes probabilities in [0, 1]. For logits leave "
+        f"{owner}: input holds {{value}}, but from_logits=False expects probabilities in [0, 1]. For logits leave "
         "from_logits out.",
         first=False,
     )
 
 
 def log_probabilities(owner: str, input: Tensor, counts: Tensor | None) -> Tensor | None:
-    """Log-probabilities are not above 0, to the rounding of sums of many; NaN passes, and makes the loss NaN."""
+    """Check that log-probabilities are not above 0, up to rounding of long sums. NaN passes, and makes the loss NaN."""
     bad = input > above_zero(input)
     return verdict(
         bad if counts is None else bad & counts,
@@ -294,7 +294,7 @@ def log_probabilities(owner: str, input: Tensor, counts: Tensor | None) -> Tenso
 
 
 def above_zero(input: Tensor) -> float:
-    """How far above 0 rounding may take a log-probability."""
+    """How far above 0 a log-probability may lie due to rounding."""
     return max(1e-3, 16 * torch.finfo(input.dtype).eps)
 
 

@@ -1,4 +1,4 @@
-"""How PyTorch's operations are written as ours. Each writer takes the recorder and the arguments of the call."""
+"""Translates PyTorch operations into tape operations. A writer takes the recorder and the arguments of the call."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from losskit.ops.tape import Register, Untraceable
 
 
 class Recorder(Protocol):
-    """What writes operations down: see losskit.ops.recorder."""
+    """Interface of the recorder: see losskit.ops.recorder."""
 
-    uniform: set[int]
+    fixed: set[int]
 
     def register(self, operand: Any) -> Register: ...
     def number(self, operand: Any) -> float | None: ...
@@ -29,7 +29,7 @@ def _scaled(r: Recorder, other: Any, alpha: float) -> Any:
 def _clamp(r: Recorder, a: Any, min: Any = None, max: Any = None) -> Register:
     register = r.register(a)
     for bound, is_least in ((min, True), (max, False)):
-        if bound is not None:  # at the bound itself the gradient is that of the number
+        if bound is not None:  # at the bound itself the gradient is that of the input
             limit = r.register(bound)
             outside = r.write("less", *((register, limit) if is_least else (limit, register)))
             register = r.write("where", outside, limit, register)
@@ -37,7 +37,7 @@ def _clamp(r: Recorder, a: Any, min: Any = None, max: Any = None) -> Register:
 
 
 def _power(r: Recorder, base: Any, exponent: Any) -> Register:
-    if r.register(exponent) not in r.uniform and not (r.number(base) or -1) > 0:
+    if r.register(exponent) not in r.fixed and not (r.number(base) or -1) > 0:
         raise Untraceable("it raises to a power that differs between elements")
     return r.write("power", base, exponent)
 
@@ -210,7 +210,7 @@ WRITERS: dict[str, _Writer] = {
     "add": lambda r, a, b, alpha=1: r.write("add", a, _scaled(r, b, alpha)),
     "sub": lambda r, a, b, alpha=1: r.write("subtract", a, _scaled(r, b, alpha)),
     "rsub": lambda r, a, b, alpha=1: r.write("subtract", b, _scaled(r, a, alpha)),
-    "mul": _plain("multiply"),  # of conditions too, which are 1 or 0
+    "mul": _plain("multiply"),  # also for conditions, which are 1 or 0
     "div": _divide,
     "reciprocal": lambda r, a: r.write("divide", 1.0, a),
     "rsqrt": lambda r, a: r.write("divide", 1.0, r.write("sqrt", a)),

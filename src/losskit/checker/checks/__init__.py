@@ -1,4 +1,4 @@
-"""The checks, a file a theme: importing them enters them into the battery, in the order in which they are asked."""
+"""The checks, one file per theme. Importing them registers them, in the order in which they run."""
 
 # isort: off
 from losskit.checker.checks import meaning as meaning
@@ -10,6 +10,7 @@ from losskit.checker.checks import focal as focal
 from losskit.checker.checks import shapes as shapes
 from losskit.checker.checks import ignored as ignored
 from losskit.checker.checks import reductions as reductions
+from losskit.checker.checks import documented as documented
 from losskit.checker.checks import citizenship as citizenship
 from losskit.checker.checks import labels as labels
 from losskit.checker.checks import identities as identities

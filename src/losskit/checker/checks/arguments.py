@@ -1,4 +1,4 @@
-"""Arguments: what is accepted has an effect, and the usual one."""
+"""Arguments: every accepted argument has an effect, and the usual one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.checker.calling import MASKS
+from losskit.checker.checks.dead import dead_options
 from losskit.checker.checks.tools import (
     BACKWARD,
     built,
@@ -38,7 +39,7 @@ def class_numbers(classes: int) -> Tensor:
 
 
 def trials(spec: Spec) -> dict[str, list[Any]]:
-    """Other values of the options that every example depends on, by the names that the field gives them."""
+    """Other values for the options that affect every example, by their usual names."""
     numbers = class_numbers(spec.classes)
     known: dict[str, list[Any]] = {
         "size_average": [False],
@@ -47,7 +48,7 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
         "alpha": [0.15, 0.85],
         "beta": [0.1, 0.9],
         "delta": [0.05],
-        "pos_weight": [torch.tensor([3.0]), 3.0],
+        "pos_weight": [torch.tensor([5.0]), 5.0],
         "label_smoothing": [0.3],
         "smooth": [7.0],
         "temperature": [0.2, 3.0],
@@ -66,7 +67,7 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
     consequence_of=("no-graph", "not-finite"),
 )
 def unused_argument(subject: Subject) -> Iterator[Found]:
-    """Does every argument that is accepted change something?"""
+    """Does every accepted argument change something?"""
     examples = [subject.example(seed, batch=3) for seed in range(3)]
     before = [value(subject, *each) for each in examples]
     if not all(map(math.isfinite, before)):
@@ -81,12 +82,48 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
                 {"value": before[0], f"with {option}": before[0]},
                 code(subject, *examples[0], options={option: others[effects.index(False)]}),
             )
+    yield from _dead(subject, examples, before)
     yield from _without_slope(subject, examples)
+    yield from _tensors_without_effect(subject, examples[0], before[0])
     yield from _at_the_call(subject, examples[0], before[0])
 
 
+def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[float]) -> Iterator[Found]:
+    """Options that no code reads, and that change nothing."""
+    for option in sorted(dead_options(subject.build()) - set(trials(subject.spec))):
+        default = subject.origin.options.get(option)
+        if isinstance(default, bool) or not isinstance(default, (int, float)):
+            continue
+        other = type(default)(2 * default + 1)
+        if _has_effect(subject, option, other, examples, before) is False:
+            yield Found(
+                f"{option} is stored and never read: it changes nothing",
+                {"value": before[0], f"with {option}={other:g}": before[0]},
+                code(subject, *examples[0], options={option: other}),
+            )
+
+
+def _tensors_without_effect(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
+    """Tensors of the call that change nothing, if only their shapes are known."""
+    if not subject.spec.layout.startswith("several"):
+        return
+    others = [subject.example(seed, batch=3) for seed in range(7, 11)]
+    for at, name in enumerate(subject.spec.tensors):
+        changed = [(*tensors[:at], other[at], *tensors[at + 1 :]) for other in others]
+        if name.lower().endswith(("lengths", "lens", "len")):
+            changed = [(*tensors[:at], tensors[at] * 0 + 1, *tensors[at + 1 :])]
+        costs = [tried(value, subject, *each) for each in changed]
+        if all(each is not None and close(each, before, 1e-9, 1e-12) for each in costs):
+            yield Found(
+                f"{name} is accepted and changes nothing",
+                {"value": before, f"with another {name}": before},
+                code(subject, *changed[0]),
+            )
+            return
+
+
 def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iterator[Found]:
-    """The numbers of a constructor that change what is shown, and nothing of what is learnt."""
+    """The numeric options that change the value but no gradient."""
     if not subject.spec.meant:
         return
     for option, default in subject.origin.options.items():
@@ -101,7 +138,7 @@ def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iter
         same = all(torch.allclose(now.gradient, then.gradient, 1e-6, 1e-9) for now, then in pairs)
         if len(pairs) == len(examples) and not level and same and pairs[0][0].gradient.any():
             ends = graph_ends(heard(subject, *examples[0]))
-            at = f": its term ends at {', '.join(ends[:2])}" if ends else ""
+            at = f": the graph of its term ends at {', '.join(ends[:2])}" if ends else ""
             yield Found(
                 f"{option} changes the value and no gradient{at}",
                 {"value": float(pairs[0][1].value), f"with {option}={other[option]:g}": float(pairs[0][0].value)},
@@ -112,7 +149,7 @@ def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iter
 def _has_effect(
     subject: Subject, option: str, other: Any, examples: list[tuple[Tensor, ...]], before: list[float]
 ) -> bool | None:
-    """Whether a number changes with an option; None where it is refused or announced to be without effect."""
+    """Whether an option changes the value; None if it is refused or announced to have no effect."""
     with warned() as heard:
         try:
             made = [_shown(subject, each, option, other) for each in examples]
@@ -126,7 +163,7 @@ def _has_effect(
 
 
 def _helped(subject: Subject, option: str, others: list[Any], examples: list[tuple[Tensor, ...]]) -> bool:
-    """Whether an option changes something beside another one, which switches it on."""
+    """Whether an option has an effect together with another one that switches it on."""
     known = trials(subject.spec)
     for name in subject.spec.options:
         default = subject.origin.options.get(name)
@@ -145,7 +182,7 @@ def _helped(subject: Subject, option: str, others: list[Any], examples: list[tup
 def _shown(
     subject: Subject, tensors: tuple[Tensor, ...], option: str, other: Any, also: dict[str, Any] | None = None
 ) -> float | tuple[int, ...]:
-    """The loss as a number, or its shape where it is none now."""
+    """The loss as a number, or its shape if it is not a single number."""
     torch.manual_seed(0)
     with torch.no_grad():
         made = subject.call(built(subject, {option: other, **(also or {})}), *(t.clone() for t in tensors))
@@ -153,13 +190,15 @@ def _shown(
 
 
 def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
-    """The arguments of the call that weigh or leave out elements."""
+    """The arguments of the call that weight or leave out elements."""
     target = tensors[-1] if subject.spec.labels else tensors[0]
     weight = torch.linspace(0.2, 2.0, target.numel()).reshape(target.shape)
     known = {"weight": weight, "weights": weight, "sample_weight": weight, "mask": weight > 1}
     for option, given in known.items():
-        if option not in subject.spec.arguments or any(e.per_sample for e in subject.spec.way.extras):
+        if option not in subject.spec.arguments:
             continue
+        if any(each.per_sample for each in subject.spec.way.extras):
+            given = torch.linspace(0.2, 2.0, len(target)) if given is weight else torch.arange(len(target)) > 0
         found = tried(value, subject, *tensors, **{option: given})
         if found is not None and close(found, before, 1e-6, 1e-9):
             yield Found(
@@ -172,13 +211,13 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
 @check(
     "masked-counts",
     Severity.WRONG,
-    why="What was to be left out is trained on, or shrinks the step.",
-    fix="Select by the mask before anything is computed, and divide by what it leaves.",
+    why="Masked samples are trained on, or shrink the step.",
+    fix="Select by the mask before computing anything, and divide by the number of selected elements.",
     consequence_of=("unused-argument",),
     applies=lambda spec: spec.two and any(each in MASKS for each in spec.arguments),
 )
 def masked_counts(subject: Subject) -> Iterator[Found]:
-    """Is masking samples out the same as removing them, whatever they hold?"""
+    """Is masking samples out the same as removing them, whatever their values?"""
     require_steady(subject)
     tensors = subject.example(batch=4)
     target = tensors[-1] if subject.spec.labels else tensors[0]
@@ -203,7 +242,7 @@ def masked_counts(subject: Subject) -> Iterator[Found]:
 
 
 def _blind(subject: Subject, one: tuple[Tensor, ...], other: tuple[Tensor, ...], mask: dict[str, Tensor]) -> bool:
-    """Whether what is masked out does not matter, so that only the denominator counts it."""
+    """Whether masked values do not matter, so that only the denominator includes them."""
     return close(value(subject, *one, options=None, **mask), value(subject, *other, options=None, **mask))
 
 
@@ -211,12 +250,12 @@ def _blind(subject: Subject, one: tuple[Tensor, ...], other: tuple[Tensor, ...],
     "weight-is-not-repetition",
     Severity.PROPERTY,
     why="The size of the loss and of each step depends on the scale of the weights.",
-    fix="Divide by the sum of the weights of what counts.",
+    fix="Divide by the sum of the weights of the counted elements.",
     consequence_of=("unused-argument",),
     applies=lambda spec: "weight" in spec.arguments and spec.two,
 )
 def weight_is_not_repetition(subject: Subject) -> Iterator[Found]:
-    """Does what has weight 2 cost what it costs twice?"""
+    """Is a weight of 2 the same as the element or sample twice?"""
     require_steady(subject)
     rows = bool(subject.spec.spatial) and subject.spec.labels
     tensors = subject.example(batch=1 if rows else 3)
@@ -227,7 +266,7 @@ def weight_is_not_repetition(subject: Subject) -> Iterator[Found]:
     found, right = tried(value, subject, *tensors, weight=weight), value(subject, *twice)
     if found is not None and not close(found, right):
         yield Found(
-            "what has weight 2 does not cost what it costs twice",
+            "a weight of 2 is not the same as the element or sample twice",
             {"weight 2": found, "twice": right},
             code(subject, *tensors, arguments={"weight": weight}),
         )
@@ -236,13 +275,13 @@ def weight_is_not_repetition(subject: Subject) -> Iterator[Found]:
 @check(
     "unit-weights",
     Severity.PROPERTY,
-    why="Turning class weights on changes the scale of the loss, and with it the learning rate that fits.",
-    fix="Divide by the sum of the weights of what counts.",
+    why="Turning class weights on changes the scale of the loss, and with it the best learning rate.",
+    fix="Divide by the sum of the weights of the counted elements.",
     consequence_of=("unused-argument",),
     applies=lambda spec: labelled(spec) and any(each in spec.options for each in CLASS_WEIGHTS),
 )
 def unit_weights(subject: Subject) -> Iterator[Found]:
-    """Do class weights of 1 change nothing?"""
+    """Are class weights of 1 the same as no weights?"""
     tensors = subject.example(batch=3)
     before = value(subject, *tensors)
     for option in CLASS_WEIGHTS:
@@ -251,7 +290,7 @@ def unit_weights(subject: Subject) -> Iterator[Found]:
             found = tried(value, subject, *tensors, options={option: ones})
             if found is not None and not close(found, before):
                 yield Found(
-                    f"{option} of ones is not the same as none",
+                    f"{option} of ones is not the same as no weights",
                     {"ones": found, "none": before},
                     code(subject, *tensors, options={option: ones}),
                 )
@@ -260,8 +299,8 @@ def unit_weights(subject: Subject) -> Iterator[Found]:
 @check(
     "weights-of-any-length",
     Severity.TRAP,
-    why="Weights of another data set, or without the background's, are applied to the wrong classes.",
-    fix="Raise where there is not one weight per class.",
+    why="Weights for another data set, or without one for the background, are applied to the wrong classes.",
+    fix="Raise unless there is exactly one weight per class.",
     consequence_of=("unused-argument",),
     applies=lambda spec: labelled(spec) and spec.classes > 1 and any(each in spec.options for each in CLASS_WEIGHTS),
 )
@@ -274,7 +313,7 @@ def weights_of_any_length(subject: Subject) -> Iterator[Found]:
                 options = {option: class_numbers(length)}
                 found = tried(value, subject, *tensors, options=options)
                 if found is not None and math.isfinite(found):
-                    what = f"takes {length} {option} for {subject.spec.classes} classes, and gives a number"
+                    what = f"accepts {length} {option} for {subject.spec.classes} classes and returns a number"
                     yield Found(what, {"value": found}, code(subject, *tensors, options=options))
                     return
 
@@ -282,7 +321,7 @@ def weights_of_any_length(subject: Subject) -> Iterator[Found]:
 @check(
     "weights-stay-behind",
     Severity.CONVENIENCE,
-    why="criterion.to('cuda') leaves them on the CPU, and the first call fails; they are not in state_dict either.",
+    why="criterion.to('cuda') leaves them on the CPU and the first call fails; state_dict omits them too.",
     fix="self.register_buffer('weight', weight)",
     applies=lambda spec: any(each in spec.options for each in (*CLASS_WEIGHTS, "pos_weight")),
 )
@@ -296,20 +335,20 @@ def weights_stay_behind(subject: Subject) -> Iterator[Found]:
         known = option in subject.spec.options
         here = tried(result, subject, *subject.example(), options=options) if known else None
         if here is not None and _left(subject, options) and not _runs(subject, tensors, options):
-            lines = ('criterion.to("meta")', f"print(criterion.{option}.device)  # left behind")
+            lines = ('criterion.to("meta")', f"print(criterion.{option}.device)  # not moved")
             yield Found(f"{option} does not move with the module", "", code(subject, options=options, lines=lines))
             return
 
 
 def _left(subject: Subject, options: dict[str, Any]) -> bool:
-    """Whether a tensor is a plain attribute, which does not move."""
+    """Whether a tensor is a plain attribute, which `to` does not move."""
     moved: Any = built(subject, options)
     inner = moved.to("meta").modules()
     return any(isinstance(held, Tensor) and not held.is_meta for each in inner for held in vars(each).values())
 
 
 def _runs(subject: Subject, tensors: list[Tensor], options: dict[str, Any]) -> bool:
-    """Whether the loss runs on another device, once it was moved there."""
+    """Whether the loss runs on another device after it was moved there."""
     try:
         criterion: Any = built(subject, options)
         subject.call(criterion.to("meta"), *tensors)

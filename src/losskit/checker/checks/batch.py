@@ -1,4 +1,4 @@
-"""Questions about a user's own batch: why does my loss not go down?"""
+"""Checks of a user's own batch: why does my loss not go down?"""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NAMED = 8  # classes that a finding may name one by one
 
 
 def of_labels(spec: Spec) -> bool | str:
-    return spec.labels or "the target is no labels"
+    return spec.labels or "the target does not contain labels"
 
 
 def matching(batch: Given) -> bool:
-    """Whether input and target have the shapes and dtypes that labels are read from."""
+    """Whether input and target have the shapes and dtypes from which labels can be read."""
     same = not batch.spec.same_shape or batch.input.numel() == batch.target.numel()
     return same and batch.input.is_floating_point() and batch.input.numel() > 0
 
@@ -32,15 +32,15 @@ def matching(batch: Given) -> bool:
 @check(
     "batch-refused",
     Severity.WRONG,
-    why="Training stops, or goes on with NaN, at a batch like this.",
-    fix="See what the message asks for; where the value is not finite, look for it in the input first.",
+    why="Training stops, or continues with NaN, at a batch like this.",
+    fix="Follow the error message; where the value is not finite, look for the cause in the input first.",
     consequence_of=("batch-shapes",),
     of_batch=True,
 )
 def refused(subject: Subject) -> Iterator[Found]:
-    """Does the loss take this batch and return a finite number?"""
+    """Does the loss accept this batch and return a finite number?"""
     batch = given(subject).tensors
-    repro = _code(subject, f"print({subject.spoken()})")
+    repro = _code(subject, f"print({subject.call_code()})")
     try:
         value = subject.value(*batch)
     except LossRaised as error:
@@ -52,43 +52,43 @@ def refused(subject: Subject) -> Iterator[Found]:
             for n, t in zip(subject.spec.tensors, batch, strict=False)
             if t.is_floating_point() and not t.isfinite().all()
         ]
-        cause = f"; {' and '.join(bad)} of the batch is not finite itself" if bad else "; the batch itself is finite"
+        cause = f"; {' and '.join(bad)} of the batch is itself not finite" if bad else "; the batch itself is finite"
         yield Found(f"the loss of this batch is {float(value):g}", f"value {float(value):g}{cause}", repro)
 
 
 @check(
     "batch-shapes",
     Severity.WRONG,
-    why="Every prediction is compared with every target, or nothing is compared at all: the loss says nothing.",
-    fix="input.squeeze(1) or target.unsqueeze(1), whichever the loss takes; floating-point scores; two classes.",
+    why="Every prediction is compared with every target, or nothing is compared: the loss is meaningless.",
+    fix="input.squeeze(1) or target.unsqueeze(1), as the loss expects; floating-point scores; at least two classes.",
     of_batch=True,
 )
 def shapes(subject: Subject) -> Iterator[Found]:
-    """Do input and target of this batch belong together: their shapes, their dtype, more than one class?"""
+    """Do input and target of this batch match: shapes, dtype, more than one class?"""
     batch, spec = given(subject), subject.spec
     input, target = batch.input, batch.target
     name, other = spec.tensors[0], spec.tensors[min(1, len(spec.tensors) - 1)]
     repro = _code(subject, f"print({name}.shape, {name}.dtype, {other}.shape, {other}.dtype)")
     seen = f"{name} {tuple(input.shape)} {input.dtype}, {other} {tuple(target.shape)} {target.dtype}"
     if not input.is_floating_point():
-        yield Found(f"the input holds {str(input.dtype).removeprefix('torch.')}, which has no gradient", seen, repro)
+        yield Found(f"the input is {str(input.dtype).removeprefix('torch.')}, which has no gradient", seen, repro)
     elif spec.same_shape and spec.two and input.shape != target.shape:
-        what = f"a target {tuple(target.shape)} beside an input {tuple(input.shape)}: the shapes differ"
+        what = f"target {tuple(target.shape)} and input {tuple(input.shape)} differ in shape"
         yield Found(what, seen, repro)
     elif spec.kind == "multiclass" and input.dim() > 1 and input.shape[1] == 1:
-        yield Found("the input has one class, so its softmax is always 1 and the loss always the same", seen, repro)
+        yield Found("the input has one class, so its softmax is always 1 and the loss is constant", seen, repro)
 
 
 @check(
     "batch-activation",
     Severity.WRONG,
-    why="A softmax or sigmoid twice leaves the loss on a plateau: it falls a little, then stands still far above 0.",
-    fix="Pass what the model returns before its last softmax or sigmoid, or take a loss of probabilities.",
+    why="A softmax or sigmoid applied twice leaves the loss on a plateau: it falls a little, then stays far above 0.",
+    fix="Pass the model's output before its last softmax or sigmoid, or use a loss of probabilities.",
     of_batch=True,
-    applies=lambda spec: spec.scores in ("logits", "probabilities", "log_probabilities") or "it takes other numbers",
+    applies=lambda spec: spec.scores in ("logits", "probabilities", "log_probabilities") or "it takes other inputs",
 )
 def activation(subject: Subject) -> Iterator[Found]:
-    """Does the input hold what the loss takes: logits, probabilities, or log-probabilities?"""
+    """Is the input what the loss takes: logits, probabilities, or log-probabilities?"""
     batch = given(subject)
     input = batch.input.double()
     if input.numel() == 0:
@@ -108,10 +108,10 @@ def activation(subject: Subject) -> Iterator[Found]:
         )
     elif subject.spec.scores == "probabilities" and not (low >= -1e-6 and high <= 1 + 1e-6):
         yield Found(
-            "the loss takes probabilities, and the input goes outside [0, 1]: they look like logits",
+            "the loss takes probabilities, and the input goes outside [0, 1]: it looks like logits",
             evidence,
             repro,
-            fix="Apply sigmoid (or softmax over classes) to the model's output, or take a loss of logits.",
+            fix="Apply sigmoid (or softmax over classes) to the model's output, or use a loss of logits.",
         )
     elif subject.spec.scores == "log_probabilities" and rows and bool(((input.exp().sum(1) - 1).abs() > 1e-3).any()):
         total = float(input.exp().sum(1).mean())
@@ -119,21 +119,21 @@ def activation(subject: Subject) -> Iterator[Found]:
             "the loss takes log-probabilities, and these classes do not sum to 1",
             {**evidence, "sum of probabilities": total},
             repro,
-            fix="Pass output.log_softmax(1), or take a loss of logits.",
+            fix="Pass output.log_softmax(1), or use a loss of logits.",
         )
 
 
 @check(
     "batch-labels",
     Severity.WRONG,
-    why="Labels out of range make the loss small, negative or wild, and the model learns from them.",
-    fix="Divide a 0/255 mask by 255; map labels to 0..C-1; name the label to leave out with ignore_index.",
+    why="Labels out of range make the loss small, negative or erratic, and the model learns from them.",
+    fix="Divide a 0/255 mask by 255; map labels to 0..C-1; set ignore_index to the label to leave out.",
     consequence_of=("batch-shapes",),
     of_batch=True,
     applies=of_labels,
 )
 def labels(subject: Subject) -> Iterator[Found]:
-    """Are all labels in the range that the loss knows?"""
+    """Are all labels in the range that the loss expects?"""
     batch, spec = given(subject), subject.spec
     if spec.indices:
         values = batch.target[(batch.target < 0) | (batch.target >= batch.classes)]
@@ -150,7 +150,7 @@ def labels(subject: Subject) -> Iterator[Found]:
         share = values.numel() / batch.target.numel()
         repro = _code(subject, f"print({spec.tensors[1]}.unique())")
         yield Found(
-            f"the target holds {said}, outside {wanted}",
+            f"the target contains {said}, outside {wanted}",
             f"{values.numel()} of {batch.target.numel()} labels ({share:.1%}); ignore_index is {spec.ignore_index}",
             repro,
         )
@@ -159,20 +159,20 @@ def labels(subject: Subject) -> Iterator[Found]:
 @check(
     "batch-no-gradient",
     Severity.NO_GRADIENT,
-    why="Where no gradient arrives nothing is learnt, whatever the learning rate.",
+    why="Without a gradient nothing is learned, whatever the learning rate.",
     fix="Look for .item(), .detach(), thresholds and argmax inside the loss; compute in log space.",
     of_batch=True,
     consequence_of=("batch-shapes", "batch-refused", "batch-activation", "batch-labels"),
 )
 def no_gradient(subject: Subject) -> Iterator[Found]:
-    """Do the wrong answers of this batch get a gradient?"""
+    """Do the wrong predictions in this batch get a gradient?"""
     batch = given(subject)
     if not matching(given(subject)):
         return
     value, slope = subject.gradient(*batch.tensors)
-    spoken = subject.spoken()
+    call = subject.call_code()
     name = subject.spec.tensors[0]
-    repro = _code(subject, f"{name}.requires_grad_()", f"{spoken}.backward()", f"print({name}.grad.abs().max())")
+    repro = _code(subject, f"{name}.requires_grad_()", f"{call}.backward()", f"print({name}.grad.abs().max())")
     if not bool(value.isfinite()):
         return
     if not bool((slope != 0).any()):
@@ -185,12 +185,12 @@ def no_gradient(subject: Subject) -> Iterator[Found]:
     dead = wrong & (slope.abs().amax(1) if wrong.dim() < slope.dim() else slope.abs()).le(1e-6 * slope.abs().mean())
     share = float(dead.sum() / wrong.sum().clamp_min(1))
     if share > 0.1:
-        evidence = f"{int(dead.sum())} of {int(wrong.sum())} wrong answers"
-        yield Found(f"{share:.0%} of the wrong answers in this batch get no gradient", evidence, repro)
+        evidence = f"{int(dead.sum())} of {int(wrong.sum())} wrong predictions"
+        yield Found(f"{share:.0%} of the wrong predictions in this batch get no gradient", evidence, repro)
 
 
 def _wrong(batch: Given) -> Tensor:
-    """Where the answer is wrong, in the shape of the labels."""
+    """Where the prediction is wrong, in the shape of the labels."""
     if batch.spec.kind == "multiclass":
         return (batch.input.argmax(1) != batch.labels) & batch.counts
     middle = {"probabilities": 0.5, "log_probabilities": math.log(0.5)}.get(batch.spec.scores, 0.0)
@@ -204,8 +204,8 @@ def _perfect(batch: Given) -> bool:
 @check(
     "batch-descent",
     Severity.WRONG,
-    why="An optimiser follows the gradient; where that does not lead down, the loss does not go down.",
-    fix="Compare the gradient with finite differences: a sign, a detached factor, or a step in the formula.",
+    why="An optimizer follows the gradient; if that does not lead down, the loss does not go down.",
+    fix="Compare the gradient with finite differences; look for a wrong sign, a detached factor, or a step function.",
     of_batch=True,
     consequence_of=("batch-shapes", "batch-refused", "batch-no-gradient", "batch-labels"),
 )
@@ -234,7 +234,7 @@ def descent(subject: Subject) -> Iterator[Found]:
     if not best < float(value):
         name, *others = subject.spec.tensors
         stepped = f"{name} - 1e-3 * {name}.grad / {name}.grad.abs().max()"
-        lines = (f"{name}.requires_grad_()", f"loss = {subject.spoken()}", "loss.backward()")
+        lines = (f"{name}.requires_grad_()", f"loss = {subject.call_code()}", "loss.backward()")
         repro = _code(subject, *lines, f"print(loss, criterion({', '.join([stepped, *others])}))")
         evidence = {"loss": float(value), "lowest after a step": best, "with a step of": at}
         yield Found("no step against the gradient lowers the loss of this batch", evidence, repro)
@@ -243,8 +243,8 @@ def descent(subject: Subject) -> Iterator[Found]:
 @check(
     "batch-floor",
     Severity.PROPERTY,
-    why="A loss that has come down to its floor has nothing more to give, however far from 0 that is.",
-    fix="Compare with the floor, not with 0; for a lower floor look at label smoothing and at an activation too many.",
+    why="A loss at its floor cannot go lower, however far from 0 that is.",
+    fix="Compare with the floor, not with 0. To lower the floor, look at label smoothing and for an extra activation.",
     of_batch=True,
     applies=of_labels,
 )
@@ -271,20 +271,20 @@ def floor(subject: Subject) -> Iterator[Found]:
     now = float(subject.value(*batch.tensors))
     span = costs["wrong"] - costs["right"]
     if math.isfinite(span) and costs["right"] > 0.05 * abs(costs["wrong"]):
-        evidence = {"now": now, "every answer right": costs["right"], "every answer wrong": costs["wrong"]}
+        evidence = {"now": now, "all predictions correct": costs["right"], "all predictions wrong": costs["wrong"]}
         yield Found(f"the loss of this batch cannot fall below {costs['right']:.4g}; it is {now:.4g} now", evidence)
 
 
 @check(
     "batch-absent",
     Severity.PROPERTY,
-    why="A class that is not there gets either no gradient or the gradient of false positives alone.",
-    fix="Look at what the loss does with absent classes; sample so that rare classes occur, or weigh them.",
+    why="An absent class gets no gradient, or only the gradient of its false positives.",
+    fix="Check what the loss does with absent classes; sample so that rare classes occur, or weight them.",
     of_batch=True,
     applies=of_labels,
 )
 def absent(subject: Subject) -> Iterator[Found]:
-    """Which classes does this batch not contain?"""
+    """Which classes are absent from this batch?"""
     batch = given(subject)
     if not matching(given(subject)):
         return
@@ -297,27 +297,27 @@ def absent(subject: Subject) -> Iterator[Found]:
         missing = [c for c in range(batch.classes) if not bool(there[:, c].any())]
         share = 1 - float(there.double().mean())
         if share > 0:
-            never = f"classes {', '.join(map(str, missing[:NAMED]))} never occur in it; " if missing else ""
+            never = f"classes {', '.join(map(str, missing[:NAMED]))} never occur; " if missing else ""
             what = f"{share:.0%} of the (sample, class) pairs of this batch are absent"
             yield Found(what, f"{never}{there.numel()} pairs of {there.shape[0]} samples and {batch.classes} classes")
         return
     positive = ((batch.labels == 1) & batch.counts).reshape(len(batch.labels), -1)
     empty = int((~positive.any(1)).sum())
     if empty and positive.shape[1] > 1:
-        evidence = f"{float(positive.double().mean()):.2%} of all labels are yes"
+        evidence = f"{float(positive.double().mean()):.2%} of all labels are positive"
         yield Found(f"{empty} of {len(positive)} samples of this batch have no foreground", evidence)
 
 
 @check(
     "batch-ignored",
     Severity.PROPERTY,
-    why="What is ignored must not count in the denominator either; a sample without labels teaches nothing.",
-    fix="See that the label to leave out is the one you mean.",
+    why="Ignored labels must not count in the denominator either; a sample without labels teaches nothing.",
+    fix="Check that ignore_index is the label you mean to leave out.",
     of_batch=True,
-    applies=lambda spec: of_labels(spec) if spec.ignore_index is not None else "it leaves no label out",
+    applies=lambda spec: of_labels(spec) if spec.ignore_index is not None else "it ignores no label",
 )
 def ignored(subject: Subject) -> Iterator[Found]:
-    """How much of this batch is left out?"""
+    """How much of this batch is ignored?"""
     batch = given(subject)
     if not matching(given(subject)):
         return

@@ -1,4 +1,4 @@
-"""Questions about the gradient of a user's own batch: which labels get it, and what its parts make of it."""
+"""Checks of the gradient of a user's own batch: which labels get it, and how accumulation over parts changes it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from losskit.checker.user_batch import given
 @check(
     "batch-gradient",
     Severity.PROPERTY,
-    why="What gets the gradient is what is learnt first; a background of 95 % with 95 % of it drowns the object.",
-    fix="Weigh classes, or take a loss that plays down what is classified well, if the shares are not what you want.",
+    why="What gets the gradient is learned first; a background of 95 % with 95 % of the gradient drowns the object.",
+    fix="If the shares are not what you want, weight classes, or use a loss that down-weights easy examples.",
     of_batch=True,
     applies=of_labels,
 )
@@ -69,12 +69,12 @@ def _boundary(labels: Tensor, channels: bool) -> Tensor:
 @check(
     "batch-accumulation",
     Severity.PROPERTY,
-    why="Gradient accumulation and several GPUs average the losses of parts: another gradient than that of the batch.",
-    fix="losskit.distributed.micro_batches and losskit.distributed.sync give the exact one for losses that add.",
+    why="Gradient accumulation and several GPUs average the losses of parts: not the gradient of the whole batch.",
+    fix="losskit.distributed.micro_batches and losskit.distributed.sync give the exact one for losses that add up.",
     of_batch=True,
 )
 def accumulation(subject: Subject) -> Iterator[Found]:
-    """How far is the gradient of this batch in parts from that of the whole?"""
+    """How far is the gradient of this batch, accumulated over parts, from that of the whole?"""
     batch = given(subject)
     if not matching(given(subject)):
         return
@@ -99,7 +99,7 @@ def accumulation(subject: Subject) -> Iterator[Found]:
             "parts = [criterion(*part) for part in zip("
             + ", ".join(f"{t}.chunk(2)" for t in subject.spec.tensors)
             + ")]",
-            f"print({subject.spoken()}, sum(parts) / 2)",
+            f"print({subject.call_code()}, sum(parts) / 2)",
         )
         evidence = {f"gradient error in {name}": f"{error:.1%}" for name, error in errors.items()}
         what = f"accumulated over parts, the gradient of this batch is {worst:.1%} off"

@@ -1,4 +1,4 @@
-"""Citizenship: a loss leaves its inputs alone, and can be compiled, exported, transformed, copied and saved."""
+"""Citizenship: a loss does not change its inputs, and can be compiled, exported, transformed, copied and saved."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from losskit.checker.subject import LossRaised, Subject
 @check(
     "changes-inputs",
     Severity.WRONG,
-    why="The metric that is computed next sees other scores or labels than the model and the data gave.",
-    fix="Replace operations that end in _ and assignments into input[...] or target[...] by new tensors.",
+    why="A metric that is computed next gets other scores or labels than the model and the data produced.",
+    fix="Replace in-place operations (names ending in _) and assignments to input[...] or target[...] by new tensors.",
     anyhow=True,
 )
 def changes_inputs(subject: Subject) -> Iterator[Found]:
-    """Are input and target the same after the call?"""
+    """Are input and target unchanged after the call?"""
     told = set()
     for tensors in _sorts(subject):
         given = tuple(t.clone() for t in tensors)
@@ -47,7 +47,7 @@ def changes_inputs(subject: Subject) -> Iterator[Found]:
 
 
 def _sorts(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
-    """Examples of every sort: random, sure, and with labels that are left out."""
+    """Examples of every sort: random, confident, and with ignored labels."""
     yield subject.example()
     for correct in (True, False):
         yield subject.example(scale=20.0, correct=correct)
@@ -59,13 +59,13 @@ def _sorts(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
 @check(
     "has-memory",
     Severity.WRONG,
-    why="The loss of a batch depends on the batches before: validation and resumed runs give other numbers.",
-    fix="Keep nothing on self in forward, or only in training mode and in a buffer.",
+    why="The loss of a batch depends on earlier batches: validation and resumed runs give other numbers.",
+    fix="Store nothing on self in forward, or only in training mode and in a buffer.",
     consequence_of=("changes-inputs",),
     anyhow=True,
 )
 def has_memory(subject: Subject) -> Iterator[Found]:
-    """Does a call leave the next one as it was?"""
+    """Does a call have no effect on the next one?"""
     one, other = subject.example(0), subject.example(1)
     criterion = subject.build()
     numbers = []
@@ -75,7 +75,7 @@ def has_memory(subject: Subject) -> Iterator[Found]:
             numbers.append(float(subject.call(criterion, *tensors).double().mean()))
     if not close(numbers[0], numbers[2], 1e-6, 1e-9):
         yield Found(
-            "the same call a second time gives another number",
+            "the same call gives another number the second time",
             {"first": numbers[0], "after another call": numbers[2]},
             code(subject, *one, lines=("print({call}, {call}, {call})",)),
         )
@@ -84,12 +84,12 @@ def has_memory(subject: Subject) -> Iterator[Found]:
 @check(
     "random",
     Severity.PROPERTY,
-    why="The same batch costs something else each time; comparing runs needs seeds.",
-    fix="Take a torch.Generator, where sampling is meant.",
+    why="The same batch gives another loss each time; comparing runs needs seeds.",
+    fix="If sampling is intended, use a torch.Generator.",
     consequence_of=("changes-inputs", "has-memory"),
 )
 def random(subject: Subject) -> Iterator[Found]:
-    """Does the same call cost the same, whatever the seed?"""
+    """Does the same call return the same loss, whatever the seed?"""
     tensors = subject.example(batch=4)
     numbers = []
     for seed in range(3):
@@ -97,11 +97,11 @@ def random(subject: Subject) -> Iterator[Found]:
         numbers.append(float(subject.value(*tensors).detach()))
     if any(not close(each, numbers[0], 1e-6, 1e-9) for each in numbers):
         repro = code(subject, *tensors, lines=("print({call}, {call}, {call})",))
-        yield Found("the same call costs something else each time", {"values": numbers}, repro)
+        yield Found("the same call gives another number each time", {"values": numbers}, repro)
 
 
 class _Mark:
-    """A hook that does nothing, and lives as long as the graph that holds it."""
+    """A hook that does nothing and lives as long as the graph that holds it."""
 
     def __call__(self, gradient: Tensor) -> None:
         return None
@@ -110,11 +110,11 @@ class _Mark:
 @check(
     "keeps-graph",
     Severity.COST,
-    why="The activations of the last step stay in memory through the next: a smaller batch fits.",
-    fix="Store result.detach() or result.item() on self, never the result.",
+    why="The activations of the last step stay in memory during the next: only a smaller batch fits.",
+    fix="Store result.detach() or result.item() on self, not the result.",
 )
 def keeps_graph(subject: Subject) -> Iterator[Found]:
-    """Is the graph of a call free once its result is gone?"""
+    """Is the graph of a call freed once its result is gone?"""
     criterion = subject.build()
     tensors = subject.example()
     x = tensors[0].clone().requires_grad_()
@@ -134,14 +134,14 @@ def keeps_graph(subject: Subject) -> Iterator[Found]:
         )
         repro = code(subject, *tensors, lines=lines)
         if _raises_next_time(subject, tensors):
-            what = "the next call goes on in the graph of the last one, and its backward() raises"
+            what = "the next call extends the graph of the last one, and its backward() raises"
             yield Found(what, "", repro, Severity.WRONG)
         else:
-            yield Found("a call's graph stays alive after its result is gone", "", repro)
+            yield Found("the graph of a call stays alive after its result is gone", "", repro)
 
 
 def _raises_next_time(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
-    """Whether two steps of training, one after the other, end in the error of a graph that is freed."""
+    """Whether two training steps in a row end in the error of a freed graph."""
     criterion = subject.build()
     for _ in range(3):
         x = tensors[0].clone().requires_grad_()
@@ -156,7 +156,7 @@ def _raises_next_time(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
 
 
 def _same(subject: Subject, other: Callable[..., Any], tensors: tuple[Tensor, ...]) -> str:
-    """What goes wrong where this stands in for the loss; empty where it is the same."""
+    """What goes wrong if this replaces the loss; empty if it behaves the same."""
     found: list[Tensor] = []
     right: list[Tensor] = []
     for criterion, kept in ((other, found), (subject.build(), right)):
@@ -182,7 +182,7 @@ def _straight(subject: Subject) -> Callable[..., Any]:
     "compile",
     Severity.CONVENIENCE,
     why="torch.compile cannot fuse the loss with the model, or stops with fullgraph=True.",
-    fix="Keep values of tensors out of Python: no if on a tensor, .item(), .tolist() or numpy.",
+    fix="Keep tensor values out of Python: no if on a tensor, .item(), .tolist() or numpy.",
     consequence_of=("no-graph",),
 )
 def compile(subject: Subject) -> Iterator[Found]:
@@ -191,7 +191,7 @@ def compile(subject: Subject) -> Iterator[Found]:
     torch._dynamo.reset()
     lines = (
         'compiled = torch.compile(criterion, fullgraph=True, backend="eager")',
-        f"print({subject.spoken().replace('criterion(', 'compiled(')})",
+        f"print({subject.call_code().replace('criterion(', 'compiled(')})",
     )
     try:
         with warnings.catch_warnings():
@@ -205,7 +205,7 @@ def compile(subject: Subject) -> Iterator[Found]:
 
 
 class _Held(nn.Module):
-    """A loss inside a module, as torch.export asks."""
+    """A loss inside a module, as torch.export requires."""
 
     def __init__(self, criterion: Callable[..., Any]) -> None:
         super().__init__()
@@ -218,8 +218,8 @@ class _Held(nn.Module):
 @check(
     "export",
     Severity.CONVENIENCE,
-    why="A training step that holds the loss cannot be exported.",
-    fix="Keep values of tensors out of Python: no if on a tensor, .item(), .tolist() or numpy.",
+    why="A training step that contains the loss cannot be exported.",
+    fix="Keep tensor values out of Python: no if on a tensor, .item(), .tolist() or numpy.",
     consequence_of=("no-graph", "compile"),
 )
 def export(subject: Subject) -> Iterator[Found]:
@@ -248,11 +248,11 @@ def export(subject: Subject) -> Iterator[Found]:
     "func-grad",
     Severity.CONVENIENCE,
     why="torch.func.grad, and everything built on it, does not work through the loss.",
-    fix="A custom Function needs setup_context; keep to PyTorch's own operators else.",
+    fix="A custom Function needs setup_context; otherwise use PyTorch's own operators.",
     consequence_of=("no-graph", "slope-disagrees", "changes-inputs"),
 )
 def func_grad(subject: Subject) -> Iterator[Found]:
-    """Does torch.func.grad give the gradient?"""
+    """Does torch.func.grad return the gradient?"""
     tensors = subject.example()
     lines = (f"print(torch.func.grad(lambda x: {_as_x(subject)}.mean())({subject.spec.tensors[0]}))",)
     criterion = subject.build()
@@ -267,24 +267,24 @@ def func_grad(subject: Subject) -> Iterator[Found]:
     if away(found, right, 1e-6) > 1e-3:
         numbers = {"func.grad": float(found.norm()), "backward": float(right.norm())}
         yield Found(
-            "torch.func.grad is another gradient", numbers, code(subject, *tensors, lines=lines), Severity.WRONG
+            "torch.func.grad returns another gradient", numbers, code(subject, *tensors, lines=lines), Severity.WRONG
         )
 
 
 def _as_x(subject: Subject) -> str:
-    return subject.spoken().replace(subject.spec.tensors[0], "x", 1)
+    return subject.call_code().replace(subject.spec.tensors[0], "x", 1)
 
 
 @check(
     "vmap",
     Severity.CONVENIENCE,
-    why="Gradients per sample, as influence scores and private training need, cannot be taken at once.",
-    fix="Keep values of tensors out of Python, and write no result into a tensor made by zeros().",
+    why="Per-sample gradients, as for influence scores and private training, cannot be computed in one call.",
+    fix="Keep tensor values out of Python, and write no result into a tensor made by zeros().",
     consequence_of=("no-graph", "func-grad"),
     applies=lambda spec: additive(spec) and spec.two and (spec.labels or spec.kind in ("regression", "distribution")),
 )
 def vmap(subject: Subject) -> Iterator[Found]:
-    """Does vmap(grad) give each sample's gradient?"""
+    """Does vmap(grad) return each sample's gradient?"""
     input, target = subject.example(batch=3)
     call = _as_x(subject).replace(subject.spec.tensors[1], "t[None]", 1).replace("x", "x[None]", 1)
     names = ", ".join(subject.spec.tensors)
@@ -305,7 +305,7 @@ def vmap(subject: Subject) -> Iterator[Found]:
     if away(found, right, 1e-6) > 1e-3:
         numbers = {"vmap": float(found.norm()), "one by one": float(right.norm())}
         yield Found(
-            "vmap(grad) gives another gradient", numbers, code(subject, input, target, lines=lines), Severity.WRONG
+            "vmap(grad) returns another gradient", numbers, code(subject, input, target, lines=lines), Severity.WRONG
         )
 
 
@@ -313,10 +313,10 @@ def vmap(subject: Subject) -> Iterator[Found]:
     "copies",
     Severity.CONVENIENCE,
     why="Spawned workers, checkpoints of whole objects and averaged models need copies.",
-    fix="Keep lambdas, local functions, generators and locks off self; define classes at the top of a module.",
+    fix="Keep lambdas, local functions, generators and locks off self; define classes at module level.",
 )
 def copies(subject: Subject) -> Iterator[Found]:
-    """Can the loss be deepcopied, pickled, and saved by its state_dict?"""
+    """Can the loss be deep-copied, pickled, and saved by its state_dict?"""
     criterion = subject.build()
     if not isinstance(criterion, nn.Module):
         return
@@ -332,14 +332,14 @@ def copies(subject: Subject) -> Iterator[Found]:
             torch.manual_seed(0)
             found = float(subject.call(made, *tensors).detach().double().mean())
             wrong = "" if close(found, right) else f"the copy gives {found:.6g} instead of {right:.6g}"
-        except Exception as error:  # noqa: BLE001 - whatever the loss holds may raise
+        except Exception as error:  # noqa: BLE001 - any attribute of the loss may raise
             wrong = _said(error)
         if wrong:
             yield Found(f"{what} fails", wrong, code(subject, lines=(line,)))
 
 
 def _through_state(criterion: nn.Module) -> nn.Module:
-    """The loss with its state written and read."""
+    """The loss after its state was saved and loaded."""
     buffer = io.BytesIO()
     torch.save(criterion.state_dict(), buffer)
     buffer.seek(0)

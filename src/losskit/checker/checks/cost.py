@@ -1,4 +1,4 @@
-"""Cost: what a loss keeps for the backward pass, and how much memory it needs at once."""
+"""Cost: what a loss saves for the backward pass, and its peak memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _measured(spec: Spec) -> bool:
 
 
 def _large(subject: Subject) -> tuple[Tensor, ...]:
-    """An example in which a number per sample or class is nothing beside one per position."""
+    """An example in which a number per sample or class is negligible beside one per position."""
     spec = subject.spec
     spatial = next((size for size in ((64, 64), (4096,), (16, 16, 16)) if spec.takes_spatial(len(size))), ())
     return subject.example(batch=2 if spatial else 4096, size=spatial)
@@ -63,7 +63,7 @@ def _shown(subject: Subject, tensors: tuple[Tensor, ...], lines: tuple[str, ...]
     applies=_measured,
 )
 def saves_more(subject: Subject) -> Iterator[Found]:
-    """Does the backward pass need no more than the scores, the target and a number per position?"""
+    """Does the backward pass need no more than the scores, the target and one number per position?"""
     tensors = _large(subject)
     x = tensors[0].clone().requires_grad_()
     own = {t.untyped_storage().data_ptr() for t in (x, *tensors[1:])}
@@ -81,14 +81,14 @@ def saves_more(subject: Subject) -> Iterator[Found]:
     share = sum(kept.values()) / (x.numel() * x.element_size())
     if share > 1.1:
         yield Found(
-            f"keeps {share:.1f} times the scores' memory for the backward pass, besides the scores themselves",
-            {"bytes kept": sum(kept.values()), "bytes of the scores": x.numel() * x.element_size()},
+            f"saves {share:.1f} times the scores' memory for the backward pass, besides the scores themselves",
+            {"bytes saved": sum(kept.values()), "bytes of the scores": x.numel() * x.element_size()},
             _shown(subject, tensors, _SAVED),
         )
 
 
 class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The most memory that results of operators hold at once."""
+    """Peak memory of the results of operators."""
 
     def __init__(self, own: set[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -119,13 +119,13 @@ class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
 @check(
     "peak-memory",
     Severity.COST,
-    why="The step needs this at once, on top of the model: a smaller batch fits.",
+    why="The step needs this at once, on top of the model: only a smaller batch fits.",
     fix="Compute class by class or block by block, and do not expand class indices to one-hot.",
     consequence_of=("saves-more",),
     applies=_measured,
 )
 def peak_memory(subject: Subject) -> Iterator[Found]:
-    """Is the most memory at once no more than the gradient and a few numbers per position?"""
+    """Is the peak memory no more than the gradient and a few numbers per position?"""
     tensors = _large(subject)
     x = tensors[0].clone().requires_grad_()
     mode = _Live({t.untyped_storage().data_ptr() for t in (x, *tensors[1:])})
@@ -140,7 +140,7 @@ def peak_memory(subject: Subject) -> Iterator[Found]:
     share = mode.most / (x.numel() * x.element_size())
     if share > 4.5:
         yield Found(
-            f"needs {share:.1f} times the scores' memory at once, forward and backward",
-            {"bytes at once": mode.most, "bytes of the scores": x.numel() * x.element_size()},
+            f"peak memory is {share:.1f} times that of the scores, forward and backward",
+            {"peak bytes": mode.most, "bytes of the scores": x.numel() * x.element_size()},
             _shown(subject, tensors, _PEAK),
         )

@@ -1,4 +1,4 @@
-"""Focal and Tversky losses: the options gamma, alpha and beta do what papers and libraries say they do."""
+"""Focal and Tversky losses: gamma, alpha and beta mean what they mean in papers and libraries."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from losskit.checker.subject import Subject
 @check(
     "gamma-below-one",
     Severity.TRAP,
-    why="One answer that is quite right turns the model into NaN.",
-    fix="Where the base of the power is 0, select its derivative instead of computing it; or work with logarithms.",
+    why="One prediction that is exactly correct turns the model into NaN.",
+    fix="Where the base of the power is 0, select its derivative instead of computing it; or work in log space.",
     consequence_of=("not-finite",),
     applies=lambda spec: labelled(spec) and "gamma" in spec.options,
 )
 def gamma_below_one(subject: Subject) -> Iterator[Found]:
-    """Is the gradient finite for gamma = 0.5, where an answer is quite right?"""
+    """Is the gradient finite for gamma = 0.5 where a prediction is exactly correct?"""
     for scale in (20.0, 100.0):
         tensors = subject.example(scale=scale, correct=True)
         found = tried(pull, subject, *tensors, options={"gamma": 0.5})
         if found is not None and not found.finite:
             what = "gradient" if found.value.isfinite() else "value"
             yield Found(
-                f"with gamma=0.5 the {what} is not finite for right answers of size {scale:g}",
+                f"with gamma=0.5 the {what} is not finite for correct predictions of size {scale:g}",
                 {"value": float(found.value)},
                 code(
                     subject,
@@ -46,8 +46,8 @@ def gamma_below_one(subject: Subject) -> Iterator[Found]:
 @check(
     "gamma-zero",
     Severity.PROPERTY,
-    why="Numbers, learning rates and weights of papers, which start from cross-entropy, do not carry over.",
-    fix="Modulate the cross-entropy of each position, and take its mean over positions.",
+    why="Numbers, learning rates and weights from papers, which start from cross-entropy, do not carry over.",
+    fix="Modulate the cross-entropy of each position, and average over positions.",
     consequence_of=("unused-argument",),
     applies=lambda spec: labelled(spec) and "gamma" in spec.options and spec.scores == "logits",
 )
@@ -66,8 +66,8 @@ def gamma_zero(subject: Subject) -> Iterator[Found]:
     found = [value(subject, each, tensors[1], options=options) for each in (tensors[0], far)]
     right = [factor * _cross_entropy(subject, each, labels) for each in (tensors[0], far)]
     if found[1] < 5 * found[0]:
-        return  # bounded: gamma is no focal loss's here
-    rate = (found[1] - found[0]) / (right[1] - right[0])  # of a sum with Dice too, that of its cross-entropy
+        return  # bounded: gamma is not that of a focal loss
+    rate = (found[1] - found[0]) / (right[1] - right[0])  # in a sum with Dice too, the rate of the cross-entropy
     if not close(rate, 1.0, 0.02):
         yield Found(
             "with gamma=0 it is not the mean cross-entropy",
@@ -85,13 +85,13 @@ def _cross_entropy(subject: Subject, input: Tensor, labels: Tensor) -> float:
 @check(
     "prices-swapped",
     Severity.PROPERTY,
-    why="Copying alpha and beta from a paper or another library favours the opposite mistake.",
-    fix="alpha on false positives and beta on false negatives; focal alpha on positives: as papers and libraries have.",
+    why="alpha and beta copied from a paper or another library favour the opposite mistake.",
+    fix="alpha on false positives, beta on false negatives; focal alpha on positives, as in papers and libraries.",
     consequence_of=("unused-argument",),
     applies=lambda spec: sigmoid(spec) and "alpha" in spec.options,
 )
 def prices_swapped(subject: Subject) -> Iterator[Found]:
-    """Does alpha weigh what it weighs elsewhere?"""
+    """Does alpha have its usual meaning?"""
     labels = subject.labels(batch=3)
     target = subject.target_of(labels)
     tversky = "beta" in subject.spec.options
@@ -111,14 +111,14 @@ def prices_swapped(subject: Subject) -> Iterator[Found]:
     if (not rises) if tversky else rises:
         said = "false positives" if tversky else "positives"
         yield Found(
-            f"a larger alpha makes {said} cheaper",
-            {"false positives / misses at alpha=0.1": ratios[0], "at alpha=0.9": ratios[1]},
+            f"a larger alpha lowers the loss of {said}",
+            {"false positives / false negatives at alpha=0.1": ratios[0], "at alpha=0.9": ratios[1]},
             code(subject, over, target, options={"alpha": 0.9, **({"beta": 0.1} if tversky else {})}),
         )
 
 
 def _powers(small: float, large: float) -> bool:
-    """Whether two costs are powers of one number, by 0.1 and by 0.9."""
+    """Whether two losses are powers of one number, with exponents 0.1 and 0.9."""
     return (
         0 < small < 1.2
         and 0 < large < 1.2

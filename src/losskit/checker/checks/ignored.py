@@ -1,4 +1,4 @@
-"""Ignored positions: they are as if they were not there."""
+"""Ignored positions: they have no effect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ignores(spec: Spec) -> bool:
 
 
 def label_of(spec: Spec) -> tuple[dict[str, Any], int]:
-    """The label that is ignored, and the options that make it so."""
+    """The ignored label, and the options that set it."""
     if spec.ignore_index is not None:
         return {}, spec.ignore_index
     return {spec.ignore_name: LABEL}, LABEL
@@ -62,8 +62,8 @@ def _all_but_last(tensor: Tensor, along: int) -> Tensor:
 @check(
     "ignored-changes-value",
     Severity.WRONG,
-    why="What was to be left out is trained on.",
-    fix="Select what counts before anything is computed: input[keep], or torch.where.",
+    why="Positions that should be ignored are trained on.",
+    fix="Select the positions that count before computing anything: input[keep], or torch.where.",
     applies=ignores,
 )
 def ignored_changes_value(subject: Subject) -> Iterator[Found]:
@@ -90,8 +90,8 @@ def _another(subject: Subject, input: Tensor) -> Tensor:
 @check(
     "ignored-gets-gradient",
     Severity.WRONG,
-    why="What was to be left out is trained on.",
-    fix="Select what counts before anything is computed: input[keep], or torch.where.",
+    why="Positions that should be ignored are trained on.",
+    fix="Select the positions that count before computing anything: input[keep], or torch.where.",
     consequence_of=("ignored-changes-value",),
     applies=ignores,
 )
@@ -111,7 +111,7 @@ def ignored_gets_gradient(subject: Subject) -> Iterator[Found]:
 @check(
     "ignored-counts",
     Severity.PROPERTY,
-    why="The mean divides by what was left out too: the more is ignored, the smaller the step.",
+    why="The mean also divides by ignored positions: the more are ignored, the smaller the step.",
     fix="Divide by the number of positions that count.",
     consequence_of=("ignored-changes-value",),
     applies=ignores,
@@ -133,7 +133,7 @@ def ignored_counts(subject: Subject) -> Iterator[Found]:
 @check(
     "nan-at-ignored",
     Severity.TRAP,
-    why="Padding and missing measurements hold anything, NaN too; NaN times a mask of 0 is NaN.",
+    why="Padding and missing measurements contain any value, including NaN; NaN times a mask of 0 is NaN.",
     fix="Select, don't multiply: torch.where on the scores before they are used.",
     consequence_of=("ignored-changes-value", "ignored-gets-gradient"),
     applies=ignores,
@@ -163,20 +163,20 @@ def nan_at_ignored(subject: Subject) -> Iterator[Found]:
     "all-ignored",
     Severity.PROPERTY,
     why="A batch in which everything is ignored turns the model into NaN.",
-    fix="Divide by the count where it is not 0, and return input.sum() * 0 where it is.",
+    fix="Divide by the count if it is not 0, and return input.sum() * 0 otherwise.",
     consequence_of=("ignored-changes-value",),
     applies=ignores,
 )
 def all_ignored(subject: Subject) -> Iterator[Found]:
-    """Does a batch in which everything is ignored cost a finite number?"""
+    """Is the loss finite if everything in a batch is ignored?"""
     case = case_of(subject)
     nothing = torch.full_like(case.target, label_of(subject.spec)[1])
     made = tried(result, subject, case.input, nothing, options=case.options)
     repro = code(subject, case.input, nothing, options=case.options)
     if made is None:
-        yield Found("raises where everything is ignored", "", repro)
+        yield Found("raises if everything is ignored", "", repro)
     elif made.numel() == 0 and subject.spec.scalar:
-        what = f"where everything is ignored the result has shape {tuple(made.shape)}, and backward() raises"
+        what = f"if everything is ignored, the result has shape {tuple(made.shape)}, and backward() raises"
         yield Found(what, {"shape": str(tuple(made.shape))}, repro, Severity.WRONG)
     elif not made.isfinite().all():
-        yield Found(f"{float(made.double().mean())} where everything is ignored", {"value": float(made.mean())}, repro)
+        yield Found(f"{float(made.double().mean())} if everything is ignored", {"value": float(made.mean())}, repro)

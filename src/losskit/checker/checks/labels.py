@@ -1,4 +1,4 @@
-"""Labels: those that mean nothing are refused, and classes that are nowhere are dealt with."""
+"""Labels: invalid ones are refused, and absent classes are handled."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from losskit.checker.subject import Subject
 @check(
     "labels-out-of-range",
     Severity.TRAP,
-    why="A label file with one class too many, or a border label, trains towards something else without a message.",
-    fix="Raise where a label is below 0 or not below the number of classes, and is not ignore_index.",
+    why="A label file with one class too many, or a border label, trains the wrong objective without a message.",
+    fix="Raise for a label below 0 or not below the number of classes, unless it is ignore_index.",
     applies=lambda spec: labelled(spec) and spec.indices,
 )
 def labels_out_of_range(subject: Subject) -> Iterator[Found]:
-    """Are class indices that are no class refused?"""
+    """Are class indices out of range refused?"""
     input, target = subject.example()
     for wrong in (subject.spec.classes, -1, 255):
         if wrong == subject.spec.ignore_index:
@@ -32,8 +32,8 @@ def labels_out_of_range(subject: Subject) -> Iterator[Found]:
         found = tried(value, subject, input, bad)
         if found is not None and not math.isnan(found):
             yield Found(
-                f"takes the label {wrong} where there are {subject.spec.classes} classes, and gives a number",
-                {"value": found, "of the right labels": value(subject, input, target)},
+                f"accepts the label {wrong} with {subject.spec.classes} classes and returns a number",
+                {"value": found, "with correct labels": value(subject, input, target)},
                 code(subject, input, bad),
             )
             return
@@ -42,8 +42,8 @@ def labels_out_of_range(subject: Subject) -> Iterator[Found]:
 @check(
     "mask-of-255",
     Severity.TRAP,
-    why="Masks are often saved as 0 and 255; the loss then has its minimum somewhere else.",
-    fix="Raise where a target is outside [0, 1].",
+    why="Masks are often saved as 0 and 255; the minimum of the loss is then at another prediction.",
+    fix="Raise for a target outside [0, 1].",
     applies=lambda spec: sigmoid(spec) and spec.layout not in ("signs", "soft"),
 )
 def mask_of_255(subject: Subject) -> Iterator[Found]:
@@ -52,8 +52,8 @@ def mask_of_255(subject: Subject) -> Iterator[Found]:
     found = tried(value, subject, input, target * 255)
     if found is not None and not math.isnan(found):
         yield Found(
-            "takes a mask of 0 and 255, and gives a number",
-            {"value": found, "of 0 and 1": value(subject, input, target)},
+            "accepts a mask of 0 and 255 and returns a number",
+            {"value": found, "with 0 and 1": value(subject, input, target)},
             code(subject, input, target * 255),
         )
 
@@ -61,29 +61,27 @@ def mask_of_255(subject: Subject) -> Iterator[Found]:
 @check(
     "one-label-only",
     Severity.WRONG,
-    why="Images without any object, and images that are all object, are in every data set.",
+    why="Images without any object, and images that are all object, occur in every data set.",
     fix="Look for a division by a count that is 0 there, and for 0 * log(0).",
     consequence_of=("not-finite",),
     applies=labelled,
 )
 def one_label_only(subject: Subject) -> Iterator[Found]:
-    """Are value and gradient finite where every position has the same label?"""
+    """Are value and gradient finite if every position has the same label?"""
     labels, spec = subject.labels(), subject.spec
     few = {
-        f"where every label is {label}": torch.full_like(labels, label)
-        for label in (0, 1)
-        if label != spec.ignore_index
+        f"if every label is {label}": torch.full_like(labels, label) for label in (0, 1) if label != spec.ignore_index
     }
     if spec.kind == "multiclass" and spec.classes > 2:
-        few["where the last class is absent"] = labels.clamp_max(spec.classes - 2)
+        few["if the last class is absent"] = labels.clamp_max(spec.classes - 2)
     for what, same in few.items():
         for scale, answer in ((2.0, None), (2.0, True), (2.0, False), (200.0, True)):
             tensors = subject.input_of(same, scale, answer), subject.target_of(same)
             found = tried(pull, subject, *tensors)
             if found is not None and not found.finite:
-                sure = " and the answer is sure and right" if scale > 2 else ""
+                sure = " and the prediction is confident and correct" if scale > 2 else ""
                 yield Found(
-                    f"not finite {what}{sure}",
+                    f"value or gradient is not finite {what}{sure}",
                     {"value": float(found.value)},
                     code(subject, *tensors, lines=BACKWARD),
                 )
@@ -93,13 +91,13 @@ def one_label_only(subject: Subject) -> Iterator[Found]:
 @check(
     "absent-class",
     Severity.PROPERTY,
-    why="Images without the object teach nothing: false positives in them stay, or a right answer costs the most.",
-    fix="Where a class is absent, charge its mean predicted probability (absent='penalize' in losskit).",
+    why="Images without the object teach nothing: false positives stay, or a correct prediction has the largest loss.",
+    fix="For an absent class, add its mean predicted probability to the loss (absent='penalize' in losskit).",
     consequence_of=("no-graph",),
     applies=sigmoid,
 )
 def absent_class(subject: Subject) -> Iterator[Found]:
-    """Where no position has the label, do false positives cost more than a right answer, with a gradient?"""
+    """If no position has the label, do false positives have a larger loss than correct predictions, and a gradient?"""
     size = (16, 16) if subject.spec.takes_spatial(2) else subject.spec.spatial
     drawn = subject.labels(size=size)
     nothing = torch.zeros_like(drawn)
@@ -107,17 +105,21 @@ def absent_class(subject: Subject) -> Iterator[Found]:
     right, wrong = (pull(subject, subject.input_of(nothing, 4.0, correct=answer), target) for answer in (True, False))
     usual = pull(subject, subject.input_of(drawn, 4.0, correct=False), subject.target_of(drawn))
     share = float(wrong.gradient.abs().sum()) / max(float(usual.gradient.abs().sum()), 1e-30)
-    numbers = {"right": float(right.value), "all false positives": float(wrong.value), "gradient, of the usual": share}
+    numbers = {
+        "correct": float(right.value),
+        "all false positives": float(wrong.value),
+        "share of gradient": share,
+    }
     shown = f"torch.full({tuple(subject.input_of(nothing).shape)}, 4.0)", _zeros(target)
     if not (right.finite and wrong.finite):
         return
     if share < 1e-3 or float(wrong.value - right.value) < 1e-3:
-        costs = "nothing" if float(wrong.value) < 1e-3 else "about as much as a right answer"
+        costs = "0" if float(wrong.value) < 1e-3 else "about that of a correct prediction"
         repro = code(subject, *shown, lines=BACKWARD)
-        yield Found(f"where the class is absent, false positives cost {costs}", numbers, repro)
+        yield Found(f"if the class is absent, the loss of false positives is {costs}", numbers, repro)
     elif float(right.value) > 0.5 * float(wrong.value):
         repro = code(subject, shown[0].replace("4.0", "-4.0"), shown[1])
-        yield Found("where the class is absent, a right answer costs nearly the most", numbers, repro)
+        yield Found("if the class is absent, the loss of a correct prediction is nearly the largest", numbers, repro)
 
 
 def _zeros(target: Tensor) -> str:
@@ -128,12 +130,12 @@ def _zeros(target: Tensor) -> str:
 @check(
     "one-hot-differs",
     Severity.TRAP,
-    why="Class indices and one-hot targets look alike in code, and the wrong one trains towards something else.",
-    fix="Refuse a target whose shape is not that of class indices, or read it as one-hot.",
+    why="Class indices and one-hot targets look alike in code, and the wrong one trains the wrong objective.",
+    fix="Refuse a target whose shape is not that of class indices, or interpret it as one-hot.",
     applies=lambda spec: labelled(spec) and spec.indices,
 )
 def one_hot_differs(subject: Subject) -> Iterator[Found]:
-    """Is a one-hot target refused, or worth what the class indices are?"""
+    """Is a one-hot target refused, or the loss the same as with class indices?"""
     size = subject.spec.spatial
     labels = subject.labels(size=size)
     input, right = subject.input_of(labels, 1.0, None), subject.target_of(labels)
@@ -143,7 +145,7 @@ def one_hot_differs(subject: Subject) -> Iterator[Found]:
         if found is not None and math.isfinite(found) and not close(found, value(subject, input, right)):
             said = "integer" if given is hot else "float"
             yield Found(
-                f"takes a one-hot target of {said}s, and gives another number",
+                f"accepts a one-hot target of {said}s and returns another number",
                 {"one-hot": found, "indices": value(subject, input, right)},
                 code(subject, input, given),
             )
@@ -153,13 +155,13 @@ def one_hot_differs(subject: Subject) -> Iterator[Found]:
 @check(
     "nan-unnoticed",
     Severity.TRAP,
-    why="A model that has turned into NaN goes on training, and the loss looks as if all were well.",
-    fix="Leave NaN in the scores alone: no nan_to_num, and no comparison that makes a number of it.",
+    why="A model that has turned into NaN goes on training, and the loss looks normal.",
+    fix="Leave NaN in the scores: no nan_to_num, and no comparison that turns it into a number.",
 )
 def nan_unnoticed(subject: Subject) -> Iterator[Found]:
-    """Does a score that is NaN make the loss NaN, or an error?"""
+    """Does a NaN score make the loss NaN, or raise an error?"""
     input, *others = subject.example()
     spoilt = torch.full_like(input, torch.nan)
     found = tried(value, subject, spoilt, *others)
     if found is not None and math.isfinite(found):
-        yield Found("scores of NaN give a finite number", {"value": found}, code(subject, spoilt, *others))
+        yield Found("NaN scores give a finite number", {"value": found}, code(subject, spoilt, *others))

@@ -1,4 +1,4 @@
-"""Meaning: functions of PyTorch are given what they take, and every class, sample and weight does what it says."""
+"""Meaning: PyTorch functions get the inputs they expect, and every class, sample and weight has its effect."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from losskit.checker.subject import Subject
 @check(
     "misused-function",
     Severity.WRONG,
-    why="The function computes something else than its name says: its least value is not at the right answer.",
-    fix="Give it what it takes: log_softmax before nll_loss and kl_div, logits to cross_entropy and the _with_logits.",
+    why="The function computes something else than its name says: its minimum is not at the correct prediction.",
+    fix="Pass what it expects: log_softmax before nll_loss and kl_div, logits to cross_entropy and *_with_logits.",
     anyhow=True,
 )
 def misused_function(subject: Subject) -> Iterator[Found]:
-    """Are functions of PyTorch given what they take: logits, probabilities, or log-probabilities?"""
+    """Do PyTorch functions get what they expect: logits, probabilities, or log-probabilities?"""
     tensors = subject.example(scale=3.0)
     outside = float(tensors[0].min()) < -1e-3 and float(tensors[0].max()) > 1 + 1e-3
     for call in heard(subject, *tensors):
@@ -36,7 +36,7 @@ def misused_function(subject: Subject) -> Iterator[Found]:
 
 
 def _misuse(call: Called, outside: bool) -> str:
-    """What is wrong with the first argument of a call; `outside` where the loss itself got no probabilities."""
+    """What is wrong with the first argument of a call; `outside`: the loss itself got no probabilities."""
     first = call.given(0, "input")
     if (
         not isinstance(first, Tensor)
@@ -50,11 +50,11 @@ def _misuse(call: Called, outside: bool) -> str:
     adds_up = sums is not None and bool(((sums - 1).abs() < 1e-3).all())
     if call.name in ("nll_loss", "kl_div", "nll_loss_nd") and bool((first > 1e-4).any()):
         held = "probabilities" if inside else "numbers above 0"
-        return f"{call.name} takes log-probabilities, and is given {held}"
+        return f"{call.name} expects log-probabilities, but gets {held}"
     if call.name == "cross_entropy" and outside and inside and adds_up:
-        return "cross_entropy applies log_softmax itself, and is given what a softmax made"
+        return "cross_entropy applies log_softmax itself, but gets the output of a softmax"
     if call.name == "binary_cross_entropy_with_logits" and outside and inside:
-        return "binary_cross_entropy_with_logits applies a sigmoid itself, and is given what a sigmoid made"
+        return "binary_cross_entropy_with_logits applies a sigmoid itself, but gets the output of one"
     return ""
 
 
@@ -69,7 +69,7 @@ def _most(call: Called) -> float:
 @check(
     "wrong-dimension",
     Severity.WRONG,
-    why="Scores of different samples or positions compete, and the classes of one do not.",
+    why="Scores of different samples or positions compete, and the classes of one position do not.",
     fix="softmax(1) and log_softmax(1): classes are dimension 1 of (N, C, ...).",
     applies=lambda spec: (
         (labelled(spec) and spec.kind == "multiclass" and spec.scores != "probabilities")
@@ -77,7 +77,7 @@ def _most(call: Called) -> float:
     ),
 )
 def wrong_dimension(subject: Subject) -> Iterator[Found]:
-    """Does a softmax run over the classes rather than over samples or positions, and a variation over all of them?"""
+    """Does a softmax run over classes rather than samples or positions, and a variation over all positions?"""
     if subject.spec.layout == "alone":
         yield from _variation(subject)
         return
@@ -102,9 +102,9 @@ def wrong_dimension(subject: Subject) -> Iterator[Found]:
 
 
 def _variation(subject: Subject) -> Iterator[Found]:
-    """Whether a total variation sees stripes across, and down."""
+    """Whether a total variation sees differences along both height and width."""
     if not any(word in subject.name.lower() for word in ("variation", "tv")):
-        return  # by its name it may be meant to see one of them
+        return  # its name may say that one of them is intended
     (input,) = subject.example()
     stripes = [torch.zeros_like(input) + torch.arange(n).reshape(size) % 2 for n, size in _along(input)]
     costs = [value(subject, each) for each in stripes]
@@ -112,25 +112,25 @@ def _variation(subject: Subject) -> Iterator[Found]:
     if seen > 1e-6 and abs(blind) < 1e-9:
         along = ("the height", "the width")[costs.index(blind)]
         yield Found(
-            f"what varies along {along} costs nothing",
+            f"variation along {along} does not change the loss",
             {f"along {along}": blind, "along the other": seen},
             code(subject, stripes[costs.index(blind)]),
         )
 
 
 def _along(input: Tensor) -> list[tuple[int, tuple[int, int]]]:
-    """How many positions there are down and across, and the shape of a number for each."""
+    """The number of positions along height and width, and the shape with one number for each."""
     height, width = input.shape[-2:]
     return [(height, (height, 1)), (width, (1, width))]
 
 
 def _plus(subject: Subject) -> str:
     name = subject.spec.tensors[0]
-    return subject.spoken().replace(name, f"{name} + shift", 1)
+    return subject.call_code().replace(name, f"{name} + shift", 1)
 
 
 def _unmoved(subject: Subject, input: Tensor, target: Tensor, dim: int, before: float) -> bool:
-    """Whether one number added along a dimension, another at each place beside it, changes nothing."""
+    """Whether adding numbers that are constant along a dimension changes nothing."""
     size = [1 if d == dim else n for d, n in enumerate(input.shape)]
     shift = torch.randn(size, generator=torch.Generator().manual_seed(1))
     return close(value(subject, input + shift, target), before, 1e-4, 1e-6)
@@ -139,13 +139,13 @@ def _unmoved(subject: Subject, input: Tensor, target: Tensor, dim: int, before: 
 @check(
     "labels-left-out",
     Severity.WRONG,
-    why="What costs nothing is not learnt: a class, or part of the batch, stays as it was.",
+    why="What does not change the loss is not learned: a class, or part of the batch, stays as it was.",
     fix="Look for a range that ends one early, a slice of the batch, and a factor that is 0 for some labels.",
     consequence_of=("not-finite", "wrong-answers-unlearnt"),
     applies=lambda spec: labelled(spec) and spec.layout != "soft",
 )
 def labels_left_out(subject: Subject) -> Iterator[Found]:
-    """Does a wrong answer cost something in each class, and in each sample?"""
+    """Does a wrong prediction raise the loss in each class, and in each sample?"""
     require_steady(subject)
     labels = subject.labels(batch=4)
     target, right = subject.target_of(labels), subject.input_of(labels, 3.0, True)
@@ -160,8 +160,8 @@ def labels_left_out(subject: Subject) -> Iterator[Found]:
         slope = pull(subject, input, target).gradient
         if abs(cost) < 1e-5 * span and not slope[input != right].any():
             yield Found(
-                f"wrong answers {what} cost nothing",
-                {"with wrong answers there": best + cost, "all right": best, "all wrong": best + span},
+                f"wrong predictions {what} do not raise the loss",
+                {"wrong there": best + cost, "all correct": best, "all wrong": best + span},
                 code(subject, input, target, lines=BACKWARD),
             )
             return
@@ -170,9 +170,9 @@ def labels_left_out(subject: Subject) -> Iterator[Found]:
 
 
 def _last_without_a_term(subject: Subject) -> Iterator[Found]:
-    """Whether mistaking the last class costs half of what another costs, as where it has no term in a sum over classes.
+    """Whether confusing the last class raises the loss half as much as another, as if a sum over classes omits it.
 
-    A class weight of a half does so where the class is missed, and not where it is seen in the place of another.
+    A class weight of a half has this effect where the class is missed, but not where it is predicted for another.
     """
     last = subject.spec.classes - 1
     if subject.spec.ignore_index in range(last + 1):
@@ -190,14 +190,14 @@ def _last_without_a_term(subject: Subject) -> Iterator[Found]:
         if not all(close(lasts, 0.5 * others, 0.02) and lasts > 0 for others, lasts in (missed, seen)):
             return
     yield Found(
-        f"class {last}, the last one, has no term of its own: mistaking it costs half of what another class costs",
+        f"class {last}, the last one, has no term of its own: confusing it raises the loss half as much as others",
         {f"{last} for 0": seen[1], f"{last - 1} for 0": seen[0]},
         code(subject, subject.input_of(zeros + last, 6.0, True), subject.target_of(zeros), lines=BACKWARD),
     )
 
 
 def _mistakes(subject: Subject, labels: Tensor, right: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Right answers but for one class, or one sample."""
+    """Correct predictions except for one class, or one sample."""
     spec = subject.spec
     wrong = subject.input_of(labels, 3.0, False)
     if spec.kind == "multiclass":
@@ -220,21 +220,22 @@ def _mistakes(subject: Subject, labels: Tensor, right: Tensor) -> Iterator[tuple
 @check(
     "below-zero",
     Severity.WRONG,
-    why="One image without the object outweighs every other: its loss is a large negative number.",
+    why="One image without the object outweighs all others: its loss is a large negative number.",
     fix="Add the same constant to the numerator and the denominator.",
     consequence_of=("rewards-errors", "one-label-only"),
     applies=lambda spec: sigmoid(spec) and spec.layout != "signs",
 )
 def below_zero(subject: Subject) -> Iterator[Found]:
-    """Where nothing is there, is a right answer no better than elsewhere?"""
+    """Without foreground, is the loss of a correct prediction no lower than usual?"""
     labels = subject.labels(batch=2)
     nothing = torch.zeros_like(labels)
     usual = value(subject, subject.input_of(labels, 20.0, True), subject.target_of(labels))
     tensors = subject.input_of(nothing, 20.0, True), subject.target_of(nothing)
     found = value(subject, *tensors)
     if math.isfinite(found) and found < -0.01 and found < min(-1.0, 10 * usual):
-        numbers = {"nothing there, right answer": found, "usual right answer": usual}
-        yield Found(f"where nothing is there, a right answer costs {found:.4g}", numbers, code(subject, *tensors))
+        numbers = {"without foreground": found, "usual": usual}
+        what = f"without foreground, the loss of a correct prediction is {found:.4g}"
+        yield Found(what, numbers, code(subject, *tensors))
 
 
 def _softmax(spec: Spec) -> bool:
@@ -244,12 +245,12 @@ def _softmax(spec: Spec) -> bool:
 @check(
     "divides-by-classes",
     Severity.PROPERTY,
-    why="The mean runs over the zeros of a one-hot target too: the step shrinks with the number of classes.",
+    why="The mean includes the zeros of a one-hot target: the step shrinks with the number of classes.",
     fix="Sum over the classes first: .sum(1).mean().",
     applies=lambda spec: _softmax(spec) and spec.classes > 1,
 )
 def divides_by_classes(subject: Subject) -> Iterator[Found]:
-    """Is a cross-entropy the mean over positions, and not over classes too?"""
+    """Is a cross-entropy the mean over positions only, not over classes too?"""
     ratios = []
     for seed in range(3):
         labels = subject.labels(seed, batch=3)
@@ -267,12 +268,12 @@ def divides_by_classes(subject: Subject) -> Iterator[Found]:
 @check(
     "focal-of-mean",
     Severity.PROPERTY,
-    why="The factor sees the mean of the batch: a hard example is not weighed more than an easy one beside it.",
+    why="The factor depends on the mean of the batch: a hard example gets no more weight than an easy one beside it.",
     fix="Compute the factor for each position, and take the mean last.",
     applies=lambda spec: labelled(spec) and spec.scores == "logits" and spec.layout not in ("signs", "soft"),
 )
 def focal_of_mean(subject: Subject) -> Iterator[Found]:
-    """Does a focal factor look at each position rather than at the mean of the batch?"""
+    """Does a focal factor depend on each position rather than on the mean of the batch?"""
     labels = subject.labels(batch=2, size=() if () in subject.spec.spatials else None)
     target, others = subject.target_of(labels), subject.spec.classes - 1
     cost, back = _entropy(max(others, 1), subject.spec.kind == "multiclass")
@@ -290,14 +291,15 @@ def focal_of_mean(subject: Subject) -> Iterator[Found]:
     if close(same, apart, 1e-4) and not close(rises[0], rises[1], 0.02):
         tensors = subject.input_of(labels, 1.0, True), target
         yield Found(
-            "the factor is that of the mean cross-entropy: batches of one mean cost the same, whatever is in them",
-            {"two of one difficulty": same, "a hard one and an easy one": apart},
+            "the factor is that of the mean cross-entropy: batches of equal mean have equal loss, whatever is in them",
+            {"two equally hard examples": same, "a hard and an easy one": apart},
             code(subject, *tensors),
+            Severity.WRONG if "focal" in subject.words.all else None,
         )
 
 
 def _entropy(others: int, softmax: bool) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """The cross-entropy of a right answer with scores `s` and `-s`, and its inverse."""
+    """The cross-entropy of a correct prediction with scores `s` and `-s`, and its inverse."""
     by = 2.0 if softmax else 1.0
     return (
         lambda s: math.log1p(others * math.exp(-by * s)),
@@ -308,7 +310,7 @@ def _entropy(others: int, softmax: bool) -> tuple[Callable[[float], float], Call
 @check(
     "weight-in-factor",
     Severity.WRONG,
-    why="A class weight of 2 is to count a sample twice; here it also changes how hard the sample looks.",
+    why="A class weight of 2 should count a sample twice; here it also changes how hard the sample looks.",
     fix="Compute the factor from the unweighted cross-entropy, and multiply by the weight last.",
     consequence_of=("unused-argument",),
     applies=lambda spec: (
@@ -316,7 +318,7 @@ def _entropy(others: int, softmax: bool) -> tuple[Callable[[float], float], Call
     ),
 )
 def weight_in_factor(subject: Subject) -> Iterator[Found]:
-    """Does a class weight of 2 cost double, or nothing where the mean is weighted?"""
+    """Does a class weight of 2 double the loss, or not change it if the mean is weighted?"""
     tensors = subject.example(batch=3)
     by_class = isinstance(subject.origin.options.get("alpha"), (list, tuple, Tensor))  # else one number for all
     for option in (*CLASS_WEIGHTS, *(["alpha"] if by_class else [])):
@@ -330,8 +332,8 @@ def weight_in_factor(subject: Subject) -> Iterator[Found]:
         if not close(third - second, second - first, 1e-3, 1e-4 * abs(first)):
             options = {option: torch.full((subject.spec.classes,), 2.0)}
             yield Found(
-                f"{option} of 2 makes the loss {second / first:.3g} times that of 1, of 3 {third / first:.3g} times",
-                {"of ones": first, "of twos": second, "of threes": third},
+                f"{option} of 2 multiplies the loss by {second / first:.3g}, and 3 by {third / first:.3g}",
+                {"with 1": first, "with 2": second, "with 3": third},
                 code(subject, *tensors, options=options),
             )
             return

@@ -32,7 +32,7 @@ from losskit.checker.subject import Subject
 
 
 def saturated(spec: Spec) -> tuple[float, ...]:
-    """How large scores are when they are large: losses of numbers may grow exponentially."""
+    """Sizes of large scores; for losses of real numbers, which may grow exponentially, they are smaller."""
     if spec.labels:
         return (20.0, 100.0) if spec.scores == "probabilities" else (20.0, 100.0, 1e4)
     if spec.kind == "regression" and spec.scores == "values":
@@ -41,16 +41,19 @@ def saturated(spec: Spec) -> tuple[float, ...]:
 
 
 def exact(subject: Subject) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
-    """Answers to a target of one number everywhere, where differences and variances are 0."""
+    """Predictions for a target of one number everywhere, where differences and variances are 0."""
     spec = subject.spec
+    if spec.layout == "groups":
+        embeddings, groups = subject.example(batch=5)
+        yield "a sample that is alone in its group", (embeddings, torch.cat([groups[:4], groups[:1] + 9]))
     if spec.kind != "regression" or spec.layout not in ("same", "bare", "quantiles") or spec.scores != "values":
         return
     input, *others = subject.example()
     for what, number in (("0", 0.0), ("one number", 0.5)):
         constant = [torch.full_like(others[0], number), *others[1:]]
-        yield f"a prediction beside a target of {what} everywhere", (input, *constant)
+        yield f"a prediction for a target of {what} everywhere", (input, *constant)
         yield (
-            f"a right answer to a target of {what} everywhere",
+            f"a correct prediction for a target of {what} everywhere",
             (torch.full_like(input, number), *constant),
         )
 
@@ -70,7 +73,7 @@ def not_finite(subject: Subject) -> Iterator[Found]:
                 found = tried(pull, subject, *tensors)
                 if found is None or found.finite:
                     continue
-                said = {None: "random", True: "right", False: "wrong"}[answer]
+                said = {None: "random", True: "correct", False: "wrong"}[answer]
                 what = "value" if not found.value.isfinite().all() else "gradient"
                 yield Found(
                     f"the {what} is not finite for {said} {subject.spec.scores} of size {scale:g} in {name(dtype)}",
@@ -99,8 +102,8 @@ def _some(gradient: Tensor) -> list[float]:
 @check(
     "float64-disagrees",
     Severity.WRONG,
-    why="Training runs in float32: it sees another loss, or another slope, than the formula has.",
-    fix="Compute in log space, and keep constants such as 1e-8 out of numbers near 1.",
+    why="Training runs in float32: its loss, or its gradient, is not that of the formula.",
+    fix="Compute in log space, and do not add constants such as 1e-8 to numbers near 1.",
     consequence_of=("not-finite",),
 )
 def float64_disagrees(subject: Subject) -> Iterator[Found]:
@@ -132,13 +135,13 @@ def float64_disagrees(subject: Subject) -> Iterator[Found]:
 
 
 def _in_double(subject: Subject) -> str:
-    return subject.spoken().replace(subject.spec.tensors[0], f"{subject.spec.tensors[0]}.double()", 1)
+    return subject.call_code().replace(subject.spec.tensors[0], f"{subject.spec.tensors[0]}.double()", 1)
 
 
 @check(
     "half-disagrees",
     Severity.WRONG,
-    why="Mixed precision hands losses float16 and bfloat16 scores, and a wrong finite number goes unnoticed.",
+    why="Mixed precision passes float16 and bfloat16 scores to the loss, and a wrong finite number goes unnoticed.",
     fix="Start with input = input.float().",
     consequence_of=("not-finite", "float64-disagrees"),
 )
@@ -158,11 +161,11 @@ def half_disagrees(subject: Subject) -> Iterator[Found]:
 
 
 def in_half(subject: Subject, tensors: tuple[Tensor, ...], made: tuple[str, ...] = ()) -> Found | None:
-    """What is wrong with a loss of half-precision scores, beside its own float64."""
+    """What is wrong with a loss of half-precision scores, compared with its float64."""
     found = tried(pull, subject, *tensors)
     right = precise(subject, *tensors)
     if found is None or not right.finite or float(right.value.abs()) > 6e4:
-        return None  # half precision that is refused is no fault, nor is a number that it cannot hold
+        return None  # refusing half precision is no fault, nor is a number that it cannot represent
     dtype = tensors[0].dtype
     best = name(right.value.dtype)
     numbers = {name(dtype): float(found.value), best: float(right.value)}
@@ -183,7 +186,7 @@ def in_half(subject: Subject, tensors: tuple[Tensor, ...], made: tuple[str, ...]
 
 
 def _vanished(subject: Subject, found: Tensor, right: Tensor) -> bool:
-    """Whether a gradient that matters, and that the precision could hold, is 0 everywhere."""
+    """Whether a gradient that matters, and that the precision can represent, is 0 everywhere."""
     usual = precise(subject, *subject.example()).gradient
     least = max(4 * torch.finfo(found.dtype).tiny, 1e-3 * float(usual.abs().max()) * usual.numel() / right.numel())
     return not found.any() and float(right.abs().max()) > least
@@ -192,13 +195,13 @@ def _vanished(subject: Subject, found: Tensor, right: Tensor) -> bool:
 @check(
     "half-sums-overflow",
     Severity.TRAP,
-    why="A 512 x 512 mask in float16 sums past 65504; the loss then stays at one number and nothing is learnt.",
+    why="A 512 x 512 mask in float16 sums past 65504; the loss then stays at one number and nothing is learned.",
     fix="Sum in float32: input.float() first, or .sum(dtype=torch.float32).",
     consequence_of=("half-disagrees", "not-finite", "float64-disagrees"),
     applies=lambda spec: spec.two and spec.takes_spatial(2),
 )
 def half_sums_overflow(subject: Subject) -> Iterator[Found]:
-    """Are they at sizes whose sums are more than float16 can hold?"""
+    """Are value and gradient correct in half precision at sizes whose sums exceed float16?"""
     require_steady(subject)
     large, made = tiled(subject, 128, torch.float16)
     found = in_half(subject, large, made)
@@ -207,7 +210,7 @@ def half_sums_overflow(subject: Subject) -> Iterator[Found]:
 
 
 def tiled(subject: Subject, times: int, dtype: torch.dtype) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
-    """A sample of 4 x 4 positions, repeated so often along each dimension; and the code that makes it."""
+    """A sample of 4 x 4 positions, tiled this often along each dimension, and the code that makes it."""
     tensors = subject.example(dtype=dtype, batch=1, size=(4, 4))
     large = tuple(t.repeat(*(1,) * (t.dim() - 2), times, times) for t in tensors)
     return large, tuple(f"{literal(t)}.repeat({'1, ' * (t.dim() - 2)}{times}, {times})" for t in tensors)
@@ -216,7 +219,7 @@ def tiled(subject: Subject, times: int, dtype: torch.dtype) -> tuple[tuple[Tenso
 @check(
     "float64-lost",
     Severity.CONVENIENCE,
-    why="Gradcheck and high-precision work need float64, and get float32's errors instead.",
+    why="Gradcheck and high-precision work need float64, but get float32's errors.",
     fix="Keep the input's precision: input.to(torch.promote_types(input.dtype, torch.float32)).",
 )
 def float64_lost(subject: Subject) -> Iterator[Found]:
@@ -229,7 +232,7 @@ def float64_lost(subject: Subject) -> Iterator[Found]:
 
 
 def loses_float64(subject: Subject) -> bool:
-    """Whether a loss of float64 scores does not follow a change that float32 has no digits for, or refuses them."""
+    """Whether a loss of float64 scores refuses them or misses a change that is below float32's precision."""
     lost = 0
     for seed in range(3):
         input, *others = subject.example(seed, dtype=torch.float64)
@@ -247,12 +250,12 @@ def loses_float64(subject: Subject) -> bool:
 @check(
     "target-sets-precision",
     Severity.PROPERTY,
-    why="A mask kept in bfloat16 to save memory silently makes a float32 loss as coarse as bfloat16.",
-    fix="target = target.to(input.dtype), after the input is at least float32.",
+    why="A mask stored in bfloat16 to save memory silently makes a float32 loss as coarse as bfloat16.",
+    fix="target = target.to(input.dtype), once the input is at least float32.",
     applies=lambda spec: labelled(spec) and not spec.indices,
 )
 def target_sets_precision(subject: Subject) -> Iterator[Found]:
-    """Does the target's precision leave the result's alone?"""
+    """Is the precision of the result independent of the target's?"""
     require_steady(subject)
     made_by: tuple[str, ...] = ()
     input, target = subject.example(batch=2)
@@ -283,12 +286,12 @@ def target_sets_precision(subject: Subject) -> Iterator[Found]:
 @check(
     "integer-targets",
     Severity.CONVENIENCE,
-    why="Masks come as bool or uint8, class indices as uint8 or int32.",
+    why="Masks are stored as bool or uint8, class indices as uint8 or int32.",
     fix="Convert the target inside the loss: target.to(input.dtype), or target.long() for class indices.",
     applies=labelled,
 )
 def integer_targets(subject: Subject) -> Iterator[Found]:
-    """Are targets of bool and of small integers taken, and worth the same?"""
+    """Are bool and small-integer targets accepted, with the same loss?"""
     require_steady(subject)
     input, target = subject.example()
     if subject.spec.layout in ("signs", "soft"):
@@ -315,7 +318,7 @@ def integer_targets(subject: Subject) -> Iterator[Found]:
 @check(
     "autocast",
     Severity.WRONG,
-    why="Under autocast the model hands over half-precision scores, and some functions refuse to run.",
+    why="Under autocast the model outputs half-precision scores, and some functions refuse to run.",
     fix="Compute from logits in float32: inside the loss, with torch.autocast(input.device.type, enabled=False).",
     consequence_of=("not-finite", "half-disagrees", "float64-disagrees"),
 )
@@ -338,20 +341,18 @@ def autocast(subject: Subject) -> Iterator[Found]:
             coarse = 4 * rounding(subject, tensors, torch.finfo(torch.bfloat16).eps)[0]
             if found.finite and abs(float(found.value) - right) < coarse:
                 continue
-            yield Found(
-                "under autocast the value is another", {"autocast": float(found.value), "float32": right}, repro
-            )
+            yield Found("the value changes under autocast", {"autocast": float(found.value), "float32": right}, repro)
             return
 
 
 @check(
     "unsafe-on-gpu-autocast",
     Severity.CONVENIENCE,
-    why="binary_cross_entropy refuses to run under autocast on a GPU, so mixed precision stops with an error.",
+    why="binary_cross_entropy raises under autocast on a GPU, so mixed precision stops with an error.",
     fix="binary_cross_entropy_with_logits on the logits.",
 )
 def unsafe_on_gpu_autocast(subject: Subject) -> Iterator[Found]:
-    """Does it leave alone what autocast refuses on a GPU?"""
+    """Does it avoid what autocast refuses on a GPU?"""
     tensors = subject.example(batch=1)
     if any(call.name == "binary_cross_entropy" for call in heard(subject, *tensors)):
         yield Found(

@@ -1,4 +1,4 @@
-"""Reductions: mean, sum and none are one loss, and what a batch costs is what its parts cost."""
+"""Reductions: mean, sum and none belong to one loss, and the loss of a batch follows from that of its parts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reduces(spec: Spec) -> bool:
 @check(
     "reductions-disagree",
     Severity.WRONG,
-    why="Weighing or masking the values of reduction='none' by hand gives another loss than the built-in mean.",
+    why="Weighting or masking the values of reduction='none' by hand gives another loss than the built-in mean.",
     fix="Compute the values once; mean is their mean and sum their sum.",
     applies=reduces,
 )
@@ -49,7 +49,7 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
         return
     if values.dim() == 0 and (made["mean"] is not None or made["sum"] is not None):
         yield Found(
-            "reduction='none' returns one number",
+            "reduction='none' returns a single number",
             {"none": float(values)},
             code(subject, *tensors, options={"reduction": "none"}, lines=("print({call}.shape)",)),
         )
@@ -60,7 +60,7 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
             continue  # the mean of CTC divides by the lengths of the targets
         if found is not None and found.dim() > 0:
             shown = code(subject, *tensors, options={"reduction": each}, lines=("print({call}.shape)",))
-            yield Found(f"reduction={each!r} returns no number", {"shape": str(tuple(found.shape))}, shown)
+            yield Found(f"reduction={each!r} returns more than one number", {"shape": str(tuple(found.shape))}, shown)
             return
         if found is not None and not close(float(found), float(right), 1e-3):
             yield Found(
@@ -74,8 +74,8 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
 @check(
     "none-misplaced",
     Severity.WRONG,
-    why="Weights and masks that are multiplied with the values meet those of other samples.",
-    fix="Return the values where their samples and positions are: no sort, selection or flatten in another order.",
+    why="Weights and masks multiplied with the values apply to other samples.",
+    fix="Return each value at its own sample and position: no sort, selection or flatten in another order.",
     consequence_of=("reductions-disagree",),
     applies=lambda spec: reduces(spec) and additive(spec) and spec.kind != "pairs",
 )
@@ -97,7 +97,7 @@ def none_misplaced(subject: Subject) -> Iterator[Found]:
         if others:
             options = {"reduction": "none"}
             yield Found(
-                f"a change of sample {n} shows at sample {others[0]} of the values of reduction='none'",
+                f"changing sample {n} changes the value of sample {others[0]} with reduction='none'",
                 {"changed sample": n, "values that change": str(others)},
                 code(subject, *tensors, options=options),
             )
@@ -115,8 +115,8 @@ def _reduced(subject: Subject, tensors: tuple[Tensor, ...], reduction: str) -> T
 @check(
     "unknown-reduction",
     Severity.TRAP,
-    why="A typing mistake such as 'avg' silently trains with another scale of the loss.",
-    fix="Raise where reduction is none of those known.",
+    why="A typo such as 'avg' silently trains with another scale of the loss.",
+    fix="Raise if reduction is not one of the known names.",
     applies=reduces,
 )
 def unknown_reduction(subject: Subject) -> Iterator[Found]:
@@ -125,7 +125,7 @@ def unknown_reduction(subject: Subject) -> Iterator[Found]:
     made = _reduced(subject, tensors, "avg")
     if made is not None:
         yield Found(
-            f"takes reduction='avg', and returns shape {tuple(made.shape)}",
+            f"accepts reduction='avg' and returns shape {tuple(made.shape)}",
             {"first value": float(made.reshape(-1)[0])} if made.numel() else "",
             code(subject, *tensors, options={"reduction": "avg"}),
         )
@@ -134,12 +134,12 @@ def unknown_reduction(subject: Subject) -> Iterator[Found]:
 @check(
     "depends-on-batch",
     Severity.PROPERTY,
-    why="Micro-batches and several GPUs train on another loss than the whole batch on one.",
-    fix="Add the sums over micro-batches and ranks before the formula, or average one value a sample.",
+    why="Micro-batches and several GPUs train on another loss than the whole batch on one GPU.",
+    fix="Add the sums over micro-batches and ranks before applying the formula, or average one value per sample.",
     applies=additive,
 )
 def depends_on_batch(subject: Subject) -> Iterator[Found]:
-    """Is the loss of a batch the mean, or the sum, of what its halves cost?"""
+    """Is the loss of a batch the mean, or the sum, of the losses of its halves?"""
     require_steady(subject)
     if not attached(subject):
         return
@@ -153,20 +153,20 @@ def depends_on_batch(subject: Subject) -> Iterator[Found]:
     off = away(slope, whole.gradient, 1e-9)
     if whole.finite and (not close(float(joined), float(whole.value), 1e-4, 1e-6) or off > 1e-3):
         yield Found(
-            f"a batch of 4 is not two batches of 2: their gradient is {100 * off:.0f} % off",
+            f"a batch of 4 is not equivalent to two batches of 2: their gradient is {100 * off:.0f} % off",
             {"whole": float(whole.value), "from halves": float(joined), "gradient off by": off},
             code(subject, *tensors, lines=(_beside_halves(subject, 1 if total else 2),)),
         )
 
 
 def _beside_halves(subject: Subject, divisor: int) -> str:
-    """Code that prints the loss of four samples, and the sum or mean of their halves'."""
+    """Code that prints the loss of four samples, and the sum or mean of the losses of their halves."""
     first, second = (indexed(subject, at) for at in (":2", "2:"))
     return f"print({{call}}, ({first} + {second}) / {divisor})"
 
 
 def _uneven(subject: Subject) -> tuple[Tensor, ...]:
-    """Four samples of which the first two have few positives."""
+    """Four samples, of which the first two have few positives."""
     tensors = subject.example(batch=4)
     if subject.spec.kind in ("binary", "multilabel") and subject.spec.labels:
         labels = subject.labels(batch=4)
@@ -179,13 +179,13 @@ def _uneven(subject: Subject) -> tuple[Tensor, ...]:
 @check(
     "uneven-ignored",
     Severity.PROPERTY,
-    why="Where micro-batches or ranks ignore unevenly, the mean of their means is not the mean of all.",
-    fix="Use reduction='sum' and divide once by the count of all (losskit.distributed does).",
+    why="If micro-batches or ranks ignore different numbers of positions, the mean of means is not the overall mean.",
+    fix="Use reduction='sum' and divide once by the total count (losskit.distributed does).",
     consequence_of=("depends-on-batch", "ignored-changes-value"),
     applies=lambda spec: ignores(spec) and additive(spec),
 )
 def uneven_ignored(subject: Subject) -> Iterator[Found]:
-    """Is the loss of a batch the mean of its halves', where one of them ignores more?"""
+    """Is the loss of a batch the mean of its halves', even if one of them ignores more?"""
     require_steady(subject)
     options, label = label_of(subject.spec)
     input, target = subject.example(batch=4)
@@ -199,7 +199,7 @@ def uneven_ignored(subject: Subject) -> Iterator[Found]:
     off = away(torch.cat([each.gradient for each in halves]) / 2, whole.gradient, 1e-9)
     if whole.finite and math.isfinite(mean) and off > 1e-3 and not close(total, float(whole.value), 1e-4):
         yield Found(
-            f"halves of which one ignores more average to a gradient that is {100 * off:.0f} % off",
+            f"if one half ignores more, the average over halves has a gradient {100 * off:.0f} % off",
             {"whole": float(whole.value), "mean of halves": mean, "gradient off by": off},
             code(subject, input, target, options=options, lines=(_beside_halves(subject, 2),)),
         )
@@ -208,13 +208,13 @@ def uneven_ignored(subject: Subject) -> Iterator[Found]:
 @check(
     "sum-does-not-add",
     Severity.PROPERTY,
-    why="Adding the sums of micro-batches and ranks, the usual cure for uneven batches, does not give the whole.",
-    fix="reduction='sum' adds one value a position or sample.",
+    why="Adding the sums of micro-batches and ranks, the usual remedy for uneven batches, does not give the whole.",
+    fix="Let reduction='sum' add one value per position or sample.",
     consequence_of=("depends-on-batch", "reductions-disagree"),
     applies=lambda spec: reduces(spec) and additive(spec),
 )
 def sum_does_not_add(subject: Subject) -> Iterator[Found]:
-    """Do the sums of two halves add to the sum of the whole?"""
+    """Do the sums of two halves add up to the sum of the whole?"""
     require_steady(subject)
     tensors = subject.example(batch=4)
     options = {"reduction": "sum"}
@@ -224,7 +224,7 @@ def sum_does_not_add(subject: Subject) -> Iterator[Found]:
     halves = [value(subject, *(t[at : at + 2] for t in tensors), options=options) for at in (0, 2)]
     if not close(sum(halves), whole, 1e-3):
         yield Found(
-            "reduction='sum' of a batch is not what its halves' sums add to",
+            "reduction='sum' of a batch is not the sum of its halves",
             {"whole": whole, "halves": sum(halves)},
             code(subject, *tensors, options=options),
         )

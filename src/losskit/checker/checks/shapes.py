@@ -1,4 +1,4 @@
-"""Shapes: wrong ones are refused, and every memory layout of right ones gives the same number."""
+"""Shapes: wrong ones are refused, and every memory layout of correct ones gives the same number."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from losskit.checker.subject import LossRaised, Subject
     "broadcasts",
     Severity.WRONG,
     why="A forgotten unsqueeze compares every prediction with every target; training runs and learns the average.",
-    fix="Raise where input.shape and target.shape differ.",
+    fix="Raise if input.shape and target.shape differ.",
     applies=lambda spec: spec.two and spec.kind not in ("pairs", "penalty") and spec.layout != "quantiles",
 )
 def broadcasts(subject: Subject) -> Iterator[Found]:
@@ -52,13 +52,15 @@ def broadcasts(subject: Subject) -> Iterator[Found]:
         right = None if right_one is None else value(subject, scores, right_one)
         if right is not None and close(found, right):
             continue
-        passed = right is not None and spec.kind == "regression" and scores.dim() == 2  # people do pass these
-        if passed and right is not None:  # a loss of rows, as a cosine or a spectrum, does not take single numbers
+        passed = right is not None and spec.kind == "regression" and scores.dim() == 2  # common in practice
+        if passed and right is not None:  # a loss of rows, such as a cosine or a spectrum, takes no scalars
             bare = tried(value, subject, scores.squeeze(1), given)
             passed = bare is not None and close(bare, right)
+        if subject.words.shapes and not subject.words.broadcast:
+            passed = False  # its documentation gives one shape for both
         yield Found(
-            f"takes {what}{' with a mere warning' if told else ''}, and gives a number",
-            {"value": found} if right is None else {"value": found, "of the right shape": right},
+            f"accepts {what}{' with only a warning' if told else ''} and returns a number",
+            {"value": found} if right is None else {"value": found, "with the right shape": right},
             code(subject, scores, given),
             None if passed and not told else Severity.TRAP,
         )
@@ -69,7 +71,7 @@ def broadcasts(subject: Subject) -> Iterator[Found]:
     "transposed-target",
     Severity.TRAP,
     why="A mask loaded with height and width swapped is compared with the wrong pixels.",
-    fix="Raise where the shapes differ; reshape(-1) and view(-1) hide it.",
+    fix="Raise if the shapes differ; reshape(-1) and view(-1) hide it.",
     consequence_of=("broadcasts",),
     applies=lambda spec: spec.two and spec.kind not in ("pairs", "penalty") and spec.takes_spatial(2),
 )
@@ -82,8 +84,8 @@ def transposed_target(subject: Subject) -> Iterator[Found]:
     if math.isfinite(found):
         shapes = f"{tuple(swapped.shape)} for an input {tuple(input.shape)}"
         yield Found(
-            f"takes a target {shapes}, and compares the wrong positions",
-            {"value": found, "of the right target": value(subject, input, target)},
+            f"accepts a target {shapes} and compares the wrong positions",
+            {"value": found, "with the right target": value(subject, input, target)},
             code(subject, input, swapped),
         )
 
@@ -92,11 +94,11 @@ def transposed_target(subject: Subject) -> Iterator[Found]:
     "memory-layout",
     Severity.CONVENIENCE,
     why="Crops, permutations and channels-last models give tensors that are not contiguous.",
-    fix="reshape or flatten where the code says view.",
+    fix="Use reshape or flatten instead of view.",
     applies=lambda spec: spec.kind not in ("sequence", "survival"),
 )
 def memory_layout(subject: Subject) -> Iterator[Found]:
-    """Do tensors that are not contiguous give the same number?"""
+    """Do non-contiguous tensors give the same number?"""
     require_steady(subject)
     size = (2, 3) if subject.spec.takes_spatial(2) else None
     tensors = subject.example(size=size, batch=3)
@@ -118,7 +120,7 @@ def memory_layout(subject: Subject) -> Iterator[Found]:
 
 
 def _permuted(tensor: Tensor) -> Tensor:
-    """The same values, with the dimensions in reversed order in memory."""
+    """The same values, with the dimensions reversed in memory."""
     order = tuple(reversed(range(tensor.dim())))
     return tensor.permute(order).contiguous().permute(order)
 
@@ -129,7 +131,7 @@ def _permuted_code(tensor: Tensor) -> str:
 
 
 def _cropped(tensor: Tensor) -> Tensor:
-    """The same values, as every second one of a larger tensor."""
+    """The same values, as every second element of a larger tensor."""
     return torch.stack([tensor, torch.zeros_like(tensor)], -1)[..., 0]
 
 
@@ -145,12 +147,12 @@ def _samples(spec: Spec) -> bool:
     "batch-of-one",
     Severity.WRONG,
     why="The last batch of an epoch often has one sample, and validation runs with one.",
-    fix="Name the dimensions to reduce; squeeze() without one, and std() over the batch, break here.",
+    fix="Name the dimensions to reduce; squeeze() without a dimension, and std() over the batch, break here.",
     consequence_of=("not-finite",),
     applies=_samples,
 )
 def batch_of_one(subject: Subject) -> Iterator[Found]:
-    """Does a batch of one sample work, and cost what the same sample costs twice?"""
+    """Does a batch of one sample work, with the same loss as the sample repeated twice?"""
     tensors = subject.example(batch=1)
     twice = tuple(torch.cat([t, t]) for t in tensors)
     whole = pull(subject, *twice)
@@ -158,20 +160,20 @@ def batch_of_one(subject: Subject) -> Iterator[Found]:
     if found is None:
         yield Found("raises for a batch of one sample", "", code(subject, *tensors), Severity.CONVENIENCE)
     elif whole.finite and not found.finite:
-        numbers = {"value": float(found.value), "of the sample twice": float(whole.value)}
+        numbers = {"value": float(found.value), "sample repeated twice": float(whole.value)}
         grade = None if subject.spec.labels else Severity.TRAP  # two views may be compared over the batch
-        yield Found("a batch of one sample gives no finite number", numbers, code(subject, *tensors), grade)
+        yield Found("a batch of one sample does not give a finite number", numbers, code(subject, *tensors), grade)
 
 
 @check(
     "empty-batch",
     Severity.PROPERTY,
-    why="A filter that leaves nothing of a batch turns the model into NaN, or ends the run with an obscure error.",
-    fix="Return input.sum() * 0 where there is nothing to average, or raise a ValueError that says so.",
+    why="A filter that empties a batch turns the model into NaN, or ends the run with an obscure error.",
+    fix="Return input.sum() * 0 if there is nothing to average, or raise a ValueError that says so.",
     applies=_samples,
 )
 def empty_batch(subject: Subject) -> Iterator[Found]:
-    """Does an empty batch, or one without positions, cost a finite number, or say so?"""
+    """Does an empty batch, or one without positions, give a finite loss or a clear error?"""
     full = subject.example()
     given = [("an empty batch", tuple(t[:0] for t in full))]
     if subject.spec.spatial and subject.spec.labels:
@@ -186,19 +188,19 @@ def empty_batch(subject: Subject) -> Iterator[Found]:
                 return
             continue
         if not math.isfinite(found):
-            yield Found(f"{what} costs {found}", {"value": found}, code(subject, *tensors))
+            yield Found(f"{what} gives {found}", {"value": found}, code(subject, *tensors))
             return
 
 
 @check(
     "positions-matter",
     Severity.PROPERTY,
-    why="The loss looks at neighbours, or takes rows and columns for different things.",
-    fix="Nothing, where the loss is one of shapes or derivatives; else look for a reshape that mixes dimensions.",
+    why="The loss depends on neighbours, or treats rows and columns differently.",
+    fix="Nothing, if the loss is about shapes or derivatives; otherwise look for a reshape that mixes dimensions.",
     applies=lambda spec: (labelled(spec) and spec.takes_spatial(1)) or (labelled(spec) and spec.takes_spatial(2)),
 )
 def positions_matter(subject: Subject) -> Iterator[Found]:
-    """Is the loss the same when the positions of input and target are shuffled alike?"""
+    """Is the loss the same if the positions of input and target are shuffled alike?"""
     require_steady(subject)
     size = (1, 3) if subject.spec.takes_spatial(2) else (3,)
     input, target = subject.example(size=size)
@@ -207,7 +209,7 @@ def positions_matter(subject: Subject) -> Iterator[Found]:
     found, right = value(subject, *shuffled), value(subject, input, target)
     if not close(found, right):
         yield Found(
-            "shuffling the positions of input and target alike changes the number",
+            "shuffling the positions of input and target alike changes the loss",
             {"shuffled": found, "before": right},
             code(subject, input, target, lines=("print({call}, " + indexed(subject, "..., [1, 0, 2]") + ")",)),
         )
@@ -216,19 +218,19 @@ def positions_matter(subject: Subject) -> Iterator[Found]:
 @check(
     "order-matters",
     Severity.WRONG,
-    why="Shuffling the data changes the loss: samples are compared with what belongs to others.",
+    why="Shuffling the data changes the loss: samples are compared with targets of others.",
     fix="Look for a reshape that mixes the batch with another dimension, or a state kept from sample to sample.",
     applies=lambda spec: spec.kind != "sequence" or spec.layout == "batch-first",
 )
 def order_matters(subject: Subject) -> Iterator[Found]:
-    """Is the loss the same when the samples come in another order?"""
+    """Is the loss the same if the samples are in another order?"""
     require_steady(subject)
     tensors = subject.example(batch=4)
     order = torch.tensor([2, 0, 3, 1])
     found, right = value(subject, *(t[order] for t in tensors)), value(subject, *tensors)
     if not close(found, right):
         yield Found(
-            "the same samples in another order cost another number",
+            "the same samples in another order give another loss",
             {"reordered": found, "before": right},
             code(subject, *tensors, lines=("print({call}, " + indexed(subject, "[2, 0, 3, 1]") + ")",)),
         )

@@ -1,4 +1,4 @@
-"""Slopes: the gradient is there, it is the value's own, and it points from wrong answers to right ones."""
+"""Slopes: the gradient exists, is the derivative of the value, and leads from wrong predictions to correct ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.checker.checks.directions import directions
 from losskit.checker.checks.numbers import loses_float64
 from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, tried, value
 from losskit.checker.draws import one_hot_of
@@ -20,8 +21,8 @@ from losskit.checker.subject import LossRaised, Subject
 @check(
     "no-graph",
     Severity.NO_GRADIENT,
-    why="backward() raises, or leaves the model as it is.",
-    fix="Keep to tensors from the input to the result: no .item(), .detach(), .data, numpy or rounding.",
+    why="backward() raises, or leaves the model unchanged.",
+    fix="Use tensors from the input to the result: no .item(), .detach(), .data, numpy or rounding.",
     anyhow=True,
 )
 def no_graph(subject: Subject) -> Iterator[Found]:
@@ -32,7 +33,7 @@ def no_graph(subject: Subject) -> Iterator[Found]:
             return
         what = "the gradient is 0, whatever the input"
     else:
-        what = "the result does not depend on the input for autograd"
+        what = "for autograd, the result does not depend on the input"
     ends = graph_ends(heard(subject, *tensors))
     seen = f"the graph ends at {', '.join(ends[:3])}" if ends else ""
     yield Found(f"{what}{': ' + seen if seen else ''}", seen, code(subject, *tensors, lines=BACKWARD))
@@ -47,7 +48,7 @@ def _many(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
 @check(
     "slope-disagrees",
     Severity.WRONG,
-    why="Each step goes another way than downhill on the loss that is shown.",
+    why="Each step goes in another direction than downhill on the reported loss.",
     fix="Look for .detach(), .data, no_grad or a custom backward on something that the value depends on.",
     consequence_of=("no-graph", "not-finite"),
 )
@@ -85,13 +86,13 @@ def _direction(like: Tensor, seed: int) -> Tensor:
 
 
 def _of_x(subject: Subject) -> str:
-    return subject.spoken().replace(subject.spec.tensors[0], "x", 1)
+    return subject.call_code().replace(subject.spec.tensors[0], "x", 1)
 
 
 @check(
     "second-derivative",
     Severity.WRONG,
-    why="Gradient penalties, meta-learning and second-order optimisers get a wrong number without a message.",
+    why="Gradient penalties, meta-learning and second-order optimizers get a wrong number without a message.",
     fix="Write the backward of a custom Function with differentiable operations, or mark it once_differentiable.",
     consequence_of=("no-graph", "slope-disagrees", "not-finite", "backward-twice"),
 )
@@ -149,15 +150,15 @@ def _twice(subject: Subject) -> tuple[str, ...]:
 @check(
     "wrong-answers-unlearnt",
     Severity.NO_GRADIENT,
-    why="What the model is most wrong about, it never learns.",
+    why="The model never learns what it is most wrong about.",
     fix="Compute from logits in log space; do not clamp scores or probabilities before the loss.",
     consequence_of=("no-graph",),
     applies=lambda spec: spec.two and (spec.labels or spec.kind in ("regression", "distribution")),
 )
 def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
-    """Does a single wrong answer among right ones get a gradient?"""
+    """Does a single wrong prediction among correct ones get a gradient?"""
     spec = subject.spec
-    # A loss of numbers may give up on outliers, and does so on purpose: near ones alone tell.
+    # A loss of real numbers may ignore outliers on purpose, so only near ones are tested.
     for scale in (3.0, 6.0, 12.0) if spec.kind != "regression" else (0.3,):
         input, target = subject.example(scale=scale, correct=True)
         off, _ = subject.example(scale=scale, correct=False)
@@ -172,7 +173,7 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
             how = "hardly a" if found.gradient[at].any() else "no"
             size = "" if subject.spec.scores == "probabilities" else f" of size {scale:g}"
             yield Found(
-                f"a wrong answer{size} among right ones gets {how} gradient",
+                f"a wrong prediction{size} among correct ones gets {how} gradient",
                 {"gradient there": float(found.gradient[at].abs().max()), "value": float(found.value)},
                 code(subject, one, target, lines=BACKWARD),
             )
@@ -180,7 +181,7 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
 
 
 def _usual(subject: Subject, at: Any) -> float:
-    """The gradient of a wrong answer that is not sure."""
+    """The gradient of a wrong prediction with low confidence."""
     return float(pull(subject, *subject.example(scale=0.5, correct=False)).gradient[at].abs().max())
 
 
@@ -188,34 +189,36 @@ def _usual(subject: Subject, at: Any) -> float:
     "rewards-errors",
     Severity.WRONG,
     why="Minimising this loss makes the model worse.",
-    fix="Look for a missing minus or 1 -, and for a target that is used upside down.",
+    fix="Look for a missing minus or `1 -`, and for an inverted target.",
     consequence_of=("slope-disagrees",),
-    applies=lambda spec: spec.meant,
+    applies=lambda spec: spec.meant or spec.layout != "alone" or len(spec.tensors) == 1,
 )
 def rewards_errors(subject: Subject) -> Iterator[Found]:
-    """Do right answers cost less than wrong ones, and does each step go towards the right ones?"""
-    for scale in (1.0, 3.0):
+    """Is the loss lower for correct predictions than for wrong ones, and does each step lead to correct ones?"""
+    for scale in (1.0, 3.0) if subject.spec.meant else ():
         right, wrong = (subject.example(scale=scale, correct=answer, batch=4) for answer in (True, False))
         costs = value(subject, *right), value(subject, *wrong)
         if costs[0] > costs[1]:
             yield Found(
-                "a right answer costs more than a wrong one",
-                {"right": costs[0], "wrong": costs[1]},
-                code(subject, *wrong, lines=("print({call})  # wrong answers cost less than right ones",)),
+                "the loss of a correct prediction is higher than that of a wrong one",
+                {"correct": costs[0], "wrong": costs[1]},
+                code(subject, *wrong, lines=("print({call})  # of wrong predictions: lower than of correct ones",)),
             )
             return
-    found = _beside(subject) or _towards(subject)
-    if found is not None:
+    found = (_beside(subject) or _towards(subject)) if subject.spec.meant else None
+    if found is None:
+        yield from directions(subject)
+    else:
         tensors, slope = found
         yield Found(
-            "the loss rises from wrong answers towards the right one",
-            {"slope towards the right answer": abs(slope)},
+            "the loss rises from wrong predictions towards the correct one",
+            {"slope towards the correct prediction": abs(slope)},
             code(subject, *tensors, lines=BACKWARD),
         )
 
 
 def _beside(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
-    """Numbers beside the target that cost less than the target itself."""
+    """Numbers near the target whose loss is lower than that of the target itself."""
     if subject.spec.kind != "regression":
         return None
     tensors = subject.example(correct=True)
@@ -229,7 +232,7 @@ def _beside(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
 
 
 def _towards(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
-    """Wrong answers at which the loss rises towards the right ones."""
+    """Wrong predictions at which the loss rises towards the correct ones."""
     spec = subject.spec
     if spec.kind == "regression" and spec.layout in ("same", "bare"):
         return _jump(subject)
@@ -243,7 +246,7 @@ def _towards(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
 
 
 def _jump(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
-    """Numbers a little beside the target from which each step leads away: the loss jumps at the right answer."""
+    """Numbers near the target from which each step leads away: the loss jumps at the correct prediction."""
     right, *others = subject.example(correct=True)
     least, usual = value(subject, right, *others), value(subject, *subject.example(correct=False))
     for shift in (0.01, -0.01):
@@ -263,7 +266,7 @@ def _jump(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
     consequence_of=("no-graph",),
 )
 def forward_mode(subject: Subject) -> Iterator[Found]:
-    """Is forward-mode differentiation right, or refused?"""
+    """Is forward-mode differentiation correct, or refused?"""
     tensors = subject.example()
     direction = _direction(tensors[0], 0)
 
@@ -309,7 +312,7 @@ def backward_twice(subject: Subject) -> Iterator[Found]:
     )
     try:
         first, second = (torch.autograd.grad(loss, x, retain_graph=True, allow_unused=True)[0] for _ in range(2))
-    except RuntimeError as error:  # what it saved was changed meanwhile
+    except RuntimeError as error:  # a saved tensor was changed meanwhile
         raise LossRaised(error) from error
     if first is not None and not torch.allclose(first, second, equal_nan=True):
         yield Found(

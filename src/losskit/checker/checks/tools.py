@@ -1,4 +1,4 @@
-"""What the checks share: a loss measured once, numbers compared, and repros."""
+"""Shared by the checks: a loss measured once, comparisons of numbers, and repros."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from losskit.checker.subject import LossRaised, Subject
 Options = Mapping[str, Any]
 T = TypeVar("T")
 HALVES = (torch.float16, torch.bfloat16)
-ANSWERS = (None, False, True)  # random scores, wrong answers, right ones
+ANSWERS = (None, False, True)  # random scores, wrong predictions, correct ones
 FORWARD = "print({call})"
 BACKWARD = "loss = {call}.mean()", "loss.backward()", "print(loss, {input}.grad)"
 
 
 class Pulled(NamedTuple):
-    """A loss and its gradient by the input."""
+    """A loss and its gradient with respect to the input."""
 
     value: Tensor
     gradient: Tensor
@@ -38,14 +38,14 @@ class Pulled(NamedTuple):
 
 
 def result(subject: Subject, *tensors: Tensor, options: Options | None = None, **arguments: Any) -> Tensor:
-    """What a fresh loss returns, from the same random numbers each time."""
+    """The result of a fresh loss, with the same random numbers each time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _called(subject, tensors, options or {}, arguments)
 
 
 def _called(subject: Subject, tensors: tuple[Tensor, ...], options: Options, arguments: Options) -> Tensor:
-    """A call with copies, no leaves: a loss may write into them, and one check alone tells that it does."""
+    """A call with copies that are not leaves: a loss may write into them, which only one check reports."""
     criterion = built(subject, options)
     torch.manual_seed(0)
     return subject.call(criterion, *map(_copied, tensors), **arguments)
@@ -62,7 +62,7 @@ def _copied(tensor: Tensor) -> Tensor:
 
 
 def built(subject: Subject, options: Options) -> Callable[..., Any]:
-    """A fresh loss with these options; CannotRebuild where it refuses them."""
+    """A fresh loss with these options; CannotRebuild if it refuses them."""
     try:
         return subject.build(**options)
     except Exception as error:
@@ -79,7 +79,7 @@ def value(subject: Subject, *tensors: Tensor, options: Options | None = None, **
 
 
 def pull(subject: Subject, *tensors: Tensor, options: Options | None = None, of: int = 0, **arguments: Any) -> Pulled:
-    """The loss as one number, and its gradient by the tensor at `of`: zeros where there is none."""
+    """The loss as one number, and its gradient with respect to the tensor at `of`; zeros if there is none."""
     given = list(tensors)
     given[of] = given[of].detach().clone().requires_grad_()
     made = result(subject, *given, options=options, **arguments)
@@ -95,13 +95,13 @@ def pull(subject: Subject, *tensors: Tensor, options: Options | None = None, of:
 
 
 def precise(subject: Subject, *tensors: Tensor) -> Pulled:
-    """The loss and its gradient in float64; in float32 where it refuses that."""
+    """The loss and its gradient in float64, or in float32 if it refuses float64."""
     double = tried(pull, subject, *(t.double() if t.is_floating_point() else t for t in tensors))
     return double or pull(subject, *(t.float() if t.is_floating_point() else t for t in tensors))
 
 
 def tried(call: Callable[..., T], *arguments: Any, **named: Any) -> T | None:
-    """What a call returns; None where the loss refuses, or its constructor does."""
+    """The result of a call; None if the loss or its constructor refuses it."""
     try:
         return call(*arguments, **named)
     except (LossRaised, CannotRebuild):
@@ -109,7 +109,7 @@ def tried(call: Callable[..., T], *arguments: Any, **named: Any) -> T | None:
 
 
 def loud(subject: Subject, *tensors: Tensor) -> tuple[float, bool]:
-    """The loss of tensors that it should refuse, NaN where it does; and whether it warns."""
+    """The loss of tensors that it should refuse, NaN if it refuses; and whether it warns."""
     with warned() as heard:
         made = tried(_called, subject, tensors, {}, {})
     number = math.nan if made is None else float(made.detach().double().mean())
@@ -117,15 +117,15 @@ def loud(subject: Subject, *tensors: Tensor) -> tuple[float, bool]:
 
 
 def attached(subject: Subject) -> bool:
-    """Whether autograd sees the loss depend on its input."""
+    """Whether autograd sees that the loss depends on its input."""
     return pull(subject, *subject.example()).attached
 
 
 def away(found: Tensor | float, right: Tensor | float, least: float = 1e-12) -> float:
-    """How far one result is from another, relative to its size, or to `least` where that is smaller."""
+    """The distance of one result from another, relative to its size, which counts as at least `least`."""
     a, b = (torch.as_tensor(each).detach().double() for each in (found, right))
     size = max(float(b.norm()), least, 1e-12)
-    if torch.equal(a.isnan(), b.isnan()):  # NaN beside NaN is no difference
+    if torch.equal(a.isnan(), b.isnan()):  # two NaNs are equal
         a, b = a.nan_to_num(0.0, 0.0, 0.0), b.nan_to_num(0.0, 0.0, 0.0)
     return float((a - b).norm()) / size
 
@@ -136,7 +136,7 @@ def close(found: float, right: float, relative: float = 1e-4, absolute: float = 
 
 
 def rounding(subject: Subject, tensors: tuple[Tensor, ...], eps: float) -> tuple[float, float]:
-    """How far value and gradient of the formula in float64 move when each number given is rounded to this precision."""
+    """How much value and gradient of the formula in float64 move if each input is rounded to this precision."""
     exact = precise(subject, *tensors)
     value_off = slope_off = 0.0
     for seed in range(3):
@@ -163,7 +163,7 @@ def code(
     """A repro; `{call}`, `{input}` and `{target}` in its lines are the loss of these tensors and their names."""
     names = subject.spec.tensors
     known = {
-        "call": subject.spoken(**(arguments or {})),
+        "call": subject.call_code(**(arguments or {})),
         "input": names[0],
         "target": names[min(1, len(names) - 1)],
         "last": names[-1],
@@ -177,15 +177,15 @@ def code(
 
 @contextmanager
 def warned() -> Iterator[list[warnings.WarningMessage]]:
-    """The warnings of a block, also those that were given before."""
+    """The warnings of a block, including those that were already shown."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         yield heard
 
 
 def indexed(subject: Subject, at: str) -> str:
-    """The call of these positions of every tensor, as code."""
-    call = subject.spoken()
+    """The call on these positions of every tensor, as code."""
+    call = subject.call_code()
     for each in subject.spec.tensors:
         call = re.sub(rf"\b{each}\b", f"{each}[{at}]", call)
     return call
@@ -196,12 +196,12 @@ def labelled(spec: Spec) -> bool:
 
 
 def sigmoid(spec: Spec) -> bool:
-    """Whether each score is yes or no by itself."""
+    """Whether each score is an independent binary decision."""
     return labelled(spec) and spec.kind in ("binary", "multilabel")
 
 
 def additive(spec: Spec) -> bool:
-    """Whether samples follow each other in the first dimension of every tensor, and none belongs to another."""
+    """Whether samples lie along the first dimension of every tensor and are independent."""
     return spec.kind not in ("sequence", "survival") and spec.layout not in ("partners", "groups")
 
 
@@ -219,9 +219,9 @@ def is_random(subject: Subject) -> bool:
 
 
 def require_steady(subject: Subject) -> None:
-    """End a check whose calls do not compare, because the loss draws random numbers in each."""
+    """End a check whose calls cannot be compared because the loss draws random numbers in each."""
     if is_random(subject):
-        raise CannotRebuild(f"{subject.name} draws random numbers, so that two calls do not compare.")
+        raise CannotRebuild(f"{subject.name} draws random numbers, so two calls cannot be compared.")
 
 
 _random: weakref.WeakKeyDictionary[Subject, bool] = weakref.WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""The data that losses are compared on."""
+"""The data on which losses are compared."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,27 +10,27 @@ NAMES = ("scenes", "scenes-3d", "digits-noisy", "digits-longtail", "diabetes-out
 
 @dataclass(frozen=True)
 class Request:
-    """What the user says about the data; every part is optional."""
+    """The user's description of the data; every field is optional."""
 
     name: str | None = None
     images: Path | None = None
     masks: Path | None = None
     csv: Path | None = None
-    target: str | None = None  # column of the table that is learnt
+    target: str | None = None  # column of the table to predict
     groups: str | None = None  # column of the table, or regular expression for the names of images
-    test: Path | None = None  # test data, apart from the rest: a folder with images/ and masks/, or a table
+    test: Path | None = None  # separate test data: a folder with images/ and masks/, or a table
     foreground: float | None = None
     empty: float | None = None
     classes: int | None = None
-    size: int | None = None  # of the longest side of an image, in pixels
+    size: int | None = None  # longest side of an image, in pixels
 
 
 def make_task(request: Request | str | None = None) -> Task:
-    """A task by its name, or the user's own data."""
+    """A task by name, or from the user's own data."""
     if not isinstance(request, Request):
         request = Request(request)
     forbid(request)
-    # Each task imports extras, scikit-learn or scikit-image, so it comes when it is asked for.
+    # Each task imports extras, scikit-learn or scikit-image, so it is imported only when it is needed.
     if request.images is not None and request.masks is not None:
         from losskit.experiment.tasks.folder import folder_task
 
@@ -59,7 +59,7 @@ def make_task(request: Request | str | None = None) -> Task:
 
 
 def forbid(request: Request) -> None:
-    """Options that do not go together, and options that miss another."""
+    """Raise for options that exclude each other, or that need another one."""
     if request.name is not None and request.name not in NAMES:
         names = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}"
         raise InputError(
@@ -72,7 +72,7 @@ def forbid(request: Request) -> None:
         raise InputError(f"{own[-1]} and {own[0]} both say what to train on; give one of them.")
     needs = {
         "--images": (request.images, "--masks", request.masks, "one folder of images, one of masks, with equal names"),
-        "--csv": (request.csv, "--target", request.target, "the column of the table that is to be predicted"),
+        "--csv": (request.csv, "--target", request.target, "the column of the table to predict"),
     }
     for first, (one, second, other, why) in needs.items():
         if (one is None) != (other is None):
@@ -82,7 +82,7 @@ def forbid(request: Request) -> None:
         if getattr(request, option) is not None and request.images is None and request.csv is None:
             raise InputError(f"--{option} is for your own data: give --images DIR --masks DIR or --csv FILE as well.")
     if request.size is not None and request.images is None:
-        raise InputError("--size is for images of yours: give --images DIR --masks DIR as well.")
+        raise InputError("--size is for your own images: give --images DIR --masks DIR as well.")
     for option in ("foreground", "empty", "classes"):
         if getattr(request, option) is not None and (own and request.name not in ("scenes", "scenes-3d")):
             raise InputError(f"--{option} is an option of the tasks scenes and scenes-3d.")

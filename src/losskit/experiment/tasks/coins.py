@@ -1,4 +1,4 @@
-"""Coins on a dark table: one photograph for the eye. Every loss finds them, so they rank nothing."""
+"""Coins on a dark table: one photograph, shown only. Every loss finds the coins, so they rank nothing."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from skimage.segmentation import watershed
 
 from losskit.experiment.tasks.task import DICE, PARTS, Data, Metric, Split, Task
 
-DARK, BRIGHT = 30, 150  # grey values that are surely table and surely coin
-SMALLEST = 64  # pixels; what is smaller is no coin
+DARK, BRIGHT = 30, 150  # grey values that are certainly table and certainly coin
+SMALLEST = 64  # pixels; smaller regions are no coins
 PATCH, PATCHES = 64, {"train": 48, "validation": 8}  # the test is the whole row
 
 Picture = NDArray[np.uint8]
@@ -23,8 +23,8 @@ Picture = NDArray[np.uint8]
 class Coins(Task):
     name: str = "coins"
     about: str = (
-        "A photograph of four rows of coins: two rows to train on, one for validation, and one that no model has seen. "
-        "The truth is a watershed of its edges. Coins are easy, so this is a picture and ranks nothing."
+        "A photograph of four rows of coins: two rows to train on, one for validation, and one for the test. "
+        "The truth is a watershed of its edges. Coins are easy, so this is shown only and ranks nothing."
     )
     metrics: tuple[Metric, ...] = (DICE,)
     losses: tuple[str, ...] = ("bce",)
@@ -61,7 +61,7 @@ class Coins(Task):
 
 
 def outlines(photograph: Picture) -> NDArray[np.bool_]:
-    """Floods the edges from what is surely coin and surely table."""
+    """Watershed of the edges from certain coin and certain table."""
     markers = np.select([photograph < DARK, photograph > BRIGHT], [1, 2])
     flooded = watershed(sobel(photograph), markers)  # type: ignore[no-untyped-call]
     found = ndimage.binary_fill_holes(flooded == 2)
@@ -71,7 +71,7 @@ def outlines(photograph: Picture) -> NDArray[np.bool_]:
 
 
 def rows_of(truth: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Two rows of coins, one and one, cut where fewest pixels are coin."""
+    """Two rows of coins, one and one, cut where the fewest pixels are coin."""
     covered = truth.sum(1)
     quarter = len(truth) / 4
     cuts = [

@@ -1,4 +1,4 @@
-"""A measured number with slips of the pen: which loss is not led astray by a few wild values?"""
+"""A measured number with misplaced decimal points: which loss is robust to outliers?"""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from losskit.experiment.tasks.splits import split_groups
 from losskit.experiment.tasks.task import MAE, Data, Metric, Split, Task
 
-SLIPPED, TIMES = 0.1, 10  # share of the values in training and validation with the decimal point one place on
-MEAN, SPREAD = 152.0, 77.0  # of the progression, which is learnt in units of its spread
+SLIPPED, TIMES = 0.1, 10  # share of training and validation values with the decimal point one place further
+MEAN, SPREAD = 152.0, 77.0  # of the progression, which is learned in units of its standard deviation
 
 
 @dataclass(frozen=True)
 class DiabetesOutliers(Task):
     name: str = "diabetes-outliers"
     about: str = (
-        "Progression of diabetes in a year, from ten measurements of each of 442 patients: 60 % to train on, 20 % for "
+        "Progression of diabetes in a year, from ten measurements of each of 442 patients: 60 % for training, 20 % for "
         f"validation, 20 % for the test. In training and validation {SLIPPED:.0%} of the values are {TIMES} times "
-        "what was measured, as by a slipped decimal point; in the test none is. The progression is a number from 25 to "
-        "346. Each seed draws another split and other slips."
+        "too large, as by a misplaced decimal point; in the test none is. The progression is a number from 25 to "
+        "346. Each seed draws another split and other errors."
     )
     metrics: tuple[Metric, ...] = (MAE,)
     losses: tuple[str, ...] = ("mse", "l1", "huber", "smooth_l1(beta=0.1)")

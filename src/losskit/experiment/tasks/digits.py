@@ -1,4 +1,4 @@
-"""Handwritten digits with a flaw in the training labels: which loss forgives it?"""
+"""Handwritten digits with flawed training labels: which loss is robust to the flaw?"""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -53,12 +53,13 @@ class Digits(Task):
 class NoisyDigits(Digits):
     name: str = "digits-noisy"
     about: str = (
-        f"Handwritten digits, 8 x 8 pixels: {COUNTS['train']} to train on, of which {WRONG:.0%} have a wrong label, as "
-        f"have those of the {COUNTS['validation']} for validation, and a test part whose labels are right. Each seed "
+        f"Handwritten digits, 8 x 8 pixels: {COUNTS['train']} for training, {WRONG:.0%} of them with a wrong label, as "
+        f"do those of the {COUNTS['validation']} for validation, and a test part with correct labels. Each seed "
         "draws another split and other wrong labels."
     )
     metrics: tuple[Metric, ...] = (ACCURACY,)
     losses: tuple[str, ...] = ("ce", "ce(label_smoothing=0.1)", "focal(gamma=2)", "gce(q=0.7)", "sce")
+    class_counts: tuple[int, ...] | None = (COUNTS["train"] // 10,) * 10
     epochs: int = 13
     learning_rate: float = 1e-3
     arguments: tuple[str, ...] = ("--task", "digits-noisy")
@@ -77,13 +78,14 @@ class NoisyDigits(Digits):
 class LongTailDigits(Digits):
     name: str = "digits-longtail"
     about: str = (
-        f"Handwritten digits, 8 x 8 pixels, of which some are rare: {COMMONEST['train']} images of a 0 to train on, "
+        f"Handwritten digits, 8 x 8 pixels, some of them rare: {COMMONEST['train']} training images of a 0, "
         f"fewer of each next digit, and {COMMONEST['train'] // RATIO} of a 9 ({RATIO} to 1, in validation as well). "
-        "The test holds the rest and counts every digit alike. Each seed draws another split."
+        "The test has the rest and weights every digit equally. Each seed draws another split."
     )
     metrics: tuple[Metric, ...] = (BALANCED, ACCURACY)
     losses: tuple[str, ...] = ("ce", "logit-adjusted ce", "ce(label_smoothing=0.1)", "focal(gamma=2)")
     spelled: Mapping[str, str] = field(default_factory=lambda: {"logit-adjusted ce": f"ce(prior={IN_TRAINING})"})
+    class_counts: tuple[int, ...] | None = tuple(IN_TRAINING)
     arguments: tuple[str, ...] = ("--task", "digits-longtail")
 
     def parts(self, rng: np.random.Generator, labels: Indices) -> dict[str, Indices]:

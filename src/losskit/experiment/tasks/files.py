@@ -1,4 +1,4 @@
-"""Images and masks in folders: found in pairs, read, and checked before any training."""
+"""Images and masks in folders: paired, read, and checked before any training."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +12,11 @@ from skimage.io import imread
 from losskit.experiment.tasks.task import InputError
 
 NIFTI = (".nii", ".nii.gz")
-ARRAYS = (".npy", *NIFTI)  # may hold volumes
+ARRAYS = (".npy", *NIFTI)  # may contain volumes
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", *ARRAYS)
-# What files that are broken, or made to fill the memory, raise in those who read them.
+# Exceptions that readers raise for broken files, or for files made to exhaust memory.
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, Image.DecompressionBombError)
-NAMED = 5  # files that one message names
+NAMED = 5  # maximum files named in a message
 
 Array = NDArray[Any]
 
@@ -29,7 +29,7 @@ def find_pairs(
     if without:
         raise InputError(
             f"{len(without)} of {len(image_files)} images have no mask of the same name in {masks}: {listed(without)}. "
-            "Add the masks (an all-zero one where there is nothing to find) or move these images away."
+            "Add the masks (all zeros for an image without foreground) or move these images away."
         )
     unused = [mask_files[stem].name for stem in mask_files.keys() - image_files.keys()]
     notes = [f"{len(unused)} masks without an image were not used: {listed(unused)}."] if unused else []
@@ -38,10 +38,10 @@ def find_pairs(
 
 def by_stem(option: str, folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise InputError(f"{option} {folder} is no folder. Give the folder that holds the files.")
+        raise InputError(f"{option} {folder} is not a folder. Give the folder that contains the files.")
     files = sorted(path for path in folder.iterdir() if suffix_of(path) in SUFFIXES)
     if not files:
-        raise InputError(f"{option} {folder} holds no file that ends in {', '.join(SUFFIXES)}.")
+        raise InputError(f"{option} {folder} contains no file that ends in {', '.join(SUFFIXES)}.")
     for first, second in pairwise(sorted(files, key=stem_of)):
         if stem_of(first) == stem_of(second):
             raise InputError(f"{option} {folder} has {first.name} and {second.name}; keep one file of each name.")
@@ -57,7 +57,7 @@ def stem_of(path: Path) -> str:
 
 
 def read_pairs(pairs: list[tuple[Path, Path]]) -> tuple[list[Array], list[Array]]:
-    """Pictures as (H, W, channels) or (D, H, W, channels), masks without the channels."""
+    """Images as (H, W, channels) or (D, H, W, channels), masks without the channels."""
     pictures, labels, problems = [], [], []
     for image_path, mask_path in pairs:
         try:
@@ -77,14 +77,14 @@ def read_pairs(pairs: list[tuple[Path, Path]]) -> tuple[list[Array], list[Array]
             f"{len(problems)} of {len(pairs)} pairs cannot be used: {listed(problems, '; ')}. Nothing was trained."
         )
     if len({label.ndim for label in labels}) > 1:
-        raise InputError("Some masks are images and some are volumes; compare them apart.")
+        raise InputError("Some masks are images and some are volumes; compare them separately.")
     return pictures, labels
 
 
 def read(path: Path, *, is_mask: bool) -> Array:
     try:
         if suffix_of(path) == ".npy":
-            return np.array(np.load(path, allow_pickle=False, mmap_mode="r"))  # no more than the file holds
+            return np.array(np.load(path, allow_pickle=False, mmap_mode="r"))  # no more than the file contains
         if suffix_of(path) in NIFTI:
             return read_nifti(path)
         if suffix_of(path) in (".tif", ".tiff"):
@@ -97,7 +97,7 @@ def read(path: Path, *, is_mask: bool) -> Array:
 
 
 def read_nifti(path: Path) -> Array:
-    """(D, H, W) or (D, H, W, channels); NIfTI keeps x first."""
+    """(D, H, W) or (D, H, W, channels); NIfTI stores x first."""
     try:
         import nibabel
     except ImportError as error:
@@ -122,7 +122,7 @@ def as_picture(pixels: Array, path: Path, dimensions: int) -> Array:
     highest = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
     numbers = (pixels / highest).astype(np.float32)
     if not np.isfinite(numbers).all():
-        raise InputError(f"{path.name} holds NaN or infinite values")
+        raise InputError(f"{path.name} contains NaN or infinite values")
     return numbers
 
 
@@ -132,10 +132,10 @@ def as_labels(mask: Array, path: Path) -> Array:
     elif suffix_of(path) not in ARRAYS and mask.ndim == 3:
         colours = mask[..., : -1 if mask.shape[-1] in (2, 4) else None]
         if (colours != colours[..., :1]).any():
-            raise InputError(f"{path.name} is a colour picture; a mask holds one number a pixel, its class")
+            raise InputError(f"{path.name} is a colour image; a mask has one number per pixel, its class")
         mask = colours[..., 0]
     if mask.ndim not in (2, 3) or (mask.dtype.kind == "f" and (mask != np.round(mask)).any()):
-        raise InputError(f"{path.name} is no mask of class numbers (shape {mask.shape}, {mask.dtype})")
+        raise InputError(f"{path.name} is not a mask of class numbers (shape {mask.shape}, {mask.dtype})")
     if suffix_of(path) in (".jpg", ".jpeg"):
         if ((mask > 48) & (mask < 207)).mean() > 0.05:
             raise InputError(f"{path.name} is a JPEG whose values are not near 0 and 255; save masks as PNG")

@@ -1,4 +1,4 @@
-"""Data that the caller has in memory: tensors, arrays, or any sequence of (input, target)."""
+"""Data in memory: tensors, arrays, or any sequence of (input, target)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from losskit.experiment.metrics import ACCURACY, CLEAN, DICE, MAE, RANKING, Metr
 from losskit.experiment.tasks.splits import split_groups
 from losskit.experiment.tasks.task import Data, InputError, Kind, Split, Task
 
-STEPS = 300  # of training, when the caller does not say how many epochs
+STEPS = 300  # of training, if the number of epochs is not given
 KNOWN = {metric.key: metric for metric in RANKING}
 DEFAULTS = {"segmentation": DICE, "classification": ACCURACY, "regression": MAE}
 
 
 @dataclass(frozen=True)
 class Given(Task):
-    """Parts as they are, or one pool that every block splits anew."""
+    """Parts as given, or one pool that every block splits anew."""
 
     parts: dict[str, Split] = field(default_factory=dict)
     classes: int = 1
@@ -45,7 +45,7 @@ def given_task(
     metric: Any = None,
     groups: Sequence[Any] | None = None,
 ) -> Given:
-    """A task out of what the caller has; without validation every block draws it, and the test if it is missing."""
+    """A task from the caller's data; without validation every block draws it, and the test if it is missing."""
     if validation is not None and test is None:
         raise InputError("compare got validation and no test; give both, or train alone, to be split in each block.")
     parts = {
@@ -63,7 +63,7 @@ def given_task(
     batch = 8 if kind == "segmentation" else 32
     pooled = len(parts) < 3
     of_group = tuple(range(count) if groups is None else groups)
-    how = "split anew in every block" if pooled else "in the parts that were given; blocks differ in their seed alone"
+    how = "split anew in every block" if pooled else "in the given parts; blocks differ only in their seed"
     what = {"segmentation": "Segmentation", "classification": "Classification", "regression": "Regression"}[kind]
     return Given(
         name="given",
@@ -93,7 +93,7 @@ def some_empty(parts: dict[str, Split]) -> bool:
 
 
 def read(value: Any, name: str) -> tuple[list[Tensor], list[Tensor]]:
-    """Inputs and targets, one tensor an item."""
+    """Inputs and targets, one tensor per item."""
     pairs: list[tuple[Any, Any]]
     try:
         if isinstance(value, (tuple, list)) and len(value) == 2 and hasattr(value[0], "shape"):
@@ -104,18 +104,18 @@ def read(value: Any, name: str) -> tuple[list[Tensor], list[Tensor]]:
         targets = [torch.as_tensor(target) for _, target in pairs]
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name} is a pair of arrays (inputs, targets) or a sequence of (input, target), such as a Dataset; "
+            f"{name} must be a pair of arrays (inputs, targets) or a sequence of (input, target), such as a Dataset; "
             f"reading it failed: {error}"
         ) from error
     if not inputs:
-        raise InputError(f"{name} holds no items.")
+        raise InputError(f"{name} has no items.")
     if inputs[0].ndim == 0:
         raise InputError(f"{name} has inputs that are single numbers; each input is (features,) or (channels, *space).")
     return inputs, targets
 
 
 def items(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Of anything with a length and an index, as a Dataset is, or that can be gone through."""
+    """Items of anything with a length and an index, such as a Dataset, or of an iterable."""
     if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
         for index in range(len(value)):
             one, other = value[index]
@@ -126,7 +126,7 @@ def items(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def kind_of(targets: Sequence[Tensor], train: Split) -> tuple[Kind, int]:
-    """What the targets mean, and the channels of output that they need."""
+    """The kind of the targets, and the output channels that they need."""
     space, target = train.inputs[0].shape[1:], train.targets[0]
     values = torch.cat([t.flatten().double() for t in targets])
     known = values[values >= 0]

@@ -16,10 +16,10 @@ from losskit.experiment.tasks.task import CLEAN, DICE, Data, InputError, Split, 
 
 TEXTURES = ("grass", "gravel", "brick")
 COLUMNS = {"train": (0, 256), "validation": (256, 352), "test": (352, 512)}  # of the 512 x 512 textures
-CONTRASTS = (0.3, 0.6)  # added to grey values in [0, 1] of which the textures spread 0.13
-LARGEST, SMALLEST = 20, 5  # pixels a side of a digit
-INK = 0.29  # share of a digit's square that is digit
-SPECK = 25  # pixels; no further digit is drawn for less
+CONTRASTS = (0.3, 0.6)  # added to grey values in [0, 1]; the standard deviation of the textures is 0.13
+LARGEST, SMALLEST = 20, 5  # pixels per side of a digit
+INK = 0.29  # share of a digit's square that is foreground
+SPECK = 25  # pixels; no further digit is drawn for fewer
 MOST_CLASSES = 11
 FOREGROUND, EMPTY = 0.06, 1 / 3
 
@@ -81,7 +81,7 @@ class Scenes(Task):
 
 
 def background(rng: np.random.Generator, region: Image, shape: tuple[int, ...]) -> Image:
-    """A window of a photograph; for a volume a stack of windows, each a pixel on from the one before."""
+    """A window of a photograph; for a volume a stack of windows, each shifted by one pixel."""
     depth, (height, width) = math.prod(shape[:-2]), shape[-2:]
     top, left = (
         rng.integers(extent - side - depth + 2) for extent, side in zip(region.shape, (height, width), strict=True)
@@ -91,7 +91,7 @@ def background(rng: np.random.Generator, region: Image, shape: tuple[int, ...]) 
 
 
 def enlarge(digit: Image, shape: tuple[int, ...]) -> Image:
-    """Of this size; in a volume a digit is as deep as it is wide, and fades towards both ends."""
+    """The digit at this size; in a volume it is as deep as it is wide, and fades towards both ends."""
     pixels = torch.from_numpy(digit)[None, None]
     flat = np.asarray(F.interpolate(pixels, shape[-2:], mode="bilinear")[0, 0])
     if len(shape) == 2:
@@ -103,18 +103,18 @@ def enlarge(digit: Image, shape: tuple[int, ...]) -> Image:
 def scenes(
     *, volumes: bool = False, foreground: float | None = None, empty: float | None = None, classes: int | None = None
 ) -> Scenes:
-    """The task with these shares of foreground and of empty images, and this many classes."""
+    """The task with these shares of foreground and of empty images, and this number of classes."""
     arguments = ["--task", "scenes-3d" if volumes else "scenes"]
     for name, value in {"foreground": foreground, "empty": empty, "classes": classes}.items():
         arguments += [] if value is None else [f"--{name}", f"{value:g}"]
     foreground = FOREGROUND if foreground is None else foreground
     empty = EMPTY if empty is None else empty
     classes = 1 if classes is None else classes
-    least = 0.005 if volumes else 0.01  # of what a digit of five pixels a side can be drawn for
+    least = 0.005 if volumes else 0.01  # the least share for which a digit of five pixels per side can be drawn
     if not least <= foreground <= 0.4:
-        raise InputError(f"--foreground is the share of pixels to find, from {least:g} to 0.4; got {foreground:g}.")
+        raise InputError(f"--foreground is the share of foreground pixels, from {least:g} to 0.4; got {foreground:g}.")
     if not 0 <= empty <= 0.9:
-        raise InputError(f"--empty is the share of images with nothing to find, from 0 to 0.9; got {empty:g}.")
+        raise InputError(f"--empty is the share of images without foreground, from 0 to 0.9; got {empty:g}.")
     if not 1 <= classes <= MOST_CLASSES:
         raise InputError(f"--classes is from 1 to {MOST_CLASSES} (background and ten digits); got {classes}.")
     shape, counts = ((16, 32, 32), (48, 16, 32)) if volumes else ((32, 32), (160, 200, 600))
@@ -127,9 +127,9 @@ def scenes(
         name=arguments[1],
         about=f"{'Binary segmentation' if classes == 1 else f'Segmentation into {classes} classes'} of {what} on "
         f"{ground} of grass, gravel and brick, {' x '.join(map(str, shape))} {'voxels' if volumes else 'pixels'}: "
-        f"{counts[0]} {things} to train on, {counts[1]} for validation and {counts[2]} to test. {share(empty)} of them "
-        f"hold no digit; in the others digits cover about {100 * foreground:.2g} % of the {things[:-1]}. "
-        f"Each seed draws other {things}; digits and parts of the photographs never occur in two of the three parts.",
+        f"{counts[0]} {things} for training, {counts[1]} for validation, {counts[2]} to test. {share(empty)} of them "
+        f"have no digit; in the others, digits cover about {100 * foreground:.2g} % of the {things[:-1]}. "
+        f"Each seed draws other {things}; the three parts share no digits and no regions of the photographs.",
         metrics=(DICE,),
         apart=CLEAN if empty else None,
         losses=("dice", "bce", "dice + bce", "focal(gamma=2)")

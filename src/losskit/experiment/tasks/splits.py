@@ -1,4 +1,4 @@
-"""Who trains, who chooses and who tests: drawn anew for each seed, and what belongs together stays together."""
+"""Splits into training, validation and test: drawn anew for each seed, with each group in one part."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -9,25 +9,25 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from losskit.experiment.tasks.task import InputError
 
-HELD = 0.2  # share of the groups for the test, and for validation
+PART = 0.2  # share of the groups for the test, and for validation
 
 Indices = NDArray[np.intp]
 
 
 def split_groups(groups: Sequence[Hashable], seed: int, *, test: bool = True) -> dict[str, Indices]:
-    """Indices of train, validation and, unless the test is elsewhere, test: items of one group are in one part."""
+    """Indices of train, validation and, unless the test is separate, test: each group is in one part."""
     numbers = group_numbers(groups)
     count, parts = len(set(numbers)), 3 if test else 2
     if count < parts:
         raise InputError(
-            f"Training, validation and test need at least {parts} independent groups apart; there "
-            f"{'is' if count == 1 else 'are'} {count}. Give more data, or --groups that tells more of them apart."
+            f"Training, validation and test need at least {parts} independent groups; there "
+            f"{'is' if count == 1 else 'are'} {count}. Give more data, or --groups that distinguishes more groups."
         )
     if not test:
-        train, validation = halves(np.arange(len(groups)), numbers, HELD, seed)
+        train, validation = halves(np.arange(len(groups)), numbers, PART, seed)
         return {"train": train, "validation": validation}
-    rest, held = halves(np.arange(len(groups)), numbers, HELD, seed)
-    train, validation = halves(rest, numbers, HELD / (1 - HELD), seed)
+    rest, held = halves(np.arange(len(groups)), numbers, PART, seed)
+    train, validation = halves(rest, numbers, PART / (1 - PART), seed)
     return {"train": train, "validation": validation, "test": held}
 
 
@@ -44,17 +44,17 @@ def group_numbers(groups: Sequence[Hashable]) -> NDArray[np.intp]:
 
 
 def held_out(keys: Sequence[str], own: int, what: str) -> tuple[int, str]:
-    """How many independent groups the result rests on, and how they are split, in words; no group is on two sides."""
+    """The number of independent groups, and a description of the split; no group is in two parts."""
     ours, theirs = set(keys[:own]), set(keys[own:])
     both = sorted(ours & theirs)
     if both:
         raise InputError(
-            f"{len(both)} of the groups in --test are in the training data as well ({', '.join(both[:5])}); the test "
-            "would be of what was learnt. Take them out of one of the two."
+            f"{len(both)} of the groups in --test are also in the training data ({', '.join(both[:5])}); the test "
+            "would include training data. Remove them from one of the two."
         )
-    counted = f"{len(ours)} groups, each of which stays on one side" if what == "group" else f"every {what} by itself"
+    counted = f"{len(ours)} groups, each in one part" if what == "group" else f"every {what} by itself"
     if theirs:
-        rows = f"{len(keys) - own} apart, of {len(theirs)} groups" if what == "group" else f"{len(keys) - own} apart"
-        said = f"The test is {rows}, the same for every seed; each seed draws 80 % of the rest to train on and 20 % for"
+        rows = f"{len(keys) - own} items in {len(theirs)} groups" if what == "group" else f"{len(keys) - own} items"
+        said = f"The test part ({rows}) is separate and fixed; each seed draws 80 % of the rest for training, 20 % for"
         return min(len(ours), len(theirs)), f"{said} validation ({counted})."
-    return len(ours), (f"Each seed draws 60 % to train on, 20 % for validation and 20 % for the test ({counted}).")
+    return len(ours), (f"Each seed draws 60 % for training, 20 % for validation and 20 % for the test ({counted}).")

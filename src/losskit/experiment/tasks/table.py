@@ -1,4 +1,4 @@
-"""The user's own table: a CSV file, one column of which is to be predicted from the others."""
+"""The user's own table: a CSV file, one column of which is predicted from the others."""
 
 import csv
 import io
@@ -19,8 +19,8 @@ from losskit.experiment.tasks.task import ACCURACY, BALANCED, MAE, Data, InputEr
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 FEWEST = 20  # rows
-MOST_WORDS = 50  # different texts in a column that is used
-WHOLE_CLASSES = 10  # whole numbers are classes up to so many different values
+MOST_WORDS = 50  # maximum different texts in a used column
+WHOLE_CLASSES = 10  # integers are classes up to this many different values
 MOST_CLASSES = 64
 
 Floats = NDArray[np.float64]
@@ -40,20 +40,20 @@ class Table(Task):
     numbers: Floats = field(kw_only=True)  # (rows, columns), NaN where missing
     words: Words = field(kw_only=True)  # (rows, columns), "" where missing
     truth: Floats = field(kw_only=True)  # (rows,), class indices or measured values
-    keys: tuple[str, ...] = ()  # what each row belongs to; rows after the first `own` are the test
+    keys: tuple[str, ...] = ()  # group of each row; rows after the first `own` are the test
     own: int = 0
     classes: int = 1
     kind: Kind = "regression"
 
     def data(self, seed: int) -> Data:
-        """Filled, scaled and encoded as the training part says."""
+        """Imputed, scaled and encoded with statistics of the training part."""
         parts = split_groups(self.keys[: self.own], seed, test=self.own == len(self.keys))
         parts.setdefault("test", np.arange(self.own, len(self.keys)))
         features = self.features(parts["train"])
         mean, scale = 0.0, 1.0
         if self.kind == "regression":
-            learnt = self.truth[parts["train"]]
-            mean, scale = float(learnt.mean()), float(learnt.std()) or 1.0
+            values = self.truth[parts["train"]]
+            mean, scale = float(values.mean()), float(values.std()) or 1.0
         truth = torch.from_numpy((self.truth - mean) / scale)
         targets = truth.float()[:, None] if self.classes == 1 else truth.long()
         splits = {part: Split(list(features[rows]), list(targets[rows])) for part, rows in parts.items()}
@@ -72,7 +72,7 @@ class Table(Task):
 
 
 def table_task(path: Path, target: str, groups: str | None = None, test: Path | None = None) -> Table:
-    """Read and check the table; whatever was decided about its columns is said."""
+    """Read and check the table; decisions about its columns are noted."""
     rows = read_rows(path, "--csv", {"--target": target, "--groups": groups})
     apart = [] if test is None else read_rows(test, "--test", dict.fromkeys(rows[0], None), required=list(rows[0]))
     known, apart = ([row for row in part if not missing(row[target])] for part in (rows, apart))
@@ -83,7 +83,7 @@ def table_task(path: Path, target: str, groups: str | None = None, test: Path | 
         raise InputError(f"--csv {path} has {len(known)} rows with {target}; training needs at least {FEWEST}.")
     own, rows = len(known), known + apart
     if groups is not None and (lost := sum(missing(row[groups]) for row in rows)):
-        raise InputError(f"--groups {groups}: {lost} rows have nothing there. Fill it in or take these rows out.")
+        raise InputError(f"--groups {groups}: {lost} rows have no value there. Fill it in or remove these rows.")
     truth, classes, kind, said = read_target(target, [row[target] for row in rows])
     keys = tuple(row[groups] if groups else f"{index}" for index, row in enumerate(rows))
     columns = [name for name in rows[0] if name not in (target, groups)]
@@ -95,7 +95,7 @@ def table_task(path: Path, target: str, groups: str | None = None, test: Path | 
         about=f"{what} of {target} in {path}, {own} rows, from {numbers.shape[1] + words.shape[1]} columns. {where}",
         metrics=(MAE,) if kind == "regression" else (BALANCED, ACCURACY),
         losses=DEFAULTS[kind, classes == 1],
-        epochs=min(200, max(5, -(-16000 // own))),  # some 300 steps
+        epochs=min(200, max(5, -(-16000 // own))),  # about 300 steps
         batch_size=32,
         learning_rate=3e-3,
         is_users=True,
@@ -107,6 +107,7 @@ def table_task(path: Path, target: str, groups: str | None = None, test: Path | 
         ),
         notes=(*notes, *said, *told),
         groups=independent,
+        class_counts=tuple(np.bincount(truth[:own].astype(int), minlength=classes).tolist()) if classes > 1 else None,
         numbers=numbers,
         words=words,
         truth=truth,
@@ -140,7 +141,7 @@ def read_rows(path: Path, option: str, named: dict[str, str | None], required: S
         raise InputError(f"{option} {path} has no column {', '.join(absent)}, which --csv has.")
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
-            raise InputError(f"{option} {path}, line {number}: not {len(columns)} values, as the first line has.")
+            raise InputError(f"{option} {path}, line {number}: expected {len(columns)} values, as in the first line.")
     return rows
 
 
@@ -149,7 +150,7 @@ def missing(value: str) -> bool:
 
 
 def as_numbers(values: Sequence[str]) -> Floats | None:
-    """NaN where a value is missing; None if some value is no number."""
+    """The column as numbers, NaN for missing values; None if some value is not a number."""
     try:
         numbers = np.array([math.nan if missing(value) else float(value) for value in values])
     except ValueError:
@@ -158,7 +159,7 @@ def as_numbers(values: Sequence[str]) -> Floats | None:
 
 
 def read_target(name: str, values: list[str]) -> tuple[Floats, int, Kind, list[str]]:
-    """Class indices or measured values, the channels that a model needs, and what was decided."""
+    """Class indices or measured values, the channels that a model needs, and notes on how they were read."""
     numbers = as_numbers(values)
     if numbers is not None and (len(np.unique(numbers)) > WHOLE_CLASSES or (numbers != np.round(numbers)).any()):
         if len(np.unique(numbers)) == 1:
@@ -167,7 +168,7 @@ def read_target(name: str, values: list[str]) -> tuple[Floats, int, Kind, list[s
             numbers,
             1,
             "regression",
-            [f"{name} was taken as a measured value, from {numbers.min():g} to {numbers.max():g}."],
+            [f"{name} is read as a measured value, from {numbers.min():g} to {numbers.max():g}."],
         )
     texts = values if numbers is None else [f"{number:g}" for number in numbers]
     known = sorted(set(texts), key=lambda text: (0.0, text) if numbers is None else (float(text), ""))
@@ -175,7 +176,7 @@ def read_target(name: str, values: list[str]) -> tuple[Floats, int, Kind, list[s
         raise InputError(f"{name} is {known[0]} in every row; there is nothing to predict.")
     if len(known) > MOST_CLASSES:
         raise InputError(
-            f"{name} holds {len(known)} different texts ({', '.join(known[:NAMED])}...); up to {MOST_CLASSES} classes "
+            f"{name} has {len(known)} different texts ({', '.join(known[:NAMED])}...); up to {MOST_CLASSES} classes "
             "are compared. To predict a measured value, every row must hold a number or nothing."
         )
     order = ", ".join(f"{text} is class {index}" for index, text in enumerate(known))
@@ -203,12 +204,12 @@ def read_columns(rows: Rows, columns: list[str]) -> tuple[Floats, Words, list[st
     return (
         np.stack(numbers, axis=1) if numbers else np.empty((len(rows), 0)),
         np.array(words, dtype=np.str_).T if words else np.empty((len(rows), 0), dtype=np.str_),
-        list(said_of(unused, filled=filled)),
+        list(notes_on(unused, filled=filled)),
     )
 
 
-def said_of(unused: list[str], *, filled: bool) -> Iterator[str]:
+def notes_on(unused: list[str], *, filled: bool) -> Iterator[str]:
     if unused:
         yield f"Columns that were not used: {', '.join(unused)}."
     if filled:
-        yield "Missing numbers were filled with the median of the training part; missing texts are a text of their own."
+        yield "Missing numbers were filled with the median of the training part; missing texts are a separate category."

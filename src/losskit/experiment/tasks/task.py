@@ -1,4 +1,4 @@
-"""What a task gives: data in three parts, how to train on it, and which scores count."""
+"""A task: data in three parts, how to train on it, and which scores count."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ from losskit.experiment.metrics import DICE as DICE
 from losskit.experiment.metrics import MAE as MAE
 from losskit.experiment.metrics import Metric as Metric
 
-VOID = -100  # a pixel of no known class, PyTorch's ignore_index
+VOID = -100  # a pixel of unknown class, PyTorch's ignore_index
 
 Kind = Literal["segmentation", "classification", "regression"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -27,7 +27,7 @@ PARTS = ("train", "validation", "test")
 
 
 class InputError(ValueError):
-    """The request cannot be carried out as given; the message says what to change."""
+    """The request is invalid; the message says what to change."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """Three disjoint parts, and all that a training run needs to know about a task."""
+    """Three disjoint parts, and everything else that a training run needs to know about a task."""
 
     train: Split
     validation: Split
     test: Split
     classes: int  # channels of the model's output: 1 for two classes, and for regression
     kind: Kind = "segmentation"
-    scale: float = 1.0  # of a regression: what 1 in the targets is in their own units
+    scale: float = 1.0  # for regression: the value of 1 in the targets, in their own units
 
     @property
     def channels(self) -> int:
@@ -57,7 +57,7 @@ class Data:
 
     @property
     def dimensions(self) -> int:
-        """Of space: 2 for images, 3 for volumes, 0 for the rows of a table."""
+        """Spatial dimensions: 2 for images, 3 for volumes, 0 for the rows of a table."""
         return self.train.inputs[0].ndim - 1
 
     @property
@@ -66,11 +66,11 @@ class Data:
 
     @property
     def is_binary(self) -> bool:
-        """One logit decides between two classes, at a threshold that could be chosen."""
+        """Whether one logit decides between two classes, at a threshold that can be chosen."""
         return self.classes == 1 and self.kind != "regression"
 
     def examples(self, count: int = 6) -> list[int]:
-        """Indices of test items to show: of segmentations, most with something to find and some without."""
+        """Indices of test items to show: for segmentation, most with foreground and some without."""
         if not self.is_segmentation:
             return list(range(min(2 * count, len(self.test))))
         empty = [not (truth > 0).any() for truth in self.test.targets]
@@ -80,7 +80,7 @@ class Data:
         return full[: count - len(shown_empty)] + shown_empty
 
     def save(self, path: Path) -> None:
-        """Through memory, so that a full disk is an OSError that says so."""
+        """Save through memory, so that a full disk raises an OSError with its reason."""
         parts = {name: packed(getattr(self, name)) for name in PARTS}
         content = io.BytesIO()
         torch.save({"classes": self.classes, "kind": self.kind, "scale": self.scale, **parts}, content)
@@ -97,7 +97,7 @@ class Data:
         return cls(parts["train"], parts["validation"], parts["test"], classes, kind, scale)
 
     def digest(self) -> str:
-        """Changes when any pixel, label or split does."""
+        """Changes if any pixel, label or split does."""
         digest = hashlib.sha256(f"{self.kind} {self.classes} {self.scale}".encode())
         for split in (self.train, self.validation, self.test):
             for tensor in (*split.inputs, *split.targets):
@@ -121,27 +121,28 @@ def unpacked(flat: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """The first metric ranks the losses."""
+    """A source of data and its training settings. The first metric ranks the losses."""
 
     name: str
-    about: str  # the data and, where training and validation are corrupted, how
+    about: str  # the data and, if training and validation are corrupted, how
     metrics: tuple[Metric, ...]
-    losses: tuple[str, ...]  # compared when the user names none
+    losses: tuple[str, ...]  # compared if the user names none
     epochs: int
     batch_size: int
-    learning_rate: float  # the middle of the rates that are tried
-    spelled: Mapping[str, str] = field(default_factory=dict)  # what `build` reads, of losses with a name of their own
-    baseline: str = "bce"  # the loss that everyone has, which the verdict measures gains against
-    notes: tuple[str, ...] = ()  # what was decided about the user's data
-    arguments: tuple[str, ...] = ()  # of the command line, to make the same task again
+    learning_rate: float  # the middle of the rates to try
+    class_counts: tuple[int, ...] | None = None  # of the training part, for losses with such an option
+    spelled: Mapping[str, str] = field(default_factory=dict)  # the text for `build`, for losses with a special name
+    baseline: str = "bce"  # the standard loss, against which gains are measured
+    notes: tuple[str, ...] = ()  # how the user's data were read
+    arguments: tuple[str, ...] = ()  # of the command line, to recreate the task
     groups: int | None = None  # independent images, patients, slides or rows; None where a seed draws new ones
     is_users: bool = False
-    apart: Metric | None = None  # a score that ranks the losses apart from the first, and chooses nothing
-    picture: "Task | None" = None  # trained on once to be shown in the report, never to rank
+    apart: Metric | None = None  # a score that ranks the losses separately, and chooses nothing
+    picture: "Task | None" = None  # trained on once for the report, never ranked
 
     @abstractmethod
     def data(self, seed: int) -> Data:
         """Train, validation and test drawn anew; the same seed gives the same data, bit for bit.
 
-        Where training data are corrupted, validation data are in the same way, and test data are not.
+        If training data are corrupted, validation data are corrupted in the same way, and test data are not.
         """

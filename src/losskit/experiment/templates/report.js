@@ -8,7 +8,7 @@
     return element;
   };
 
-  // Keys become buttons that hide a loss everywhere.
+  // Legend entries become buttons that hide a loss everywhere.
   const show = () => {
     for (const element of document.querySelectorAll("[data-of]")) element.hidden = hidden.has(element.dataset.of);
     for (const group of document.querySelectorAll(".chart g[id*='-loss']")) {
@@ -30,14 +30,14 @@
     entry.replaceWith(button);
   }
 
-  // A click on a column's head sorts by it; again, the other way round.
+  // A click on a column header sorts by it; a second click reverses the order.
   const value = (row, column) => {
     const cell = row.cells[column];
     return cell.dataset.value === undefined ? cell.textContent.trim() : parseFloat(cell.dataset.value);
   };
   const compare = (a, b) => {
     if (typeof a === "number" && typeof b === "number") {
-      return Number.isNaN(a) ? 1 : Number.isNaN(b) ? -1 : a - b; // what was not measured comes last
+      return Number.isNaN(a) ? 1 : Number.isNaN(b) ? -1 : a - b; // missing values come last
     }
     return String(a).localeCompare(String(b), undefined, { numeric: true });
   };
@@ -54,8 +54,8 @@
     });
   }
 
-  // Tables copy out as CSV, with the ends of intervals in columns of their own.
-  // A cell that starts as a formula does is text for a spreadsheet as well.
+  // Tables are copied as CSV, with the ends of intervals in separate columns.
+  // A cell that starts like a formula is marked as text for spreadsheets.
   const plain = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
   const quote = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const csv = (table) => {
@@ -94,13 +94,13 @@
     button.addEventListener("click", async () => {
       const text = csv(table);
       table.dataset.copied = text;
-      said.textContent = (await copy(text)) ? `${text.split("\n").length - 2} rows copied` : "Copying was not allowed here";
+      said.textContent = (await copy(text)) ? `${text.split("\n").length - 2} rows copied` : "Copying was not allowed";
     });
     tools.append(button, said);
     (table.closest(".scroll") || table).before(tools);
   }
 
-  // Pointing at a curve, tapping it or walking along it with the arrow keys tells the value.
+  // Pointing at a curve, tapping it or moving along it with the arrow keys shows the value.
   for (const chart of document.querySelectorAll(".chart")) {
     const svg = chart.querySelector("svg");
     const readout = chart.parentNode.querySelector(".readout");

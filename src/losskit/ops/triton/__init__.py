@@ -1,6 +1,6 @@
 """The fused operators on a GPU, as Triton kernels; Triton's interpreter runs the same kernels on the CPU, for tests.
 
-Triton is imported when the first input asks for it.
+Triton is imported when the first input needs it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor
 
 from losskit.ops.formula import Program
 
-LEAST = (3, 4)  # the oldest version that compiles the kernels
+LEAST = (3, 4)  # the oldest supported version
 
 
 def interpreted() -> bool:
-    """Whether Triton was asked to run on the CPU: TRITON_INTERPRET=1, set before Triton is imported."""
+    """Whether Triton runs on the CPU: TRITON_INTERPRET=1, set before Triton is imported."""
     return os.environ.get("TRITON_INTERPRET") == "1"
 
 
 def unavailable(input: Tensor) -> str:
-    """Why it cannot run here, or nothing."""
+    """Why Triton cannot run on the device of the input, or an empty string."""
     if input.device.type != "cuda" and not (input.device.type == "cpu" and interpreted()):
         return f"the input is on {input.device.type}"
     return missing()
@@ -32,7 +32,7 @@ def unavailable(input: Tensor) -> str:
 
 @lru_cache(maxsize=1)
 def missing() -> str:
-    """Why no input can be served, or nothing."""
+    """Why Triton cannot be used at all, or an empty string."""
     found = version()
     if found is None:
         return "Triton is not installed"
@@ -42,7 +42,7 @@ def missing() -> str:
 
 
 def version() -> str | None:
-    """The version of Triton that is installed."""
+    """The installed version of Triton."""
     try:
         return importlib.metadata.version("triton")
     except importlib.metadata.PackageNotFoundError:
@@ -65,9 +65,9 @@ def run(
     coefficients: Tensor | None = None,
     programs: Sequence[Program | None] = (),
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Totals (N or 1, C, K), the gradient by the input, and the first value that no label can have as (kind, value).
+    """Totals (N or 1, C, K), the gradient by the input, and the first invalid label as (kind, value).
 
-    All three stay on the device, and nothing waits for it.
+    All three stay on the device, without synchronization.
     """
     from losskit.ops.triton.launch import Work
 
@@ -80,7 +80,7 @@ def compile_kernels(
     link: str, ignore: int | None, places: Sequence[int], constants: Sequence[float], *, pooled: bool,
     programs: Sequence[Program | None] = (),
 ) -> None:  # fmt: skip
-    """Compile what `run` launches for a forward and for a backward pass, and launch nothing."""
+    """Compile the kernels of a forward and a backward pass of `run`, without launching them."""
     from losskit.ops.triton.launch import Work
 
     given = (input, target, weight, mask, logit_bias, link, ignore, places, constants, pooled)

@@ -1,6 +1,6 @@
-"""The last kernel of a forward pass, printed for a loss: it adds partial sums, and finishes them with their derivative.
+"""Prints the last kernel of a forward pass for a loss: it adds partial sums and computes the loss and its derivative.
 
-Its source depends on the formulas and on where columns stand. Numbers, options of classes and weights are arguments.
+Its source depends on the formulas and the places of columns. Numbers, per-class options and weights are arguments.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COUNT, _TARGET, _PRED = (REGION_COLUMNS.index(name) for name in ("count", "targ
 
 
 def printed(parts: Sequence[PlannedPart], columns: int, rows_are_batch: bool) -> Source:
-    """The kernel of a loss: `columns` a region, whose rows are samples, or the whole batch."""
+    """The kernel of a loss with `columns` columns per region; rows are samples, or the whole batch."""
     numbers = Numbers()
     each = [_part(index, part, columns, rows_are_batch, numbers) for index, part in enumerate(parts)]
     options = ", ".join(f"class_weight{k}, truth_weight{k}" for k in range(len(parts)))
@@ -70,7 +70,7 @@ def printed(parts: Sequence[PlannedPart], columns: int, rows_are_batch: bool) ->
 
 class _Lines(NamedTuple):
     sums: list[str]  # the mean of the part and its slope
-    gradient: list[str]  # what a block of regions adds to the coefficients
+    gradient: list[str]  # the contribution of a block of regions to the coefficients
 
 
 def _part(index: int, part: PlannedPart, columns: int, pooled: bool, numbers: Numbers) -> _Lines:
@@ -84,7 +84,7 @@ def _places(part: PlannedPart) -> dict[str, int]:
 
 
 def _over_regions(index: int, regions: str, body: Sequence[str]) -> list[str]:
-    """A loop over blocks of regions, that sums `term` and `share`."""
+    """A loop over blocks of regions that sums `term` and `share`."""
     return [
         f"numerator{index} = tl.zeros((BLOCK,), tl.float64)",
         f"denominator{index} = tl.zeros((BLOCK,), tl.float64)",
@@ -139,7 +139,7 @@ def _terms(index: int, finish: TermsFinish, places: Sequence[int], columns: int,
         if smoothing:
             gradient.append(f"by{every} += weight * {factor} * {moved}")
     body.append(f"share = column(totals, at, {places[-1]}, {columns}, inside)")
-    if finish.reduction == "mean":  # another denominator does not need this one
+    if finish.reduction == "mean":  # a normalizer replaces this denominator
         body += ["if not HAS_NORMALIZER:", "    bad = bad | (inside & (share != share)).to(tl.int32)"]
     divisor = numbers.text(finish.divisor)
     sums = _over_regions(index, "rows", body) + _mean(index, finish, divisor)
@@ -207,7 +207,7 @@ def _added(places: dict[str, int], by: Sequence[str]) -> list[str]:
 
 
 def scored_classes(parts: Sequence[PlannedPart]) -> list[Tensor | None]:
-    """For each part, which classes are scored, as bytes; None where all are."""
+    """For each part, the mask of scored classes, as bytes; None if all are."""
     found: list[Tensor | None] = []
     for part in parts:
         scored = part.finish.scored if isinstance(part.finish, RegionsFinish) else None

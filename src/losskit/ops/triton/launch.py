@@ -1,4 +1,4 @@
-"""How work is cut into programs, and the launches that do it."""
+"""Divides work into Triton programs, and launches the kernels."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from losskit.ops.triton.kernels.sigmoid import sigmoid
 from losskit.ops.triton.kernels.softmax_loop import softmax_classes, softmax_positions
 from losskit.ops.triton.kernels.softmax_tile import softmax_tile
 
-TILE = 2048  # elements of a tile, where it need not hold all classes
-WHOLE_TILE = 4096  # where it does
+TILE = 2048  # elements of a tile that need not contain all classes
+WHOLE_TILE = 4096  # elements of a tile that contains all classes
 LARGEST_TILE = 8192
-LINE = 32  # positions side by side that are worth a transfer
-PROGRAMS = 2048  # as many as keep a GPU busy; more would leave more sums to add
-MOST_TILES = 64  # of a program, whose sums are float32
-MOST_KEYS = 4096  # that each program of the reduction may read
-REDUCED = 4096  # partial sums that a program of the reduction adds at once
+LINE = 32  # adjacent positions that make a memory transfer efficient
+PROGRAMS = 2048  # enough to keep a GPU busy; more would produce more partial sums
+MOST_TILES = 64  # per program, since its sums are float32
+MOST_KEYS = 4096  # read by each program of the reduction, at most
+REDUCED = 4096  # partial sums added at once by a program of the reduction
 
 _Side = tuple[Tensor | None, int, int, int]  # a tensor and its strides over samples, classes and positions
 _NONE: _Side = (None, 0, 0, 0)
@@ -37,12 +37,12 @@ _NONE: _Side = (None, 0, 0, 0)
 def launch(
     kernel: Any, programs: int, arguments: Sequence[Any], options: dict[str, Any], *, only_compiled: bool = False
 ) -> None:
-    """Launch a kernel, or compile it only."""
+    """Launch a kernel, or only compile it."""
     kernel.run(*arguments, grid=(programs,), warmup=only_compiled, **options)
 
 
 def on(device: torch.device) -> AbstractContextManager[Any]:
-    """Where launches are made."""
+    """A context in which launches go to this device."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
@@ -88,16 +88,16 @@ class Work:
             self.coefficients = (coefficients.detach().to(torch.float64).contiguous(), step, None)
             self.made = torch.empty_like(input)
             self.gradient = self._side(self.made)
-            if self.gradient[0] is not self.made:  # strides that no single step describes
+            if self.gradient[0] is not self.made:  # its spatial dimensions have no common stride
                 self.made = torch.empty_like(input, memory_format=torch.contiguous_format)
                 self.gradient = self._side(self.made)
 
     def passes(self) -> tuple[int, Tensor | None, Tensor | None]:
-        """The launches that read the input: rows of partial sums for each sample, these, and what was bad."""
+        """The launches that read the input: rows of partial sums per sample, the partial sums, and problem keys."""
         return self._softmax() if self.link == "softmax" else self._elements()
 
     def run(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Totals, gradient, and what was bad."""
+        """Totals, gradient, and the first problem."""
         with on(self.device):
             rows, partials, keys = self.passes()
             if not self.totals:
@@ -190,7 +190,7 @@ class Work:
         return totals, problem
 
     def _side(self, tensor: Tensor) -> _Side:
-        """The tensor as the kernels see it, copied only where its spatial dimensions have no common stride."""
+        """The tensor in the format of the kernels, copied only if its spatial dimensions have no common stride."""
         if tensor.dtype == torch.bool:
             tensor = tensor.view(torch.uint8)
         strides = tensor.stride()
@@ -203,11 +203,11 @@ class Work:
         return tensor, strides[0], strides[1], step
 
     def _positions_adjacent(self) -> bool:
-        """Whether neighbouring positions, rather than classes, are neighbours in memory."""
+        """Whether positions, rather than classes, are adjacent in memory."""
         return (self.s > 1 and self.input[3] <= self.input[2]) or self.c == 1
 
     def _tile(self) -> tuple[int, int]:
-        """Classes and positions of a tile that need not hold all classes, longest along memory."""
+        """Classes and positions of a tile that need not contain all classes, longest along contiguous memory."""
         c, s = power_of_two(self.c), power_of_two(self.s)
         if not self._positions_adjacent():
             block = min(c, TILE)
@@ -216,7 +216,7 @@ class Work:
         return min(c, TILE // positions), positions
 
     def _cut(self, block: int, positions: int) -> tuple[int, int, int]:
-        """Tiles of a sample, tiles of a program, programs of a sample (for each block of classes)."""
+        """Tiles per sample, tiles per program, programs per sample (for each block of classes)."""
         tiles = -(-self.s // positions)
         programs = tiles * self.n * -(-self.c // block)
         size = min(-(-programs // PROGRAMS), tiles, MOST_TILES)
@@ -232,7 +232,7 @@ class Work:
         return torch.empty(programs, dtype=torch.int64, device=self.device) if self.totals else None
 
     def _column_options(self, positions: int) -> dict[str, Any]:
-        """What the kernels are compiled for, of the columns and the tensors' size."""
+        """Compile-time options from the columns and the size of the tensors."""
         sides = (self.input, self.target, self.weight, self.mask, self.gradient)
         reach = max((2 * self.c) * abs(c) + positions * abs(s) for _, _, c, s in sides)
         return {
@@ -245,19 +245,19 @@ class Work:
         }
 
     def _region_options(self) -> dict[str, Any]:
-        """Whether a column of regions looks at p."""
+        """Whether a region column depends on p."""
         scored = {REGION_COLUMNS.index(name) for name in ("tp", "pred", "pred_sq", "tp_l1", "fp_l1", "fn_l1")}
         return {"HAS_REGION": not scored.isdisjoint(self.columns)}
 
     def _target_options(self) -> dict[str, Any]:
-        """What the kernels are compiled for, of the target."""
+        """Compile-time options from the target."""
         return {"DENSE": self.dense, "SOFT": self.soft, "HAS_IGNORE": self.ignore is not None}
 
     def _softmax_options(self) -> dict[str, Any]:
-        """What the softmax kernels are compiled for, of how far columns look.
+        """Compile-time options of the softmax kernels, from the classes that columns depend on.
 
-        SPREAD: a term is wanted of every class, not of the truth alone. PLAIN: no column but `pred` looks at other
-        classes than the truth. HAS_PRED: there it does.
+        SPREAD: terms are evaluated for every class, not only for the true class. PLAIN: only `pred` depends on classes
+        other than the true class. HAS_PRED: there is a column `pred`.
         """
         first = len(REGION_COLUMNS)
         spread = self.dense or any(code >= first and (code - first) % 4 == 2 for code in self.columns)
@@ -271,11 +271,11 @@ class Work:
 
 
 def _codes(places: Sequence[int]) -> tuple[int, ...]:
-    """Each column's code, in the order of the columns: its place in the plan."""
+    """The code of each column, in the order of the columns: its place in the plan."""
     found = {place: code for code, place in enumerate(places) if place >= 0}
     return tuple(found[place] for place in sorted(found))
 
 
 def power_of_two(count: int) -> int:
-    """The smallest power of two that is not below."""
+    """The smallest power of two that is at least `count`."""
     return 1 << (count - 1).bit_length()

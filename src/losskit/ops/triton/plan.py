@@ -1,8 +1,8 @@
-"""A whole loss on a GPU for tensors of one layout: two launches forward, one backward, and nothing that waits.
+"""A whole loss on a GPU for tensors of one layout: two launches forward, one backward, and no synchronization.
 
-What does not change between calls is kept; a call gives tensors. The first launch reads the input. The second adds its
-partial sums, finishes the loss, and leaves the derivative by each total, which the launch of the backward pass
-multiplies by the incoming gradient.
+A plan caches everything but the tensors of a call. The first launch reads the input. The second adds the partial sums,
+computes the loss, and stores its derivative by each total. The launch of the backward pass multiplies this by the
+incoming gradient.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from losskit.ops.triton.kernels.reduction import reduce
 from losskit.ops.triton.launch import REDUCED, Launch, Work, launch, on, power_of_two
 from losskit.ops.triton.source import Numbers
 
-MOST_AT_ONCE = 2**17  # partial sums that the one program of the last kernel adds; more are added by many before
-_BLOCK = 128  # regions that it finishes at a time
-_CHUNKS = 16  # partial sums of each that it adds at a time
+MOST_AT_ONCE = 2**17  # partial sums that the last kernel, one program, adds; if there are more, a reduction precedes it
+_BLOCK = 128  # regions that it processes at a time
+_CHUNKS = 16  # partial sums per region that it adds at a time
 _SIDES = ("input", "target", "weight", "mask", "gradient")
 
 Tensors = dict[str, Any]
-Room = dict[str, tuple[Any, Tensor]]  # shapes, each with an empty tensor of its type and device
+Room = dict[str, tuple[Any, Tensor]]  # shapes, each with an empty tensor of the same dtype and device
 
 
 class Template(NamedTuple):
-    """A launch, and the arguments of it that each call gives, by place."""
+    """A launch, and by place the arguments that each call supplies."""
 
     launch: Launch
     given: list[tuple[int, Callable[[Tensors], Any]]]
@@ -55,9 +55,9 @@ class DevicePlan:
     lasts = True
     reason = ""
     define: Callable[[Tensor, Call], Tensor] | None = (
-        None  # the loss of totals by plain PyTorch, until both are compared
+        None  # the loss from totals in plain PyTorch, until both are compared
     )
-    gradient_in_forward = False  # written there, it would be read and written once more with the incoming gradient
+    gradient_in_forward = False  # it would be read and written again to multiply by the incoming gradient
 
     def __init__(
         self, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column],
@@ -79,8 +79,8 @@ class DevicePlan:
         self.operations += [part.finish.operations for part in parts if isinstance(part.finish, RegionsFinish)]
         self.weights = (*(part.weight for part in parts), offset)
         self.rows = 1 if pooled else inputs.input.shape[0]
-        self.room: Room = {}  # what a forward pass makes
-        self.between: Room = {}  # and a backward pass
+        self.room: Room = {}  # outputs of a forward pass
+        self.between: Room = {}  # outputs of a backward pass
         ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
         given = (*inputs.tensors, inputs.link, ignored, *planned, pooled)
         forward: list[Launch] = []
@@ -113,14 +113,14 @@ class DevicePlan:
 
     @property
     def late(self) -> bool:
-        """Whether a bad label is reported by a later call, so that nothing waits."""
+        """Whether a later call reports invalid labels, to avoid synchronization."""
         return self.device.type != "cpu"
 
     def _last(
         self, work: Work, parts: Sequence[PlannedPart], chunks: int, partials: Tensor, keys: Tensor,
         forward: list[Launch], *, is_sum: bool, offset: float,
     ) -> Launch:  # fmt: skip
-        """The launch that finishes; before it one that adds partial sums where these are many."""
+        """The launch that computes the loss, preceded by one that adds partial sums if there are many."""
         self.source = finish.printed(parts, self.columns, self.rows == 1)
         regions, column_count = self.rows * self.classes, self.columns
         of_row = work.n * chunks if work.pooled else chunks
@@ -159,7 +159,7 @@ class DevicePlan:
         room[name] = shape, torch.empty(0, dtype=dtype, device=self.device)
 
     def _template(self, one: Launch, work: Work, names: dict[int, str], room: Room) -> Template:
-        """A recorded launch, with the tensors of the recording left out of it."""
+        """A recorded launch, without the tensors of the recording."""
         arguments = list(one.arguments)
         given: list[tuple[int, Callable[[Tensors], Any]]] = []
         sides = {id(getattr(work, name)): name for name in _SIDES if getattr(work, name)[0] is not None}
@@ -183,7 +183,7 @@ class DevicePlan:
         return Template(one._replace(arguments=tuple(arguments)), given)
 
     def __call__(self, call: Call) -> Tensor | None:
-        """The value of the loss; None where a launch raised, and the registered operators serve."""
+        """The value of the loss; None if a launch raised, for the fallback to the registered operators."""
         values.raise_pending()
         try:
             if self.differentiable:
@@ -205,7 +205,7 @@ class DevicePlan:
         self.serves = False
 
     def prove(self, call: Call) -> str:
-        """What is wrong with the kernel that finishes this loss, from one comparison on each device."""
+        """The problem with the last kernel of this loss, compared once per device; an empty string if there is none."""
         define, self.define = self.define, None
         assert define is not None
         if first_use.is_capturing(call.input):
@@ -218,7 +218,7 @@ class DevicePlan:
         return first_use.prove((self.device, self.source.text, self.differentiable), self.owner, compare)
 
     def evaluate(self, call: Call, *, only_compiled: bool = False) -> tuple[Tensor, Tensors]:
-        """The value, and what the launches made besides."""
+        """The value, and the other outputs of the launches."""
         made: Tensors = {name: like.new_empty(shape) for name, (shape, like) in self.room.items()}
         value = torch.empty((), dtype=torch.float32, device=self.device)
         made |= self._given(call.input, call.target, call.weight, call.mask, call.logit_bias)
@@ -233,7 +233,7 @@ class DevicePlan:
         return value, made
 
     def gradient(self, call: Call, coefficients: Tensor, upstream: Tensor) -> Tensor:
-        """The gradient by the input, given that by the loss and the derivative by each total."""
+        """The gradient by the input, given the incoming gradient and the derivative by each total."""
         given = self._given(call.input, call.target, call.weight, call.mask, call.logit_bias)
         given |= {"gradient": torch.empty_like(call.input), "coefficients": coefficients, "upstream": upstream}
         given |= {name: like.new_empty(shape) for name, (shape, like) in self.between.items()}
@@ -263,12 +263,12 @@ def _named(name: str) -> Callable[[Tensors], Any]:
 
 
 def _as_two(number: float) -> tuple[float, ...]:
-    """A number for the kernel, or zeros where it is NaN and there is none."""
+    """A number for the kernel, or zeros if it is NaN (absent)."""
     return Numbers([number]).arguments if number == number else (0.0, 0.0)
 
 
 class DeviceLoss(torch.autograd.Function):
-    """The whole loss as one node."""
+    """The whole loss as one autograd node."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, call: Call) -> Tensor:
@@ -306,14 +306,14 @@ _apply: Callable[..., Tensor] = super(torch.autograd.Function, DeviceLoss).apply
 
 
 def compared(plan: DevicePlan, call: Call, define: Callable[[Tensor, Call], Tensor]) -> str:
-    """What differs between the last kernel and the same formula by plain PyTorch."""
+    """The difference between the last kernel and the same formula in plain PyTorch."""
     with torch.inference_mode(False), torch.no_grad():
         value, made = plan.evaluate(call)
         added = made["partials"].view(plan.rows, -1, plan.classes, plan.columns).sum(1)
         if not bool(value.isfinite()):
             return first_use.NOTHING_TO_COMPARE
         if not bool(((added - made["totals"]).abs() <= 1e-12 * (1 + added.abs())).all()):
-            return "its partial sums are added otherwise than by plain PyTorch"
+            return "the sum of its partial sums differs from plain PyTorch's"
         with torch.enable_grad():
             exact = define(added.requires_grad_(), call)
             (slopes,) = torch.autograd.grad(exact, added)

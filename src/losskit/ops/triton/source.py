@@ -1,4 +1,4 @@
-"""Formulas printed as Triton source: value and derivative, a line an operation."""
+"""Prints formulas as Triton source: value and derivative, one line per operation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VALUES: dict[str, str] = {
     "or": "condition(({a} != 0.0) | ({b} != 0.0), {zero})", "not": "condition({a} == 0.0, {zero})",
     "where": "tl.where({a} != 0.0, {b}, {c})",
 }  # fmt: skip
-# What each operand receives of the gradient g of the result y; the other operations pass none on.
+# The gradient by each operand, given the gradient g by the result y; operations not listed have none.
 SLOPES: dict[str, dict[str, str]] = {
     "add": {"a": "{g}", "b": "{g}"},
     "subtract": {"a": "{g}", "b": "-{g}"},
@@ -45,7 +45,7 @@ SLOPES: dict[str, dict[str, str]] = {
     "sinh": {"a": "{g} * cosh({a})"},
     "where": {"b": "tl.where({a} != 0.0, {g}, 0.0)", "c": "tl.where({a} != 0.0, 0.0, {g})"},
 }
-WRITTEN = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)  # numbers that stand in the source; others are arguments
+WRITTEN = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)  # numbers printed in the source; others are arguments
 
 
 class Source(NamedTuple):
@@ -57,10 +57,10 @@ class Source(NamedTuple):
 
 
 class Numbers(list[float]):
-    """The numbers of a kernel that are arguments, so that another value compiles nothing anew."""
+    """The numbers that are kernel arguments, so that a new value needs no compilation."""
 
     def text(self, value: float) -> str:
-        """How a number is read."""
+        """The expression for a number."""
         if abs(value) in WRITTEN:
             return repr(value)
         if not math.isfinite(value):
@@ -73,7 +73,7 @@ class Numbers(list[float]):
 
     @property
     def arguments(self) -> tuple[float, ...]:
-        """Each as a float32 and what that leaves over."""
+        """Each number as a float32 and the float32 remainder."""
         found: list[float] = []
         for value in self:
             first = _single(value)
@@ -87,7 +87,7 @@ def _single(value: float) -> float:
 
 
 class Formula:
-    """The lines of a formula: of its value, and of its derivative by each input."""
+    """The lines of a formula: its value, and its derivative by each input."""
 
     def __init__(
         self, tape: Tape, inputs: Sequence[str], prefix: str, numbers: Numbers, like: str = "c", dtype: str = "float64"
@@ -106,7 +106,7 @@ class Formula:
         if operation.name == "constant":
             return f"{self.prefix}zero + {numbers.text(operation.constant)}"
         if operation.name not in VALUES:
-            raise Untraceable(f"it has no {operation.name} on a GPU")
+            raise Untraceable(f"it uses {operation.name}, which has no GPU implementation")
         return VALUES[operation.name].format(**self._operands(operation))
 
     def _operands(self, operation: Operation) -> dict[str, str]:
@@ -114,7 +114,7 @@ class Formula:
         return {**found, "zero": f"{self.prefix}zero"}
 
     def derivative(self, upstream: str) -> tuple[list[str], list[str]]:
-        """The lines of the derivative, and its names by input; "" for an input without one."""
+        """The lines of the derivative, and its variable per input; "" for an input without one."""
         by: dict[int, str] = {len(self.names) - 1: upstream}
         lines: list[str] = []
         for k in range(len(self.names) - 1, self.tape.inputs - 1, -1):

@@ -1,8 +1,8 @@
-"""The function of a pass that computes its terms, printed: the value of each and its slope, both of log p.
+"""Prints the function that computes the terms of a pass: the value of each, and its slope by log p.
 
-Terms of differences are programs of input and target, and their slopes are those by the input.
+Terms of differences are programs of input and target; their slopes are by the input.
 
-A built-in term is a call of `maths.term_value`. A formula of a loss's own is its operations, in float32 as the tile is.
+A built-in term is a call of `maths.term_value`. A user-defined formula is its operations, in float32 like the tile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from losskit.ops.triton.source import Formula, Numbers, Source, indented
 
 
 class _Constants(Numbers):
-    """The numbers of all terms, which the kernels have as floats."""
+    """The numbers of all terms, which are floats in the kernels."""
 
     def _read(self, place: int) -> str:
         return f"constants[{place}]"
@@ -28,7 +28,7 @@ class _Constants(Numbers):
 
 @lru_cache(maxsize=256)
 def printed(constants: tuple[float, ...], programs: tuple[Program | None, ...] = ()) -> Source:
-    """The function of the terms: four constants each, or a program in their place."""
+    """The function of the terms, each given as four constants or as a program."""
     numbers = _Constants()
     elements = any(program is not None and program.inputs == 2 for program in programs)
     inputs = ["x", "t"] if elements else ["l", "p", "q"]
@@ -49,9 +49,10 @@ def printed(constants: tuple[float, ...], programs: tuple[Program | None, ...] =
         )
         lines += formula.lines
         values.append(formula.names[program.value])
+        assert program.slope is not None
         slopes.append(formula.names[program.slope])
     lines.append(f"return {_tuple(values)}, {_tuple(slopes)}")
-    # Triton tells functions among the options of a kernel apart by their names.
+    # Triton distinguishes functions among kernel options by name.
     name = f"term_values_{hashlib.sha256(repr(lines).encode()).hexdigest()[:16]}"
     text = "\n".join(["@triton.jit", f"def {name}({', '.join(inputs)}, constants):", *indented(lines, 1)]) + "\n"
     return Source(name, text, tuple(map(float, numbers)))
@@ -62,7 +63,7 @@ def _tuple(names: Sequence[str]) -> str:
 
 
 def _form(log: float, gamma: float, rest: float, q: float) -> int:
-    """How a built-in term is written."""
+    """The KIND of a built-in term."""
     known: dict[float, Any] = {0.0: maths.PLAIN_LOG, 1.0: maths.LINEAR_LOG, 2.0: maths.SQUARE_LOG}
     form = maths.NO_LOG if log == 0 else known.get(gamma, maths.POWER_LOG)
     rests = maths.NO_REST if rest == 0 else maths.LINEAR_REST if q == 1 else maths.POWER_REST

@@ -1,4 +1,4 @@
-"""A formula of each element's input and target, both numbers: nothing about a target can be bad."""
+"""Element-wise formulas of input and target, both real numbers, so that no target is invalid."""
 
 import triton
 import triton.language as tl
@@ -20,7 +20,7 @@ from losskit.ops.triton.kernels.tiles import (
 
 @triton.jit
 def _column(values, w, counts, CODE: tl.constexpr):
-    """What each element adds to a column."""
+    """The value of each element in a column."""
     return size_of(w) if CODE == COUNT else tl.where(counts, values[(CODE - TERMS) // 4] * w, 0.0)
 
 
@@ -46,7 +46,7 @@ def difference(
     COLUMNS: tl.constexpr, K: tl.constexpr, TERM_VALUES: tl.constexpr,
     TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
-    """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
+    """Sums, gradient, or both, for a chunk of positions of a sample and a block of its classes."""
     chunk, n, c, i, first, last = share_of_work(chunks, blocks, size, tiles, CB, P, WIDE)
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)

@@ -1,4 +1,4 @@
-"""Elementary functions on tiles, as `csrc/maths.h` has them, and the terms that losses are made of."""
+"""Elementary functions on tiles, as in `csrc/maths.h`, and the terms of losses."""
 
 import triton
 import triton.language as tl
@@ -11,20 +11,20 @@ LOG1P_OVER_Z: tl.constexpr = tl.constexpr(constants.LOG1P_OVER_Z)
 LOG1P_OVER_Z_SIZE: tl.constexpr = tl.constexpr(len(constants.LOG1P_OVER_Z))
 EXPM1_SMALL: tl.constexpr = tl.constexpr(constants.EXPM1_SMALL)
 
-# How a term's two parts are written: KIND is that of its logarithm plus five times that of its rest.
+# The forms of the two parts of a term: KIND is the form of the logarithm plus five times the form of the rest.
 NO_LOG: tl.constexpr = tl.constexpr(0)
-PLAIN_LOG: tl.constexpr = tl.constexpr(1)  # gamma is 0
-LINEAR_LOG: tl.constexpr = tl.constexpr(2)  # 1
-SQUARE_LOG: tl.constexpr = tl.constexpr(3)  # 2
+PLAIN_LOG: tl.constexpr = tl.constexpr(1)  # gamma = 0
+LINEAR_LOG: tl.constexpr = tl.constexpr(2)  # gamma = 1
+SQUARE_LOG: tl.constexpr = tl.constexpr(3)  # gamma = 2
 POWER_LOG: tl.constexpr = tl.constexpr(4)
 NO_REST: tl.constexpr = tl.constexpr(0)
-LINEAR_REST: tl.constexpr = tl.constexpr(1)  # q is 1
+LINEAR_REST: tl.constexpr = tl.constexpr(1)  # exponent = 1
 POWER_REST: tl.constexpr = tl.constexpr(2)
 
 
 @triton.jit
 def polynomial(z, COEFFICIENTS: tl.constexpr, SIZE: tl.constexpr):
-    """By Horner's rule, the coefficient of the highest power first."""
+    """Horner's rule; the coefficient of the highest power comes first."""
     r = z * COEFFICIENTS[0] + COEFFICIENTS[1]
     for k in tl.static_range(2, SIZE):
         r = r * z + COEFFICIENTS[k]
@@ -33,7 +33,7 @@ def polynomial(z, COEFFICIENTS: tl.constexpr, SIZE: tl.constexpr):
 
 @triton.jit
 def exp_tail(z):
-    """exp(z) - 1 - z, over z^2, for |z| <= log(2) / 2."""
+    """(exp(z) - 1 - z) / z^2 for |z| <= log(2) / 2."""
     return polynomial(z, EXP_TAIL, EXP_TAIL_SIZE)
 
 
@@ -57,7 +57,7 @@ def log1p(u):
 
 @triton.jit
 def term_value(l, p, q, log, gamma, rest, exponent, KIND: tl.constexpr):  # noqa: E741 - l is log p
-    """f(log p) and df / d log p of `log q^gamma (-log p) + rest (1 - p^exponent) / exponent`, where q is 1 - p."""
+    """f and df / d log p for f = `log q^gamma (-log p) + rest (1 - p^exponent) / exponent`, with q = 1 - p."""
     form: tl.constexpr = KIND % 5
     rests: tl.constexpr = KIND // 5
     value = tl.zeros_like(l)

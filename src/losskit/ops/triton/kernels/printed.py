@@ -1,4 +1,4 @@
-"""Kernels, and functions of kernels, whose source was printed."""
+"""Kernels and functions of kernels from printed source."""
 
 import hashlib
 import linecache
@@ -12,7 +12,7 @@ from losskit.ops.triton.kernels import formulas, maths, reduction
 
 @lru_cache(maxsize=256)
 def compiled(name, text):
-    """The function of this name. Triton reads the text of a function from where Python keeps that of a file."""
+    """The function of this name. Triton reads the source of a function from the cache in `linecache`."""
     file = f"<losskit {name} {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     names = {k: v for module in (reduction, formulas) for k, v in vars(module).items() if k[0] != "_"}

@@ -1,4 +1,4 @@
-"""The sums of all programs, added in their order; NaN where a label was bad, and which it was."""
+"""The sums of all programs, added in a fixed order; NaN and the first problem if a label was invalid."""
 
 import triton
 import triton.language as tl
@@ -8,7 +8,7 @@ from losskit.ops.triton.kernels.tiles import BAD_INDEX, BAD_ROW, KINDS, NO_PROBL
 
 @triton.jit
 def first_problem(keys, count, KEYS: tl.constexpr):
-    """The first of what the programs found, or NO_PROBLEM."""
+    """The first problem that the programs reported, or NO_PROBLEM."""
     key = tl.full((), NO_PROBLEM, tl.int64)
     for start in range(0, count, KEYS):
         at = start + tl.arange(0, KEYS)
@@ -18,7 +18,7 @@ def first_problem(keys, count, KEYS: tl.constexpr):
 
 @triton.jit
 def store_problem(key, target, problem, C, S, otherwise):
-    """Which label was bad, if any, else another kind of problem."""
+    """Store the first invalid label, if any, else another kind of problem."""
     kind = tl.where(key == NO_PROBLEM, otherwise, key // KINDS)
     value = tl.zeros((), tl.float64)
     if key != NO_PROBLEM:
@@ -44,7 +44,7 @@ def reduce(
     count, rows, room, blocks, C, S,
     KEYS: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Rows of partial sums to one row of totals: `rows` each, of which a program adds a block of columns."""
+    """Add `rows` rows of partial sums into one row of totals; a program adds a block of columns."""
     pid = tl.program_id(0)
     key = first_problem(keys, count, KEYS)
     row = (pid // blocks).to(tl.int64)

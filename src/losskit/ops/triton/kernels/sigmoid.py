@@ -1,4 +1,4 @@
-"""Each element is a binary label of its own."""
+"""Multi-label and binary losses: each element is an independent binary label."""
 
 import triton
 import triton.language as tl
@@ -30,7 +30,7 @@ def _read(
     target, mask, n, c, s, i, C, S, ignore, rounding,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr,
 ):  # fmt: skip
-    """Labels, what counts, and where no label can have the value, (C, P) each."""
+    """Labels, what counts, and where the label is invalid, (C, P) each."""
     inside = (c < C)[:, None] & (i < S - s)[None, :]
     counts = inside
     if mask[0] is not None:
@@ -71,7 +71,7 @@ def sigmoid(
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, HAS_REGION: tl.constexpr,
     TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
-    """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
+    """Sums, gradient, or both, for a chunk of positions of a sample and a block of its classes."""
     chunk, n, c, i, first, last = share_of_work(chunks, blocks, size, tiles, CB, P, WIDE)
     added = load_logit_bias(logit_bias, c[:, None], (c < C)[:, None])
     if GRAD:

@@ -1,11 +1,11 @@
-"""One class of several at each position, by what a position knows of all its classes.
+"""Softmax: one class of several at each position. Per-position quantities over all classes:
 
 base    the largest logit
-others  the exponentials of the other classes, that of the largest being 1: a nearly certain p is known as 1 - p
-below   the sum over the other classes of r, the slope of the totals by each log p
+others  the sum of exp(x - base) over the other classes, from which 1 - p of a nearly certain class is exact
+below   the sum over the other classes of r, the gradient of the totals by each log p
 on_top  r of the largest class
 
-Then dL/dx_c = r_c - p_c (below + on_top), which cancels for a nearly certain class; there it is q_c r_c - p_c below.
+Then dL/dx_c = r_c - p_c (below + on_top). For a nearly certain class this cancels; q_c r_c - p_c below replaces it.
 """
 
 import triton
@@ -27,7 +27,7 @@ from losskit.ops.triton.kernels.tiles import (
 
 @triton.jit
 def read_logits(input, logit_bias, n, c, s, i, C, inside, counts):
-    """(C, P) logits: -infinity for a class that there is not, 0 where a position does not count."""
+    """(C, P) logits: -infinity beyond the last class, 0 where a position does not count."""
     real = (c < C)[:, None]
     x = load_tile(input, n, c, s, i, real & inside[None, :]).to(tl.float32)
     if logit_bias is not None:
@@ -37,7 +37,7 @@ def read_logits(input, logit_bias, n, c, s, i, C, inside, counts):
 
 @triton.jit
 def read_truth(input, logit_bias, n, s, i, truth, base, SPREAD: tl.constexpr):
-    """(1, P) logits of the truth, or any where (SPREAD) no term asks for them."""
+    """(1, P) logits of the true class; arbitrary if SPREAD, where no term needs them."""
     x = base
     if not SPREAD:
         known = truth >= 0
@@ -51,7 +51,7 @@ def read_truth(input, logit_bias, n, s, i, truth, base, SPREAD: tl.constexpr):
 
 @triton.jit
 def share(x, base, others):
-    """log p, p, 1 - p, and where a class is the largest alone."""
+    """log p, p, 1 - p, and whether a class is nearly certain (others < 1)."""
     less = x - base
     inverse = 1.0 / (1.0 + others)
     p = tl.exp(less) * inverse
@@ -63,7 +63,7 @@ def share(x, base, others):
 def element_terms(
     x, truth_x, base, others, constants, TERM_VALUES: tl.constexpr, SPREAD: tl.constexpr
 ):  # fmt: skip
-    """p, 1 - p and top of each element, p and top of the truth; the terms, of the truth or (SPREAD) each element."""
+    """p, 1 - p and top per element, p and top of the true class; terms of the true class or, if SPREAD, per element."""
     l, p, q, top = share(x, base, others)  # noqa: E741
     truth_l, truth_p, truth_q, truth_top = share(truth_x, base, others)
     if SPREAD:
@@ -81,7 +81,7 @@ def element_sums(p, pw, q, t, w, values, COLUMNS: tl.constexpr, K: tl.constexpr)
 
 @triton.jit
 def element_slopes(p, q, t, slopes, factors, COLUMNS: tl.constexpr, K: tl.constexpr, HAS_REGION: tl.constexpr):
-    """r, the slope of the totals by each log p."""
+    """r, the gradient of the totals by each log p."""
     r = term_slope(t, slopes, factors, 0, COLUMNS, K)
     if HAS_REGION:
         difference = tl.where(t == 1.0, -q, p - t)
@@ -101,7 +101,7 @@ def add_truth_slope(slope, at, by, known, truth_p, slopes, CODE: tl.constexpr):
 
 @triton.jit
 def truth_slope(coefficients, n, truth, truth_p, slopes, COLUMNS: tl.constexpr, K: tl.constexpr):
-    """(1, P) what the truth adds to its own r, where no column but `pred` looks at other classes."""
+    """(1, P) contribution of the true class to its r, if only `pred` depends on other classes."""
     known = truth >= 0
     at = coefficients[0] + n * coefficients[1] + tl.where(known, truth, 0).to(tl.int64) * K
     by = incoming(coefficients)
@@ -118,7 +118,7 @@ def add_pred_factor(factor, given, CODE: tl.constexpr):
 
 @triton.jit
 def pred_factor(factors, COLUMNS: tl.constexpr, K: tl.constexpr):
-    """(C, 1) the coefficients of `pred`."""
+    """(C, 1) coefficients of `pred`."""
     factor = tl.zeros_like(factors[0])
     for k in tl.static_range(K):
         factor = add_pred_factor(factor, factors[k], COLUMNS[k])
@@ -129,7 +129,7 @@ def pred_factor(factors, COLUMNS: tl.constexpr, K: tl.constexpr):
 def truth_part(
     coefficients, n, truth, truth_p, truth_top, slopes, PLAIN: tl.constexpr, COLUMNS: tl.constexpr, K: tl.constexpr
 ):
-    """(1, P) what the truth adds to its own r; below and on_top of that."""
+    """(1, P) contribution of the true class to its r, and the resulting below and on_top."""
     added = tl.zeros_like(truth_p)
     if PLAIN:
         added = truth_slope(coefficients, n, truth, truth_p, slopes, COLUMNS, K)
@@ -141,7 +141,7 @@ def other_slopes(
     p, q, t, slopes, factors, COLUMNS: tl.constexpr, K: tl.constexpr,
     HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr,
 ):  # fmt: skip
-    """(C, P) r, but for what `truth_part` has of it."""
+    """(C, P) r, without the contribution of `truth_part`."""
     if not PLAIN:
         r = element_slopes(p, q, t, slopes, factors, COLUMNS, K, HAS_REGION)
     elif HAS_PRED:
@@ -164,7 +164,7 @@ def gradient_of(p, q, top, others, t, r, added, below, on_top, w, counts, PLAIN:
 
 @triton.jit
 def ignored_rows(target, n, c, s, i, C, inside, ignore, SOFT: tl.constexpr):
-    """(P,) 1 where a class holds the value that leaves the position out."""
+    """(P,) 1 where the label of a class is the ignored value."""
     label = load_tile(target, n, c, s, i, (c < C)[:, None] & inside[None, :])
     found = (label.to(tl.float32) if SOFT else label) == ignore
     return tl.max((found & (c < C)[:, None]).to(tl.int32), 0)
@@ -172,7 +172,7 @@ def ignored_rows(target, n, c, s, i, C, inside, ignore, SOFT: tl.constexpr):
 
 @triton.jit
 def read_soft(target, n, c, s, i, C, counts, rounding):
-    """(C, P) labels, 0 where a position does not count; where no label can have the value."""
+    """(C, P) labels, 0 where a position does not count; and where the label is invalid."""
     inside = (c < C)[:, None] & counts[None, :]
     t = load_tile(target, n, c, s, i, inside).to(tl.float32)
     return t, inside & (((t >= -rounding) & (t <= 1.0 + rounding)) == 0)

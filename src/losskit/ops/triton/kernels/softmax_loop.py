@@ -1,4 +1,4 @@
-"""Too many classes for one tile. First every position's own numbers, by blocks of classes, then sums and gradient."""
+"""Softmax with too many classes for one tile: per-position quantities by blocks of classes, then sums and gradient."""
 
 import triton
 import triton.language as tl
@@ -37,7 +37,7 @@ from losskit.ops.triton.kernels.tiles import (
 
 @triton.jit
 def _load_known(known, n, s, i, S, inside, ROWS: tl.constexpr):
-    """What the first kernel found out: base, others and, for a gradient, below and on_top, (1, P) each."""
+    """Results of the first kernel: base, others and, for a gradient, below and on_top, (1, P) each."""
     rows = ()
     for k in tl.static_range(ROWS):
         rows = rows + (tl.load(known + (n * ROWS + k) * S + s + i, mask=inside, other=0.0)[None, :],)
@@ -63,7 +63,7 @@ def _slopes(
     DENSE: tl.constexpr, HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr,
     WIDE: tl.constexpr, CB: tl.constexpr,
 ):  # fmt: skip
-    """below and on_top, (1, P), by blocks of classes where more than the truth has a slope."""
+    """below and on_top, (1, P), by blocks of classes if classes other than the true one have a slope."""
     below, on_top = _truth_slopes(
         coefficients, constants, n, truth, truth_x, base, others, COLUMNS, K, TERM_VALUES, PLAIN
     )
@@ -91,7 +91,7 @@ def softmax_positions(
     HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr,
     WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
-    """A tile of positions by all of their classes: one sweep for the softmax, one more where a gradient is wanted."""
+    """A tile of positions over all classes: one sweep for the softmax, and a second one for a gradient."""
     pid = tl.program_id(0)
     n = (pid // tiles).to(tl.int64)
     s = (pid % tiles).to(tl.int64) * P
@@ -159,7 +159,7 @@ def softmax_classes(
     DENSE: tl.constexpr, HAS_REGION: tl.constexpr, HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr,
     TOTALS: tl.constexpr, GRAD: tl.constexpr, WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
-    """A chunk of a sample's positions for a block of its classes: sums, gradient, or both."""
+    """Sums, gradient, or both, for a chunk of positions of a sample and a block of its classes."""
     chunk, n, c, i, first, last = share_of_work(chunks, blocks, size, tiles, CB, P, WIDE)
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)

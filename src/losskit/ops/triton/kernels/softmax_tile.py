@@ -1,4 +1,4 @@
-"""Few enough classes that a tile holds all of them: memory is read once."""
+"""Softmax with few enough classes that a tile contains all of them: memory is read once."""
 
 import triton
 import triton.language as tl
@@ -38,7 +38,7 @@ def read_target(
     target, mask, n, c, s, i, C, S, ignore, rounding,
     DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr,
 ):  # fmt: skip
-    """Labels (C, P), the class of the truth (P,) or -1, what counts (P,), bad labels (C, P) and bad positions (P,)."""
+    """Labels (C, P), true class (P,) or -1, what counts (P,), invalid labels (C, P) and invalid positions (P,)."""
     inside = i < S - s
     counts = read_mask(mask, n, s, i, inside)
     truth = tl.zeros_like(i).to(tl.int32) - 1
@@ -83,7 +83,7 @@ def softmax_tile(
     HAS_PRED: tl.constexpr, PLAIN: tl.constexpr, SPREAD: tl.constexpr, TOTALS: tl.constexpr, GRAD: tl.constexpr,
     WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
-    """A chunk of a sample's positions: sums, gradient, or both."""
+    """Sums, gradient, or both, for a chunk of positions of a sample."""
     chunk, n, c, i, first, last = share_of_work(chunks, 1, size, tiles, CB, P, WIDE)
     if GRAD:
         factors = load_factors(coefficients, n, c, C, K)

@@ -1,6 +1,6 @@
-"""What every kernel does with a tile of C classes by P positions: reading, columns, slopes.
+"""Functions common to all kernels on a tile of C classes by P positions: loads, columns, slopes.
 
-A tensor comes as (pointer, n, c, s): its strides, 0 where it repeats. A pointer of None: there is none.
+A tensor is passed as (pointer, n, c, s), with strides, 0 along broadcast dimensions. The pointer is None if absent.
 """
 
 import triton
@@ -10,7 +10,7 @@ from losskit.ops.constants import MOST_WEIGHT as _MOST_WEIGHT
 from losskit.ops.constants import PROBLEMS, REGION_COLUMNS
 from losskit.ops.constants import ROW_TOLERANCE as _ROW_TOLERANCE
 
-# A column's code: its place among the region columns, or TERMS plus four times its term plus its slot.
+# The code of a column: its index among the region columns, or TERMS + 4 * term + slot.
 TP: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("tp"))
 PRED: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("pred"))
 TARGET: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("target"))
@@ -23,7 +23,7 @@ FN_L1: tl.constexpr = tl.constexpr(REGION_COLUMNS.index("fn_l1"))
 MOST_WEIGHT: tl.constexpr = tl.constexpr(_MOST_WEIGHT)
 TERMS: tl.constexpr = tl.constexpr(len(REGION_COLUMNS))
 
-# A value that no label can have is reported as kind * KINDS + the element's number; NO_PROBLEM is above all of them.
+# An invalid label is reported as kind * KINDS + index of the element; NO_PROBLEM is larger than all of these.
 BAD_INDEX: tl.constexpr = tl.constexpr(PROBLEMS.index("bad_index"))
 BAD_LABEL: tl.constexpr = tl.constexpr(PROBLEMS.index("bad_label"))
 BAD_ROW: tl.constexpr = tl.constexpr(PROBLEMS.index("bad_row"))
@@ -34,14 +34,14 @@ NO_PROBLEM: tl.constexpr = tl.constexpr((1 << 63) - 1)
 
 @triton.jit
 def numbers(first, COUNT_: tl.constexpr, WIDE: tl.constexpr):
-    """first, first + 1, ...: 64 bits wide where a tile's offsets may need it."""
+    """first, first + 1, ...: 64-bit if the offsets of a tile may need it."""
     found = first + tl.arange(0, COUNT_)
     return found.to(tl.int64) if WIDE else found
 
 
 @triton.jit
 def share_of_work(chunks, blocks, size, tiles, CB: tl.constexpr, P: tl.constexpr, WIDE: tl.constexpr):
-    """What a program does: its chunk of sample n, its block of classes, a tile's positions, its first and last tile."""
+    """The work of a program: chunk of sample n, block of classes, positions of a tile, first tile and end."""
     pid = tl.program_id(0)
     chunk = pid % chunks
     first = chunk * size
@@ -52,14 +52,14 @@ def share_of_work(chunks, blocks, size, tiles, CB: tl.constexpr, P: tl.constexpr
 
 @triton.jit
 def load_tile(tensor, n, c, s, i, inside):
-    """(C, P) elements of sample n, of classes c and positions s + i; 0 outside."""
+    """(C, P) elements of sample n at classes c and positions s + i; 0 outside."""
     at = tensor[0] + n * tensor[1] + s * tensor[3]
     return tl.load(at + c[:, None] * tensor[2] + i[None, :] * tensor[3], mask=inside, other=0)
 
 
 @triton.jit
 def load_row(tensor, n, s, i, inside):
-    """(P,) elements of sample n: those of its first class."""
+    """(P,) elements of the first class of sample n."""
     return tl.load(tensor[0] + n * tensor[1] + s * tensor[3] + i * tensor[3], mask=inside, other=0)
 
 
@@ -70,13 +70,13 @@ def load_logit_bias(logit_bias, c, inside):
 
 @triton.jit
 def incoming(coefficients):
-    """The gradient by the loss, which multiplies what is given; 1 where there is none."""
+    """The incoming gradient, which multiplies the coefficients; 1 if there is none."""
     return 1.0 if coefficients[2] is None else tl.load(coefficients[2]).to(tl.float64)
 
 
 @triton.jit
 def load_factors(coefficients, n, c, C, K: tl.constexpr):
-    """K columns of (C, 1) coefficients: what the gradient of each total is."""
+    """K columns of (C, 1) coefficients: the gradient of each total."""
     factors = ()
     by = incoming(coefficients)
     for k in tl.static_range(K):
@@ -95,7 +95,7 @@ def no_sums(CB: tl.constexpr, P: tl.constexpr, K: tl.constexpr):
 
 @triton.jit
 def add_sums(sums, columns, K: tl.constexpr):
-    """The sums of a program's tiles, place by place: threads exchange nothing until the last."""
+    """Element-wise sums over the tiles of a program: threads exchange data only after the last tile."""
     added = ()
     for k in tl.static_range(K):
         added = added + (sums[k] + columns[k],)
@@ -104,7 +104,7 @@ def add_sums(sums, columns, K: tl.constexpr):
 
 @triton.jit
 def store_sums(partials, row, c, C, sums, K: tl.constexpr):
-    """A program's sums by class, float32 until here and float64 from here on."""
+    """The per-class sums of a program: float32 up to here, float64 from here on."""
     for k in tl.static_range(K):
         total = tl.sum(sums[k], 1).to(tl.float64)
         tl.store(partials + (row.to(tl.int64) * C + c) * K + k, total, mask=c < C)
@@ -119,21 +119,21 @@ def store_gradient(gradient, n, c, s, i, g, inside):
 
 @triton.jit
 def first_label(bad, n, c, s, i, C, S):
-    """The first of a tile's bad labels (C, P), or NO_PROBLEM."""
+    """The first invalid label (C, P) of a tile, or NO_PROBLEM."""
     number = BAD_LABEL * KINDS + ((n * C + c[:, None]) * S + s + i[None, :]).to(tl.int64)
     return tl.min(tl.min(tl.where(bad, number, NO_PROBLEM), 1), 0)
 
 
 @triton.jit
 def first_position(bad, n, s, i, S, KIND: tl.constexpr):
-    """The first of a tile's positions (P,) where the index or the sum of a row is bad, or NO_PROBLEM."""
+    """The first position (P,) of a tile with an invalid index or row sum, or NO_PROBLEM."""
     number = KIND * KINDS + (n * S + s + i).to(tl.int64)
     return tl.min(tl.where(bad, number, NO_PROBLEM), 0)
 
 
 @triton.jit
 def read_labels(target, n, c, s, i, inside, counts, ignore, rounding, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr):
-    """(C, P) labels of a target with classes, what counts, and where no label can have the value."""
+    """(C, P) labels of a target with classes, what counts, and where the label is invalid."""
     label = load_tile(target, n, c, s, i, inside)
     t = label.to(tl.float32)
     if HAS_IGNORE:
@@ -144,7 +144,7 @@ def read_labels(target, n, c, s, i, inside, counts, ignore, rounding, SOFT: tl.c
 
 @triton.jit
 def read_indices(target, n, s, i, C, counts, ignore, HAS_IGNORE: tl.constexpr):
-    """(P,) class indices, what counts, and where an index names no class."""
+    """(P,) class indices, what counts, and where an index is out of range."""
     index = load_row(target, n, s, i, counts).to(tl.int64)
     if HAS_IGNORE:
         counts = counts & (index != ignore)
@@ -163,7 +163,7 @@ def read_mask(mask, n, s, i, inside):
 
 @triton.jit
 def size_of(w):
-    """A weight as part of a size: NaN where no mean can have it."""
+    """A weight as part of a denominator: NaN if it is negative, above MOST_WEIGHT or NaN."""
     return tl.where((w >= 0.0) & (w <= MOST_WEIGHT), w, float("nan"))
 
 
@@ -175,7 +175,7 @@ def share_below(difference):
 
 @triton.jit
 def l1_column(p, t, difference, CODE: tl.constexpr):
-    """min(p, t), or what p or t has beyond it; NaN where p is."""
+    """min(p, t), or the excess of p or t over it; NaN where p is NaN."""
     if CODE == TP_L1:
         value = tl.where(difference >= 0.0, t, p)
     elif CODE == FP_L1:
@@ -187,9 +187,9 @@ def l1_column(p, t, difference, CODE: tl.constexpr):
 
 @triton.jit
 def column_of(p, pw, t, w, difference, yes, no, CODE: tl.constexpr):
-    """What each element adds to a column; pw is p times w. `yes` and `no` are the terms' values on either side.
+    """The value of each element in a column; pw is p times w. `yes` and `no` are the term values of both labels.
 
-    A share of 0 silences a term that is infinite, also one of a place in the tile where there is no element.
+    Where the share is 0 the result is 0, even if the term is infinite; this also covers places outside the tensor.
     """
     if CODE == TP:
         value = pw * t
@@ -243,7 +243,7 @@ def add_region_slope(slope, p, t, difference, factor, CODE: tl.constexpr):
 
 @triton.jit
 def region_slope(p, t, difference, factors, COLUMNS: tl.constexpr, K: tl.constexpr):
-    """The slope of the region columns by p."""
+    """The derivative of the region columns by p."""
     slope = tl.zeros_like(p)
     for k in tl.static_range(K):
         slope = add_region_slope(slope, p, t, difference, factors[k], COLUMNS[k])
@@ -264,7 +264,7 @@ def add_term_slope(slope, t, slopes, factor, SIDE: tl.constexpr, CODE: tl.conste
 
 @triton.jit
 def term_slope(t, slopes, factors, SIDE: tl.constexpr, COLUMNS: tl.constexpr, K: tl.constexpr):
-    """The slope of the terms' columns of one side by log p; a share of 0 silences a slope that is infinite."""
+    """The derivative of the term columns of one label by log p; 0 where the share is 0, even if infinite."""
     slope = tl.zeros_like(t)
     for k in tl.static_range(K):
         slope = add_term_slope(slope, t, slopes, factors[k], SIDE, COLUMNS[k])
