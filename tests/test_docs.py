@@ -24,7 +24,7 @@ from extension.run import execute  # noqa: E402
 from cases import ENTRIES, made  # noqa: E402
 
 # The other pages measure peers or run the command line, which the build of the pages does.
-PAGES = ["index", "quickstart", "write-your-own-loss", "composites-and-schedules", "many-machines"]
+PAGES = ["index", "quickstart", "write-your-own-loss", "composites-and-schedules", "many-machines", "integrations"]
 PAGES += [f"decisions/{path.stem}" for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))]
 
 _BLOCK = re.compile(r"^```\{run\}\n(?P<options>(?::[^\n]*\n)*)(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
