@@ -15,13 +15,15 @@ author = "The losskit authors"
 copyright = "The losskit authors"
 release = version = losskit.__version__
 
-extensions = ["myst_parser", "sphinx_design", "extension"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_design", "extension"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "Thumbs.db", ".DS_Store"]
 default_role = "code"
 nitpicky = True
 smartquotes = False
 language = "en"
+
+autodoc_typehints = "none"
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

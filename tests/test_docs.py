@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -11,12 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
+import losskit
 from losskit import build
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from extension import identities  # noqa: E402
+from extension import identities, reference  # noqa: E402
 from extension.run import execute  # noqa: E402
 
 from cases import ENTRIES, made  # noqa: E402
@@ -77,6 +79,37 @@ def test_own_losses_example_is_found_and_right() -> None:
     pinball = build(f"{place}:PinballLoss(below=3)", references=True)
     pinball = pinball(torch.tensor([1.0, 4.0]), torch.tensor([2.0, 2.0]))
     assert pinball.item() == (3 * 1 + 1 * 2) / 2
+
+
+def test_decision_page_names_every_loss() -> None:
+    page = (ROOT / "docs" / "which-loss-when.md").read_text()
+    code = " ".join(re.findall(r"`([^`]+)`", page))
+    composed = [name for name in dir(losskit.compose) if name[0].isupper()]
+    missing = [name for name in [*(e.loss.__name__ for e in ENTRIES), *composed] if not re.search(rf"\b{name}\b", code)]
+    assert not missing, "add them to a row of docs/which-loss-when.md"
+
+
+def test_reference_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "reference.md").read_text()
+    listed = set(re.findall(r"auto\w+:: (losskit\S*)", page))
+    listed |= {f"losskit.{name}" for name in re.findall(r"py:data:: (\w+)", page)}
+    listed |= set(re.findall(r"py:module(?:::|\}) (losskit\.\S+)", page))
+    generated = "\n".join(reference.entries_of(entry, "") for entry in ENTRIES)
+    listed |= {f"losskit.{name}" for name in re.findall(r"py:class:: (\w+)", generated)}
+    listed |= {f"losskit.functional.{name}" for name in re.findall(r"py:function:: (\w+)", generated)}
+    public = {f"losskit.{name}" for name in dir(losskit)}
+    public |= {f"losskit.functional.{name}" for name in dir(losskit.functional)}
+    public |= {f"losskit.distributed.{name}" for name in dir(losskit.distributed)}
+    public |= {f"losskit.compose.{name}" for name in dir(losskit.compose) if f"losskit.{name}" not in public}
+    assert public == listed
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_argument_of_a_call_is_described(entry):
+    described = reference.call(entry.loss, "")
+    _, *arguments = described.split("\n\n")
+    for name in list(inspect.signature(entry.loss.forward).parameters)[1:]:
+        assert any(f"``{name}``" in argument for argument in arguments)
 
 
 def test_failing_block_fails_page() -> None:

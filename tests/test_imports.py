@@ -127,6 +127,11 @@ def test_dir_lists_what_is_public_and_nothing_else():
     assert listed == named - {None, "found"} | {"check", "compare"}
     assert {"check", "compare", "compose", "DiceLoss", "__version__"} <= listed
     assert all(hasattr(losskit, name) for name in listed)
+    assert {entry.name for entry in ENTRIES} <= set(dir(losskit.functional))
+    assert {"BlobLoss", "linear"} <= set(dir(losskit.compose))
+    for module in (losskit.functional, losskit.compose, losskit.distributed):
+        assert not any(inspect.ismodule(getattr(module, name)) or name.startswith("_") for name in dir(module))
+    assert dir(losskit.distributed) == ["Synchronized", "micro_batches", "sync"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

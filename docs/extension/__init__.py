@@ -6,7 +6,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from extension import catalogue, mathml, run
+from extension import catalogue, links, mathml, prose, reference, run
 
 _LANGUAGES = {"zh": "zh-Hans", "ja": "ja"}
 
@@ -15,6 +15,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     run.setup(app)
     mathml.setup(app)
     app.connect("builder-inited", catalogue.write_pages)
+    app.connect("autodoc-process-docstring", prose.escape)
+    app.connect("env-updated", reference.name_twice)
+    app.connect("doctree-resolved", links.link)
     app.connect("html-page-context", _set_language)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
 

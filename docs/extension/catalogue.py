@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
-import textwrap
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
-import losskit
-from extension import identities, plots
-from losskit import functional
+from extension import identities, plots, reference
+from extension.prose import prose
 from losskit.core.catalogue import Entry, entries, names_of, short_name
 from losskit.core.loss import Summable
 from losskit.core.options import Option
@@ -31,6 +28,9 @@ _LIBRARIES = (
 )  # names in lower case
 
 
+_SIDES = (("", "wide"), ("-narrow", "narrow"))  # of the screen on which a picture is shown
+
+
 def write_pages(app: Sphinx) -> None:
     """Write losses/*.rst before Sphinx collects sources; unchanged files keep their modification time."""
     folder = Path(app.srcdir) / "losses"
@@ -39,6 +39,7 @@ def write_pages(app: Sphinx) -> None:
     drawings.mkdir(parents=True, exist_ok=True)
     pages = {f"{entry.name}.rst": page(entry, drawings) for entry in ours}
     pages["index.rst"] = index(ours)
+    pages["gallery.rst"] = gallery(ours)
     for stale in folder.glob("*.rst"):
         if stale.name not in pages:
             stale.unlink()
@@ -67,20 +68,37 @@ def index(ours: list[Entry]) -> str:
     return "\n\n".join([*parts, f".. toctree::\n   :hidden:\n\n{listed}"]) + "\n"
 
 
+def gallery(ours: list[Entry]) -> str:
+    """The plots of all losses by family, each a link to its page."""
+    parts = [_title("Gallery", 0), "The value and the gradient of every loss that is a function of one number."]
+    drawn = [entry for entry in ours if entry.loss.__name__ not in plots.WITHOUT]
+    for family, members in groupby(sorted(drawn, key=lambda e: (e.family, e.loss.__name__)), key=lambda e: e.family):
+        cards = [
+            f"   .. grid-item-card:: {e.loss.__name__}\n      :link: {e.name}\n      :link-type: doc\n"
+            f"      :img-bottom: plots/{e.name}.svg\n      :img-alt: value and gradient of {e.loss.__name__}"
+            for e in members
+        ]
+        parts += [_title(family.capitalize().replace("_", " "), 1), ".. grid:: 1 1 2 2\n   :gutter: 2", *cards]
+    return "\n\n".join(parts) + "\n"
+
+
 def page(entry: Entry, drawings: Path) -> str:
     """The page of one loss; its plot goes into the folder of drawings."""
     cls = entry.loss
     text, source, elsewhere = _sections(cls.written_doc)
+    summary, *rest = text.split("\n\n")
     parts = [
         _title(cls.__name__, 0),
-        text,
-        _code(_signatures(entry)),
+        reference.index(cls),
+        summary,
+        cls.example.rstrip(),
+        *rest,
+        _title("Call", 1),
+        reference.entries_of(entry, prose(_sentence(cls.shapes))),
         _title("Value and gradient", 1),
         _picture(entry, drawings),
         _title("Options", 1),
         "\n\n".join(_option(o) for o in cls.options.values()),
-        _title("Shapes", 1),
-        _prose(_sentence(cls.shapes)),
         _title("Source", 1),
         source,
     ]
@@ -103,8 +121,9 @@ def page(entry: Entry, drawings: Path) -> str:
 def _picture(entry: Entry, drawings: Path) -> str:
     if entry.loss.__name__ in plots.WITHOUT:
         return plots.WITHOUT[entry.loss.__name__]
-    plots.draw(entry.loss, drawings / f"{entry.name}.svg")
-    return f".. image:: plots/{entry.name}.svg\n   :alt: value and gradient of {entry.loss.__name__}\n   :width: 100%"
+    plots.draw(entry.loss, drawings, entry.name)
+    shown = [f".. image:: plots/{entry.name}{kind}.svg\n   :class: plot {side}" for kind, side in _SIDES]
+    return "\n\n".join(f"{image}\n   :alt: value and gradient of {entry.loss.__name__}" for image in shown)
 
 
 def _sections(written: str) -> tuple[str, str, str]:
@@ -126,23 +145,9 @@ def _links(text: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"`arXiv:\1 <https://arxiv.org/abs/\1>`__", text)
 
 
-def _signatures(entry: Entry) -> str:
-    """The signatures of class and function, with the options that are specific to this loss."""
-    shared = set(Summable.options)
-    own = [f"{o.name}={o.default!r}" for o in entry.loss.options.values() if o.name not in shared]
-    wrap = textwrap.TextWrapper(88, subsequent_indent="    ", break_long_words=False)
-    own.append("reduction='mean'")
-    constructor = f"losskit.{entry.loss.__name__}({', '.join(own)})"
-    form = getattr(functional, entry.name)
-    called = [p.name for p in inspect.signature(form).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    call = f"losskit.functional.{entry.name}({', '.join([*called, '**options'])})"
-    assert getattr(losskit, entry.loss.__name__) is entry.loss
-    return "\n".join([wrap.fill(constructor), wrap.fill(call)])
-
-
 def _option(o: Option) -> str:
     """An entry of a definition list: name and default, domain, description."""
-    return f"``{o.name}={o.default!r}`` : {_prose(o.domain.text)}\n   {_prose(_sentence(o.doc))}."
+    return f"``{o.name}={o.default!r}`` : {prose(o.domain.text)}\n   {prose(_sentence(o.doc))}."
 
 
 def _across(cls: Any) -> str:
@@ -173,27 +178,12 @@ def _measured(difference: float) -> str:
     return f"{difference:.0e}" if difference else "0"
 
 
-def _prose(text: str) -> str:
-    """Plain text as reStructuredText: shapes as code, and special characters escaped."""
-    parts = re.split(r"(`+[^`]*`+)", text)
-    parts[::2] = [re.sub(r"(\([A-Z][^()]*[,*][^()]*\))|([*|])", _marked, part) for part in parts[::2]]
-    return "".join(parts)
-
-
-def _marked(match: re.Match[str]) -> str:
-    return f"``{match[1]}``".replace(" ", "\N{NO-BREAK SPACE}") if match[1] else f"\\{match[2]}"
-
-
 def _plain(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
 def _title(text: str, level: int) -> str:
     return f"{text}\n{_UNDERLINES[level] * len(text)}"
-
-
-def _code(text: str) -> str:
-    return ".. code-block:: python\n\n" + textwrap.indent(text, "   ")
 
 
 def _table(head: list[str], rows: list[list[str]], widths: str) -> str:

@@ -67,13 +67,14 @@ WITHOUT = {
 }
 
 
-def draw(cls: Any, path: Path) -> None:
-    """Plot a loss as a reproducible SVG, unless the file is newer than everything that it depends on."""
-    if path.exists() and path.stat().st_mtime > max(p.stat().st_mtime for p in (*SOURCES, Path(__file__))):
-        return
-    with mpl.rc_context({"svg.hashsalt": "losskit", "svg.fonttype": "path"}):
-        picture = plots.figure({text: build(text) for text in settings(cls)})
-        picture.savefig(path, metadata={"Date": None})
+def draw(cls: Any, folder: Path, name: str) -> None:
+    """Plot a loss as a reproducible SVG, wide and narrow, unless the files are newer than all that they depend on."""
+    for path in (folder / f"{name}.svg", folder / f"{name}-narrow.svg"):
+        if path.exists() and path.stat().st_mtime > max(p.stat().st_mtime for p in (*SOURCES, Path(__file__))):
+            continue
+        with mpl.rc_context({"svg.hashsalt": "losskit", "svg.fonttype": "path", "savefig.transparent": True}):
+            picture = plots.figure({text: build(text) for text in settings(cls)}, narrow="narrow" in path.name)
+            picture.savefig(path, metadata={"Date": None})
 
 
 def settings(cls: Any) -> list[str]:

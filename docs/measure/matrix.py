@@ -224,12 +224,12 @@ def _summary(libraries: list[str], found: dict[Row, Report | None]) -> str:
 
 def _library(library: str, found: dict[Row, Report | None]) -> str:
     rows = [(row, report) for row, report in found.items() if row.library == library]
-    listed = [[str(n), f"`{row.name}`", *_told(report)] for n, (row, report) in enumerate(rows, 1)]
-    first = _table(["", "loss", "faults", "traps", "properties"], listed)
-    known = [(n, report) for n, (_, report) in enumerate(rows, 1) if report is not None]
+    listed = [[f"`{row.name}`", *_told(report)] for row, report in rows]
+    first = _table(["loss", "faults", "traps", "properties"], listed)
+    known = [(row, report) for row, report in rows if report is not None]
     lines = [[f"`{check}`", *(_mark(report, check) for _, report in known)] for check in battery.checks()]
     lines = [line for line in lines if any(cell not in ("", ".") for cell in line[1:])]
-    second = _table(["check", *(str(n) for n, _ in known)], lines) if lines else ""
+    second = "{.matrix}\n" + _table(["check", *(f"`{row.name}`" for row, _ in known)], lines) if lines else ""
     return f"## {version_of(library)}\n\n{first}\n\nChecks with findings:\n\n{second}"
 
 

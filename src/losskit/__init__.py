@@ -60,7 +60,6 @@ from losskit.losses.classification import GeneralizedCrossEntropyLoss as General
 from losskit.losses.classification import MeanFocalLoss as MeanFocalLoss
 from losskit.losses.classification import NLLLoss as NLLLoss
 from losskit.losses.classification import PolyLoss as PolyLoss
-from losskit.losses.classification import SymmetricCrossEntropyLoss as SymmetricCrossEntropyLoss
 from losskit.losses.combined import ComboLoss as ComboLoss
 from losskit.losses.combined import DiceBCELoss as DiceBCELoss
 from losskit.losses.combined import DiceCELoss as DiceCELoss
@@ -81,7 +80,6 @@ from losskit.losses.distances import signed_distance as signed_distance
 from losskit.losses.distribution import KLDivLoss as KLDivLoss
 from losskit.losses.forecast import EnsembleCRPSLoss as EnsembleCRPSLoss
 from losskit.losses.forecast import ExpectileLoss as ExpectileLoss
-from losskit.losses.forecast import GammaNLLLoss as GammaNLLLoss
 from losskit.losses.forecast import MAPELoss as MAPELoss
 from losskit.losses.forecast import MSLELoss as MSLELoss
 from losskit.losses.forecast import QuantileLoss as QuantileLoss
@@ -92,6 +90,7 @@ from losskit.losses.keypoints import OKSLoss as OKSLoss
 from losskit.losses.likelihood import BetaNLLLoss as BetaNLLLoss
 from losskit.losses.likelihood import CRPSLoss as CRPSLoss
 from losskit.losses.likelihood import EvidentialLoss as EvidentialLoss
+from losskit.losses.likelihood import GammaNLLLoss as GammaNLLLoss
 from losskit.losses.likelihood import LaplaceNLLLoss as LaplaceNLLLoss
 from losskit.losses.likelihood import MixtureNLLLoss as MixtureNLLLoss
 from losskit.losses.likelihood import NegativeBinomialNLLLoss as NegativeBinomialNLLLoss
@@ -121,6 +120,7 @@ from losskit.losses.noisy_labels import NormalizedLoss as NormalizedLoss
 from losskit.losses.noisy_labels import PartialLabelLoss as PartialLabelLoss
 from losskit.losses.noisy_labels import PULoss as PULoss
 from losskit.losses.noisy_labels import ReverseCrossEntropyLoss as ReverseCrossEntropyLoss
+from losskit.losses.noisy_labels import SymmetricCrossEntropyLoss as SymmetricCrossEntropyLoss
 from losskit.losses.noisy_labels import TaylorCrossEntropyLoss as TaylorCrossEntropyLoss
 from losskit.losses.ordinal import CoralLoss as CoralLoss
 from losskit.losses.ordinal import CornLoss as CornLoss

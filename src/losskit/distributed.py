@@ -23,7 +23,13 @@ from losskit.core.sharded import Group, added
 from losskit.core.totals import Counts, Sums, replaced_value
 from losskit.core.wrapped import as_loss
 
+__all__ = ["Synchronized", "micro_batches", "sync"]
+
 Gradients = Literal["mean", "sum"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def sync(criterion: Any, group: Group = None, gradients: Gradients = "mean") -> Synchronized:

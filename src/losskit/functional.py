@@ -56,7 +56,7 @@ mean_focal_loss = function_form(classification.MeanFocalLoss)
 poly_loss = function_form(classification.PolyLoss)
 focal_cosine_loss = function_form(classification.FocalCosineLoss)
 generalized_cross_entropy_loss = function_form(classification.GeneralizedCrossEntropyLoss)
-symmetric_cross_entropy_loss = function_form(classification.SymmetricCrossEntropyLoss)
+symmetric_cross_entropy_loss = function_form(noisy_labels.SymmetricCrossEntropyLoss)
 
 dice_bce_loss = function_form(combined.DiceBCELoss)
 dice_ce_loss = function_form(combined.DiceCELoss)
@@ -100,7 +100,7 @@ msle_loss = function_form(forecast.MSLELoss)
 mape_loss = function_form(forecast.MAPELoss)
 smape_loss = function_form(forecast.SMAPELoss)
 tweedie_loss = function_form(forecast.TweedieLoss)
-gamma_nll_loss = function_form(forecast.GammaNLLLoss)
+gamma_nll_loss = function_form(likelihood.GammaNLLLoss)
 ensemble_crps_loss = function_form(forecast.EnsembleCRPSLoss)
 relative_lp_loss = function_form(forecast.RelativeLpLoss)
 
@@ -195,3 +195,8 @@ structure_loss = function_form(structure.StructureLoss)
 rmi_loss = function_form(structure.RMILoss)
 active_contour_loss = function_form(structure.ActiveContourLoss)
 active_boundary_loss = function_form(structure.ActiveBoundaryLoss)
+
+
+def __dir__() -> list[str]:
+    """The public names, without the modules that define them."""
+    return sorted(name for name, value in globals().items() if hasattr(value, "Module"))

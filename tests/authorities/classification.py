@@ -95,9 +95,6 @@ AUTHORITIES: dict[str, list[Authority]] = {
         classes(focal_cosine),
     ],
     "generalized_cross_entropy_loss": [term(lambda log, p, q, o: (1 - p ** mpf(o("q"))) / mpf(o("q")))],
-    "symmetric_cross_entropy_loss": [
-        term(lambda log, p, q, o: -o("alpha") * log - o("beta") * q * mp.log(mpf(o("floor"))))
-    ],
 }
 
 INPUTS = {"focal_cosine_loss": labels("indices", "soft")}

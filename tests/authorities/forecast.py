@@ -69,7 +69,6 @@ AUTHORITIES: dict[str, list[Authority]] = {
     "mape_loss": [Formula(lambda x, y, o: abs(x / y - 1))],
     "smape_loss": [Formula(lambda x, y, o: abs(x - y) / ((abs(x) + abs(y)) / 2))],
     "tweedie_loss": [Formula(tweedie, settings=[{"power": 1.0}, {"power": 1 + 1e-7}, {"power": 2.0}])],
-    "gamma_nll_loss": [Formula(lambda x, y, o: log(exp(x)) + y / exp(x))],
     "ensemble_crps_loss": [
         BatchFormula(ensemble_crps),
         ByHand(
@@ -89,7 +88,6 @@ INPUTS = {
     ],
     "msle_loss": [row("pair", positives, along=0)],
     "tweedie_loss": [row("pair", to_positives, along=0)],
-    "gamma_nll_loss": [row("pair", to_positives, along=0)],
     "ensemble_crps_loss": [row("ensembles", ensembles, along=0, differentiable=(0, 1))],
     "relative_lp_loss": [row("fields of numbers", sample_pairs, along=0, differentiable=(0, 1))],
 }

@@ -9,7 +9,7 @@ import numpy as np
 from mpmath import erfc, exp, fsum, gamma, log, mpf, pi, sqrt
 
 from inputs import row
-from number_inputs import counts_with_dispersion, evidence, mixtures, with_scale
+from number_inputs import counts_with_dispersion, evidence, mixtures, to_positives, with_scale
 from references import Authority, BatchFormula, Chosen, Formula
 
 
@@ -64,6 +64,7 @@ AUTHORITIES: dict[str, list[Authority]] = {
     "laplace_nll_loss": [Formula(lambda x, y, b, o: -log(exp(-abs(x - y) / b) / (2 * b)))],
     "student_t_nll_loss": [Formula(student_t)],
     "beta_nll_loss": [Formula(beta_nll, stops=True)],
+    "gamma_nll_loss": [Formula(lambda x, y, o: log(exp(x)) + y / exp(x))],
     "negative_binomial_nll_loss": [Formula(negative_binomial)],
     "crps_loss": [Formula(gaussian_crps)],
     "evidential_loss": [Formula(evidential)],
@@ -75,6 +76,7 @@ INPUTS = {
     "laplace_nll_loss": [THREE],
     "student_t_nll_loss": [THREE],
     "beta_nll_loss": [row("spread", with_scale, along=0, differentiable=(0, 1, 2), stops=True)],
+    "gamma_nll_loss": [row("pair", to_positives, along=0)],
     "negative_binomial_nll_loss": [row("spread", counts_with_dispersion, along=0, differentiable=(0, 2))],
     "crps_loss": [THREE],
     "evidential_loss": [row("evidence", evidence, along=0, differentiable=(0, 1, 2, 3, 4), waves=False)],

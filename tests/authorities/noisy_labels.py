@@ -92,6 +92,9 @@ AUTHORITIES: dict[str, list[Authority]] = {
     "taylor_cross_entropy_loss": [
         term(lambda log, p, q, o: mp.fsum(q**k / k for k in range(1, o("order") + 1)), settings=({"order": 5},))
     ],
+    "symmetric_cross_entropy_loss": [
+        term(lambda log, p, q, o: -o("alpha") * log - o("beta") * q * mp.log(mpf(o("floor"))))
+    ],
     "reverse_cross_entropy_loss": [term(lambda log, p, q, o: -mp.log(mpf(o("floor"))) * q)],
     "negative_learning_loss": [classes(negative)],
     "normalized_loss": [

@@ -67,6 +67,7 @@ def _described(cls: type[Loss]) -> dict[str, Any]:
         "also": others,
         "family": Entry(function, cls).family,
         "doc": cls.written_doc,
+        "example": cls.example,
         "authority": cls.authority,
         "shapes": cls.shapes,
         "across_ranks": cls.across_ranks,
@@ -183,6 +184,9 @@ def show(
             console.print(Padding(Text(readable(paragraph.removeprefix(".. math::")), style="cyan"), (0, 4)))
         else:
             console.print(_led(prose(" ".join(paragraph.split()))))
+    if cls.example:
+        console.print("\n", Text("Example:", style="bold"), sep="")
+        console.print(Padding(Text(cls.example), (0, 4)))
     console.print("\n", Text("Options", style="bold"), sep="")
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)

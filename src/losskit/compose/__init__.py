@@ -10,3 +10,8 @@ from losskit.compose.schedule import linear as linear
 from losskit.compose.schedule import warmup as warmup
 from losskit.compose.top_k import OHEMLoss as OHEMLoss
 from losskit.compose.top_k import TopKLoss as TopKLoss
+
+
+def __dir__() -> list[str]:
+    """The public names, without the modules that define them."""
+    return sorted(name for name, value in globals().items() if callable(value) and not name.startswith("_"))

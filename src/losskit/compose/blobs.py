@@ -35,6 +35,13 @@ class BlobLoss(MeanLoss):
     Source: Kofler et al. 2022, arXiv:2205.08209.
 
     Elsewhere: the released code multiplies the prediction by the mask instead of excluding positions.
+
+    Example:
+        >>> loss = losskit.DiceLoss() + 0.5 * losskit.BlobLoss(losskit.DiceLoss())
+        >>> target = torch.tensor([[[1, 1, 1, 1, 0, 0, 1]]])  # a large and a small object (N, 1, *)
+        >>> input = torch.tensor([[[4.0, 4.0, 4.0, 4.0, -4.0, -4.0, -4.0]]])  # logits, the small one missed
+        >>> loss(input, target)
+        tensor(0.3662)
     """
 
     shapes: ClassVar[str] = (

@@ -42,6 +42,13 @@ class DeepSupervisionLoss(Summable):
     Source: Lee et al. 2014, arXiv:1409.5185; the weights Isensee et al. 2018, arXiv:1809.10486.
 
     Elsewhere: MONAI's weights do not sum to one and stop decreasing at 1/16; nnU-Net drops the lowest resolution.
+
+    Example:
+        >>> loss = losskit.DeepSupervisionLoss(losskit.CrossEntropyLoss())
+        >>> outputs = [torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 4, 4)]  # logits, the highest resolution first
+        >>> target = torch.ones(1, 8, 8, dtype=torch.long)  # class indices (N, H, W)
+        >>> loss(outputs, target)
+        tensor(0.6931)
     """
 
     shapes: ClassVar[str] = "a list of (N, C, *), the highest resolution first, and the target of the criterion."

@@ -82,6 +82,14 @@ class MultiTaskLoss(HeadsSum):
     `DeepSupervisionLoss` is for one loss on outputs of several resolutions; `LearnedWeights` learns the weights.
 
     Source: Caruana 1997, "Multitask Learning", Machine Learning 28.
+
+    Example:
+        >>> heads = {"classes": losskit.CrossEntropyLoss(), "depth": 0.5 * losskit.L1Loss()}
+        >>> loss = losskit.MultiTaskLoss(heads)
+        >>> input = {"classes": torch.tensor([[2.0, 0.0]]), "depth": torch.tensor([3.0])}
+        >>> target = {"classes": torch.tensor([0]), "depth": torch.tensor([2.5])}
+        >>> loss(input, target)
+        tensor(0.3769)
     """
 
     shapes: ClassVar[str] = "dicts or lists with the tensors of each head's loss."

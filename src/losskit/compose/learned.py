@@ -39,6 +39,13 @@ class LearnedWeights(HeadsSum):
 
     Elsewhere: Kendall et al. halve the weight of regression losses: pass `0.5 * loss` for that; Liebel and Koerner
     learn sigma itself.
+
+    Example:
+        >>> loss = losskit.LearnedWeights(classes=losskit.CrossEntropyLoss(), depth=losskit.L1Loss())
+        >>> input = {"classes": torch.tensor([[2.0, 0.0]]), "depth": torch.tensor([3.0])}
+        >>> target = {"classes": torch.tensor([0]), "depth": torch.tensor([2.5])}
+        >>> loss(input, target).detach()
+        tensor(0.6269)
     """
 
     shapes: ClassVar[str] = "those of the losses; or dicts or lists with one tensor per loss."

@@ -73,6 +73,13 @@ class Scheduled(nn.Module):
     `schedule` is any function of the step that returns a number; `linear`, `cosine` and `warmup` are built in. Call
     `step()` after each optimizer step. `state_dict` saves the step, as a tensor. A new value does not trigger
     recompilation.
+
+    Example:
+        >>> weight = losskit.Scheduled(losskit.compose.linear(0, 1, steps=4))
+        >>> loss = losskit.L1Loss() + weight * losskit.MSELoss()
+        >>> weight.step()  # after each step of the optimizer
+        >>> loss(torch.tensor([2.0]), torch.tensor([0.0]))
+        tensor(3.)
     """
 
     value: Tensor

@@ -31,6 +31,13 @@ class TopKLoss(Loss):
 
     Elsewhere: nnU-Net's k is a percentage, its ignored elements are candidates, and its denominator omits class
     weights; OHEM in segmentation toolboxes also requires a probability below a threshold.
+
+    Example:
+        >>> loss = losskit.TopKLoss(losskit.CrossEntropyLoss(), k=0.5)
+        >>> input = torch.tensor([[4.0, 0.0], [0.5, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 0])  # class indices (N,), the second one harder
+        >>> loss(input, target)
+        tensor(0.4741)
     """
 
     shapes: ClassVar[str] = "those of the criterion."
@@ -130,6 +137,13 @@ class OHEMLoss(TopKLoss):
     Source: Shrivastava, Gupta, Girshick 2016, arXiv:1604.03540 (online hard example mining).
 
     Elsewhere: segmentation toolboxes select by probability, also with class weights; TopKLoss keeps a fixed number.
+
+    Example:
+        >>> loss = losskit.OHEMLoss(losskit.CrossEntropyLoss(), threshold=0.7)
+        >>> input = torch.tensor([[4.0, 0.0], [0.5, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 0])  # class indices (N,), the first one easy
+        >>> loss(input, target)
+        tensor(0.4741)
     """
 
     without: ClassVar[tuple[str, ...]] = ("k",)

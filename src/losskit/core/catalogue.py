@@ -119,11 +119,12 @@ def describe(cls: type[Loss]) -> None:
     written = cls.__dict__.get("__doc__")
     if not written:
         return
+    cls.written_doc, _, example = inspect.cleandoc(written).partition("\n\nExample:\n")
+    cls.example = textwrap.dedent(example)
     sections = [inspect.cleandoc(written), textwrap.fill(f"Shapes: {cls.shapes}", 116), "Options:", options_text(cls)]
     if cls.authority:
         sections.append(f"Tested against: {cls.authority}.")
     cls.__doc__ = "\n\n".join(sections)
-    cls.written_doc = inspect.cleandoc(written)
 
 
 def options_text(cls: type[Loss]) -> str:

@@ -94,7 +94,8 @@ class Loss(Configured):
     `forward`.
     """
 
-    written_doc: ClassVar[str] = ""  # the docstring as its author wrote it
+    written_doc: ClassVar[str] = ""  # the docstring as its author wrote it, without its example
+    example: ClassVar[str] = ""  # a call of the loss as a doctest
     shapes: ClassVar[str] = "the tensors of the call; values have one number per element or sample."
     authority: ClassVar[str] = ""  # what its numbers are tested against: tests/authorities/
     across_ranks: ClassVar[str] = (
@@ -130,6 +131,7 @@ class Loss(Configured):
         raise TypeError(f"{type(self).__name__} must define values(...) or forward(...)")
 
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """The loss of these tensors, reduced; `mask` is False where something does not count."""
         if is_sharded((*tensors, weight, mask)):
             gathered: Tensor = of_shards(self, tensors, {"weight": weight, "mask": mask})
             return gathered
@@ -272,6 +274,10 @@ class Summable(Loss):
         whole: Sums | None = None,
         **unknown: Any,
     ) -> Tensor:
+        """The loss of these tensors, reduced; `mask` is False where something does not count.
+
+        `normalizer` replaces the denominator of a mean. `whole` is the sums of a larger batch: see `finish`.
+        """
         if unknown:
             refuse_named(self, self.tensors, list(unknown))
         if self.shortcut is not None and weight is mask is normalizer is None and whole is None:

@@ -73,6 +73,9 @@ class Configured(nn.Module):
         cls.options = {**own, **inherited}
         if "__init__" not in cls.__dict__ and cls.__init__ is Configured.__init__:
             cls.__signature__ = signature_of(cls.options)  # type: ignore[attr-defined]
+        elif "__init__" in cls.__dict__:
+            parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+            cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
     generation: ClassVar[int] = 0  # how often an option was set
     plans: ClassVar[Plans]

@@ -6,6 +6,7 @@ Needs matplotlib but no display: figures are created without pyplot.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,17 @@ _FORMATS = (".png", ".svg", ".pdf", ".jpg", ".webp")
 _OPPOSITE: Any = (0, (4, 2.5))
 
 
-def figure(criteria: Mapping[str, Criterion] | Iterable[Criterion] | Criterion, over: str | None = None) -> Figure:
+def figure(
+    criteria: Mapping[str, Criterion] | Iterable[Criterion] | Criterion,
+    over: str | None = None,
+    *,
+    narrow: bool = False,
+) -> Figure:
     """Plot one or several losses: a row for each view, value on the left and gradient on the right.
 
     `criteria` is a loss, several, or a mapping from labels to losses. `over` draws all of them against one view
-    (logit, confidence, overlap or error) instead of the usual views of each.
+    (logit, confidence, overlap or error) instead of the usual views of each. `narrow` draws the gradient below the
+    value, for a telephone.
     """
     try:
         from matplotlib.figure import Figure
@@ -43,20 +50,22 @@ def figure(criteria: Mapping[str, Criterion] | Iterable[Criterion] | Criterion, 
         labelled = {as_loss(criterion).label: criterion for criterion in several}
     drawn = dict(zip(labelled, curves_together(labelled.values(), over), strict=True))
     over_all = list(dict.fromkeys(curve.over for found in drawn.values() for curve in found))
-    legend_rows = -(-len(drawn) // 3)
-    picture = Figure(figsize=(9, 3.3 * len(over_all) + 0.25 * legend_rows + 0.2), layout="constrained")
-    rows = picture.subplots(len(over_all), 2, squeeze=False)
-    for (left, right), name in zip(rows, over_all, strict=True):
+    columns = 1 if narrow else 2
+    keys = 2 if narrow else 3  # of the legend, in a row
+    height = 3.3 * len(over_all) * 2 / columns + 0.25 * -(-len(drawn) // keys) + 0.2
+    picture = Figure(figsize=(4.5 * columns, height), layout="constrained")
+    axes = picture.subplots(len(over_all) * 2 // columns, columns, squeeze=False)
+    for (left, right), name in zip(axes.reshape(-1, 2), over_all, strict=True):
         for number, found in enumerate(drawn.values()):
             for curve in found:
                 if curve.over == name:
                     _line(left, right, curve, number)
         shown = [curve for found in drawn.values() for curve in found if curve.over == name]
-        _dress(left, right, view_of(name), both=any(curve.opposite for curve in shown))
+        _dress(left, right, view_of(name), both=any(curve.opposite for curve in shown), wrap=45 if narrow else 90)
         _cap(left, [curve.value for curve in shown])
         _cap(right, [curve.gradient for curve in shown])
     handles = [_key(number) for number in range(len(drawn))]
-    picture.legend(handles, list(drawn), loc="outside lower center", ncols=min(3, len(drawn)), frameon=False)
+    picture.legend(handles, list(drawn), loc="outside lower center", ncols=min(keys, len(drawn)), frameon=False)
     return picture
 
 
@@ -88,7 +97,7 @@ def _line(left: Axes, right: Axes, curve: Curve, number: int) -> None:
     right.plot(curve.x, curve.gradient, **style)
 
 
-def _dress(left: Axes, right: Axes, view: View, *, both: bool) -> None:
+def _dress(left: Axes, right: Axes, view: View, *, both: bool, wrap: int) -> None:
     for axes, label in ((left, "loss"), (right, view.slope)):
         axes.set_xlabel(view.axis)
         axes.set_ylabel(label)
@@ -99,7 +108,7 @@ def _dress(left: Axes, right: Axes, view: View, *, both: bool) -> None:
             axes.axhline(0, color="0.5", linewidth=0.8, zorder=0)
     case, opposite = view.cases
     cases = f" (solid: {case}; dashed: {opposite})" if both else f", {case}" if case else ""
-    left.set_title(f"{view.title}{cases}", loc="left", fontsize=10)
+    left.set_title(textwrap.fill(f"{view.title}{cases}", wrap), loc="left", fontsize=10)
 
 
 def _cap(axes: Axes, lines: list[list[float]]) -> None:

@@ -79,6 +79,13 @@ class SeesawLoss(Remembering, ClassesLoss):
     Source: Wang et al. 2021, arXiv:2008.10032.
 
     Elsewhere: mmdetection has two additional logits for objectness, and calls the floor eps.
+
+    Example:
+        >>> loss = losskit.SeesawLoss(class_counts=[900, 100])
+        >>> input = torch.tensor([[2.0, 1.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.0614)
     """
 
     authority = "its formula in mpmath"
@@ -140,6 +147,13 @@ class EqualizationLoss(Remembering, ClassificationLoss):
 
     Elsewhere: the authors' code divides by the number of samples alone, and gives one objectness logit the weight 1;
     version 1, Tan et al. 2020, ignores negatives of rare classes instead.
+
+    Example:
+        >>> loss = losskit.EqualizationLoss(positive=[30.0, 1.0], negative=[10.0, 90.0])  # earlier gradients
+        >>> input = torch.tensor([[0.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 1]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(2.0793)
     """
 
     always = "sigmoid"
@@ -234,6 +248,13 @@ class GHMLoss(Remembering, LabelOptions, Summable):
     Source: Li, Liu, Wang 2019, arXiv:1811.05181 (GHM-C).
 
     Elsewhere: mmdetection's GHMC has the same value; its GHMR is a regression loss of boxes.
+
+    Example:
+        >>> loss = losskit.GHMLoss(bins=10)
+        >>> input = torch.tensor([-4.0, -4.0, -4.0, -4.0, -1.0])  # logits (N,)
+        >>> target = torch.tensor([0, 0, 0, 0, 1])
+        >>> loss(input, target)
+        tensor(0.6657)
     """
 
     always: ClassVar[Always | None] = "sigmoid"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
@@ -51,6 +50,13 @@ class BCEWithLogitsLoss(BCEOptions, ClassificationLoss):
 
     Elsewhere: in segmentation_models_pytorch and pytorch_toolbelt a `smooth_factor` of e is a label smoothing of 2e
     here; PyTorch divides by the number of elements even with weights, this mean by the sum of the weights.
+
+    Example:
+        >>> loss = losskit.BCEWithLogitsLoss()
+        >>> input = torch.tensor([2.0, -1.0])  # logits (N,)
+        >>> target = torch.tensor([1.0, 0.0])
+        >>> loss(input, target)
+        tensor(0.2201)
     """
 
     always = "sigmoid"
@@ -94,6 +100,13 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
 
     Elsewhere: PyTorch names `class_weight` `weight`. It divides by the number of positions for one-hot and soft
     targets, and by the sum of the weights for class indices; here both are divided by the sum of the weights.
+
+    Example:
+        >>> loss = losskit.CrossEntropyLoss()
+        >>> input = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 3.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 2])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2047)
     """
 
     always = "softmax"
@@ -136,6 +149,13 @@ class NLLLoss(ClassificationLoss):
     Source: Fisher 1922, "On the Mathematical Foundations of Theoretical Statistics", Phil. Trans. A 222.
 
     Elsewhere: PyTorch names `class_weight` `weight`.
+
+    Example:
+        >>> loss = losskit.NLLLoss()
+        >>> input = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.2, 0.5]]).log()  # log-probabilities (N, C)
+        >>> target = torch.tensor([0, 2])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.5249)
     """
 
     always = "log_softmax"
@@ -185,6 +205,13 @@ class FocalLoss(FocalOptions, ModeOptions, ClassificationLoss):
     Elsewhere: segmentation_models_pytorch's multi-class focal loss is one-vs-rest, by sigmoid; MONAI's and kornia's
     softmax focal losses are divided by the number of classes; the tutorials apply the modulation once, to the mean
     (MeanFocalLoss); torchvision's default alpha is 0.25; Keras does not apply alpha by default.
+
+    Example:
+        >>> loss = losskit.FocalLoss(gamma=2.0, alpha=0.25)
+        >>> input = torch.tensor([[2.0], [-1.0], [-4.0]])  # logits (N, 1)
+        >>> target = torch.tensor([[1], [0], [0]])
+        >>> loss(input, target)
+        tensor(0.0058)
     """
 
     authority = "torchvision.ops.sigmoid_focal_loss and its formula in mpmath"
@@ -220,6 +247,13 @@ class MeanFocalLoss(ModeOptions, ClassificationLoss):
     2017, arXiv:1708.02002.
 
     Elsewhere: every library's focal loss modulates each element.
+
+    Example:
+        >>> loss = losskit.MeanFocalLoss(alpha=0.8, gamma=2.0)
+        >>> input = torch.tensor([[2.0], [-1.0], [-4.0]])  # logits (N, 1)
+        >>> target = torch.tensor([[1], [0], [0]])
+        >>> loss(input, target)
+        tensor(0.0025)
     """
 
     authority = "its formula in mpmath"
@@ -266,6 +300,13 @@ class PolyLoss(ModeOptions, ClassificationLoss):
     Source: Leng et al. 2022, arXiv:2204.12511 (Poly-1).
 
     Elsewhere: timm's binary form is based on the focal loss, with the power gamma + 1 of :math:`1 - p_t`.
+
+    Example:
+        >>> loss = losskit.PolyLoss(epsilon=1.0)
+        >>> input = torch.tensor([[2.0, 0.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.4526)
     """
 
     authority = "timm.loss.PolyBinaryCrossEntropy and its formula in mpmath"
@@ -286,6 +327,13 @@ class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):
     q = 1 is the absolute error of the true class's probability (MAE); q towards 0 is cross-entropy.
 
     Source: Zhang and Sabuncu 2018, arXiv:1805.07836.
+
+    Example:
+        >>> loss = losskit.GeneralizedCrossEntropyLoss(q=0.7)
+        >>> input = torch.tensor([[2.0, 0.0], [4.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 1])  # class indices (N,), the second one wrong
+        >>> loss(input, target)
+        tensor(0.7321)
     """
 
     authority = "its formula in mpmath"
@@ -295,29 +343,6 @@ class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):
 
     def formula(self) -> Formula:
         return Formula(log=0.0, rest=1.0, q=self.q)
-
-
-class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
-    r"""Symmetric cross-entropy: cross-entropy plus reverse cross-entropy, robust to label noise.
-
-    .. math:: -\alpha \log p_t - \beta\,\log(\text{floor})\,(1 - p_t)
-
-    The reverse part is :math:`-\sum_c p_c \log t_c` with the zeros of a hard target replaced by the floor.
-
-    Source: Wang et al. 2019, arXiv:1908.06112.
-
-    Elsewhere: the paper writes the logarithm of the floor as A; released code clamps the target at 1e-4.
-    """
-
-    authority = "its formula in mpmath"
-    short_name = "sce"
-
-    alpha: NonNegative = option(default=0.1, doc="weight of cross-entropy")
-    beta: NonNegative = option(default=1.0, doc="weight of reverse cross-entropy")
-    floor: Annotated[float, Interval(gt=0, lt=1)] = option(default=1e-4, doc="replaces a target of 0 in the logarithm")
-
-    def formula(self) -> Formula:
-        return Formula(log=self.alpha, rest=-self.beta * math.log(self.floor))
 
 
 class FocalCosineLoss(ClassesLoss):
@@ -331,6 +356,13 @@ class FocalCosineLoss(ClassesLoss):
     Source: Kim et al. 2020, arXiv:2007.07805.
 
     Elsewhere: pytorch_toolbelt calls the weight xent, and multiplies it by an alpha.
+
+    Example:
+        >>> loss = losskit.FocalCosineLoss()
+        >>> input = torch.tensor([[3.0, 4.0]])  # logits (N, C)
+        >>> target = torch.tensor([1])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2121)
     """
 
     authority = "pytorch_toolbelt.losses.FocalCosineLoss and its formula in mpmath"

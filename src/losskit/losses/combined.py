@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.algebra import WeightedSum
 from losskit.core.classification import ClassificationLoss
-from losskit.core.domains import CompositeReduction, Fraction, NonNegative, Positive
-from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, over_samples
-from losskit.core.loss import Loss, Summable
+from losskit.core.domains import Fraction, NonNegative, Positive
+from losskit.core.labels import LabelOptions, ModeOptions, over_samples
+from losskit.core.loss import Loss
 from losskit.core.options import Configured, option
 from losskit.core.passes import Watching
 from losskit.core.region import RegionLoss, RegionOptions
@@ -26,6 +25,7 @@ from losskit.losses.classification import (
     FocalLoss,
     FocalOptions,
 )
+from losskit.losses.combination import CombinedLoss
 from losskit.losses.overlap import GeneralizedDiceLoss, GeneralizedDiceOptions
 from losskit.losses.region import DiceLoss, DiceOptions, tversky
 from losskit.ops.columns import Column, Formula, TermColumn
@@ -43,50 +43,6 @@ class SmoothingOptions(Configured):
     )
 
 
-class CombinedLoss(WeightedSum, LabelOptions):
-    """A named sum whose parts share the options declared on it."""
-
-    abstract: ClassVar[bool] = True
-    components: ClassVar[tuple[tuple[str, type[Loss]], ...]] = ()
-    shapes: ClassVar[str] = f"{LABEL_SHAPES}; the value is one number."
-    without: ClassVar[tuple[str, ...]] = ()
-    tensors: ClassVar[tuple[str, ...]] = ("input", "target")
-
-    reduction: CompositeReduction = option(
-        default="mean", doc="of every part: the weighted mean over counted elements, or its numerator"
-    )
-
-    __init__ = Configured.__init__
-    forward = Summable.forward  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.set_terms(
-            [(self.weight_of(n), self.component(n, cls)) for n, cls in self.components], [n for n, _ in self.components]
-        )
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in self.options and "losses" in self._modules:
-            self.__post_init__()  # an option of the parts changed
-
-    def weight_of(self, component: str) -> float:
-        weight: float = getattr(self, f"{component}_weight")
-        return weight
-
-    def component(self, name: str, cls: type[Loss]) -> Loss:
-        return cls(**{o: getattr(self, o) for o in cls.options if o in self.options})
-
-    def set_option(self, name: str, value: Any) -> None:
-        if isinstance(value, Tensor):  # stored in the parts only, so that it is moved and saved once
-            object.__setattr__(self, name, value)
-        else:
-            super().set_option(name, value)
-
-    def extra_repr(self) -> str:
-        return Configured.extra_repr(self)
-
-
 class DiceBCELoss(SmoothingOptions, DiceOptions, BCEOptions, CombinedLoss, RegionOptions):
     r"""Weighted sum of Dice loss and binary cross-entropy, which has gradients where Dice has almost none.
 
@@ -95,6 +51,13 @@ class DiceBCELoss(SmoothingOptions, DiceOptions, BCEOptions, CombinedLoss, Regio
     Source: Isensee et al. 2018, arXiv:1809.10486 (Dice with cross-entropy).
 
     Elsewhere: the tutorials pass sigmoid outputs to both parts and pool the batch with smooth 1.
+
+    Example:
+        >>> loss = losskit.DiceBCELoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.7178)
     """
 
     components = (("dice", DiceLoss), ("bce", BCEWithLogitsLoss))
@@ -117,6 +80,13 @@ class DiceCELoss(SmoothingOptions, DiceOptions, CEOptions, CombinedLoss, RegionO
     Source: Isensee et al. 2018, arXiv:1809.10486.
 
     Elsewhere: nnU-Net subtracts the Dice score instead of adding one minus it, so its loss can be negative.
+
+    Example:
+        >>> loss = losskit.DiceCELoss(include_background=False)
+        >>> input = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]])  # logits (N, C, *) of 2 classes
+        >>> target = torch.tensor([[0, 1, 1]])  # class indices (N, *)
+        >>> loss(input, target)
+        tensor(0.4762)
     """
 
     components = (("dice", DiceLoss), ("ce", CrossEntropyLoss))
@@ -137,6 +107,13 @@ class DiceFocalLoss(SmoothingOptions, DiceOptions, FocalOptions, CombinedLoss, R
     Source: Zhu et al. 2018, arXiv:1808.05238.
 
     Elsewhere: the focal part of MONAI's `DiceFocalLoss(softmax=True)` is still one-vs-rest.
+
+    Example:
+        >>> loss = losskit.DiceFocalLoss(focal_weight=2.0)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.6117)
     """
 
     components = (("dice", DiceLoss), ("focal", FocalLoss))
@@ -156,6 +133,13 @@ class ComboLoss(DiceOptions, CombinedLoss, RegionOptions):
 
     Elsewhere: the tutorials misplace a bracket, so that negatives have the weight alpha (1 - alpha), and subtract the
     score; `variant="tutorial"` reproduces their value (with `pool="batch"` and `smooth=1`).
+
+    Example:
+        >>> loss = losskit.ComboLoss(ce_ratio=0.5, alpha=0.7)  # alpha > 0.5 for fewer false negatives
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.2820)
     """
 
     components = (("ce", FocalLoss), ("dice", DiceLoss))
@@ -194,6 +178,13 @@ class GeneralizedDiceFocalLoss(SmoothingOptions, GeneralizedDiceOptions, FocalOp
     Source: Sudre et al. 2017, arXiv:1707.03237, and Lin et al. 2017, arXiv:1708.02002; the sum of both is MONAI's.
 
     Elsewhere: the focal part of MONAI's `GeneralizedDiceFocalLoss(softmax=True)` is still one-vs-rest.
+
+    Example:
+        >>> loss = losskit.GeneralizedDiceFocalLoss()
+        >>> input = torch.tensor([[[2.0, 2.0, 0.0], [0.0, 0.0, 3.0]]])  # logits (N, C, *) of 2 classes
+        >>> target = torch.tensor([[0, 0, 1]])  # class indices (N, *)
+        >>> loss(input, target)
+        tensor(0.1149)
     """
 
     components = (("dice", GeneralizedDiceLoss), ("focal", FocalLoss))
@@ -242,6 +233,13 @@ class ExpLogLoss(ExpLogOptions, CombinedLoss, RegionOptions):
     Source: Wong et al. 2018, arXiv:1809.00076.
 
     Elsewhere: the paper does not divide either part by its class weights.
+
+    Example:
+        >>> loss = losskit.ExpLogLoss(gamma=0.3)
+        >>> input = torch.tensor([[[2.0, 2.0, 0.0], [0.0, 0.0, 3.0]]])  # logits (N, C, *) of 2 classes
+        >>> target = torch.tensor([[0, 0, 1]])  # class indices (N, *)
+        >>> loss(input, target)
+        tensor(0.4685)
     """
 
     components = (("dice", _ExpLogDice), ("ce", _ExpLogCE))
@@ -356,6 +354,13 @@ class UnifiedFocalLoss(UnifiedOptions, CombinedLoss, RegionOptions):
     Source: Yeung et al. 2022, arXiv:2102.04525, in the form of the authors' code.
 
     Elsewhere: MONAI takes probabilities of two classes, although it mentions logits, and half of the first part.
+
+    Example:
+        >>> loss = losskit.UnifiedFocalLoss(asymmetric=True)
+        >>> input = torch.tensor([[[2.0, 2.0, 0.0], [0.0, 0.0, 3.0]]])  # logits (N, C, *) of 2 classes
+        >>> target = torch.tensor([[0, 0, 1]])  # class indices (N, *), class 0 the background
+        >>> loss(input, target)
+        tensor(0.1165)
     """
 
     components = (("focal", _UnifiedFocal), ("tversky", _UnifiedTversky))

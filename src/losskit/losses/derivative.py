@@ -39,6 +39,14 @@ class SobolevLoss(MeanLoss):
     arXiv:1706.04859, which sums over the inputs where this takes the mean.
 
     Elsewhere: in force fields the derivative is the negative force, and each part has a weight.
+
+    Example:
+        >>> loss = losskit.SobolevLoss(derivative_weight=1.0)
+        >>> inputs = torch.tensor([[1.0], [2.0]], requires_grad=True)  # (N, 1)
+        >>> output = 3 * inputs  # of a model
+        >>> target, target_grad = inputs.detach() ** 2, 2 * inputs.detach()
+        >>> loss(output, target, inputs=inputs, target_grad=target_grad).detach()
+        tensor(5.)
     """
 
     authority = "values worked by hand"
@@ -167,6 +175,13 @@ class GridSobolevLoss(MeanLoss):
 
     Elsewhere: neuraloperator's H1Loss uses central differences, sums over dimensions and divides by the norm of the
     target.
+
+    Example:
+        >>> loss = losskit.GridSobolevLoss(derivative_weight=1.0)
+        >>> input = torch.tensor([[[0.0, 1.0, 4.0]]])  # a field on a grid (N, C, *)
+        >>> target = torch.tensor([[[0.0, 1.0, 2.0]]])
+        >>> loss(input, target)
+        tensor(3.3333)
     """
 
     authority = "its formula in mpmath"

@@ -24,6 +24,13 @@ class QualityFocalLoss(ScoreLoss):
     Source: Li et al. 2020, arXiv:2006.04388 (generalized focal loss).
 
     Elsewhere: mmdetection takes the class and its quality separately, and sums over classes.
+
+    Example:
+        >>> loss = losskit.QualityFocalLoss(beta=2.0)
+        >>> input = torch.tensor([[2.0, -1.0]])  # logits (N, C)
+        >>> target = torch.tensor([[0.5, 0.0]])  # the overlap of the box in the column of its class
+        >>> loss(input, target)
+        tensor(0.0930)
     """
 
     authority = "pytorch_toolbelt.losses.QualityFocalLoss and its formula in mpmath"
@@ -53,6 +60,13 @@ class VarifocalLoss(ScoreLoss):
     Source: Zhang et al. 2021, arXiv:2008.13367.
 
     Elsewhere: ultralytics takes labels and qualities separately, and averages over anchors before it sums.
+
+    Example:
+        >>> loss = losskit.VarifocalLoss()
+        >>> input = torch.tensor([[2.0, -1.0]])  # logits (N, C)
+        >>> target = torch.tensor([[0.5, 0.0]])  # the overlap of the box in the column of its class
+        >>> loss(input, target)
+        tensor(0.2902)
     """
 
     authority = "its formula in mpmath"
@@ -79,6 +93,13 @@ class GaussianFocalLoss(ScoreLoss):
     Source: Law and Deng 2018, arXiv:1808.01244 (CornerNet); Zhou et al. 2019, arXiv:1904.07850 (CenterNet).
 
     Elsewhere: mmdetection takes probabilities, and adds 1e-12 in both logarithms.
+
+    Example:
+        >>> loss = losskit.GaussianFocalLoss(reduction="sum")
+        >>> input = torch.tensor([[[-2.0, 0.0, 2.0, 0.0, -2.0]]])  # logits of a heat map (N, C, *)
+        >>> target = torch.tensor([[[0.1, 0.6, 1.0, 0.6, 0.1]]])  # a Gaussian around the object
+        >>> loss(input, target)
+        tensor(0.0130)
     """
 
     authority = "its formula in mpmath"
@@ -106,6 +127,13 @@ class DistributionFocalLoss(MeanLoss):
     Source: Li et al. 2020, arXiv:2006.04388 (generalized focal loss).
 
     Elsewhere: ultralytics averages over the four sides of a box; here each side is a row.
+
+    Example:
+        >>> loss = losskit.DistributionFocalLoss()
+        >>> input = torch.tensor([[0.0, 2.0, 3.0, 0.0]])  # logits (N, n + 1) of the distances 0 to n
+        >>> target = torch.tensor([1.7])  # distances (N,)
+        >>> loss(input, target)
+        tensor(0.6835)
     """
 
     authority = "its formula in mpmath"

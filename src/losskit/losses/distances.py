@@ -122,6 +122,14 @@ class BoundaryLoss(DistanceLoss):
     Source: Kervadec et al. 2019, arXiv:1812.07032.
 
     Elsewhere: mmsegmentation's BoundaryLoss is a class-balanced cross-entropy of an edge head.
+
+    Example:
+        >>> loss = losskit.DiceLoss() + 0.1 * losskit.BoundaryLoss()
+        >>> target = torch.zeros(1, 1, 6, 6)  # a mask (N, 1, H, W)
+        >>> target[..., 2:5, 2:5] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(0.3584)
     """
 
     authority = "monai.losses.BoundaryLoss and its formula in mpmath"
@@ -148,6 +156,14 @@ class HausdorffLoss(DistanceLoss):
 
     Elsewhere: MONAI's HausdorffDTLoss excludes class 0 by default, and its LogHausdorffDTLoss takes the logarithm of
     the mean; ErosionHausdorffLoss estimates the distances by erosions.
+
+    Example:
+        >>> loss = losskit.HausdorffLoss(alpha=2.0)
+        >>> target = torch.zeros(1, 1, 6, 6)  # a mask (N, 1, H, W)
+        >>> target[..., 2:5, 2:5] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(0.4036)
     """
 
     authority = "monai.losses.HausdorffDTLoss, monai.losses.LogHausdorffDTLoss and its formula in mpmath"
@@ -184,6 +200,14 @@ class ErosionHausdorffLoss(SpatialLoss):
     Source: Karimi and Salcudean 2019, arXiv:1904.10030.
 
     Elsewhere: kornia calls it HausdorffERLoss and takes probabilities; erosions have no unit, so there is no spacing.
+
+    Example:
+        >>> loss = losskit.ErosionHausdorffLoss(alpha=2.0, iterations=3)
+        >>> target = torch.zeros(1, 1, 6, 6)  # a mask (N, 1, H, W)
+        >>> target[..., 2:5, 2:5] = 1
+        >>> input = 8 * target.roll(1, -1) - 4  # logits, one pixel to the right
+        >>> loss(input, target)
+        tensor(0.0555)
     """
 
     authority = "its formula in mpmath and values worked by hand"

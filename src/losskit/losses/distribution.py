@@ -27,6 +27,13 @@ class KLDivLoss(ElementLoss):
 
     Elsewhere: Keras takes probabilities on both sides and sums over the last dimension; distillation multiplies by
     the squared temperature.
+
+    Example:
+        >>> loss = losskit.KLDivLoss(reduction="batchmean")
+        >>> input = torch.tensor([[0.5, 0.5]]).log()  # log-probabilities (N, C)
+        >>> target = torch.tensor([[0.75, 0.25]])  # probabilities (N, C)
+        >>> loss(input, target)
+        tensor(0.1308)
     """
 
     authority = "torch.nn.functional.kl_div"

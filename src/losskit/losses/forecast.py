@@ -33,6 +33,13 @@ class QuantileLoss(RegressionLoss):
     Source: Koenker and Bassett 1978, "Regression Quantiles", Econometrica 46.
 
     Elsewhere: others sum over the quantiles, or multiply by 2, so that q = 0.5 is the absolute error.
+
+    Example:
+        >>> loss = losskit.QuantileLoss(quantiles=[0.1, 0.5, 0.9])
+        >>> input = torch.tensor([[8.0, 10.0, 12.0]])  # a prediction of each quantile (N, Q)
+        >>> target = torch.tensor([11.0])  # (N,)
+        >>> loss(input, target)
+        tensor(0.3000)
     """
 
     authority = "its formula in mpmath"
@@ -90,6 +97,13 @@ class ExpectileLoss(RegressionLoss):
     Source: Newey and Powell 1987, "Asymmetric Least Squares Estimation and Testing", Econometrica 55.
 
     Elsewhere: implicit Q-learning (Kostrikov, Nair, Levine 2021, arXiv:2110.06169) uses it with tau above 0.5.
+
+    Example:
+        >>> loss = losskit.ExpectileLoss(tau=0.9)
+        >>> input = torch.tensor([10.0, 10.0])  # (N,)
+        >>> target = torch.tensor([12.0, 9.0])
+        >>> loss(input, target)
+        tensor(1.8500)
     """
 
     authority = "its formula in mpmath"
@@ -111,6 +125,13 @@ class MSLELoss(RegressionLoss):
     Source: the score of forecasting competitions, its root named RMSLE.
 
     Elsewhere: Keras clamps both at 1e-7 first, so its zeros are not exactly zero.
+
+    Example:
+        >>> loss = losskit.MSLELoss()
+        >>> input = torch.tensor([9.0, 99.0])  # (N,)
+        >>> target = torch.tensor([4.0, 49.0])  # 1 + input is twice 1 + target
+        >>> loss(input, target)
+        tensor(0.4805)
     """
 
     authority = "its formula in mpmath"
@@ -142,6 +163,13 @@ class MAPELoss(RegressionLoss):
     Forecasting 9.
 
     Elsewhere: Keras multiplies by 100 and divides by at least 1e-7; torchmetrics divides by at least 1.17e-6.
+
+    Example:
+        >>> loss = losskit.MAPELoss()
+        >>> input = torch.tensor([110.0, 60.0])  # (N,)
+        >>> target = torch.tensor([100.0, 50.0])
+        >>> loss(input, target)
+        tensor(0.1500)
     """
 
     authority = "its formula in mpmath"
@@ -165,6 +193,13 @@ class SMAPELoss(RegressionLoss):
     Forecasting 9.
 
     Elsewhere: torchmetrics and the M competitions use this; others omit the factor 2, or multiply by 100.
+
+    Example:
+        >>> loss = losskit.SMAPELoss()
+        >>> input = torch.tensor([110.0, 30.0])  # (N,)
+        >>> target = torch.tensor([90.0, 50.0])
+        >>> loss(input, target)
+        tensor(0.3500)
     """
 
     authority = "its formula in mpmath"
@@ -190,6 +225,13 @@ class TweedieLoss(RegressionLoss):
     Source: Jorgensen 1987, "Exponential Dispersion Models", JRSS B 49.
 
     Elsewhere: torchmetrics and scikit-learn take the mean, not its logarithm; XGBoost omits the target's own term.
+
+    Example:
+        >>> loss = losskit.TweedieLoss(power=1.5)
+        >>> input = torch.tensor([1.0, 4.0]).log()  # logarithms of means (N,)
+        >>> target = torch.tensor([0.0, 4.0])  # claims, of which many are 0
+        >>> loss(input, target)
+        tensor(2.)
     """
 
     authority = "its formula in mpmath"
@@ -223,37 +265,6 @@ def _growth(x: Tensor, rate: float) -> Tensor:
     return (rate * x).expm1() / rate if rate else x
 
 
-class GammaNLLLoss(RegressionLoss):
-    r"""Gamma negative log-likelihood with log link: for positive targets whose errors are relative.
-
-    .. math:: x + y\,e^{-x}
-
-    the negative log-likelihood of a gamma distribution with mean :math:`e^x`, divided by its shape, without terms that
-    do not depend on the mean; the standard deviation is proportional to the mean. Targets must be positive. The loss
-    grows exponentially as the input decreases.
-
-    Source: gamma regression, Nelder and Wedderburn 1972, "Generalized Linear Models", JRSS A 135.
-
-    Elsewhere: scikit-learn's mean_gamma_deviance is twice this minus its minimum; XGBoost's gamma-nloglik is this.
-    """
-
-    authority = "its formula in mpmath"
-    function_name = "gamma_nll_loss"
-    short_name = "gamma_nll"
-
-    def neutral(self, position: int) -> float:
-        return float(position)
-
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
-        return mark(
-            input + target * (-input).exp(),
-            target <= 0,
-            target,
-            f"{self.name}: target holds {{value}}, but a gamma distribution has positive numbers alone. For zeros use "
-            "TweedieLoss.",
-        )
-
-
 class EnsembleCRPSLoss(MeanLoss):
     r"""Ensemble CRPS: the continuous ranked probability score of the empirical distribution of an ensemble.
 
@@ -266,6 +277,13 @@ class EnsembleCRPSLoss(MeanLoss):
     2014, "Fair scores for ensemble forecasts", Quarterly Journal of the Royal Meteorological Society 140.
 
     Elsewhere: the form for vectors is called the energy score.
+
+    Example:
+        >>> loss = losskit.EnsembleCRPSLoss()
+        >>> input = torch.tensor([[1.0, 2.0, 3.0]])  # the members of an ensemble (N, M)
+        >>> target = torch.tensor([2.0])  # (N,)
+        >>> loss(input, target)
+        tensor(0.2222)
     """
 
     authority = "its formula in mpmath and values worked by hand"
@@ -317,6 +335,13 @@ class RelativeLpLoss(MeanLoss):
     Parametric Partial Differential Equations", arXiv:2010.08895, for p = 2.
 
     Elsewhere: neuraloperator's LpLoss sums over samples and channels by default, and its `abs` does not divide.
+
+    Example:
+        >>> loss = losskit.RelativeLpLoss(p=2)
+        >>> input = torch.tensor([[3.0, 5.0], [6.0, 8.0]])  # a field per sample (N, *)
+        >>> target = torch.tensor([[3.0, 4.0], [3.0, 4.0]])
+        >>> loss(input, target)
+        tensor(0.6000)
     """
 
     authority = "its formula in mpmath"

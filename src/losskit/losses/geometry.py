@@ -23,22 +23,19 @@ Format = Literal["xyxy", "xywh", "cxcywh"]
 
 
 class Boxes(NamedTuple):
-    """Boxes as corners, (N, D) each."""
+    """Boxes as corners, (N, D) each. Without properties, which torch 2.6 does not compile in a named tuple."""
 
     low: Tensor
     high: Tensor
 
-    @property
     def size(self) -> Tensor:
         return self.high - self.low
 
-    @property
     def middle(self) -> Tensor:
         return (self.low + self.high) / 2
 
-    @property
     def volume(self) -> Tensor:
-        return product(self.size)
+        return product(self.size())
 
 
 def product(sides: Tensor) -> Tensor:
@@ -71,7 +68,7 @@ class Pair(NamedTuple):
         """The volumes of intersection and union, (N,)."""
         sides = torch.minimum(self.input.high, self.target.high) - torch.maximum(self.input.low, self.target.low)
         shared = product(sides.clamp_min(0))
-        return shared, self.input.volume + self.target.volume - shared
+        return shared, self.input.volume() + self.target.volume() - shared
 
     def iou(self) -> Tensor:
         return ratio(*self.overlap())
@@ -82,7 +79,7 @@ class Pair(NamedTuple):
 
     def between(self) -> Tensor:
         """The vector from one centre to the other, (N, D)."""
-        return self.input.middle - self.target.middle
+        return self.input.middle() - self.target.middle()
 
     def distance(self) -> Tensor:
         """The squared distance of the centres divided by the squared diagonal of the hull, (N,)."""

@@ -29,6 +29,14 @@ class OKSLoss(MeanLoss):
     Estimation", arXiv:1707.05388; as a loss Maji, Nagori, Mathew, Poddar 2022, YOLO-Pose, arXiv:2204.06806.
 
     Elsewhere: ultralytics adds an eps to the area and averages over the batch's keypoints.
+
+    Example:
+        >>> loss = losskit.OKSLoss(sigmas=[0.1, 0.2])
+        >>> input = torch.tensor([[[10.0, 10.0], [20.0, 20.0]]])  # keypoints (N, K, 2)
+        >>> target = torch.tensor([[[11.0, 10.0], [20.0, 22.0]]])
+        >>> visible, area = torch.tensor([[True, True]]), torch.tensor([100.0])  # (N, K) and (N,)
+        >>> loss(input, target, visible, area)
+        tensor(0.1175)
     """
 
     authority = "its formula in mpmath"

@@ -35,6 +35,13 @@ class BalancedSoftmaxLoss(CrossEntropyLoss):
     Source: Ren et al. 2020, arXiv:2007.10740.
 
     Elsewhere: it equals LogitAdjustedLoss with tau 1, and `CrossEntropyLoss(prior=counts)`.
+
+    Example:
+        >>> loss = losskit.BalancedSoftmaxLoss(prior=[900, 100])  # samples of each class
+        >>> input = torch.tensor([[0.0, 0.0], [1.0, 3.0]])  # logits (N, C)
+        >>> target = torch.tensor([1, 1])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(1.5496)
     """
 
     authority = "its formula in mpmath"
@@ -57,6 +64,13 @@ class LogitAdjustedLoss(BalancedSoftmaxLoss):
     Source: Menon et al. 2020, arXiv:2007.07314.
 
     Elsewhere: the paper's post-hoc variant adjusts the logits of a trained model instead, without a loss.
+
+    Example:
+        >>> loss = losskit.LogitAdjustedLoss(prior=[900, 100], tau=1.0)  # samples of each class
+        >>> input = torch.tensor([[0.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([1])  # class indices (N,), the rare class
+        >>> loss(input, target)
+        tensor(2.3026)
     """
 
     authority = "its formula in mpmath"
@@ -82,6 +96,13 @@ class LDAMLoss(ClassesLoss):
     Source: Cao et al. 2019, arXiv:1906.07413.
 
     Elsewhere: its deferred re-weighting corresponds to setting `class_weight` after some epochs.
+
+    Example:
+        >>> loss = losskit.LDAMLoss(class_counts=[900, 100])
+        >>> input = torch.tensor([[0.4, 0.8]])  # cosines (N, C)
+        >>> target = torch.tensor([1])  # class indices (N,), the rare class
+        >>> loss(input, target)
+        tensor(3.0486)
     """
 
     authority = "its formula in mpmath"
@@ -162,6 +183,13 @@ class BalancedBCELoss(BinaryMeansLoss):
 
     Elsewhere: pytorch_toolbelt raises the shares to a power; mmsegmentation calls it BoundaryLoss; `pos_weight` of
     BCEWithLogitsLoss is a constant that does not depend on the batch.
+
+    Example:
+        >>> loss = losskit.BalancedBCELoss()
+        >>> input = torch.tensor([-2.0, -2.0, -2.0, -2.0])  # logits (N,)
+        >>> target = torch.tensor([0, 0, 0, 1])  # a rare positive
+        >>> loss(input, target)
+        tensor(1.1269)
     """
 
     authority = "its formula in mpmath"
@@ -192,6 +220,13 @@ class AUCMLoss(BinaryMeansLoss):
 
     Elsewhere: this is version "v2" of LibAUC and MONAI, of probabilities; "v1" is this times the product of the shares
     of positives and negatives.
+
+    Example:
+        >>> loss = losskit.AUCMLoss()  # its parameters a, b and alpha belong in the optimizer
+        >>> input = torch.tensor([2.0, 0.0, -2.0, -3.0])  # logits (N,)
+        >>> target = torch.tensor([1, 1, 0, 0])
+        >>> loss(input, target).detach()
+        tensor(0.5211)
     """
 
     authority = "monai.losses.AUCMLoss and its formula in mpmath"
@@ -276,6 +311,13 @@ class DistributionBalancedLoss(ScoreLoss):
     Source: Wu et al. 2020, arXiv:2007.09654.
 
     Elsewhere: timm omits the factor f if the exponent is 0.
+
+    Example:
+        >>> loss = losskit.DistributionBalancedLoss(class_counts=[500, 20], num_samples=1000)
+        >>> input = torch.tensor([[1.0, -2.0], [1.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0], [1, 1]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.1278)
     """
 
     authority = "timm.loss.DistributionBalancedLoss and its formula in mpmath"

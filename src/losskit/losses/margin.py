@@ -39,6 +39,13 @@ class MarginRankingLoss(ElementLoss):
     Source: Herbrich, Graepel, Obermayer 1999, "Support vector learning for ordinal regression", ICANN.
 
     Elsewhere: losses of whole rankings (LambdaRank, ListNet) form the pairs themselves; here they are given.
+
+    Example:
+        >>> loss = losskit.MarginRankingLoss(margin=0.5)
+        >>> input1, input2 = torch.tensor([0.9, 0.2]), torch.tensor([0.3, 0.6])  # scores (N,)
+        >>> target = torch.tensor([1, 1])  # input1 should be larger
+        >>> loss(input1, input2, target)
+        tensor(0.4500)
     """
 
     authority = "torch.nn.functional.margin_ranking_loss"
@@ -73,6 +80,13 @@ class HingeEmbeddingLoss(ElementLoss):
     squares both cases.
 
     Elsewhere: "contrastive loss" is the squared form, or a loss over all pairs of a batch.
+
+    Example:
+        >>> loss = losskit.HingeEmbeddingLoss(margin=1.0)
+        >>> input = torch.tensor([0.2, 0.3])  # distances of pairs (N,)
+        >>> target = torch.tensor([1, -1])  # similar, dissimilar
+        >>> loss(input, target)
+        tensor(0.4500)
     """
 
     authority = "torch.nn.functional.hinge_embedding_loss"
@@ -101,6 +115,13 @@ class SoftMarginLoss(ElementLoss):
     Source: logistic regression, Cox 1958, "The Regression Analysis of Binary Sequences", JRSS B 20.
 
     Elsewhere: it equals binary cross-entropy on logits for targets 0 and 1.
+
+    Example:
+        >>> loss = losskit.SoftMarginLoss()
+        >>> input = torch.tensor([2.0, -1.0])  # logits (N,)
+        >>> target = torch.tensor([1, -1])
+        >>> loss(input, target)
+        tensor(0.2201)
     """
 
     authority = "torch.nn.functional.soft_margin_loss"
@@ -126,6 +147,13 @@ class MultiMarginLoss(MeanLoss):
 
     Elsewhere: Crammer and Singer use the largest violation instead of the sum; PyTorch names the class weights
     `weight`, and its mean divides by the number of samples, not by the sum of their class weights.
+
+    Example:
+        >>> loss = losskit.MultiMarginLoss()
+        >>> input = torch.tensor([[1.0, 0.5, 0.2]])  # scores (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2333)
     """
 
     authority = "torch.nn.functional.multi_margin_loss"
@@ -185,6 +213,13 @@ class MultiLabelMarginLoss(MeanLoss):
     the number of pairs.
 
     Elsewhere: for targets of 0 and 1 per class use MultiLabelSoftMarginLoss.
+
+    Example:
+        >>> loss = losskit.MultiLabelMarginLoss()
+        >>> input = torch.tensor([[0.1, 0.2, 0.4, 0.8]])  # scores (N, C)
+        >>> target = torch.tensor([[3, 0, -1, 1]])  # the true classes are 3 and 0; -1 ends the list
+        >>> loss(input, target)
+        tensor(0.8500)
     """
 
     authority = "torch.nn.functional.multilabel_margin_loss"
@@ -248,6 +283,13 @@ class MultiLabelSoftMarginLoss(ClassificationLoss):
     Elsewhere: its mean equals that of BCEWithLogitsLoss with `mode="multilabel"`; only "sum" and "none" differ, with
     one value per sample. PyTorch names the class weights `weight`, and its mean divides by the number of classes, not
     by their weights.
+
+    Example:
+        >>> loss = losskit.MultiLabelSoftMarginLoss()
+        >>> input = torch.tensor([[2.0, -1.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.2201)
     """
 
     authority = "torch.nn.functional.multilabel_soft_margin_loss and its formula in mpmath"

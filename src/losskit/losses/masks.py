@@ -154,6 +154,13 @@ class MaskDiceLoss(MaskLoss):
 
     Elsewhere: MaskFormer and Mask2Former add 1 to both sides (`smooth=1`); copies of it in tutorials divide by 1000 and
     add 1e-6 (`scale=1000, eps=1e-6`); DiceLoss treats dimension 1 as channels and averages over samples and classes.
+
+    Example:
+        >>> loss = losskit.MaskDiceLoss()
+        >>> input = torch.tensor([[2.0, 1.0, -1.0, -2.0], [-2.0, -2.0, 2.0, 2.0]])  # logits of masks (M, *)
+        >>> target = torch.tensor([[1, 1, 1, 0], [0, 0, 1, 1]])
+        >>> loss(input, target)
+        tensor(0.1834)
     """
 
     authority = "its formula in mpmath"
@@ -183,6 +190,13 @@ class MaskBCELoss(MaskLoss):
     arXiv:2112.01527, sampled as in Kirillov, Wu, He, Girshick 2020, PointRend, arXiv:1912.08193.
 
     Elsewhere: BCEWithLogitsLoss takes one mean over all elements, which is equal if masks have one size and all count.
+
+    Example:
+        >>> loss = losskit.MaskBCELoss()
+        >>> input = torch.tensor([[2.0, 1.0, -1.0, -2.0], [-2.0, -2.0, 2.0, 2.0]])  # logits of masks (M, *)
+        >>> target = torch.tensor([[1, 1, 1, 0], [0, 0, 1, 1]])
+        >>> loss(input, target)
+        tensor(0.2985)
     """
 
     authority = "its formula in mpmath"

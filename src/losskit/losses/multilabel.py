@@ -35,6 +35,13 @@ class AsymmetricLoss(ClassificationLoss):
 
     Elsewhere: the released code sums over classes and by default takes no gradient through the powers; timm takes it,
     and divides by the batch size.
+
+    Example:
+        >>> loss = losskit.AsymmetricLoss()
+        >>> input = torch.tensor([[1.0, -1.0, -4.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0, 0]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.0283)
     """
 
     always = "sigmoid"
@@ -69,6 +76,13 @@ class AsymmetricSoftmaxLoss(ClassesLoss):
     Source: Ridnik et al. 2020, arXiv:2009.14119, for several labels; the single-label form is in the authors' code.
 
     Elsewhere: timm calls it AsymmetricLossSingleLabel, and the smoothing eps.
+
+    Example:
+        >>> loss = losskit.AsymmetricSoftmaxLoss(label_smoothing=0.1)
+        >>> input = torch.tensor([[2.0, 0.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.2236)
     """
 
     authority = "timm.loss.AsymmetricLossSingleLabel and its formula in mpmath"
@@ -108,6 +122,13 @@ class HingeLoss(ScoreLoss):
     Source: Cortes and Vapnik 1995, "Support-Vector Networks", Machine Learning 20.
 
     Elsewhere: Keras and optax take targets of 1 and -1; for several classes use MultiMarginLoss.
+
+    Example:
+        >>> loss = losskit.HingeLoss()
+        >>> input = torch.tensor([2.0, -0.5])  # scores (N,)
+        >>> target = torch.tensor([1, 0])
+        >>> loss(input, target)
+        tensor(0.2500)
     """
 
     authority = "its formula in mpmath"
@@ -134,6 +155,13 @@ class ZLPRLoss(MeanLoss):
     Source: Su et al. 2022, arXiv:2208.02955.
 
     Elsewhere: known in Chinese blogs as the multi-label categorical cross-entropy.
+
+    Example:
+        >>> loss = losskit.ZLPRLoss()
+        >>> input = torch.tensor([[2.0, -1.0, -3.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0, 0]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.4759)
     """
 
     authority = "timm.loss.ZlprLoss and its formula in mpmath"
@@ -186,6 +214,13 @@ class TwoWayLoss(Loss):
     Source: Kobayashi 2023, "Two-Way Multi-Label Loss", CVPR.
 
     Elsewhere: timm calls the temperatures tp and tn, and treats targets above one half as 1.
+
+    Example:
+        >>> loss = losskit.TwoWayLoss()
+        >>> input = torch.tensor([[2.0, -1.0], [-2.0, 1.0]])  # logits (N, C)
+        >>> target = torch.tensor([[1, 0], [0, 1]])  # labels (N, C)
+        >>> loss(input, target)
+        tensor(0.1211)
     """
 
     authority = "timm.loss.TwoWayLoss and its formula in mpmath"

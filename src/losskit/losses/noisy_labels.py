@@ -11,6 +11,7 @@ from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import check_tensor
+from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.labels import ModeOptions
 from losskit.core.logits import ClassesLoss, finite
@@ -37,6 +38,13 @@ class TaylorCrossEntropyLoss(ModeOptions, ClassificationLoss):
     Source: Feng et al. 2020, "Can Cross Entropy Loss Be Robust to Label Noise?", IJCAI.
 
     Elsewhere: in CoinCheung's pytorch-loss "Taylor cross-entropy" is the cross-entropy of a Taylor softmax.
+
+    Example:
+        >>> loss = losskit.TaylorCrossEntropyLoss(order=2)
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.1263)
     """
 
     authority = "its formula in mpmath"
@@ -54,6 +62,36 @@ class TaylorCrossEntropyLoss(ModeOptions, ClassificationLoss):
         return value
 
 
+class SymmetricCrossEntropyLoss(ModeOptions, ClassificationLoss):
+    r"""Symmetric cross-entropy: cross-entropy plus reverse cross-entropy, robust to label noise.
+
+    .. math:: -\alpha \log p_t - \beta\,\log(\text{floor})\,(1 - p_t)
+
+    The reverse part is :math:`-\sum_c p_c \log t_c` with the zeros of a hard target replaced by the floor.
+
+    Source: Wang et al. 2019, arXiv:1908.06112.
+
+    Elsewhere: the paper writes the logarithm of the floor as A; released code clamps the target at 1e-4.
+
+    Example:
+        >>> loss = losskit.SymmetricCrossEntropyLoss(alpha=0.1, beta=1.0)
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(1.1106)
+    """
+
+    authority = "its formula in mpmath"
+    short_name = "sce"
+
+    alpha: NonNegative = option(default=0.1, doc="weight of cross-entropy")
+    beta: NonNegative = option(default=1.0, doc="weight of reverse cross-entropy")
+    floor: Annotated[float, Interval(gt=0, lt=1)] = option(default=1e-4, doc="replaces a target of 0 in the logarithm")
+
+    def formula(self) -> Formula:
+        return Formula(log=self.alpha, rest=-self.beta * math.log(self.floor))
+
+
 class ReverseCrossEntropyLoss(ModeOptions, ClassificationLoss):
     r"""Reverse cross-entropy: prediction and target exchanged; a multiple of MAE, robust to label noise.
 
@@ -64,6 +102,13 @@ class ReverseCrossEntropyLoss(ModeOptions, ClassificationLoss):
     Source: Wang et al. 2019, arXiv:1908.06112; as a separate loss Ma et al. 2020, arXiv:2006.13554.
 
     Elsewhere: SymmetricCrossEntropyLoss adds cross-entropy to it.
+
+    Example:
+        >>> loss = losskit.ReverseCrossEntropyLoss()
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(1.0979)
     """
 
     authority = "its formula in mpmath"
@@ -84,6 +129,13 @@ class NegativeLearningLoss(ClassesLoss):
 
     Elsewhere: for one channel it is binary cross-entropy with exchanged labels, so this loss takes several classes
     only.
+
+    Example:
+        >>> loss = losskit.NegativeLearningLoss()
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([1])  # a class that is wrong (N,)
+        >>> loss(input, target)
+        tensor(0.1269)
     """
 
     authority = "its formula in mpmath"
@@ -105,6 +157,13 @@ class PartialLabelLoss(ClassesLoss):
     Source: Shi et al. 2021, arXiv:2007.03868 (marginal loss).
 
     Elsewhere: the paper adds Dice of the same merged classes, and an exclusion loss.
+
+    Example:
+        >>> loss = losskit.PartialLabelLoss()
+        >>> input = torch.tensor([[2.0, 1.0, 2.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,), 0 for background or not labelled
+        >>> loss(input, target, labelled=torch.tensor([[True, True, False]]))  # (N, C)
+        tensor(0.1688)
     """
 
     authority = "its formula in mpmath and values worked by hand"
@@ -151,6 +210,13 @@ class NormalizedLoss(ClassesLoss):
     effect; class weights are those of this loss.
 
     Source: Ma et al. 2020, arXiv:2006.13554 (active passive loss).
+
+    Example:
+        >>> loss = losskit.NormalizedLoss(criterion=losskit.CrossEntropyLoss())
+        >>> input = torch.tensor([[2.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.0563)
     """
 
     authority = "its formula in mpmath"
@@ -177,6 +243,13 @@ class BiTemperedLoss(ClassesLoss):
 
     Elsewhere: pytorch_toolbelt takes five iterations for :math:`\lambda`, here it is exact; its smoothing replaces the
     target.
+
+    Example:
+        >>> loss = losskit.BiTemperedLoss(t1=0.8, t2=1.2)
+        >>> input = torch.tensor([[2.0, 0.0], [8.0, 0.0]])  # logits (N, C)
+        >>> target = torch.tensor([0, 1])  # class indices (N,), the second one wrong
+        >>> loss(input, target)
+        tensor(1.5910)
     """
 
     authority = "its formula in mpmath"
@@ -233,6 +306,13 @@ class PULoss(BinaryMeansLoss):
 
     Elsewhere: the paper's algorithm ascends where the second part is negative; here its gradient is that of the value,
     which is 0 there.
+
+    Example:
+        >>> loss = losskit.PULoss(prior=0.3)  # the share of positives
+        >>> input = torch.tensor([3.0, -2.0, 0.5])  # logits (N,)
+        >>> target = torch.tensor([1, 0, 0])  # 1 positive, 0 unlabelled
+        >>> loss(input, target)
+        tensor(0.0993)
     """
 
     authority = "its formula in mpmath"

@@ -64,6 +64,13 @@ class CoralLoss(RankLoss):
     Source: Cao, Mirjalili, Raschka 2020, arXiv:1901.07884.
 
     Elsewhere: coral_pytorch takes the target as K - 1 binary labels (`levels`).
+
+    Example:
+        >>> loss = losskit.CoralLoss()
+        >>> input = torch.tensor([[1.0, -1.0]])  # logits of "above grade 0", "above grade 1" (N, K - 1)
+        >>> target = torch.tensor([1])  # grades (N,)
+        >>> loss(input, target)
+        tensor(0.6265)
     """
 
     authority = "its formula in mpmath"
@@ -86,6 +93,13 @@ class CornLoss(RankLoss):
     Source: Shi, Cao, Raschka 2021, arXiv:2111.08851.
 
     Elsewhere: coral_pytorch's corn_loss has the same mean.
+
+    Example:
+        >>> loss = losskit.CornLoss()
+        >>> input = torch.tensor([[1.0, -1.0]])  # logits of "above grade 0", "above grade 1" (N, K - 1)
+        >>> target = torch.tensor([1])  # grades (N,)
+        >>> loss(input, target)
+        tensor(0.3133)
     """
 
     authority = "its formula in mpmath"
@@ -117,6 +131,13 @@ class OrdinalEMDLoss(ClassesLoss):
     Source: Hou, Yu, Samaras 2016, arXiv:1611.05916 (squared earth mover's distance).
 
     Elsewhere: NIMA takes the root of the mean over classes.
+
+    Example:
+        >>> loss = losskit.OrdinalEMDLoss()
+        >>> input = torch.tensor([[2.0, 1.0, 0.0]])  # logits of the grades (N, C)
+        >>> target = torch.tensor([0])  # grades (N,)
+        >>> loss(input, target)
+        tensor(0.1202)
     """
 
     authority = "its formula in mpmath"

@@ -35,6 +35,13 @@ class FBetaLoss(RegionLoss):
     Source: Hashemi et al. 2018, arXiv:1803.11078 (asymmetric similarity loss).
 
     Elsewhere: pytorch_toolbelt's soft F1 pools the batch, and excludes no class.
+
+    Example:
+        >>> loss = losskit.FBetaLoss(beta=2.0)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.3283)
     """
 
     authority = "its formula in mpmath"
@@ -61,6 +68,13 @@ class MCCLoss(RegionLoss):
 
     Elsewhere: segmentation_models_pytorch pools the batch and adds an eps to each count; MONAI's loss is 0 if there is
     no error.
+
+    Example:
+        >>> loss = losskit.MCCLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.5603)
     """
 
     authority = "its formula in mpmath"
@@ -83,6 +97,13 @@ class LogCoshDiceLoss(RegionLoss):
     for each class of each sample, before the mean.
 
     Source: Jadon 2020, arXiv:2006.14822.
+
+    Example:
+        >>> loss = losskit.LogCoshDiceLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.0304)
     """
 
     authority = "its formula in mpmath"
@@ -119,6 +140,13 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
 
     Elsewhere: optax's generalized Dice is the weighted mean of the classes' own Dice scores; in MONAI a sample without
     any class has loss 0 for every prediction.
+
+    Example:
+        >>> loss = losskit.GeneralizedDiceLoss()
+        >>> input = torch.tensor([[[2.0, 2.0, 0.0], [0.0, 0.0, 3.0]]])  # logits (N, C, *) of 2 classes
+        >>> target = torch.tensor([[0, 0, 1]])  # class indices (N, *)
+        >>> loss(input, target)
+        tensor(0.1137)
     """
 
     authority = "monai.losses.GeneralizedDiceLoss and its formula in mpmath"
@@ -179,6 +207,13 @@ class SensitivitySpecificityLoss(RegionLoss):
     MICCAI.
 
     Elsewhere: SegLossOdyssey takes r = 0.1 and adds a smooth to all four sums.
+
+    Example:
+        >>> loss = losskit.SensitivitySpecificityLoss(r=0.5)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.1106)
     """
 
     authority = "its formula in mpmath"
@@ -211,6 +246,13 @@ class NoiseRobustDiceLoss(RegionLoss):
     Images", IEEE TMI 39.
 
     Elsewhere: PyMIC divides by the plain sums, without squares.
+
+    Example:
+        >>> loss = losskit.NoiseRobustDiceLoss(gamma=1.5)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.1926)
     """
 
     authority = "its formula in mpmath"
@@ -241,6 +283,13 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
     Source: Fidon et al. 2017, arXiv:1707.00478.
 
     Elsewhere: in MONAI `dist_matrix` is required too; a background-only sample has a value of about 1.
+
+    Example:
+        >>> loss = losskit.GeneralizedWassersteinDiceLoss(class_distances=[[0, 1, 1], [1, 0, 0.5], [1, 0.5, 0]])
+        >>> input = torch.tensor([[[3.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 3.0]]])  # logits (N, C, *)
+        >>> target = torch.tensor([[0, 1, 2]])  # class indices (N, *), class 0 the background
+        >>> loss(input, target)
+        tensor(0.1436)
     """
 
     always: ClassVar[Always | None] = "softmax"

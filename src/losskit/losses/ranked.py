@@ -30,6 +30,13 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
 
     Elsewhere: segmentation_models_pytorch and pytorch_toolbelt pool the batch by default; kornia averages over all
     classes, including absent ones; toolbelt's multi-class form takes probabilities.
+
+    Example:
+        >>> loss = losskit.LovaszLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.6667)
     """
 
     authority = "kornia.losses.LovaszHingeLoss, kornia.losses.LovaszSoftmaxLoss and its formula in mpmath"

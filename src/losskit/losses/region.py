@@ -35,6 +35,13 @@ class DiceLoss(DiceOptions, RegionLoss):
     Elsewhere: segmentation_models_pytorch pools the batch, adds twice the smooth and sets the loss of absent classes to
     0; MONAI averages over samples, where an absent class has loss 1; Mask2Former's Dice adds 1 and sums over masks
     (MaskDiceLoss); nnU-Net returns minus Dice.
+
+    Example:
+        >>> loss = losskit.DiceLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.2477)
     """
 
     authority = "monai.losses.DiceLoss and its formula in mpmath"
@@ -67,6 +74,13 @@ class JaccardLoss(RegionLoss):
 
     Elsewhere: MONAI's `DiceLoss(jaccard=True)` adds smooth to twice the intersection, so its smooth has half the
     effect; segmentation_models_pytorch pools the batch; detection's IoU losses take boxes, not masks.
+
+    Example:
+        >>> loss = losskit.JaccardLoss()
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.3970)
     """
 
     authority = "monai.losses.DiceLoss and its formula in mpmath"
@@ -94,6 +108,13 @@ class TverskyLoss(RegionLoss):
     Source: Salehi, Erdogmus, Gholipour 2017, arXiv:1706.05721.
 
     Elsewhere: Keras's Tversky weights false negatives by alpha, contrary to its documentation.
+
+    Example:
+        >>> loss = losskit.TverskyLoss(alpha=0.3, beta=0.7)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.3034)
     """
 
     authority = "monai.losses.TverskyLoss and its formula in mpmath"
@@ -118,6 +139,13 @@ class FocalTverskyLoss(TverskyLoss):
 
     Elsewhere: segmentation_models_pytorch raises the mean over classes to the power; so do SegLossOdyssey and the
     tutorials.
+
+    Example:
+        >>> loss = losskit.FocalTverskyLoss(gamma=0.75, alpha=0.3, beta=0.7)
+        >>> input = torch.tensor([[[2.0, 1.0, -1.0, -2.0]]])  # logits (N, 1, *)
+        >>> target = torch.tensor([[[1, 1, 1, 0]]])  # a mask (N, 1, *)
+        >>> loss(input, target)
+        tensor(0.4088)
     """
 
     authority = "segmentation_models_pytorch.losses.TverskyLoss of one class and its formula in mpmath"

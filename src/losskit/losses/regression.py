@@ -28,6 +28,13 @@ class MSELoss(RegressionLoss):
     Source: Gauss 1809, least squares.
 
     Elsewhere: optax's `l2_loss` is half of it.
+
+    Example:
+        >>> loss = losskit.MSELoss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(8.5000)
     """
 
     authority = "torch.nn.functional.mse_loss"
@@ -46,6 +53,13 @@ class L1Loss(RegressionLoss):
     Source: Laplace and Boscovich, least absolute deviations, 18th century.
 
     Elsewhere: MAE and mean absolute error are other names.
+
+    Example:
+        >>> loss = losskit.L1Loss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(2.)
     """
 
     authority = "torch.nn.functional.l1_loss"
@@ -65,6 +79,13 @@ class SmoothL1Loss(RegressionLoss):
     Source: Girshick 2015, Fast R-CNN, arXiv:1504.08083.
 
     Elsewhere: many tutorials confuse "Huber" and "smooth L1"; they agree at beta = delta = 1 only.
+
+    Example:
+        >>> loss = losskit.SmoothL1Loss(beta=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(1.5833)
     """
 
     authority = "torch.nn.functional.smooth_l1_loss"
@@ -83,6 +104,13 @@ class HuberLoss(RegressionLoss):
     Source: Huber 1964, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35.
 
     Elsewhere: SmoothL1Loss divides this by delta.
+
+    Example:
+        >>> loss = losskit.HuberLoss(delta=2.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(2.7500)
     """
 
     authority = "torch.nn.functional.huber_loss"
@@ -105,6 +133,13 @@ class LogCoshLoss(RegressionLoss):
     Transactions on Medical Imaging 9.
 
     Elsewhere: Keras's `log_cosh` is the same.
+
+    Example:
+        >>> loss = losskit.LogCoshLoss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(1.5157)
     """
 
     authority = "its formula in mpmath"
@@ -130,6 +165,13 @@ class CharbonnierLoss(RegressionLoss):
 
     Elsewhere: others subtract eps, add eps instead of its square, or raise to another power than 1/2; pseudo-Huber is
     delta times this with eps = delta, minus the square of delta.
+
+    Example:
+        >>> loss = losskit.CharbonnierLoss(eps=0.5)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])
+        >>> loss(input, target)
+        tensor(2.1464)
     """
 
     authority = "its formula in mpmath"
@@ -151,6 +193,13 @@ class GaussianNLLLoss(ElementLoss):
     Source: Nix and Weigend 1994, "Estimating the mean and variance of the target probability distribution", ICNN.
 
     Elsewhere: many models predict log variance: pass its exponential.
+
+    Example:
+        >>> loss = losskit.GaussianNLLLoss()
+        >>> input, target = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])  # (N,)
+        >>> var = torch.tensor([0.25, 4.0])  # the predicted variance of each
+        >>> loss(input, target, var)
+        tensor(0.2500)
     """
 
     authority = "torch.nn.functional.gaussian_nll_loss"
@@ -211,6 +260,13 @@ class PoissonNLLLoss(RegressionLoss):
     Source: Poisson regression, Nelder and Wedderburn 1972, "Generalized Linear Models", JRSS A 135.
 
     Elsewhere: Keras's Poisson takes the rate, not its logarithm.
+
+    Example:
+        >>> loss = losskit.PoissonNLLLoss()
+        >>> input = torch.tensor([2.0, 5.0]).log()  # logarithms of rates (N,)
+        >>> target = torch.tensor([2.0, 4.0])  # counts
+        >>> loss(input, target)
+        tensor(-0.4120)
     """
 
     authority = "torch.nn.functional.poisson_nll_loss"

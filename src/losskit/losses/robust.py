@@ -32,6 +32,13 @@ class RobustLoss(RegressionLoss):
     Source: Barron 2019, "A General and Adaptive Robust Loss Function", arXiv:1701.03077.
 
     Elsewhere: Barron's own code interpolates log Z by a spline, and keeps alpha between 0.001 and 1.999.
+
+    Example:
+        >>> loss = losskit.RobustLoss(alpha=1.0, scale=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(1.4450)
     """
 
     authority = "its formula in mpmath and values worked by hand"
@@ -68,8 +75,9 @@ class RobustLoss(RegressionLoss):
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        loss = with_attributes(self, self.number_tensors())
-        return super(RobustLoss, loss).weighed(*tensors, weight=weight, mask=mask)
+        numbers = self.number_tensors()
+        loss = with_attributes(self, numbers) if numbers else self
+        return RegressionLoss.weighed(loss, *tensors, weight=weight, mask=mask)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         z = (input - target) / self.scale
@@ -119,6 +127,13 @@ class CauchyLoss(RegressionLoss):
     Barron 2019, arXiv:1701.03077.
 
     Elsewhere: SciPy's `loss="cauchy"` and OpenCV leave out the half inside the logarithm.
+
+    Example:
+        >>> loss = losskit.CauchyLoss(scale=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(0.9461)
     """
 
     authority = "kornia.losses.cauchy_loss and its formula in mpmath"
@@ -141,6 +156,13 @@ class GemanMcClureLoss(RegressionLoss):
     form Barron 2019, arXiv:1701.03077.
 
     Elsewhere: others write z² / (z² + 1), with another scale and half the bound.
+
+    Example:
+        >>> loss = losskit.GemanMcClureLoss(scale=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(0.6531)
     """
 
     authority = "kornia.losses.geman_mcclure_loss and its formula in mpmath"
@@ -166,6 +188,13 @@ class WelschLoss(RegressionLoss):
     Statistics B 7; this form Barron 2019, arXiv:1701.03077.
 
     Elsewhere: Leclerc and correntropy loss are other names for it; statsmodels multiplies by the square of its scale.
+
+    Example:
+        >>> loss = losskit.WelschLoss(scale=1.0)
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier
+        >>> loss(input, target)
+        tensor(0.4117)
     """
 
     authority = "kornia.losses.welsch_loss and its formula in mpmath"
@@ -190,6 +219,13 @@ class TukeyLoss(RegressionLoss):
     Data", Technometrics 16.
 
     Elsewhere: bisquare is another name.
+
+    Example:
+        >>> loss = losskit.TukeyLoss()
+        >>> input = torch.tensor([2.5, 0.0, 2.0])  # (N,)
+        >>> target = torch.tensor([3.0, 0.5, 7.0])  # the last an outlier, with no gradient
+        >>> loss(input, target)
+        tensor(1.3018)
     """
 
     authority = "its formula in mpmath"
@@ -218,6 +254,13 @@ class WingLoss(RegressionLoss):
     Neural Networks", arXiv:1711.06753.
 
     Elsewhere: pytorch_toolbelt defaults to width 5 and curvature 0.5.
+
+    Example:
+        >>> loss = losskit.WingLoss(width=10.0, curvature=2.0)
+        >>> input = torch.tensor([[[100.0, 52.0], [140.0, 80.0]]])  # landmarks in pixels (N, K, 2)
+        >>> target = torch.tensor([[[100.0, 50.0], [152.0, 80.0]]])
+        >>> loss(input, target)
+        tensor(6.7123)
     """
 
     authority = "its formula in mpmath"
@@ -246,6 +289,13 @@ class AdaptiveWingLoss(RegressionLoss):
 
     Elsewhere: the paper multiplies by a map that weights the foreground by 11: pass it as `weight`, which is also part
     of the denominator here.
+
+    Example:
+        >>> loss = losskit.AdaptiveWingLoss()
+        >>> input = torch.tensor([[0.2, 0.5, 0.8, 0.5, 0.0]])  # a heat map (N, *)
+        >>> target = torch.tensor([[0.0, 0.6, 1.0, 0.6, 0.0]])
+        >>> loss(input, target)
+        tensor(0.7084)
     """
 
     authority = "its formula in mpmath"
@@ -281,6 +331,13 @@ class BalancedL1Loss(RegressionLoss):
     arXiv:1904.02701.
 
     Elsewhere: mmdet's equals this at beta 1 only; at other values its slope has a jump.
+
+    Example:
+        >>> loss = losskit.BalancedL1Loss()
+        >>> input = torch.tensor([[0.1, 0.2, -0.1, 2.0]])  # offsets of a box (N, 4)
+        >>> target = torch.tensor([[0.0, 0.0, 0.0, 0.0]])
+        >>> loss(input, target)
+        tensor(0.6849)
     """
 
     authority = "its formula in mpmath"

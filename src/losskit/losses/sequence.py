@@ -29,6 +29,13 @@ class CTCLoss(MeanLoss):
     Source: Graves, Fernandez, Gomez, Schmidhuber 2006, "Connectionist Temporal Classification", ICML.
 
     Elsewhere: TensorFlow takes logits, and its default blank is the last class.
+
+    Example:
+        >>> loss = losskit.CTCLoss()
+        >>> log_probs = torch.zeros(4, 1, 3).log_softmax(2)  # (T, N, C), class 0 the blank
+        >>> targets = torch.tensor([[1, 2]])  # (N, S)
+        >>> loss(log_probs, targets, input_lengths=torch.tensor([4]), target_lengths=torch.tensor([2]))
+        tensor(0.8432)
     """
 
     authority = "its formula in mpmath and values worked by hand"

@@ -33,6 +33,13 @@ class CosineEmbeddingLoss(MeanLoss):
     cosine as the distance.
 
     Elsewhere: Keras's CosineSimilarity is minus the cosine and takes similar pairs only.
+
+    Example:
+        >>> loss = losskit.CosineEmbeddingLoss(margin=0.5)
+        >>> input1 = torch.tensor([[3.0, 4.0], [3.0, 4.0]])  # (N, D)
+        >>> input2 = torch.tensor([[4.0, 3.0], [4.0, 3.0]])
+        >>> loss(input1, input2, torch.tensor([1, -1]))  # similar, dissimilar
+        tensor(0.2500)
     """
 
     authority = "torch.nn.functional.cosine_embedding_loss"
@@ -91,6 +98,13 @@ class TripletMarginLoss(MeanLoss):
 
     Elsewhere: PyTorch has `distance_function` in TripletMarginWithDistanceLoss; pytorch_metric_learning forms the
     triplets from labels.
+
+    Example:
+        >>> loss = losskit.TripletMarginLoss(margin=1.0)
+        >>> anchor = torch.tensor([[0.0, 0.0]])  # embeddings (N, D)
+        >>> positive, negative = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 5.5]])
+        >>> loss(anchor, positive, negative)
+        tensor(0.5000)
     """
 
     authority = "torch.nn.functional.triplet_margin_loss and torch.nn.TripletMarginWithDistanceLoss"

@@ -23,6 +23,13 @@ class SparsemaxLoss(ClassesLoss):
     with p the sparsemax of x, the distribution nearest to the logits. Its gradient is :math:`p - t`.
 
     Source: Martins and Astudillo 2016, arXiv:1602.02068.
+
+    Example:
+        >>> loss = losskit.SparsemaxLoss()
+        >>> input = torch.tensor([[0.6, 0.0, -1.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.0400)
     """
 
     authority = "its formula in mpmath"
@@ -47,6 +54,13 @@ class EntmaxLoss(ClassesLoss):
     arXiv:1901.02324.
 
     Elsewhere: the authors' package computes alpha 1.5 by sorting and others by bisection; here all are exact.
+
+    Example:
+        >>> loss = losskit.EntmaxLoss(alpha=1.5)
+        >>> input = torch.tensor([[1.0, 0.0, -1.0]])  # logits (N, C)
+        >>> target = torch.tensor([0])  # class indices (N,)
+        >>> loss(input, target)
+        tensor(0.0617)
     """
 
     authority = "its formula in mpmath"

@@ -29,6 +29,15 @@ class CLDiceLoss(SpatialLoss):
     Source: Shit et al. 2021, arXiv:2003.07311.
 
     Elsewhere: MONAI's SoftclDiceLoss sums over all classes of a sample, and adds 1e-4 to the last denominator.
+
+    Example:
+        >>> loss = losskit.CLDiceLoss()
+        >>> target = torch.zeros(1, 1, 5, 9)  # a mask (N, 1, H, W)
+        >>> target[..., 2, :] = 1  # a vessel, one pixel wide
+        >>> input = 8 * target - 4  # logits
+        >>> input[..., 4] = -4  # broken in the middle
+        >>> loss(input, target)
+        tensor(0.0597)
     """
 
     authority = "monai.losses.SoftclDiceLoss of one channel and its formula in mpmath"
@@ -64,6 +73,15 @@ class DiceCLDiceLoss(CLDiceLoss):
     Source: Shit et al. 2021, arXiv:2003.07311.
 
     Elsewhere: MONAI calls it SoftDiceclDiceLoss; its smooth applies to both parts too.
+
+    Example:
+        >>> loss = losskit.DiceCLDiceLoss(alpha=0.5)
+        >>> target = torch.zeros(1, 1, 5, 9)  # a mask (N, 1, H, W)
+        >>> target[..., 2, :] = 1  # a vessel, one pixel wide
+        >>> input = 8 * target - 4  # logits
+        >>> input[..., 4] = -4  # broken in the middle
+        >>> loss(input, target)
+        tensor(0.0777)
     """
 
     authority = "monai.losses.SoftDiceclDiceLoss of one channel and its formula in mpmath"
@@ -94,6 +112,15 @@ class SkeletonRecallLoss(SpatialLoss):
     Source: Kirchhoff et al. 2024, arXiv:2404.03010.
 
     Elsewhere: the paper's code thins all classes together with scikit-image, and leaves class 0 out.
+
+    Example:
+        >>> loss = losskit.DiceLoss() + losskit.SkeletonRecallLoss()
+        >>> target = torch.zeros(1, 1, 5, 9)  # a mask (N, 1, H, W)
+        >>> target[..., 2, :] = 1  # a vessel, one pixel wide
+        >>> input = 8 * target - 4  # logits
+        >>> input[..., 4] = -4  # broken in the middle
+        >>> loss(input, target)
+        tensor(0.2138)
     """
 
     authority = "its formula in mpmath and values worked by hand"

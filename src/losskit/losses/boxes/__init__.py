@@ -10,13 +10,10 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.contract import elementwise
 from losskit.core.domains import Positive
-from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
-from losskit.losses.geometry import Boxes, BoxLoss, Pair, product, ratio, root, rows
-from losskit.ops.values import mark
+from losskit.losses.boxes.rotated import ProbIoULoss as ProbIoULoss
+from losskit.losses.geometry import Boxes, BoxLoss, Pair, product, ratio, root
 
 _FLOOR = 100.0  # the value of -log(0), as in binary cross-entropy
 
@@ -32,6 +29,13 @@ class BoxIoULoss(BoxLoss):
     the logarithm.
 
     Elsewhere: mmdet's IoULoss takes the logarithm by default; IoULoss here is the Jaccard loss of masks.
+
+    Example:
+        >>> loss = losskit.BoxIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(0.8571)
     """
 
     authority = "its formula in mpmath"
@@ -65,6 +69,13 @@ class GIoULoss(BoxLoss):
     arXiv:1902.09630.
 
     Elsewhere: torchvision, fvcore and MONAI add an eps to both denominators.
+
+    Example:
+        >>> loss = losskit.GIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(1.0794)
     """
 
     authority = "torchvision.ops.generalized_box_iou_loss and its formula in mpmath"
@@ -94,6 +105,13 @@ class DIoULoss(BoxLoss):
     Regression", arXiv:1911.08287.
 
     Elsewhere: torchvision adds an eps to both denominators.
+
+    Example:
+        >>> loss = losskit.DIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(0.9683)
     """
 
     authority = "torchvision.ops.distance_box_iou_loss and its formula in mpmath"
@@ -121,6 +139,13 @@ class CIoULoss(BoxLoss):
     Object Detection and Instance Segmentation", arXiv:2005.03572.
 
     Elsewhere: torchvision and detectron2 detach a too; mmdet does not.
+
+    Example:
+        >>> loss = losskit.CIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 4.0, 3.0]])
+        >>> loss(input, target)
+        tensor(1.0192)
     """
 
     authority = "torchvision.ops.complete_box_iou_loss and its formula in mpmath"
@@ -139,7 +164,7 @@ class CIoULoss(BoxLoss):
 
 def _angle(boxes: Boxes) -> Tensor:
     """arctan(w / h), and 0 with derivatives of 0 for a point."""
-    w, h = boxes.size.unbind(1)
+    w, h = boxes.size().unbind(1)
     point = (w == 0) & (h == 0)
     return torch.atan2(torch.where(point, 0.0, w), torch.where(point, 1.0, h))
 
@@ -155,6 +180,13 @@ class EIoULoss(BoxLoss):
     Regression", arXiv:2101.08158, without its focal factor.
 
     Elsewhere: mmdet's EIoULoss is a different loss, by Peng and Yu 2021.
+
+    Example:
+        >>> loss = losskit.EIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 4.0, 3.0]])
+        >>> loss(input, target)
+        tensor(1.0814)
     """
 
     authority = "its formula in mpmath"
@@ -162,7 +194,7 @@ class EIoULoss(BoxLoss):
     short_name = "eiou"
 
     def per_box(self, pair: Pair) -> Tensor:
-        apart = (pair.input.size - pair.target.size) ** 2
+        apart = (pair.input.size() - pair.target.size()) ** 2
         return 1 - pair.iou() + pair.distance() + ratio(apart, pair.hull() ** 2).sum(1)
 
 
@@ -180,6 +212,13 @@ class SIoULoss(BoxLoss):
     :math:`1 - 2 \sin^2(\arcsin s - \pi / 4)` is this angle cost.
 
     Elsewhere: implementations differ in whether width or height divides each component of the distance.
+
+    Example:
+        >>> loss = losskit.SIoULoss(format="cxcywh")
+        >>> input = torch.tensor([[5.0, 5.0, 4.0, 2.0]])  # boxes (N, 4) of centre x, y, width, height
+        >>> target = torch.tensor([[6.0, 5.0, 4.0, 4.0]])
+        >>> loss(input, target)
+        tensor(0.7171)
     """
 
     authority = "its formula in mpmath"
@@ -194,7 +233,7 @@ class SIoULoss(BoxLoss):
         square = between**2
         angle = ratio(2 * product(between).abs(), square.sum(1))
         distance = -(-(2 - angle).unsqueeze(1) * ratio(square, hull**2)).expm1().sum(1)
-        w, w_t = pair.input.size, pair.target.size
+        w, w_t = pair.input.size(), pair.target.size()
         uneven = ratio((w - w_t).abs(), torch.maximum(w, w_t))
         shape_cost = ((-(-uneven).expm1()) ** self.theta).sum(1)
         return 1 - pair.iou() + (distance + shape_cost) / 2
@@ -211,6 +250,13 @@ class AlphaIoULoss(BoxLoss):
     Bounding Box Regression", arXiv:2110.13675.
 
     Elsewhere: the family also raises the terms of GIoU, DIoU and CIoU to powers.
+
+    Example:
+        >>> loss = losskit.AlphaIoULoss(alpha=3.0)
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[0.0, 0.0, 2.0, 4.0]])
+        >>> loss(input, target)
+        tensor(0.8750)
     """
 
     authority = "its formula in mpmath"
@@ -236,6 +282,13 @@ class WIoULoss(BoxLoss):
     arXiv:2301.10051, version 1.
 
     Elsewhere: versions 2 and 3 weigh by a running mean of the loss, which a single batch does not determine.
+
+    Example:
+        >>> loss = losskit.WIoULoss()
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(0.9579)
     """
 
     authority = "its formula in mpmath"
@@ -260,6 +313,13 @@ class WassersteinBoxLoss(BoxLoss):
     arXiv:2110.13389.
 
     Elsewhere: NWD is another name; the constant is the mean object size in pixels, 12.8 in AI-TOD.
+
+    Example:
+        >>> loss = losskit.WassersteinBoxLoss()
+        >>> input = torch.tensor([[10.0, 10.0, 14.0, 14.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[14.0, 10.0, 18.0, 14.0]])  # a tiny object, shifted by its width
+        >>> loss(input, target)
+        tensor(0.2684)
     """
 
     authority = "its formula in mpmath"
@@ -269,7 +329,7 @@ class WassersteinBoxLoss(BoxLoss):
     constant: Positive = option(default=12.8, doc="typical object size, in the boxes' unit")
 
     def per_box(self, pair: Pair) -> Tensor:
-        square = (pair.between() ** 2).sum(1) + ((pair.input.size - pair.target.size) ** 2).sum(1) / 4
+        square = (pair.between() ** 2).sum(1) + ((pair.input.size() - pair.target.size()) ** 2).sum(1) / 4
         return -(-root(square) / self.constant).expm1()
 
 
@@ -283,6 +343,13 @@ class MPDIoULoss(BoxLoss):
     Source: Ma and Xu 2023, "MPDIoU: A Loss for Efficient and Accurate Bounding Box Regression", arXiv:2307.07662.
 
     Elsewhere: some divide by the size of a feature map, if boxes are in units of its cells.
+
+    Example:
+        >>> loss = losskit.MPDIoULoss(image_size=[10, 10])
+        >>> input = torch.tensor([[0.0, 0.0, 2.0, 2.0]])  # boxes (N, 4) of x1, y1, x2, y2
+        >>> target = torch.tensor([[1.0, 1.0, 3.0, 3.0]])
+        >>> loss(input, target)
+        tensor(0.8771)
     """
 
     authority = "its formula in mpmath"
@@ -301,68 +368,3 @@ class MPDIoULoss(BoxLoss):
     def per_box(self, pair: Pair) -> Tensor:
         apart = (pair.input.low - pair.target.low) ** 2 + (pair.input.high - pair.target.high) ** 2
         return 1 - pair.iou() + apart.sum(1) / sum(size**2 for size in self.image_size)
-
-
-class ProbIoULoss(MeanLoss):
-    r"""Probabilistic IoU loss of rotated boxes: the Hellinger distance of Gaussians fitted to the boxes.
-
-    .. math:: \sqrt{1 - e^{-B}}, \quad B = \frac{1}{8} d^T \Sigma^{-1} d + \frac{1}{2} \log \frac{\det
-        \Sigma}{\sqrt{\det \Sigma_1 \det \Sigma_2}}, \quad \Sigma = \frac{\Sigma_1 + \Sigma_2}{2}
-
-    where each Gaussian has a box's centre and the covariance of a uniform density on it, so that the loss is smooth in
-    the angle. A box of width or height 0 has the value 1, with a zero gradient. For equal boxes the value is 0 and the
-    gradient is defined as 0.
-
-    Source: Llerena, Zeni, Kristen, Jung 2021, "Gaussian Bounding Boxes and Probabilistic Intersection-over-Union for
-    Object Detection", arXiv:2106.06072.
-
-    Elsewhere: ultralytics's probiou returns 1 minus this value; its angles are in radians too.
-    """
-
-    authority = "its formula in mpmath"
-    function_name = "prob_iou_loss"
-    short_name = "prob_iou"
-    also_called = ("probiou",)
-    shapes = "input and target (N, 5): centre x and y, width, height and angle in radians; weight and mask (N,)."
-    tensors = ("input", "target")
-
-    def weighed(
-        self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        input, target = rows(self.name, tensors, (5,))
-        weight = elementwise(self.name, "weight", weight, input.shape[:1])
-        mask = elementwise(self.name, "mask", mask, input.shape[:1])
-        if mask is not None:
-            input, target = (t.where(mask.unsqueeze(1), 0.0) for t in (input, target))
-        value = self.distance(input.double(), target.double()).to(input.dtype)  # B of similar boxes cancels
-        for name, boxes in (("input", input), ("target", target)):
-            value = mark(
-                value,
-                (boxes[:, 2:4] < 0).any(1),
-                torch.arange(len(boxes), device=boxes.device),
-                f"{self.name}: {name} box {{value}} has a size below 0. Pass middle, sizes and angle, with sizes made "
-                "positive.",
-            )
-        return weighted(value, weight, mask)
-
-    def distance(self, input: Tensor, target: Tensor) -> Tensor:
-        a, b, c = (one + other for one, other in zip(_covariance(input), _covariance(target), strict=True))
-        dx, dy = (input[:, :2] - target[:, :2]).unbind(1)
-        flat = (input[:, 2:4].prod(1) == 0) | (target[:, 2:4].prod(1) == 0)
-        det = torch.where(flat, 1.0, a * b - c * c)  # four times the mean's determinant
-        dets = torch.where(flat, 1.0, (input[:, 2:4] * target[:, 2:4]).prod(1) / 144)  # root of both determinants
-        apart = (b * dx * dx + a * dy * dy - 2 * c * dx * dy) / det / 4
-        bhattacharyya = apart + (det / (4 * dets)).log() / 2
-        near = bhattacharyya < 1e-14  # B is below rounding
-        hellinger = (-torch.expm1(-torch.where(near, 1.0, bhattacharyya))).sqrt()
-        return torch.where(flat, 1.0, torch.where(near, 0.0, hellinger))
-
-    def values_shape(self, target: Tensor) -> torch.Size:
-        return target.shape[:1]
-
-
-def _covariance(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The covariance xx, yy and xy of a uniform density on each box."""
-    w, h, angle = boxes[:, 2] ** 2 / 12, boxes[:, 3] ** 2 / 12, boxes[:, 4]
-    cos, sin = angle.cos(), angle.sin()
-    return w * cos * cos + h * sin * sin, w * sin * sin + h * cos * cos, (w - h) * cos * sin
