@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import instructions
 from bench import (
+    catalogue,
     chart,
     contenders,
     demands,
@@ -73,7 +74,7 @@ EVERY = [
     )
     for loss in losses
     for pool in pools(loss, shape)
-]
+] + [cell(loss, shape=work.shapes[0], suite="catalogue") for loss, work in catalogue.WORKS.items()]
 VARIED = [
     cell(loss, pools(loss, shape)[0], ONE if shape[1] == 1 else SEVERAL, variant=variant.name)
     for variant in VARIANTS

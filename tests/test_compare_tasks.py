@@ -19,6 +19,7 @@ from losskit.experiment.tasks import NAMES, Request, make_task, scenes
 from losskit.experiment.tasks.coins import Coins
 from losskit.experiment.tasks.folder import folder_task, map_values
 from losskit.experiment.tasks.task import CLEAN, PARTS, VOID, Data
+from losskit.experiment.user_input import read_losses
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,24 @@ def test_every_loss_of_a_task_takes_its_targets(name):
         logits = torch.zeros(4, data.classes, *space, requires_grad=True)
         build(task.spelled.get(text, text))(logits, targets).backward()
         assert logits.grad.abs().sum() > 0
+
+
+def test_losses_of_class_counts_are_offered_by_name():
+    names = ["ldam", "balanced_softmax", "logit_adjusted", "BalancedSoftmaxLoss"]
+    for task in (make_task("digits-noisy"), make_task("digits-longtail")):
+        counts = torch.bincount(torch.stack(task.data(0).train.targets), minlength=10)
+        assert sum(task.class_counts) == counts.sum()
+        _, objects = read_losses(names, task.spelled, task.class_counts)
+        for name in names:
+            logits = torch.zeros(4, 10, requires_grad=True)
+            build(objects[name])(logits, torch.tensor([0, 3, 7, 9])).backward()
+            assert logits.grad.abs().sum() > 0
+    longtail = make_task("digits-longtail")
+    assert list(longtail.class_counts) == torch.bincount(torch.stack(longtail.data(0).train.targets)).tolist()
+    with pytest.raises(InputError, match="prior has no default"):  # a number, which no task tells
+        read_losses(["pu"], longtail.spelled, longtail.class_counts)
+    with pytest.raises(InputError, match="class_counts has no default"):  # a task of no classes
+        read_losses(["ldam"], {}, make_task("scenes").class_counts)
 
 
 def test_data_survive_a_file(scene_data, tmp_path):

@@ -33,7 +33,8 @@ class Demand(NamedTuple):
 
 def demands() -> Iterator[Demand]:
     yield Demand(
-        f"no eager peer ahead by more than {AHEAD - 1:.0%}; at 64 elements, element-wise losses within {AHEAD_TINY:g}x",
+        f"no eager peer ahead by more than {AHEAD - 1:.0%}; at 64 elements, losses of elements and of the catalogue's "
+        f"other works within {AHEAD_TINY:g}x",
         lambda c: c.times(c.eager),
         _of_peers,
     )

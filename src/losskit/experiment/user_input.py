@@ -10,6 +10,7 @@ from typing import Any
 from losskit.building.build import build, split
 from losskit.building.references import Reference, load
 from losskit.core.catalogue import find
+from losskit.core.domains import ClassNumbers
 from losskit.core.options import REQUIRED
 from losskit.experiment.tasks import Request as Wanted
 from losskit.experiment.tasks import make_task
@@ -121,7 +122,7 @@ def with_counts(loss: Any, class_counts: Sequence[int] | None) -> Any:
     except ValueError:
         return loss  # which `build` reports
     required = [name for name, declared in options.items() if declared.default is REQUIRED]
-    if len(required) != 1 or required[0] not in ("class_counts", "prior"):
+    if len(required) != 1 or options[required[0]].domain.annotation is not ClassNumbers:
         return loss
     return f"{loss}({required[0]}={list(class_counts)})"
 

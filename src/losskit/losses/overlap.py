@@ -18,9 +18,11 @@ from losskit.core.shortcuts import closed
 from losskit.core.totals import Totals
 from losskit.losses.region import plus, ratio, tversky
 from losskit.ops import choice, closed_forms, native
-from losskit.ops.columns import Probabilities
+from losskit.ops.columns import Probabilities, kernel_columns
+from losskit.ops.fused import run
 from losskit.ops.inputs import Inputs
 from losskit.ops.maths import distance, safe_power
+from losskit.ops.operators import Settings
 
 
 class FBetaLoss(RegionLoss):
@@ -160,6 +162,29 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
         wrong = (weight * (total.fp + total.fn)).sum(-1)
         size = (weight * (total.pred + total.target)).sum(-1)
         return ratio(wrong, plus(size, self.smooth))
+
+    shortcut = closed
+    is_kernel: ClassVar[bool] = True  # of the sums, which are those of the definition
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        if self.classes is not None or not self.include_background or self.overlap != "product":
+            return None
+        inputs, columns = self.parse(input, target), self.columns("softmax")
+        planned = kernel_columns(columns)
+        if planned is None or choice.is_recorded() or choice.refusal("native", inputs, planned):
+            return None
+        settings = Settings(self.name, inputs.link, inputs.ignore_index, *planned, self.pools, "native", False)
+        found = run(inputs.tensors, settings, True, None)[0]
+        assert found is not None
+        sums = dict(zip(map(str, columns), found.unbind(-1), strict=True))
+        if not bool((sums["count"] != 0).any(-1).all()):
+            return None
+        numbers = {name: total.numpy() for name, total in sums.items()}
+        value, slopes = closed_forms.generalized_dice(numbers, self.weighting, self.smooth)
+        if not derive:
+            return closed_forms.finite(torch.tensor(value), None)
+        of_sums = torch.stack([torch.from_numpy(slopes.get(n, 0 * numbers["tp"])) for n in sums], -1)
+        return closed_forms.finite(torch.tensor(value), run(inputs.tensors, settings, False, of_sums)[1])
 
     def _weights(self, target: Tensor) -> Tensor:
         if self.weighting == "uniform":

@@ -7,12 +7,16 @@ that would overflow. What the definition of the loss then says is the answer.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Found = tuple[Tensor, Sequence[Tensor | None]]
 _SMALLEST, _LARGEST = 1e-30, 1e30  # squares of lengths, which neither underflow nor overflow
@@ -219,3 +223,22 @@ def wasserstein_dice(
     foreground, background = (torch.from_numpy(each).float() for each in (by_wrong, by_wrong + by_background))
     each = torch.where(labels == 0, background.unsqueeze(1), foreground.unsqueeze(1))
     return finite(value, gradient.mul_(each.unsqueeze(1)))
+
+
+def generalized_dice(
+    sums: Mapping[str, NDArray[Any]], weighting: str, smooth: float
+) -> tuple[float, dict[str, NDArray[Any]]]:
+    """`GeneralizedDiceLoss` of sums (N, C) by name: the value, and the derivatives by `tp` and `pred`."""
+    target, pred, tp = sums["target"], sums["pred"], sums["tp"]
+    there = target > 0
+    size = np.where(there, target, 1.0)
+    weight = np.ones_like(size) if weighting == "uniform" else 1 / (size**2 if weighting == "square" else size)
+    if weighting != "uniform" and not there.all():
+        heaviest = np.where(there, weight, 0.0).max(-1, keepdims=True)
+        weight = np.where(there, weight, np.where(heaviest > 0, heaviest, 1.0))
+    wrong = (weight * (pred + target - 2 * tp)).sum(-1, keepdims=True)
+    whole = (weight * (pred + target)).sum(-1, keepdims=True) + smooth
+    whole = np.where(whole == 0, 1.0, whole)
+    of_tp = weight * (-2 / whole / len(wrong))
+    of_pred = weight * ((1 / whole - wrong / whole**2) / len(wrong))
+    return float((wrong / whole).mean()), {"tp": of_tp, "pred": of_pred}

@@ -111,14 +111,13 @@ def bi_tempered(input: Tensor, label: Tensor, t1: float, t2: float, derive: bool
         if not step.amax().item() > 1e-4:  # whose square is less than float32 tells apart
             break
     scores, shift = scores.double(), shift.double()
-    for _ in range(2):  # in float64, since powers of a sure answer cancel
-        base = 1 - heavy * (scores - shift)
-        p = base.pow(-1 / heavy)
-        excess = p.sum(1, keepdim=True) - 1
-        slope = p / base
-        total = slope.sum(1, keepdim=True)
-        shift = shift + excess / total
-    # p and its slope belong to the shift before the last step, which was too small to matter
+    base = (1 + heavy * shift).sub(scores, alpha=heavy)  # in float64, since powers of a sure answer cancel
+    p = base.pow(-1 / heavy)
+    slope = p / base
+    step = (p.sum(1, keepdim=True) - 1) / slope.sum(1, keepdim=True)
+    p.addcmul_(slope, step, value=-1)  # the last step is that small, about 1e-7
+    slope = torch.div(p, base.add_(heavy * step), out=base)
+    total = slope.sum(1, keepdim=True)
     own_p = p.gather(1, label)
     powered = p.pow(1 - t1)
     logarithm = (own_p.pow(1 - t1) - 1) / (1 - t1)
