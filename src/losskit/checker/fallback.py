@@ -106,6 +106,17 @@ def nearest(running: list[Running]) -> Chosen | None:
     return None
 
 
+def documented(probe: Probe, running: list[Running]) -> Chosen | None:
+    """Logits and class indices, if the documented shapes and names are those."""
+    shapes = [probe.words.shapes.get(name, ()) for name in probe.required[:2]]
+    if len(probe.required) != 2 or len(shapes[0]) != len(shapes[1]) + 1 or "logit" not in probe.words.all:
+        return None
+    for form, spatial, trial, reason in running:
+        if form.key == ("multiclass", "logits", "indices"):
+            return form, spatial, trial, [], [f"its documentation says logits and class indices, but {reason}"]
+    return None
+
+
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
     if len(probe.required) < 2 or any(roles.is_option(n) and n not in probe.words.shapes for n in probe.required):

@@ -359,6 +359,7 @@ class Probe:
                 or fallback.by_last(running)
                 or fallback.nearest([each for each in running if each[0].labels])
                 or fallback.named(self, running)
+                or fallback.documented(self, running)
                 or fallback.nearest(running)
             )
             if found is not None:

@@ -42,6 +42,7 @@ _CONFIRMED = {
     "triplets": r"anchor|triplet|positive|negative|\bpos|neg(_|\b)|\ba p n\b",
     "survival": r"surv|cox|hazard|risk|censor|event|time|duration|status|death",
     "bins": r"surv|hazard|censor|event|time|duration|status|death|interval|bin",
+    "ranks": r"ordinal|coral|corn|rank|threshold|level|grade|\bage|k ?- ?1\)",
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
 }
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip\b|clip_|siglip|vicreg|barlow|simsiam|byol|moco"
@@ -94,7 +95,11 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, scores, layout = key
-    if scores in ("probabilities", "log_probabilities") and "logit" in " ".join(required[:2]).lower():
+    if (
+        kind != "sequence"
+        and scores in ("probabilities", "log_probabilities")
+        and "logit" in " ".join(required[:2]).lower()
+    ):
         return True
     if labels and kind == "multiclass" and re.search(r"coral|corn_|k ?- ?1\)", words.all):
         return True
@@ -109,7 +114,7 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     if len(required) == 3 and any("len" in name.lower() for name in required):
         return kind != "sequence"
     opposed = len(required) == 2 and sorted(sides_of(required)) == [-1, 1]
-    if opposed and (labels or kind == "pairs"):
+    if opposed and kind != "regression":
         return layout != "above"
     target = len(required) == 2 and required[1] != "y" and may_index(required[1])
     return labels and not target and re.search(_VIEWS, words.all) is not None

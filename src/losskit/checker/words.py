@@ -39,6 +39,11 @@ class Words:
             and [e for e in shapes[0] if e != "1"] == [e for e in shapes[1] if e != "1"]
         )
 
+    @property
+    def differ(self) -> bool:
+        """Whether the documentation says that a prediction has a dimension of 1 more than its target, or less."""
+        return self.broadcast or self.say(r"\((n|b), ?1\)|linear layer|regression head|column")
+
     def say(self, pattern: str) -> bool:
         """Whether the documentation contains this."""
         return re.search(pattern, self.text, re.IGNORECASE) is not None

@@ -17,7 +17,7 @@ from losskit.checker.subject import Subject
 
 def directions(subject: Subject) -> Iterator[Found]:
     """What a loss pushes the wrong way, by its names."""
-    for part in (_sides, _likelihood, _quantile, _boxes, _ranks, _scrambled):
+    for part in (_sides, _likelihood, _posterior, _quantile, _boxes, _ranks, _scrambled):
         yield from part(subject)
 
 
@@ -76,16 +76,10 @@ def _likelihood(subject: Subject) -> Iterator[Found]:
         slopes.append(float(pull(subject, *given, of=at).gradient.sum()))
     size = max(abs(slopes[1]), abs(slopes[2]))
     if size > 0 and abs(slopes[0]) > 0.1 * size:
-        kind, said = (
-            ("Laplace", "scale") if laplace else ("Gaussian", "standard deviation" if best == error else "variance")
-        )
-        shown = [
-            *given[:at],
-            torch.full_like(given[at], math.log(best) if "log" in spec.layout else best),
-            *given[at + 1 :],
-        ]
+        kind = "Laplace" if laplace else "Gaussian"
+        given[at] = torch.full_like(given[at], math.log(best) if "log" in spec.layout else best)
         yield Found(
-            f"for errors of {error:g} the best {said} of a {kind} distribution is {best:g}, but not for this loss",
+            f"for errors of {error:g} a {kind} likelihood is best with {name} for {best:g}, but not this loss",
             {f"gradient at {best:g}": slopes[0], f"at {best / 2:g}": slopes[1], f"at {2 * best:g}": slopes[2]},
             code(subject, *given),
             None,
@@ -95,6 +89,29 @@ def _likelihood(subject: Subject) -> Iterator[Found]:
 
 def _is_scale(name: str) -> bool:
     return re.search(r"sigma(?!_?(2|sq))|std|scale", name) is not None and "var" not in name
+
+
+def _posterior(subject: Subject) -> Iterator[Found]:
+    """Whether a posterior equal to the prior has the lowest divergence."""
+    layout = subject.spec.layout
+    if layout not in ("elbo", "log-variance"):
+        return
+    tensors = list(subject.example(correct=True))
+    least = value(subject, *tensors)
+    log = "log" in subject.parameters[len(tensors) - 1].lower()
+    for at, what in ((len(tensors) - 2, "mean"), *([(len(tensors) - 1, "log-variance")] if log else [])):
+        for shift in (1.0, -1.0):
+            moved = [*tensors[:at], tensors[at] + shift, *tensors[at + 1 :]]
+            less = value(subject, *moved)
+            if less < least - 1e-4 * (1 + abs(least)):
+                yield Found(
+                    f"a posterior {what} of {shift:g} has a lower loss than the prior's 0: the divergence is wrong",
+                    {f"{what} {shift:g}": less, f"{what} 0": least},
+                    code(subject, *moved),
+                    None,
+                    "KL = -0.5 * (1 + logvar - mu ** 2 - exp(logvar))",
+                )
+                return
 
 
 _LEVELS = ("q", "tau", "quantile", "alpha", "level")
@@ -165,7 +182,7 @@ def _ranks(subject: Subject) -> Iterator[Found]:
 def _scrambled(subject: Subject) -> Iterator[Found]:
     """Whether correct predictions at all positions have a loss no lower than random ones."""
     spec = subject.spec
-    if not (spec.labels and spec.two and len(spec.spatial) == 2 and spec.kind == "multiclass"):
+    if not (spec.labels and spec.two and len(spec.spatial) == 2 and spec.kind == "multiclass" and spec.indices):
         return
     gaps: list[tuple[float, float, tuple[Tensor, ...]]] = []
     for seed in range(4):

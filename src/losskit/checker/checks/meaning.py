@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 import torch
@@ -74,10 +75,15 @@ def _most(call: Called) -> float:
     applies=lambda spec: (
         (labelled(spec) and spec.kind == "multiclass" and spec.scores != "probabilities")
         or (spec.layout == "alone" and len(spec.spatial) == 2)
+        or (spec.two and spec.kind in ("regression", "distribution"))
     ),
 )
 def wrong_dimension(subject: Subject) -> Iterator[Found]:
     """Does a softmax run over classes rather than samples or positions, and a variation over all positions?"""
+    if subject.spec.kind == "regression" or subject.spec.kind == "distribution":
+        yield from _over_samples(subject)
+        yield from _one_axis(subject)
+        return
     if subject.spec.layout == "alone":
         yield from _variation(subject)
         return
@@ -99,6 +105,47 @@ def wrong_dimension(subject: Subject) -> Iterator[Found]:
                 code(subject, input, target, lines=lines),
             )
             return
+
+
+def _over_samples(subject: Subject) -> Iterator[Found]:
+    """Whether a softmax of the input itself runs over the samples."""
+    tensors = subject.example(batch=4)
+    shape = tensors[0].shape
+    if tensors[0].dim() < 2 or shape[0] == shape[1]:
+        return
+    for call in heard(subject, *tensors):
+        given, dim = call.given(0, "input"), call.given(1, "dim")
+        if call.name in ("softmax", "log_softmax") and isinstance(given, Tensor) and dim == 0 and given.shape == shape:
+            yield Found(
+                f"{call.name} runs over dimension 0 of {tuple(shape)}: samples compete, not the scores of one sample",
+                {"dim": 0},
+                code(subject, *tensors),
+            )
+            return
+
+
+_BOTH = r"height and width|width and height|horizontal\w* and vert|vertical\w* and horiz|both (axes|directions)"
+
+
+def _one_axis(subject: Subject) -> Iterator[Found]:
+    """Whether differences along height and width, as documented, both change the loss."""
+    words = subject.words
+    if not (len(subject.spec.spatial) == 2 and (words.say(_BOTH) or re.search("variation", words.all))):
+        return
+    _, target, *others = subject.example(correct=True, size=(16, 16))
+    stripes = [0.5 * (torch.arange(16) % 2).reshape(size).expand_as(target) for size in ((16, 1), (1, 16))]
+    given = [(target + each.to(target), target, *others) for each in stripes]
+    costs = [value(subject, *each) - value(subject, target, target, *others) for each in given]
+    if max(costs) > 1e-6 and min(costs) < 0.6 * max(costs):
+        at = costs.index(min(costs))
+        along = ("height", "width")[at]
+        yield Found(
+            f"errors along the {along} change the loss less than those along the other axis",
+            {f"stripes along the {along}": costs[at], "along the other": max(costs)},
+            code(subject, *given[at]),
+            None,
+            "One difference of [..., 1:, :] and one of [..., :, 1:].",
+        )
 
 
 def _variation(subject: Subject) -> Iterator[Found]:
@@ -211,6 +258,10 @@ def _mistakes(subject: Subject, labels: Tensor, right: Tensor) -> Iterator[tuple
     else:
         for c in (0, 1):
             yield f"where the label is {c}", torch.where((labels == c).reshape(right.shape), wrong, right)
+    for c in range(spec.classes if spec.kind == "multilabel" and spec.layout == "same" else 0):
+        one = right.clone()
+        one[:, c] = wrong[:, c]
+        yield f"of class {c}", one
     for n in range(len(right)):
         one = right.clone()
         one[n] = wrong[n]

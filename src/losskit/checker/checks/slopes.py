@@ -34,6 +34,12 @@ def no_graph(subject: Subject) -> Iterator[Found]:
         what = "the gradient is 0, whatever the input"
     else:
         what = "for autograd, the result does not depend on the input"
+    masks = {each.name: tensors[0] * 0 for each in subject.spec.way.extras if each.is_mask and not each.per_sample}
+    inverted = tried(pull, subject, *tensors, **masks) if masks and subject.spec.kind == "regression" else None
+    if inverted is not None and inverted.gradient.any():
+        what = f"{next(iter(masks))} is inverted: where it is 1 nothing gets a gradient, where it is 0 it does"
+        yield Found(what, "", code(subject, *tensors, lines=BACKWARD), None, "Multiply by the mask, not by 1 - mask.")
+        return
     ends = graph_ends(heard(subject, *tensors))
     seen = f"the graph ends at {', '.join(ends[:3])}" if ends else ""
     yield Found(f"{what}{': ' + seen if seen else ''}", seen, code(subject, *tensors, lines=BACKWARD))
@@ -176,6 +182,7 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
                 f"a wrong prediction{size} among correct ones gets {how} gradient",
                 {"gradient there": float(found.gradient[at].abs().max()), "value": float(found.value)},
                 code(subject, one, target, lines=BACKWARD),
+                Severity.TRAP if scale == 12 and spec.scores == "logits" else None,  # a clamp at 1e-4 or so
             )
             return
 
