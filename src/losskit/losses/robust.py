@@ -69,8 +69,9 @@ class RobustLoss(RegressionLoss):
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         numbers = self.number_tensors()
-        loss = with_attributes(self, numbers) if numbers else self
-        return super(RobustLoss, loss).weighed(*tensors, weight=weight, mask=mask)
+        if not numbers:
+            return super().weighed(*tensors, weight=weight, mask=mask)
+        return super(RobustLoss, with_attributes(self, numbers)).weighed(*tensors, weight=weight, mask=mask)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         z = (input - target) / self.scale
