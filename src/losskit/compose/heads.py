@@ -135,4 +135,4 @@ def _weighted(loss: Any) -> tuple[Any, Any]:
 
 def several(tensors: tuple[Any, ...]) -> bool:
     """Whether each part takes separate tensors."""
-    return bool(tensors) and isinstance(tensors[0], (Mapping, list, tuple))
+    return len(tensors) > 0 and isinstance(tensors[0], (Mapping, list, tuple))

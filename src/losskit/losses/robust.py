@@ -76,8 +76,9 @@ class RobustLoss(RegressionLoss):
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         numbers = self.number_tensors()
-        loss = with_attributes(self, numbers) if numbers else self
-        return RegressionLoss.weighed(loss, *tensors, weight=weight, mask=mask)
+        if not numbers:
+            return super().weighed(*tensors, weight=weight, mask=mask)
+        return RegressionLoss.weighed(with_attributes(self, numbers), *tensors, weight=weight, mask=mask)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         z = (input - target) / self.scale
