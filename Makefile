@@ -6,7 +6,7 @@ KERNELS := setup.py src/losskit/ops/constants.py $(wildcard csrc/*)
 # Prints a note if the C kernels could not be built.
 REPORT := @$(BIN)/python -c "from losskit.ops import native; native.AVAILABLE or print(native.MISSING)"
 
-.PHONY: compare test test-all lint docs fuzz bench instructions browser clean
+.PHONY: compare test test-all lint docs fuzz bench instructions versions browser integrations clean
 
 # Compare losses on real data and write a report.
 compare: .venv/compare.done
@@ -38,12 +38,25 @@ bench: .venv/dev.done
 instructions: .venv/dev.done
 	$(BIN)/python benchmarks/instructions.py $(ARGS)
 
+# Installation and tests with other versions of Python and PyTorch and other compilers; ARGS="--help" lists the options.
+versions:
+	$(PYTHON) benchmarks/versions.py $(ARGS)
+
 # Random formulas, evaluated in C and compared with PyTorch.
 fuzz: .venv/dev.done
 	PYTHONPATH=tests $(BIN)/python tests/fuzz_formulas.py $(ARGS)
 
 browser: .venv/dev.done
 	$(BIN)/python -m pytest -m browser $(ARGS)
+
+# Run the examples and notebooks with the real libraries; ARGS="with_onnx segmentation" selects some.
+integrations: .venv-integrations/done
+	.venv-integrations/bin/python examples/run_integrations.py $(ARGS)
+
+.venv-integrations/done: pyproject.toml constraints.txt $(KERNELS)
+	$(PYTHON) -m venv .venv-integrations
+	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[integrations]'
+	touch $@
 
 # The peers are installed last, so that their pins do not determine our versions.
 .venv/dev.done: pyproject.toml constraints.txt $(KERNELS) | .venv/bin/python
@@ -61,4 +74,4 @@ browser: .venv/dev.done
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build docs/_build docs/losses src/losskit/_native*
+	rm -rf .venv .venv-integrations build docs/_build docs/losses src/losskit/_native*

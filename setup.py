@@ -9,7 +9,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 SOURCES = [
-    "losskit.c", "loss.c", "finish.c", "tape.c", "ranks.c", "distances.c", "memory.c", "parallel.c",
+    "losskit.c", "loss.c", "finish.c", "tape.c", "ranks.c", "distances.c", "wasserstein.c", "memory.c", "parallel.c",
     "kernels_avx512.c", "kernels_avx2.c", "kernels_plain.c",
 ]  # fmt: skip
 CONSTANTS = "src/losskit/ops/constants.py"

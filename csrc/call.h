@@ -77,8 +77,23 @@ uint64_t *losskit_sort_buffer(SortBuffers *, int which, size_t count);
 
 typedef void (*Rank)(const Call *, int64_t, SortBuffers *);
 
+#define MOST_WIDTH 16 /* floats of a vector, of any instruction set */
+
+/* Generalized Wasserstein Dice of contiguous logits (N, C, S) and class indices (N, S). */
+typedef struct {
+    const float *input;
+    const int64_t *target;
+    const float *distances; /* (C, C), of each true class */
+    float *gradient;        /* (N, C, S), of each position's distance; or null */
+    double *sums;           /* (N, 3): distances, those at background, and foreground positions */
+    int64_t N, C, S, threads;
+} Wasserstein;
+
+typedef int (*WassersteinKernel)(const Wasserstein *, int64_t, int64_t, int64_t, float *, double *);
+
 /* The kernels of one instruction set. */
 typedef struct {
     Kernel totals[3], rank_errors[2], rank_gradient[2]; /* by link */
     Rank rank;
+    WassersteinKernel wasserstein;
 } Kernels;

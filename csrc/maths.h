@@ -15,10 +15,7 @@ INLINE vf exp_below(vf x) {
     vf z = fma_(n, all(-0.693145752f), x);
     z = fma_(n, all(-1.42860677e-6f), z);
     vf r = fma_(exp_tail(z), z * z, z) + 1.0f;
-#if !defined(SIMD_AVX512)
-    r = keep(not(le(x, all(-104.0f))), r); /* avoids underflow, which takes a hundred cycles */
-#endif
-    return times_two_to(r, n);
+    return times_two_to(keep(not(le(x, all(-104.0f))), r), n); /* underflow takes a hundred cycles */
 }
 
 /* exp(x); infinity above 88.8. */

@@ -50,6 +50,49 @@ INLINE uint16_t float_to_half(float f) {
     return (uint16_t)(sign | ((bits + 0xfff + ((bits >> 13) & 1) - 0x38000000) >> 13));
 }
 
+INLINE vf load_half(const uint16_t *from) {
+#if defined(SIMD_AVX512)
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
+#elif defined(SIMD_AVX2)
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
+#else
+    vf v;
+    for (int i = 0; i < W; i++) v[i] = half_to_float(from[i]);
+    return v;
+#endif
+}
+
+/* W floats, rounded to the nearest as by float_to_bfloat16() and float_to_half(). */
+INLINE void store_bfloat16(uint16_t *to, vf v) {
+#if defined(SIMD_AVX512)
+    const __m512i bits = _mm512_castps_si512(v), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    const __m512i result = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(_mm512_srli_epi32(result, 16)));
+#elif defined(SIMD_AVX2)
+    const __m256i bits = _mm256_castps_si256((__m256)v), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps((__m256)v, (__m256)v, _CMP_UNORD_Q));
+    const __m256i result = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
+    const __m128i low = _mm256_castsi256_si128(result), high = _mm256_extracti128_si256(result, 1);
+    _mm_storeu_si128((__m128i *)to, _mm_packus_epi32(low, high));
+#else
+    for (int i = 0; i < W; i++) to[i] = float_to_bfloat16(v[i]);
+#endif
+}
+
+INLINE void store_half(uint16_t *to, vf v) {
+#if defined(SIMD_AVX512)
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+#elif defined(SIMD_AVX2)
+    _mm_storeu_si128((__m128i *)to, _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+#else
+    for (int i = 0; i < W; i++) to[i] = float_to_half(v[i]);
+#endif
+}
+
 INLINE int64_t offset_of(const View *v, int64_t n, int64_t c, int64_t s) { return n * v->n + c * v->c + s * v->s; }
 
 #define EACH(T, expression)                                                                                            \
@@ -68,16 +111,13 @@ static void load_row(float *restrict out, const View *v, int64_t n, int64_t c, i
     switch (v->type) {
     case FLOAT32: EACH(float, )
     case FLOAT16:
-#if defined(SIMD_AVX512)
         if (stride == 1) {
             const uint16_t *from = (const uint16_t *)v->data + at;
             int64_t i = 0;
-            for (; i + W <= len; i += W)
-                store(out + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from + i))));
+            for (; i + W <= len; i += W) store(out + i, load_half(from + i));
             for (; i < len; i++) out[i] = half_to_float(from[i]);
             return;
         }
-#endif
         EACH(uint16_t, half_to_float)
     case BFLOAT16: EACH(uint16_t, bfloat16_to_float)
     case FLOAT64: EACH(double, )
@@ -174,19 +214,13 @@ static void store_row(const View *v, int64_t n, int64_t c, int64_t s, const floa
         return;
     }
     uint16_t *to = (uint16_t *)v->data + at;
+    int64_t i = 0;
     if (v->type == BFLOAT16) {
-        if (stride == 1)
-            for (int64_t i = 0; i < len; i++) to[i] = float_to_bfloat16(row[i]);
-        else
-            for (int64_t i = 0; i < len; i++) to[i * stride] = float_to_bfloat16(row[i]);
+        for (; stride == 1 && i + W <= len; i += W) store_bfloat16(to + i, load(row + i));
+        for (; i < len; i++) to[i * stride] = float_to_bfloat16(row[i]);
         return;
     }
-    int64_t i = 0;
-#if defined(SIMD_AVX512)
-    if (stride == 1)
-        for (; i + W <= len; i += W)
-            _mm256_storeu_si256((__m256i *)(to + i), _mm512_cvtps_ph(load(row + i), _MM_FROUND_TO_NEAREST_INT));
-#endif
+    for (; stride == 1 && i + W <= len; i += W) store_half(to + i, load(row + i));
     for (; i < len; i++) to[i * stride] = float_to_half(row[i]);
 }
 

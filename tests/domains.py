@@ -93,6 +93,8 @@ def usable(case: Case, options: Options) -> bool:
         return False
     if (options.get("positive") is None) != (options.get("negative") is None):  # together
         return False
+    if options.get("bin_counts") is not None and len(options["bin_counts"]) != options.get("bins", 10):
+        return False
     if options.get("squared") and options.get("overlap") == "l1":  # refused: no lower bound
         return False
     return not (case.softmax and case.entry.name in ONE_EACH and isinstance(options.get("alpha"), (int, float)))

@@ -108,7 +108,7 @@ def test_a_trap_fails_only_where_it_is_strict():
         (["mine.py:sound", "--shape", "a,b"], "--shape takes sizes"),
         (["mine.py:sound", "--batch", "absent.pt"], "There is no file absent.pt"),
         (["--source", "absent.py"], "cannot be read"),
-        ([], "takes a loss"),
+        ([], "give a loss, such as"),
         (["mine.py:sound", "--source", "mine.py"], "give a loss, such as"),
         (["mine.py:sound", "--select", "not-finite", "--html", "no/such/folder.html"], "cannot be written"),
     ],

@@ -183,6 +183,25 @@ def test_exports(case):
     torch.testing.assert_close(program.module()(*given.tensors), loss(*given.tensors))
 
 
+def operators_of(program):
+    return {str(node.target) for node in program.graph.nodes if str(node.target).startswith("losskit.")}
+
+
+@pytest.mark.parametrize(
+    "name", ["cross_entropy-indices", "dice_loss-binary", "lovasz_loss-indices", "boundary_loss-binary"]
+)
+def test_exports_without_operators_of_its_own(name):
+    """As ONNX takes it, which knows PyTorch's operators alone: of these there are three, and one that reports."""
+    case = next(case for case in CASES if str(case) == name)
+    given = case.given(Shape(2, 3, (4,)), 1)
+    loss = case(**options_for(case))
+    program = torch.export.export(Model(loss), given.tensors)
+    assert operators_of(program)
+    program = program.run_decompositions(dict(torch._decomp.decomposition_table))
+    assert not operators_of(program)
+    torch.testing.assert_close(program.module()(*given.tensors), loss(*given.tensors))
+
+
 @pytest.mark.parametrize("by_name", [False, True])
 @pytest.mark.parametrize(
     "criterion", [losskit.DiceLoss() + 0.5 * losskit.FocalLoss(), losskit.LearnedWeights(losskit.DiceCELoss())], ids=str

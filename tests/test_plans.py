@@ -470,6 +470,32 @@ def test_saved_tensors_may_come_back_in_another_layout(size):
     torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.parametrize("criterion", [losskit.CrossEntropyLoss, losskit.DiceLoss])
+@pytest.mark.parametrize("upstream", [1.0, 3.0])
+def test_bfloat16_gradients_are_rounded_once(criterion, upstream):
+    """The gradient of the forward pass serves an incoming gradient of 1; any other moves it to the backward pass."""
+    x, target = torch.randn(4, 3, 50).bfloat16().requires_grad_(), torch.randint(0, 3, (4, 50))
+    loss, in_float = criterion(), x.detach().float().requires_grad_()
+    (known,) = torch.autograd.grad(criterion()(in_float, target), in_float, torch.tensor(upstream))
+    for _ in range(3):  # the plan changes after the first call
+        (one,) = torch.autograd.grad(loss(x, target), x, torch.tensor(upstream))
+        assert (one == known.bfloat16()).float().mean() > 0.98  # the others are next to a tie
+        torch.testing.assert_close(one, known.bfloat16(), rtol=2**-7, atol=0)
+    value = loss(x, target)
+    for scale in (1.0, upstream, 1.0):
+        (again,) = torch.autograd.grad(value, x, torch.tensor(scale), retain_graph=True)
+        torch.testing.assert_close(again, (known * (scale / upstream)).bfloat16(), rtol=1e-2, atol=0)
+
+
+def test_a_plan_that_changes_between_forward_and_backward():
+    x, target = torch.randn(4, 3, 50).bfloat16().requires_grad_(), torch.randint(0, 3, (4, 50))
+    loss = losskit.CrossEntropyLoss()
+    first, second = loss(x, target), loss(x, target)
+    (scaled,) = torch.autograd.grad(second, x, torch.tensor(2.0))
+    (one,) = torch.autograd.grad(first, x)
+    assert torch.equal(one, scaled / 2)
+
+
 def test_batched_half_gradients_are_multiplied_in_float32():
     x, target = torch.randn(2, 1, 20_000).half().requires_grad_(), torch.rand(2, 1, 20_000) > 0.5
     loss = losskit.BCEWithLogitsLoss()(x, target)

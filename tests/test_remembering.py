@@ -143,6 +143,22 @@ def test_ghm_momentum_by_hand():
     torch.testing.assert_close(loss.seen, torch.tensor([2.25, 0.75]).double())
 
 
+def test_the_function_form_of_ghm_takes_its_state():
+    """As the module does in evaluation mode, whose buffer it is given."""
+    x, t = batch(several=True)
+    loss = losskit.GHMLoss(bins=4, momentum=0.75)
+    loss(x, t)
+    seen = loss.seen.clone()
+    assert seen.any()
+    expected = loss.eval()(x, t)
+    found = functional.ghm_loss(x, t, bins=4, momentum=0.75, bin_counts=seen)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    torch.testing.assert_close(loss.seen, seen)
+    assert found != functional.ghm_loss(x, t, bins=4, momentum=0.75)
+    with pytest.raises(ValueError, match="bin_counts has 3 numbers, but there are 4 bins"):
+        functional.ghm_loss(x, t, bins=4, momentum=0.75, bin_counts=[1.0, 2.0, 3.0])
+
+
 def test_ghm_without_momentum_is_the_mean_of_the_means_of_bins_over_parts():
     x, t = batch(several=True)
     loss = losskit.GHMLoss()

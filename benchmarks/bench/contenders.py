@@ -6,23 +6,19 @@ losskit takes the mean over elements.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # peers are imported as in the tests
-
 import losskit
-from bench import own, tutorials
+from bench import catalogue, own, tutorials
+from bench.libraries import peer
 from bench.workloads import Cell, mask
-from peers import peer
 
 Call = Callable[[Tensor, Tensor], Tensor]
 OURS, VARIANT, TUTORIAL = "losskit", "variant", "tutorial"
@@ -144,6 +140,10 @@ def contenders(cell: Cell) -> list[Contender]:
         return [ours(replace(cell, variant=""))]
     if cell.suite == "own":
         return [ours(cell), Contender("torch", "the formula", partial(own.plain, cell.loss))]
+    if cell.suite == "catalogue":
+        peers = catalogue.WORKS[cell.loss].peers
+        others = [(source, catalogue.theirs(cell.loss, source, cell.shape)) for source in peers]
+        return [ours(cell), *(Contender(catalogue.library(source), source, each) for source, each in others)]
     sources = (_BINARY if cell.binary else _CLASSES)[cell.loss, cell.pool]
     if len(cell.shape) == 2:  # most classes are absent from the batch: peers that skip them compute another loss
         sources = [s for s in sources if cell.pool == "" or cell.loss == "lovasz" or s.startswith(("monai", TUTORIAL))]
@@ -154,6 +154,8 @@ def ours(cell: Cell) -> Contender:
     """The losskit loss, as a user would write it."""
     if cell.suite == "own":
         return Contender(OURS, "the formula, decorated", own.loss(cell.loss))
+    if cell.suite == "catalogue":
+        return Contender(OURS, catalogue.source_of(cell.loss), catalogue.ours(cell.loss, cell.shape))
     options = [_TVERSKY] if cell.loss == "tversky" else []
     options += ["pool='batch'"] if cell.pool == "batch" else []
     options += ["absent='formula'"] if len(cell.shape) == 2 and cell.pool and cell.loss != "lovasz" else []

@@ -71,6 +71,8 @@ def demands() -> Iterator[Demand]:
 def _of_peers(cell: Cell) -> float | None:
     if cell.suite == "own":
         return OWN_TINY
+    if cell.suite == "catalogue":
+        return AHEAD_TINY if cell.elements <= math.prod(TINY) else AHEAD
     if cell.suite not in ("table", "more"):
         return None
     return AHEAD_TINY if cell.elements == math.prod(TINY) and cell.loss in ELEMENT_LOSSES else AHEAD

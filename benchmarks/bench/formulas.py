@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench import own
+from bench import catalogue, own
 from bench.workloads import DIFFERENCES
 
 ALPHA, BETA = 0.3, 0.7  # weights of the Tversky loss
@@ -16,6 +16,8 @@ def loss(name: str, pool: str, logits: Tensor, target: Tensor, mask: Tensor | No
     """The loss by its formula, over unmasked elements."""
     if name in (*own.ELEMENTS, *own.TERMS):
         return own.plain(name, logits.double(), target.double() if target.is_floating_point() else target)
+    if name in catalogue.WORKS:
+        return catalogue.right(name, logits, target)
     return torch.stack([_part(part, pool, logits.double(), target, mask) for part in name.split("+")]).sum()
 
 

@@ -29,7 +29,7 @@ def markdown(lines: Sequence[Line], title: str) -> str:
     varied = [c for c in compared.values() if c.cell.variant]
     if varied:
         parts += ["**Variants of losskit**", "\n".join(_varied(varied))]
-    suites = (("table", "Demands, by cell"), ("more", "More"))
+    suites = (("table", "Demands, by cell"), ("more", "More"), ("catalogue", "Other losses of the catalogue"))
     for suite, name in (*suites, ("size", "By size"), ("classes", "By classes"), ("threads", "By threads")):
         chosen = [c for c in compared.values() if c.cell.suite == suite]
         if chosen:

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from bench import catalogue
+
 BINARY, BINARY_SMALL = (8, 1, 512, 512), (2, 1, 64, 64)
 CITY, SCENES, VOLUME = (4, 19, 256, 256), (2, 150, 128, 128), (1, 4, 96, 96, 96)
 LABELS, LARGE = (256, 1000), (8, 19, 512, 512)
@@ -151,6 +153,9 @@ def table(threads: int, compile: Literal["table", "all", "none"] = "table") -> I
     yield from cells("more", (BINARY, BINARY_SMALL, *MULTICLASS, LABELS), dtype="bfloat16", most=1)
     yield from cells("own", OWN_SHAPES, (*OWN_ELEMENTS, *OWN_TERMS))
     yield from cells("own", (FEW_CLASSES, CITY), OWN_TERMS)
+    for loss, work in catalogue.WORKS.items():
+        for shape in work.shapes:
+            yield Cell("catalogue", loss, "", shape, "float32", threads, compile == "all")
     for name, _, losses, shapes in VARIANTS:
         for shape in shapes:
             for loss in losses:
@@ -182,6 +187,8 @@ def pools(loss: str, shape: Shape) -> tuple[str, ...]:
 def data(cell: Cell) -> tuple[Tensor, Tensor]:
     """Logits that require gradients, and labels with every class in every sample that is large enough."""
     shape = cell.shape
+    if cell.suite == "catalogue":
+        return catalogue.data(cell.loss, shape)
     make = torch.Generator().manual_seed(0)
     logits = torch.randn(shape, generator=make).to(getattr(torch, cell.dtype))
     if cell.variant == "channels-last":

@@ -56,7 +56,8 @@ def ghm(o: Chosen, given: Problem) -> mpf:
                     loss = -t * log_p[c] - (1 - t) * (log_p[c] - x)
                     rows.append((at, given.w[n][c][s] * class_weight[c], loss))
     sizes = {at: mp.fsum(w for other, w, _ in rows if other == at) for at, _, _ in rows}
-    total = mp.fsum(w * loss / ((1 - mpf(o("momentum"))) * sizes[at]) for at, w, loss in rows)
+    m, before = mpf(o("momentum")), o("bin_counts") or [0.0] * o("bins")
+    total = mp.fsum(w * loss / (m * mpf(before[at]) + (1 - m) * sizes[at]) for at, w, loss in rows)
     return divided(total, mpf(len(sizes)))
 
 
@@ -76,7 +77,11 @@ AUTHORITIES: dict[str, list[Authority]] = {
         ),
         replace(EQUAL, kinds=("binary",)),
     ],
-    "ghm_loss": [LabelFormula(ghm, settings=({"bins": 3}, {"bins": 1}))],
+    "ghm_loss": [
+        LabelFormula(
+            ghm, settings=({"bins": 3}, {"bins": 1}, {"bins": 3, "momentum": 0.4, "bin_counts": [7.0, 2.0, 0.5]})
+        )
+    ],
 }
 
 INPUTS = {

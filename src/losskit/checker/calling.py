@@ -94,7 +94,7 @@ def calls_of(names: list[inspect.Parameter]) -> list[Call]:
     """The ways of calling a loss with these parameters, the most likely first."""
     required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
     swapped = len(required) > 1 and required[0].lower() in roles.TARGETS and required[1].lower() in roles.INPUTS
-    way = Way(swapped)
+    way = Way(swapped or roles.sides_of(required) == (-1, 1))
     extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS, *HEADS))
     if extras and len(required) - len(extras) >= 2:
         per_sample = tuple(replace(each, per_sample=True) for each in extras)

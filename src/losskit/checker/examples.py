@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from losskit.checker import several
 from losskit.checker.draws import Draw, labels_of, laid_out, one_hot_of, scores_of
 
 Tensors = tuple[Tensor, ...]
@@ -256,23 +257,23 @@ def _batch_first(draw: Draw) -> Tensors:
     return logs.transpose(0, 1), *others
 
 
-SEVERAL = "several"  # the layout of tensors known by shape only: this word, and a letter for each
+def _elbo_of_shares(draw: Draw) -> Tensors:
+    """The same with a reconstruction in (0, 1)."""
+    size = draw.samples, draw.classes
+    _, target, mean, log_var = _elbo(draw)
+    wrong = torch.rand(size, generator=draw.generator, dtype=torch.float64)
+    near = (0.1 + 0.8 * wrong) if draw.correct is None else (0.05 + 0.9 * (target if draw.correct else 1 - target))
+    return near, target, mean, log_var
 
 
-def _several(shapes: str, draw: Draw) -> Tensors:
-    """n: numbers of the input's shape; c: without its last dimension; r: one per sample; i: class index per sample."""
-    full = _shaped(draw)
-    sizes = {"n": full, "c": full[:-1], "r": full[:1]}
-    made = []
-    for at, letter in enumerate(shapes):
-        if letter == "i":
-            made.append(torch.arange(draw.samples) % 2)
-        elif letter == "n" or at == 0:
-            made.append(draw.scale * draw.normal(*sizes[letter]))
-        else:  # a share, a weight or a time, between 0 and 1
-            drawn = torch.rand(sizes[letter], generator=draw.generator, dtype=torch.float64)
-            made.append((0.1 + 0.8 * drawn).round(decimals=4))
-    return tuple(made)
+def _next(draw: Draw) -> Tensors:
+    """Logits (N, 6, V), each of the token at the next position, and tokens from 1 on."""
+    classes = max(draw.classes, 3)
+    tokens = torch.randint(1, classes, (draw.samples, 6), generator=draw.generator)
+    following = tokens.roll(-1, 1)
+    said = following if draw.correct else (following % (classes - 1)) + 1
+    logits = draw.scale * (2 * torch.nn.functional.one_hot(said, classes).double() - 1)
+    return (draw.scale * draw.normal(*logits.shape) if draw.correct is None else logits), tokens
 
 
 def _alone(draw: Draw) -> Tensors:
@@ -322,6 +323,8 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("pairs", "values", "above"): (("input1", "input2"), _above),
     ("penalty", "values", "log-variance"): (("mean", "log_var"), _prior),
     ("penalty", "values", "elbo"): (("input", "target", "mean", "log_var"), _elbo),
+    ("penalty", "probabilities", "elbo"): (("input", "target", "mean", "log_var"), _elbo_of_shares),
+    ("sequence", "logits", "next"): (PAIR, _next),
     ("sequence", "logits", "batch-first"): (("input", "targets", "input_lengths", "target_lengths"), _batch_first),
     ("penalty", "values", "alone"): (("input",), _alone),
 }
@@ -329,16 +332,16 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
 
 def tensors_of(kind: str, scores: str, layout: str) -> tuple[str, ...]:
     """The names of the tensors in a call of this form."""
-    if layout.startswith(SEVERAL):
-        return ("input", *(f"tensor{n}" for n in range(2, len(layout.split()[1]) + 1)))
+    if layout.startswith(several.SEVERAL):
+        return ("input", *(f"tensor{n}" for n in range(2, len(several.parts_of(layout)) + 1)))
     found = OTHERS.get((kind, scores, layout))
     return PAIR if found is None else found[0]
 
 
 def make(kind: str, scores: str, layout: str, draw: Draw) -> Tensors:
     """The tensors of a call of this form, in float64."""
-    if layout.startswith(SEVERAL):
-        return _several(layout.split()[1], draw)
+    if layout.startswith(several.SEVERAL):
+        return several.make(layout, draw)
     found = OTHERS.get((kind, scores, layout))
     if found is not None:
         return found[1](draw)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from torch import nn
 
-from losskit.checker import examples, fits, roles
+from losskit.checker import examples, fits, roles, several
 from losskit.checker.calling import Call, Way
 from losskit.checker.groups import GROUPS, LAST
 from losskit.checker.origin import Criterion
@@ -55,6 +55,8 @@ def negated(probe: Probe, running: list[Running]) -> Chosen | None:
             continue  # other formulas of three tensors look like this too
         if form.kind == "regression" and roles.says(roles.BOXES, probe.hints):
             continue  # it may return anything for numbers that are no boxes
+        if form.layout == "order" and not roles.says(form.key, probe.hints):
+            continue
         try:
             group.fits(trial.negated(), form)
         except DoesNotFit:
@@ -78,8 +80,10 @@ def by_last(running: list[Running]) -> Chosen | None:
 
 def named(probe: Probe, running: list[Running]) -> Chosen | None:
     """A form that follows from the names alone."""
+    opposed = roles.sides_of(probe.required) in ((1, -1), (-1, 1))
     for form, spatial, trial, reason in running:
-        if roles.says(form.key, probe.hints):
+        said = roles.says(form.key, probe.hints) or (opposed and form.key == roles.ABOVE)
+        if said or roles.placed(examples.tensors_of(*form.key), probe.required):
             return form, spatial, trial, [], [f"its names say so, but {reason}"]
     if (
         len(probe.required) == 2
@@ -103,21 +107,35 @@ def nearest(running: list[Running]) -> Chosen | None:
 
 
 def by_shapes(probe: Probe) -> Chosen | None:
-    """Tensors of shapes that the loss takes, if nothing is known about their meaning."""
-    if not 1 < len(probe.required) <= 4 or any(map(roles.is_option, probe.required)):
+    """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
+    if len(probe.required) < 2 or any(roles.is_option(n) and n not in probe.words.shapes for n in probe.required):
         return None
-    sizes = [probe.classes, *columns(probe.criterion)]
-    for shapes, classes, spatial in itertools.product(
-        roles.shapes_of(probe.required), dict.fromkeys(sizes), ((), (4, 5), (2,))
-    ):
-        probe.classes = classes
-        form = Form("penalty", "values", f"{examples.SEVERAL} {shapes}")
-        trial = probe.trial(Call(len(shapes), Way()), spatial)
-        if trial.runs(form):
-            made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
-            if bool(trial.slope(*made).any()):
-                return form, spatial, trial, [], ["only the shapes with which it runs are known"]
+    sizes = dict.fromkeys([probe.classes, *columns(probe.criterion)])
+    for layout, spatial, why in _layouts(probe):
+        for classes in sizes:
+            probe.classes = classes
+            form = Form("penalty", "values", layout)
+            trial = probe.trial(Call(len(several.parts_of(layout)), Way()), spatial)
+            if trial.runs(form):
+                made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
+                if bool(trial.slope(*made).any()):
+                    return form, spatial, trial, [], [why]
     return None
+
+
+def _layouts(probe: Probe) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    required, words = probe.required, probe.words
+    written = several.documented(required, words)
+    if written:
+        for spatial in ((), (4, 5)) if "*" in written else ((),):
+            yield written, spatial, "its documentation gives the shapes"
+    special = any(several.sort_of(name, words) not in ("number", "log") for name in required[1:])
+    for spatial in ((), (4, 5), (2,)):
+        for letters in roles.shapes_of(required) if len(required) <= 4 else roles.simple_shapes_of(required):
+            plain = f"{several.SEVERAL} {letters}"
+            tried = (several.named(list(required), letters, words), plain) if special else (plain,)
+            for layout in tried:
+                yield layout, spatial, "only the shapes with which it runs are known"
 
 
 def columns(criterion: Criterion) -> list[int]:

@@ -43,6 +43,8 @@ class Group:
 
 
 def _ordered(form: Form) -> bool:
+    if form.layout == "next":
+        return False
     ordered = form.kind in ("pairs", "sequence", "survival", "ordinal", "multilabel") or form.layout == "elbo"
     return ordered and not form.labels
 
@@ -55,6 +57,7 @@ BOXES = Group(lambda f: f.layout == "boxes", fits.fits_narrow)
 # In the order in which they are tried: the most specific first.
 GROUPS = (
     Group(lambda f: f.layout == "log-variance", fits.fits_prior),
+    Group(lambda f: f.layout == "next", fits.fits_order),
     Group(lambda f: f.layout == "teacher", fits.fits_teacher),
     Group(lambda f: f.layout == "teacher-and-labels", fits.fits_teacher_and_labels),
     Group(lambda f: f.kind == "regression" and f.layout not in NARROW, fits.fits_numbers),

@@ -14,13 +14,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.checker import examples, fallback, fits, roles
+from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.calling import Call, Way, calls_of
 from losskit.checker.groups import BOXES, GROUPS, NARROW, Fitting, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
 from losskit.checker.trial import DoesNotFit, Form, Trial
+from losskit.checker.words import words_of
 from losskit.core.errors import nearest
 
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
@@ -105,6 +106,8 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
         order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
+    if form.layout.startswith(several.SEVERAL) or form.layout == "above":
+        tensors = tuple(reversed(probe.required)) if trial.way.swapped else tuple(probe.required)
     plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
     taken = set(plain[: len(tensors)])
     arguments = tuple(p.name for p in probe.names if p.name not in taken)
@@ -152,10 +155,12 @@ class Probe:
         self.calls = calls_of(names)
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
+        self.words = words_of(criterion, origin.name, [p.name for p in names])
         self.classes = said.classes or _classes_of(criterion) or 3
 
-    def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False) -> Trial:
-        trial = Trial(self.origin, replace(call.way, last=last), self.classes, spatial)
+    def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
+        way = replace(call.way, last=last, labels=labels or call.way.labels)
+        trial = Trial(self.origin, way, self.classes, spatial)
         trial.ignored = ignored_of(self.criterion, self.origin)[1]
         return trial
 
@@ -198,6 +203,8 @@ class Probe:
         tried = Tried()
         named = [Form(*key) for key in roles.ONLY_BY_NAME if not roles.says(key, self.hints)]
         known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form) and form not in named]
+        if not self.said.anything:
+            known = [f for f in known if not roles.contradicts(f.key, f.labels, self.required, self.words)]
         if not any(self._taking(call, known) for call in self.calls):
             loose = None if self.said.anything else fallback.by_shapes(self)
             if loose is not None:
@@ -259,7 +266,9 @@ class Probe:
     ) -> None:
         lasts = (False, True) if form.layout == "indices" and spatial else (False,)
         for last in lasts:
-            trial = self.trial(call, spatial, last)
+            trial = self.trial(call, spatial, last, form.labels)
+            if not self._as_documented(trial, form):
+                continue
             if not trial.runs(form):
                 tried.refusals += [trial.said] if trial.said else []
                 continue
@@ -270,6 +279,18 @@ class Probe:
             else:
                 tried.fitting.append((form, spatial, trial))
                 return
+
+    def _as_documented(self, trial: Trial, form: Form) -> bool:
+        """Whether the tensors of a form have as many dimensions as the documentation says."""
+        if self.said.anything or not self.words.shapes or self.words.broadcast:
+            return True
+        plain = [name for name in self.required if name not in {each.name for each in trial.way.extras}]
+        made = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
+        for name, tensor in zip(plain, made, strict=False):
+            sizes = self.words.shapes.get(name, ("*",))
+            if not {"*", "..."} & set(sizes) and len(sizes) != tensor.dim():
+                return False
+        return True
 
     def _decided(self, tried: Tried) -> Chosen:
         fitting = tried.fitting = sharpest(tried.fitting)
@@ -286,7 +307,11 @@ class Probe:
         """The overlap of masks that a loss of numbers may be, according to its names."""
         if form.scores not in ("values", "rates") or self.said.anything or form.layout not in ("same", "counts"):
             return None
-        if not any(word in self.hints for word in roles.OVERLAPS):
+        hints = self.hints.replace("masked", "")
+        for extra in trial.way.extras:
+            hints = hints.replace(extra.name, "")
+        numbers = any(word in hints for word in roles.NUMBERS)
+        if numbers or not any(word in hints for word in roles.OVERLAPS):
             return None
         call = Call(2, trial.way)
         for scores, spatial in itertools.product(("logits", "probabilities"), _SPATIAL):
@@ -304,7 +329,7 @@ class Probe:
             groups.setdefault((each.kind, each.layout), set()).add(each.scores)
         for (kind, _), scores in groups.items():
             if len(scores) > 1:
-                wanted = "probabilities" if "prob" in self.hints else "logits"
+                wanted = "probabilities" if "prob" in self.hints or self._says_shares() else "logits"
                 if wanted in scores:
                     return [each for each in fitting if each[0].scores == wanted]
                 raise Unsure(
@@ -312,6 +337,10 @@ class Probe:
                     f"correct predictions. Pass --scores {sorted(scores)[0]} or --scores {sorted(scores)[1]}."
                 )
         return fitting
+
+    def _says_shares(self) -> bool:
+        """Whether the documentation says that the scores are probabilities."""
+        return self.words.say(r"probabilit|after (a|the) (soft|sig)m|\[0, 1\]") and not self.words.say("logits")
 
     def _fallback(self, tried: Tried) -> Chosen:
         """Nothing fits: the user's options decide, or the form that a single fault explains."""

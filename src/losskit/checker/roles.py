@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+from losskit.checker.words import Words
 
 Key = tuple[str, str, str]  # kind, scores, layout
 
@@ -11,20 +14,41 @@ INPUTS = {
     *("input", "inputs", "pred", "preds", "prediction", "predictions", "y_pred", "output", "outputs", "logits", "x"),
 }
 OVERLAPS = ("dice", "iou", "jaccard", "tversky", "overlap", "prob", "mask", "lovasz")
+NUMBERS = ("mse", "mae", "l1", "l2", "huber", "regress", "depth", "flow")  # in the name of a loss of numbers
 
 TRIPLETS = ("pairs", "embeddings", "triplets")
 BOXES = ("regression", "boxes", "boxes")
 ELBO = ("penalty", "values", "elbo")
+ELBO_OF_SHARES = ("penalty", "probabilities", "elbo")
+PRIOR = ("penalty", "values", "log-variance")
+ABOVE = ("pairs", "values", "above")
+NEXT = ("sequence", "logits", "next")
 # The names of a loss called like this contain a word of each group.
 _WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
     TRIPLETS: (("anchor", "triplet", "positive", "pos"), ("negative", "neg", "anchor", "triplet")),
     BOXES: (("box", "iou"),),
     ELBO: (("mu", "mean"), ("var", "std", "sigma")),
+    ELBO_OF_SHARES: (("mu", "mean"), ("var", "std", "sigma")),
+    PRIOR: (("mu", "mean"), ("log_var", "logvar", "log_sigma", "log_std")),
+    ("pairs", "values", "order"): (("rank", "margin", "order", "pair"),),
     ("survival", "values", "survival"): (("time", "duration"), ("event", "status", "censor")),
     ("sequence", "logits", "batch-first"): (("input_len", "logit_len"), ("target_len", "label_len")),
 }
 # Forms that too many losses fit by their shapes: the names must confirm them.
-ONLY_BY_NAME = (ELBO,)
+ONLY_BY_NAME = (ELBO, ELBO_OF_SHARES)
+# Forms of three or two tensors that fit by chance: names or documentation must contain this.
+_CONFIRMED = {
+    "boxes": r"box|iou|xyxy|xywh|corner|\((n|m|b), 4\)",
+    "triplets": r"anchor|triplet|positive|negative|\bpos|neg(_|\b)|\ba p n\b",
+    "survival": r"surv|cox|hazard|risk|censor|event|time|duration|status|death",
+    "bins": r"surv|hazard|censor|event|time|duration|status|death|interval|bin",
+    "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
+}
+_VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip\b|clip_|siglip|vicreg|barlow|simsiam|byol|moco"
+_SPREAD = r"log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
+_HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
+_LOW = r"(^|_)(neg|negative|rejected|loser|worse|fake)"
+_REFERENCE = r"ref|old|target"
 # Arguments that are not tensors, and must be bound.
 OPTIONS = {
     *("temperature", "tau", "gamma", "margin", "smooth", "smoothing", "eps", "lam", "reduction"),
@@ -43,6 +67,54 @@ def says(key: Key, hints: str) -> bool:
     return key in _WORDS and all(any(word in hints for word in words) for words in _WORDS[key])
 
 
+def side_of(name: str) -> int:
+    """1 if the numbers of this name should be high, -1 if they should be low, 0 if the name does not say so."""
+    if re.search(_REFERENCE, name.lower()):
+        return 0
+    return int(re.search(_HIGH, name.lower()) is not None) - int(re.search(_LOW, name.lower()) is not None)
+
+
+def sides_of(required: Sequence[str]) -> tuple[int, ...]:
+    return tuple(map(side_of, required))
+
+
+def is_spread(name: str) -> bool:
+    """Whether a tensor of this name is a variance or a scale, or its logarithm."""
+    return re.search(_SPREAD, name.lower()) is not None
+
+
+def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
+    """Whether the names of a call say that its variance is where this form has it."""
+    at = [n for n, name in enumerate(tensors) if "var" in name]
+    if len(at) != 1 or len(tensors) != len(required) or not is_spread(required[at[0]]):
+        return False
+    return ("log" in tensors[at[0]]) == ("log" in required[at[0]].lower())
+
+
+def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
+    """Whether the names or the documentation of a loss say that it is not called like this."""
+    kind, scores, layout = key
+    if scores in ("probabilities", "log_probabilities") and "logit" in " ".join(required[:2]).lower():
+        return True
+    if labels and kind == "multiclass" and re.search(r"coral|corn_|k ?- ?1\)", words.all):
+        return True
+    sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
+    if kind == "binary" and len(sizes) > 1 and sizes[1] in ("C", "K"):
+        return True
+    confirmed = _CONFIRMED.get(layout)
+    if confirmed is not None and not re.search(confirmed, words.all):
+        return True
+    if len(required) >= 3 and any(map(is_spread, required)):
+        return "variance" not in layout and layout != "elbo"
+    if len(required) == 3 and any("len" in name.lower() for name in required):
+        return kind != "sequence"
+    opposed = len(required) == 2 and sorted(sides_of(required)) == [-1, 1]
+    if opposed and (labels or kind == "pairs"):
+        return layout != "above"
+    target = len(required) == 2 and required[1] != "y" and may_index(required[1])
+    return labels and not target and re.search(_VIEWS, words.all) is not None
+
+
 def may_index(name: str) -> bool:
     """Whether a tensor of this name may hold class indices."""
     return name.lower() in TARGETS or "label" in name.lower()
@@ -55,3 +127,17 @@ def shapes_of(required: Sequence[str]) -> list[str]:
         letters = "nrci" if may_index(name) else "nrc"
         found = [before + letter for before in found for letter in letters]
     return sorted([*found, "r" * len(required)], key=lambda each: (len(each) - each.count("n"), each))[:81]
+
+
+def simple_shapes_of(required: Sequence[str]) -> list[str]:
+    """The same for many tensors: all of the input's shape or one number per sample, but class indices by name."""
+    index = ["i" if re.search(r"label|action|ind(ex|ices)", name.lower()) else "" for name in required]
+    rows = "".join(each or "r" for each in index)
+    return list(dict.fromkeys([rows, "n" + rows[1:], "".join(each or "n" for each in index), _wide(required, index)]))
+
+
+def _wide(required: Sequence[str], index: Sequence[str]) -> str:
+    """The first tensor, and those whose name repeats its last word, are wide."""
+    stem = required[0].lower().split("_")[0]
+    wide = [n == 0 or stem in name.lower() for n, name in enumerate(required)]
+    return "".join(i or ("n" if w else "r") for i, w in zip(index, wide, strict=True))

@@ -51,6 +51,7 @@ LAYOUTS = {
     "bins": "the interval of each sample, (N,), and whether the event was seen",
     "elbo": "the data to reconstruct, and the mean and log-variance of a posterior, (N, Z) each",
     "batch-first": "labels (N, S), and the lengths of inputs (N, T, C) and targets",
+    "next": "tokens (N, T), each predicted at the position before it",
     "several": "further tensors, known by shape only",
     "alone": "no target",
     "log-variance": "a log-variance for each element, and no target",

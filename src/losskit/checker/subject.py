@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,11 @@ import torch
 from torch import Tensor
 
 from losskit.checker import draws, examples
-from losskit.checker.origin import Criterion, Origin, origin_of
+from losskit.checker.origin import Criterion, Origin, call_parameters, origin_of
 from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Spec
+from losskit.checker.words import Words, words_of
 
 
 class LossRaised(RuntimeError):  # noqa: N818 - the name states the condition
@@ -47,6 +49,24 @@ class Subject:
     @property
     def name(self) -> str:
         return self.origin.name
+
+    @functools.cached_property
+    def words(self) -> Words:
+        """What the loss says about itself."""
+        criterion = self.build()
+        return words_of(criterion, self.name, [each.name for each in call_parameters(criterion)])
+
+    @functools.cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the arguments of a call that are tensors of an example, in the order of the call."""
+        extras = {each.name for each in self.spec.way.extras}
+        return tuple(each.name for each in call_parameters(self.build()) if each.name not in extras)
+
+    def place(self, at: int) -> int:
+        """The tensor of an example that is passed as this argument of a call."""
+        return 1 - at if self.spec.swapped and at < 2 else at
+
+    order = place  # the argument that a tensor is passed as: a swap is its own inverse
 
     def build(self, **options: Any) -> Criterion:
         """A fresh instance of the loss; CannotRebuild if it cannot be made with these options."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from losskit.checker import examples
+from losskit.checker import examples, several
 from losskit.checker.calling import Way, loss_of
 from losskit.checker.draws import Draw
 from losskit.checker.origin import Origin
@@ -31,7 +31,7 @@ class Form:
 
     @property
     def labels(self) -> bool:
-        return self.key not in examples.OTHERS and not self.layout.startswith(examples.SEVERAL)
+        return self.key not in examples.OTHERS and not self.layout.startswith(several.SEVERAL)
 
     @property
     def key(self) -> tuple[str, str, str]:

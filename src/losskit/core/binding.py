@@ -53,7 +53,7 @@ def answering(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
         missing = [name for name in required[len(tensors) :] if name not in arguments]
         if missing:
             refuse_missing(self.name, required, missing)
-        if not takes_any and not names.issuperset(arguments):
+        if not takes_any and not all(name in names for name in arguments):
             refuse_named(self, required, sorted(arguments.keys() - names))
         return forward(self, *tensors, **arguments)
 

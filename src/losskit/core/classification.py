@@ -15,7 +15,7 @@ from losskit.core.labels import LABEL_SHAPES, LabelLoss, over_samples
 from losskit.core.options import option
 from losskit.core.passes import Watching
 from losskit.core.totals import Sums
-from losskit.ops.columns import Column, Formula, Term, TermColumn
+from losskit.ops.columns import Column, Formula, Term, TermColumn, evaluated
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link
 
@@ -47,7 +47,7 @@ class ClassificationLoss(LabelLoss):
         formula = self.formula()
         if formula is None:
             raise TypeError(f"{self.name} must define term(log_p).")
-        return formula(log_p)
+        return evaluated(formula, log_p)
 
     def term_of_no(self, log_q: Tensor) -> Tensor:
         """The loss of a negative of log-probability `log_q` under sigmoid; the same as `term` unless overridden."""

@@ -81,6 +81,14 @@ class PerClass(Conversion):
         return not learned and not torch.compiler.is_compiling() and bool((value < 0).any())
 
 
+class PerBin(PerClass):
+    """One non-negative number per bin, stored as a 1-D tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = "one number >= 0 per bin"
+
+
 class PerPair(Conversion):
     """One non-negative number per pair of classes, 0 on the diagonal, stored as a (C, C) tensor."""
 
@@ -118,6 +126,7 @@ NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Interval(ge=0, le=1)]
 ClassNumbers = Annotated[Union[Tensor, Sequence[float]], PerClass()]  # noqa: UP007 - evaluated at run time on 3.10
+BinNumbers = Annotated[Union[Tensor, Sequence[float]], PerBin()]  # noqa: UP007
 ClassPairs = Annotated[Union[Tensor, Sequence[Sequence[float]]], PerPair()]  # noqa: UP007
 ClassWeights = Annotated[Union[Tensor, Sequence[float], Mapping[int, float]], PerClass(by_class=True)]  # noqa: UP007
 OneOrPerClass = Annotated[Union[float, Tensor, Sequence[float]], PerClass(single=True)]  # noqa: UP007

@@ -141,9 +141,7 @@ def _specialized(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_specialized(each) for each in value]
     if isinstance(value, (int, float)):
-        from torch.fx.experimental.symbolic_shapes import guard_scalar  # slow to import; the compiler has it
-
-        return guard_scalar(value)
+        return next(iter({value: None}))  # the compiler makes the key of a dict a constant
     return value
 
 

@@ -57,7 +57,10 @@ def _forward_of(names: tuple[str, ...]) -> Any:
         tensors = bind(self.name, names, tensors, arguments)
         if not arguments.keys() <= AT_CALL:
             refuse_named(self, names, [name for name in arguments if name not in AT_CALL])
-        return self.reduced(*tensors, **arguments)
+        value = None
+        if self.shortcut is not None and all(each is None for each in arguments.values()):
+            value = self.shortcut(*tensors)
+        return self.reduced(*tensors, **arguments) if value is None else value
 
     forward.__signature__ = signature_of_call(names)  # type: ignore[attr-defined]
     return forward
@@ -100,6 +103,7 @@ class Loss(Configured):
     )
     tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
     planned: ClassVar[bool] = False  # whether one C call can compute it: see losskit.core.passes
+    shortcut: ClassVar[Any] = None  # how a plain call is computed faster: see losskit.core.shortcuts
     is_sum: ClassVar[bool] = False
     has_parts: ClassVar[bool] = False  # whether `parts` names more than the loss itself
     varies: ClassVar[Any] = False  # whether the weights of its parts differ between calls
@@ -276,6 +280,10 @@ class Summable(Loss):
         """
         if unknown:
             refuse_named(self, self.tensors, list(unknown))
+        if self.shortcut is not None and weight is mask is normalizer is None and whole is None:
+            value: Tensor | None = self.shortcut(input, target)
+            if value is not None:
+                return value
         if self.planned and whole is None:
             value = passes.planned(self, input, target, weight, mask, normalizer)
             if value is not None:

@@ -24,7 +24,7 @@ from losskit.core.passes import Watching
 from losskit.core.reduction import size_of, total, weighted
 from losskit.core.totals import Sums
 from losskit.ops import choice, differences
-from losskit.ops.columns import Column, Difference
+from losskit.ops.columns import Column, Difference, evaluated
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs, Link, computing_dtype, summing_dtype
@@ -182,7 +182,7 @@ class RegressionLoss(ElementLoss):
         difference = self.difference()
         if difference is None:
             raise TypeError(f"{self.name} must define per_element(input, target).")
-        return difference(input, target)
+        return evaluated(difference, input, target)
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         difference = self.difference()

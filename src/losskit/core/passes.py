@@ -71,11 +71,11 @@ class Pass:
         self.specs: list[tuple[InputSpec, bool, list[int]]] = []
         for index, part in enumerate(parts):
             spec, biased = part.spec, part.logit_bias() is not None
-            members = next((m for known, other, m in self.specs if known == spec and not (biased or other)), None)
-            if members is None:
-                self.specs.append((spec, biased, [index]))
+            same = [members for known, other, members in self.specs if known == spec and not (biased or other)]
+            if same:
+                same[0].append(index)
             else:
-                members.append(index)
+                self.specs.append((spec, biased, [index]))
 
     def inputs(
         self, parts: Sequence[Readable], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
@@ -87,11 +87,11 @@ class Pass:
             read = spec.parse(first.name, input, target, weight, mask, first.logit_bias() if biased else None)
             for index in members:
                 parts[index].check_classes(read)
-            known = next((indices for each, indices in found if each.equals(read)), None)
-            if known is None:
-                found.append((read, list(members)))
+            same = [indices for each, indices in found if each.equals(read)]
+            if same:
+                same[0].extend(members)
             else:
-                known.extend(members)
+                found.append((read, list(members)))
         return found
 
     def sums(

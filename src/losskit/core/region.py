@@ -149,7 +149,8 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def named(self, totals: Sequence[Tensor], link: Link) -> dict[str, Tensor]:
         """The totals by name."""
-        return {str(column): total for column, total in zip(self.columns(link), totals, strict=True)}
+        names = [column.name if isinstance(column, RegionTerm) else str(column) for column in self.columns(link)]
+        return dict(zip(names, totals, strict=True))
 
     def conclude(self, sums: Sums) -> tuple[Tensor, Tensor | None]:
         if self.is_mean:

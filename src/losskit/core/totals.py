@@ -106,9 +106,9 @@ class Sums:
 
 def anything_counts(sums: Sums) -> Tensor:
     """Whether any element or region counts in these sums."""
-    size = next((sums[name] for name in ("denominator", "count") if name in sums), None)
-    if size is not None:
-        return (size.detach() != 0).any()
+    for name in ("denominator", "count"):
+        if name in sums:
+            return (sums[name].detach() != 0).any()
     return torch.stack([anything_counts(sums.part(name)) for name in sums.names()]).any()
 
 

@@ -141,7 +141,23 @@ def compare(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Concurrent trainings. Default: one per CPU core.", rich_help_panel=TRAINING)
+        int | None,
+        typer.Option(help="Concurrent trainings. Default: one per CPU core, or worker.", rich_help_panel=TRAINING),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on the workers of a cluster: dask or ray. All workers must be able to access --out.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the cluster, such as tcp://scheduler:8786 for dask, or auto for ray. Default: one on this "
+            "machine.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     patience: Annotated[
         float,
@@ -177,6 +193,8 @@ def compare(
         "epochs": epochs,
         "batch_size": batch_size,
         "jobs": jobs,
+        "backend": backend,
+        "address": address,
         "patience": patience,
         "limit": limit,
         "margin": margin,

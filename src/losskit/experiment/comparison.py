@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from losskit.experiment.clusters import check_backend
 from losskit.experiment.locking import locked
 from losskit.experiment.progress import Progress
 from losskit.experiment.results import Comparison, Findings
@@ -57,6 +58,8 @@ def compare(
     size: int | None = None,
     margin: float | None = None,
     jobs: int | None = None,
+    backend: str | None = None,
+    address: str | None = None,
     patience: float = 60.0,
     limit: float | None = None,
     out: str | Path = "losskit-compare",
@@ -76,10 +79,11 @@ def compare(
     until it is decided which loss is better than the `baseline` (BCE, cross-entropy or the squared error, added to the
     losses; "none" for no baseline), or that none gains more than the `margin` over it, or until `budget` minutes have
     passed; `blocks` sets a fixed number instead. `size` is the longest side of an image in pixels; larger images are
-    scaled down. Every run is a process, `jobs` at a time on this machine, or as set by `joblib.parallel_config`, and is
-    saved under `out` when it is finished: a restart runs only what is missing. A run is stopped if no training step
-    finishes within `patience` seconds, or if it takes more than `limit` seconds. Invalid input, and a folder that is
-    not writable, raise `losskit.experiment.InputError`.
+    scaled down. Every run is a process, `jobs` at a time on this machine, on the workers of a cluster (`backend` "dask"
+    or "ray", and its `address`), or as set by `joblib.parallel_config`, and is saved under `out` when it is finished: a
+    restart runs only what is missing. A run is stopped if no training step finishes within `patience` seconds, or if it
+    takes more than `limit` seconds. Invalid input, and a folder that is not writable, raise
+    `losskit.experiment.InputError`.
     """
     require_extras()
     # The sweep needs joblib, which is an extra.
@@ -90,10 +94,11 @@ def compare(
     numbers = {"blocks": blocks, "budget": budget, "epochs": epochs, "batch_size": batch_size, "jobs": jobs}
     check_numbers({**numbers, "size": size, "margin": margin, "patience": patience, "limit": limit})
     check_model(make_model)
+    check_backend(backend, address)
     memory = {"train": train, "validation": validation, "test": test, "metric": metric}
     files = {"images": images, "masks": masks, "csv": csv, "target": target, "groups": groups, "size": size}
     chosen = find_task(task, memory, {**files, "foreground": foreground, "empty": empty, "classes": classes})
-    names, objects = read_losses(chosen.losses if losses is None else losses, chosen.spelled)
+    names, objects = read_losses(chosen.losses if losses is None else losses, chosen.spelled, chosen.class_counts)
     yardstick = chosen.baseline if baseline is None else None if baseline == "none" else baseline
     progress = progress or Progress()
     for line in (chosen.about, *chosen.notes):
@@ -117,6 +122,8 @@ def compare(
                 patience=patience,
                 limit=limit or (LIMIT if budget is None else max(60.0, 60 * budget)),
                 margin=margin,
+                backend=backend,
+                address=address,
             ),
             folder=folder,
             shipment=ship(objects, None if isinstance(make_model, str) else make_model, own_metric, folder),

@@ -15,6 +15,7 @@ from typing import Any
 from joblib import Parallel, cpu_count, delayed
 from joblib.parallel import ThreadingBackend, get_active_backend
 
+from losskit.experiment.clusters import Cluster, connect, on_cluster
 from losskit.experiment.levels import LOOKS, Level, level
 from losskit.experiment.progress import Progress
 from losskit.experiment.results import Done, Record, Tuning
@@ -43,6 +44,8 @@ class Request:
     patience: float
     limit: float
     margin: float | None = None  # of the ranking score; None: the metric's default
+    backend: str | None = None  # kind of cluster that trains; None: joblib, on this machine
+    address: str | None = None  # of the cluster
 
     @property
     def most_blocks(self) -> int:
@@ -143,14 +146,20 @@ class Sweep:
         return (time.monotonic() - self.started) / 60
 
     @cached_property
+    def cluster(self) -> Cluster | None:
+        return None if self.request.backend is None else connect(self.request.backend, self.request.address)
+
+    @cached_property
     def workers(self) -> int:
-        """Concurrent units: as configured for joblib, or one per core."""
+        """Concurrent units: the workers of the cluster, as configured for joblib, or one per core; -1 for all."""
         if self.request.jobs is not None:
             return self.request.jobs
+        if self.cluster is not None:
+            return self.cluster.workers
         backend, configured = get_active_backend(prefer="threads")
         if isinstance(backend, ThreadingBackend) and configured in (None, 1):
             return int(cpu_count())
-        return int(configured if configured is not None else backend.default_n_jobs)
+        return -1 if configured is None else int(configured)
 
     def affords(self, units: int) -> bool:
         """Whether this many more units, beside the running ones, would end in the budget at the average duration."""
@@ -174,7 +183,7 @@ class Sweep:
         missing: dict[int, int] = {}  # units that a block waits for
         with POOL.used(folder):
             try:
-                for done in in_parallel(map(delayed(unless_stopped), self.units(missing)), self.workers):
+                for done in self.carried_out(self.units(missing)):
                     self.flying -= 1
                     if done is None:
                         continue
@@ -191,6 +200,11 @@ class Sweep:
         order = {loss: n for n, loss in enumerate(self.losses)}
         for records in (self.measured, self.pictures, self.failures, self.tuned):
             records.sort(key=lambda r: (order[r["loss"]], r["block"], r["role"], r["rate"]))
+
+    def carried_out(self, units: Iterator[Unit]) -> Iterator[Done | None]:
+        if self.cluster is not None:
+            return on_cluster(self.cluster, unless_stopped, units, self.workers)
+        return in_parallel(map(delayed(unless_stopped), units), self.workers)
 
     def units(self, missing: dict[int, int]) -> Iterator[Unit]:
         """Errors in here occur in a thread of joblib and are kept for the consumer of the units."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from losskit.building.build import build, split
 from losskit.building.references import Reference, load
+from losskit.core.catalogue import find
+from losskit.core.options import REQUIRED
 from losskit.experiment.tasks import Request as Wanted
 from losskit.experiment.tasks import make_task
 from losskit.experiment.tasks.task import InputError, Task
@@ -83,12 +85,16 @@ def check_model(model: Any) -> None:
 
 
 def read_losses(
-    losses: str | Sequence[Any] | Mapping[str, Any], spelled: Mapping[str, str] | None = None
+    losses: str | Sequence[Any] | Mapping[str, Any],
+    spelled: Mapping[str, str] | None = None,
+    class_counts: Sequence[int] | None = None,
 ) -> tuple[list[str], dict[str, Any]]:
     """The name of each loss, and those given as objects. Each is built once, so that errors are reported early."""
     objects: dict[str, Any] = {}
     try:
-        named = [(name, (spelled or {}).get(name, loss)) for name, loss in named_losses(losses)]
+        named = [
+            (name, with_counts((spelled or {}).get(name, loss), class_counts)) for name, loss in named_losses(losses)
+        ]
         if not named:
             raise InputError('There is no loss to compare; name at least one, as in --losses "dice, bce".')
     except ValueError as error:
@@ -104,6 +110,20 @@ def read_losses(
     if problems:
         raise InputError("--losses " + "\n".join(problems))
     return list(dict.fromkeys(name for name, _ in named)), objects
+
+
+def with_counts(loss: Any, class_counts: Sequence[int] | None) -> Any:
+    """A loss given by its name alone, with the class counts of the task if it requires these and nothing else."""
+    if class_counts is None or not isinstance(loss, str) or not loss.isidentifier():
+        return loss
+    try:
+        options = find(loss).loss.options
+    except ValueError:
+        return loss  # which `build` reports
+    required = [name for name, declared in options.items() if declared.default is REQUIRED]
+    if len(required) != 1 or required[0] not in ("class_counts", "prior"):
+        return loss
+    return f"{loss}({required[0]}={list(class_counts)})"
 
 
 def named_losses(losses: str | Sequence[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import Always, InputSpec
-from losskit.core.domains import ClassNumbers, NonNegative
+from losskit.core.domains import BinNumbers, ClassNumbers, NonNegative
 from losskit.core.labels import LabelOptions, check_length, labels_of, over_samples
 from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.loss import Summable
@@ -269,13 +269,20 @@ class GHMLoss(Remembering, LabelOptions, Summable):
 
     bins: Annotated[int, Ge(1)] = option(default=10, doc="number of bins of abs(p - t) between 0 and 1")
     momentum: Annotated[float, Interval(ge=0, lt=1)] = option(default=0.0, doc="momentum of the bin counts; 0: none")
+    bin_counts: BinNumbers | None = option(default=None, doc="initial running count of each bin; None starts at 0")
     reduction: Literal["mean"] = option(default="mean", doc="one value for the batch; no other reduction")
 
     seen: Tensor
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.register_buffer("seen", torch.zeros(self.bins, dtype=torch.float64))
+        start = self.bin_counts
+        if isinstance(start, Tensor) and len(start) != self.bins:
+            raise ValueError(
+                f"{self.name}: bin_counts has {len(start)} numbers, but there are {self.bins} bins. Give it one number "
+                "per bin, such as the buffer `seen` of a module with as many bins."
+            )
+        self.remember("seen", start if isinstance(start, Tensor) else torch.zeros(self.bins))
 
     @property
     def is_mean(self) -> bool:

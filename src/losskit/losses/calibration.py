@@ -14,6 +14,8 @@ from losskit.core.domains import NonNegative
 from losskit.core.errors import shape
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import option
+from losskit.core.shortcuts import closed
+from losskit.ops import closed_forms
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_softmax
 from losskit.ops.reference import Elements
@@ -190,6 +192,16 @@ class JSDConsistencyLoss(ClassesLoss):
             )
         first, *others = input.tensor_split(self.num_splits)
         return super().weighed(first, target, *others, weight=weight, mask=mask)
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        if input.shape[0] != self.num_splits * target.shape[:1].numel() or not target.dim():
+            return None
+        label = closed_forms.class_indices(input[: target.shape[0]], target, self.ignore_index)
+        if label is None:
+            return None
+        return closed_forms.jsd_consistency(input, label, self.num_splits, self.alpha, derive)
 
     def prepare(self, elements: Elements, *others: Tensor) -> None:
         """Stack the views in a dimension after the classes."""

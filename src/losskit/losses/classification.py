@@ -16,7 +16,9 @@ from losskit.core.logits import ClassesLoss
 from losskit.core.options import Configured, option
 from losskit.core.passes import Watching
 from losskit.core.reduction import check_size, divide
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Sums
+from losskit.ops import closed_forms, closed_rows
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link, summing_dtype
@@ -168,6 +170,12 @@ class NLLLoss(ClassificationLoss):
             raise ValueError(
                 f"{self.name} takes log-probabilities. For probabilities use CrossEntropyLoss(from_logits=False)."
             )
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        label = None if self.label_smoothing else closed_forms.class_indices(input, target, self.ignore_index)
+        return None if label is None else closed_rows.nll(input, label, derive)
 
     def formula(self) -> Formula:
         return Formula()
@@ -362,6 +370,14 @@ class FocalCosineLoss(ClassesLoss):
 
     gamma: NonNegative = option(default=2.0, doc="focusing exponent of the focal part")
     focal_weight: NonNegative = option(default=0.1, doc="weight of the focal part; 0 gives the cosine distance alone")
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        label = closed_forms.class_indices(input, target, self.ignore_index)
+        if label is None:
+            return None
+        return closed_forms.focal_cosine(input, label, self.gamma, self.focal_weight, derive)
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         logits, target_length = logits / _largest(logits), (target**2).sum(1, keepdim=True)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from losskit.core.contract import check_floating, check_real
 from losskit.core.domains import NonNegative
+from losskit.core.elements import by_element
 from losskit.core.errors import shape
 from losskit.core.logits import ScoreLoss
 from losskit.core.means import MeanLoss
@@ -37,6 +38,11 @@ class QualityFocalLoss(ScoreLoss):
     also_called = ("quality_focal", "generalized_focal")
 
     beta: NonNegative = option(default=2.0, doc="focusing exponent; 0 gives binary cross-entropy")
+
+    shortcut = by_element
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return torch.where((target >= 0) & (target <= 1), self.per_position(input, target), torch.inf)
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         # |t - p|, from 1 - p where the score is positive, since p rounds to 1 there

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from losskit.core.elements import by_element
 from losskit.core.means import ElementLoss
 from losskit.core.options import option
 from losskit.core.reduction import size_of
@@ -49,12 +50,22 @@ class KLDivLoss(ElementLoss):
             return size_of(share)
         return size_of(share.flatten(1).amax(1))
 
-    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+    shortcut = by_element
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        value = self._divergence(input, target)
+        valid = input <= above_zero(input)
+        return torch.where(valid if self.log_target else valid & (target >= 0), value, torch.inf)
+
+    def _divergence(self, input: Tensor, target: Tensor) -> Tensor:
         p = target.exp() if self.log_target else target
         absent = p == 0  # 0 log 0 = 0, also where the prediction is 0 too
         p = torch.where(absent, 1.0, p)
         log_p = torch.where(absent, 0.0, target) if self.log_target else p.log()
-        value = p * (log_p - torch.where(absent, 0.0, input))
+        return p * (log_p - torch.where(absent, 0.0, input))
+
+    def per_element(self, input: Tensor, target: Tensor) -> Tensor:
+        value = self._divergence(input, target)
         above = input > above_zero(input)
         value = mark(value, above, input, log_probability_message(self.name, "input", 1))
         if self.log_target:

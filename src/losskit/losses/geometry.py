@@ -13,6 +13,9 @@ from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
+from losskit.core.shortcuts import closed
+from losskit.ops.closed_boxes import overlap
+from losskit.ops.closed_forms import Found
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import mark
 
@@ -20,22 +23,19 @@ Format = Literal["xyxy", "xywh", "cxcywh"]
 
 
 class Boxes(NamedTuple):
-    """Boxes as corners, (N, D) each."""
+    """Boxes as corners, (N, D) each. Without properties, which torch 2.6 does not compile in a named tuple."""
 
     low: Tensor
     high: Tensor
 
-    @property
     def size(self) -> Tensor:
         return self.high - self.low
 
-    @property
     def middle(self) -> Tensor:
         return (self.low + self.high) / 2
 
-    @property
     def volume(self) -> Tensor:
-        return product(self.size)
+        return product(self.size())
 
 
 def product(sides: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Pair(NamedTuple):
         """The volumes of intersection and union, (N,)."""
         sides = torch.minimum(self.input.high, self.target.high) - torch.maximum(self.input.low, self.target.low)
         shared = product(sides.clamp_min(0))
-        return shared, self.input.volume + self.target.volume - shared
+        return shared, self.input.volume() + self.target.volume() - shared
 
     def iou(self) -> Tensor:
         return ratio(*self.overlap())
@@ -79,7 +79,7 @@ class Pair(NamedTuple):
 
     def between(self) -> Tensor:
         """The vector from one centre to the other, (N, D)."""
-        return self.input.middle - self.target.middle
+        return self.input.middle() - self.target.middle()
 
     def distance(self) -> Tensor:
         """The squared distance of the centres divided by the squared diagonal of the hull, (N,)."""
@@ -92,12 +92,22 @@ class BoxLoss(MeanLoss):
     abstract = True
     shapes = "input and target (N, 4), boxes as `format` says; weight and mask (N,), one value per box."
     dimensions: ClassVar[tuple[int, ...]] = (2,)  # spatial dimensions
+    overlap_kind: ClassVar[Literal["giou", "diou", "ciou"] | None] = None  # the closed form of corners
 
     format: Format = option(default="xyxy", doc="two corners, first corner and sizes, or centre and sizes")
 
     def per_box(self, pair: Pair) -> Tensor:
         """The loss of each pair of boxes, (N,)."""
         raise NotImplementedError
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> Found | None:
+        kind = self.overlap_kind
+        if kind is None or self.format != "xyxy" or input.dim() != 2 or input.shape[1] != 4:
+            return None
+        same = input.shape == target.shape and input.dtype == target.dtype
+        return overlap(input, target, kind, derive) if same else None
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

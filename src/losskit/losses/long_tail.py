@@ -15,9 +15,11 @@ from losskit.core.labels import LabelLoss, over_samples
 from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.options import option
 from losskit.core.reduction import check_size, divide
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Sums
 from losskit.losses.classification import CrossEntropyLoss
 from losskit.losses.region import ratio
+from losskit.ops import closed_forms
 from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.inputs import Inputs, Link, summing_dtype
 from losskit.ops.maths import log_rest_softmax, log_sigmoid
@@ -247,6 +249,21 @@ class AUCMLoss(BinaryMeansLoss):
                 first = torch.tensor(self.__dict__[f"_{name}_at_first"], dtype=torch.float64)
                 self.register_parameter(name, nn.Parameter(first))
 
+    def learned_tensors(self) -> list[Tensor]:
+        return [each for each in (self.a, self.b, self.alpha) if isinstance(each, Tensor)]
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        labels = closed_forms.shares(input, target, self.ignore_index)
+        learned = (self.a, self.b, self.alpha)
+        if labels is None or any(isinstance(each, Tensor) and each.dim() for each in learned):
+            return None
+        numbers = [float(each) for each in learned]
+        value, gradient, slopes = closed_forms.aucm(input, labels, self.margin, numbers, derive)
+        tensors = (each.new_tensor(s) for each, s in zip(learned, slopes, strict=True) if isinstance(each, Tensor))
+        return None if value is None else (value, [gradient, None, *tensors])
+
     def columns(self, link: Link) -> list[Column]:
         return ["tp", "pred", "pred_sq", TermColumn(Formula(log=0.0, rest=1.0, q=2.0), "truth", 0), "target", "count"]
 
@@ -325,6 +342,17 @@ class DistributionBalancedLoss(ScoreLoss):
                 f"{self.name}: class_counts must be below num_samples={self.num_samples}; got "
                 f"{self.class_counts.tolist()}. Leave out a class that every sample has, or count it once less."
             )
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        yes = closed_forms.yes_or_no(input, target, self.ignore_index)
+        if yes is None or not isinstance(self.class_counts, Tensor) or len(self.class_counts) != input.shape[1]:
+            return None
+        return closed_forms.distribution_balanced(
+            input, yes, self.class_counts, self.num_samples, (self.map_alpha, self.map_beta, self.map_mu),
+            self.neg_scale, self.init_bias, self.focal_gamma, self.focal_balance, derive,
+        )  # fmt: skip
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         check_classes(self.name, "class_counts", self.class_counts, logits)

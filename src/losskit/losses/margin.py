@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import ClassWeights
+from losskit.core.elements import by_difference, by_element
 from losskit.core.errors import shape
 from losskit.core.labels import check_length, class_weights, labels_of
 from losskit.core.loss import Summable
@@ -19,7 +20,9 @@ from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option
 from losskit.core.passes import Watching
 from losskit.core.reduction import weighted
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Sums
+from losskit.ops import closed_forms, closed_rows
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs, computing_dtype
@@ -54,6 +57,13 @@ class MarginRankingLoss(ElementLoss):
     def neutral(self, position: int) -> float:
         return 1.0 if position == 2 else 0.0
 
+    def shortcut(self, input1: Any, input2: Any, target: Any) -> Tensor | None:
+        return by_difference(self, input1, input2, target)
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        value = (self.margin - target * input).clamp_min(0)
+        return torch.where((target == 1) | (target == -1), value, torch.inf)
+
     def per_element(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         value = (self.margin - target * (input1 - input2)).clamp_min(0)
         return signed(self.name, value, target)
@@ -86,6 +96,12 @@ class HingeEmbeddingLoss(ElementLoss):
     def neutral(self, position: int) -> float:
         return float(position)  # a target of 1
 
+    shortcut = by_element
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        unlike = torch.where(target == -1, (self.margin - input).clamp_min(0), torch.inf)
+        return torch.where(target == 1, input, unlike)
+
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         value = torch.where(target == 1, input, (self.margin - input).clamp_min(0))
         return signed(self.name, value, target)
@@ -112,6 +128,11 @@ class SoftMarginLoss(ElementLoss):
 
     def neutral(self, position: int) -> float:
         return float(position)
+
+    shortcut = by_element
+
+    def of_element(self, input: Tensor, target: Tensor) -> Tensor:
+        return torch.where((target == 1) | (target == -1), -log_sigmoid(target * input), torch.inf)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         return signed(self.name, -log_sigmoid(target * input), target)
@@ -144,6 +165,12 @@ class MultiMarginLoss(MeanLoss):
     ignore_index: int | Sequence[int] | None = option(
         default=-100, doc="the label, or labels, of positions to leave out; None for no label"
     )
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        label = closed_forms.class_indices(input, target, self.ignore_index)
+        return None if label is None else closed_rows.multi_margin(input, label, self.p, self.margin, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -198,6 +225,13 @@ class MultiLabelMarginLoss(MeanLoss):
     authority = "torch.nn.functional.multilabel_margin_loss"
     function_name = "multilabel_margin_loss"
     shapes = "input (N, C) or (C,), target of class indices in the same shape, each row ended by -1; weight, mask (N,)."
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        if input.shape != target.shape or target.dtype != torch.int64 or input.dim() not in (1, 2):
+            return None
+        return closed_rows.multi_label_margin(input, target, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

@@ -17,7 +17,8 @@ from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import check_size, divide, size_of, weighted
 from losskit.core.sharded import is_sharded, of_shards
-from losskit.ops import values
+from losskit.core.shortcuts import closed
+from losskit.ops import closed_forms, closed_rows, values
 from losskit.ops.maths import log_sigmoid, log_softmax, one_minus_exp, safe_power
 from losskit.ops.reference import Elements
 
@@ -92,6 +93,15 @@ class AsymmetricSoftmaxLoss(ClassesLoss):
     gamma_positive: NonNegative = option(default=0.0, doc="focusing exponent of the true class")
     label_smoothing: Fraction = option(default=0.1, doc="the share of the target spread evenly over the classes")
 
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        label = closed_forms.class_indices(input, target, self.ignore_index)
+        if label is None:
+            return None
+        numbers = self.gamma_negative, self.gamma_positive, self.label_smoothing
+        return closed_rows.asymmetric_softmax(input, label, *numbers, derive)
+
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         log_p = log_softmax(logits)
         spread = self.label_smoothing / logits.shape[1]
@@ -163,6 +173,11 @@ class ZLPRLoss(MeanLoss):
     ignore_index: int = option(default=-100, doc="the label of classes to exclude from a sample's sums")
 
     denominator = Summable.denominator
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        yes = closed_forms.yes_or_no(input, target, self.ignore_index)
+        return None if yes is None else closed_rows.zlpr(input, yes, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -226,6 +241,18 @@ class TwoWayLoss(Loss):
         if is_sharded((input, target, weight, mask)):
             gathered: Tensor = of_shards(self, (input, target), {"weight": weight, "mask": mask})
             return gathered
+        value = closed(self, input, target) if weight is mask is None else None
+        return self.defined(input, target, weight, mask) if value is None else value
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        yes = closed_forms.yes_or_no(input, target, self.ignore_index) if input.dim() == 2 else None
+        if yes is None:
+            return None
+        return closed_forms.two_way(input, yes, self.positive_temperature, self.negative_temperature, derive)
+
+    def defined(
+        self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         inputs = InputSpec("sigmoid", ignore_index=self.ignore_index, same_shape=True).parse(
             self.name, input, target, weight, mask
         )

@@ -16,7 +16,10 @@ from losskit.core.errors import shape
 from losskit.core.labels import ModeOptions
 from losskit.core.logits import ClassesLoss, finite
 from losskit.core.options import option
+from losskit.core.shortcuts import closed
 from losskit.losses.long_tail import BinaryMeansLoss
+from losskit.ops import closed_rows
+from losskit.ops.closed_forms import Found, class_indices
 from losskit.ops.columns import Formula
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_rest_softmax, log_softmax, one_minus_exp, safe_power
@@ -256,6 +259,12 @@ class BiTemperedLoss(ClassesLoss):
 
     t1: Annotated[float, Interval(ge=0, le=1)] = option(default=0.8, doc="logarithm temperature; bounded below 1")
     t2: Annotated[float, Interval(ge=1, lt=4)] = option(default=1.2, doc="softmax temperature; heavy tails above 1")
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> Found | None:
+        label = class_indices(input, target, self.ignore_index) if self.t1 < 1 < self.t2 else None
+        return None if label is None else closed_rows.bi_tempered(input, label, self.t1, self.t2, derive)
 
     def per_position(self, logits: Tensor, target: Tensor) -> Tensor:
         p = self._softmax_of(logits.to(summing_dtype(logits)))  # float64: powers of confident predictions cancel

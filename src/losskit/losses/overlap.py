@@ -14,8 +14,10 @@ from losskit.core.domains import ClassPairs, Fraction, NonNegative, Positive
 from losskit.core.labels import LABEL_SHAPES
 from losskit.core.options import Configured, option
 from losskit.core.region import RegionLoss
+from losskit.core.shortcuts import closed
 from losskit.core.totals import Totals
 from losskit.losses.region import plus, ratio, tversky
+from losskit.ops import choice, closed_forms, native
 from losskit.ops.columns import Probabilities
 from losskit.ops.inputs import Inputs
 from losskit.ops.maths import distance, safe_power
@@ -303,6 +305,33 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
                 f"{self.name}: class_distances are of {len(self._distances)} classes, but input "
                 f"{tuple(inputs.input.shape)} has {inputs.num_classes}. Give it one row and one column per class."
             )
+
+    shortcut = closed
+    is_kernel: ClassVar[bool] = True  # the closed form records its pass
+
+    def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
+        count = len(self._distances)
+        fits = native.AVAILABLE and input.dim() > 2 and input.shape[1] == count and target.dim() == input.dim() - 1
+        if not fits or target.dtype != torch.int64 or target.shape != (input.shape[0], *input.shape[2:]):
+            return None
+        if not isinstance(self.ignore_index, int) or 0 <= self.ignore_index < count:
+            return None
+        labels = target.flatten(1).contiguous()
+        gradient = torch.empty_like(input, memory_format=torch.contiguous_format) if derive else None
+        sums = native.wasserstein(input.contiguous(), labels, self._far, gradient)
+        if sums is None:
+            return None
+        flat = None if gradient is None else gradient.flatten(2)
+        found = closed_forms.wasserstein_dice(sums, labels.shape[1], self.smooth, self.pools, labels, flat)
+        if choice.is_recorded() and found is not None:
+            choice.choose(self.name, 3, {"native": ""}, gradient_in_forward=derive)
+        return None if found is None else (found[0], [gradient])
+
+    @property
+    def _far(self) -> Tensor:
+        """The distances from each class, divided by the largest, in float32."""
+        far = self._distances.detach().double()
+        return (far / far.amax()).float().contiguous()
 
     def own_columns(self) -> dict[str, Callable[[Probabilities], Tensor]]:
         return {"wrong": self._wrong, "wrong_background": self._wrong_background}

@@ -33,7 +33,7 @@ def sample_points(tensor: Tensor, points: Tensor) -> Tensor:
     beyond = places - corner  # offset of each point from its corner
     values = tensor.flatten(1)
     result = torch.zeros(points.shape[:2], dtype=dtype, device=tensor.device)
-    for step in itertools.product((0, 1), repeat=len(spatial)):
+    for step in itertools.product(*[(0, 1)] * len(spatial)):
         index = torch.zeros(points.shape[:2], dtype=torch.long, device=tensor.device)
         inside = torch.ones(points.shape[:2], dtype=torch.bool, device=tensor.device)
         share = torch.ones(points.shape[:2], dtype=dtype, device=tensor.device)

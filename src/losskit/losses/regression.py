@@ -13,6 +13,9 @@ from losskit.core.contract import check_equal, check_floating, check_real, eleme
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.means import ElementLoss, RegressionLoss
 from losskit.core.options import option
+from losskit.core.shortcuts import closed
+from losskit.ops import closed_pairs
+from losskit.ops.closed_forms import Found
 from losskit.ops.columns import Difference
 from losskit.ops.values import mark
 
@@ -208,6 +211,13 @@ class GaussianNLLLoss(ElementLoss):
 
     full: bool = option(default=False, doc="include the constant")
     eps: Positive = option(default=1e-6, doc="minimum variance")
+
+    shortcut = closed
+
+    def closed_form(self, input: Tensor, target: Tensor, var: Tensor, *, derive: bool) -> Found | None:
+        if not closed_pairs.are_alike(input, target, var):
+            return None
+        return closed_pairs.gaussian_nll(input, target, var, self.eps, self.full, derive)
 
     def weighed(self, *tensors: Any, weight: Tensor | None = None, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         input, target, var = tensors

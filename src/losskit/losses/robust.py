@@ -75,8 +75,9 @@ class RobustLoss(RegressionLoss):
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        loss = with_attributes(self, self.number_tensors())
-        return super(RobustLoss, loss).weighed(*tensors, weight=weight, mask=mask)
+        numbers = self.number_tensors()
+        loss = with_attributes(self, numbers) if numbers else self
+        return RegressionLoss.weighed(loss, *tensors, weight=weight, mask=mask)
 
     def per_element(self, input: Tensor, target: Tensor) -> Tensor:
         z = (input - target) / self.scale

@@ -15,7 +15,10 @@ from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.reduction import weighted
+from losskit.core.shortcuts import closed
 from losskit.losses.margin import signed
+from losskit.ops import closed_pairs
+from losskit.ops.closed_forms import Found
 from losskit.ops.inputs import computing_dtype
 
 _EPS = 1e-12  # added to squared lengths, as PyTorch does
@@ -45,6 +48,14 @@ class CosineEmbeddingLoss(MeanLoss):
     margin: Annotated[float, Interval(ge=-1, le=1)] = option(
         default=0.0, doc="cosine below which dissimilar pairs have loss 0"
     )
+
+    shortcut = closed
+
+    def closed_form(self, input1: Tensor, input2: Tensor, target: Tensor, *, derive: bool) -> Found | None:
+        fits = input1.dim() == 2 and closed_pairs.are_alike(input1, input2) and target.shape == input1.shape[:1]
+        if not fits or target.is_complex():
+            return None
+        return closed_pairs.cosine_embedding(input1, input2, target, self.margin, _EPS, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
@@ -113,6 +124,14 @@ class TripletMarginLoss(MeanLoss):
             raise TypeError(
                 f"{self.name}: p and eps belong to the built-in distance; leave them out beside a custom one."
             )
+
+    shortcut = closed
+
+    def closed_form(self, anchor: Tensor, positive: Tensor, negative: Tensor, *, derive: bool) -> Found | None:
+        euclidean = self.distance_function is None and self.p == 2 and not self.swap
+        if not euclidean or not anchor.dim() or not closed_pairs.are_alike(anchor, positive, negative):
+            return None
+        return closed_pairs.triplet_margin(anchor, positive, negative, self.margin, self.eps, derive)
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

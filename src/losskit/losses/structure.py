@@ -277,7 +277,7 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
         inside = counts & border.any(tuple(space), keepdim=True)
         nearest, best, kls = away.new_full(away.shape, torch.inf), torch.zeros_like(away), []
         # the nearest neighbour: the first of several, and none if no neighbour is closer than the position itself
-        for number, offset in enumerate(o for o in itertools.product((-1, 0, 1), repeat=len(space)) if any(o)):
+        for number, offset in enumerate(o for o in itertools.product(*[(-1, 0, 1)] * len(space)) if any(o)):
             there = _shifted(inside, offset, 2, False)
             distance = torch.where(there, _shifted(away, offset, 2, 0.0), torch.inf)
             nearer = distance < nearest

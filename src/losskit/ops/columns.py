@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -53,7 +53,14 @@ class Difference(NamedTuple):
 
 
 Known = Formula | Difference | Program  # computed by the kernels
+KNOWN = (Formula, Difference, Program)  # as a tuple, which the compiler of torch 2.6 can test
 Term = Known | Callable[[Tensor], Tensor]  # f(log p), element by element
+
+
+def evaluated(term: Any, *tensors: Tensor) -> Tensor:
+    """The value of a formula. torch 2.6 compiles the methods of a named tuple, but not a call of it."""
+    value: Tensor = term.__call__(*tensors) if isinstance(term, (Formula, Difference)) else term(*tensors)
+    return value
 
 
 class TermColumn(NamedTuple):
@@ -111,7 +118,7 @@ def kernel_columns(columns: Sequence[Column]) -> KernelColumns | None:
         if not isinstance(column, TermColumn):
             places[REGION_COLUMNS.index(column)] = position
             continue
-        if not isinstance(column.term, Known):
+        if not isinstance(column.term, KNOWN):
             return None
         slot = (0 if column.of == "truth" else 2) + column.side
         for index, formula in enumerate(found):
@@ -141,10 +148,10 @@ def programs_of(columns: Sequence[Column]) -> list[Program | None]:
     found: list[Known] = []
     used: set[tuple[int, str, int]] = set()
     for column in columns:
-        if isinstance(column, TermColumn) and isinstance(column.term, Known):
-            free = (k for k, term in enumerate(found) if term == column.term and (k, *column[1:]) not in used)
-            index = next(free, len(found))
-            if index == len(found):
+        if isinstance(column, TermColumn) and isinstance(column.term, KNOWN):
+            free = [k for k, term in enumerate(found) if term == column.term and (k, *column[1:]) not in used]
+            index = free[0] if free else len(found)
+            if not free:
                 found.append(column.term)
             used.add((index, *column[1:]))
     return [term if isinstance(term, Program) else None for term in found]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp import register_decomposition
 
 from losskit.ops import native
 from losskit.ops.inputs import summing_dtype
@@ -19,7 +20,7 @@ _AT_ONCE = 1 << 24  # squares per minimum operation
 
 
 @torch.library.custom_op("losskit::distances", mutates_args=())
-def distances(mask: Tensor, spacing: list[float]) -> Tensor:
+def distances(mask: Tensor, spacing: Sequence[float]) -> Tensor:
     """The distance from each position of a bool mask to the nearest position outside, in float64; 0 outside.
 
     The last `len(spacing)` dimensions are spatial. If no position is outside, all distances are 0.
@@ -30,12 +31,12 @@ def distances(mask: Tensor, spacing: list[float]) -> Tensor:
 
 
 @distances.register_fake
-def _(mask: Tensor, spacing: list[float]) -> Tensor:  # noqa: ARG001
+def _(mask: Tensor, spacing: Sequence[float]) -> Tensor:  # noqa: ARG001
     return mask.new_empty(mask.shape, dtype=summing_dtype(mask))
 
 
 @distances.register_vmap
-def _(_: Any, in_dims: tuple[Any, ...], mask: Tensor, spacing: list[float]) -> tuple[Tensor, int]:
+def _(_: Any, in_dims: tuple[Any, ...], mask: Tensor, spacing: Sequence[float]) -> tuple[Tensor, int]:
     return distances(mask.movedim(in_dims[0], 0), spacing), 0
 
 
@@ -51,3 +52,6 @@ def reference(mask: Tensor, spacing: Sequence[float]) -> Tensor:
         least = torch.cat([(row + apart).amin(-1) for row in rows]) if squares.numel() else lines
         squares = least.reshape(lines.shape).movedim(-1, dim)
     return torch.where(squares.isinf(), 0.0, squares.sqrt()).contiguous()
+
+
+register_decomposition(torch.ops.losskit.distances.default)(reference)

@@ -54,12 +54,8 @@ def _by_definition(
     tensors: Tensors, settings: Settings, totals: bool, coefficients: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None]:
     """The same in plain PyTorch, after a launch that raised."""
-    inputs = operators.inputs_of(tensors, settings)
-    sums = gradient = None
-    if totals:
-        bad = values.check(inputs)
-        sums = _reference(inputs, settings).detach()
-        sums = sums + sum(bad) if bad else sums
+    sums = operators.sums_by_definition("totals", tensors, settings).detach() if totals else None
+    gradient = None
     if coefficients is not None:
         gradient = operators.gradient_by_definition("totals", coefficients, tensors, settings)
     return sums, gradient
@@ -84,4 +80,8 @@ def _reference(inputs: Inputs, settings: Settings) -> Tensor:
     return result.sum(0, keepdim=True) if settings.pooled else result
 
 
-operators.register("totals", _totals, _gradient, _reference, additive=True)
+def _check(inputs: Inputs) -> list[Tensor]:
+    return [] if inputs.link == "difference" else values.check(inputs)
+
+
+operators.register("totals", _totals, _gradient, _reference, _check, additive=True)

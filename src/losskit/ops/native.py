@@ -16,7 +16,7 @@ from torch import Tensor
 from losskit.ops import constants
 from losskit.ops.columns import KernelColumns
 from losskit.ops.inputs import Inputs, can_hold
-from losskit.ops.structures import Call, Doubles, Slots, Term, View
+from losskit.ops.structures import Call, Doubles, Slots, Term, View, Wasserstein
 
 TYPES: dict[torch.dtype, int] = {getattr(torch, name): code for code, name in enumerate(constants.DTYPES)}
 INPUTS = (torch.float32, torch.float16, torch.bfloat16)
@@ -78,7 +78,8 @@ def library() -> ctypes.CDLL:
         *[ctypes.c_void_p] * 2,
         *[ctypes.c_int64] * 2,
     ]
-    kernels.losskit_level.restype = ctypes.c_int64
+    kernels.losskit_wasserstein.argtypes = [ctypes.POINTER(Wasserstein)]
+    kernels.losskit_wasserstein.restype = kernels.losskit_level.restype = ctypes.c_int64
     kernels.losskit_level.argtypes = kernels.losskit_fail_allocation.argtypes = [ctypes.c_int64]
     kernels.losskit_level(-1)
     kernels.losskit_use_threads_of(_openmp())
@@ -343,6 +344,23 @@ def distances(mask: Tensor, spacing: Sequence[float]) -> Tensor:
     if short_of_memory:
         raise MemoryError(NO_MEMORY)
     return found
+
+
+def wasserstein(input: Tensor, labels: Tensor, distances: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """Sums (N, 3) of contiguous float32 logits (N, C, *) and class indices (N, S), and the gradient of each distance.
+
+    See csrc/call.h. None where a label is no class.
+    """
+    samples, classes, size = input.shape[0], input.shape[1], labels.shape[1]
+    sums = torch.empty((samples, 3), dtype=torch.float64, device="cpu")
+    call = Wasserstein(
+        input.data_ptr(), labels.data_ptr(), distances.data_ptr(), None if gradient is None else gradient.data_ptr(),
+        sums.data_ptr(), samples, classes, size, torch.get_num_threads(),
+    )  # fmt: skip
+    result = library().losskit_wasserstein(ctypes.byref(call))
+    if result == 1:
+        raise MemoryError(NO_MEMORY)
+    return None if result else sums
 
 
 def invoke(entry: str, call: Call) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._decomp import register_decomposition
 
 from losskit.ops import values
 from losskit.ops.inputs import Inputs, can_hold
@@ -54,6 +55,7 @@ _library = torch.library.Library("losskit", "FRAGMENT")  # type: ignore[no-untyp
 
 class _Operator(NamedTuple):
     reference: Callable[[Inputs, Settings], Tensor]
+    check: Callable[[Inputs], list[Tensor]]
     additive: bool
 
 
@@ -65,12 +67,14 @@ def register(
     run: Callable[[Tensors, Settings], Tensor],
     run_gradient: Callable[[Tensor, Tensors, Settings], Tensor],
     reference: Callable[[Inputs, Settings], Tensor],
+    check: Callable[[Inputs], list[Tensor]],
     *,
     additive: bool,
 ) -> None:
     """Define `losskit::name`, sums (N or 1, C, K), and `losskit::name_gradient`, their gradient by the input.
 
-    `additive`: pooled sums equal the sum over samples.
+    `check` returns what is invalid in the values, as `values.check`. `additive`: pooled sums are those over samples.
+    For code that knows only PyTorch's own operators, such as ONNX, the sums are decomposed to the definition.
     """
 
     def sums(*arguments: Any) -> Tensor:
@@ -80,8 +84,12 @@ def register(
     def gradient(grad: Tensor, *arguments: Any) -> Tensor:
         return run_gradient(grad, arguments[:5], Settings(*arguments[5:]))
 
-    _operators[name] = _Operator(reference, additive)
+    def decomposed(*arguments: Any) -> Tensor:
+        return sums_by_definition(name, arguments[:5], Settings(*arguments[5:]))
+
+    _operators[name] = _Operator(reference, check, additive)
     _define(name, f"({_ARGUMENTS}) -> Tensor", sums, _fake_sums)
+    register_decomposition(getattr(torch.ops.losskit, name).default)(decomposed)
     _define(f"{name}_gradient", f"(Tensor grad, {_ARGUMENTS}) -> Tensor", gradient, _fake_gradient)
 
 
@@ -108,6 +116,14 @@ def sums(name: str, tensors: Tensors, settings: Settings) -> Tensor:
 def gradient(name: str, grad: Tensor, tensors: Tensors, settings: Settings) -> Tensor:
     """The gradient of the sums by the input; differentiable once more."""
     return _Gradient.apply(grad, *tensors, name, settings)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def sums_by_definition(name: str, tensors: Tensors, settings: Settings) -> Tensor:
+    """The sums by plain PyTorch, NaN where an invalid label is reported later."""
+    inputs, operator = inputs_of(tensors, settings), _operators[name]
+    bad = operator.check(inputs)
+    result = operator.reference(inputs, settings)
+    return result + sum(bad) if bad else result
 
 
 def gradient_by_definition(name: str, grad: Tensor, tensors: Tensors, settings: Settings) -> Tensor:

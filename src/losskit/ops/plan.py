@@ -43,6 +43,7 @@ class Plans(dict[Any, Any]):
         return Plans, ()
 
     compiled: Any = None  # the options that the plans were built from
+    elements: Any = None  # the loss of elements that serves instead: see losskit.core.elements
 
     def renew(self, compiled: Any) -> Any:
         """Discard all plans, for a loss whose options changed."""
@@ -110,9 +111,15 @@ class Plan:
         self.reasons = reasons  # why other operators cannot be used
         differentiable = inputs.input.requires_grad and torch.is_grad_enabled()
         self.mode = _mode(inputs, parts) if differentiable else _VALUE_ONLY
-        self.saves = self.mode == _LATER and can_save(inputs, planned)
+        self.can_save = can_save(inputs, planned)
+        self.saves = self.mode == _LATER and self.can_save
+        self.scales = inputs.input.dtype not in (torch.float16, torch.bfloat16)  # which would round twice
         entries = native.entries(ctypes.sizeof(LossStruct), locked=inputs.input.numel() < WITHOUT_LOCK)
         self.run, self.run_gradient = entries
+
+    def postpone(self) -> None:
+        """From now on, compute the gradient in the backward pass."""
+        self.mode, self.saves = _LATER, self.can_save
 
     @property
     def gradient_in_forward(self) -> bool:
@@ -189,6 +196,7 @@ class Call:
     coefficients: Tensor | None = None
     scale = 1.0
     saved = False
+    postponed = False  # whether the gradient is computed in the backward pass
     problem: Tensor | None = None  # on a device: the first label problem, if any
 
     def __init__(
@@ -248,7 +256,7 @@ class FusedLoss(torch.autograd.Function):
         plan: Plan = call.plan
         mode = plan.mode
         if mode == _LATER:
-            call.coefficients = plan.room()
+            call.postponed, call.coefficients = True, plan.room()
             saved = torch.empty_like(input) if plan.saves else None
             value = plan.evaluate(call, saved, call.coefficients, mode)
             if call.saved:
@@ -282,12 +290,17 @@ class FusedLoss(torch.autograd.Function):
         upstream = grad.item()
         if gradient is None:
             return _second_pass(tensors, call, upstream)
-        if call.plan.mode == _LATER:
+        if call.postponed:
             return _second_pass(tensors, call, upstream, gradient)
         if not (math.isfinite(upstream) and (call.scale == 0 or 1 / MOST_SCALE < abs(call.scale) < MOST_SCALE)):
             return _second_pass(tensors, call, upstream)
         scale = upstream * call.scale
-        return gradient if scale == 1 else gradient.mul_(scale)
+        if scale == 1:
+            return gradient
+        if not call.plan.scales:
+            call.plan.postpone()
+            return _second_pass(tensors, call, upstream)
+        return gradient.mul_(scale)
 
 
 # Function.apply checks for functorch first, which the guards have already done.
@@ -352,8 +365,8 @@ def divides(finish: Finish) -> bool:
 
 
 def _mode(inputs: Inputs, parts: Sequence[PlannedPart]) -> int:
-    if inputs.input.dtype != torch.float32:
-        return _LATER  # rounded once, after multiplication by the incoming gradient
+    if inputs.input.dtype in (torch.float16, torch.float64):
+        return _LATER  # float16 losses are usually scaled, and rounded once, after that
     if all(isinstance(part.finish, TermsFinish) for part in parts):
         return _WITH_TOTALS
     return _AFTER_TOTALS if inputs.input.numel() <= BOTH_PASSES else _LATER

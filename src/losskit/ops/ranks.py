@@ -28,7 +28,7 @@ def totals(inputs: Inputs, *, pooled: bool) -> Tensor:
         "triton": "ranks need a sort, which uses torch.sort on a GPU",
     }
     if choice.choose(inputs.owner, 3, reasons) == "reference":
-        bad = values.check(inputs) + values.check_hard(inputs)
+        bad = _check(inputs)
         result = reference.ranks(inputs, pooled=pooled)
         return result + sum(bad) if bad else result
     late = not all(t is None or can_branch(t) for t in inputs.tensors)
@@ -82,7 +82,11 @@ def _reference(inputs: Inputs, settings: Settings) -> Tensor:
     return reference.ranks(inputs, pooled=settings.pooled)
 
 
-operators.register("ranks", _ranks, _gradient, _reference, additive=False)
+def _check(inputs: Inputs) -> list[Tensor]:
+    return values.check(inputs) + values.check_hard(inputs)
+
+
+operators.register("ranks", _ranks, _gradient, _reference, _check, additive=False)
 
 
 class _Plain(torch.autograd.Function):

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from losskit.ops.columns import Column, Difference, RegionTerm, Term, TermColumn
+from losskit.ops.columns import Column, Difference, RegionTerm, Term, TermColumn, evaluated
 from losskit.ops.constants import MOST_WEIGHT
 from losskit.ops.inputs import Inputs, can_branch, can_hold, computing_dtype, summing_dtype
 from losskit.ops.maths import log_of_probability, log_sigmoid, log_softmax, one_hot, one_minus_exp
@@ -78,7 +78,7 @@ def differences(inputs: Inputs, difference: Difference) -> Tensor:
     input, target, weight, mask = inputs.input.to(dtype), inputs.target.to(dtype), inputs.weight, inputs.mask
     if mask is not None:
         input, target = input.where(mask, 0.0), target.where(mask, 0.0)
-    value, share = difference(input, target), input.new_ones(()) if weight is None else weight.to(dtype)
+    value, share = evaluated(difference, input, target), input.new_ones(()) if weight is None else weight.to(dtype)
     share = share if mask is None else share.where(mask, 0.0)
     total, size = (
         t.expand(input.shape).transpose(0, 1).flatten(1).sum(1, dtype=torch.float64) for t in (value * share, share)
@@ -200,9 +200,7 @@ class Elements:
         return self.target if side == 0 else 1 - self.target
 
     def term(self, term: Term, side: int) -> Tensor:
-        of_log_p: Any = term  # the type includes differences, which have no log-probability
-        result: Tensor = of_log_p(self.log_p if side == 0 else self.log_q)
-        return result
+        return evaluated(term, self.log_p if side == 0 else self.log_q)
 
     def of_truth(self, term: Term, side: int) -> Tensor:
         """`weight * share * term`; 0 where the share is 0, even if the term is infinite (a masked class).
@@ -212,8 +210,7 @@ class Elements:
         share, log = self.truth(side), self.log_p if side == 0 else self.log_q
         if _known_finite(log):
             return self.selected_weight * share * self.term(term, side)
-        of_log_p: Any = term
-        value = of_log_p(torch.where((share == 0) & log.isinf(), 0.0, log))
+        value = evaluated(term, torch.where((share == 0) & log.isinf(), 0.0, log))
         value = torch.where((share == 0) & value.isinf(), 0.0, value)
         result: Tensor = self.selected_weight * share * value
         return result

@@ -48,3 +48,10 @@ class Call(ctypes.Structure):
         ("activations", ctypes.c_int64),
         ("activations_not_saved", ctypes.c_int64),
     ]
+
+
+class Wasserstein(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("input", "target", "distances", "gradient", "sums")),
+        *((name, ctypes.c_int64) for name in ("N", "C", "S", "threads")),
+    ]

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
+from torch._decomp import register_decomposition
 
 from losskit.ops.constants import MOST_WEIGHT, PROBLEMS, ROW_TOLERANCE
 from losskit.ops.inputs import Inputs, can_branch, can_hold
@@ -85,6 +86,12 @@ def _report(found: Tensor, message: str, first: bool) -> Tensor:
         if found.device.type != "cpu" or bool(bad.any()):
             _pending.append(_Pending(message, rows[rows[:, 0].argmax()]))
     return torch.where(bad, torch.nan, 0.0)
+
+
+@register_decomposition(torch.ops.losskit.report_bad_values.default)
+def _(found: Tensor, message: str, first: bool) -> Tensor:  # noqa: ARG001
+    """Without the message, for what knows plain operators alone."""
+    return torch.where(found[..., 0] != 0, torch.nan, 0.0)
 
 
 @_report.register_fake

@@ -10,6 +10,7 @@ from losskit.checker.checks import focal as focal
 from losskit.checker.checks import shapes as shapes
 from losskit.checker.checks import ignored as ignored
 from losskit.checker.checks import reductions as reductions
+from losskit.checker.checks import documented as documented
 from losskit.checker.checks import citizenship as citizenship
 from losskit.checker.checks import labels as labels
 from losskit.checker.checks import identities as identities

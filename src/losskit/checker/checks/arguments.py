@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.checker.calling import MASKS
+from losskit.checker.checks.dead import dead_options
 from losskit.checker.checks.tools import (
     BACKWARD,
     built,
@@ -47,7 +48,7 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
         "alpha": [0.15, 0.85],
         "beta": [0.1, 0.9],
         "delta": [0.05],
-        "pos_weight": [torch.tensor([3.0]), 3.0],
+        "pos_weight": [torch.tensor([5.0]), 5.0],
         "label_smoothing": [0.3],
         "smooth": [7.0],
         "temperature": [0.2, 3.0],
@@ -81,8 +82,44 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
                 {"value": before[0], f"with {option}": before[0]},
                 code(subject, *examples[0], options={option: others[effects.index(False)]}),
             )
+    yield from _dead(subject, examples, before)
     yield from _without_slope(subject, examples)
+    yield from _tensors_without_effect(subject, examples[0], before[0])
     yield from _at_the_call(subject, examples[0], before[0])
+
+
+def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[float]) -> Iterator[Found]:
+    """Options that no code reads, and that change nothing."""
+    for option in sorted(dead_options(subject.build()) - set(trials(subject.spec))):
+        default = subject.origin.options.get(option)
+        if isinstance(default, bool) or not isinstance(default, (int, float)):
+            continue
+        other = type(default)(2 * default + 1)
+        if _has_effect(subject, option, other, examples, before) is False:
+            yield Found(
+                f"{option} is stored and never read: it changes nothing",
+                {"value": before[0], f"with {option}={other:g}": before[0]},
+                code(subject, *examples[0], options={option: other}),
+            )
+
+
+def _tensors_without_effect(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
+    """Tensors of the call that change nothing, if only their shapes are known."""
+    if not subject.spec.layout.startswith("several"):
+        return
+    others = [subject.example(seed, batch=3) for seed in range(7, 11)]
+    for at, name in enumerate(subject.spec.tensors):
+        changed = [(*tensors[:at], other[at], *tensors[at + 1 :]) for other in others]
+        if name.lower().endswith(("lengths", "lens", "len")):
+            changed = [(*tensors[:at], tensors[at] * 0 + 1, *tensors[at + 1 :])]
+        costs = [tried(value, subject, *each) for each in changed]
+        if all(each is not None and close(each, before, 1e-9, 1e-12) for each in costs):
+            yield Found(
+                f"{name} is accepted and changes nothing",
+                {"value": before, f"with another {name}": before},
+                code(subject, *changed[0]),
+            )
+            return
 
 
 def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iterator[Found]:
@@ -158,8 +195,10 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
     weight = torch.linspace(0.2, 2.0, target.numel()).reshape(target.shape)
     known = {"weight": weight, "weights": weight, "sample_weight": weight, "mask": weight > 1}
     for option, given in known.items():
-        if option not in subject.spec.arguments or any(e.per_sample for e in subject.spec.way.extras):
+        if option not in subject.spec.arguments:
             continue
+        if any(each.per_sample for each in subject.spec.way.extras):
+            given = torch.linspace(0.2, 2.0, len(target)) if given is weight else torch.arange(len(target)) > 0
         found = tried(value, subject, *tensors, **{option: given})
         if found is not None and close(found, before, 1e-6, 1e-9):
             yield Found(

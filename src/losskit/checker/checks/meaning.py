@@ -294,6 +294,7 @@ def focal_of_mean(subject: Subject) -> Iterator[Found]:
             "the factor is that of the mean cross-entropy: batches of equal mean have equal loss, whatever is in them",
             {"two equally hard examples": same, "a hard and an easy one": apart},
             code(subject, *tensors),
+            Severity.WRONG if "focal" in subject.words.all else None,
         )
 
 

@@ -43,6 +43,9 @@ def saturated(spec: Spec) -> tuple[float, ...]:
 def exact(subject: Subject) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
     """Predictions for a target of one number everywhere, where differences and variances are 0."""
     spec = subject.spec
+    if spec.layout == "groups":
+        embeddings, groups = subject.example(batch=5)
+        yield "a sample that is alone in its group", (embeddings, torch.cat([groups[:4], groups[:1] + 9]))
     if spec.kind != "regression" or spec.layout not in ("same", "bare", "quantiles") or spec.scores != "values":
         return
     input, *others = subject.example()

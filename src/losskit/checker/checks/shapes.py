@@ -56,6 +56,8 @@ def broadcasts(subject: Subject) -> Iterator[Found]:
         if passed and right is not None:  # a loss of rows, such as a cosine or a spectrum, takes no scalars
             bare = tried(value, subject, scores.squeeze(1), given)
             passed = bare is not None and close(bare, right)
+        if subject.words.shapes and not subject.words.broadcast:
+            passed = False  # its documentation gives one shape for both
         yield Found(
             f"accepts {what}{' with only a warning' if told else ''} and returns a number",
             {"value": found} if right is None else {"value": found, "with the right shape": right},

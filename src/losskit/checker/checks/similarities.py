@@ -11,6 +11,7 @@ from torch import Tensor
 from losskit.checker.checks.tools import BACKWARD, close, code, labelled, require_steady, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
+from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
 
 
@@ -61,6 +62,9 @@ def self_compared(subject: Subject) -> Iterator[Found]:
     alone, apart = tried(value, subject, one, one), tried(value, subject, two, two)
     if alone is None or apart is None or not math.isfinite(apart):
         return
+    same = tried(value, subject, torch.cat([one, one, one]), torch.cat([one, one, one]))
+    if same is None or not close(same, math.log(6), 1e-4):
+        return  # another loss of log 2, such as a sigmoid at 0
     if close(alone, math.log(2), 1e-4) and apart > math.log(2):
         yield Found(
             "the loss of one pair of equal views is log 2: each embedding is compared with itself",
@@ -69,30 +73,41 @@ def self_compared(subject: Subject) -> Iterator[Found]:
         )
 
 
+def _scaled(spec: Spec) -> bool:
+    """Whether it multiplies cosines by a scale, of classes given as scores or as its own centres."""
+    scale = any(each in spec.options for each in ("s", "scale"))
+    return scale and ((labelled(spec) and spec.kind == "multiclass") or spec.layout.startswith("several"))
+
+
+def _ordered(spec: Spec) -> bool:
+    return spec.layout in ("triplets", "order", "above")
+
+
+def _compared(subject: Subject, seed: int) -> tuple[Tensor, ...]:
+    if not subject.spec.labels:
+        return subject.example(seed, correct=False if _ordered(subject.spec) else None)
+    labels = subject.labels(seed)
+    cosines = 0.6 * subject.input_of(labels, 1.0, None, seed=seed).tanh()
+    return cosines, subject.target_of(labels)
+
+
 @check(
     "margin-eases",
     Severity.WRONG,
     why="A margin should make the correct prediction harder: this one makes it easier the larger it is.",
     fix="cos(theta + m), and score - m, for the true class.",
     consequence_of=("rewards-errors", "unused-argument"),
-    applies=lambda spec: (
-        labelled(spec)
-        and spec.kind == "multiclass"
-        and any(each in spec.options for each in ("m", "margin"))
-        and any(each in spec.options for each in ("s", "scale"))
-    ),
+    applies=lambda spec: any(each in spec.options for each in ("m", "margin")) and (_scaled(spec) or _ordered(spec)),
 )
 def margin_eases(subject: Subject) -> Iterator[Found]:
-    """Does a larger margin of scaled cosines never lower the loss?"""
+    """Does a larger margin, of scaled cosines or of triplets, never lower the loss?"""
     option = "m" if "m" in subject.spec.options else "margin"
     usual = subject.origin.options.get(option)
     if not isinstance(usual, (int, float)) or usual <= 0:
         return
     margins = [share * usual for share in (0.5, 1.0, 1.5)]
     for seed in range(5):
-        labels = subject.labels(seed)
-        cosines = 0.6 * subject.input_of(labels, 1.0, None, seed=seed).tanh()
-        tensors = cosines, subject.target_of(labels)
+        tensors = _compared(subject, seed)
         costs = [tried(value, subject, *tensors, options={option: each}) for each in margins]
         known = [each for each in costs if each is not None]
         if len(known) < len(costs) or not known[0] > known[1] > known[2]:

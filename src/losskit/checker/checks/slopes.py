@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.checker.checks.directions import directions
 from losskit.checker.checks.numbers import loses_float64
 from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, tried, value
 from losskit.checker.draws import one_hot_of
@@ -190,11 +191,11 @@ def _usual(subject: Subject, at: Any) -> float:
     why="Minimising this loss makes the model worse.",
     fix="Look for a missing minus or `1 -`, and for an inverted target.",
     consequence_of=("slope-disagrees",),
-    applies=lambda spec: spec.meant,
+    applies=lambda spec: spec.meant or spec.layout != "alone" or len(spec.tensors) == 1,
 )
 def rewards_errors(subject: Subject) -> Iterator[Found]:
     """Is the loss lower for correct predictions than for wrong ones, and does each step lead to correct ones?"""
-    for scale in (1.0, 3.0):
+    for scale in (1.0, 3.0) if subject.spec.meant else ():
         right, wrong = (subject.example(scale=scale, correct=answer, batch=4) for answer in (True, False))
         costs = value(subject, *right), value(subject, *wrong)
         if costs[0] > costs[1]:
@@ -204,8 +205,10 @@ def rewards_errors(subject: Subject) -> Iterator[Found]:
                 code(subject, *wrong, lines=("print({call})  # of wrong predictions: lower than of correct ones",)),
             )
             return
-    found = _beside(subject) or _towards(subject)
-    if found is not None:
+    found = (_beside(subject) or _towards(subject)) if subject.spec.meant else None
+    if found is None:
+        yield from directions(subject)
+    else:
         tensors, slope = found
         yield Found(
             "the loss rises from wrong predictions towards the correct one",

@@ -59,6 +59,7 @@ class NoisyDigits(Digits):
     )
     metrics: tuple[Metric, ...] = (ACCURACY,)
     losses: tuple[str, ...] = ("ce", "ce(label_smoothing=0.1)", "focal(gamma=2)", "gce(q=0.7)", "sce")
+    class_counts: tuple[int, ...] | None = (COUNTS["train"] // 10,) * 10
     epochs: int = 13
     learning_rate: float = 1e-3
     arguments: tuple[str, ...] = ("--task", "digits-noisy")
@@ -84,6 +85,7 @@ class LongTailDigits(Digits):
     metrics: tuple[Metric, ...] = (BALANCED, ACCURACY)
     losses: tuple[str, ...] = ("ce", "logit-adjusted ce", "ce(label_smoothing=0.1)", "focal(gamma=2)")
     spelled: Mapping[str, str] = field(default_factory=lambda: {"logit-adjusted ce": f"ce(prior={IN_TRAINING})"})
+    class_counts: tuple[int, ...] | None = tuple(IN_TRAINING)
     arguments: tuple[str, ...] = ("--task", "digits-longtail")
 
     def parts(self, rng: np.random.Generator, labels: Indices) -> dict[str, Indices]:

@@ -107,6 +107,7 @@ def table_task(path: Path, target: str, groups: str | None = None, test: Path | 
         ),
         notes=(*notes, *said, *told),
         groups=independent,
+        class_counts=tuple(np.bincount(truth[:own].astype(int), minlength=classes).tolist()) if classes > 1 else None,
         numbers=numbers,
         words=words,
         truth=truth,

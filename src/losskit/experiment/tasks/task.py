@@ -130,6 +130,7 @@ class Task(ABC):
     epochs: int
     batch_size: int
     learning_rate: float  # the middle of the rates to try
+    class_counts: tuple[int, ...] | None = None  # of the training part, for losses with such an option
     spelled: Mapping[str, str] = field(default_factory=dict)  # the text for `build`, for losses with a special name
     baseline: str = "bce"  # the standard loss, against which gains are measured
     notes: tuple[str, ...] = ()  # how the user's data were read

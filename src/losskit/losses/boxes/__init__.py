@@ -85,6 +85,8 @@ class GIoULoss(BoxLoss):
     shapes = BoxIoULoss.shapes
     dimensions = (2, 3)
 
+    overlap_kind = "giou"
+
     def per_box(self, pair: Pair) -> Tensor:
         shared, union = pair.overlap()
         hull = product(pair.hull())
@@ -119,6 +121,8 @@ class DIoULoss(BoxLoss):
     shapes = BoxIoULoss.shapes
     dimensions = (2, 3)
 
+    overlap_kind = "diou"
+
     def per_box(self, pair: Pair) -> Tensor:
         return 1 - pair.iou() + pair.distance()
 
@@ -149,6 +153,8 @@ class CIoULoss(BoxLoss):
     short_name = "ciou"
     also_called = ("complete_box_iou",)
 
+    overlap_kind = "ciou"
+
     def per_box(self, pair: Pair) -> Tensor:
         iou = pair.iou()
         v = 4 / math.pi**2 * (_angle(pair.target) - _angle(pair.input)) ** 2
@@ -158,7 +164,7 @@ class CIoULoss(BoxLoss):
 
 def _angle(boxes: Boxes) -> Tensor:
     """arctan(w / h), and 0 with derivatives of 0 for a point."""
-    w, h = boxes.size.unbind(1)
+    w, h = boxes.size().unbind(1)
     point = (w == 0) & (h == 0)
     return torch.atan2(torch.where(point, 0.0, w), torch.where(point, 1.0, h))
 
@@ -188,7 +194,7 @@ class EIoULoss(BoxLoss):
     short_name = "eiou"
 
     def per_box(self, pair: Pair) -> Tensor:
-        apart = (pair.input.size - pair.target.size) ** 2
+        apart = (pair.input.size() - pair.target.size()) ** 2
         return 1 - pair.iou() + pair.distance() + ratio(apart, pair.hull() ** 2).sum(1)
 
 
@@ -227,7 +233,7 @@ class SIoULoss(BoxLoss):
         square = between**2
         angle = ratio(2 * product(between).abs(), square.sum(1))
         distance = -(-(2 - angle).unsqueeze(1) * ratio(square, hull**2)).expm1().sum(1)
-        w, w_t = pair.input.size, pair.target.size
+        w, w_t = pair.input.size(), pair.target.size()
         uneven = ratio((w - w_t).abs(), torch.maximum(w, w_t))
         shape_cost = ((-(-uneven).expm1()) ** self.theta).sum(1)
         return 1 - pair.iou() + (distance + shape_cost) / 2
@@ -323,7 +329,7 @@ class WassersteinBoxLoss(BoxLoss):
     constant: Positive = option(default=12.8, doc="typical object size, in the boxes' unit")
 
     def per_box(self, pair: Pair) -> Tensor:
-        square = (pair.between() ** 2).sum(1) + ((pair.input.size - pair.target.size) ** 2).sum(1) / 4
+        square = (pair.between() ** 2).sum(1) + ((pair.input.size() - pair.target.size()) ** 2).sum(1) / 4
         return -(-root(square) / self.constant).expm1()
 
 

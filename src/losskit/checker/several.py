@@ -1,0 +1,134 @@
+"""Several tensors that are known by their shapes, names and documentation: what may be passed for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from losskit.checker.draws import Draw
+from losskit.checker.words import Words
+
+SEVERAL = "several"  # the layout: this word, and a letter or `sort:sizes` for each tensor
+# The sort of a tensor by its name; the first that matches.
+_BY_NAME = (
+    ("length", r"len(gth)?s?$|_len|lengths"),
+    ("log", r"^log|_log|logit|logp"),
+    ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_ids?$|ind?e?x$"),
+    ("flag", r"mask|^valid|^dones?$|terminal|event|status|censor|observed|visib|^is_"),
+    ("share", r"prob|alpha_bar|alphas_cumprod|^t$|timestep|keep"),
+    ("large", r"^alpha$"),
+    ("positive", r"^var|variance|_var$|sigma|^std|scale|^nu$|^v$|kappa|precision|weight|^w$|beta|evidence"),
+    ("positive", r"time|duration|dist|area|sizes?$|snr"),
+)
+# The sort by what its documentation says.
+_BY_TEXT = (
+    ("index", r"\b(long|int64|integers?|indices|class index|class indices|class ids?)\b"),
+    ("log", r"logits?\b|log-?prob"),
+    ("large", r">=? ?1\b"),
+    ("flag", r"0/1|0 or 1|0 and 1|\{0, ?1\}|binary|boolean|\bbool\b|one-hot"),
+    ("share", r"in [\[(]0, ?1[\])]|probabilit|after a s(oft|ig)m|\(0, 1\)"),
+    ("positive", r">=? ?0|positive\b(?! (pair|sample|score|item|log))|variance|standard deviation"),
+)
+_SIZES = {"T": 7, "L": 6, "S": 5, "D": 5, "H": 8, "W": 9, "Z": 4, "X": 9, "Y": 8, "F": 5, "E": 5, "P": 6, "J": 5}
+
+
+def sort_of(name: str, words: Words) -> str:
+    """What the numbers of a parameter are, by its documentation, otherwise by its name."""
+    said = words.clauses.get(name, "").split(name.lower(), 1)[-1]
+    for sort, pattern in _BY_NAME[:1]:
+        if re.search(pattern, name.lower()):
+            return sort
+    for sort, pattern in _BY_TEXT:
+        if said and re.search(pattern, said):
+            return sort
+    return next((sort for sort, pattern in _BY_NAME if re.search(pattern, name.lower())), "number")
+
+
+def documented(required: list[str], words: Words) -> str:
+    """The layout of a call whose documentation gives every shape; empty if it does not."""
+    if not required or any(name not in words.shapes for name in required):
+        return ""
+    parts = []
+    for name in required:
+        sizes = [each for each in words.shapes[name] if each not in ("*", "...")]
+        parts.append(f"{sort_of(name, words)}:{','.join(sizes)}")
+    return f"{SEVERAL} {';'.join(parts)}"
+
+
+def named(required: list[str], letters: str, words: Words) -> str:
+    """The layout with these shapes, and numbers that suit the names."""
+    sizes = {"n": "N,C,*", "c": "N", "r": "N", "i": "N"}
+    parts = []
+    for name, letter in zip(required, letters, strict=True):
+        sort = "index" if letter == "i" else sort_of(name, words)
+        parts.append(f"{sort}:{sizes[letter]}")
+    return f"{SEVERAL} {';'.join(parts)}"
+
+
+def parts_of(layout: str) -> list[str]:
+    """One part for each tensor."""
+    text = layout.split(" ", 1)[1]
+    return text.split(";") if ":" in text else list(text)
+
+
+def make(layout: str, draw: Draw) -> tuple[Tensor, ...]:
+    """Tensors of these shapes."""
+    return tuple(_one(part, at, draw) for at, part in enumerate(parts_of(layout)))
+
+
+def _one(part: str, at: int, draw: Draw) -> Tensor:
+    if ":" in part:
+        sort, sizes = part.split(":")
+        return _of_sort(sort, _sizes(sizes, draw), draw)
+    full = (draw.samples, draw.classes, *draw.spatial)
+    shape = {"n": full, "c": full[:-1], "r": full[:1], "i": full[:1]}[part]
+    if part == "i":
+        return torch.arange(draw.samples) % 2
+    if part == "n" or at == 0:
+        return draw.scale * draw.normal(*shape)
+    return _share(draw, shape)  # a weight or a time
+
+
+def _share(draw: Draw, shape: tuple[int, ...]) -> Tensor:
+    drawn = torch.rand(shape, generator=draw.generator, dtype=torch.float64)
+    return (0.1 + 0.8 * drawn).round(decimals=4)
+
+
+def _of_sort(sort: str, shape: tuple[int, ...], draw: Draw) -> Tensor:
+    if sort in ("number", "log"):
+        return draw.scale * draw.normal(*shape)
+    if sort == "index":
+        return torch.randint(draw.classes, shape, generator=draw.generator)
+    if sort == "length":
+        return torch.randint(2, _SIZES["T"], shape, generator=draw.generator)
+    if sort == "flag":
+        return draw.flags(*shape)
+    if sort == "share":
+        return _share(draw, shape)
+    return draw.normal(*shape).abs() + (1.1 if sort == "large" else 0.2)
+
+
+def _sizes(text: str, draw: Draw) -> tuple[int, ...]:
+    known: Mapping[str, int] = {"N": draw.samples, "B": draw.samples, "M": draw.samples}
+    found: list[int] = []
+    for each in text.split(","):
+        if each == "*":
+            found += draw.spatial
+        elif each.isdigit():
+            found.append(int(each))
+        elif each:
+            found.append(_size(each, known, draw))
+    return tuple(found)
+
+
+def _size(text: str, known: Mapping[str, int], draw: Draw) -> int:
+    """The size of a letter, also of one minus a number."""
+    match = re.match(r"([A-Za-z]+\w*?)([-+]\d+)?$", text)
+    if match is None:
+        return 3
+    letter, shift = match[1], int(match[2] or 0)
+    size = known.get(letter, draw.classes if letter in ("C", "K", "V", "A", "G") else 0)
+    return (size or _SIZES.get(letter) or _SIZES.get(letter[0], 4)) + shift

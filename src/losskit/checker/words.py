@@ -1,0 +1,92 @@
+"""Words: the names and the documentation of a loss, the shapes that it documents, and what it promises."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+_LONGEST = 1500  # characters: longer documentation describes cases that depend on options
+_SIZE = r"(?:[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
+_SHAPE = re.compile(rf"\(\s*({_SIZE}(?:\s*,\s*{_SIZE})*)\s*,?\s*\)")
+_END = re.compile(r"[;\n]|\.\s|\.$")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a loss says about itself."""
+
+    names: str = ""  # its name and those of its parameters, in lower case
+    text: str = ""  # its documentation
+    shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # documented sizes of a parameter
+    clauses: Mapping[str, str] = field(default_factory=dict)  # the clauses that mention a parameter, in lower case
+
+    @property
+    def all(self) -> str:
+        return f"{self.names} {self.text.lower()}"
+
+    @property
+    def broadcast(self) -> bool:
+        """Whether the documented shapes of two parameters differ by a dimension of 1, (N, 1) and (N,)."""
+        shapes = list(self.shapes.values())[:2]
+        return (
+            len(shapes) == 2
+            and shapes[0] != shapes[1]
+            and [e for e in shapes[0] if e != "1"] == [e for e in shapes[1] if e != "1"]
+        )
+
+    def say(self, pattern: str) -> bool:
+        """Whether the documentation contains this."""
+        return re.search(pattern, self.text, re.IGNORECASE) is not None
+
+
+def words_of(criterion: Callable[..., Any], name: str, parameters: Sequence[str]) -> Words:
+    text = documentation(criterion)
+    names = " ".join([name, *parameters]).lower()
+    return Words(names, text, shapes_in(text, parameters), _clauses(text, parameters))
+
+
+def documentation(criterion: Callable[..., Any]) -> str:
+    """The docstrings of a class and its forward, or of a function; empty if they are long."""
+    if isinstance(criterion, functools.partial):
+        criterion = criterion.func
+    if isinstance(criterion, nn.Module):
+        said = [type(criterion).__doc__, type(criterion).forward.__doc__]
+    else:
+        said = [getattr(criterion, "__doc__", None)]
+    text = "\n".join(each for each in said if each)
+    return text if len(text) < _LONGEST else ""
+
+
+def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The documented sizes of parameters: `pred, target (N, C)` documents both; those with two shapes are left out."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    rest: set[tuple[str, ...]] = set()
+    start = 0
+    for match in _SHAPE.finditer(text):
+        sizes = tuple(re.sub(r"\s", "", each) for each in match[1].split(","))
+        before = _END.split(text[start : match.start()])[-1]
+        start = match.end()
+        if "," not in match[0] or not all(re.match(r"[A-Z]{1,2}(\d|_|[-+*/]|$)|\d|[*.]", each) for each in sizes):
+            continue
+        named = [name for name in parameters if re.search(rf"\b{re.escape(name)}\b", before, re.IGNORECASE)]
+        for name in named:
+            found.setdefault(name, set()).add(sizes)
+        if not named:
+            rest.add(sizes)
+    if len(rest) == 1:
+        (sizes,) = rest
+        found = {**{name: {sizes} for name in parameters}, **found}
+    return {name: next(iter(each)) for name, each in found.items() if len(each) == 1}
+
+
+def _clauses(text: str, parameters: Sequence[str]) -> dict[str, str]:
+    parts = [each.lower() for each in re.split(r"[;\n]|\.\s|, (?=\w+ \()|\), ", text)]
+    return {
+        name: " ".join(part for part in parts if re.search(rf"\b{re.escape(name.lower())}\b", part))
+        for name in parameters
+    }

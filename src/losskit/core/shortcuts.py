@@ -1,0 +1,123 @@
+"""Shortcuts: how a plain call is computed faster than by the definition of a loss, with the same numbers.
+
+`closed` computes the value and its derivatives at once, in float32 on the CPU. The definition serves everything else:
+compilation, transforms, second derivatives, weights, masks, other reductions, dtypes and devices, and labels that do
+not count or are an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losskit.core.passes import REPLACED
+from losskit.ops import choice
+from losskit.ops.layouts import serves_plain_code
+from losskit.ops.values import pending, raise_pending
+
+Closed = tuple[Tensor, Sequence[Tensor | None]]  # the value, and its derivatives by the tensors and by learned ones
+_DEFINING = REPLACED | {"own_columns", "per_box", "per_position", "prepare", "values"}
+_PLAIN = (Tensor, nn.Parameter)
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+
+
+def closed(loss: Any, *tensors: Any) -> Tensor | None:
+    """The loss by its closed form, or None where its definition serves."""
+    if not serves_plain_code():
+        return None
+    if pending():
+        raise_pending()
+    if not _are_plain(tensors) or not is_defined_here(loss) or loss.reduction != "mean":
+        return None
+    if choice.begins_recorded() and loss.planned and not hasattr(type(loss), "is_kernel"):
+        return None  # `explain` reports the passes of the definition
+    learned = loss.learned_tensors() if hasattr(type(loss), "learned_tensors") else ()
+    every = (*tensors, *learned)
+    derive = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in every)
+    with torch.no_grad():
+        found = loss.closed_form(*tensors, derive=derive)
+    if found is None or not derive:
+        return None if found is None else found[0]
+    value, gradients = found
+    gradients = [*gradients, *[None] * (len(every) - len(gradients))]
+    if any(tensor.requires_grad and each is None for tensor, each in zip(every, gradients, strict=True)):
+        return None
+    result: Tensor = _apply(_Call(loss, len(tensors), value, gradients), *every)
+    return result
+
+
+def _are_plain(tensors: Sequence[Any]) -> bool:
+    for tensor in tensors:
+        if type(tensor) not in _PLAIN or not tensor.is_cpu or tensor.layout is not torch.strided:
+            return False
+        if tensor.is_neg() or _is_wrapped(tensor):
+            return False
+    first = tensors[0]
+    return bool(first.dtype == torch.float32 and first.numel() > 0)
+
+
+def is_defined_here(loss: Any) -> bool:
+    """Whether nothing of the loss is a user's own, nor weighs classes."""
+    if not type(loss).__module__.startswith("losskit."):
+        return False
+    own = vars(loss)
+    weighs = own.get("class_weight") is not None or "class_weight" in own["_buffers"]
+    return not weighs and own.keys().isdisjoint(_DEFINING)
+
+
+class _Call:
+    """What a call leaves for the backward pass."""
+
+    def __init__(self, loss: Any, count: int, value: Tensor, gradients: Sequence[Tensor | None]) -> None:
+        self.loss, self.generation, self.count = loss, loss.generation, count
+        self.value: Tensor | None = value
+        self.gradients: Sequence[Tensor | None] | None = gradients
+
+    def check_options(self) -> None:
+        """Raise where the loss is no longer that of the forward pass."""
+        if self.loss.generation != self.generation:
+            raise RuntimeError(
+                f"{self.loss.name}: an option was changed between the forward pass and a second backward pass. Change "
+                "options after the last backward pass."
+            )
+
+
+class _Closed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> Any:
+        ctx.save_for_backward(*tensors)
+        ctx.call = call
+        value, call.value = call.value, None
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (grad,), tensors, call = grads, ctx.saved_tensors, ctx.call
+        if torch.is_grad_enabled():
+            return None, *_differentiated(call, tensors, ctx.needs_input_grad[1:], grad)
+        gradients, call.gradients = call.gradients, None  # autograd may write to what it is given
+        if gradients is None:
+            call.check_options()
+            gradients = call.loss.closed_form(*tensors[: call.count], derive=True)[1]
+            gradients = [*gradients, *[None] * (len(tensors) - len(gradients))]
+        if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
+            return None, *(None if each is None else each * grad for each in gradients)
+        upstream = grad.item()
+        return None, *(each if each is None or upstream == 1 else each.mul_(upstream) for each in gradients)
+
+
+def _differentiated(call: _Call, tensors: Sequence[Any], wanted: Sequence[bool], grad: Tensor) -> list[Tensor | None]:
+    """The derivatives of the definition, with a graph of their own."""
+    call.check_options()
+    with torch.enable_grad():
+        value = getattr(call.loss, "defined", call.loss.reduced)(*tensors[: call.count])
+    asked = [tensor for tensor, needs in zip(tensors, wanted, strict=True) if needs]
+    found = iter(torch.autograd.grad(value, asked, grad, create_graph=True, allow_unused=True))
+    return [next(found) if needs else None for needs in wanted]
+
+
+# Function.apply looks for functorch first, which the guards have done.
+_apply: Callable[..., Tensor] = super(torch.autograd.Function, _Closed).apply
