@@ -16,18 +16,18 @@ from losskit.core.catalogue import Entry, names_of
 
 # The arguments of a call; the other ones are tensors, which the shapes of the loss describe.
 _ARGUMENTS = {
-    "weight": "factors of the elements or samples. A mean is divided by their sum.",
-    "mask": "bool, False where an element or a sample is left out.",
-    "normalizer": "a number that replaces the denominator of the mean, such as the number of positive elements.",
-    "whole": "the sums of a larger batch of which these tensors are a part: see :doc:`/many-machines`.",
-    "distances": "the signed distances of the target, if they are computed in advance by `losskit.signed_distance`.",
-    "skeleton": "the skeleton of the target, if it is computed in advance.",
-    "blobs": "the objects of the target as positive integers, 0 elsewhere, instead of its connected components.",
-    "num_masks": "the number of masks by which the sum is divided, instead of M.",
-    "points": "the positions at which the masks are read, in [0, 1], instead of every pixel.",
-    "generator": "the source of random numbers.",
-    "inputs": "the tensor with respect to which `output` is differentiated.",
-    "target_grad": "the derivatives of the target with respect to `inputs`.",
+    "weight": "Factors of the elements or samples. A mean is divided by their sum.",
+    "mask": "Bool, False where an element or a sample is left out.",
+    "normalizer": "A number that replaces the denominator of the mean, such as the number of positive elements.",
+    "whole": "The sums of a larger batch of which these tensors are a part: see :doc:`/many-machines`.",
+    "distances": "The signed distances of the target, if they are computed in advance by `losskit.signed_distance`.",
+    "skeleton": "The skeleton of the target, if it is computed in advance.",
+    "blobs": "The objects of the target as positive integers, 0 elsewhere, instead of its connected components.",
+    "num_masks": "The number of masks by which the sum is divided, instead of M.",
+    "points": "The positions at which the masks are read, in [0, 1], instead of every pixel.",
+    "generator": "The source of random numbers.",
+    "inputs": "The tensor with respect to which `output` is differentiated.",
+    "target_grad": "The derivatives of the target with respect to `inputs`.",
 }
 
 

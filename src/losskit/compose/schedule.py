@@ -100,6 +100,7 @@ class Scheduled(nn.Module):
         self._go_to(self._step + 1)
 
     def forward(self) -> Tensor:
+        """The weight at this step."""
         return self.value.clone()  # a later step changes the buffer, not what was returned
 
     def get_extra_state(self) -> Tensor:

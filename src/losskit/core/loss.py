@@ -90,12 +90,11 @@ class Loss(Configured):
     """The base class of every loss. Define `values(...)`, unreduced, and the rest follows; or override `forward`.
 
     `values(self, *tensors)` returns one number per element or sample. `weight` and `mask` at the call have its shape,
-    with size 1 where they broadcast, and every reduction follows. A loss that is not a mean of values overrides
-    `forward`.
+    with size 1 where they broadcast. A loss that is not a mean of values overrides `forward`.
     """
 
     written_doc: ClassVar[str] = ""  # the docstring as its author wrote it, without its example
-    example: ClassVar[str] = ""  # a call of the loss as a doctest
+    example: ClassVar[str] = ""  # a doctest
     shapes: ClassVar[str] = "the tensors of the call; values have one number per element or sample."
     authority: ClassVar[str] = ""  # what its numbers are tested against: tests/authorities/
     across_ranks: ClassVar[str] = (
@@ -274,10 +273,7 @@ class Summable(Loss):
         whole: Sums | None = None,
         **unknown: Any,
     ) -> Tensor:
-        """The loss of these tensors, reduced; `mask` is False where something does not count.
-
-        `normalizer` replaces the denominator of a mean. `whole` is the sums of a larger batch: see `finish`.
-        """
+        """The loss of these tensors, reduced; `finish` describes `normalizer` and `whole`."""
         if unknown:
             refuse_named(self, self.tensors, list(unknown))
         if self.shortcut is not None and weight is mask is normalizer is None and whole is None:
