@@ -23,8 +23,8 @@ KNOWN_NOW = {
     "FlowMatchingLoss": ("penalty", "values", "several nnn"),
     "CosFaceHead": ("penalty", "values", "several ni"),
     "AuxHeadLoss": ("multiclass", "logits", "indices"),
-    "OKSLoss": ("penalty", "values", "several nncr"),
-    "VPredictionLoss": ("penalty", "values", "several nnnr"),
+    "OKSLoss": ("penalty", "values", OKS),
+    "VPredictionLoss": ("penalty", "values", V_PREDICTION),
     "DeepSurvLoss": ("survival", "values", "survival"),
     "iou_loss": ("regression", "boxes", "boxes"),
 }

@@ -136,6 +136,8 @@ def by_shapes(probe: Probe) -> Chosen | None:
 
 def _layouts(probe: Probe) -> Iterator[tuple[str, tuple[int, ...], str]]:
     required, words = probe.required, probe.words
+    if len(required) > 4 and all(len(name) == 1 for name in required):
+        return
     written = several.documented(required, words)
     if written:
         for spatial in ((), (4, 5)) if "*" in written else ((),):
