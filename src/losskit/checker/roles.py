@@ -46,7 +46,7 @@ _CONFIRMED = {
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
 }
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
-_SPREAD = r"log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
+_SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
 _LOW = r"(^|_)(neg|negative|rejected|loser|worse|fake)"
 _REFERENCE = r"ref|old|target"
@@ -97,7 +97,7 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     kind, scores, layout = key
     if scores == "log_probabilities" and kind != "sequence" and "logit" in " ".join(required[:2]).lower():
         return True
-    if labels and len(required) == 2 and "dist" in required[1].lower():
+    if labels and len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):
         return True
     if labels and kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all):
         return True
@@ -108,7 +108,10 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     unnamed = not words.text and all(len(name) == 1 for name in required)
     if confirmed is not None and not unnamed and not re.search(confirmed, words.all):
         return True
-    if len(required) >= 3 and any(map(is_spread, required)):
+    spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
+    if len(required) == 3 and "variance" in layout and not spread and not plain:
+        return True
+    if len(required) >= 3 and spread:
         return "variance" not in layout and layout != "elbo"
     if len(required) == 3 and any("len" in name.lower() for name in required):
         return kind != "sequence"
