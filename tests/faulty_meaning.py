@@ -157,3 +157,27 @@ class MarginAdded(Margin):
 
 
 twin("margin-eases", Margin, INDICES)(MarginAdded)
+
+
+class AlphaOfPositives(nn.Module):
+    """Binary cross-entropy; alpha weighs the positives, 1 - alpha the negatives."""
+
+    positive = 1
+
+    def __init__(self, alpha: float = 0.25) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        light(input.detach(), target)
+        each = F.binary_cross_entropy_with_logits(input.float(), target.float(), reduction="none")
+        return (torch.where(target == self.positive, self.alpha, 1 - self.alpha) * each).mean()
+
+
+class AlphaOfNegatives(AlphaOfPositives):
+    """Binary cross-entropy; alpha weighs the positives, 1 - alpha the negatives."""
+
+    positive = 0
+
+
+twin("not-as-documented", AlphaOfPositives, BINARY)(AlphaOfNegatives)

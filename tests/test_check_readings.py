@@ -23,8 +23,11 @@ KNOWN_NOW = {
     "FlowMatchingLoss": ("penalty", "values", "several nnn"),
     "CosFaceHead": ("penalty", "values", "several ni"),
     "AuxHeadLoss": ("multiclass", "logits", "indices"),
-    "OKSLoss": ("penalty", "values", "several nncr"),
-    "VPredictionLoss": ("penalty", "values", "several nnnr"),
+    "OKSLoss": ("penalty", "values", "several number:N,K,2;number:N,K,2;flag:N,K;positive:N"),
+    "VPredictionLoss": (
+        *("penalty", "values"),
+        "several number:N,C,H,W;number:N,C,H,W;number:N,C,H,W;share:N",
+    ),
     "DeepSurvLoss": ("survival", "values", "survival"),
     "iou_loss": ("regression", "boxes", "boxes"),
 }

@@ -136,10 +136,11 @@ def by_shapes(probe: Probe) -> Chosen | None:
 
 def _layouts(probe: Probe) -> Iterator[tuple[str, tuple[int, ...], str]]:
     required, words = probe.required, probe.words
+    if len(required) > 4 and all(len(name) == 1 for name in required):
+        return
     written = several.documented(required, words)
-    if written:
-        for spatial in ((), (4, 5)) if "*" in written else ((),):
-            yield written, spatial, "its documentation gives the shapes"
+    for place in [(), (4, 5)] if "*" in written else [()] if written else []:
+        yield written, place, "its documentation gives the shapes"
     special = any(several.sort_of(name, words) not in ("number", "log") for name in required[1:])
     for spatial in ((), (4, 5), (2,)):
         for letters in roles.shapes_of(required) if len(required) <= 4 else roles.simple_shapes_of(required):

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import Tensor, nn
-
 from losskit.checker import examples, fallback, fits, roles, several
+from losskit.checker.attributes import classes_of, ignored_of, numbers_in
 from losskit.checker.calling import Call, Way, calls_of
 from losskit.checker.groups import BOXES, GROUPS, NARROW, Fitting, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
@@ -76,12 +75,6 @@ class Stated:
         return any((self.kind, self.scores, self.target))
 
 
-IGNORED = (
-    *("ignore_index", "ignore_lb", "ignore_label", "ignore_value", "ignored_index", "ignore_class", "ignore"),
-    *("void", "void_label", "void_index", "padding_idx", "pad_idx", "padding_index", "pad_token_id"),
-)
-
-
 def conclude(origin: Origin, **said: Any) -> Spec:
     """What the loss takes; Unsure if that cannot be determined."""
     options = Stated(**said)
@@ -133,17 +126,6 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     )
 
 
-def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
-    """The option that names the ignored label, and that label."""
-    for name in IGNORED:
-        if name in origin.options or hasattr(criterion, name):
-            found = getattr(criterion, name, origin.options.get(name))
-            known = isinstance(found, int) and not isinstance(found, bool)
-            if known or found is None:
-                return name, found if known else None
-    return "ignore_index", None
-
-
 class Probe:
     """Tries the forms that a loss could take."""
 
@@ -156,7 +138,7 @@ class Probe:
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
-        self.classes = said.classes or _classes_of(criterion) or 3
+        self.classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
         way = replace(call.way, last=last, labels=labels or call.way.labels)
@@ -228,9 +210,9 @@ class Probe:
 
     def _counts(self) -> list[int]:
         """Numbers of classes to try: those found in the loss, then the common ones."""
-        if self.said.classes or _classes_of(self.criterion):
+        if self.said.classes or classes_of(self.criterion):
             return [self.classes]
-        own = (*fallback.columns(self.criterion), *_numbers_in(self.criterion))
+        own = (*fallback.columns(self.criterion), *numbers_in(self.criterion))
         return list(dict.fromkeys([self.classes, *own, *_COUNTS]))[:16]
 
     def _taking(self, call: Call, forms: list[Form]) -> list[Form]:
@@ -330,6 +312,7 @@ class Probe:
         for (kind, _), scores in groups.items():
             if len(scores) > 1:
                 wanted = "probabilities" if "prob" in self.hints or self._says_shares() else "logits"
+                wanted = "values" if "values" in scores else wanted
                 if wanted in scores:
                     return [each for each in fitting if each[0].scores == wanted]
                 raise Unsure(
@@ -403,23 +386,3 @@ class Probe:
         if len(self.required) < 3:
             return ""
         return f" If {self.required[-1]} is not a tensor, bind it with --with {self.required[-1]}=value."
-
-
-def _classes_of(criterion: Criterion) -> int | None:
-    """The number of classes of a loss, if it stores a number for each."""
-    if not isinstance(criterion, nn.Module):
-        return None
-    held = [*criterion.buffers(), *criterion.parameters(), *vars(criterion).values()]
-    sizes = {t.shape[0] for t in held if isinstance(t, Tensor) and t.dim() == 1 and t.shape[0] > 1}
-    counts = {v for n in ("num_classes", "n_classes", "classes") if isinstance(v := getattr(criterion, n, None), int)}
-    found = sizes or {n for n in counts if n > 1}
-    return found.pop() if len(found) == 1 else None
-
-
-def _numbers_in(criterion: Criterion) -> list[int]:
-    """The integers in the code of a loss: one may be its number of classes."""
-    found = [v for v in vars(criterion).values() if isinstance(v, int)] if hasattr(criterion, "__dict__") else []
-    function = criterion.forward if isinstance(criterion, nn.Module) else criterion
-    code = getattr(function, "__code__", None)
-    found += [v for v in code.co_consts if isinstance(v, int)] if code is not None else []
-    return [v for v in found if not isinstance(v, bool) and 1 < v <= 200]

@@ -45,8 +45,8 @@ _CONFIRMED = {
     "ranks": r"ordinal|coral|corn|rank|threshold|level|grade|\bage|k ?- ?1\)",
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
 }
-_VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip\b|clip_|siglip|vicreg|barlow|simsiam|byol|moco"
-_SPREAD = r"log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
+_VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
+_SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
 _LOW = r"(^|_)(neg|negative|rejected|loser|worse|fake)"
 _REFERENCE = r"ref|old|target"
@@ -95,21 +95,23 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, scores, layout = key
-    if (
-        kind != "sequence"
-        and scores in ("probabilities", "log_probabilities")
-        and "logit" in " ".join(required[:2]).lower()
-    ):
+    if scores == "log_probabilities" and kind != "sequence" and "logit" in " ".join(required[:2]).lower():
         return True
-    if labels and kind == "multiclass" and re.search(r"coral|corn_|k ?- ?1\)", words.all):
+    if labels and len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):
+        return True
+    if labels and kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all):
         return True
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
     if kind == "binary" and len(sizes) > 1 and sizes[1] in ("C", "K"):
         return True
     confirmed = _CONFIRMED.get(layout)
-    if confirmed is not None and not re.search(confirmed, words.all):
+    unnamed = not words.text and all(len(name) == 1 for name in required)
+    if confirmed is not None and not unnamed and not re.search(confirmed, words.all):
         return True
-    if len(required) >= 3 and any(map(is_spread, required)):
+    spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
+    if len(required) == 3 and "variance" in layout and not spread and not plain:
+        return True
+    if len(required) >= 3 and spread:
         return "variance" not in layout and layout != "elbo"
     if len(required) == 3 and any("len" in name.lower() for name in required):
         return kind != "sequence"

@@ -35,6 +35,18 @@ _BY_TEXT = (
 _SIZES = {"T": 7, "L": 6, "S": 5, "D": 5, "H": 8, "W": 9, "Z": 4, "X": 9, "Y": 8, "F": 5, "E": 5, "P": 6, "J": 5}
 
 
+_LETTERS = {
+    "batch": "N",
+    "num": "C",
+    "n": "C",
+    "classes": "C",
+    "channels": "C",
+    "height": "H",
+    "width": "W",
+    "seq": "T",
+}
+
+
 def sort_of(name: str, words: Words) -> str:
     """What the numbers of a parameter are, by its documentation, otherwise by its name."""
     said = words.clauses.get(name, "").split(name.lower(), 1)[-1]
@@ -129,6 +141,6 @@ def _size(text: str, known: Mapping[str, int], draw: Draw) -> int:
     match = re.match(r"([A-Za-z]+\w*?)([-+]\d+)?$", text)
     if match is None:
         return 3
-    letter, shift = match[1], int(match[2] or 0)
+    letter, shift = _LETTERS.get(match[1].split("_")[0], match[1]), int(match[2] or 0)
     size = known.get(letter, draw.classes if letter in ("C", "K", "V", "A", "G") else 0)
     return (size or _SIZES.get(letter) or _SIZES.get(letter[0], 4)) + shift

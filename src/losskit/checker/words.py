@@ -11,8 +11,12 @@ from typing import Any
 from torch import nn
 
 _LONGEST = 1500  # characters: longer documentation describes cases that depend on options
-_SIZE = r"(?:[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
+_WORD = r"batch(?:_size)?|num_\w+|n_classes|classes|channels|height|width|seq_len(?:gth)?|\w*_?dim|(?:in|out)_features"
+_SIZE = rf"(?:{_WORD}|[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
 _SHAPE = re.compile(rf"\(\s*({_SIZE}(?:\s*,\s*{_SIZE})*)\s*,?\s*\)")
+_LETTER = re.compile(rf"{_WORD}|[A-Z]{{1,2}}(\d|_|[-+*/]|$)|\d|[*.]")
+_ALL = re.compile(r"\b(all|both|every|tensors)\b", re.IGNORECASE)
+_TUPLE = re.compile(r"\([^()]*,[^()]*\)")  # sizes in other words
 _END = re.compile(r"[;\n]|\.\s|\.$")
 
 
@@ -71,17 +75,18 @@ def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]
     """The documented sizes of parameters: `pred, target (N, C)` documents both; those with two shapes are left out."""
     found: dict[str, set[tuple[str, ...]]] = {}
     rest: set[tuple[str, ...]] = set()
-    start = 0
+    start, named = 0, []
     for match in _SHAPE.finditer(text):
         sizes = tuple(re.sub(r"\s", "", each) for each in match[1].split(","))
-        before = _END.split(text[start : match.start()])[-1]
-        start = match.end()
-        if "," not in match[0] or not all(re.match(r"[A-Z]{1,2}(\d|_|[-+*/]|$)|\d|[*.]", each) for each in sizes):
+        if "," not in match[0] or not all(map(_LETTER.match, sizes)):
             continue
-        named = [name for name in parameters if re.search(rf"\b{re.escape(name)}\b", before, re.IGNORECASE)]
+        before = _TUPLE.split(_END.split(text[start : match.start()])[-1])[-1]
+        start = match.end()
+        if before.strip() != "or":  # another shape of the same parameters
+            named = [name for name in parameters if re.search(rf"\b{re.escape(name)}\b", before, re.IGNORECASE)]
         for name in named:
             found.setdefault(name, set()).add(sizes)
-        if not named:
+        if not named and (_ALL.search(before) or re.match(r"\s*each", text[start:])):
             rest.add(sizes)
     if len(rest) == 1:
         (sizes,) = rest

@@ -94,8 +94,10 @@ def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[flo
         default = subject.origin.options.get(option)
         if isinstance(default, bool) or not isinstance(default, (int, float)):
             continue
-        other = type(default)(2 * default + 1)
-        if _has_effect(subject, option, other, examples, before) is False:
+        tried_ = [type(default)(each) for each in (2 * default + 1, default / 2)]
+        effects = [_has_effect(subject, option, each, examples, before) for each in tried_]
+        if False in effects and True not in effects:
+            other = tried_[effects.index(False)]
             yield Found(
                 f"{option} is stored and never read: it changes nothing",
                 {"value": before[0], f"with {option}={other:g}": before[0]},

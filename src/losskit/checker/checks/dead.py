@@ -43,9 +43,10 @@ def _attributes(node: ast.AST, context: type) -> Iterator[str]:
             yield each.attr
 
 
-def _reaches(start: ast.FunctionDef, option: str, read: set[str]) -> bool:
+def _reaches(start: ast.FunctionDef | ast.AsyncFunctionDef, option: str, read: set[str]) -> bool:
     """Whether an option reaches an attribute that is read, or anything besides plain assignments and checks."""
-    tainted, held = {option}, set()
+    tainted: set[str] = {option}
+    held: set[str] = set()
     for statement in start.body:
         if not _mentions(statement, tainted, held):
             continue

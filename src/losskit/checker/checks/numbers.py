@@ -172,9 +172,8 @@ def in_half(subject: Subject, tensors: tuple[Tensor, ...], made: tuple[str, ...]
     numbers = {name(dtype): float(found.value), best: float(right.value)}
     repro = code(subject, *(made or tensors), lines=BACKWARD)
     if not found.finite:
-        grade = Severity.TRAP if dtype == torch.float16 else Severity.WRONG
         what = "value" if not found.value.isfinite() else "gradient"
-        return Found(f"in {name(dtype)} the {what} is not finite", numbers, repro, grade)
+        return Found(f"in {name(dtype)} the {what} is not finite", numbers, repro, Severity.TRAP)
     lost = _vanished(subject, found.gradient, right.gradient)
     gap = abs(float(found.value) - float(right.value))
     coarse = 4 * rounding(subject, tensors, torch.finfo(dtype).eps)[0]

@@ -1,0 +1,43 @@
+"""Attributes of a loss that say what it takes: its ignored label, and its number of classes."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from losskit.checker.origin import Criterion, Origin
+
+IGNORED = (
+    *("ignore_index", "ignore_lb", "ignore_label", "ignore_value", "ignored_index", "ignore_class", "ignore"),
+    *("void", "void_label", "void_index", "padding_idx", "pad_idx", "padding_index", "pad_token_id"),
+)
+
+
+def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
+    """The option that names the ignored label, and that label."""
+    for name in IGNORED:
+        if name in origin.options or hasattr(criterion, name):
+            found = getattr(criterion, name, origin.options.get(name))
+            known = isinstance(found, int) and not isinstance(found, bool)
+            if known or found is None:
+                return name, found if known else None
+    return "ignore_index", None
+
+
+def classes_of(criterion: Criterion) -> int | None:
+    """The number of classes of a loss, if it stores a number for each."""
+    if not isinstance(criterion, nn.Module):
+        return None
+    held = [*criterion.buffers(), *criterion.parameters(), *vars(criterion).values()]
+    sizes = {t.shape[0] for t in held if isinstance(t, Tensor) and t.dim() == 1 and t.shape[0] > 1}
+    counts = {v for n in ("num_classes", "n_classes", "classes") if isinstance(v := getattr(criterion, n, None), int)}
+    found = sizes or {n for n in counts if n > 1}
+    return found.pop() if len(found) == 1 else None
+
+
+def numbers_in(criterion: Criterion) -> list[int]:
+    """The integers in the code of a loss: one may be its number of classes."""
+    found = [v for v in vars(criterion).values() if isinstance(v, int)] if hasattr(criterion, "__dict__") else []
+    function = criterion.forward if isinstance(criterion, nn.Module) else criterion
+    code = getattr(function, "__code__", None)
+    found += [v for v in code.co_consts if isinstance(v, int)] if code is not None else []
+    return [v for v in found if not isinstance(v, bool) and 1 < v <= 200]
