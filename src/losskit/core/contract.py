@@ -79,7 +79,8 @@ class InputSpec(NamedTuple):
         weight = _per_position(owner, "weight", weight, input, link, spatial, refuse_1d=by_class or self.same_shape)
         check_mask(owner, mask)
         mask = _per_position(owner, "mask", mask, input, link, spatial, refuse_1d=False)
-        output_shape = given.shape if link == "sigmoid" else torch.Size(() if single else (input.shape[0], *spatial))
+        by_position = input.shape[:0] if single else input.shape[:1] + input.shape[2:]
+        output_shape = given.shape if link == "sigmoid" else by_position
         target, ignored = self.ignoring(target)
         return Inputs(owner, input, target, weight, mask, link, ignored, self.from_logits, logit_bias, output_shape)
 
