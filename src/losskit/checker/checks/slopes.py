@@ -35,7 +35,7 @@ def no_graph(subject: Subject) -> Iterator[Found]:
     else:
         what = "for autograd, the result does not depend on the input"
     masks = {each.name: tensors[0] * 0 for each in subject.spec.way.extras if each.is_mask and not each.per_sample}
-    inverted = tried(pull, subject, *tensors, **masks) if masks and subject.spec.kind == "regression" else None
+    inverted = tried(pull, subject, *tensors, **masks) if masks and subject.spec.same_shape else None
     if inverted is not None and inverted.gradient.any():
         what = f"{next(iter(masks))} is inverted: where it is 1 nothing gets a gradient, where it is 0 it does"
         yield Found(what, "", code(subject, *tensors, lines=BACKWARD), None, "Multiply by the mask, not by 1 - mask.")
