@@ -158,7 +158,7 @@ def softmax_dim_0(x, y):
     return F.nll_loss(F.log_softmax(x, dim=0), y)
 
 
-@faulty("focal-of-mean", thread="repository: focal factor of the mean cross-entropy", fails=False)
+@faulty("focal-of-mean", thread="repository: focal factor of the mean cross-entropy")
 class FocalOfMean(nn.Module):
     def __init__(self, gamma=2.0):
         super().__init__()

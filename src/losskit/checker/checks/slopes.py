@@ -10,7 +10,7 @@ from torch import Tensor
 
 from losskit.checker.checks.directions import directions
 from losskit.checker.checks.numbers import loses_float64
-from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, tried, value
+from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, sigmoid, tried, value
 from losskit.checker.draws import one_hot_of
 from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, heard
@@ -35,7 +35,7 @@ def no_graph(subject: Subject) -> Iterator[Found]:
     else:
         what = "for autograd, the result does not depend on the input"
     masks = {each.name: tensors[0] * 0 for each in subject.spec.way.extras if each.is_mask and not each.per_sample}
-    inverted = tried(pull, subject, *tensors, **masks) if masks and subject.spec.kind == "regression" else None
+    inverted = tried(pull, subject, *tensors, **masks) if masks and subject.spec.same_shape else None
     if inverted is not None and inverted.gradient.any():
         what = f"{next(iter(masks))} is inverted: where it is 1 nothing gets a gradient, where it is 0 it does"
         yield Found(what, "", code(subject, *tensors, lines=BACKWARD), None, "Multiply by the mask, not by 1 - mask.")
@@ -182,7 +182,7 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
                 f"a wrong prediction{size} among correct ones gets {how} gradient",
                 {"gradient there": float(found.gradient[at].abs().max()), "value": float(found.value)},
                 code(subject, one, target, lines=BACKWARD),
-                Severity.TRAP if scale == 12 and spec.scores == "logits" else None,  # a clamp at 1e-4 or so
+                Severity.TRAP if scale == 12 and sigmoid(spec) else None,  # a clamp at 1e-4 or so
             )
             return
 
