@@ -352,7 +352,7 @@ def test_options_are_checked_when_the_loss_is_made(entry):
     with pytest.raises(ValueError, match="empty"):
         entry.loss(empty="ignore")
     for name, option in entry.loss.options.items():
-        if ">= 0" in option.domain.text and "per class" not in option.domain.text:
+        if ">= 0" in option.domain.text and "one number" not in option.domain.text:
             with pytest.raises(ValueError, match=name):
                 entry.loss(**{name: -1})
         if "number" in option.domain.text or "integer" in option.domain.text:
