@@ -98,6 +98,7 @@ def test_a_trap_fails_only_where_it_is_strict():
     ("arguments", "message"),
     [
         (["mine.py:absent"], "has no absent"),
+        (["mine.py"], "Name one of them: losskit check mine.py:"),
         (["absent.py:loss"], "There is no file absent.py"),
         (["mine.py:Needs"], "gamma"),
         (["mine.py:sound", "--with", "factr=2"], 'did you mean "factor"'),

@@ -109,6 +109,22 @@ def test_prints_a_table_and_a_verdict(finished):
     assert "ce, block 0: accuracy 0." in finished.stdout  # progress is also printed without a terminal
 
 
+def test_json_has_the_decision_and_the_scores(finished, folder):
+    assert finished.returncode == 0
+    again = subprocess.run(
+        command(Path("out"), *DIGITS, "--losses", "ce, gce", "--json"),
+        cwd=folder, capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    found = json.loads(again.stdout)
+    (only,) = found["comparisons"]
+    assert {each["loss"] for each in only["ranking"]} == {"ce", "gce"}
+    tested = runs_of(folder / "out")
+    for each in only["ranking"]:
+        assert each["scores"]["accuracy"]["mean"] == pytest.approx(tested[each["loss"]]["scores"]["accuracy"])
+    assert only["decisions"][0]["kind"] == "early"
+    assert Path(folder, found["report"]).is_file()
+
+
 @pytest.mark.parametrize(
     ("loss", "kind", "why"),
     [

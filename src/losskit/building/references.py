@@ -47,6 +47,16 @@ def load(reference: Reference) -> Any:
     return found
 
 
+def losses_in(place: str) -> list[str]:
+    """The names of classes and functions written in a file that may be losses."""
+    module = _file(place)
+    return [
+        name
+        for name, value in vars(module).items()
+        if callable(value) and not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+
+
 def make(reference: Reference, arguments: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> Loss:
     """The loss that a reference and its options describe."""
     return as_loss(criterion(reference, arguments, options))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from losskit.building.references import losses_in
 from losskit.checker.checking import check as run_check
 from losskit.checker.finding import Report
 from losskit.checker.isolation import DEFAULT_SECONDS
@@ -88,6 +89,7 @@ def check(
             report = read(source, waivers_for(str(source)))
         else:
             assert loss is not None
+            _refuse_file(loss)
             said = {"kind": kind, "scores": scores, "layout": target, "classes": classes, "shape": _shape(shape)}
             report = _checked(
                 loss,
@@ -111,6 +113,16 @@ def check(
         raise typer.Exit(INTERRUPTED) from error
     _print_report(report, out, as_json, verbose, html)
     raise typer.Exit(report.exit_code(strict))
+
+
+def _refuse_file(loss: str) -> None:
+    """Raise an error that lists the losses of a file, if its name is all that is given."""
+    if not loss.endswith(".py"):
+        return
+    known = losses_in(loss)
+    if not known:
+        raise ValueError(f"{loss} defines no class or function that could be a loss.")
+    raise ValueError(f"{loss} defines {', '.join(known)}. Name one of them: losskit check {loss}:{known[-1]}")
 
 
 def _checked(loss: str, quiet: bool, **arguments: Any) -> Report:

@@ -1,5 +1,6 @@
 """The command `losskit compare`."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +9,7 @@ import typer
 
 from losskit.experiment.comparison import BUDGET
 from losskit.experiment.comparison import compare as run_comparison
+from losskit.experiment.document import document
 from losskit.experiment.progress import TerminalProgress
 from losskit.experiment.results import Comparison, Interval
 from losskit.experiment.tasks import NAMES
@@ -172,6 +174,7 @@ def compare(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results and the report.")] = Path("losskit-compare"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and progress to stderr.")] = False,
 ) -> None:
     """Find the best loss for your data: train the same model with each, at its own best learning rate.
 
@@ -183,9 +186,9 @@ def compare(
     """
     from rich.console import Console
 
-    console = Console()
+    console = Console(stderr=as_json)
     if not console.is_terminal:
-        console = Console(width=WIDTH_OF_FILES)
+        console = Console(stderr=as_json, width=WIDTH_OF_FILES)
     progress = TerminalProgress(console)
     settings: dict[str, Any] = {
         "baseline": baseline,
@@ -203,7 +206,8 @@ def compare(
     try:
         settings["rates"] = None if rates is None else numbers(rates)
         if all(each is None for each in chosen):
-            show_tour(console, tour(budget=budget, out=out, progress=progress, **settings))
+            found = tour(budget=budget, out=out, progress=progress, **settings)
+            finish(console, found, found[0].out.parent / "report.html", as_json=as_json)
             return
         comparison = run_comparison(
             losses,
@@ -232,9 +236,20 @@ def compare(
     except KeyboardInterrupt as error:
         typer.echo(f"Stopped. Finished runs are in {out}; the same command continues from there.", err=True)
         raise typer.Exit(INTERRUPTED) from error
-    show(console, comparison)
-    typer.echo(f"Report: {comparison.report}")
-    if not comparison.ranking:
+    finish(console, [comparison], comparison.report, as_json=as_json)
+
+
+def finish(console: "Console", found: Sequence[Comparison], report: Path, *, as_json: bool) -> None:
+    """Print the results and where the report is; exit with 1 if every loss failed."""
+    if as_json:
+        typer.echo(json.dumps(document(found, report), indent=2))
+    elif len(found) == 1:
+        show(console, found[0])
+    else:
+        show_tour(console, found)
+    if not as_json:
+        typer.echo(f"Report: {report}")
+    if not any(comparison.ranking for comparison in found):
         raise typer.Exit(1)
 
 
@@ -264,9 +279,6 @@ def show_tour(console: "Console", found: Sequence[Comparison]) -> None:
     console.print()
     for comparison in found:
         console.print(f"{comparison.task.name}: {comparison.verdict}", markup=False, highlight=False)
-    typer.echo(f"Report: {found[0].out.parent / 'report.html'}")
-    if not any(comparison.ranking for comparison in found):
-        raise typer.Exit(1)
 
 
 def numbers(text: str) -> list[float]:
