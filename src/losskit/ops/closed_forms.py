@@ -156,7 +156,8 @@ def distribution_balanced(
     value = (each if scale == 1 else torch.where(yes, each, each / scale)).mean(dtype=torch.float64) * balance
     if not derive:
         return finite(value, None)
-    slope = torch.addcmul(p, softened, 1 - p, value=gamma).mul_(weight).mul_(balance / count)
+    slope = softened.mul_(1 - p).mul_(gamma).add_(p)  # in an order that does not overflow
+    slope.mul_(weight).mul_(balance / count)
     return finite(value, torch.where(yes, -slope, slope))
 
 

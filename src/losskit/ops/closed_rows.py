@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -88,7 +90,7 @@ def multi_margin(input: Tensor, label: Tensor, power: int, margin: float, derive
 def multi_label_margin(input: Tensor, target: Tensor, derive: bool) -> Found | None:
     """`MultiLabelMarginLoss` of lists of class indices, by PyTorch's operators."""
     low, high = (int(each) for each in target.aminmax())
-    if low < -1 or high >= input.shape[-1]:
+    if low < -1 or high >= input.shape[-1] or not math.isfinite(input.sum().item()):  # the operators ignore NaN
         return None
     operators = torch.ops.aten
     value, listed = operators.multilabel_margin_loss_forward(input, target, 1)
@@ -119,6 +121,8 @@ def bi_tempered(input: Tensor, label: Tensor, t1: float, t2: float, derive: bool
     slope = torch.div(p, base.add_(heavy * step), out=base)
     total = slope.sum(1, keepdim=True)
     own_p = p.gather(1, label)
+    if not own_p.amin().item() > 0:  # its negative power would be infinite
+        return None
     powered = p.pow(1 - t1)
     logarithm = (own_p.pow(1 - t1) - 1) / (1 - t1)
     value = ((powered * p).sum(1, keepdim=True) / power - 1 / power - logarithm).mean()
