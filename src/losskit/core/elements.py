@@ -64,11 +64,13 @@ class _Elements(RegressionLoss):
 
 def by_element(loss: Any, input: Any, target: Any) -> Tensor | None:
     """The mean of the formula over all elements, or None where the definition serves."""
+    if not serves_plain_code():  # first, since torch.compile cannot trace the other checks
+        return None
     if not isinstance(input, Tensor) or not isinstance(target, Tensor) or input.shape != target.shape:
         return None
     if not is_defined_here(loss) or _can_ignore(loss) or loss.reduction not in ("mean", "batchmean"):
         return None
-    if not serves_plain_code() or not input.is_cpu or not input.numel() or target.is_complex():
+    if not input.is_cpu or not input.numel() or target.is_complex():
         return None
     formula = loss.plans.elements
     if formula is None or formula.of is not loss or formula.state != loss.generation:
