@@ -8,18 +8,18 @@ not count or are an error.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from losskit.core.passes import REPLACED
 from losskit.ops import choice
 from losskit.ops.layouts import serves_plain_code
 from losskit.ops.values import pending, raise_pending
 
 Closed = tuple[Tensor, Sequence[Tensor | None]]  # the value, and its derivatives by the tensors and by learned ones
-_DEFINING = REPLACED | {"own_columns", "per_box", "per_position", "prepare", "values"}
 _PLAIN = (Tensor, nn.Parameter)
 _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
@@ -32,19 +32,21 @@ def closed(loss: Any, *tensors: Any) -> Tensor | None:
         raise_pending()
     if not _are_plain(tensors) or not is_defined_here(loss) or loss.reduction != "mean":
         return None
-    if choice.begins_recorded() and loss.planned and not hasattr(type(loss), "is_kernel"):
-        return None  # `explain` reports the passes of the definition
     learned = loss.learned_tensors() if hasattr(type(loss), "learned_tensors") else ()
     every = (*tensors, *learned)
     derive = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in every)
     with torch.no_grad():
         found = loss.closed_form(*tensors, derive=derive)
-    if found is None or not derive:
-        return None if found is None else found[0]
+    if found is None:
+        return None
     value, gradients = found
     gradients = [*gradients, *[None] * (len(every) - len(gradients))]
-    if any(tensor.requires_grad and each is None for tensor, each in zip(every, gradients, strict=True)):
+    if derive and any(tensor.requires_grad and each is None for tensor, each in zip(every, gradients, strict=True)):
         return None
+    if not hasattr(type(loss), "is_kernel"):  # a kernel records its own pass
+        choice.record_closed_form(loss.name, derive=derive)
+    if not derive:
+        return value
     result: Tensor = _apply(_Call(loss, len(tensors), value, gradients), *every)
     return result
 
@@ -60,12 +62,21 @@ def _are_plain(tensors: Sequence[Any]) -> bool:
 
 
 def is_defined_here(loss: Any) -> bool:
-    """Whether nothing of the loss is a user's own, nor weighs classes."""
+    """Whether this is a catalogue loss without class weights, replaced methods or options that need a gradient."""
     if not type(loss).__module__.startswith("losskit."):
         return False
     own = vars(loss)
     weighs = own.get("class_weight") is not None or "class_weight" in own["_buffers"]
-    return not weighs and own.keys().isdisjoint(_DEFINING)
+    if weighs or any(each is not None and each.requires_grad for each in own["_buffers"].values()):
+        return False
+    return own.keys().isdisjoint(_methods(type(loss)))
+
+
+@cache
+def _methods(cls: type) -> frozenset[str]:
+    """The names of what an instance can replace: methods and properties."""
+    kinds = (FunctionType, property)
+    return frozenset(name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, kinds))
 
 
 class _Call:
