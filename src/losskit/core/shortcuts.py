@@ -1,8 +1,8 @@
-"""Shortcuts: how a plain call is computed faster than by the definition of a loss, with the same numbers.
+"""Shortcuts: faster computations of a plain call, with the same numbers as the definition of the loss.
 
-`closed` computes the value and its derivatives at once, in float32 on the CPU. The definition serves everything else:
-compilation, transforms, second derivatives, weights, masks, other reductions, dtypes and devices, and labels that do
-not count or are an error.
+`closed` computes the value and its derivatives together, in float32 on the CPU. The definition computes everything
+else: compilation, transforms, second derivatives, weights, masks, other reductions, dtypes and devices, and ignored or
+invalid labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 def closed(loss: Any, *tensors: Any) -> Tensor | None:
-    """The loss by its closed form, or None where its definition serves."""
+    """The loss by its closed form, or None if the definition must compute it."""
     if not serves_plain_code():
         return None
     if pending():
@@ -39,8 +39,8 @@ def closed(loss: Any, *tensors: Any) -> Tensor | None:
         found = loss.closed_form(*tensors, derive=derive)
     if found is None:
         return None
-    value, gradients = found
-    gradients = [*gradients, *[None] * (len(every) - len(gradients))]
+    value: Tensor = found[0]
+    gradients = [*found[1], *[None] * (len(every) - len(found[1]))]
     if derive and any(tensor.requires_grad and each is None for tensor, each in zip(every, gradients, strict=True)):
         return None
     if not hasattr(type(loss), "is_kernel"):  # a kernel records its own pass
@@ -63,24 +63,25 @@ def _are_plain(tensors: Sequence[Any]) -> bool:
 
 def is_defined_here(loss: Any) -> bool:
     """Whether this is a catalogue loss without class weights, replaced methods or options that need a gradient."""
-    if not type(loss).__module__.startswith("losskit."):
+    cls: Any = type(loss)
+    if not cls.__module__.startswith("losskit."):
         return False
     own = vars(loss)
     weighs = own.get("class_weight") is not None or "class_weight" in own["_buffers"]
     if weighs or any(each is not None and each.requires_grad for each in own["_buffers"].values()):
         return False
-    return own.keys().isdisjoint(_methods(type(loss)))
+    return bool(own.keys().isdisjoint(_methods(cls)))
 
 
 @cache
-def _methods(cls: type) -> frozenset[str]:
+def _methods(cls: Any) -> frozenset[str]:
     """The names of what an instance can replace: methods and properties."""
     kinds = (FunctionType, property)
     return frozenset(name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, kinds))
 
 
 class _Call:
-    """What a call leaves for the backward pass."""
+    """What the forward pass keeps for the backward pass."""
 
     def __init__(self, loss: Any, count: int, value: Tensor, gradients: Sequence[Tensor | None]) -> None:
         self.loss, self.generation, self.count = loss, loss.generation, count
@@ -88,7 +89,7 @@ class _Call:
         self.gradients: Sequence[Tensor | None] | None = gradients
 
     def check_options(self) -> None:
-        """Raise where the loss is no longer that of the forward pass."""
+        """Raise an error if an option has changed since the forward pass."""
         if self.loss.generation != self.generation:
             raise RuntimeError(
                 f"{self.loss.name}: an option was changed between the forward pass and a second backward pass. Change "
@@ -109,7 +110,7 @@ class _Closed(torch.autograd.Function):
         (grad,), tensors, call = grads, ctx.saved_tensors, ctx.call
         if torch.is_grad_enabled():
             return None, *_differentiated(call, tensors, ctx.needs_input_grad[1:], grad)
-        gradients, call.gradients = call.gradients, None  # autograd may write to what it is given
+        gradients, call.gradients = call.gradients, None  # autograd may write to returned gradients
         if gradients is None:
             call.check_options()
             gradients = call.loss.closed_form(*tensors[: call.count], derive=True)[1]
@@ -121,7 +122,7 @@ class _Closed(torch.autograd.Function):
 
 
 def _differentiated(call: _Call, tensors: Sequence[Any], wanted: Sequence[bool], grad: Tensor) -> list[Tensor | None]:
-    """The derivatives of the definition, with a graph of their own."""
+    """The derivatives of the definition, with a graph for second derivatives."""
     call.check_options()
     with torch.enable_grad():
         value = getattr(call.loss, "defined", call.loss.reduced)(*tensors[: call.count])
@@ -130,5 +131,5 @@ def _differentiated(call: _Call, tensors: Sequence[Any], wanted: Sequence[bool],
     return [next(found) if needs else None for needs in wanted]
 
 
-# Function.apply looks for functorch first, which the guards have done.
+# Function.apply checks for functorch first; `closed` has already done so.
 _apply: Callable[..., Tensor] = super(torch.autograd.Function, _Closed).apply
