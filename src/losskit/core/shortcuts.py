@@ -66,11 +66,12 @@ def is_defined_here(loss: Any) -> bool:
     cls: Any = type(loss)
     if not cls.__module__.startswith("losskit."):
         return False
-    own = vars(loss)
-    weighs = own.get("class_weight") is not None or "class_weight" in own["_buffers"]
-    if weighs or any(each is not None and each.requires_grad for each in own["_buffers"].values()):
+    own, buffers = vars(loss), vars(loss)["_buffers"]
+    if own.get("class_weight") is not None or "class_weight" in buffers:
         return False
-    return bool(own.keys().isdisjoint(_methods(cls)))
+    if buffers and any(each is not None and each.requires_grad for each in buffers.values()):
+        return False
+    return _methods(cls).isdisjoint(own)
 
 
 @cache
