@@ -1,10 +1,10 @@
-/* Sums of generalized Wasserstein Dice: pieces of fixed size, added in their order, so that threads change no bit. */
+/* Sums of generalized Wasserstein Dice: pieces of fixed size, in a fixed order on any number of threads. */
 #include "call.h"
 #include "memory.h"
 #include "parallel.h"
 #include <stdlib.h>
 
-#define POSITIONS 4096 /* of a piece */
+#define POSITIONS 4096 /* per piece */
 #define SUMS 3
 
 const Kernels *losskit_kernels(void);
@@ -35,7 +35,7 @@ static void run_part(void *given, int64_t i) {
     free(memory);
 }
 
-/* 0, or 1 where memory is short, or 2 where a label is no class. */
+/* Returns 0, 1 if memory is short, or 2 if a label is not a class index. */
 int64_t losskit_wasserstein(const Wasserstein *call) {
     Run run = {.call = call, .per_sample = (call->S + POSITIONS - 1) / POSITIONS};
     const int64_t count = call->N * run.per_sample;

@@ -1,13 +1,13 @@
 /* The distance between the true class of each position and the predicted ones, and its gradient by the logits.
  *
- * Distances are taken relative to that of the largest class k, so that what is nearly certain cancels nothing:
+ * Distances are relative to that of the most likely class k, so confident predictions do not cancel:
  * delta = M[y][k] + e, e = sum of p_c (M[y][c] - M[y][k]), and the derivative by x_c is p_c (M[y][c] - M[y][k] - e).
  */
 #pragma once
 #include "call.h"
 #include "maths.h"
 
-/* W positions from i on, of which `len` count; columns of x and gradient are `step` apart. */
+/* W positions, of which the first `len` are valid; columns of x and gradient are `step` apart. */
 INLINE int wasserstein_positions(const Wasserstein *w, const float *x, const int64_t *y, float *gradient, int64_t step,
                                  int len, float *e, double *sums) {
     const int64_t C = w->C;
@@ -49,7 +49,7 @@ INLINE int wasserstein_positions(const Wasserstein *w, const float *x, const int
     return 0;
 }
 
-/* Positions `first` to `last` of a sample, whose sums of wrong, of wrong at background, and of foreground are added. */
+/* Adds distances, distances at background and foreground positions of `first` to `last` of a sample to `sums`. */
 static int wasserstein_kernel(const Wasserstein *w, int64_t n, int64_t first, int64_t last, float *memory,
                               double *sums) {
     const int64_t C = w->C, S = w->S;

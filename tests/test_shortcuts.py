@@ -126,6 +126,87 @@ def test_a_formula_of_a_users_own_is_not_passed_over():
     assert own(x, torch.tensor([0, 1, 2, 0])) == pytest.approx(3.0)
 
 
+def test_a_method_replaced_on_the_instance_is_used():
+    anchor, positive, negative = torch.randn(3, 4, 5)
+    loss = losskit.TripletMarginLoss()
+    loss.distance = lambda a, b: (a - b).abs().sum(-1)
+    expected = (1 + loss.distance(anchor, positive) - loss.distance(anchor, negative)).clamp_min(0).mean()
+    torch.testing.assert_close(loss(anchor, positive, negative), expected)
+    weighted = losskit.GeneralizedDiceLoss()
+    weighted._weights = lambda target: torch.zeros_like(target)
+    assert weighted(torch.randn(2, 3, 4), torch.randint(3, (2, 4))) == 0
+
+
+def test_nan_among_the_scores_of_multilabel_margin_gives_nan():
+    x = torch.randn(4, 3)
+    x[1, 0] = torch.nan
+    assert losskit.MultiLabelMarginLoss()(x, torch.tensor([[0, -1, -1]] * 4)).isnan()
+    assert losskit.MultiLabelMarginLoss()(x, torch.tensor([[1, -1, -1]] * 4)).isnan()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_multilabel_margin_has_no_gradient_exactly_at_the_margin_as_in_pytorch(dtype):
+    x = torch.tensor([[1.0, 0.0, 0.5]], dtype=dtype, requires_grad=True)
+    t = torch.tensor([[0, -1, -1]])
+    (found,) = torch.autograd.grad(losskit.MultiLabelMarginLoss()(x, t), x)
+    (expected,) = torch.autograd.grad(torch.nn.functional.multilabel_margin_loss(x, t), x)
+    torch.testing.assert_close(found, expected)
+
+
+def test_gradients_at_the_ends_of_the_range_are_those_of_the_definition():
+    x = torch.randn(4, 3)
+    x[0, 0] = -torch.inf
+    balanced = losskit.DistributionBalancedLoss(class_counts=[3, 4, 5], num_samples=20)
+    edge = torch.randn(4, 3)
+    edge[0, 0] = -3e38
+    for loss, first, target in (
+        (losskit.BiTemperedLoss(), x, torch.tensor([0, 1, 2, 0])),
+        (losskit.BiTemperedLoss(), x, torch.tensor([1, 1, 2, 0])),
+        (balanced, edge, torch.ones(4, 3)),
+        (balanced, edge, torch.zeros(4, 3)),
+    ):
+        value, (gradient,) = step(loss, (first, target))
+        with choice.forced("reference"):
+            exact, (expected,) = step(loss, (first.double(), target))
+        torch.testing.assert_close(value.double(), exact, rtol=2e-5, atol=1e-6)
+        torch.testing.assert_close(gradient.double(), expected, rtol=2e-5, atol=1e-6)
+
+
+def test_explain_reports_the_closed_form():
+    x, t = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 1, 2, 0])
+    (only,) = losskit.explain(losskit.NLLLoss(), x.log_softmax(1), t)
+    assert only.operator == "closed form"
+    assert "gradient in the forward pass" in str(only)
+    (only,) = losskit.explain(losskit.AUCMLoss(), x, torch.ones(4, 3))
+    assert only.operator == "closed form"
+    (only,) = losskit.explain(losskit.NLLLoss(), x.log_softmax(1), t, weight=torch.ones(4, 1))
+    assert only.operator == "reference"
+    (only,) = losskit.explain(losskit.GeneralizedDiceLoss(), torch.randn(2, 3, 4), torch.randint(3, (2, 4)))
+    assert only.operator == "native"
+
+
+def test_class_counts_that_need_a_gradient_have_it():
+    x = torch.randn(4, 3)
+    loss = losskit.DistributionBalancedLoss(class_counts=[3, 4, 5], num_samples=20)
+    loss.class_counts.requires_grad_()
+    (found,) = torch.autograd.grad(loss(x, torch.ones(4, 3)), loss.class_counts)
+    with choice.forced("reference"):
+        (expected,) = torch.autograd.grad(loss(x, torch.ones(4, 3)), loss.class_counts)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("case", SHORT, ids=str)
+def test_it_compiles_into_one_graph(case):
+    tensors = tensors_of(case)
+    torch._dynamo.reset()
+    compiled = torch.compile(case(), fullgraph=True, backend="aot_eager")
+    found, gradients = step(compiled, tensors, case.differentiable)
+    value, expected = step(case(), tensors, case.differentiable)
+    torch.testing.assert_close(found, value, rtol=1e-4, atol=1e-6)
+    for a, b in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
 def test_an_option_that_changes_before_the_second_backward_pass_is_an_error():
     loss = losskit.NLLLoss()
     x = torch.randn(4, 3).log_softmax(1).requires_grad_()

@@ -1,6 +1,6 @@
-"""The shortcut of losses that are a formula on each element, whose arguments they check: one C call.
+"""The shortcut of element-wise losses: value, gradient and argument checks in one C call.
 
-Such a loss defines `of_element(input, target)`, infinite where an argument is not valid: the definition then says why.
+Such a loss defines `of_element(input, target)`, which is infinite for invalid arguments; the definition then raises.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from losskit.ops.layouts import serves_plain_code
 
 
 class _Elements(RegressionLoss):
-    """The formula of another loss."""
+    """The element formula of another loss, as a loss that a plan can compute."""
 
     abstract: ClassVar[bool] = True
     of: Any
@@ -33,7 +33,7 @@ class _Elements(RegressionLoss):
 
     def __init__(self, loss: Any) -> None:
         super().__init__(reduction="mean" if loss.reduction == "mean" else "sum")
-        self.__dict__["of"] = loss  # no part of this module
+        self.__dict__["of"] = loss  # not a submodule
         self.__dict__["state"] = loss.generation
 
     @property
@@ -63,12 +63,14 @@ class _Elements(RegressionLoss):
 
 
 def by_element(loss: Any, input: Any, target: Any) -> Tensor | None:
-    """The mean of the formula over all elements, or None where the definition serves."""
+    """The mean of the formula over all elements, or None if the definition must compute it."""
+    if not serves_plain_code():  # first, since torch.compile cannot trace the other checks
+        return None
     if not isinstance(input, Tensor) or not isinstance(target, Tensor) or input.shape != target.shape:
         return None
     if not is_defined_here(loss) or _can_ignore(loss) or loss.reduction not in ("mean", "batchmean"):
         return None
-    if not serves_plain_code() or not input.is_cpu or not input.numel() or target.is_complex():
+    if not input.is_cpu or not input.numel() or target.is_complex():
         return None
     formula = loss.plans.elements
     if formula is None or formula.of is not loss or formula.state != loss.generation:
@@ -78,7 +80,7 @@ def by_element(loss: Any, input: Any, target: Any) -> Tensor | None:
 
 
 def by_difference(loss: Any, input1: Any, input2: Any, target: Any) -> Tensor | None:
-    """The same of the difference of two tensors."""
+    """`by_element` of the difference of two tensors."""
     if not serves_plain_code() or not all(type(each) in (Tensor, nn.Parameter) for each in (input1, input2, target)):
         return None
     same = input1.shape == input2.shape and input1.dtype == input2.dtype
@@ -88,7 +90,7 @@ def by_difference(loss: Any, input1: Any, input2: Any, target: Any) -> Tensor | 
 
 
 def _can_ignore(loss: Any) -> bool:
-    """Whether a valid label may be one to leave out."""
+    """Whether `ignore_index` contains a valid label."""
     ignored = loss.ignore_index if "ignore_index" in loss.options else None
     labels = ignored if isinstance(ignored, Sequence) else [ignored]
     return any(isinstance(label, int) and 0 <= label <= 1 for label in labels)

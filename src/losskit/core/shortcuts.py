@@ -1,50 +1,52 @@
-"""Shortcuts: how a plain call is computed faster than by the definition of a loss, with the same numbers.
+"""Shortcuts: faster computations of a plain call, with the same numbers as the definition of the loss.
 
-`closed` computes the value and its derivatives at once, in float32 on the CPU. The definition serves everything else:
-compilation, transforms, second derivatives, weights, masks, other reductions, dtypes and devices, and labels that do
-not count or are an error.
+`closed` computes the value and its derivatives together, in float32 on the CPU. The definition computes everything
+else: compilation, transforms, second derivatives, weights, masks, other reductions, dtypes and devices, and ignored or
+invalid labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from losskit.core.passes import REPLACED
 from losskit.ops import choice
 from losskit.ops.layouts import serves_plain_code
 from losskit.ops.values import pending, raise_pending
 
 Closed = tuple[Tensor, Sequence[Tensor | None]]  # the value, and its derivatives by the tensors and by learned ones
-_DEFINING = REPLACED | {"own_columns", "per_box", "per_position", "prepare", "values"}
 _PLAIN = (Tensor, nn.Parameter)
 _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 def closed(loss: Any, *tensors: Any) -> Tensor | None:
-    """The loss by its closed form, or None where its definition serves."""
+    """The loss by its closed form, or None if the definition must compute it."""
     if not serves_plain_code():
         return None
     if pending():
         raise_pending()
     if not _are_plain(tensors) or not is_defined_here(loss) or loss.reduction != "mean":
         return None
-    if choice.begins_recorded() and loss.planned and not hasattr(type(loss), "is_kernel"):
-        return None  # `explain` reports the passes of the definition
     learned = loss.learned_tensors() if hasattr(type(loss), "learned_tensors") else ()
     every = (*tensors, *learned)
     derive = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in every)
     with torch.no_grad():
         found = loss.closed_form(*tensors, derive=derive)
-    if found is None or not derive:
-        return None if found is None else found[0]
-    value, gradients = found
-    gradients = [*gradients, *[None] * (len(every) - len(gradients))]
-    if any(tensor.requires_grad and each is None for tensor, each in zip(every, gradients, strict=True)):
+    if found is None:
         return None
+    value: Tensor = found[0]
+    gradients = [*found[1], *[None] * (len(every) - len(found[1]))]
+    if derive and any(tensor.requires_grad and each is None for tensor, each in zip(every, gradients, strict=True)):
+        return None
+    if not hasattr(type(loss), "is_kernel"):  # a kernel records its own pass
+        choice.record_closed_form(loss.name, derive=derive)
+    if not derive:
+        return value
     result: Tensor = _apply(_Call(loss, len(tensors), value, gradients), *every)
     return result
 
@@ -60,16 +62,27 @@ def _are_plain(tensors: Sequence[Any]) -> bool:
 
 
 def is_defined_here(loss: Any) -> bool:
-    """Whether nothing of the loss is a user's own, nor weighs classes."""
-    if not type(loss).__module__.startswith("losskit."):
+    """Whether this is a catalogue loss without class weights, replaced methods or options that need a gradient."""
+    cls: Any = type(loss)
+    if not cls.__module__.startswith("losskit."):
         return False
-    own = vars(loss)
-    weighs = own.get("class_weight") is not None or "class_weight" in own["_buffers"]
-    return not weighs and own.keys().isdisjoint(_DEFINING)
+    own, buffers = vars(loss), vars(loss)["_buffers"]
+    if own.get("class_weight") is not None or "class_weight" in buffers:
+        return False
+    if buffers and any(each is not None and each.requires_grad for each in buffers.values()):
+        return False
+    return _methods(cls).isdisjoint(own)
+
+
+@cache
+def _methods(cls: Any) -> frozenset[str]:
+    """The names of what an instance can replace: methods and properties."""
+    kinds = (FunctionType, property)
+    return frozenset(name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, kinds))
 
 
 class _Call:
-    """What a call leaves for the backward pass."""
+    """What the forward pass keeps for the backward pass."""
 
     def __init__(self, loss: Any, count: int, value: Tensor, gradients: Sequence[Tensor | None]) -> None:
         self.loss, self.generation, self.count = loss, loss.generation, count
@@ -77,7 +90,7 @@ class _Call:
         self.gradients: Sequence[Tensor | None] | None = gradients
 
     def check_options(self) -> None:
-        """Raise where the loss is no longer that of the forward pass."""
+        """Raise an error if an option has changed since the forward pass."""
         if self.loss.generation != self.generation:
             raise RuntimeError(
                 f"{self.loss.name}: an option was changed between the forward pass and a second backward pass. Change "
@@ -98,7 +111,7 @@ class _Closed(torch.autograd.Function):
         (grad,), tensors, call = grads, ctx.saved_tensors, ctx.call
         if torch.is_grad_enabled():
             return None, *_differentiated(call, tensors, ctx.needs_input_grad[1:], grad)
-        gradients, call.gradients = call.gradients, None  # autograd may write to what it is given
+        gradients, call.gradients = call.gradients, None  # autograd may write to returned gradients
         if gradients is None:
             call.check_options()
             gradients = call.loss.closed_form(*tensors[: call.count], derive=True)[1]
@@ -110,7 +123,7 @@ class _Closed(torch.autograd.Function):
 
 
 def _differentiated(call: _Call, tensors: Sequence[Any], wanted: Sequence[bool], grad: Tensor) -> list[Tensor | None]:
-    """The derivatives of the definition, with a graph of their own."""
+    """The derivatives of the definition, with a graph for second derivatives."""
     call.check_options()
     with torch.enable_grad():
         value = getattr(call.loss, "defined", call.loss.reduced)(*tensors[: call.count])
@@ -119,5 +132,5 @@ def _differentiated(call: _Call, tensors: Sequence[Any], wanted: Sequence[bool],
     return [next(found) if needs else None for needs in wanted]
 
 
-# Function.apply looks for functorch first, which the guards have done.
+# Function.apply checks for functorch first; `closed` has already done so.
 _apply: Callable[..., Tensor] = super(torch.autograd.Function, _Closed).apply

@@ -346,7 +346,7 @@ class DistributionBalancedLoss(ScoreLoss):
     shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
-        yes = closed_forms.yes_or_no(input, target, self.ignore_index)
+        yes = closed_forms.binary_labels(input, target, self.ignore_index)
         if yes is None or not isinstance(self.class_counts, Tensor) or len(self.class_counts) != input.shape[1]:
             return None
         return closed_forms.distribution_balanced(

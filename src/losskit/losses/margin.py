@@ -260,7 +260,7 @@ class MultiLabelMarginLoss(MeanLoss):
         label = target.clamp(0, max(classes - 1, 0))
         named = listed.unsqueeze(-1) & (label.unsqueeze(-1) == torch.arange(classes, device=input.device))  # (N, L, C)
         pairs = listed.unsqueeze(-1) & ~named.any(-2, keepdim=True)
-        violation = (1 - input.gather(-1, label).unsqueeze(-1) + input.unsqueeze(-2)).clamp_min(0)
+        violation = (1 - input.gather(-1, label).unsqueeze(-1) + input.unsqueeze(-2)).relu()
         value = torch.where(pairs, violation, 0.0).sum((-2, -1)) / max(classes, 1)
         return mark(
             value,

@@ -176,7 +176,7 @@ class ZLPRLoss(MeanLoss):
     shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
-        yes = closed_forms.yes_or_no(input, target, self.ignore_index)
+        yes = closed_forms.binary_labels(input, target, self.ignore_index)
         return None if yes is None else closed_rows.zlpr(input, yes, derive)
 
     def weighed(
@@ -245,7 +245,7 @@ class TwoWayLoss(Loss):
         return self.defined(input, target, weight, mask) if value is None else value
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
-        yes = closed_forms.yes_or_no(input, target, self.ignore_index) if input.dim() == 2 else None
+        yes = closed_forms.binary_labels(input, target, self.ignore_index) if input.dim() == 2 else None
         if yes is None:
             return None
         return closed_forms.two_way(input, yes, self.positive_temperature, self.negative_temperature, derive)

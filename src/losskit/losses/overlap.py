@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
@@ -171,7 +172,7 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
             return None
         inputs, columns = self.parse(input, target), self.columns("softmax")
         planned = kernel_columns(columns)
-        if planned is None or choice.is_recorded() or choice.refusal("native", inputs, planned):
+        if planned is None or choice.refusal("native", inputs, planned):
             return None
         settings = Settings(self.name, inputs.link, inputs.ignore_index, *planned, self.pools, "native", False)
         found = run(inputs.tensors, settings, True, None)[0]
@@ -181,6 +182,8 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
             return None
         numbers = {name: total.numpy() for name, total in sums.items()}
         value, slopes = closed_forms.generalized_dice(numbers, self.weighting, self.smooth)
+        if choice.is_recorded() and math.isfinite(value):
+            choice.choose(self.name, len(columns), {"native": ""}, gradient_in_forward=derive)
         if not derive:
             return closed_forms.finite(torch.tensor(value), None)
         of_sums = torch.stack([torch.from_numpy(slopes.get(n, 0 * numbers["tp"])) for n in sums], -1)

@@ -21,6 +21,7 @@ from losskit.ops.inputs import Inputs
 Operator = Literal["native", "triton", "reference"]
 FUSED: tuple[Operator, ...] = ("native", "triton")
 OPERATORS: tuple[Operator, ...] = (*FUSED, "reference")
+CLOSED_FORM = "closed form"
 NO_DIFFERENCES = "Triton computes differences only as part of a whole loss"
 OWN_FORMULA = "a term is a user-defined formula"
 NOT_BUILT = "the C kernels were not built when losskit was installed"
@@ -41,6 +42,9 @@ class PassRecord:
     note: str = ""  # preprocessing of the tensors, or the comparison of the kernels
 
     def __str__(self) -> str:
+        if self.operator == CLOSED_FORM:
+            gradient = ", gradient in the forward pass" if self.gradient_in_forward else ""
+            return f"{self.operator} for {self.owner}: PyTorch operators without a graph{gradient}"
         reasons = "".join(f"\n    not {name}: {reason}" for name, reason in self.refused.items())
         gradient = ", gradient in the same pass" if self.gradient_in_forward else ""
         tapes = "".join(f", tape of {count} operations, in the pass" for count in self.operations)
@@ -94,6 +98,12 @@ def refuse_formula(reason: str) -> None:
     global refused_formula
     if is_recorded():
         refused_formula = reason
+
+
+def record_closed_form(owner: str, *, derive: bool) -> None:
+    """Record that the closed form of a loss computed the call, in PyTorch operators."""
+    if _recorded is not None and is_recorded():
+        _recorded.append(PassRecord(CLOSED_FORM, owner, 0, {}, derive))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Closed forms of losses of boxes (N, 4) as corners: see losskit.ops.closed_forms.
 
-The slope of the larger of two numbers is shared where they are equal, as PyTorch does.
+Where two coordinates are equal, the gradient of their maximum is split evenly, as in PyTorch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from losskit.ops.closed_forms import Found, finite
 
 
 def overlap(input: Tensor, target: Tensor, kind: str, derive: bool) -> Found | None:
-    """`GIoULoss`, `DIoULoss` or `CIoULoss`, by its short name; no box may be without a size."""
+    """`GIoULoss`, `DIoULoss` or `CIoULoss`, selected by `kind`; None if a box has no area."""
     low, high = input.chunk(2, 1)
     low_t, high_t = target.chunk(2, 1)
     size, size_t = high - low, high_t - low_t
@@ -28,7 +28,7 @@ def overlap(input: Tensor, target: Tensor, kind: str, derive: bool) -> Found | N
     union = volume + volume_t - shared
     iou = shared / union
     each = 1 - iou
-    of_shared, of_volume = -(1 / union) * (1 + iou), iou / union  # the union is the volumes less what is shared
+    of_shared, of_volume = -(1 / union) * (1 + iou), iou / union  # union = volume + volume_t - shared
     if kind == "giou":
         whole = hull[:, :1] * hull[:, 1:]
         each = each + 1 - union / whole

@@ -1,7 +1,7 @@
 """Closed forms of losses: the value and its gradient by the input, in few passes over memory and without a graph.
 
-Each returns None where it has no value for the tensors: soft labels, labels that do not count or are no class, numbers
-that would overflow. What the definition of the loss then says is the answer.
+Each returns None for inputs that it does not support: soft, ignored or invalid labels, and numbers that would
+overflow. The definition of the loss then computes the value or raises the error.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Found = tuple[Tensor, Sequence[Tensor | None]]
-_SMALLEST, _LARGEST = 1e-30, 1e30  # squares of lengths, which neither underflow nor overflow
-_TINY = 1.2e-38  # the least number that keeps every digit
-_WIDEST = 60.0  # exponents whose sums keep every digit of float32
-_FEW = 16384  # scores, of which the fused operators compute more in less time
+_SMALLEST, _LARGEST = 1e-30, 1e30  # range of squared lengths without underflow or overflow
+_TINY = 1.2e-38  # smallest normal float32
+_WIDEST = 60.0  # range of exponents whose sums are exact to float32
+_FEW = 16384  # above this many scores the fused operators are faster
 
 
 def class_indices(input: Tensor, target: Tensor, ignored: object) -> Tensor | None:
-    """Class indices (N, 1, *) that all count, or None."""
+    """The target as class indices (N, 1, *), or None if a label is invalid or ignored."""
     if target.dtype != torch.int64 or input.dim() < 2 or input.shape[1] < 2:
         return None
     if target.shape != (input.shape[0], *input.shape[2:]) or not target.numel():
@@ -37,8 +37,8 @@ def class_indices(input: Tensor, target: Tensor, ignored: object) -> Tensor | No
     return target.unsqueeze(1)
 
 
-def yes_or_no(input: Tensor, target: Tensor, ignored: object) -> Tensor | None:
-    """Labels of the input's shape that are all 0 or 1 and count, as bool, or None."""
+def binary_labels(input: Tensor, target: Tensor, ignored: object) -> Tensor | None:
+    """Hard labels of the input's shape as bool, or None if a label is soft, invalid or ignored."""
     if target.shape != input.shape or input.dim() < 2 or _ignores(ignored, 0, 1):
         return None
     yes = target != 0
@@ -46,13 +46,13 @@ def yes_or_no(input: Tensor, target: Tensor, ignored: object) -> Tensor | None:
 
 
 def _ignores(ignored: object, low: int, high: int) -> bool:
-    """Whether a label from low to high is to be left out."""
+    """Whether `ignored` contains a label from low to high."""
     labels = ignored if isinstance(ignored, Sequence) else [ignored]
     return any(isinstance(label, int) and low <= label <= high for label in labels)
 
 
 def finite(value: Tensor, *gradients: Tensor | None) -> Found | None:
-    """A value that is a number, with the derivatives by the first tensors of a call."""
+    """The value and the derivatives by the first tensors of the call, or None if the value is not finite."""
     return (value.float(), gradients) if math.isfinite(value.item()) else None
 
 
@@ -68,7 +68,7 @@ def focal_cosine(input: Tensor, label: Tensor, gamma: float, weight: float, deri
     length = size.sqrt()
     unit = torch.div(input, length, out=square)
     cosine = unit.gather(1, label)
-    turned = torch.where(cosine > 0, others / size / (1 + cosine), 1 - cosine)  # 1 - cos, without the cancellation
+    turned = torch.where(cosine > 0, others / size / (1 + cosine), 1 - cosine)  # 1 - cos without cancellation
     p = unit.softmax(1)
     own_p = p.gather(1, label)
     log_p, rest = own_p.log(), 1 - own_p
@@ -78,7 +78,7 @@ def focal_cosine(input: Tensor, label: Tensor, gamma: float, weight: float, deri
         return finite(value, None)
     slope = weight * (gamma * powered / rest * own_p * log_p - powered)  # by log p
     mean = (p * unit).sum(1, keepdim=True)
-    along = slope * (cosine - mean) - cosine  # how the value changes with the length, which does not count
+    along = slope * (cosine - mean) - cosine  # radial part, removed because the loss does not depend on the length
     at_label = slope * (rest + cosine * (mean - cosine)) - others / size
     scale = 1 / (length * label.numel())
     gradient = unit.mul_(-along * scale).addcmul_(p, -slope * scale)
@@ -86,7 +86,7 @@ def focal_cosine(input: Tensor, label: Tensor, gamma: float, weight: float, deri
 
 
 def jsd_consistency(input: Tensor, label: Tensor, views: int, alpha: float, derive: bool) -> Found | None:
-    """`JSDConsistencyLoss` of class indices (N, 1, *) of the first of several views."""
+    """`JSDConsistencyLoss` of class indices (N, 1, *); the input stacks the views, the labeled one first."""
     count = label.numel()
     apart = F.log_softmax(input, 1)
     p = apart.exp()
@@ -108,7 +108,7 @@ def jsd_consistency(input: Tensor, label: Tensor, views: int, alpha: float, deri
 
 
 def two_way(input: Tensor, yes: Tensor, high_temperature: float, low_temperature: float, derive: bool) -> Found | None:
-    """`TwoWayLoss` of labels (N, C): `high_temperature` is that of positives."""
+    """`TwoWayLoss` of labels (N, C): `high_temperature` is the temperature of positives."""
     low, high = (each.item() for each in input.aminmax())
     if not (high - low) / min(high_temperature, low_temperature) < _WIDEST:
         return None
@@ -144,7 +144,7 @@ def distribution_balanced(
         return None
     counts = counts.float().view(-1, *(1,) * (input.dim() - 2))
     rare = 1 / counts
-    rarity = (rare * yes).sum(1, keepdim=True).clamp_min_(_TINY)  # without a label the share is infinite
+    rarity = (rare * yes).sum(1, keepdim=True).clamp_min_(_TINY)  # a sample without positives has an infinite share
     weight = (rare * (beta / rarity)).sub_(beta * mu).sigmoid_().add_(alpha)
     moved = input - bias / scale * torch.log(num_samples / counts - 1)
     wrong = torch.where(yes, -moved, scale * moved)
@@ -156,12 +156,13 @@ def distribution_balanced(
     value = (each if scale == 1 else torch.where(yes, each, each / scale)).mean(dtype=torch.float64) * balance
     if not derive:
         return finite(value, None)
-    slope = torch.addcmul(p, softened, 1 - p, value=gamma).mul_(weight).mul_(balance / count)
+    slope = softened.mul_(1 - p).mul_(gamma).add_(p)  # in an order that does not overflow
+    slope.mul_(weight).mul_(balance / count)
     return finite(value, torch.where(yes, -slope, slope))
 
 
 def shares(input: Tensor, target: Tensor, ignored: object) -> Tensor | None:
-    """Labels from 0 to 1 of few scores, all of which count, in the input's shape; or None."""
+    """Soft or hard labels of the input's shape in float32; None if one is invalid or ignored, or for many scores."""
     if target.shape != input.shape or input.numel() > _FEW or not target.is_floating_point() or input.dim() > 2:
         return None
     low, high = (each.item() for each in target.aminmax())
@@ -190,7 +191,7 @@ def aucm(
         return None, None, ()
     if not derive:
         return torch.tensor(value), None, (0.0, 0.0, 0.0)
-    # by p: of_yes (2 p - 2 a - 2 alpha) for a yes and of_no (2 p - 2 b + 2 alpha) for a no, in shares
+    # by p: of_yes (2 p - 2 a - 2 alpha) for a positive, of_no (2 p - 2 b + 2 alpha) for a negative
     factor = labels * (2 * (of_yes - of_no)) + 2 * of_no
     offset = labels * (-2 * of_yes * (a + alpha) + 2 * of_no * (b - alpha)) - 2 * of_no * (b - alpha)
     gradient = torch.addcmul(offset, factor, p).mul_(p).mul_(input.neg().sigmoid_())
@@ -205,11 +206,11 @@ def aucm(
 def wasserstein_dice(
     sums: Tensor, size: int, smooth: float, pooled: bool, labels: Tensor, gradient: Tensor | None
 ) -> Found | None:  # fmt: skip
-    """`GeneralizedWassersteinDiceLoss` of sums (N, 3): of distances, of those at background, and of foreground.
+    """`GeneralizedWassersteinDiceLoss` of sums (N, 3): distances, distances at background, foreground positions.
 
-    `gradient` (N, C, S) is that of each position's distance, and becomes that of the loss; `labels` are (N, S).
+    `gradient` (N, C, S), of each position's distance, is overwritten with that of the loss; `labels` are (N, S).
     """
-    given = sums.numpy()  # in less than half the time of tensors
+    given = sums.numpy()  # NumPy takes less than half the time of tensors here
     count = size * len(given) if pooled else size
     wrong, background, foreground = (given.sum(0, keepdims=True) if pooled else given).T
     empty = foreground == 0

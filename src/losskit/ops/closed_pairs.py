@@ -1,4 +1,4 @@
-"""Closed forms of losses of vectors, and of numbers with a variance: see losskit.ops.closed_forms."""
+"""Closed forms of losses of vectors, and of the Gaussian likelihood: see losskit.ops.closed_forms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from losskit.ops.closed_forms import Found, finite
 
-_TINY = 1e-30  # of a length: a difference of 0 times its inverse is 0
+_TINY = 1e-30  # least length to divide by: 0 / _TINY is 0
 
 
 def are_alike(*tensors: Tensor) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,7 +22,7 @@ def asymmetric_softmax(
     log_p = F.log_softmax(input, 1)
     p = log_p.exp()
     own_p, own_log = p.gather(1, label), log_p.gather(1, label)
-    others = p.scatter(1, label, 0.0).sum(1, keepdim=True)  # 1 - p of the truth, without the cancellation
+    others = p.scatter(1, label, 0.0).sum(1, keepdim=True)  # 1 - p of the true class without cancellation
     own_log = torch.where(own_p > 0.5, torch.log1p(-others.clamp_max(0.5)), own_log)
     powered, share = others**gamma_positive, 1 - smoothing + spread
     factor = _power(p, log_p, gamma_negative).scatter_(1, label, 0.0)
@@ -28,7 +30,7 @@ def asymmetric_softmax(
     value = -(share * powered * own_log + spread * each.sum(1, keepdim=True)).mean(dtype=torch.float64)
     if not derive:
         return finite(value, None)
-    slope = each.mul_(gamma_negative).add_(factor).mul_(-spread / count)  # by log p, 0 for the truth
+    slope = each.mul_(gamma_negative).add_(factor).mul_(-spread / count)  # by log p; 0 for the true class
     own_slope = powered
     if gamma_positive:
         falling = torch.where(others > 0, powered / torch.where(others > 0, others, 1.0), 0.0)
@@ -40,7 +42,7 @@ def asymmetric_softmax(
 
 
 def _power(p: Tensor, log_p: Tensor, exponent: float) -> Tensor:
-    """A new tensor of `p ** exponent`."""
+    """`p ** exponent` as a new tensor."""
     if exponent == 4:
         return (p * p).square_()
     return p**exponent if exponent in (1, 2, 3) else (exponent * log_p).exp_()
@@ -86,9 +88,9 @@ def multi_margin(input: Tensor, label: Tensor, power: int, margin: float, derive
 
 
 def multi_label_margin(input: Tensor, target: Tensor, derive: bool) -> Found | None:
-    """`MultiLabelMarginLoss` of lists of class indices, by PyTorch's operators."""
+    """`MultiLabelMarginLoss` of lists of class indices, with PyTorch's own operators."""
     low, high = (int(each) for each in target.aminmax())
-    if low < -1 or high >= input.shape[-1]:
+    if low < -1 or high >= input.shape[-1] or not math.isfinite(input.sum().item()):  # the operators ignore NaN
         return None
     operators = torch.ops.aten
     value, listed = operators.multilabel_margin_loss_forward(input, target, 1)
@@ -103,22 +105,24 @@ def bi_tempered(input: Tensor, label: Tensor, t1: float, t2: float, derive: bool
     heavy, power = t2 - 1, 2 - t1
     scores = input - input.amax(1, keepdim=True)
     shift = torch.zeros_like(scores[:, :1])
-    for _ in range(_MOST_STEPS):  # of Newton, which approach from below
+    for _ in range(_MOST_STEPS):  # Newton's method from below
         base = 1 - heavy * (scores - shift)
         p = base.pow(-1 / heavy)
         step = (p.sum(1, keepdim=True) - 1).div_(p.div_(base).sum(1, keepdim=True))
         shift += step
-        if not step.amax().item() > 1e-4:  # whose square is less than float32 tells apart
+        if not step.amax().item() > 1e-4:  # the next step is about its square, below float32 precision
             break
     scores, shift = scores.double(), shift.double()
-    base = (1 + heavy * shift).sub(scores, alpha=heavy)  # in float64, since powers of a sure answer cancel
+    base = (1 + heavy * shift).sub(scores, alpha=heavy)  # float64: powers of confident predictions cancel
     p = base.pow(-1 / heavy)
     slope = p / base
     step = (p.sum(1, keepdim=True) - 1) / slope.sum(1, keepdim=True)
-    p.addcmul_(slope, step, value=-1)  # the last step is that small, about 1e-7
+    p.addcmul_(slope, step, value=-1)  # a first-order update is enough for a step of about 1e-7
     slope = torch.div(p, base.add_(heavy * step), out=base)
     total = slope.sum(1, keepdim=True)
     own_p = p.gather(1, label)
+    if not own_p.amin().item() > 0:  # its negative power would be infinite
+        return None
     powered = p.pow(1 - t1)
     logarithm = (own_p.pow(1 - t1) - 1) / (1 - t1)
     value = ((powered * p).sum(1, keepdim=True) / power - 1 / power - logarithm).mean()
