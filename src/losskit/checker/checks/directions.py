@@ -55,11 +55,14 @@ def _slope(subject: Subject, seed: int, place: int) -> float:
 _GAUSSIAN = r"gauss|normal distribution|\bn\(|aleatoric|heteroscedastic|heteroskedastic"
 
 
+_NO_LIKELIHOOD = r"crps|ranked probability"  # scores of a distribution whose best spread is another one
+
+
 def _likelihood(subject: Subject) -> Iterator[Found]:
     """Whether the best variance of a Gaussian, or the best scale of a Laplace distribution, is that of the errors."""
     spec, words = subject.spec, subject.words
     laplace = re.search("laplac", words.all) is not None
-    if not laplace and not re.search(_GAUSSIAN, words.all):
+    if re.search(_NO_LIKELIHOOD, words.all) or (not laplace and not re.search(_GAUSSIAN, words.all)):
         return
     if "variance" not in spec.layout or spec.layout == "log-variance":
         return
