@@ -76,6 +76,9 @@ def test_a_report_says_its_verdict_and_can_be_stored():
     assert report.verdict in str(report)
     stored = report.to_dict()
     assert stored["checks"][0].keys() == {"check", "status", "reason", "seconds"}
+    assert stored["findings"][0].keys() == {
+        "check", "severity", "what", "evidence", "repro", "why", "fix", "causes", "consequences",
+    }  # fmt: skip
     assert [each["check"] for each in stored["findings"]] == [each.check for each in report.findings]
     assert [each["severity"] for each in stored["findings"]] == [each.severity.value for each in report.findings]
 

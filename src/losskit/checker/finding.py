@@ -102,7 +102,7 @@ class Finding:
             "severity": self.severity.value,
             "what": self.what,
             "evidence": said,
-            """Evidence as numbers, text, and lists and dicts of them."""
+            "repro": self.repro,
             "why": self.why,
             "fix": self.fix,
             "causes": list(self.causes),
