@@ -102,7 +102,7 @@ def _share(count: int, of: list[Any]) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    truth = ", ".join(f"`{each}`" for each in row["truth"]) or "sound"
+    truth = ", ".join(each if " " in each else f"`{each}`" for each in row["truth"]).replace("|", "\\|") or "sound"
     said = row["verdict"] if row["outcome"] == "right" else f"**{row['verdict']}: {row['outcome']}**"
     first = f"`{row['first']}`" if row["first"] else ""
     judged = f" {row['judged']} |" if "judged" in row else ""
