@@ -69,8 +69,13 @@ class Subject:
     order = place  # the argument that a tensor is passed as: a swap is its own inverse
 
     def build(self, **options: Any) -> Criterion:
-        """A fresh instance of the loss; CannotRebuild if it cannot be made with these options."""
-        return self.origin.build(**options)
+        """A fresh instance of the loss, whose random parameters are those of the others.
+
+        Raises CannotRebuild if it cannot be made with these options.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.origin.build(**options)
 
     def call(self, criterion: Criterion, *tensors: Any, **arguments: Any) -> Tensor:
         """The result of the loss; LossRaised if it raises. Tensors are in the order of `spec.tensors`."""

@@ -68,6 +68,8 @@ def _likelihood(subject: Subject) -> Iterator[Found]:
         return
     at = 1 if spec.layout.endswith("between") else 2
     name = subject.parameters[subject.order(at)].lower()
+    if re.search(r"raw|unconstrained|^pre_|logit", name):  # which the loss maps to a spread itself
+        return
     error = 1.5
     best = error if laplace or _is_scale(name) else error**2
     input, *others = subject.example(correct=True)
