@@ -1,5 +1,7 @@
 """Names and documentation as evidence: the kind that each loss is tested as, and faults that only they reveal."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -32,29 +34,19 @@ def test_shapes_are_read_from_documentation():
     }
 
 
-class WithWeights(nn.Module):
-    """A head: embeddings (N, 16) and class ids (N,)."""
-
-    def __init__(self, classes: int = 5):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, 16))
-
-    def forward(self, embeddings, labels):
-        return F.cross_entropy(F.normalize(embeddings) @ F.normalize(self.weight).T, labels)
-
-
 def heteroscedastic(mean, raw_scale, y):
     """Gaussian negative log-likelihood of y; the softplus of raw_scale is the standard deviation."""
     std = F.softplus(raw_scale) + 1e-4
     return (0.5 * ((y - mean) / std) ** 2 + std.log()).mean()
 
 
+WITH_WEIGHTS = Path(__file__).parent.parent / "benchmarks" / "check" / "second" / "arc_margin.py"
+
+
 def test_a_loss_with_random_weights_and_one_with_a_raw_scale_are_not_accused():
-    for loss in (WithWeights(), heteroscedastic):
+    for loss in (f"{WITH_WEIGHTS}:ArcMarginLoss", heteroscedastic):
         report = battery.run(Subject.of(loss), select=["compile", "forward-mode", "rewards-errors"])
         assert [finding.check for finding in report if finding.severity in FAULTS] == []
-    first, second = (Subject.of(WithWeights()).build() for _ in range(2))
-    assert torch.equal(first.weight, second.weight)
 
 
 def ranking(pos_scores, neg_scores):
