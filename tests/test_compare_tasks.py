@@ -386,12 +386,12 @@ def test_a_measured_target_is_learnt_in_units_of_its_spread(table):
         (None, r"cannot be read .* Give a CSV file in UTF-8"),
         ("x,y\n", "has no rows"),
         ("x,z\n1,2\n", "--target y: .* has no such column; it has x, z"),
-        ("x,y\n1,2\n1\n", "line 3: not 2 values"),
+        ("x,y\n1,2\n1\n", "line 3: expected 2 values"),
         ("x,x\n1,2\n", "two columns of one name"),
         ("x,y\n" + "1,2\n" * 5, "has 5 rows with y; training needs at least 20"),
         ("x,y\n" + "1,2\n" * 30, "y is 2 in every row"),
         ("x,y\n" + "1,2\n1,3\n" * 30, "no column to predict from: x \\(one value\\)"),
-        ("x,y\n" + "\n".join(f"{i},w{i}" for i in range(99)), "y holds 99 different texts"),
+        ("x,y\n" + "\n".join(f"{i},w{i}" for i in range(99)), "y has 99 different texts"),
     ],
 )
 def test_a_bad_table_is_told_before_any_training(tmp_path, text, said):

@@ -144,8 +144,8 @@ def test_losses_without_sums_say_what_they_do() -> None:
             CrossEntropyLoss() + TopKLoss(CrossEntropyLoss()),
             "TopKLoss.*hardest elements are those of each rank's own batch",
         ),
-        (DiceLoss() + own, "own has no sums.*each rank's value is of its own batch"),
-        (nn.CrossEntropyLoss(), "each rank's value is of its own batch"),
+        (DiceLoss() + own, "own has no sums.*each rank computes it on its own batch"),
+        (nn.CrossEntropyLoss(), "each rank computes it on its own batch"),
     ):
         with pytest.raises(TypeError, match=said):
             sync(criterion)

@@ -55,7 +55,7 @@ def _are_plain(tensors: Sequence[Any]) -> bool:
     for tensor in tensors:
         if type(tensor) not in _PLAIN or not tensor.is_cpu or tensor.layout is not torch.strided:
             return False
-        if tensor.is_neg() or _is_wrapped(tensor):
+        if tensor.is_neg() or tensor.is_complex() or _is_wrapped(tensor):
             return False
     first = tensors[0]
     return bool(first.dtype == torch.float32 and first.numel() > 0)

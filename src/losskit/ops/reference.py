@@ -40,7 +40,8 @@ def totals(inputs: Inputs, columns: Sequence[Column]) -> Tensor:
     shape = inputs.input.shape
     sums = []
     for column in columns:
-        term = elements.column(column).expand(shape).reshape(shape[0], shape[1], shape[2:].numel())
+        term = elements.column(column).expand(shape)
+        term = term.flatten(2) if term.dim() > 2 else term.unsqueeze(-1)  # Size.numel() fixes sizes that vary
         total = term.sum(-1, dtype=summing_dtype(inputs.input))
         sums.append(total if isinstance(column, TermColumn) else sized(total, inputs.weight, elements.selected_weight))
     return torch.stack(sums, -1)
