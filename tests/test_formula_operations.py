@@ -131,3 +131,19 @@ def test_labels_at_infinite_logits(kind, level):
     assert found[1].isfinite().all()
     for a, b in zip(found, known, strict=True):
         torch.testing.assert_close(a, b, rtol=2e-5, atol=2e-6)
+
+
+@losskit.regression_loss
+def product(input, target):
+    return input * target  # whose derivative is the target
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_gradient_is_rounded_to_half_precision_as_by_pytorch(dtype, level):
+    bits = torch.randint(-(2**31), 2**31, (5000,), generator=torch.Generator().manual_seed(0)).to(torch.int32)
+    numbers = bits.view(torch.float32)
+    edges = [math.inf, -math.inf, 0.0, 1e-40, 6e-8, 65504.0, 65519.9, 65520.0, 1.00390625, 1.01171875]
+    target = torch.cat([numbers[numbers.isfinite()], torch.tensor(edges)])
+    input = torch.zeros(len(target), dtype=dtype, requires_grad=True)
+    product(input, target, normalizer=1.0).backward()
+    assert torch.equal(input.grad, target.to(dtype))
