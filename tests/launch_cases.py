@@ -4,8 +4,8 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 import triton_builds
-from losskit.ops import first_use, native, triton
-from losskit.ops.triton.plan import DevicePlan
+from losskit.ops import first_use, native, triton, values
+from losskit.ops.triton import plan, prepared
 
 
 @contextmanager
@@ -18,8 +18,10 @@ def stubbed():
         patch.object(native, "warn_missing", lambda: None),
         patch.object(triton, "unavailable", lambda _: ""),
         patch.object(first_use, "verdict", lambda *_, **__: first_use.Verdict()),
-        patch.object(DevicePlan, "prove", lambda plan, _: setattr(plan, "define", None) or ""),
-        patch("losskit.ops.values.report_problem", lambda *_, **__: None),
+        patch.object(plan.DevicePlan, "prove", lambda plan, _: setattr(plan, "define", None) or ""),
+        patch.object(plan, "IMMEDIATE", ()),
+        patch.object(prepared, "stream_of", lambda _: 0),
     ):
         yield launches
     first_use.forget()
+    values.open_rows.clear()

@@ -36,9 +36,9 @@ _NONE: _Side = (None, 0, 0, 0)
 
 def launch(
     kernel: Any, programs: int, arguments: Sequence[Any], options: dict[str, Any], *, only_compiled: bool = False
-) -> None:
-    """Launch a kernel, or only compile it."""
-    kernel.run(*arguments, grid=(programs,), warmup=only_compiled, **options)
+) -> Any:
+    """Launch a kernel, or only compile it; returns the compiled kernel, or None in the interpreter."""
+    return kernel.run(*arguments, grid=(programs,), warmup=only_compiled, **options)
 
 
 def on(device: torch.device) -> AbstractContextManager[Any]:
