@@ -18,7 +18,7 @@ from losskit.ops import choice, devices, first_use, native, triton
 def faulty(fault):
     """Kernels that raise, hang during compilation or have one wrong element, beside plain PyTorch alone."""
     from losskit.ops.triton import launch as launching
-    from losskit.ops.triton import plan
+    from losskit.ops.triton import prepared
     from losskit.ops.triton.launch import Work
 
     launch, run = launching.launch, Work.run
@@ -55,7 +55,7 @@ def faulty(fault):
     limit = 0.5 if "hangs" in fault else 60
     with (
         patch.object(launching, "launch", at_fault),
-        patch.object(plan, "launch", at_fault),
+        patch.object(prepared, "launch", at_fault),
         patch.object(Work, "run", lying),
         patch.object(native, "AVAILABLE", False),
         patch.object(native, "warn_missing", lambda: None),

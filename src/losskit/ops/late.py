@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from losskit.ops import values
 
@@ -23,6 +22,7 @@ class Rows:
         self.key = key
         self.found = torch.zeros((TOGETHER, 2), dtype=torch.float64, device=device)  # no problem
         self.address = self.found.data_ptr()
+        self.row_size = self.found[0].nbytes
         self.free = list(range(TOGETHER - 1, -1, -1))
         self.losses: list[tuple[str, int]] = [("", 0)] * TOGETHER
 
@@ -34,29 +34,17 @@ class Rows:
             torch.cuda.synchronize(self.found.device)
         values.report_rows(self.losses, self.found)
 
-
-class Row:
-    """The row of one call."""
-
-    def __init__(self, rows: Rows, place: int) -> None:
-        self.rows, self.place = rows, place
-        self.address = rows.address + 16 * place
-
-    @property
-    def tensor(self) -> Tensor:
-        return self.rows.found[self.place]
-
     def launched(self) -> None:
-        """The launch that fills the row is in the queue; after that of the last row, the copy follows."""
-        if not self.rows.free:
-            self.rows.send()
+        """The launch that fills a row is in the queue; after that of the last row, the copy follows."""
+        if not self.free:
+            self.send()
 
 
-def row_of(owner: str, classes: int, device: torch.device, stream: int | None) -> Row | None:
-    """A row for a call; None while a graph is captured, from which nothing can be read back."""
+def row_of(owner: str, classes: int, device: torch.device, stream: int | None) -> tuple[Rows | None, int]:
+    """A row for a call, and its place; None while a graph is captured, from which nothing can be read back."""
     if device.type == "cuda":
         if torch.cuda.is_current_stream_capturing():
-            return None
+            return None, 0
         stream = torch._C._cuda_getCurrentRawStream(device.index) if stream is None else stream
     key = device, stream
     while True:
@@ -67,4 +55,4 @@ def row_of(owner: str, classes: int, device: torch.device, stream: int | None) -
             values.open_rows[key] = Rows(key, device)
             continue
         rows.losses[place] = owner, classes
-        return Row(rows, place)
+        return rows, place

@@ -17,7 +17,7 @@ from losskit.ops import choice, first_use, late
 from losskit.ops.columns import OF_TARGETS, Column, kernel_columns, programs_of
 from losskit.ops.finish import RegionsFinish
 from losskit.ops.inputs import Inputs, can_hold
-from losskit.ops.layouts import layout_of_tensor
+from losskit.ops.layouts import are_laid_out, layout_of_tensor
 from losskit.ops.plan import Call, PlannedPart, differentiated, divides
 from losskit.ops.triton import finish, prepared
 from losskit.ops.triton.kernels.printed import compiled
@@ -182,10 +182,11 @@ class DevicePlan:
         memory = torch.empty(self.room.size, dtype=torch.uint8, device=device)
         kept = torch.empty(self.regions, dtype=torch.float64, device=device) if self.differentiable else None
         stream = None if only_compiled else prepared.stream_of(device)
-        row = problem = None
+        rows: Any = None
+        problem: Any = None
         if self.late and is_reported and not only_compiled:
-            row = late.row_of(self.owner, self.classes, device, stream)
-        if row is None:
+            rows, place = late.row_of(self.owner, self.classes, device, stream)
+        if rows is None:
             problem = torch.empty(2, dtype=torch.float64, device=device)
             call.problem = None if self.late else problem
         has_normalizer = call.normalizer == call.normalizer
@@ -200,11 +201,12 @@ class DevicePlan:
         if are_aligned and steps.are_prepared and stream is not None:
             base = memory.data_ptr()
             given = addresses
-            room = [base + offset for offset in self.room.offsets]
-            at: Any = problem.data_ptr() if row is None else row.address
+            room: list[Any] = [base + offset for offset in self.room.offsets]
+            at: Any = rows.address + rows.row_size * place if problem is None else problem.data_ptr()
         else:
             stream = None
-            given, room, at = bytes_of(given), self.room.tensors(memory), problem if row is None else row.tensor
+            given, room = bytes_of(given), self.room.tensors(memory)
+            at = rows.found[place] if problem is None else problem
         a, b, c, d, _ = self.strides
         supplied = (
             (given[0], *a), (given[1], *b), (given[2], *c), (given[3], *d), *given[4:8], at, *numbers, *given[8:],
@@ -215,8 +217,8 @@ class DevicePlan:
         else:
             with on(device):
                 steps.first(supplied, are_aligned=are_aligned, only_compiled=only_compiled)
-        if row is not None:
-            row.launched()
+        if rows is not None:
+            rows.launched()
         return value, memory, kept
 
     def gradient(self, tensors: Sequence[Any], bias: Tensor | None, coefficients: Tensor, upstream: Tensor) -> Tensor:
@@ -300,8 +302,7 @@ class DeviceLoss(torch.autograd.Function):
         if torch.is_grad_enabled():
             return differentiated(tensors, call, grad), None
         batched = torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad)
-        same = plan.tensors == [layout_of_tensor(tensor) for tensor in tensors]
-        if same and not batched and plan.serves:
+        if not batched and plan.serves and are_laid_out(tensors, plan.tensors):
             try:
                 return plan.gradient(tensors, call.logit_bias, ctx.coefficients, grad), None
             except Exception as error:
