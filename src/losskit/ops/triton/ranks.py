@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from losskit.ops.inputs import Inputs, can_hold
 from losskit.ops.triton.kernels import ranks as kernels
 from losskit.ops.triton.launch import LARGEST_TILE, LINE, TILE, WHOLE_TILE, Work, on, power_of_two
 
@@ -17,10 +20,14 @@ _SIZE = 8  # tiles of a program
 _MOST_CHUNKS = 4096  # of a group
 
 
-def bits_of(n: int, c: int, s: int, *, pooled: bool) -> tuple[int, int]:
-    """The bits of the number of a group and of a position in it."""
+def refusal(shape: Sequence[int], link: str, *, pooled: bool) -> str:
+    """Why a batch of this shape cannot be ranked, or an empty string."""
+    if link == "softmax" and power_of_two(shape[1]) > MOST_CLASSES:
+        return f"the errors of more than {MOST_CLASSES} classes"
+    n, c, s = shape[0], shape[1], math.prod(shape[2:])
     groups, places = (c, n * s) if pooled else (n * c, s)
-    return (groups - 1).bit_length(), (places - 1).bit_length()
+    bits = (groups - 1).bit_length() + (places - 1).bit_length()
+    return f"the keys of so many elements have more than {64 - 1} bits" if bits > MOST_BITS else ""
 
 
 class _Ranked(Work):
@@ -28,13 +35,14 @@ class _Ranked(Work):
 
     def __init__(
         self, input: Tensor, target: Tensor, mask: Tensor | None, link: str, ignore: int | None, *, pooled: bool,
-        coefficients: Tensor | None = None,
+        coefficients: Tensor | None = None, only_compiled: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(
-            input, target, None, mask, None, link, ignore, (0, 1, 2), (), pooled, coefficients is None, coefficients
-        )
+            input, target, None, mask, None, link, ignore, (0, 1, 2), (), pooled, coefficients is None, coefficients,
+            only_compiled=only_compiled,
+        )  # fmt: skip
         self.groups, self.places = (self.c, self.n * self.s) if pooled else (self.n * self.c, self.s)
-        self.place_bits = bits_of(self.n, self.c, self.s, pooled=pooled)[1]
+        self.place_bits = (self.places - 1).bit_length()
         self.of_sample = self.s if pooled else self.c * self.places  # between samples, in keys and increments
 
     def stored(self, memory: Tensor) -> Any:
@@ -53,7 +61,12 @@ class _Ranked(Work):
         blocks = -(-self.c // block)
         tiles, size, chunks = self._cut(block, positions)
         numbers = self.c, self.s, tiles, size, chunks, blocks, self.ignore or 0, self.rounding
-        options = {**self._target_options(), "WIDE": self._column_options(positions)["WIDE"], "CB": block, "P": positions}
+        options = {
+            **self._target_options(),
+            "WIDE": self._column_options(positions)["WIDE"],
+            "CB": block,
+            "P": positions,
+        }
         return self.n * blocks * chunks, numbers, options
 
     def keys(self) -> tuple[Tensor, Tensor]:
@@ -92,11 +105,13 @@ class _Ranked(Work):
 
     def gradient_of(self, increments: Tensor) -> Tensor:
         programs, numbers, options = self.reads()
-        kernel = kernels.softmax_rank_gradient if self.link == "softmax" else kernels.sigmoid_rank_gradient
-        self._launch(
-            kernel, programs, self.input, self.target, self.mask, self.gradient, self.stored(increments),
-            self.coefficients, *numbers, **options,
-        )  # fmt: skip
+        given = self.gradient, self.stored(increments), self.coefficients
+        if self.link == "softmax":
+            inputs = self.input, self.target, self.mask
+            self._launch(kernels.softmax_rank_gradient, programs, *inputs, *given, *numbers, **options)
+        else:
+            options = {name: options[name] for name in ("WIDE", "CB", "P")}
+            self._launch(kernels.sigmoid_rank_gradient, programs, *given, *numbers[:6], **options)
         assert self.made is not None
         return self.made
 
@@ -122,3 +137,29 @@ def rank_gradient(
     work = _Ranked(input, target, mask, link, ignore, pooled=pooled, coefficients=coefficients)
     with on(work.device):
         return work.gradient_of(increments)
+
+
+def decoded(
+    input: Tensor, target: Tensor, mask: Tensor | None, link: str, ignore: int | None, *, pooled: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The errors that are ranked, the labels and what counts, (groups, places), from the keys."""
+    work = _Ranked(input, target, mask, link, ignore, pooled=pooled)
+    with on(work.device):
+        keys, _ = work.keys()
+    field = (keys >> (work.place_bits + 1)) & kernels.ABSENT.value
+    counts = field != kernels.ABSENT.value
+    bits = torch.where(counts, kernels.NAN.value - field, 0).to(torch.int32)
+    return bits.view(torch.float32), (keys & 1) == 1, counts
+
+
+def compile_kernels(inputs: Inputs, *, pooled: bool) -> None:
+    """Compile the kernels of a forward and a backward pass, without launching them."""
+    input, target, _, mask, _ = inputs.tensors
+    ignored = inputs.ignore_index if can_hold(target, inputs.ignore_index) else None
+    given = (input, target, mask, inputs.link, ignored)
+    coefficients = input.new_zeros((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64)
+    work = _Ranked(*given, pooled=pooled, only_compiled=True)
+    keys, problems = work.keys()
+    work.sums(keys.zero_(), problems, keep=True)
+    again = _Ranked(*given, pooled=pooled, coefficients=coefficients, only_compiled=True)
+    again.gradient_of(torch.empty(keys.shape, dtype=torch.float32, device=keys.device))

@@ -1,8 +1,8 @@
 """Losses of ranked errors: keys to sort, the increments of the Jaccard loss in sorted order, and the gradient.
 
-A key is, from the highest bits: the group ranked together, the error in descending order, the position in the group, and
-the label. All keys of all groups are sorted at once; equal errors rank by position. Group, position: (n C + c, s), or
-(c, n S + s) if the batch is pooled. Keys and increments are stored like an input whose groups are contiguous.
+A key holds, from its highest bits: the group ranked together, the error in descending order, the position in the
+group, and the label. All keys of all groups are sorted at once; equal errors rank by position. Group and position are
+(n C + c, s), or (c, n S + s) if the batch is pooled. Keys and increments are stored as (groups, positions).
 """
 
 import triton
@@ -13,7 +13,6 @@ from losskit.ops.triton.kernels.softmax import gradient_of, read_logits, share
 from losskit.ops.triton.kernels.softmax_tile import read_target
 from losskit.ops.triton.kernels.tiles import (
     BAD_INDEX,
-    BAD_LABEL,
     BAD_ROW,
     KINDS,
     NO_PROBLEM,
@@ -23,6 +22,7 @@ from losskit.ops.triton.kernels.tiles import (
     read_indices,
     read_labels,
     share_of_work,
+    store_gradient,
 )
 
 BAD_SOFT: tl.constexpr = tl.constexpr(PROBLEMS.index("bad_soft"))
@@ -162,7 +162,7 @@ def increments(
     sorted, found, kept, partials, places, size, chunks, C,
     POOLED: tl.constexpr, KEEP: tl.constexpr, PLACE_BITS: tl.constexpr, TILE: tl.constexpr, CHUNKS: tl.constexpr,
 ):  # fmt: skip
-    """Errors times increments, summed for a chunk; each increment at its position, with the sign of the error's slope."""
+    """Errors times increments, summed for a chunk; KEEP stores each increment, with the sign of the error's slope."""
     group = (tl.program_id(0) // chunks).to(tl.int64)
     chunk = tl.program_id(0) % chunks
     positives = tl.zeros((CHUNKS,), tl.int64)
@@ -211,10 +211,8 @@ def increments_by_class(increments, coefficients, n, c, s, i, C, inside):
 
 @triton.jit
 def sigmoid_rank_gradient(
-    input, target, mask, gradient, increments, coefficients,
-    C, S, tiles, size, chunks, blocks, ignore, rounding,
-    DENSE: tl.constexpr, SOFT: tl.constexpr, HAS_IGNORE: tl.constexpr, WIDE: tl.constexpr,
-    CB: tl.constexpr, P: tl.constexpr,
+    gradient, increments, coefficients, C, S, tiles, size, chunks, blocks,
+    WIDE: tl.constexpr, CB: tl.constexpr, P: tl.constexpr,
 ):  # fmt: skip
     """The gradient by the logits of hinge losses."""
     _, n, c, i, first, last = share_of_work(chunks, blocks, size, tiles, CB, P, WIDE)
@@ -222,9 +220,7 @@ def sigmoid_rank_gradient(
         s = tile * tl.full((), P, tl.int64)
         inside = (c < C)[:, None] & (i < S - s)[None, :]
         g = increments_by_class(increments, coefficients, n, c, s, i, C, inside)
-        at = gradient[0] + n * gradient[1] + s * gradient[3]
-        at += c[:, None] * gradient[2] + i[None, :] * gradient[3]
-        tl.store(at, g.to(gradient[0].dtype.element_ty), mask=inside)
+        store_gradient(gradient, n, c, s, i, g, inside)
 
 
 @triton.jit
@@ -248,6 +244,4 @@ def softmax_rank_gradient(
         below = tl.sum(tl.where(top, 0.0, r), 0)[None, :]
         on_top = tl.sum(tl.where(top, r, 0.0), 0)[None, :]
         g = gradient_of(p, q, top, others, t, r, r, below, on_top, 1.0, counts, False)
-        at = gradient[0] + n * gradient[1] + s * gradient[3]
-        at += c[:, None] * gradient[2] + i[None, :] * gradient[3]
-        tl.store(at, g.to(gradient[0].dtype.element_ty), mask=inside)
+        store_gradient(gradient, n, c, s, i, g, inside)
