@@ -52,8 +52,10 @@ class DevicePlan:
     def __init__(
         self, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column],
         parts: Sequence[PlannedPart], *, pooled: bool, is_sum: bool, offset: float, reasons: dict[choice.Operator, str],
-        note: str = "",
+        note: str = "", user_defined: bool = True,
     ) -> None:  # fmt: skip
+        """`user_defined`: a formula of the parts is not of this package, so that no device is trusted with it."""
+        self.user_defined = user_defined
         planned = kernel_columns(columns)
         assert planned is not None
         programs = programs_of(columns)
@@ -171,7 +173,8 @@ class DevicePlan:
             first_use.within_limit(lambda: self.evaluate(call, only_compiled=True) and None)
             return compared(self, call, define)
 
-        return first_use.prove((self.device, self.source.text, self.differentiable), self.owner, compare)
+        key = self.device, self.source.text, self.differentiable
+        return first_use.prove(key, self.owner, compare, user_defined=self.user_defined)
 
     def evaluate(
         self, call: Call, *, only_compiled: bool = False, is_reported: bool = True

@@ -14,9 +14,9 @@ from operator import itemgetter
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 
+from losskit.ops.triton.kernels.hooks import runtime
 from losskit.ops.triton.launch import Launch, launch
 
 _UNALIGNED = 15  # bits of an address; Triton compiles for addresses in which they are 0
@@ -25,7 +25,6 @@ _PIECE = 256  # bytes to which each tensor of an allocation is aligned
 
 def stream_of(device: torch.device) -> int | None:
     """The current stream of a device, for prepared launches; None where launches must go through Triton."""
-    runtime = triton.knobs.runtime
     for hook in (runtime.launch_enter_hook, runtime.launch_exit_hook):
         if getattr(hook, "calls", hook):  # of a profiler
             return None
