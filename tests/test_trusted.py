@@ -70,7 +70,7 @@ def test_a_class_is_added_once(tmp_path):
 
 def test_another_source_of_the_kernels_is_another_class(tmp_path, monkeypatch):
     before = trusted.kernels()
-    monkeypatch.setattr(trusted.triton, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(trusted, "SOURCE", tmp_path)
     trusted.kernels.cache_clear()
     assert trusted.kernels() != before
     monkeypatch.undo()

@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 import torch
 
-from losskit.ops import triton
-
 FILE = Path(__file__).with_name("trusted.json")
+SOURCE = Path(__file__).with_name("triton")
 
 
 class DeviceClass(NamedTuple):
@@ -34,6 +33,8 @@ class DeviceClass(NamedTuple):
 
 @lru_cache(maxsize=64)
 def class_of(device: torch.device) -> DeviceClass:
+    from losskit.ops import triton  # only when a kernel is requested
+
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return DeviceClass(name, str(torch.__version__), triton.version() or "", kernels())
 
@@ -42,7 +43,7 @@ def class_of(device: torch.device) -> DeviceClass:
 def kernels() -> str:
     """The hash of the source of the kernels and of what launches them."""
     found = hashlib.sha256()
-    for path in sorted([*Path(triton.__file__).parent.rglob("*.py"), FILE.with_name("constants.py")]):
+    for path in sorted([*SOURCE.rglob("*.py"), FILE.with_name("constants.py")]):
         found.update(path.read_bytes())
     return found.hexdigest()[:16]
 
