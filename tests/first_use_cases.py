@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 import losskit
 from losskit.distributed import sync
-from losskit.ops import choice, devices, first_use, native, triton, trusted
+from losskit.ops import choice, device_forms, first_use, native, triton, trusted
 
 
 @contextmanager
@@ -232,8 +232,8 @@ def doctored(_, fault):
 
     from losskit.cli.commands import app
 
-    few = [form for form in devices.forms() if form.layout in ("rows", "one class")][:3]
-    with faulty(fault), patch.object(native, "AVAILABLE", True), patch.object(devices, "forms", lambda: iter(few)):
+    few = [form for form in device_forms.every() if form.layout in ("rows", "one class")][:3]
+    with faulty(fault), patch.object(native, "AVAILABLE", True), patch.object(device_forms, "every", lambda: iter(few)):
         result = CliRunner().invoke(app, ["doctor"], catch_exceptions=False)
     return result.output, result.exit_code
 
