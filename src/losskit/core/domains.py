@@ -14,8 +14,8 @@ import torch
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from torch import Tensor, nn
 
+from losskit.core.elsewhere import FOREIGN_VALUES
 from losskit.core.errors import nearest, quoted
-from losskit.core.foreign import FOREIGN_VALUES
 
 Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to store, or an error
 
