@@ -11,7 +11,7 @@ import losskit.losses.region
 from authorities import formula_of
 from cases import CASES
 from inputs import Shape
-from losskit.core import means, reduction, region
+from losskit.core import means, region, sums
 from losskit.core.contract import InputSpec
 from losskit.ops import reference
 from test_meaning import UNITS, along, keeping, same_as_without, spoilt
@@ -146,5 +146,5 @@ def test_a_planted_error_is_caught(place, name, wrong, check, monkeypatch):
 
 
 def test_the_plants_are_where_they_were():
-    assert means.weighted is reduction.weighted
+    assert means.weighted is sums.weighted
     assert reference.one_hot is ONE_HOT

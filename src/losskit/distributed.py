@@ -13,14 +13,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from losskit.core.algebra import WeightedSum
-from losskit.core.binding import bind
-from losskit.core.loss import Loss
+from losskit.core.loss import Loss, Part, Parts
 from losskit.core.options import Configured, option
-from losskit.core.parts import Part, Parts
-from losskit.core.reduction import result_dtype
 from losskit.core.region import RegionLoss
-from losskit.core.sharded import Group, added
-from losskit.core.totals import Counts, Sums, replaced_value
+from losskit.core.summable import bind
+from losskit.core.sums import Counts, Group, Sums, added, replaced_value, result_dtype
 from losskit.core.wrapped import as_loss
 
 __all__ = ["Synchronized", "micro_batches", "sync"]

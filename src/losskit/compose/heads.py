@@ -9,9 +9,9 @@ from torch import Tensor
 
 from losskit.core.algebra import WeightedSum, shown_term
 from losskit.core.calls import call, require_normalizer
+from losskit.core.loss import Parts
 from losskit.core.options import Configured
-from losskit.core.parts import Parts
-from losskit.core.totals import Sums
+from losskit.core.sums import Sums
 from losskit.core.wrapped import as_loss
 
 

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from losskit.compose.heads import HeadsSum, several
 from losskit.core.algebra import WeightedSum, finish
 from losskit.core.calls import call, hooked, require_normalizer
+from losskit.core.loss import Parts
 from losskit.core.options import Configured, option
-from losskit.core.parts import Parts
-from losskit.core.reduction import result_dtype
-from losskit.core.totals import Sums, anything_counts
+from losskit.core.sums import Sums, anything_counts, result_dtype
 from losskit.core.wrapped import as_loss
 
 

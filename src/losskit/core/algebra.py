@@ -13,19 +13,16 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from losskit.core import passes
-from losskit.core.binding import bind, signature_of_call
 from losskit.core.calls import call, hooked, refuse_normalizer, takes
 from losskit.core.contract import check_tensor
 from losskit.core.errors import nearest
 from losskit.core.labels import LabelLoss
-from losskit.core.loss import AT_CALL, Loss, Summable, Weight, check_divisor
+from losskit.core.loss import Loss, Part, Parts, Weight
 from losskit.core.options import Configured
-from losskit.core.parts import Part, Parts
-from losskit.core.reduction import result_dtype
-from losskit.core.sharded import is_sharded
-from losskit.core.totals import Counts, Sums
+from losskit.core.summable import AT_CALL, Summable, bind, check_divisor, signature_of_call
+from losskit.core.sums import Counts, Sums, is_sharded, result_dtype
 from losskit.core.wrapped import Product, Wrapped, as_loss, split, times
+from losskit.ops import planning
 
 
 class WeightedSum(Summable):
@@ -133,7 +130,7 @@ class WeightedSum(Summable):
     ) -> Tensor:
         weights = self.weights() if self.varies else None  # a factor may change each time it is called
         if self.planned and len(tensors) == 2 and whole is None and not named:
-            value = passes.planned(self, *tensors, weight, mask, normalizer, weights=weights)
+            value = planning.planned(self, *tensors, weight, mask, normalizer, weights=weights)
             if value is not None:
                 return value
         arguments = {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole, **named}
@@ -156,7 +153,7 @@ class WeightedSum(Summable):
             room = torch.empty(len(self.numbers), dtype=dtype, device=getattr(tensors[0], "device", None))
             weight, mask, normalizer = (arguments.get(name) for name in ("weight", "mask", "normalizer"))
             known = weights if self.varies else None
-            loss = passes.planned(self, tensors[0], tensors[1], weight, mask, normalizer, values=room, weights=known)
+            loss = planning.planned(self, tensors[0], tensors[1], weight, mask, normalizer, values=room, weights=known)
             if loss is not None:
                 return loss, self._named(list(room.unbind()), weights)
         inner: dict[int, Parts] = {}
@@ -248,7 +245,7 @@ class WeightedSum(Summable):
         if len(tensors) < 2:
             raise TypeError(f"{parts[0].name} takes input and target; the composite was called with {len(tensors)}.")
         check_tensor(parts[0].name, "input", tensors[0])
-        sums = passes.Pass(parts).sums(parts, tensors[0], tensors[1], weight, mask)
+        sums = planning.Pass(parts).sums(parts, tensors[0], tensors[1], weight, mask)
         return dict(zip(chosen, sums, strict=True))
 
     # Sums: those of the parts, nested.

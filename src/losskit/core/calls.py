@@ -7,9 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from losskit.core.loss import Loss
-from losskit.core.parts import Parts
-from losskit.core.totals import Sums
+from losskit.core.loss import Loss, Parts
+from losskit.core.sums import Sums
 from losskit.core.wrapped import has, parameters
 
 

@@ -13,15 +13,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from losskit.core.formulas import program_of
 from losskit.core.means import RegressionLoss
-from losskit.core.passes import Watching, planned
 from losskit.core.shortcuts import is_defined_here
 from losskit.ops import differences
 from losskit.ops.columns import Column
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs
 from losskit.ops.layouts import serves_plain_code
+from losskit.ops.planning import Watching, planned
+from losskit.ops.program_cache import program_of
 
 
 class _Elements(RegressionLoss):

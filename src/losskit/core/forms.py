@@ -10,14 +10,13 @@ from typing import Any, ParamSpec, Protocol
 
 from torch import Tensor
 
-from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import Mode
 from losskit.core.domains import Reduction
+from losskit.core.labels import ClassificationLoss
 from losskit.core.loss import Loss
 from losskit.core.means import MeanLoss, RegressionLoss
-from losskit.core.reduction import Empty
 from losskit.core.region import Absent, Overlap, Pool, RegionLoss
-from losskit.core.totals import Sums
+from losskit.core.sums import Empty, Sums
 
 P = ParamSpec("P")
 Normalizer = float | Tensor | None

@@ -10,9 +10,9 @@ from torch import Tensor
 from losskit.core.contract import Always, InputSpec
 from losskit.core.errors import check_returned
 from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length, labels_of
-from losskit.core.loss import Summable
 from losskit.core.means import MeanLoss
-from losskit.core.reduction import weighted
+from losskit.core.summable import Summable
+from losskit.core.sums import weighted
 from losskit.ops import values
 from losskit.ops.inputs import Inputs
 from losskit.ops.reference import Elements

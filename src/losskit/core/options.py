@@ -17,8 +17,8 @@ from typing_extensions import Self, dataclass_transform
 from losskit.core.domains import Checker, Domain, domain_of
 from losskit.core.elsewhere import FOREIGN_NAMES
 from losskit.core.errors import nearest, quoted
-from losskit.core.passes import REPLACED
 from losskit.ops.plan import Plans
+from losskit.ops.planning import REPLACED
 
 
 class _Declared:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from losskit.core.contract import Always, InputSpec
 from losskit.core.labels import LABEL_SHAPES, LabelOptions, check_length, labels_of
-from losskit.core.loss import Summable
 from losskit.core.means import MeanLoss
-from losskit.core.reduction import check_size
 from losskit.core.region import RegionOptions
+from losskit.core.summable import Summable
+from losskit.core.sums import check_size
 from losskit.ops import values
 from losskit.ops.inputs import Inputs, summing_dtype
 from losskit.ops.reference import Elements, once, sized

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from losskit.core import catalogue
 from losskit.core.algebra import leaves
-from losskit.core.classification import ClassificationLoss
 from losskit.core.errors import nearest
+from losskit.core.labels import ClassificationLoss
 from losskit.core.loss import Loss
 from losskit.core.means import MeanLoss, RegressionLoss
 from losskit.core.spatial import SpatialLoss

@@ -9,20 +9,18 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.classification import ClassificationLoss
 from losskit.core.domains import ClassNumbers, NonNegative, OneOrPerClass
-from losskit.core.labels import ModeOptions, check_length
+from losskit.core.labels import ClassificationLoss, ModeOptions, check_length
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import Configured, option
-from losskit.core.passes import Watching
-from losskit.core.reduction import check_size, divide
 from losskit.core.shortcuts import closed
-from losskit.core.totals import Sums
+from losskit.core.sums import Sums, check_size, divide
 from losskit.ops import closed_forms, closed_rows
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link, summing_dtype
 from losskit.ops.maths import one_minus_exp, safe_power
+from losskit.ops.planning import Watching
 from losskit.ops.recorder import trace
 
 _SOFTMAX_SHAPES = (

@@ -10,7 +10,7 @@ from torch import Tensor
 from losskit.core.elements import by_element
 from losskit.core.means import ElementLoss
 from losskit.core.options import option
-from losskit.core.reduction import size_of
+from losskit.core.sums import size_of
 from losskit.ops.values import above_zero, log_probability_message, mark
 
 

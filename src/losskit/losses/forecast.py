@@ -14,7 +14,7 @@ from losskit.core.contract import check_equal, check_floating, check_real, eleme
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss, RegressionLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
+from losskit.core.sums import weighted
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import mark
 

@@ -12,8 +12,8 @@ from losskit.core.contract import check_equal, check_floating, check_real, eleme
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
 from losskit.core.shortcuts import closed
+from losskit.core.sums import weighted
 from losskit.ops.closed_boxes import overlap
 from losskit.ops.closed_forms import Found
 from losskit.ops.inputs import computing_dtype

@@ -12,7 +12,7 @@ from losskit.core.domains import Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
+from losskit.core.sums import weighted
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import mark
 

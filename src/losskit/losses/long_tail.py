@@ -14,9 +14,8 @@ from losskit.core.domains import ClassNumbers, NonNegative, Positive
 from losskit.core.labels import LabelLoss, over_samples
 from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.options import option
-from losskit.core.reduction import check_size, divide
 from losskit.core.shortcuts import closed
-from losskit.core.totals import Sums
+from losskit.core.sums import Sums, check_size, divide
 from losskit.losses.classification import CrossEntropyLoss
 from losskit.losses.region import ratio
 from losskit.ops import closed_forms

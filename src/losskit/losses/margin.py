@@ -9,24 +9,22 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import ClassWeights
 from losskit.core.elements import by_difference, by_element
 from losskit.core.errors import shape
-from losskit.core.labels import check_length, class_weights, labels_of
-from losskit.core.loss import Summable
+from losskit.core.labels import ClassificationLoss, check_length, class_weights, labels_of
 from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option
-from losskit.core.passes import Watching
-from losskit.core.reduction import weighted
 from losskit.core.shortcuts import closed
-from losskit.core.totals import Sums
+from losskit.core.summable import Summable
+from losskit.core.sums import Sums, weighted
 from losskit.ops import closed_forms, closed_rows
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs, computing_dtype
 from losskit.ops.maths import log_sigmoid
+from losskit.ops.planning import Watching
 from losskit.ops.reference import Elements
 from losskit.ops.values import check, mark
 

@@ -7,17 +7,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from losskit.core.binding import answering
-from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import InputSpec
 from losskit.core.domains import Fraction, NonNegative, Positive
+from losskit.core.labels import ClassificationLoss
 from losskit.core.logits import ClassesLoss, ScoreLoss, finite
-from losskit.core.loss import Loss, Summable
+from losskit.core.loss import Loss
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import check_size, divide, size_of, weighted
-from losskit.core.sharded import is_sharded, of_shards
 from losskit.core.shortcuts import closed
+from losskit.core.summable import Summable, answering
+from losskit.core.sums import check_size, divide, is_sharded, of_shards, size_of, weighted
 from losskit.ops import closed_forms, closed_rows, values
 from losskit.ops.maths import log_sigmoid, log_softmax, one_minus_exp, safe_power
 from losskit.ops.reference import Elements

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from losskit.core.contract import InputSpec
 from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length, labels_of
-from losskit.core.loss import Summable
 from losskit.core.options import option
-from losskit.core.totals import Sums
+from losskit.core.summable import Summable
+from losskit.core.sums import Sums
 from losskit.ops import ranks
 from losskit.ops.inputs import Inputs
 

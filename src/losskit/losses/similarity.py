@@ -14,8 +14,8 @@ from losskit.core.domains import NonNegative, Positive
 from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
 from losskit.core.shortcuts import closed
+from losskit.core.sums import weighted
 from losskit.losses.margin import signed
 from losskit.ops import closed_pairs
 from losskit.ops.closed_forms import Found
