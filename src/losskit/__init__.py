@@ -17,7 +17,6 @@ from losskit.core.algebra import WeightedSum as WeightedSum
 from losskit.core.domains import Fraction as Fraction
 from losskit.core.domains import NonNegative as NonNegative
 from losskit.core.domains import Positive as Positive
-from losskit.core.errors import LosskitWarning as LosskitWarning
 from losskit.core.kit import classification_loss as classification_loss
 from losskit.core.kit import loss as loss
 from losskit.core.kit import region_loss as region_loss
@@ -175,6 +174,7 @@ from losskit.losses.topology import CLDiceLoss as CLDiceLoss
 from losskit.losses.topology import DiceCLDiceLoss as DiceCLDiceLoss
 from losskit.losses.topology import SkeletonRecallLoss as SkeletonRecallLoss
 from losskit.ops.explain import explain as explain
+from losskit.ops.native import LosskitWarning as LosskitWarning
 from losskit.ops.values import flush_errors as flush_errors
 from losskit.version import __version__ as __version__
 

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from losskit.core.algebra import WeightedSum
 from losskit.core.loss import Loss, Part, Parts
+from losskit.core.operands import as_loss
 from losskit.core.options import Configured, option
 from losskit.core.region import RegionLoss
 from losskit.core.summable import bind
 from losskit.core.sums import Counts, Group, Sums, added, replaced_value, result_dtype
-from losskit.core.wrapped import as_loss
 
 __all__ = ["Synchronized", "micro_batches", "sync"]
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from losskit.core.contract import InputSpec, check_real
 from losskit.core.means import MeanLoss
+from losskit.core.operands import Wrapped, as_loss
 from losskit.core.options import Configured
 from losskit.core.summable import Summable, answering
 from losskit.core.sums import Sums
-from losskit.core.wrapped import Wrapped, as_loss
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.morphology import components
 from losskit.ops.reference import Elements

@@ -8,14 +8,13 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.calls import call, require_normalizer
+from losskit.core.contract import shape
 from losskit.core.domains import NonNegative
-from losskit.core.errors import shape
 from losskit.core.loss import Part, Parts
+from losskit.core.operands import as_loss, call, require_normalizer
 from losskit.core.options import Configured, option
 from losskit.core.summable import Summable, answering
 from losskit.core.sums import Sums
-from losskit.core.wrapped import as_loss
 
 Several = Tensor | Sequence[Tensor]
 Normalizer = float | Tensor | Sequence[float | Tensor]

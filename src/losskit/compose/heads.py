@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from losskit.core.algebra import WeightedSum, shown_term
-from losskit.core.calls import call, require_normalizer
 from losskit.core.loss import Parts
+from losskit.core.operands import as_loss, call, require_normalizer
 from losskit.core.options import Configured
 from losskit.core.sums import Sums
-from losskit.core.wrapped import as_loss
 
 
 class HeadsSum(WeightedSum):

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from losskit.compose.heads import HeadsSum, several
 from losskit.core.algebra import WeightedSum, finish
-from losskit.core.calls import call, hooked, require_normalizer
 from losskit.core.loss import Parts
+from losskit.core.operands import as_loss, call, hooked, require_normalizer
 from losskit.core.options import Configured, option
 from losskit.core.sums import Sums, anything_counts, result_dtype
-from losskit.core.wrapped import as_loss
 
 
 class LearnedWeights(HeadsSum):

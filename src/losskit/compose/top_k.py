@@ -10,10 +10,10 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from losskit.core.loss import Loss
+from losskit.core.operands import as_loss
 from losskit.core.options import Configured, option
 from losskit.core.summable import Summable, bind
 from losskit.core.sums import is_sharded, of_shards, reduce, result_dtype
-from losskit.core.wrapped import as_loss
 from losskit.ops.inputs import summing_dtype
 
 

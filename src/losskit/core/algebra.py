@@ -13,15 +13,14 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from losskit.core.calls import call, hooked, refuse_normalizer, takes
 from losskit.core.contract import check_tensor
-from losskit.core.errors import nearest
+from losskit.core.domains import nearest
 from losskit.core.labels import LabelLoss
 from losskit.core.loss import Loss, Part, Parts, Weight
+from losskit.core.operands import Product, Wrapped, as_loss, call, hooked, refuse_normalizer, split, takes, times
 from losskit.core.options import Configured
 from losskit.core.summable import AT_CALL, Summable, bind, check_divisor, signature_of_call
 from losskit.core.sums import Counts, Sums, is_sharded, result_dtype
-from losskit.core.wrapped import Product, Wrapped, as_loss, split, times
 from losskit.ops import planning
 
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from losskit.core import catalogue
-from losskit.core.contract import check_tensor
-from losskit.core.errors import shape
+from losskit.core.contract import check_tensor, shape
 from losskit.core.forms import (
     BatchForm,
     ClassificationForm,

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from losskit.core.contract import Always, InputSpec
-from losskit.core.errors import check_returned
+from losskit.core.contract import Always, InputSpec, check_returned
 from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length, labels_of
 from losskit.core.means import MeanLoss
 from losskit.core.summable import Summable

@@ -13,11 +13,12 @@ from losskit.core.contract import (
     check_floating,
     check_input,
     check_real,
+    check_returned,
     check_tensor,
     elementwise,
     modulus,
+    shape,
 )
-from losskit.core.errors import check_returned, shape
 from losskit.core.summable import PlannedLoss, Summable
 from losskit.core.sums import Sums, size_of, total, weighted
 from losskit.ops import choice, differences

@@ -14,9 +14,8 @@ import torch
 from torch import nn
 from typing_extensions import Self, dataclass_transform
 
-from losskit.core.domains import Checker, Domain, domain_of
+from losskit.core.domains import Checker, Domain, domain_of, nearest, quoted
 from losskit.core.elsewhere import FOREIGN_NAMES
-from losskit.core.errors import nearest, quoted
 from losskit.ops.plan import Plans
 from losskit.ops.planning import REPLACED
 

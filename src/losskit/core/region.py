@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.contract import boxes_advice
-from losskit.core.errors import check_returned
+from losskit.core.contract import boxes_advice, check_returned
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
 from losskit.core.options import option
 from losskit.core.sums import Sums, check_size, divide, result_dtype

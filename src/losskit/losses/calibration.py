@@ -9,9 +9,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_input
+from losskit.core.contract import check_input, shape
 from losskit.core.domains import NonNegative
-from losskit.core.errors import shape
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import option
 from losskit.losses.shortcuts import ClosedForm

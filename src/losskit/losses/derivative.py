@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.domains import NonNegative, Positive
-from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.summable import answering

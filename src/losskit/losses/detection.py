@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_real
+from losskit.core.contract import check_floating, check_real, shape
 from losskit.core.domains import NonNegative
-from losskit.core.errors import shape
 from losskit.core.logits import ScoreLoss
 from losskit.core.means import MeanLoss
 from losskit.core.options import option

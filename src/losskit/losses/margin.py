@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.domains import ClassWeights
-from losskit.core.errors import shape
 from losskit.core.labels import ClassificationLoss, check_length, class_weights, labels_of
 from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option

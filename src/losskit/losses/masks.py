@@ -9,9 +9,8 @@ from annotated_types import Ge
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.domains import Fraction, NonNegative, Positive
-from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import Configured, option
 from losskit.core.summable import answering

@@ -9,9 +9,8 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.contract import check_tensor
+from losskit.core.contract import check_tensor, shape
 from losskit.core.domains import NonNegative
-from losskit.core.errors import shape
 from losskit.core.labels import ClassificationLoss, ModeOptions
 from losskit.core.logits import ClassesLoss, finite
 from losskit.core.options import option

@@ -8,8 +8,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_real, elementwise
-from losskit.core.errors import shape
+from losskit.core.contract import check_floating, check_real, elementwise, shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.sums import weighted

@@ -10,10 +10,10 @@ from torch import Tensor
 from losskit.core.contract import check_real
 from losskit.core.domains import Fraction, NonNegative
 from losskit.core.options import option
-from losskit.core.spatial import Regions, SpatialLoss
 from losskit.core.summable import answering
 from losskit.core.sums import Sums
 from losskit.losses.region import plus, ratio
+from losskit.losses.spatial import Regions, SpatialLoss
 from losskit.ops.morphology import soft_skeleton, tube
 
 
