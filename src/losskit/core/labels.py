@@ -38,6 +38,21 @@ class LabelOptions(Configured):
     )
     from_logits: bool = option(default=True, doc="False if the input is probabilities in [0, 1]")
 
+    always: ClassVar[Always | None] = None  # a link that does not depend on the target
+    same_shape: ClassVar[bool] = False  # whether the target always has the input's shape
+
+    @property
+    def spec(self) -> InputSpec:
+        mode: Mode | None = getattr(self, "mode", None)  # an option of most of them, as is from_logits
+        from_logits: bool = getattr(self, "from_logits", True)
+        return InputSpec(self.always, mode, labels_of(self.ignore_index), from_logits, self.same_shape)
+
+    def read(self, owner: str, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Inputs:
+        """The tensors of a call in canonical form, with the classes of the class weights."""
+        inputs = self.spec.parse(owner, input, target, weight, mask)
+        check_length(owner, "class_weight", self.class_weight, inputs)
+        return inputs
+
     def by_class(self, numbers: Tensor) -> Tensor:
         """Numbers per class, (..., C), times the class weights."""
         weights = self.class_weights(numbers)
@@ -75,18 +90,11 @@ class LabelLoss(LabelOptions, PlannedLoss):
     """A loss whose sums come from one pass over logits and labels."""
 
     shares_pass: ClassVar[bool] = True  # with other losses of a sum
-    always: ClassVar[Always | None] = None  # a link that does not depend on the target
-    same_shape: ClassVar[bool] = False  # whether the target always has the input's shape
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not cls.__dict__.keys().isdisjoint(("forward", "totals", "reduced")):
             cls.shares_pass = False
-
-    @property
-    def spec(self) -> InputSpec:
-        mode = getattr(self, "mode", None)
-        return InputSpec(self.always, mode, labels_of(self.ignore_index), self.from_logits, self.same_shape)
 
     def check_classes(self, inputs: Inputs) -> None:
         check_length(self.name, "class_weight", self.class_weight, inputs)

@@ -51,6 +51,14 @@ class RegionOptions(ModeOptions):
         first = 0 if self.include_background or classes == 1 else 1
         return [c for c in range(first, classes) if self.classes is None or c in self.classes]
 
+    def scored(self, size: Tensor) -> Tensor:
+        """Which regions (..., C) count: those of scored classes with at least one element that counts."""
+        counts, classes = size != 0, size.shape[-1]
+        chosen = self.chosen(classes)
+        if len(chosen) == classes:
+            return counts
+        return counts & torch.tensor([c in chosen for c in range(classes)], device=counts.device)
+
     def check_chosen(self, owner: str, classes: int) -> None:
         wrong = [c for c in self.classes or () if not 0 <= c < classes]
         if wrong:
@@ -181,7 +189,7 @@ class RegionLoss(RegionOptions, LabelLoss):
             value = self.per_class(Totals(columns, self.overlap))
             return value, torch.ones_like(value)
         absent = columns["target"] == 0
-        counts = self._counts(columns)
+        counts = self.scored(columns["count"])
         if self.absent == "skip":
             counts = counts & ~absent
         formula = counts & ~absent if self.absent == "penalize" else counts
@@ -211,15 +219,6 @@ class RegionLoss(RegionOptions, LabelLoss):
         value = self.per_sample(_neutral_outside(columns, counts.unsqueeze(-1), self.overlap))
         return torch.where(counts, value, 0.0), counts.to(value.dtype)
 
-    def _counts(self, columns: dict[str, Tensor]) -> Tensor:
-        """Which pairs count: those of scored classes with at least one element that counts."""
-        counts = columns["count"] != 0
-        classes = counts.shape[-1]
-        chosen = self.chosen(classes)
-        if len(chosen) == classes:
-            return counts
-        return counts & torch.tensor([c in chosen for c in range(classes)], device=counts.device)
-
     @torch.no_grad()
     def score(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """The corresponding hard metric: one minus the formula on thresholded predictions.
@@ -243,7 +242,7 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def _scores(self, columns: dict[str, Tensor]) -> Sums:
         """The sum of the scores of the regions that count, and their number."""
-        counts = self._counts(columns)
+        counts = self.scored(columns["count"])
         nothing = (columns["target"] == 0) & (columns["pred"] == 0)
         if self.absent == "skip":
             counts = counts & (columns["target"] != 0)

@@ -13,9 +13,9 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.contract import Always, InputSpec
+from losskit.core.contract import Always
 from losskit.core.domains import BinNumbers, ClassNumbers, NonNegative
-from losskit.core.labels import ClassificationLoss, LabelOptions, check_length, labels_of, over_samples
+from losskit.core.labels import ClassificationLoss, LabelOptions, check_length, over_samples
 from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.options import Configured, option
 from losskit.core.summable import Summable
@@ -287,9 +287,7 @@ class GHMLoss(Remembering, LabelOptions, Summable):
         return False
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
-        spec = InputSpec(self.always, ignore_index=labels_of(self.ignore_index))
-        inputs = spec.parse(self.name, tensors[0], tensors[1], weight, mask)
-        check_length(self.name, "class_weight", self.class_weight, inputs)
+        inputs = self.read(self.name, tensors[0], tensors[1], weight, mask)
         bad = values.check(inputs)
         elements = reference.Elements(inputs)
         shape, dtype = inputs.input.shape, summing_dtype(inputs.input)
