@@ -236,7 +236,7 @@ def _summable(criterion: Any) -> Any:
     """The loss that provides sums, or an error that states its behaviour across ranks."""
     loss = criterion.criterion if isinstance(criterion, Synchronized) else as_loss(criterion)
     loss.require_summable()
-    if getattr(loss, "reduction", "mean") == "none":
+    if loss.is_unreduced:
         raise ValueError(f"{loss.name}: reduction='none' leaves nothing to add; use the loss as it is.")
     return loss
 

@@ -64,7 +64,7 @@ class DeepSupervisionLoss(Summable):
     ) -> None:
         Configured.__init__(self, weights=weights, **options)
         self.criterion = as_loss(criterion)
-        if getattr(self.criterion, "reduction", "mean") == "none":
+        if self.criterion.is_unreduced:
             raise ValueError(f"{self.name}: the criterion must return one number per output, not reduction='none'.")
         self.across_ranks = self.criterion.across_ranks  # type: ignore[misc]
 

@@ -87,8 +87,7 @@ class TopKLoss(Loss):
         given = {"weight": weight, "mask": mask}
         tensors = bind(self.name, self.tensors, tensors, given)
         if is_sharded((*tensors, *given.values())):
-            gathered: Tensor = of_shards(self, tensors, {**given, "normalizer": normalizer})
-            return gathered
+            return of_shards(self, tensors, {**given, "normalizer": normalizer})
         value, share = self.criterion.weighed(*tensors, **given)
         if value.dim() == 0:
             raise ValueError(

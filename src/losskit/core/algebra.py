@@ -388,7 +388,7 @@ def _check_parts(composite: WeightedSum) -> None:
         listed = ", ".join(f"{name} {value}" for name, value in ignored.items())
         raise ValueError(f"The parts of a composite must leave out the same label; ignore_index is {listed}.")
     for name, part in leaves(composite):
-        if getattr(part, "reduction", "mean") == "none":
+        if part.is_unreduced:
             raise ValueError(
                 f"{name} has reduction='none', and a composite is one number. For the components call "
                 "parts(input, target) on the composite."

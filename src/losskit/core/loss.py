@@ -132,8 +132,7 @@ class Loss(Configured):
     def forward(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """The loss of these tensors, reduced; `mask` is False where something does not count."""
         if is_sharded((*tensors, weight, mask)):
-            gathered: Tensor = of_shards(self, tensors, {"weight": weight, "mask": mask})
-            return gathered
+            return of_shards(self, tensors, {"weight": weight, "mask": mask})
         value, share = self.weighed(*tensors, weight=weight, mask=mask)
         return reduce(value, share, self.reduction, self.empty, self.name)
 
@@ -155,6 +154,11 @@ class Loss(Configured):
         weight = elementwise(self.name, "weight", weight, values.shape)
         mask = elementwise(self.name, "mask", mask, values.shape)
         return weighted(values.to(computing_dtype(values)), weight, mask)
+
+    @property
+    def is_unreduced(self) -> bool:
+        """Whether it returns every value; composites have no such option."""
+        return "reduction" in self.options and self.reduction == "none"
 
     @property
     def summable(self) -> bool:

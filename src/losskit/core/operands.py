@@ -187,7 +187,7 @@ def hooked(part: nn.Module) -> bool:
 
 def takes(part: Any, name: str) -> bool:
     """Whether a part takes an argument of this name."""
-    if getattr(part, "is_sum", False):
+    if part.is_sum:
         return any(takes(inner, name) for inner in part.planned_parts())
     return has(parameters(part), name)
 

@@ -238,9 +238,8 @@ class Summable(Loss):
         def finish(sums: Sums, input: Tensor) -> Tensor:
             return self.finish(sums, normalizer=normalizer, whole=whole).to(result_dtype(input))
 
-        adds = self.summable and self.batch_first and getattr(self, "reduction", "mean") != "none"
-        value: Tensor = of_shards(self, tensors, arguments, finish if adds else None)
-        return value
+        adds = self.summable and self.batch_first and not self.is_unreduced
+        return of_shards(self, tensors, arguments, finish if adds else None)
 
     def counts(
         self,

@@ -75,14 +75,13 @@ class Sums:
     def __radd__(self, other: object) -> Sums:
         return self if other == 0 else NotImplemented  # sum(...) starts from 0
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> Sums:
-        """The same sums with every tensor replaced."""
-        return type(self)(
-            **{
-                name: part.map(function) if isinstance(part, Sums) else function(part)
-                for name, part in self._parts.items()
-            }
-        )
+    def map(self, function: Callable[..., Tensor], *others: Sums) -> Sums:
+        """The same sums with every tensor replaced; the function also takes those of the other sums."""
+        found: dict[str, Nested] = {}
+        for name, part in self._parts.items():
+            of_others = [other._parts[name] for other in others]
+            found[name] = part.map(function, *of_others) if isinstance(part, Sums) else function(part, *of_others)  # type: ignore[arg-type]
+        return type(self)(**found)
 
     def replaced(self, **parts: Nested) -> Sums:
         """The same sums with some parts replaced."""
@@ -90,14 +89,7 @@ class Sums:
 
     def within(self, whole: Sums, factor: float = 1.0) -> Sums:
         """The values of `whole`, with `factor` times the gradient of these sums, which are part of it."""
-        return type(self)(
-            **{
-                name: part.within(whole.part(name), factor)
-                if isinstance(part, Sums)
-                else replaced_value(part, whole[name], factor)
-                for name, part in self._parts.items()
-            }
-        )
+        return self.map(lambda own, value: replaced_value(own, value, factor), whole)
 
     def tensors(self) -> Iterator[Tensor]:
         for part in self._parts.values():
@@ -229,7 +221,7 @@ def is_sharded(tensors: tuple[Any, ...]) -> bool:
 
 def of_shards(
     loss: Any, tensors: tuple[Any, ...], arguments: dict[str, Any], finish: Callable[..., Tensor] | None = None
-) -> Any:
+) -> Tensor:
     """The loss of the global batch as a replicated DTensor, from the samples of each process.
 
     `finish` is called with the global sums. Without it every tensor is gathered, and the loss is called. Shards of
@@ -266,7 +258,8 @@ def of_shards(
             for dim, split in enumerate(by_sample):
                 whole = added(whole, mesh.get_group(dim)) if split else whole
             value = finish(sums.within(whole) if any(by_sample) else sums, given[0])
-    return DTensor.from_local(value, mesh, [Replicate()] * mesh.ndim, run_check=False)
+    result: Tensor = DTensor.from_local(value, mesh, [Replicate()] * mesh.ndim, run_check=False)
+    return result
 
 
 def _shown(placements: Any) -> str:

@@ -235,8 +235,7 @@ class TwoWayLoss(ClosedForm, Loss):
         self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> Tensor:
         if is_sharded((input, target, weight, mask)):
-            gathered: Tensor = of_shards(self, (input, target), {"weight": weight, "mask": mask})
-            return gathered
+            return of_shards(self, (input, target), {"weight": weight, "mask": mask})
         value = self.shortcut(input, target) if weight is mask is None else None
         return self.reduced(input, target, weight, mask) if value is None else value
 
