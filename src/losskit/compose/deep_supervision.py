@@ -117,7 +117,7 @@ class DeepSupervisionLoss(Summable):
         divisors = self._normalizers(normalizer, [level.output.shape[2:].numel() for level in levels])
         wholes = [None if whole is None else whole.part(str(i)) for i in range(len(levels))]
         return [
-            call(self.criterion, (x, t), w, m, divisors[i], wholes[i], named, i, inner)
+            call(self.criterion, (x, t)[: self.criterion.arity], w, m, divisors[i], wholes[i], named, i, inner)
             for i, (x, t, w, m) in enumerate(levels)
         ]
 

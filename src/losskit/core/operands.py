@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -152,30 +152,18 @@ def times(weight: float | Tensor, value: Tensor) -> Tensor:
 
 
 def call(
-    part: Loss,
-    tensors: tuple[Any, ...],
-    weight: Any,
-    mask: Any,
-    normalizer: Any,
-    whole: Sums | None,
-    named: dict[str, Any],
-    index: int = 0,
-    inner: dict[int, Parts] | None = None,
-) -> Tensor:
+    part: Loss, tensors: tuple[Any, ...], weight: Any, mask: Any, normalizer: Any, whole: Sums | None,
+    named: dict[str, Any], index: int = 0, inner: dict[int, Parts] | None = None,
+) -> Tensor:  # fmt: skip
     """The value of one part of a call of the composite; `inner` receives the part's own parts, where it has any."""
-    arguments = {
-        "weight": weight,
-        "mask": mask,
-        "normalizer": normalizer,
-        "whole": whole,
-        **{name: value for name, value in named.items() if takes(part, name)},
-    }
+    arguments = {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole}
     given = {name: value for name, value in arguments.items() if value is not None}
+    given.update({name: value for name, value in named.items() if value is not None and takes(part, name)})
     value: Tensor
     if inner is not None and part.has_parts and not hooked(part):
-        value, inner[index] = part.parts(*tensors[: part.arity], **given)
+        value, inner[index] = part.parts(*tensors, **given)
     else:
-        value = part(*tensors[: part.arity], **given)
+        value = part(*tensors, **given)
     if value.dim() != 0:
         raise ValueError(f"{part.name}: a part of a composite returns one number; got shape {tuple(value.shape)}.")
     return value
@@ -199,14 +187,3 @@ def require_normalizer(owner: str, part: Loss, normalizer: Any) -> None:
             f"{owner}: normalizer= replaces the number of elements that a mean divides by, and {part.label} is no mean "
             "of elements. Leave it out."
         )
-
-
-def refuse_normalizer(owner: str, tensors: Iterable[str], names: Iterable[str], refusing: list[str]) -> None:
-    """Raise an error that names the parts of a sum that are not means over elements."""
-    given = ", ".join(tensors)
-    apart = " + ".join(f"{name}({given}{'' if name in refusing else ', normalizer=...'})" for name in names)
-    raise TypeError(
-        f"{owner}: normalizer= replaces the number of elements that a mean divides by, and {' and '.join(refusing)} "
-        f"{'are no means' if len(refusing) > 1 else 'is no mean'} of elements. Give each part its own: call the parts "
-        f"one by one, {apart}."
-    )
