@@ -19,7 +19,7 @@ SHORT = [
 ]
 NAMES = sorted({case.entry.name for case in SHORT})
 SHAPE = Shape(6, 3, (5,))
-SERVED = ("ClosedFormBackward", "FusedLossBackward")
+SERVED = ("ClosedFormFunctionBackward", "FusedLossBackward")
 
 
 def is_served(value):

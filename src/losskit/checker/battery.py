@@ -11,7 +11,7 @@ from losskit.checker.finding import ENDINGS, Outcome, Report, report_of
 from losskit.checker.registry import OF_BATCH, REGISTRY, Check
 from losskit.checker.source import READINGS
 from losskit.checker.subject import Subject
-from losskit.core.errors import nearest
+from losskit.core.domains import nearest
 
 
 class Runner(Protocol):

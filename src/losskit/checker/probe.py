@@ -21,7 +21,7 @@ from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.words import words_of
-from losskit.core.errors import nearest
+from losskit.core.domains import nearest
 
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))

@@ -24,7 +24,7 @@ from losskit.checker.command import check
 from losskit.cli.accelerate import accelerate
 from losskit.cli.doctor import doctor
 from losskit.core.catalogue import Entry, entries, find, names_of, short_name
-from losskit.core.errors import nearest
+from losskit.core.domains import nearest
 from losskit.core.loss import Loss
 from losskit.figures.tex import prose, readable
 from losskit.ops.choice import serving_here

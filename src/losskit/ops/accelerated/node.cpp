@@ -266,7 +266,7 @@ PyObject *attach(PyObject *, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OOOOO", &value, &inputs, &gradients, &call, &again)) return nullptr;
     std::vector<Tensor> tensors, made;
     if (!read(inputs, tensors) || !read(gradients, made)) return nullptr;
-    connect(THPVariable_Unpack(value), tensors, tensors, std::move(made), 1, true, "ClosedFormBackward", again, call);
+    connect(THPVariable_Unpack(value), tensors, tensors, std::move(made), 1, true, "ClosedFormFunctionBackward", again, call);
     return Py_NewRef(value);
     END_HANDLE_TH_ERRORS
 }
