@@ -20,7 +20,7 @@ from losskit.ops.columns import Column, columns_of, kernel_columns, programs_of
 from losskit.ops.constants import GRADIENTS, RESULTS
 from losskit.ops.finish import Finish, LossStruct, RegionsFinish, TermsFinish, set_part
 from losskit.ops.inputs import Inputs
-from losskit.ops.layouts import layout_of_tensor
+from losskit.ops.layouts import are_laid_out, layout_of_tensor
 from losskit.ops.passes import can_save
 from losskit.ops.programs import structure_of
 from losskit.ops.twins import equal, holding, with_attributes
@@ -338,7 +338,7 @@ def _second_pass(tensors: Sequence[Any], call: Call, upstream: float, saved: Ten
     """The gradient by another pass, from the activations that the first one saved, if any."""
     plan: Plan = call.plan
     again = call.with_tensors(tensors)
-    if plan.tensors != [layout_of_tensor(tensor) for tensor in tensors]:  # a saved-tensor hook returned another layout
+    if not are_laid_out(tensors, plan.tensors):
         with torch.enable_grad():
             again.input = again.input.detach().requires_grad_()
             (found,) = torch.autograd.grad(again.by_operators(), again.input)
