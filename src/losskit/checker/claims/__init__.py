@@ -1,0 +1,3 @@
+"""What losses of each kind obey, one file per family. Importing them registers them."""
+
+from losskit.checker.claims import boxes as boxes
