@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from losskit.checker.checks.tools import BACKWARD, close, code, pull, tried, value
-from losskit.checker.claims.claim import claim
+from losskit.checker.claims.kinds import kind
 from losskit.checker.claims.fitting import equals
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
@@ -175,13 +175,13 @@ _MISTAKES = {"iou": (), "giou": _GIOU, "diou": _DIOU, "ciou": _CIOU}
 def _kind(subject: Subject) -> str:
     """The kind of the loss by its name, otherwise by its documentation."""
     for text in (subject.name.lower(), subject.words.all, subject.words.code):
-        for kind, pattern in (
+        for name, pattern in (
             ("ciou", r"c_?iou|complete.?iou"),
             ("diou", r"d_?iou\b|diou|distance.?iou"),
             ("giou", r"g_?iou|generali[sz]ed.?(iou|intersection)"),
         ):
             if re.search(pattern, text):
-                return kind
+                return name
     return "iou"
 
 
@@ -215,52 +215,52 @@ def _shapes(iou: Tensor, penalty: Tensor) -> Iterator[Tensor]:
     yield -iou.clamp_min(1e-6).log() + penalty
 
 
-@claim(_SAYS, code=r"\b[gdc]iou\b|enclos|\bhull")
+@kind(_SAYS, code=r"\b[gdc]iou\b|enclos|\bhull")
 def boxes(subject: Subject) -> Iterator[Found]:
     if not subject.spec.two or subject.spec.labels:
         return
-    kind = _kind(subject)
+    name = _kind(subject)
     a, b = boxes_of()
     read: list[tuple[str, list[float | None]]] = []
     for form in _FORMATS:
         rows = [_laid_out(each, form) for each in (a, b)]
         read.append((form, [tried(value, subject, one[None], other[None]) for one, other in zip(*rows, strict=True)]))
-    right = _RIGHT[kind](overlap_of(a, b))
+    right = _RIGHT[name](overlap_of(a, b))
     if any(equals(found, each) for _, found in read for each in _shapes(overlap_of(a, b).iou, right)):
         return
     for form, found in read:
-        for what, fix, formula in _wrong(kind, a, b):
+        for what, fix, formula in _wrong(name, a, b):
             if equals(found, formula):
                 tensors = [_laid_out(each, form)[20:21].float() for each in (a, b)]
                 wanted = float((1 - overlap_of(a, b).iou + right)[20])
-                numbers = {"value": value(subject, *tensors), f"1 - {_NAMES[kind]}": wanted}
+                numbers = {"value": value(subject, *tensors), f"1 - {_NAMES[name]}": wanted}
                 yield Found(what, numbers, code(subject, *tensors), None, fix)
                 return
-    yield from _relations(subject, kind)
+    yield from _relations(subject, name)
 
 
 _NAMES = {"iou": "IoU", "giou": "GIoU", "diou": "DIoU", "ciou": "CIoU"}
 
 
-def _wrong(kind: str, a: Tensor, b: Tensor) -> Iterator[tuple[str, str, Tensor]]:
+def _wrong(name: str, a: Tensor, b: Tensor) -> Iterator[tuple[str, str, Tensor]]:
     """What is wrong, how to mend it, and the loss of each pair with this mistake."""
     plain = overlap_of(a, b)
-    for what, fix, formula in _MISTAKES[kind]:
+    for what, fix, formula in _MISTAKES[name]:
         yield what, fix, 1 - plain.iou + formula(plain)
     for clamp, minus, what, fix in (
         (False, True, "the sides of the intersection are not clamped at 0", "(rb - lt).clamp(min=0)"),
         (True, False, "the union is the sum of both areas: the intersection is counted twice", "area1 + area2 - inter"),
     ):
         other = overlap_of(a, b, clamp, minus)
-        for each in _shapes(other.iou, _RIGHT[kind](other)):
+        for each in _shapes(other.iou, _RIGHT[name](other)):
             yield what, fix, each
-        yield what, fix, 1 - other.iou + _RIGHT[kind](plain)
+        yield what, fix, 1 - other.iou + _RIGHT[name](plain)
 
 
 _CORNERS = r"xyxy|x1|corner|\bx2\b|tl\b|lt\b|top.?left|xmin|x_min|\bltrb"
 
 
-def _relations(subject: Subject, kind: str) -> Iterator[Found]:
+def _relations(subject: Subject, name: str) -> Iterator[Found]:
     """What every loss of overlaps obeys, for boxes given by corners."""
     said = subject.words.all + subject.words.code
     if not re.search(_CORNERS, said) or re.search(r"cx|xywh|anchor|stride|weight|scale|normali[sz]", said):
@@ -272,20 +272,20 @@ def _relations(subject: Subject, kind: str) -> Iterator[Found]:
         ((a, b), (a + 700, b + 700), "boxes moved together have another loss", "Use differences of coordinates only."),
         ((a, b), (b, a), "exchanging prediction and target changes the loss", "The IoU is symmetric."),
     ):
-        if kind == "ciou" and other[0] is b:
+        if name == "ciou" and other[0] is b:
             continue
         costs = tried(value, subject, *one), tried(value, subject, *other)
         if None not in costs and not close(costs[0], costs[1], 1e-3, 1e-3):  # type: ignore[arg-type]
             numbers = {"value": costs[1], "before": costs[0]}
             tensors = [each.float() for each in other]
-            yield Found(f"{what}, which no {_NAMES[kind]} has", numbers, code(subject, *tensors), None, fix)
+            yield Found(f"{what}, which no {_NAMES[name]} has", numbers, code(subject, *tensors), None, fix)
             return
-    if kind != "iou":
+    if name != "iou":
         costs = tried(value, subject, a[:4], near), tried(value, subject, a[:4], far)
         slope = tried(pull, subject, near.float(), a[:4].float())
         if None not in costs and slope is not None and (costs[1] <= costs[0] or not slope.gradient.any()):  # type: ignore[operator]
             numbers = {"near": costs[0], "far": costs[1]}
             what = (
-                f"disjoint boxes farther apart have no larger loss, which is what the penalty of {_NAMES[kind]} is for"
+                f"disjoint boxes farther apart have no larger loss, which is what the penalty of {_NAMES[name]} is for"
             )
             yield Found(what, numbers, code(subject, near.float(), a[:4].float(), lines=BACKWARD))

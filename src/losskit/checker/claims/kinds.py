@@ -1,4 +1,4 @@
-"""Claims: what the name, the documentation and the code of a loss say that it is, and what a loss of that kind obeys."""
+"""Kinds: losses that are recognised by their words and called as concluded, and what each kind obeys."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ Look = Callable[[Subject], Iterator[Found]]
 
 
 @dataclass(frozen=True)
-class Claim:
+class Kind:
     """One kind of loss: how it is recognised, and a function that yields what contradicts it."""
 
     says: str  # a pattern in the names or the documentation
     look: Look
     code: str = ""  # a pattern in the code that says it too
 
-    def made_by(self, subject: Subject) -> bool:
+    def claimed_by(self, subject: Subject) -> bool:
         words = subject.words
         said = bool(self.says) and re.search(self.says, words.all) is not None
         return said or (bool(self.code) and re.search(self.code, words.code) is not None)
 
 
-CLAIMS: list[Claim] = []
+KINDS: list[Kind] = []
 
 
-def claim(says: str, code: str = "") -> Callable[[Look], Look]:
+def kind(says: str, code: str = "") -> Callable[[Look], Look]:
     """Register what contradicts a claim; `says` and `code` are patterns in lower case."""
 
     def enter(look: Look) -> Look:
-        CLAIMS.append(Claim(says, look, code))
+        KINDS.append(Kind(says, look, code))
         return look
 
     return enter
 
 
 @check(
-    "not-as-claimed",
+    "contradicts-claim",
     Severity.WRONG,
     why="It trains something else than its name or its documentation says.",
     fix="Change the line that computes this, or the name if another loss is meant.",
     consequence_of=("no-graph",),
     anyhow=True,
 )
-def not_as_claimed(subject: Subject) -> Iterator[Found]:
+def contradicts_claim(subject: Subject) -> Iterator[Found]:
     """Does the loss obey what every loss of its name obeys?"""
-    for each in CLAIMS:
-        if not each.made_by(subject):
+    for each in KINDS:
+        if not each.claimed_by(subject):
             continue
         try:
             found = next(iter(each.look(subject)), None)
