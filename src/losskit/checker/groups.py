@@ -54,6 +54,7 @@ def is_last(form: Form) -> bool:
 
 
 BOXES = Group(lambda f: f.layout == "boxes", fits.fits_narrow)
+RANKS = Group(lambda f: f.layout == "ranks", fits.fits_order)
 # In the order in which they are tried: the most specific first.
 GROUPS = (
     Group(lambda f: f.layout == "log-variance", fits.fits_prior),

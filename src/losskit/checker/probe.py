@@ -15,7 +15,7 @@ from typing import Any
 from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in
 from losskit.checker.calling import Call, Way, calls_of
-from losskit.checker.groups import BOXES, GROUPS, NARROW, Fitting, is_last, sharpest
+from losskit.checker.groups import BOXES, GROUPS, NARROW, RANKS, Fitting, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
@@ -221,8 +221,8 @@ class Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        boxes = [BOXES] if roles.says(roles.BOXES, self.hints) else []
-        for group in (*boxes, *GROUPS):
+        first = [BOXES] if roles.says(roles.BOXES, self.hints) else [RANKS] if roles.of_thresholds(self.words) else []
+        for group in (*first, *GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
                 self._try(call, [form for form in held if form.kind == kind], group.fits, tried)

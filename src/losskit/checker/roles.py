@@ -45,6 +45,7 @@ _CONFIRMED = {
     "ranks": r"ordinal|coral|corn|rank|threshold|level|grade|\bage|k ?- ?1\)",
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
 }
+_THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
 _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
@@ -66,6 +67,11 @@ def is_option(name: str) -> bool:
 def says(key: Key, hints: str) -> bool:
     """Whether the names of a loss, joined as one text, say that it is called like this."""
     return key in _WORDS and all(any(word in hints for word in words) for words in _WORDS[key])
+
+
+def of_thresholds(words: Words) -> bool:
+    """Whether a loss says that it takes K - 1 logits of thresholds for K ordered classes."""
+    return re.search(_THRESHOLDS, words.all) is not None
 
 
 def side_of(name: str) -> int:

@@ -44,6 +44,10 @@ _LETTERS = {
     "height": "H",
     "width": "W",
     "seq": "T",
+    "time": "T",
+    "horizon": "T",
+    "length": "T",
+    "vocab": "C",
 }
 
 
