@@ -1,7 +1,6 @@
 """The checks, one file per theme. Importing them registers them, in the order in which they run."""
 
 # isort: off
-from losskit.checker.checks import claimed as claimed
 from losskit.checker.checks import meaning as meaning
 from losskit.checker.checks import similarities as similarities
 from losskit.checker.checks import numbers as numbers

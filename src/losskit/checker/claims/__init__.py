@@ -1,1 +1,4 @@
-"""Claims: what a loss says it is, and what every loss of that kind obeys; one file per family."""
+"""What losses of each kind obey, one file per family. Importing them registers them."""
+
+from losskit.checker.claims import boxes as boxes
+from losskit.checker.claims import by_roles as by_roles

@@ -1,4 +1,4 @@
-"""Claims: whether a loss obeys what every loss of the kind that it claims to be obeys."""
+"""Kinds whose arguments are known by the names of their roles, whatever trial calls conclude."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from losskit.checker.claims import adversarial, densities, embeddings, images, numbers, policies, ranking
 from losskit.checker.claims.claim import Claim
-from losskit.checker.finding import Found, Severity
+from losskit.checker.claims.kinds import kind
+from losskit.checker.finding import Found
 from losskit.checker.origin import CannotRebuild
-from losskit.checker.registry import check
 from losskit.checker.subject import LossRaised, Subject
 
 CLAIMS: tuple[Claim, ...] = (
@@ -22,16 +22,9 @@ CLAIMS: tuple[Claim, ...] = (
 )
 
 
-@check(
-    "contradicts-claim",
-    Severity.WRONG,
-    why="Its name or documentation states a kind of loss, and every loss of that kind obeys this rule.",
-    fix="Compare the formula with the definition of the kind.",
-    consequence_of=(),
-    anyhow=True,
-)
-def contradicts_claim(subject: Subject) -> Iterator[Found]:
-    """Does the loss obey what every loss of the kind that it claims to be obeys?"""
+@kind(says=".")
+def by_roles(subject: Subject) -> Iterator[Found]:
+    """The first relation that a loss breaks."""
     for claim in CLAIMS:
         claimed = claim.of(subject)
         for relation in claim.relations if claimed is not None else ():
