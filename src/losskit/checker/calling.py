@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from losskit.checker import roles
+from losskit.checker.words import Words
 
-MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask", "padding_mask")
+_MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask")
+MASKS_OF_PADDING = ("padding_mask", "pad_mask", "key_padding_mask", "src_key_padding_mask", "ignore_mask")
+MASKS = (*_MASKS, *MASKS_OF_PADDING)
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights", "weight_map", "pixel_weights", "w")
 
 HEADS = ("aux", "auxs", "aux_outputs", "aux_logits", "auxiliary", "side_outputs")  # further outputs, in a list
@@ -25,6 +28,8 @@ class Extra:
     name: str
     at: int  # its position in the call
     per_sample: bool = False
+    boolean: bool = False
+    out: bool = False  # a mask of what does not count
 
     @property
     def is_mask(self) -> bool:
@@ -35,7 +40,13 @@ class Extra:
         if self.name in HEADS:
             return [tensors[0].clone()]
         like = tensors[-1] if labels else tensors[0]
-        return torch.ones(like.shape[:1] if self.per_sample else like.shape, dtype=tensors[0].dtype)
+        size = like.shape[:1] if self.per_sample else like.shape
+        return torch.full(size, not self.out, dtype=torch.bool if self.boolean else tensors[0].dtype)
+
+    def code(self, like: str) -> str:
+        """The usual value as code."""
+        shape = f"{like}.shape[:1]" if self.per_sample else f"{like}.shape"
+        return f"torch.{'zeros' if self.out else 'ones'}({shape}{', dtype=torch.bool' if self.boolean else ''})"
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,7 @@ class Way:
         like = names[-1] if self.labels else names[0]
         for extra in self.extras:
             value = named.pop(extra.name, None)
-            shape = f"{like}.shape[:1]" if extra.per_sample else f"{like}.shape"
-            usual = f"[{said[0]}]" if extra.name in HEADS else f"torch.ones({shape})"
+            usual = f"[{said[0]}]" if extra.name in HEADS else extra.code(like)
             said.insert(extra.at, extra.name if value is not None else usual)
         given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in named.items()]
         return f"criterion({', '.join([*said, *given])})"
@@ -90,16 +100,23 @@ class Call:
     way: Way
 
 
-def calls_of(names: list[inspect.Parameter]) -> list[Call]:
+def calls_of(names: list[inspect.Parameter], words: Words | None = None) -> list[Call]:
     """The ways of calling a loss with these parameters, the most likely first."""
     required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
     swapped = len(required) > 1 and required[0].lower() in roles.TARGETS and required[1].lower() in roles.INPUTS
     way = Way(swapped or roles.sides_of(required) == (-1, 1))
-    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS, *HEADS))
+    extras = tuple(
+        Extra(n, at, out=words is not None and roles.masks_out(n, words))
+        for at, n in enumerate(required)
+        if n.lower() in (*MASKS, *WEIGHTS, *HEADS)
+    )
     if extras and len(required) - len(extras) >= 2:
         per_sample = tuple(replace(each, per_sample=True) for each in extras)
         few = len(required) - len(extras)
-        return [Call(few, replace(way, extras=extras)), Call(few, replace(way, extras=per_sample))]
+        ways = [extras, per_sample]
+        if any(each.is_mask for each in extras):
+            ways += [tuple(replace(each, boolean=each.is_mask) for each in made) for made in ways]
+        return [Call(few, replace(way, extras=made)) for made in ways]
     if len(required) == 1 and len(names) > 1 and names[1].name.lower() in roles.TARGETS:
         return [Call(2, way), Call(1, way)]
     return [Call(len(required) or 2, way)]

@@ -9,7 +9,7 @@ from losskit.checker import fits
 from losskit.checker.fits import shift_invariant
 from losskit.checker.trial import Form, Trial
 
-NARROW = ("quantiles", "boxes", "images")  # layouts whose tensors may not
+NARROW = ("quantiles", "boxes", "centred", "images", "heatmap")  # layouts whose tensors may not
 Fitting = list[tuple[Form, tuple[int, ...], Trial]]
 
 
@@ -53,7 +53,8 @@ def is_last(form: Form) -> bool:
     return form.layout in ("above", "alone")
 
 
-BOXES = Group(lambda f: f.layout == "boxes", fits.fits_narrow)
+BOXES = Group(lambda f: f.layout in ("boxes", "centred"), fits.fits_narrow)
+HEATMAPS = Group(lambda f: f.layout == "heatmap", fits.fits_order)
 RANKS = Group(lambda f: f.layout == "ranks", fits.fits_order)
 # In the order in which they are tried: the most specific first.
 GROUPS = (
@@ -65,7 +66,7 @@ GROUPS = (
     Group(lambda f: f.kind == "distribution" and f.scores != "logits", fits.fits_numbers),
     Group(lambda f: f.layout == "images", fits.fits_narrow),
     Group(lambda f: f.labels, fits.fits_labels),
-    Group(lambda f: f.layout in NARROW, fits.fits_narrow),
+    Group(lambda f: f.layout in NARROW and f.layout not in ("centred", "heatmap"), fits.fits_narrow),
     Group(lambda f: _ordered(f) and not is_last(f), fits.fits_order),
 )
 LAST: tuple[tuple[Callable[[Trial, Form], None], Callable[[Form], bool]], ...] = (

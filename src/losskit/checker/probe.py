@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in
 from losskit.checker.calling import Call, Way, calls_of
-from losskit.checker.groups import BOXES, GROUPS, NARROW, RANKS, Fitting, is_last, sharpest
+from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
@@ -134,10 +135,10 @@ class Probe:
         self.said = said
         self.criterion = criterion
         self.names = names
-        self.calls = calls_of(names)
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
+        self.calls = calls_of(names, self.words)
         self.classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
@@ -221,7 +222,7 @@ class Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        first = [BOXES] if roles.says(roles.BOXES, self.hints) else [RANKS] if roles.of_thresholds(self.words) else []
+        first = [group for group, said in self._named_groups() if said]
         for group in (*first, *GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
@@ -230,6 +231,15 @@ class Probe:
                 return True
         self._collect(call, wanted, tried)
         return False
+
+    def _named_groups(self) -> list[tuple[Group, bool]]:
+        """Groups that are tried first if the names or the documentation say so."""
+        boxes = re.search(r"\bbox|bbox|boxes", self.words.all) is not None
+        return [
+            (BOXES, roles.says(roles.BOXES, self.hints) or boxes),
+            (RANKS, roles.of_thresholds(self.words)),
+            (HEATMAPS, re.search(roles.HEATMAPS, self.words.all) is not None),
+        ]
 
     def _try(self, call: Call, kind: list[Form], fit: Callable[[Trial, Form], None], tried: Tried) -> None:
         """Try the forms of one kind: the first layout that fits, in the first shape, with every kind of scores."""

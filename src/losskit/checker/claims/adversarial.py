@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from losskit.checker.claims.claim import Claim, Claimed, Role, near
 from losskit.checker.claims.text import tree_of
@@ -19,7 +18,10 @@ from losskit.checker.models import Linear
 REAL = Role("real", r"(d_?|disc_?)?(real|r)(_\w+)?|\w+_real|y_?real|pred_?real|target_scores")
 FAKE = Role("fake", r"(d_?|disc_?|g_?)?(fakes?|gen\w*|f)(_\w+)?|\w+_fake|y_?fake|pred_?fake")
 SCORES = Role("scores", r"scores?|logits?|pred\w*|inputs?|x|outputs?|critic_\w+|d_?out\w*|disc\w*")
-MODE = Role("mode", r"mode|kind|phase|which|role|type|side|target|part|for_?\w+|is_\w+|target_is_real|real|discriminator|generator")
+MODE = Role(
+    "mode",
+    r"mode|kind|phase|which|role|type|side|target|part|for_?\w+|is_\w+|target_is_real|real|discriminator|generator",
+)
 REAL_SIDE, FAKE_SIDE, GENERATOR = "real", "fake", "generator"
 
 
@@ -118,8 +120,9 @@ def halves(claimed: Claimed) -> Iterator[Found]:
                 yield claimed.found(
                     f"{of} scores of 0 {what} by the critic's loss",
                     {"slope": slope},
-                    "relu(1 - real).mean() + relu(1 + fake).mean()" if claimed.text.claims("hinge") else
-                    "Real scores should rise and fake ones fall.",
+                    "relu(1 - real).mean() + relu(1 + fake).mean()"
+                    if claimed.text.claims("hinge")
+                    else "Real scores should rise and fake ones fall.",
                     given,
                     of,
                 )

@@ -91,7 +91,11 @@ class Claimed:
         criterion = self.subject.build()
         calls = {each.name: each.default for each in call_parameters(criterion)}
         for name in names:
-            for known in (self.subject.origin.options, calls, vars(criterion) if hasattr(criterion, "__dict__") else {}):
+            for known in (
+                self.subject.origin.options,
+                calls,
+                vars(criterion) if hasattr(criterion, "__dict__") else {},
+            ):
                 if isinstance(known.get(name), (int, float)) and not isinstance(known.get(name), bool):
                     return known[name]
         return None

@@ -153,7 +153,7 @@ def mixture(claimed: Claimed) -> Iterator[Found]:
     spread = torch.zeros(n, k).double() if logs else torch.ones(n, k).double()
     log_shares = drawn(n, k).log_softmax(1)
     said = claimed.bound.get("shares", "")
-    for shares in ([log_shares] if "log" in said else [log_shares.exp(), log_shares]):
+    for shares in [log_shares] if "log" in said else [log_shares.exp(), log_shares]:
         for target in (drawn(n, seed=1), drawn(n, 1, seed=1)):
             for trailing in (False, True):
                 means = torch.full((n, k), 0.3, dtype=torch.float64)
@@ -277,7 +277,9 @@ def crps_of_members(claimed: Claimed) -> Iterator[Found]:
 
 MU = Role("mu", r"mu|mean|z_?mu|z_?mean|means|mu_?q|m")
 LOG_VAR = Role("log_var", r"log_?var\w*|z_?log_?var|logvariance|log_?sigma_?(2|sq\w*)|lv")
-RECON = Role("recon", r"recon\w*|x_?hat|x_?recon\w*|pred\w*|y_?hat|outputs?|decoded|rec|x_?rec\w*|recon_?x|logits|x_?logits")
+RECON = Role(
+    "recon", r"recon\w*|x_?hat|x_?recon\w*|pred\w*|y_?hat|outputs?|decoded|rec|x_?rec\w*|recon_?x|logits|x_?logits"
+)
 DATA = Role("data", r"x|targets?|y|inputs?|data|images?|original|x_?true")
 
 
@@ -304,7 +306,9 @@ def prior(claimed: Claimed) -> Iterator[Found]:
             "-0.5 * (1 + log_var - mu ** 2 - log_var.exp()).sum(1)",
             given,
         )
-    elif not near(wider / shifted, rights[1] / rights[0], 0.02) or not near(narrower / shifted, rights[2] / rights[0], 0.02):
+    elif not near(wider / shifted, rights[1] / rights[0], 0.02) or not near(
+        narrower / shifted, rights[2] / rights[0], 0.02
+    ):
         yield claimed.found(
             "it is not the divergence of a Gaussian from the standard one: its parts have another ratio",
             {"log_var 1 for mu 1.5": wider / shifted, "expected": rights[1] / rights[0]},
@@ -320,7 +324,9 @@ def prior(claimed: Claimed) -> Iterator[Found]:
         )
 
 
-_SUMMED = r"(sum\w*|Σ)[^.;]{0,90}(latent|dimension|own dim)|both (terms|parts) are (per-sample )?sum|kl[^.;]{0,40}summed"
+_SUMMED = (
+    r"(sum\w*|Σ)[^.;]{0,90}(latent|dimension|own dim)|both (terms|parts) are (per-sample )?sum|kl[^.;]{0,40}summed"
+)
 
 
 def _unusual(claimed: Claimed) -> bool:
@@ -348,8 +354,20 @@ CLAIMS = (
         (evidential,),
     ),
     Claim("mixture density", r"mixture|\bmdn\b", (SHARES, MUS, SIGMAS, TARGET), (mixture,)),
-    Claim("negative binomial likelihood", r"negative binomial|\bnb ?(nll|loss)|neg ?binom", (RATE, TARGET, DISPERSION), (counts,), unless="zero.?inflat|zinb"),
-    Claim("Gaussian CRPS", r"\bcrps|ranked probability", (MEAN, TARGET, SPREAD), (crps,), unless=r"laplac|logistic|ensemble"),
+    Claim(
+        "negative binomial likelihood",
+        r"negative binomial|\bnb ?(nll|loss)|neg ?binom",
+        (RATE, TARGET, DISPERSION),
+        (counts,),
+        unless="zero.?inflat|zinb",
+    ),
+    Claim(
+        "Gaussian CRPS",
+        r"\bcrps|ranked probability",
+        (MEAN, TARGET, SPREAD),
+        (crps,),
+        unless=r"laplac|logistic|ensemble",
+    ),
     Claim("CRPS of an ensemble", r"\bcrps|ranked probability|energy score", (MEMBERS, TARGET), (crps_of_members,)),
     Claim(
         "likelihood of a mean and a spread",
@@ -358,5 +376,7 @@ CLAIMS = (
         (spread_settles,),
         unless=r"\bkl\b|diverg|crps|evidential|student|mixture|huber|prior|focal|box|cauchy",
     ),
-    Claim("divergence from a standard Gaussian", r"\bkl\b|\bkld\b|vae|elbo|diverg", (RECON, DATA, MU, LOG_VAR), (prior,)),
+    Claim(
+        "divergence from a standard Gaussian", r"\bkl\b|\bkld\b|vae|elbo|diverg", (RECON, DATA, MU, LOG_VAR), (prior,)
+    ),
 )

@@ -32,12 +32,10 @@ def _aligned(tokens: Tensor, by: int) -> Tensor:
     code=r"\[\.\.\., :-1, :\]|\[:, :-1\]",
 )
 def next_tokens(subject: Subject) -> Iterator[Found]:
-    spec, said = subject.spec, subject.words.all
-    if not (spec.two and (spec.way.last or spec.layout == "next")) or spec.scores not in (
-        "logits",
-        "log_probabilities",
-    ):
+    said = subject.words.all
+    if not subject.spec.two or subject.spec.scores not in ("logits", "log_probabilities", "probabilities"):
         return
+    subject = taken_as(subject, ("sequence", "logits", "next"))
     generator = torch.Generator().manual_seed(2)
     tokens = torch.stack([torch.randperm(_TOKENS - 1, generator=generator)[: _TOKENS - 1] + 1 for _ in range(3)])
     costs: dict[int, float] = {}
