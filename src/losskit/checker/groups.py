@@ -23,7 +23,11 @@ def sharpest(fitting: Fitting) -> Fitting:
         return any((form.kind, each, form.layout) in found for each in scores)
 
     def stands(form: Form) -> bool:
-        if form.scores == "probabilities" and (takes_logits or beside(form, "log_probabilities")):
+        if (
+            form.scores == "probabilities"
+            and form.layout != "heatmap"
+            and (takes_logits or beside(form, "log_probabilities"))
+        ):
             return False  # the loss is lower still beyond 0 and 1
         if form.scores == "log_probabilities" and beside(form, "logits"):
             return False  # a softmax leaves log-probabilities as they are

@@ -321,7 +321,8 @@ class Probe:
             groups.setdefault((each.kind, each.layout), set()).add(each.scores)
         for (kind, _), scores in groups.items():
             if len(scores) > 1:
-                wanted = "probabilities" if "prob" in self.hints or self._says_shares() else "logits"
+                inside = kind != "regression" or "sigmoid" in self.words.code
+                wanted = "probabilities" if "prob" in self.hints or self._says_shares() or not inside else "logits"
                 wanted = "values" if "values" in scores else wanted
                 if wanted in scores:
                     return [each for each in fitting if each[0].scores == wanted]

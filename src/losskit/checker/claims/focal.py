@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from losskit.checker.checks.tools import code, labelled, tried, value
-from losskit.checker.claims.kinds import kind
+from losskit.checker.claims.kinds import kind, taken_as
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
@@ -57,8 +57,10 @@ def _curve(subject: Subject, label: int, options: dict[str, float]) -> Curve | N
 
 @kind(r"focal(?!.?(frequency|tversky|region))")
 def focal_factor(subject: Subject) -> Iterator[Found]:
+    if subject.spec.layout == "signs":
+        subject = taken_as(subject, ("binary", "logits", "same"))
     spec = subject.spec
-    if not labelled(spec) or spec.scores not in ("logits", "probabilities") or spec.layout in ("signs", "soft"):
+    if not labelled(spec) or spec.scores not in ("logits", "probabilities") or spec.layout == "soft":
         return
     gamma = subject.origin.options.get("gamma")
     options = {"gamma": 2.0} if isinstance(gamma, (int, float)) and "gamma" in spec.options else {}
@@ -90,6 +92,8 @@ def _factor(subject: Subject, curves: Sequence[Curve], options: dict[str, float]
             what = f"the factor{of_what} is (1 - pt) ** {right[1]:.3g} for gamma={options['gamma']:g}"
         elif "gamma" in options and _is(curve, 1 - curve.sure ** options["gamma"]):
             what = f"the factor{of_what} is 1 - pt ** gamma, not (1 - pt) ** gamma"
+        elif "gamma" in options and _is(curve, -((1 - curve.sure) ** options["gamma"]) / curve.sure.log()):
+            what = f"the loss{of_what} is the factor alone: the cross-entropy, -log(pt), is missing"
         elif "gamma" in options and _is(curve, options["gamma"] * (1 - curve.sure)):
             what = f"the factor{of_what} is gamma * (1 - pt): gamma multiplies instead of being the exponent"
         if what:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from losskit.checker.checks.tools import code, tried, value
-from losskit.checker.claims.kinds import kind
+from losskit.checker.claims.kinds import kind, taken_as
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
