@@ -32,6 +32,7 @@ _BY_TEXT = (
     ("share", r"in [\[(]0, ?1[\])]|probabilit|after a s(oft|ig)m|\(0, 1\)"),
     ("positive", r">=? ?0|positive\b(?! (pair|sample|score|item|log))|variance|standard deviation"),
 )
+_MASKS = r"\bmasks?\b|segment|foreground|\bf1\b"  # what is compared is 0 or 1
 _SIZES = {"T": 7, "L": 6, "S": 5, "D": 5, "H": 8, "W": 9, "Z": 4, "X": 9, "Y": 8, "F": 5, "E": 5, "P": 6, "J": 5}
 
 
@@ -84,6 +85,8 @@ def named(required: list[str], letters: str, words: Words) -> str:
     parts = []
     for name, letter in zip(required, letters, strict=True):
         sort = "index" if letter == "i" else sort_of(name, words)
+        if sort == "number" and re.search(r"target|label|gt|truth|^y$", name.lower()) and words.say(_MASKS):
+            sort = "flag"
         parts.append(f"{sort}:{sizes[letter]}")
     return f"{SEVERAL} {';'.join(parts)}"
 
