@@ -220,7 +220,7 @@ def positions_matter(subject: Subject) -> Iterator[Found]:
     Severity.WRONG,
     why="Shuffling the data changes the loss: samples are compared with targets of others.",
     fix="Look for a reshape that mixes the batch with another dimension, or a state kept from sample to sample.",
-    applies=lambda spec: spec.kind != "sequence" or spec.layout == "batch-first",
+    applies=lambda spec: (spec.kind != "sequence" or spec.layout == "batch-first") and not spec.way.inside,
 )
 def order_matters(subject: Subject) -> Iterator[Found]:
     """Is the loss the same if the samples are in another order?"""

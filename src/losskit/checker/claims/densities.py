@@ -29,7 +29,7 @@ def _shape(claimed: Claimed, *roles: str) -> tuple[int, ...] | None:
 # Location and scale.
 
 
-def _settles(claimed: Claimed, error: float, shape: tuple[int, ...], squared: bool) -> list[float]:
+def _settles(claimed: Claimed, error: float, shape: tuple[int, ...]) -> list[float]:
     """The spreads at which the slope changes from negative to positive, for an error of this size everywhere."""
     name = claimed.bound["spread"].lower()
     signed = "log" in name or "raw" in name or name in ("s", "rho")
@@ -59,7 +59,7 @@ def spread_settles(claimed: Claimed) -> Iterator[Found]:
     factors = (1.0, math.sqrt(2.0)) if laplace else (1.0,)
     truth = torch.zeros(shape, dtype=torch.float64)
     for error in (1.0, 2.0):
-        found = _settles(claimed, error, shape, True)
+        found = _settles(claimed, error, shape)
         if len(found) != 1 or abs(found[0]) > 5.5:
             if error == 1.0 and not found and _runs_away(claimed, shape):
                 given = {"mean": truth + 1, "target": truth, "spread": torch.full(shape, 2.0).double()}
@@ -108,7 +108,8 @@ BETA = Role("beta", r"beta|b")
 
 def _student(y: Tensor, gamma: Tensor, nu: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     spread = (beta * (1 + nu) / (nu * alpha)).sqrt()
-    return -torch.distributions.StudentT(2 * alpha, gamma, spread).log_prob(y)
+    student = torch.distributions.StudentT(2 * alpha, gamma, spread)
+    return torch.neg(student.log_prob(y))  # type: ignore[no-untyped-call]
 
 
 def evidential(claimed: Claimed) -> Iterator[Found]:
@@ -153,7 +154,7 @@ def mixture(claimed: Claimed) -> Iterator[Found]:
     spread = torch.zeros(n, k).double() if logs else torch.ones(n, k).double()
     log_shares = drawn(n, k).log_softmax(1)
     said = claimed.bound.get("shares", "")
-    for shares in ([log_shares] if "log" in said else [log_shares.exp(), log_shares]):
+    for shares in [log_shares] if "log" in said else [log_shares.exp(), log_shares]:
         for target in (drawn(n, seed=1), drawn(n, 1, seed=1)):
             for trailing in (False, True):
                 means = torch.full((n, k), 0.3, dtype=torch.float64)
@@ -277,7 +278,9 @@ def crps_of_members(claimed: Claimed) -> Iterator[Found]:
 
 MU = Role("mu", r"mu|mean|z_?mu|z_?mean|means|mu_?q|m")
 LOG_VAR = Role("log_var", r"log_?var\w*|z_?log_?var|logvariance|log_?sigma_?(2|sq\w*)|lv")
-RECON = Role("recon", r"recon\w*|x_?hat|x_?recon\w*|pred\w*|y_?hat|outputs?|decoded|rec|x_?rec\w*|recon_?x|logits|x_?logits")
+RECON = Role(
+    "recon", r"recon\w*|x_?hat|x_?recon\w*|pred\w*|y_?hat|outputs?|decoded|rec|x_?rec\w*|recon_?x|logits|x_?logits"
+)
 DATA = Role("data", r"x|targets?|y|inputs?|data|images?|original|x_?true")
 
 
@@ -304,7 +307,9 @@ def prior(claimed: Claimed) -> Iterator[Found]:
             "-0.5 * (1 + log_var - mu ** 2 - log_var.exp()).sum(1)",
             given,
         )
-    elif not near(wider / shifted, rights[1] / rights[0], 0.02) or not near(narrower / shifted, rights[2] / rights[0], 0.02):
+    elif not near(wider / shifted, rights[1] / rights[0], 0.02) or not near(
+        narrower / shifted, rights[2] / rights[0], 0.02
+    ):
         yield claimed.found(
             "it is not the divergence of a Gaussian from the standard one: its parts have another ratio",
             {"log_var 1 for mu 1.5": wider / shifted, "expected": rights[1] / rights[0]},
@@ -320,7 +325,9 @@ def prior(claimed: Claimed) -> Iterator[Found]:
         )
 
 
-_SUMMED = r"(sum\w*|Σ)[^.;]{0,90}(latent|dimension|own dim)|both (terms|parts) are (per-sample )?sum|kl[^.;]{0,40}summed"
+_SUMMED = (
+    r"(sum\w*|Σ)[^.;]{0,90}(latent|dimension|own dim)|both (terms|parts) are (per-sample )?sum|kl[^.;]{0,40}summed"
+)
 
 
 def _unusual(claimed: Claimed) -> bool:
@@ -348,8 +355,20 @@ CLAIMS = (
         (evidential,),
     ),
     Claim("mixture density", r"mixture|\bmdn\b", (SHARES, MUS, SIGMAS, TARGET), (mixture,)),
-    Claim("negative binomial likelihood", r"negative binomial|\bnb ?(nll|loss)|neg ?binom", (RATE, TARGET, DISPERSION), (counts,), unless="zero.?inflat|zinb"),
-    Claim("Gaussian CRPS", r"\bcrps|ranked probability", (MEAN, TARGET, SPREAD), (crps,), unless=r"laplac|logistic|ensemble"),
+    Claim(
+        "negative binomial likelihood",
+        r"negative binomial|\bnb ?(nll|loss)|neg ?binom",
+        (RATE, TARGET, DISPERSION),
+        (counts,),
+        unless="zero.?inflat|zinb",
+    ),
+    Claim(
+        "Gaussian CRPS",
+        r"\bcrps|ranked probability",
+        (MEAN, TARGET, SPREAD),
+        (crps,),
+        unless=r"laplac|logistic|ensemble",
+    ),
     Claim("CRPS of an ensemble", r"\bcrps|ranked probability|energy score", (MEMBERS, TARGET), (crps_of_members,)),
     Claim(
         "likelihood of a mean and a spread",
@@ -358,5 +377,7 @@ CLAIMS = (
         (spread_settles,),
         unless=r"\bkl\b|diverg|crps|evidential|student|mixture|huber|prior|focal|box|cauchy",
     ),
-    Claim("divergence from a standard Gaussian", r"\bkl\b|\bkld\b|vae|elbo|diverg", (RECON, DATA, MU, LOG_VAR), (prior,)),
+    Claim(
+        "divergence from a standard Gaussian", r"\bkl\b|\bkld\b|vae|elbo|diverg", (RECON, DATA, MU, LOG_VAR), (prior,)
+    ),
 )

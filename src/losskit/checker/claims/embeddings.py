@@ -12,8 +12,14 @@ from torch import Tensor
 from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near
 from losskit.checker.finding import Found
 
-ONE = Role("one", r"x_?1|z_?1|e(mb\w*)?_?1|out(put)?_?1|f(eat\w*)?_?1|a|left|first|emb_a|z_?a|z_?i|h_?1|q|query|x_?i|u|za|view_?1")
-TWO = Role("two", r"x_?2|z_?2|e(mb\w*)?_?2|out(put)?_?2|f(eat\w*)?_?2|b|right|second|emb_b|z_?b|z_?j|h_?2|k|key|x_?j|v|zb|view_?2|positive_?key")
+ONE = Role(
+    "one",
+    r"x_?1|z_?1|e(mb\w*)?_?1|out(put)?_?1|f(eat\w*)?_?1|a|left|first|emb_a|z_?a|z_?i|h_?1|q|query|x_?i|u|za|view_?1",
+)
+TWO = Role(
+    "two",
+    r"x_?2|z_?2|e(mb\w*)?_?2|out(put)?_?2|f(eat\w*)?_?2|b|right|second|emb_b|z_?b|z_?j|h_?2|k|key|x_?j|v|zb|view_?2|positive_?key",
+)
 LABEL = Role("label", r"y|labels?|targets?|same|is_?same|similar\w*|match|flag|t|is_similar")
 ANCHOR = Role("anchor", r"a|anchors?|anc|query|emb_a\w*")
 POSITIVE = Role("positive", r"p|pos\w*|emb_p\w*")
@@ -49,7 +55,8 @@ def pair_margin(claimed: Claimed) -> Iterator[Found]:
             same = all(near(a, b, 0.02, 0.01) for a, b in zip(found, by_square, strict=True))
             again = all(near(a, b * b, 0.02, 0.01) for a, b in zip(found, by_square, strict=True))
             what = (
-                "the squared distance is subtracted from the margin" + (", and the result is not squared" if same else "")
+                "the squared distance is subtracted from the margin"
+                + (", and the result is not squared" if same else "")
                 if same or again
                 else "the difference from the margin is not squared"
                 if all(near(a, math.sqrt(b), 0.02, 0.01) for a, b in zip(found, right, strict=True))
@@ -108,7 +115,9 @@ def one_scale(claimed: Claimed) -> Iterator[Found]:
     code = claimed.text.code
     if "normalize" not in code and "cosine_similarity" not in code and not claimed.text.says(r"cosine|normali"):
         return
-    if claimed.text.says(r"already normali|are normali|unit.?(norm|length)|l2.normali[sz]ed (emb|feat|rows)|normali[sz]ed outside"):
+    if claimed.text.says(
+        r"already normali|are normali|unit.?(norm|length)|l2.normali[sz]ed (emb|feat|rows)|normali[sz]ed outside"
+    ):
         return
     one, two = drawn(6, 5), drawn(6, 5, seed=1)
     given = {"one": one, "two": two}
@@ -152,7 +161,10 @@ def groups_far(claimed: Claimed) -> Iterator[Found]:
                 given,
             )
             return
-        wrong = math.log(near_by + far * math.exp(-1 / tau)) * 2 / 3, math.log(near_by + 1 + far * math.exp(-1 / tau)) - 1 / tau / 3
+        wrong = (
+            math.log(near_by + far * math.exp(-1 / tau)) * 2 / 3,
+            math.log(near_by + 1 + far * math.exp(-1 / tau)) - 1 / tau / 3,
+        )
         if any(near(found, scale * each, 0.005) for scale in scales for each in wrong[:1]):
             yield claimed.found(
                 "the mean over positives counts each embedding as its own positive",

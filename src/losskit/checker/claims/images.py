@@ -49,7 +49,7 @@ def ssim_constants(claimed: Claimed) -> Iterator[Found]:
         )
 
 
-def _range(claimed: Claimed) -> float | None:
+def _range(claimed: Claimed) -> Any:
     return claimed.option("data_range", "val_range", "max_val", "L", "dynamic_range", "drange")
 
 
@@ -98,7 +98,11 @@ def psnr(claimed: Claimed) -> Iterator[Found]:
     costs = [claimed.value(**_noisy(size, share)) for share in (0.1, 0.01)]
     gained = costs[0] - costs[1]
     if all(map(math.isfinite, costs)) and gained and not near(abs(gained), 20.0, 0.05):
-        known = {2.0: "the factor 10 is missing", 4.605: "the natural logarithm is taken", 10.0: "the factor is 5, not 10"}
+        known = {
+            2.0: "the factor 10 is missing",
+            4.605: "the natural logarithm is taken",
+            10.0: "the factor is 5, not 10",
+        }
         known[46.05] = "the natural logarithm is taken, not that of base 10"
         known[40.0] = "the factor is 20 for a squared error"
         why = next((said for size, said in known.items() if near(abs(gained), size, 0.02)), "")
@@ -111,7 +115,9 @@ def psnr(claimed: Claimed) -> Iterator[Found]:
             )
 
 
-ESTIMATE = Role("first", r"est\w*|pred\w*|outputs?|x|inputs?|y_?hat|s_?hat|preds?|enhanced|separated|y_?pred|out|source_?hat")
+ESTIMATE = Role(
+    "first", r"est\w*|pred\w*|outputs?|x|inputs?|y_?hat|s_?hat|preds?|enhanced|separated|y_?pred|out|source_?hat"
+)
 REFERENCE = Role("second", r"ref\w*|targets?|y|clean\w*|source\w*|s|gt|truth|true|y_?true|labels?")
 _SIZES = ((2, 64), (2, 1, 64), (2, 2, 64))
 
@@ -213,7 +219,11 @@ _PAIR = (FIRST, SECOND)
 CLAIMS = (
     Claim("SSIM", r"\bssim|structural (dis)?similarity|\bdssim", _PAIR, (ssim_constants, ssim_texture), ordered=True),
     Claim("PSNR", r"\bpsnr|peak signal", _PAIR, (psnr,), ordered=True, unless="ssim"),
-    Claim("SI-SDR", r"\bsi ?-?(sdr|snr|sisdr|sisnr)|scale[- ]invariant (sdr|snr|signal)", (ESTIMATE, REFERENCE), (si_sdr,)),
-    Claim("spectral loss", r"\bstft|spectr(al|ogram)|magnitude spectr", (ESTIMATE, REFERENCE), (spectra,), ordered=True),
+    Claim(
+        "SI-SDR", r"\bsi ?-?(sdr|snr|sisdr|sisnr)|scale[- ]invariant (sdr|snr|signal)", (ESTIMATE, REFERENCE), (si_sdr,)
+    ),
+    Claim(
+        "spectral loss", r"\bstft|spectr(al|ogram)|magnitude spectr", (ESTIMATE, REFERENCE), (spectra,), ordered=True
+    ),
     Claim("edge loss", r"sobel|\bedge|gradient (magnitude|difference|loss)", _PAIR, (edges,), ordered=True),
 )

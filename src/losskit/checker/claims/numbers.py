@@ -106,7 +106,10 @@ def mape(claimed: Claimed) -> Iterator[Found]:
     if near(low / high, 2.0, 0.02):
         what = "the error is divided by the prediction, not by the target"
         yield claimed.found(
-            what, {"1 for 2": low, "2 for 1": high}, "(prediction - target).abs() / target.abs()", _given(claimed, -1, 2)
+            what,
+            {"1 for 2": low, "2 for 1": high},
+            "(prediction - target).abs() / target.abs()",
+            _given(claimed, -1, 2),
         )
     elif not near(twice, low, 0.02) and low > 0:
         yield claimed.found(
@@ -282,7 +285,9 @@ def masked(claimed: Claimed) -> Iterator[Found]:
     inverted = claimed.value(**{**given, "mask": ~keep}), claimed.value(**{**given, "mask": ~keep, "target": moved})
     if not math.isfinite(before) or near(before, after, 1e-9):
         return
-    if math.isclose(*inverted, rel_tol=1e-3) or claimed.text.says(r"(true|1) (=|where|means|is|for|marks)[^.\n]*(ignor|pad|mask|miss)"):
+    if math.isclose(*inverted, rel_tol=1e-3) or claimed.text.says(
+        r"(true|1) (=|where|means|is|for|marks)[^.\n]*(ignor|pad|mask|miss)"
+    ):
         return  # it marks what is left out
     yield claimed.found(
         "an element that the mask removes changes the loss",
@@ -304,7 +309,13 @@ CLAIMS = (
         named=True,
     ),
     Claim("log-cosh loss", r"log ?cosh", _PAIR, (log_cosh,), named=True),
-    Claim("mean absolute percentage error", r"\bmape\b|absolute percentage", _PAIR, (mape,), unless=r"smape|symmetric|masked"),
+    Claim(
+        "mean absolute percentage error",
+        r"\bmape\b|absolute percentage",
+        _PAIR,
+        (mape,),
+        unless=r"smape|symmetric|masked",
+    ),
     Claim("symmetric percentage error", r"\bsmape\b|symmetric mean absolute percentage", _PAIR, (smape,), named=True),
     Claim("quantile loss", r"pinball|quantile", _PAIR, (quantile,), unless=r"huber|cross|expectile|smooth"),
     Claim("loss with missing values", r"miss|nan\b|observed|unobserved|invalid", _PAIR, (missing,)),

@@ -11,7 +11,10 @@ from torch import Tensor
 from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near, tensor
 from losskit.checker.finding import Found
 
-NEW = Role("new", r"(new_?)?(log_?p(rob)?s?|log_?pi|lp|action_?log_?probs?)(_?new|_?cur\w*|_?act\w*)?|new_\w+|curr\w*_log\w*|log_?probs?_new|logp")
+NEW = Role(
+    "new",
+    r"(new_?)?(log_?p(rob)?s?|log_?pi|lp|action_?log_?probs?)(_?new|_?cur\w*|_?act\w*)?|new_\w+|curr\w*_log\w*|log_?probs?_new|logp",
+)
 OLD = Role("old", r"old_?\w*|(log_?p(rob)?s?|log_?pi|logp)_?(old|b\w*|prev\w*)|behaviou?r_\w+|prev_\w+|log_?prob_?old")
 ADVANTAGE = Role("advantage", r"adv\w*|a|gae|advantages?")
 RETURN = Role("advantage", r"adv\w*|a|returns?|rewards?|r|g|gae|ret")
@@ -19,7 +22,9 @@ RETURN = Role("advantage", r"adv\w*|a|returns?|rewards?|r|g|gae|ret")
 
 def clipped(claimed: Claimed) -> Iterator[Found]:
     """The clipped objective at ratios inside and outside, for both signs of the advantage."""
-    usual = claimed.option("clip", "eps", "epsilon", "clip_eps", "clip_ratio", "clip_range", "clip_epsilon", "clip_param")
+    usual = claimed.option(
+        "clip", "eps", "epsilon", "clip_eps", "clip_ratio", "clip_range", "clip_epsilon", "clip_param"
+    )
     clip = 0.2 if usual is None else float(usual)
     if not 0 < clip < 1 or claimed.text.claims("dual|truncat"):
         return
@@ -105,7 +110,7 @@ def bootstrapped(claimed: Claimed) -> Iterator[Found]:
             given |= {"q": q if claimed.has("action") else q[:, 0], "next": following if wide else following[:, 0]}
             if columns:
                 given = {n: v.unsqueeze(1) if isinstance(v, Tensor) and v.dim() == 1 else v for n, v in given.items()}
-            if math.isfinite(claimed.total(**given)):  # type: ignore[arg-type]
+            if math.isfinite(claimed.total(**given)):
                 yield from _after_the_end(claimed, given)
                 return
 
@@ -120,7 +125,9 @@ def _after_the_end(claimed: Claimed, given: dict[str, object]) -> Iterator[Found
     if not near(before, after, 1e-5):
         what = "the values after the end of an episode change the loss"
         if near(running[0], running[1], 1e-5):
-            what = "the next values count after the end of an episode and not before it: done is read the other way round"
+            what = (
+                "the next values count after the end of an episode and not before it: done is read the other way round"
+            )
         yield claimed.found(
             what,
             {"next values plus 7": after, "before": before},
@@ -141,7 +148,9 @@ def _after_the_end(claimed: Claimed, given: dict[str, object]) -> Iterator[Found
 
 # Sets of points.
 
-CLOUD = Role("one", r"x|p|a|pred\w*|xyz_?1|pc_?1|p_?1|points?_?1|src|source|inputs?|outputs?|s_?1|cloud_?1|recon\w*|y_?pred")
+CLOUD = Role(
+    "one", r"x|p|a|pred\w*|xyz_?1|pc_?1|p_?1|points?_?1|src|source|inputs?|outputs?|s_?1|cloud_?1|recon\w*|y_?pred"
+)
 OTHER = Role("two", r"y|q|b|targets?|xyz_?2|pc_?2|p_?2|points?_?2|tgt|gt|truth|s_?2|cloud_?2|y_?true|ref\w*")
 
 
@@ -215,7 +224,12 @@ _REINFORCE = r"reinforce|policy gradient|\bpg\b|actor"
 CLAIMS = (
     Claim("PPO", r"\bppo\b|clipped (surrogate|objective|policy)|proximal policy", (NEW, OLD, ADVANTAGE), (clipped,)),
     Claim("policy gradient", _REINFORCE, (NEW, RETURN), (advantage_constant,), unless="critic"),
-    Claim("temporal difference", r"\bdqn\b|\btd\b|q ?learning|bellman|temporal difference|deep q", (Q, ACTION, REWARD, NEXT, DONE, GAMMA), (bootstrapped,)),
+    Claim(
+        "temporal difference",
+        r"\bdqn\b|\btd\b|q ?learning|bellman|temporal difference|deep q",
+        (Q, ACTION, REWARD, NEXT, DONE, GAMMA),
+        (bootstrapped,),
+    ),
     Claim("Chamfer distance", r"chamfer", (CLOUD, OTHER), (chamfer,), ordered=True),
     Claim("MPJPE", r"mpjpe|per.joint position", (KEYPOINTS, JOINTS), (joint_distance,), unless="procrustes|pa mpjpe"),
 )

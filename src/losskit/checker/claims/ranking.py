@@ -11,8 +11,14 @@ from torch import Tensor
 from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near, tensor
 from losskit.checker.finding import Found
 
-POS = Role("pos", r"(pos(itive)?s?|p|chosen|winner)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?pos|s_?p|scores?_?pos\w*|pred_?pos\w*|x_?ui")
-NEG = Role("neg", r"(neg(ative)?s?|n|rejected|loser)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?neg|s_?n|scores?_?neg\w*|pred_?neg\w*|x_?uj")
+POS = Role(
+    "pos",
+    r"(pos(itive)?s?|p|chosen|winner)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?pos|s_?p|scores?_?pos\w*|pred_?pos\w*|x_?ui",
+)
+NEG = Role(
+    "neg",
+    r"(neg(ative)?s?|n|rejected|loser)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?neg|s_?n|scores?_?neg\w*|pred_?neg\w*|x_?uj",
+)
 
 
 def _level(size: tuple[int, ...], value: float) -> Tensor:
@@ -40,7 +46,9 @@ def pair_order(claimed: Claimed) -> Iterator[Found]:
         pulls = [float(claimed.slope(each, **fair).sum()) for each in ("pos", "neg")]
         if pulls[0] > 0 or pulls[1] < 0:
             yield claimed.found(
-                "a higher score of the positive raises the loss" if pulls[0] > 0 else "a higher score of the negative lowers it",
+                "a higher score of the positive raises the loss"
+                if pulls[0] > 0
+                else "a higher score of the negative lowers it",
                 {"slope of pos": pulls[0], "slope of neg": pulls[1]},
                 "The loss of pos - neg must fall as it grows.",
                 fair,
@@ -158,7 +166,10 @@ def list_mle(claimed: Claimed) -> Iterator[Found]:
 
 # Times of events.
 
-RISK = Role("risk", r"risks?|log_?haz\w*|hazards?|pred\w*|scores?|log_?h|inputs?|theta|outputs?|log_?risks?|risk_?scores?|lph|eta")
+RISK = Role(
+    "risk",
+    r"risks?|log_?haz\w*|hazards?|pred\w*|scores?|log_?h|inputs?|theta|outputs?|log_?risks?|risk_?scores?|lph|eta",
+)
 TIME = Role("time", r"times?|durations?|t|y|survival_?times?")
 EVENT = Role("event", r"events?|e|status|observed|event_?observed|delta|censor\w*|event_?indicators?")
 
@@ -178,8 +189,14 @@ def cox(claimed: Claimed) -> Iterator[Found]:
         costs = [claimed.value(**{**given, "risk": each.reshape(tensors[0].shape)}) for each in others]
         rights = [_partial(each, time, event, True) for each in others]
         earlier = [_partial(each, time, event, False) for each in others]
-        for wanted, what in ((rights, ""), (earlier, "the risk set holds the samples that left earlier, not those at risk")):
-            if all(near(c, costs[0] / wanted[0] * w, 0.01) for c, w in zip(costs, wanted, strict=True)) and costs[0] > 0:
+        for wanted, what in (
+            (rights, ""),
+            (earlier, "the risk set holds the samples that left earlier, not those at risk"),
+        ):
+            if (
+                all(near(c, costs[0] / wanted[0] * w, 0.01) for c, w in zip(costs, wanted, strict=True))
+                and costs[0] > 0
+            ):
                 if what:
                     break
                 yield from _overflows(claimed, given)
@@ -226,6 +243,8 @@ CLAIMS = (
         unless=r"dist(ance)?s?\b|energy|trans ?e\b|embedding",
     ),
     Claim("ListMLE", r"list ?mle", _LISTS, (list_padding, list_mle, list_shift)),
-    Claim("ListNet", r"list ?net|listwise softmax|softmax rank", _LISTS, (list_shift, list_padding), unless="list ?mle"),
+    Claim(
+        "ListNet", r"list ?net|listwise softmax|softmax rank", _LISTS, (list_shift, list_padding), unless="list ?mle"
+    ),
     Claim("Cox partial likelihood", r"\bcox\b|partial likelihood|deep ?surv", (RISK, TIME, EVENT), (cox,)),
 )
