@@ -13,11 +13,14 @@ from torch import Tensor
 from losskit.checker import roles
 from losskit.checker.models import Small
 from losskit.checker.uses import BOOLEAN, MODE, MODEL, Use
+from losskit.checker.words import Words
 from losskit.checker.wraps import Wrap, wrapped
 
 NUMBER = "number"
 INSIDE = "model_weights"  # the name of the tensor that holds the weights of a model
-MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask", "padding_mask")
+_MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask")
+MASKS_OF_PADDING = ("padding_mask", "pad_mask", "key_padding_mask", "src_key_padding_mask", "ignore_mask")
+MASKS = (*_MASKS, *MASKS_OF_PADDING)
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights", "weight_map", "pixel_weights", "w")
 
 HEADS = ("aux", "auxs", "aux_outputs", "aux_logits", "auxiliary", "side_outputs")  # further outputs, in a list
@@ -30,7 +33,9 @@ class Extra:
     name: str
     at: int  # its position in the call
     per_sample: bool = False
-    sort: str = ""  # MODEL, MODE or NUMBER, if it is no tensor; BOOLEAN for a mask of True and False
+    boolean: bool = False
+    out: bool = False  # a mask of what does not count
+    sort: str = ""  # MODEL, MODE or NUMBER, if it is no tensor
     value: Any = None  # of a mode or a number; how many outputs a model has, None for the shape of its input
 
     @property
@@ -46,8 +51,8 @@ class Extra:
         if self.sort in (MODE, NUMBER):
             return self.value
         like = tensors[-1] if labels else tensors[0]
-        dtype = torch.bool if self.sort == BOOLEAN else tensors[0].dtype
-        return torch.ones(like.shape[:1] if self.per_sample else like.shape, dtype=dtype)
+        size = like.shape[:1] if self.per_sample else like.shape
+        return torch.full(size, not self.out, dtype=torch.bool if self.boolean else tensors[0].dtype)
 
     def code(self, first: str, like: str) -> str:
         """The usual value as code, with these names of the first tensor and of the one whose shape a mask has."""
@@ -57,8 +62,8 @@ class Extra:
             return f"losskit.checker.models.Small({first}, {self.value})"
         if self.sort in (MODE, NUMBER):
             return repr(self.value)
-        kind = ", dtype=torch.bool" if self.sort == BOOLEAN else ""
-        return f"torch.ones({like}.shape{'[:1]' if self.per_sample else ''}{kind})"
+        shape = f"{like}.shape[:1]" if self.per_sample else f"{like}.shape"
+        return f"torch.{'zeros' if self.out else 'ones'}({shape}{', dtype=torch.bool' if self.boolean else ''})"
 
 
 @dataclass(frozen=True)
@@ -116,35 +121,47 @@ class Call:
     way: Way
 
 
-def calls_of(names: list[inspect.Parameter], uses: Mapping[str, Use] | None = None) -> list[Call]:
+def calls_of(
+    names: list[inspect.Parameter], words: Words | None = None, uses: Mapping[str, Use] | None = None
+) -> list[Call]:
     """The ways of calling a loss with these parameters, the most likely first; `uses` is read from its code."""
     required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
-    others, wraps = _no_tensors(required, uses or {})
+    uses = uses or {}
+    masks = _masks_of(required, words, uses)
+    others, wraps = _no_tensors(required, {n: use for n, use in uses.items() if n not in {each.name for each in masks}})
     plain = [name for name in required if name not in {each.name for each in others[0]}]
     swapped = len(plain) > 1 and plain[0].lower() in roles.TARGETS and plain[1].lower() in roles.INPUTS
     swapped = swapped or roles.sides_of(plain) == (-1, 1)
     inside = any(each.sort == MODEL for each in others[0])
     way = Way(swapped and not wraps, inside=inside, wraps=tuple(replace(w, at=w.at + inside) for w in wraps))
-    masks = tuple(
-        Extra(n, at, sort=BOOLEAN if (uses or {}).get(n) == Use(BOOLEAN) else "")
-        for at, n in enumerate(required)
-        if n in plain and n.lower() in (*MASKS, *WEIGHTS, *HEADS)
-    )
-    if masks and len(plain) - len(masks) >= 2 and not inside:
+    if masks and not inside and not wraps:
         few = len(plain) - len(masks)
-        kept = tuple(w for w in way.wraps if plain[w.at] not in {each.name for each in masks})
-        way = replace(way, wraps=kept if all(plain[w.at] == required[w.at] for w in kept) else ())
         per_sample = tuple(replace(each, per_sample=True) for each in masks)
+        ways = [masks, per_sample]
+        if any(each.is_mask and not each.boolean for each in masks):
+            ways += [tuple(replace(each, boolean=each.is_mask) for each in made) for made in ways]
         return [
             Call(few, replace(way, extras=tuple(sorted((*each, *other), key=lambda extra: extra.at))))
             for other in others
-            for each in (masks, per_sample)
+            for each in ways
         ]
     if len(required) == 1 and len(names) > 1 and names[1].name.lower() in roles.TARGETS and plain:
         return [Call(2, way), Call(1, way)]
     if any(others):
         return [Call(len(plain) + inside, replace(way, extras=other)) for other in others]
     return [Call(len(required) or 2, way)]
+
+
+def _masks_of(required: Sequence[str], words: Words | None, uses: Mapping[str, Use]) -> tuple[Extra, ...]:
+    """The required arguments that are masks, weights or further outputs by name."""
+    booleans = {name for name, use in uses.items() if use.sort == BOOLEAN}
+    others = {name for name, use in uses.items() if use.sort != BOOLEAN}
+    found = tuple(
+        Extra(n, at, boolean=n in booleans, out=words is not None and roles.masks_out(n, words))
+        for at, n in enumerate(required)
+        if n.lower() in (*MASKS, *WEIGHTS, *HEADS) and (n not in others or n.lower() in HEADS)
+    )
+    return found if len(required) - len(found) >= 2 else ()
 
 
 # Usual values of options that have no default.

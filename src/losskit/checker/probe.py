@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in
 from losskit.checker.calling import INSIDE, Call, Way, calls_of
-from losskit.checker.groups import BOXES, GROUPS, NARROW, Fitting, is_last, sharpest
+from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
@@ -139,9 +140,9 @@ class Probe:
         self.names = names
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
         self.uses = uses_of(criterion, self.required)
-        self.calls = calls_of(names, self.uses)
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
+        self.calls = calls_of(names, self.words, self.uses)
         self.classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
@@ -230,8 +231,8 @@ class Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        boxes = [BOXES] if roles.says(roles.BOXES, self.hints) else []
-        for group in (*boxes, *GROUPS):
+        first = [group for group, said in self._named_groups() if said]
+        for group in (*first, *GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
                 self._try(call, [form for form in held if form.kind == kind], group.fits, tried)
@@ -239,6 +240,15 @@ class Probe:
                 return True
         self._collect(call, wanted, tried)
         return False
+
+    def _named_groups(self) -> list[tuple[Group, bool]]:
+        """Groups that are tried first if the names or the documentation say so."""
+        boxes = re.search(r"\bbox|bbox|boxes", self.words.all) is not None
+        return [
+            (BOXES, roles.says(roles.BOXES, self.hints) or boxes),
+            (RANKS, roles.of_thresholds(self.words)),
+            (HEATMAPS, re.search(roles.HEATMAPS, self.words.all) is not None),
+        ]
 
     def _try(self, call: Call, kind: list[Form], fit: Callable[[Trial, Form], None], tried: Tried) -> None:
         """Try the forms of one kind: the first layout that fits, in the first shape, with every kind of scores."""
@@ -320,7 +330,8 @@ class Probe:
             groups.setdefault((each.kind, each.layout), set()).add(each.scores)
         for (kind, _), scores in groups.items():
             if len(scores) > 1:
-                wanted = "probabilities" if "prob" in self.hints or self._says_shares() else "logits"
+                inside = kind != "regression" or "sigmoid" in self.words.code
+                wanted = "probabilities" if "prob" in self.hints or self._says_shares() or not inside else "logits"
                 wanted = "values" if "values" in scores else wanted
                 if wanted in scores:
                     return [each for each in fitting if each[0].scores == wanted]

@@ -44,6 +44,10 @@ _LETTERS = {
     "height": "H",
     "width": "W",
     "seq": "T",
+    "time": "T",
+    "horizon": "T",
+    "length": "T",
+    "vocab": "C",
 }
 
 
@@ -66,7 +70,11 @@ def documented(required: list[str], words: Words) -> str:
     parts = []
     for name in required:
         sizes = [each for each in words.shapes[name] if each not in ("*", "...")]
-        parts.append(f"{sort_of(name, words)}:{','.join(sizes)}")
+        sort = sort_of(name, words)
+        fewer = len(words.shapes[name]) == len(words.shapes[required[0]]) - 1
+        if sort == "number" and fewer and re.search(r"^(y|targets?|gt|truth)$|label", name.lower()):
+            sort = "index"
+        parts.append(f"{sort}:{','.join(sizes)}")
     return f"{SEVERAL} {';'.join(parts)}"
 
 

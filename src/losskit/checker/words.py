@@ -13,7 +13,10 @@ from typing import Any
 from torch import nn
 
 _LONGEST = 1500  # characters: longer documentation describes cases that depend on options
-_WORD = r"batch(?:_size)?|num_\w+|n_classes|classes|channels|height|width|seq_len(?:gth)?|\w*_?dim|(?:in|out)_features"
+_WORD = (
+    r"batch(?:_size)?|num_\w+|n_classes|classes|channels|height|width|seq(?:_len(?:gth)?)?|vocab(?:_size)?|"
+    r"time(?:_?steps)?|horizon|length|\w*_?dim|(?:in|out)_features"
+)
 _SIZE = rf"(?:{_WORD}|[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
 _SHAPE = re.compile(rf"\(\s*({_SIZE}(?:\s*,\s*{_SIZE})*)\s*,?\s*\)")
 _LETTER = re.compile(rf"{_WORD}|[A-Z]{{1,2}}(\d|_|[-+*/]|$)|\d|[*.]")

@@ -52,6 +52,8 @@ def _misuse(call: Called, outside: bool) -> str:
     if call.name in ("nll_loss", "kl_div", "nll_loss_nd") and bool((first > 1e-4).any()):
         held = "probabilities" if inside else "numbers above 0"
         return f"{call.name} expects log-probabilities, but gets {held}"
+    if call.name == "ctc_loss" and bool((first.detach().logsumexp(-1).abs() > 1e-2).any()):
+        return "ctc_loss expects log-probabilities, but gets numbers whose exponentials do not add up to 1"
     if call.name == "cross_entropy" and outside and inside and adds_up:
         return "cross_entropy applies log_softmax itself, but gets the output of a softmax"
     if call.name == "binary_cross_entropy_with_logits" and outside and inside:

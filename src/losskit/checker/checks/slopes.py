@@ -34,11 +34,19 @@ def no_graph(subject: Subject) -> Iterator[Found]:
         what = "the gradient is 0, whatever the input"
     else:
         what = "for autograd, the result does not depend on the input"
-    masks = {each.name: tensors[0] * 0 for each in subject.spec.way.extras if each.is_mask and not each.per_sample}
-    inverted = tried(pull, subject, *tensors, **masks) if masks and subject.spec.same_shape else None
+    way = subject.spec.way
+    masks = {each.name: 1 - each.usual(tensors, way.labels) * 1 for each in way.extras if each.is_mask}  # type: ignore[operator]
+    masks = {
+        each.name: masks[each.name].bool() if each.boolean else masks[each.name] for each in way.extras if each.is_mask
+    }
+    inverted = tried(pull, subject, *tensors, **masks) if masks else None
     if inverted is not None and inverted.gradient.any():
-        what = f"{next(iter(masks))} is inverted: where it is 1 nothing gets a gradient, where it is 0 it does"
-        yield Found(what, "", code(subject, *tensors, lines=BACKWARD), None, "Multiply by the mask, not by 1 - mask.")
+        out = next(each.out for each in way.extras if each.is_mask)
+        counts = "marks what does not count" if out else "marks what counts"
+        sides = (0, 1) if out else (1, 0)
+        what = f"{next(iter(masks))} is inverted: it {counts}, but where it is {sides[0]} nothing gets a gradient"
+        fix = "Multiply by 1 - mask (~mask)." if out else "Multiply by the mask, not by 1 - mask."
+        yield Found(what, "", code(subject, *tensors, lines=BACKWARD), None, fix)
         return
     ends = graph_ends(heard(subject, *tensors))
     seen = f"the graph ends at {', '.join(ends[:3])}" if ends else ""

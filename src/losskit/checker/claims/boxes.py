@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from losskit.checker.checks.tools import BACKWARD, close, code, pull, tried, value
-from losskit.checker.claims.kinds import kind
 from losskit.checker.claims.fitting import equals
+from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 

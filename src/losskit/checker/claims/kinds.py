@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from losskit.checker import examples
 from losskit.checker.finding import Found, Severity
 from losskit.checker.origin import CannotRebuild
 from losskit.checker.registry import check
@@ -29,6 +30,16 @@ class Kind:
 
 
 KINDS: list[Kind] = []
+
+
+def taken_as(subject: Subject, key: tuple[str, str, str]) -> Subject:
+    """The loss called with the tensors of another form, whatever was concluded from trial calls."""
+    kind, scores, layout = key
+    labels = kind in ("binary", "multilabel", "multiclass")
+    way = replace(subject.spec.way, last=False, labels=labels)
+    names = examples.tensors_of(*key)
+    spec = replace(subject.spec, kind=kind, scores=scores, layout=layout, tensors=names, spatial=(), way=way)
+    return Subject(subject.origin, replace(spec, spatials=((),), softmax=False))
 
 
 def kind(says: str, code: str = "") -> Callable[[Look], Look]:
