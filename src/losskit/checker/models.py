@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ class Linear(nn.Module):
         self.norm = norm
 
     def forward(self, x: Tensor, *others: Any) -> Tensor:
-        return self.norm * x.flatten(1).sum(1, keepdim=True) / x[0].numel() ** 0.5
+        return x.flatten(1).sum(1, keepdim=True) * (self.norm / math.sqrt(x[0].numel()))
 
     def __repr__(self) -> str:
         return f"Linear({self.norm:g})"

@@ -15,12 +15,13 @@ from typing import Any
 
 from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in
-from losskit.checker.calling import Call, Way, calls_of
+from losskit.checker.calling import INSIDE, Call, Way, calls_of
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
 from losskit.checker.trial import DoesNotFit, Form, Trial
+from losskit.checker.uses import uses_of
 from losskit.checker.words import words_of
 from losskit.core.errors import nearest
 
@@ -101,9 +102,11 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
     if form.layout.startswith(several.SEVERAL) or form.layout == "above":
-        tensors = tuple(reversed(probe.required)) if trial.way.swapped else tuple(probe.required)
+        left = [name for name in probe.required if name not in {each.name for each in trial.way.extras}]
+        named = (INSIDE,) * trial.way.inside + tuple(left)
+        tensors = tuple(reversed(named)) if trial.way.swapped else named
     plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
-    taken = set(plain[: len(tensors)])
+    taken = set(plain[: len(tensors) - trial.way.inside])
     arguments = tuple(p.name for p in probe.names if p.name not in taken)
     name, ignored = ignored_of(criterion, origin)
     return Spec(
@@ -136,9 +139,10 @@ class Probe:
         self.criterion = criterion
         self.names = names
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+        self.uses = uses_of(criterion, self.required)
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
-        self.calls = calls_of(names, self.words)
+        self.calls = calls_of(names, self.words, self.uses)
         self.classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
@@ -188,6 +192,11 @@ class Probe:
         known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form) and form not in named]
         if not self.said.anything:
             known = [f for f in known if not roles.contradicts(f.key, f.labels, self.required, self.words)]
+        if any(call.way.inside for call in self.calls):
+            inside = fallback.with_model(self)
+            if inside is not None:
+                return inside
+            raise Unsure(self._no_form())
         if not any(self._taking(call, known) for call in self.calls):
             loose = None if self.said.anything else fallback.by_shapes(self)
             if loose is not None:

@@ -123,6 +123,8 @@ def _share(draw: Draw, shape: tuple[int, ...]) -> Tensor:
 def _of_sort(sort: str, shape: tuple[int, ...], draw: Draw) -> Tensor:
     if sort in ("number", "log"):
         return draw.scale * draw.normal(*shape)
+    if sort == "weights":
+        return 0.5 * draw.normal(*shape)
     if sort == "index":
         return torch.randint(draw.classes, shape, generator=draw.generator)
     if sort == "length":

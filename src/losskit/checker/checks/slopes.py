@@ -91,7 +91,12 @@ def slope_disagrees(subject: Subject) -> Iterator[Found]:
             "the gradient is not the slope of the value",
             {"slope of the value": slope, "by the gradient": said},
             code(subject, *tensors, lines=("{input}.requires_grad_()", *lines)),
+            None,
+            _TWICE if subject.spec.way.inside else "",
         )
+
+
+_TWICE = "torch.autograd.grad(..., create_graph=True): without it the derivative of the model is a constant for backward."
 
 
 def _direction(like: Tensor, seed: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from collections.abc import Iterator
@@ -11,14 +10,14 @@ from typing import Any
 import torch
 
 from losskit.checker.claims.claim import Claim, Claimed, Role, near
-from losskit.checker.claims.text import tree_of
 from losskit.checker.finding import Found
 from losskit.checker.models import Linear
+from losskit.checker.uses import MODE, uses_of
 
 REAL = Role("real", r"(d_?|disc_?)?(real|r)(_\w+)?|\w+_real|y_?real|pred_?real|target_scores")
 FAKE = Role("fake", r"(d_?|disc_?|g_?)?(fakes?|gen\w*|f)(_\w+)?|\w+_fake|y_?fake|pred_?fake")
 SCORES = Role("scores", r"scores?|logits?|pred\w*|inputs?|x|outputs?|critic_\w+|d_?out\w*|disc\w*")
-MODE = Role(
+MODE_ = Role(
     "mode",
     r"mode|kind|phase|which|role|type|side|target|part|for_?\w+|is_\w+|target_is_real|real|discriminator|generator",
 )
@@ -41,19 +40,6 @@ def _side(mode: Any, name: str) -> str:
     return FAKE_SIDE if re.search(r"fake", text) else ""
 
 
-def modes_in(code: str, parameter: str) -> list[str]:
-    """The strings that an argument is compared with."""
-    tree = tree_of(code)
-    found: list[str] = []
-    for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, ast.Compare):
-            parts = [node.left, *node.comparators]
-            if any(parameter in [n.id for n in ast.walk(each) if isinstance(n, ast.Name)] for each in parts):
-                inner = [n.value for each in parts for n in ast.walk(each) if isinstance(n, ast.Constant)]
-                found += [each for each in inner if isinstance(each, str)]
-    return list(dict.fromkeys(found))
-
-
 def _pulls(claimed: Claimed, of: str, **fixed: Any) -> dict[float, float]:
     """The slope of the scores at scores on both sides of every margin."""
     found = {}
@@ -66,9 +52,8 @@ def _pulls(claimed: Claimed, of: str, **fixed: Any) -> dict[float, float]:
 def by_mode(claimed: Claimed) -> Iterator[Found]:
     """In each mode: real scores are raised, fake scores lowered, and the generator's raised wherever they are low."""
     name = claimed.bound["mode"]
-    texts = modes_in(claimed.text.code, name)
-    modes: list[Any] = texts or [True, False]
-    for mode in modes:
+    use = uses_of(claimed.subject.build(), [name]).get(name)
+    for mode in use.values if use is not None and use.sort == MODE else (True, False):
         side = _side(mode, name.lower())
         if not side:
             continue
@@ -191,8 +176,8 @@ def penalty(claimed: Claimed) -> Iterator[Found]:
 
 _GAN = r"\bgan\b|\bw ?gan\b|\bls ?gan|adversarial|critic|hinge.*(real|fake)|discriminator|generator|relativistic|wasserstein"
 CLAIMS = (
-    Claim("GAN loss with a mode", _GAN, (SCORES, MODE), (by_mode,), unless="penalty"),
+    Claim("GAN loss with a mode", _GAN, (SCORES, MODE_), (by_mode,), unless="penalty"),
     Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL), (hinge_margin,), unless="penalty"),
-    Claim("GAN loss", _GAN, (FAKE, REAL, MODE), (halves,), unless="penalty|feature match"),
+    Claim("GAN loss", _GAN, (FAKE, REAL, MODE_), (halves,), unless="penalty|feature match"),
     Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (CRITIC, REAL_DATA, FAKE_DATA), (penalty,)),
 )

@@ -100,7 +100,7 @@ class Claimed:
                     return known[name]
         return None
 
-    def call(self, options: Mapping[str, Any] | None = None, **given: Any) -> Tensor:
+    def call(self, options: Mapping[str, Any] | None = None, /, **given: Any) -> Tensor:
         """The result for these arguments, by role."""
         try:
             criterion = self.subject.build(**(options or {}))
@@ -122,7 +122,7 @@ class Claimed:
         except Exception as error:
             raise LossRaised(error) from error
 
-    def value(self, options: Mapping[str, Any] | None = None, **given: Any) -> float:
+    def value(self, options: Mapping[str, Any] | None = None, /, **given: Any) -> float:
         return float(self.call(options, **given).detach().double().mean())
 
     def total(self, **given: Any) -> float:
@@ -132,7 +132,7 @@ class Claimed:
         except (LossRaised, CannotRebuild):
             return math.nan
 
-    def slope(self, of: str, options: Mapping[str, Any] | None = None, **given: Any) -> Tensor:
+    def slope(self, of: str, options: Mapping[str, Any] | None = None, /, **given: Any) -> Tensor:
         """The gradient of the mean with respect to one argument; zeros if there is none."""
         x = given[of].detach().clone().requires_grad_()
         made = self.call(options, **{**given, of: x}).mean()
@@ -149,7 +149,7 @@ class Claimed:
         said = ", ".join(f"{name}={name if name in made else _plain(value)}" for name, value in named.items())
         helper = "from losskit.checker.models import Linear" if "Linear(" in said else ""
         brought = "\n".join(each for each in ("import torch", helper, self.subject.origin.imports) if each)
-        lines = (f"print(criterion({said}))",)
+        lines: tuple[str, ...] = (f"print(criterion({said}))",)
         if backward:
             name = self.bound[backward]
             lines = (f"{name}.requires_grad_()", f"criterion({said}).mean().backward()", f"print({name}.grad)")

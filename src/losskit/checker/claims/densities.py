@@ -29,7 +29,7 @@ def _shape(claimed: Claimed, *roles: str) -> tuple[int, ...] | None:
 # Location and scale.
 
 
-def _settles(claimed: Claimed, error: float, shape: tuple[int, ...], squared: bool) -> list[float]:
+def _settles(claimed: Claimed, error: float, shape: tuple[int, ...]) -> list[float]:
     """The spreads at which the slope changes from negative to positive, for an error of this size everywhere."""
     name = claimed.bound["spread"].lower()
     signed = "log" in name or "raw" in name or name in ("s", "rho")
@@ -59,7 +59,7 @@ def spread_settles(claimed: Claimed) -> Iterator[Found]:
     factors = (1.0, math.sqrt(2.0)) if laplace else (1.0,)
     truth = torch.zeros(shape, dtype=torch.float64)
     for error in (1.0, 2.0):
-        found = _settles(claimed, error, shape, True)
+        found = _settles(claimed, error, shape)
         if len(found) != 1 or abs(found[0]) > 5.5:
             if error == 1.0 and not found and _runs_away(claimed, shape):
                 given = {"mean": truth + 1, "target": truth, "spread": torch.full(shape, 2.0).double()}
@@ -108,7 +108,8 @@ BETA = Role("beta", r"beta|b")
 
 def _student(y: Tensor, gamma: Tensor, nu: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     spread = (beta * (1 + nu) / (nu * alpha)).sqrt()
-    return -torch.distributions.StudentT(2 * alpha, gamma, spread).log_prob(y)
+    student = torch.distributions.StudentT(2 * alpha, gamma, spread)
+    return torch.neg(student.log_prob(y))  # type: ignore[no-untyped-call]
 
 
 def evidential(claimed: Claimed) -> Iterator[Found]:

@@ -49,7 +49,7 @@ def ssim_constants(claimed: Claimed) -> Iterator[Found]:
         )
 
 
-def _range(claimed: Claimed) -> float | None:
+def _range(claimed: Claimed) -> Any:
     return claimed.option("data_range", "val_range", "max_val", "L", "dynamic_range", "drange")
 
 

@@ -110,7 +110,7 @@ def bootstrapped(claimed: Claimed) -> Iterator[Found]:
             given |= {"q": q if claimed.has("action") else q[:, 0], "next": following if wide else following[:, 0]}
             if columns:
                 given = {n: v.unsqueeze(1) if isinstance(v, Tensor) and v.dim() == 1 else v for n, v in given.items()}
-            if math.isfinite(claimed.total(**given)):  # type: ignore[arg-type]
+            if math.isfinite(claimed.total(**given)):
                 yield from _after_the_end(claimed, given)
                 return
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import inspect
 import re
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
+
+from losskit.checker.uses import source_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def text_of(criterion: Callable[..., Any], name: str) -> Text:
     if isinstance(criterion, functools.partial):
         criterion = criterion.func
     owner: Any = type(criterion) if isinstance(criterion, nn.Module) else criterion
-    code = _source(owner)
+    code = source_of(criterion)
     docs = [getattr(owner, "__doc__", None), getattr(getattr(owner, "forward", None), "__doc__", None)]
     comments = re.findall(r"#\s*(.*)", code)
     module = inspect.getmodule(owner)
@@ -53,22 +53,3 @@ def in_words(name: str) -> str:
     """`GANHingeLoss`, `gan_hinge_loss` as `gan hinge loss`."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return re.sub(r"[^a-z0-9]+", " ", parted.lower()).strip()
-
-
-def _source(owner: Any) -> str:
-    try:
-        return textwrap.dedent(inspect.getsource(owner))
-    except (OSError, TypeError):
-        return ""
-
-
-def tree_of(code: str) -> ast.FunctionDef | None:
-    """The function that is called: `forward` of a class, or the function itself."""
-    try:
-        parsed = ast.parse(code)
-    except SyntaxError:
-        return None
-    functions = [node for node in ast.walk(parsed) if isinstance(node, ast.FunctionDef)]
-    named = [each for each in functions if each.name in ("forward", "__call__")]
-    top = [each for each in parsed.body if isinstance(each, ast.FunctionDef)]
-    return next(iter([*named, *top]), None)
