@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -36,9 +37,8 @@ def no_graph(subject: Subject) -> Iterator[Found]:
     else:
         what = "for autograd, the result does not depend on the input"
     way = subject.spec.way
-    masks = {each.name: 1 - each.usual(tensors, way.labels) * 1 for each in way.extras if each.is_mask}  # type: ignore[operator]
     masks = {
-        each.name: masks[each.name].bool() if each.boolean else masks[each.name] for each in way.extras if each.is_mask
+        each.name: replace(each, out=not each.out).usual(tensors, way.labels) for each in way.extras if each.is_mask
     }
     inverted = tried(pull, subject, *tensors, **masks) if masks else None
     if inverted is not None and inverted.gradient.any():
@@ -96,7 +96,9 @@ def slope_disagrees(subject: Subject) -> Iterator[Found]:
         )
 
 
-_TWICE = "torch.autograd.grad(..., create_graph=True): without it the derivative of the model is a constant for backward."
+_TWICE = (
+    "torch.autograd.grad(..., create_graph=True): without it the derivative of the model is a constant for backward."
+)
 
 
 def _direction(like: Tensor, seed: int) -> Tensor:
