@@ -11,8 +11,9 @@ from typing import Any
 from authorities import INPUTS
 from inputs import Case, declared
 from losskit.core.catalogue import Entry, entries
-from losskit.core.loss import Loss, Summable
+from losskit.core.loss import Loss
 from losskit.core.options import REQUIRED
+from losskit.core.summable import Summable
 
 
 def cases_of(entry: Entry) -> list[Case]:

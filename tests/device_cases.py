@@ -15,9 +15,9 @@ import cases
 import losskit
 from inputs import LABELS, Shape
 from losskit.compose import Scheduled, linear
-from losskit.core import contract, reduction, region
+from losskit.core import contract, region, sums
 from losskit.core.algebra import WeightedSum
-from losskit.core.classification import ClassificationLoss
+from losskit.core.labels import ClassificationLoss
 from losskit.core.region import RegionLoss
 from losskit.ops import first_use, native, operators, passes, reference, values
 from losskit.ops.interpret import registers_of
@@ -56,7 +56,7 @@ def as_on_a_device():
         return launch(work, kernel, *arguments, **options)
 
     with ExitStack() as stack:
-        for module in (contract, reduction, region, reference, values, passes):
+        for module in (contract, sums, region, reference, values, passes):
             stack.enter_context(patch.object(module, "can_branch", lambda _: False))
         stack.enter_context(patch.object(Work, "_launch", counting))
         stack.enter_context(patch.object(values._Pending, "ready", lambda _: False))

@@ -18,7 +18,7 @@ from device_cases import (
     planned_here,
     step,
 )
-from losskit.core.classification import ClassificationLoss
+from losskit.core.labels import ClassificationLoss
 from losskit.ops.triton import source, terms
 from losskit.ops.triton.kernels import printed
 

@@ -14,8 +14,9 @@ from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import Entry
 from losskit.core.labels import LabelLoss, LabelOptions
 from losskit.core.logits import ClassesLoss, ScoreLoss
-from losskit.core.loss import Loss, Summable
+from losskit.core.loss import Loss
 from losskit.core.means import ElementLoss
+from losskit.core.summable import Summable
 
 
 class Shape(NamedTuple):

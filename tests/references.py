@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from domains import alternatives
 from inputs import Case, Given
-from losskit.core import classification, labels, loss, region
+from losskit.core import labels, loss, region
 from losskit.core.loss import Loss
 from peers import load
 
@@ -32,7 +32,7 @@ SHARED = {  # options that every loss of a kind has, which the tests of the cont
         loss.Loss,
         labels.LabelOptions,
         labels.ModeOptions,
-        classification.ClassificationLoss,
+        labels.ClassificationLoss,
         region.RegionLoss,
     )
     for name in cls.options

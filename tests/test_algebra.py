@@ -33,7 +33,7 @@ from losskit import (
     ops,
 )
 from losskit.compose import linear
-from losskit.core.passes import Pass
+from losskit.ops.planning import Pass
 
 CE = CrossEntropyLoss
 Pair = tuple[Tensor, Tensor]

@@ -23,7 +23,7 @@ import losskit
 from cases import ENTRIES
 from losskit.building.build import split
 from losskit.core.catalogue import names_of
-from losskit.core.foreign import FOREIGN_NAMES
+from losskit.core.elsewhere import FOREIGN_NAMES
 from losskit.core.options import REQUIRED
 from peers import peer
 

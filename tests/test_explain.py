@@ -11,7 +11,7 @@ from cases import where
 from inputs import LABELS, Shape
 from losskit import functional
 from losskit.core.algebra import WeightedSum
-from losskit.core.classification import ClassificationLoss
+from losskit.core.labels import ClassificationLoss
 from losskit.core.region import RegionLoss
 from losskit.ops import choice
 

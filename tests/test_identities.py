@@ -12,7 +12,7 @@ from inputs import Shape
 from losskit import functional as F
 from losskit.core.logits import ClassesLoss
 from losskit.core.region import RegionLoss
-from losskit.core.spatial import SpatialLoss
+from losskit.losses.spatial import SpatialLoss
 
 REGIONS = where(lambda case: issubclass(case.loss, RegionLoss))
 SCORED = where(lambda case: issubclass(case.loss, (RegionLoss, SpatialLoss)))  # class by class

@@ -12,7 +12,7 @@ from domains import options_of
 from inputs import Case, Given, Shape
 from losskit.core.logits import LogitsLoss
 from losskit.core.region import RegionLoss
-from losskit.core.spatial import SpatialLoss
+from losskit.losses.spatial import SpatialLoss
 
 UNITS = 6
 MASKED = where(lambda case: case.mask)

@@ -15,8 +15,7 @@ import torch.nn.functional as F
 import fuzz_formulas
 import losskit
 from losskit import RegressionLoss, option
-from losskit.core import formulas
-from losskit.ops import formula, interpret, writers
+from losskit.ops import formula, interpret, program_cache, writers
 from own_formulas import compared, reason
 
 X, T = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0)).unbind(0)[:2]
@@ -269,10 +268,10 @@ def test_what_changes_in_every_call_is_not_recorded_in_every_call(monkeypatch):
         return k * (target - input).abs()
 
     loss = stepped.Module()
-    for k in range(formulas._MOST_GRAPHS + 20):
+    for k in range(program_cache._MOST_GRAPHS + 20):
         loss.k = k
-        same(loss, tape=k < formulas._MOST_GRAPHS)
-    assert len(calls) == formulas._MOST_GRAPHS
+        same(loss, tape=k < program_cache._MOST_GRAPHS)
+    assert len(calls) == program_cache._MOST_GRAPHS
     assert "more than 64 different values" in reason(loss, X, T)
 
 

@@ -14,8 +14,8 @@ import losskit
 from cases import CASES, where
 from inputs import Shape
 from losskit import functional
-from losskit.core import passes, region
-from losskit.ops import choice, finish, plan
+from losskit.core import totals
+from losskit.ops import choice, finish, plan, planning
 
 # Losses whose totals have a finish that C knows; the others take the registered operators.
 PLANNED = (
@@ -31,7 +31,7 @@ ULP = 2e-7
 
 
 def is_planned(value):
-    return type(value.grad_fn).__name__ == "FusedLossBackward"
+    return value.grad_fn.name() == "FusedLossBackward"
 
 
 def step(loss, tensors, **arguments):
@@ -361,16 +361,16 @@ def test_a_factor_is_asked_once_a_call(learned):
 
 def test_an_option_set_while_another_thread_makes_a_plan_is_seen(monkeypatch):
     x, target = torch.randn(2, 1, 5), (torch.rand(2, 1, 5) > 0.5).float()
-    loss, made = losskit.DiceLoss(), passes._made
+    loss, made = losskit.DiceLoss(), planning._made
 
     def slowly(*arguments):
         plan = made(*arguments)
-        monkeypatch.setattr(passes, "_made", made)
+        monkeypatch.setattr(planning, "_made", made)
         loss.smooth = 5.0
         loss(x.repeat(2, 1, 1), target.repeat(2, 1, 1))  # as the other thread would
         return plan
 
-    monkeypatch.setattr(passes, "_made", slowly)
+    monkeypatch.setattr(planning, "_made", slowly)
     loss(x, target)
     torch.testing.assert_close(loss(x, target), losskit.DiceLoss(smooth=5.0)(x, target), rtol=0, atol=0)
 
@@ -729,7 +729,7 @@ def test_a_method_that_is_replaced_on_an_object_is_its_alone(monkeypatch):
         assert criterion(x, target) == before
     patched = losskit.TverskyLoss(smooth=0.125, alpha=0.5)
     patched.per_class = lambda total: 2 * losskit.TverskyLoss.per_class(patched, total)
-    region._known_tapes.clear()
+    totals._known_tapes.clear()
     torch.testing.assert_close(patched(x, target), 2 * known)
     assert losskit.TverskyLoss(smooth=0.125)(x, target) == known
 

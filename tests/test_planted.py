@@ -11,7 +11,7 @@ import losskit.losses.region
 from authorities import formula_of
 from cases import CASES
 from inputs import Shape
-from losskit.core import means, reduction, region
+from losskit.core import means, region, sums
 from losskit.core.contract import InputSpec
 from losskit.ops import reference
 from test_meaning import UNITS, along, keeping, same_as_without, spoilt
@@ -111,8 +111,8 @@ PLANTED = [
      lambda: removal_check("binary_cross_entropy_with_logits", "binary")),
     ("1 - p where p belongs", losskit.ops.columns, "one_minus_exp", torch.exp,
      lambda: value_check("focal_loss", "indices")),
-    ("absent classes by the formula", region.RegionLoss, "_counts",
-     lambda self, columns: torch.ones_like(columns["count"], dtype=torch.bool),
+    ("absent classes by the formula", region.RegionLoss, "scored",
+     lambda self, size: torch.ones_like(size, dtype=torch.bool),
      lambda: value_check("dice_loss", "indices", classes=[1])),
     ("labels one position late", reference, "one_hot",
      lambda indices, classes: ONE_HOT(indices.roll(1, -1), classes), lambda: value_check("cross_entropy", "indices")),
@@ -146,5 +146,5 @@ def test_a_planted_error_is_caught(place, name, wrong, check, monkeypatch):
 
 
 def test_the_plants_are_where_they_were():
-    assert means.weighted is reduction.weighted
+    assert means.weighted is sums.weighted
     assert reference.one_hot is ONE_HOT

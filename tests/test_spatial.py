@@ -10,7 +10,7 @@ from torch import Tensor
 
 import losskit
 from cases import where
-from losskit.core.spatial import SpatialLoss
+from losskit.losses.spatial import SpatialLoss
 from peers import peer
 
 SPATIAL = where(lambda c: c.spatial and c.kind in ("binary", "indices"))

@@ -13,8 +13,8 @@ from sphinx.application import Sphinx
 from extension import identities, plots, reference
 from extension.prose import prose
 from losskit.core.catalogue import Entry, entries, names_of, short_name
-from losskit.core.loss import Summable
 from losskit.core.options import Option
+from losskit.core.summable import Summable
 
 _UNDERLINES = ("=", "-")
 _LIBRARIES = (

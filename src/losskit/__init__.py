@@ -14,23 +14,22 @@ from losskit.compose import OHEMLoss as OHEMLoss
 from losskit.compose import Scheduled as Scheduled
 from losskit.compose import TopKLoss as TopKLoss
 from losskit.core.algebra import WeightedSum as WeightedSum
-from losskit.core.classification import ClassificationLoss as ClassificationLoss
 from losskit.core.domains import Fraction as Fraction
 from losskit.core.domains import NonNegative as NonNegative
 from losskit.core.domains import Positive as Positive
-from losskit.core.errors import LosskitWarning as LosskitWarning
 from losskit.core.kit import classification_loss as classification_loss
 from losskit.core.kit import loss as loss
 from losskit.core.kit import region_loss as region_loss
 from losskit.core.kit import regression_loss as regression_loss
+from losskit.core.labels import ClassificationLoss as ClassificationLoss
 from losskit.core.loss import Loss as Loss
+from losskit.core.loss import Part as Part
+from losskit.core.loss import Parts as Parts
 from losskit.core.means import MeanLoss as MeanLoss
 from losskit.core.means import RegressionLoss as RegressionLoss
 from losskit.core.options import option as option
-from losskit.core.parts import Part as Part
-from losskit.core.parts import Parts as Parts
 from losskit.core.region import RegionLoss as RegionLoss
-from losskit.core.totals import Sums as Sums
+from losskit.core.sums import Sums as Sums
 from losskit.core.totals import Totals as Totals
 from losskit.losses.adaptive import EqualizationLoss as EqualizationLoss
 from losskit.losses.adaptive import GHMLoss as GHMLoss
@@ -175,6 +174,7 @@ from losskit.losses.topology import CLDiceLoss as CLDiceLoss
 from losskit.losses.topology import DiceCLDiceLoss as DiceCLDiceLoss
 from losskit.losses.topology import SkeletonRecallLoss as SkeletonRecallLoss
 from losskit.ops.explain import explain as explain
+from losskit.ops.native import LosskitWarning as LosskitWarning
 from losskit.ops.values import flush_errors as flush_errors
 from losskit.version import __version__ as __version__
 

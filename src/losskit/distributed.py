@@ -13,15 +13,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from losskit.core.algebra import WeightedSum
-from losskit.core.binding import bind
-from losskit.core.loss import Loss
+from losskit.core.loss import Loss, Part, Parts
+from losskit.core.operands import as_loss
 from losskit.core.options import Configured, option
-from losskit.core.parts import Part, Parts
-from losskit.core.reduction import result_dtype
 from losskit.core.region import RegionLoss
-from losskit.core.sharded import Group, added
-from losskit.core.totals import Counts, Sums, replaced_value
-from losskit.core.wrapped import as_loss
+from losskit.core.summable import bind
+from losskit.core.sums import Counts, Group, Sums, added, replaced_value, result_dtype
 
 __all__ = ["Synchronized", "micro_batches", "sync"]
 
@@ -239,7 +236,7 @@ def _summable(criterion: Any) -> Any:
     """The loss that provides sums, or an error that states its behaviour across ranks."""
     loss = criterion.criterion if isinstance(criterion, Synchronized) else as_loss(criterion)
     loss.require_summable()
-    if getattr(loss, "reduction", "mean") == "none":
+    if loss.is_unreduced:
         raise ValueError(f"{loss.name}: reduction='none' leaves nothing to add; use the loss as it is.")
     return loss
 

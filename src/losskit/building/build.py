@@ -18,9 +18,9 @@ from torch import nn
 from losskit.building.references import Reference, make
 from losskit.core.algebra import WeightedSum
 from losskit.core.catalogue import find, short_name
-from losskit.core.errors import quoted
+from losskit.core.domains import quoted
 from losskit.core.loss import Loss
-from losskit.core.wrapped import as_loss
+from losskit.core.operands import as_loss
 
 M = TypeVar("M", bound=nn.Module)
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from losskit.core.errors import nearest, quoted
+from losskit.core.domains import nearest, quoted
 from losskit.core.loss import Loss
-from losskit.core.wrapped import as_loss
+from losskit.core.operands import as_loss
 
 
 class Reference(NamedTuple):

@@ -19,7 +19,7 @@ from losskit.building.references import Reference
 from losskit.checker.naming import Unnamed, written
 from losskit.checker.repro import literal
 from losskit.core.loss import Loss
-from losskit.core.wrapped import Wrapped
+from losskit.core.operands import Wrapped
 
 Criterion = Callable[..., Any]
 

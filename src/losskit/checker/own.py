@@ -8,7 +8,7 @@ from losskit.core.algebra import WeightedSum, leaves
 from losskit.core.labels import LabelOptions
 from losskit.core.loss import Loss
 from losskit.core.means import RegressionLoss
-from losskit.core.wrapped import Wrapped
+from losskit.core.operands import Wrapped
 from losskit.losses.masks import MaskLoss
 
 Form = tuple[str, str, str]  # kind, scores, layout

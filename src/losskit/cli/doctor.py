@@ -13,7 +13,7 @@ from torch import Tensor
 
 import losskit
 from losskit.building.build import build
-from losskit.ops import choice, devices, first_use, trusted
+from losskit.ops import accelerated, choice, devices, first_use, trusted
 
 LOSSES = (
     "cross_entropy(label_smoothing=0.1)", "dice + 0.5 * cross_entropy", "focal(gamma=1.5)", "focal_tversky",
@@ -33,6 +33,8 @@ def doctor() -> None:
     """
     print(f"losskit {losskit.__version__}, torch {torch.__version__}, Triton {_version('triton')}")
     print(f"Python {platform.python_version()}, {platform.platform()}")
+    node = accelerated.node()
+    print("No compiled node: losskit accelerate shortens small calls" if node is None else f"Node {node.__file__}")
     failed = 0
     for device in devices.devices():
         print(f"\n{_described(device)}")

@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from losskit.core.binding import answering
 from losskit.core.contract import InputSpec, check_real
-from losskit.core.loss import Summable
 from losskit.core.means import MeanLoss
+from losskit.core.operands import Wrapped, as_loss
 from losskit.core.options import Configured
-from losskit.core.totals import Sums
-from losskit.core.wrapped import Wrapped, as_loss
+from losskit.core.summable import Summable, answering
+from losskit.core.sums import Sums
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.morphology import components
 from losskit.ops.reference import Elements

@@ -8,15 +8,13 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.binding import answering
-from losskit.core.calls import call, require_normalizer
+from losskit.core.contract import shape
 from losskit.core.domains import NonNegative
-from losskit.core.errors import shape
-from losskit.core.loss import Summable
+from losskit.core.loss import Part, Parts
+from losskit.core.operands import as_loss, call, require_normalizer
 from losskit.core.options import Configured, option
-from losskit.core.parts import Part, Parts
-from losskit.core.totals import Sums
-from losskit.core.wrapped import as_loss
+from losskit.core.summable import Summable, answering
+from losskit.core.sums import Sums
 
 Several = Tensor | Sequence[Tensor]
 Normalizer = float | Tensor | Sequence[float | Tensor]
@@ -66,7 +64,7 @@ class DeepSupervisionLoss(Summable):
     ) -> None:
         Configured.__init__(self, weights=weights, **options)
         self.criterion = as_loss(criterion)
-        if getattr(self.criterion, "reduction", "mean") == "none":
+        if self.criterion.is_unreduced:
             raise ValueError(f"{self.name}: the criterion must return one number per output, not reduction='none'.")
         self.across_ranks = self.criterion.across_ranks  # type: ignore[misc]
 
@@ -119,7 +117,7 @@ class DeepSupervisionLoss(Summable):
         divisors = self._normalizers(normalizer, [level.output.shape[2:].numel() for level in levels])
         wholes = [None if whole is None else whole.part(str(i)) for i in range(len(levels))]
         return [
-            call(self.criterion, (x, t), w, m, divisors[i], wholes[i], named, i, inner)
+            call(self.criterion, (x, t)[: self.criterion.arity], w, m, divisors[i], wholes[i], named, i, inner)
             for i, (x, t, w, m) in enumerate(levels)
         ]
 

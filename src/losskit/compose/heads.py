@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from losskit.core.algebra import WeightedSum, shown_term
-from losskit.core.calls import call, require_normalizer
+from losskit.core.loss import Parts
+from losskit.core.operands import as_loss
 from losskit.core.options import Configured
-from losskit.core.parts import Parts
-from losskit.core.totals import Sums
-from losskit.core.wrapped import as_loss
+from losskit.core.sums import Sums
 
 
 class HeadsSum(WeightedSum):
@@ -20,38 +19,19 @@ class HeadsSum(WeightedSum):
 
     planned: ClassVar[bool] = False  # a call may pass several tensors per argument
 
-    def evaluate(
-        self, tensors: tuple[Any, ...], arguments: dict[str, Any], inner: dict[int, Parts] | None = None
-    ) -> list[Tensor]:
-        if not several(tensors):
-            return super().evaluate(tensors, arguments, inner)
-        weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
-        self._check_call(None if several((normalizer,)) else normalizer, whole, arguments)
-        values = []
-        for index, (own, w, m, n) in enumerate(self._own(tensors, weight, mask, normalizer)):
-            part = self.losses[index]
-            require_normalizer(self.name, part, n)  # type: ignore[arg-type]
-            of_whole = None if whole is None else whole.part(str(index))
-            values.append(call(part, own, w, m, n, of_whole, arguments, index, inner))  # type: ignore[arg-type]
-        return values
+    def _check_call(self, normalizer: Any, whole: Sums | None, named: dict[str, Any]) -> None:
+        super()._check_call(None if several((normalizer,)) else normalizer, whole, named)
 
-    def totals(self, *tensors: Any, weight: Any = None, mask: Any = None) -> Sums:
-        if not several(tensors):
-            return super().totals(*tensors, weight=weight, mask=mask)
-        self.require_summable()
-        parts: Any = self.losses
-        own = self._own(tensors, weight, mask)
-        return Sums(**{str(i): parts[i].totals(*of_part, weight=w, mask=m) for i, (of_part, w, m) in enumerate(own)})
+    def _sums_of_labels(self, tensors: tuple[Any, ...], weight: Any, mask: Any, *, every: bool) -> dict[int, Sums]:
+        return {} if several(tensors) else super()._sums_of_labels(tensors, weight, mask, every=every)
 
     def _own(self, tensors: tuple[Any, ...], *others: Any) -> list[tuple[Any, ...]]:
-        """The tensors of each part, and its share of the other arguments."""
-        arities: list[Any] = [part.arity for part in self.losses]
         return [
             (
-                tuple(self._pick(given, index, name) for given in tensors[:arity]),
+                tuple(self._pick(given, index, name) for given in tensors[: part.arity]),
                 *(self._pick(given, index, name, None) for given in others),
             )
-            for index, (name, arity) in enumerate(zip(self.names, arities, strict=True))
+            for index, (name, part) in enumerate(zip(self.names, self.planned_parts(), strict=True))
         ]
 
     def _pick(self, given: Any, index: int, name: str, *otherwise: Any) -> Any:

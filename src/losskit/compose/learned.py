@@ -10,14 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from losskit.compose.heads import HeadsSum, several
-from losskit.core.algebra import WeightedSum, finish
-from losskit.core.calls import call, hooked, require_normalizer
+from losskit.compose.heads import HeadsSum
+from losskit.core.algebra import WeightedSum
+from losskit.core.loss import Parts
+from losskit.core.operands import as_loss, call, hooked, require_normalizer
 from losskit.core.options import Configured, option
-from losskit.core.parts import Parts
-from losskit.core.reduction import result_dtype
-from losskit.core.totals import Sums, anything_counts
-from losskit.core.wrapped import as_loss
+from losskit.core.sums import Sums, anything_counts, result_dtype
 
 
 class LearnedWeights(HeadsSum):
@@ -96,8 +94,8 @@ class LearnedWeights(HeadsSum):
     ) -> list[Tensor]:
         """The value of each part, followed by whether any element of each part counts, (parts,)."""
         weight, mask, normalizer, whole = (arguments.pop(n, None) for n in ("weight", "mask", "normalizer", "whole"))
-        self._check_call(None if several((normalizer,)) else normalizer, whole, arguments)
-        known = {} if several(tensors) else self._sums_of_labels(tensors, weight, mask, every=False)
+        self._check_call(normalizer, whole, arguments)
+        known = self._sums_of_labels(tensors, weight, mask, every=False)
         values, counts = [], []
         for index, (own, w, m, n) in enumerate(self._own(tensors, weight, mask, normalizer)):
             part: Any = self.losses[index]
@@ -110,7 +108,7 @@ class LearnedWeights(HeadsSum):
             if sums is None or (inner is not None and isinstance(part, WeightedSum)):
                 values.append(call(part, own, w, m, n, of_whole, arguments, index, inner))
             else:
-                values.append(finish(part, sums, n, of_whole).to(result_dtype(own[0])))
+                values.append(part.finish(sums, normalizer=n, whole=of_whole).to(result_dtype(own[0])))
         return [*values, torch.stack(counts)]
 
     def finish_parts(

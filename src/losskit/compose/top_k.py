@@ -9,12 +9,11 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.binding import bind
-from losskit.core.loss import Loss, Summable
+from losskit.core.loss import Loss
+from losskit.core.operands import as_loss
 from losskit.core.options import Configured, option
-from losskit.core.reduction import reduce, result_dtype
-from losskit.core.sharded import is_sharded, of_shards
-from losskit.core.wrapped import as_loss
+from losskit.core.summable import Summable, bind
+from losskit.core.sums import is_sharded, of_shards, reduce, result_dtype
 from losskit.ops.inputs import summing_dtype
 
 
@@ -88,8 +87,7 @@ class TopKLoss(Loss):
         given = {"weight": weight, "mask": mask}
         tensors = bind(self.name, self.tensors, tensors, given)
         if is_sharded((*tensors, *given.values())):
-            gathered: Tensor = of_shards(self, tensors, {**given, "normalizer": normalizer})
-            return gathered
+            return of_shards(self, tensors, {**given, "normalizer": normalizer})
         value, share = self.criterion.weighed(*tensors, **given)
         if value.dim() == 0:
             raise ValueError(

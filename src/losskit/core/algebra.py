@@ -13,19 +13,15 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from losskit.core import passes
-from losskit.core.binding import bind, signature_of_call
-from losskit.core.calls import call, hooked, refuse_normalizer, takes
 from losskit.core.contract import check_tensor
-from losskit.core.errors import nearest
+from losskit.core.domains import nearest
 from losskit.core.labels import LabelLoss
-from losskit.core.loss import AT_CALL, Loss, Summable, Weight, check_divisor
+from losskit.core.loss import Loss, Part, Parts, Weight
+from losskit.core.operands import Product, Wrapped, as_loss, call, hooked, require_normalizer, split, takes, times
 from losskit.core.options import Configured
-from losskit.core.parts import Part, Parts
-from losskit.core.reduction import result_dtype
-from losskit.core.sharded import is_sharded
-from losskit.core.totals import Counts, Sums
-from losskit.core.wrapped import Product, Wrapped, as_loss, split, times
+from losskit.core.summable import AT_CALL, Summable, bind, check_divisor, signature_of_call
+from losskit.core.sums import Counts, Sums, is_sharded, result_dtype
+from losskit.ops import planning
 
 
 class WeightedSum(Summable):
@@ -97,10 +93,6 @@ class WeightedSum(Summable):
         """Whether the weights of its parts differ between calls."""
         return bool(self._modules["factors"]._modules)  # type: ignore[union-attr]
 
-    @property
-    def _parts(self) -> list[Any]:
-        return list(self.losses)
-
     def weights(self) -> list[float | Tensor]:
         """The current weight of each part."""
         if not self.factors:
@@ -133,7 +125,7 @@ class WeightedSum(Summable):
     ) -> Tensor:
         weights = self.weights() if self.varies else None  # a factor may change each time it is called
         if self.planned and len(tensors) == 2 and whole is None and not named:
-            value = passes.planned(self, *tensors, weight, mask, normalizer, weights=weights)
+            value = planning.planned(self, *tensors, weight, mask, normalizer, weights=weights)
             if value is not None:
                 return value
         arguments = {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole, **named}
@@ -156,7 +148,7 @@ class WeightedSum(Summable):
             room = torch.empty(len(self.numbers), dtype=dtype, device=getattr(tensors[0], "device", None))
             weight, mask, normalizer = (arguments.get(name) for name in ("weight", "mask", "normalizer"))
             known = weights if self.varies else None
-            loss = passes.planned(self, tensors[0], tensors[1], weight, mask, normalizer, values=room, weights=known)
+            loss = planning.planned(self, tensors[0], tensors[1], weight, mask, normalizer, values=room, weights=known)
             if loss is not None:
                 return loss, self._named(list(room.unbind()), weights)
         inner: dict[int, Parts] = {}
@@ -209,29 +201,36 @@ class WeightedSum(Summable):
         self._check_call(normalizer, whole, arguments)
         sums = self._sums_of_labels(tensors, weight, mask, every=False)
         values = []
-        for index, part in enumerate(self._parts):
-            own = None if whole is None else whole.part(str(index))
+        for index, (own, w, m, n) in enumerate(self._own(tensors, weight, mask, normalizer)):
+            part, of_whole = self.planned_parts()[index], None if whole is None else whole.part(str(index))
+            require_normalizer(self.name, part, n)
             if index in sums:
-                value = finish(part, sums[index], normalizer, own).to(result_dtype(tensors[0]))
+                value = part.finish(sums[index], normalizer=n, whole=of_whole).to(result_dtype(own[0]))
             else:
-                value = call(part, tensors, weight, mask, normalizer, own, arguments, index, inner)
+                value = call(part, own, w, m, n, of_whole, arguments, index, inner)
             values.append(value)
         return values
 
+    def _own(self, tensors: tuple[Any, ...], *others: Any) -> list[tuple[Any, ...]]:
+        """The tensors of each part, and its share of the other arguments."""
+        return [(tensors[: part.arity], *others) for part in self.planned_parts()]
+
     def _check_call(self, normalizer: float | Tensor | None, whole: Sums | None, named: dict[str, Any]) -> None:
         check_divisor(self.name, normalizer, whole)
-        if normalizer is not None:
-            self._check_normalizer()
+        refusing = [name for name, part in leaves(self) if normalizer is not None and not part.takes_normalizer]
+        if refusing:
+            given = ", ".join(self.tensors)
+            apart = [f"{name}({given}{'' if name in refusing else ', normalizer=...'})" for name in self.names]
+            raise TypeError(
+                f"{self.name}: normalizer= replaces the number of elements that a mean divides by, and "
+                f"{' and '.join(refusing)} {'are no means' if len(refusing) > 1 else 'is no mean'} of elements. Give "
+                f"each part its own: call the parts one by one, {' + '.join(apart)}."
+            )
         if whole is not None:
             self.require_summable()
         for name in named:
             if not takes(self, name):
                 raise TypeError(f"{self.name}: no part of it, {', '.join(self.names)}, takes {name}=.")
-
-    def _check_normalizer(self) -> None:
-        refusing = [name for name, part in zip(self.names, self._parts, strict=True) if not part.takes_normalizer]
-        if refusing:
-            refuse_normalizer(self.name, self.tensors, self.names, refusing)
 
     def _sums_of_labels(
         self, tensors: tuple[Tensor, ...], weight: Tensor | None, mask: Tensor | None, *, every: bool
@@ -239,7 +238,7 @@ class WeightedSum(Summable):
         """The sums of label losses, by position. A part with hooks is called as a module instead, unless `every`."""
         chosen = {
             index: part
-            for index, part in enumerate(self._parts)
+            for index, part in enumerate(self.planned_parts())
             if isinstance(part, LabelLoss) and part.shares_pass and (every or not hooked(part))
         }
         if not chosen:
@@ -248,39 +247,39 @@ class WeightedSum(Summable):
         if len(tensors) < 2:
             raise TypeError(f"{parts[0].name} takes input and target; the composite was called with {len(tensors)}.")
         check_tensor(parts[0].name, "input", tensors[0])
-        sums = passes.Pass(parts).sums(parts, tensors[0], tensors[1], weight, mask)
+        sums = planning.Pass(parts).sums(parts, tensors[0], tensors[1], weight, mask)
         return dict(zip(chosen, sums, strict=True))
 
     # Sums: those of the parts, nested.
 
     @property
     def summable(self) -> bool:
-        return all(part.summable for part in self._parts)
+        return all(part.summable for part in self.planned_parts())
 
     def require_summable(self) -> None:
-        for part in self._parts:
+        for part in self.planned_parts():
             part.require_summable()
 
     @property
     def is_mean(self) -> bool:
-        return not self.offset and all(part.is_mean for part in self._parts)
+        return not self.offset and all(part.is_mean for part in self.planned_parts())
 
     @property
     def counts_from_targets(self) -> bool:
-        return self.is_mean and all(part.counts_from_targets for part in self._parts)
+        return self.is_mean and all(part.counts_from_targets for part in self.planned_parts())
 
     @property
     def takes_normalizer(self) -> bool:
-        return all(part.takes_normalizer for part in self._parts)
+        return all(part.takes_normalizer for part in self.planned_parts())
 
     def totals(self, *tensors: Any, **arguments: Any) -> Sums:
         self.require_summable()
         tensors = bind(self.name, self.tensors, tensors, arguments)
         weight, mask = arguments.get("weight"), arguments.get("mask")
         sums = self._sums_of_labels(tensors, weight, mask, every=True)
-        for index, part in enumerate(self._parts):
+        for index, (own, w, m) in enumerate(self._own(tensors, weight, mask)):
             if index not in sums:
-                sums[index] = part.totals(*tensors[: part.arity], weight=weight, mask=mask)
+                sums[index] = self.planned_parts()[index].totals(*own, weight=w, mask=m)
         return Sums(**{str(index): sums[index] for index in range(len(self.losses))})
 
     def finish(self, sums: Sums, *, normalizer: float | Tensor | None = None, whole: Sums | None = None) -> Tensor:
@@ -293,9 +292,10 @@ class WeightedSum(Summable):
         self._check_call(normalizer, whole, {})
         if isinstance(whole, Counts):
             self._require_mean()
+        each = [(part, str(index)) for index, part in enumerate(self.planned_parts())]
         return [
-            finish(part, sums.part(str(index)), normalizer, None if whole is None else whole.part(str(index)))
-            for index, part in enumerate(self._parts)
+            part.finish(sums.part(at), normalizer=normalizer, whole=None if whole is None else whole.part(at))
+            for part, at in each
         ]
 
     def counts(
@@ -309,7 +309,7 @@ class WeightedSum(Summable):
         self.require_summable()
         found = {
             str(index): part.counts(target, weight, mask, num_classes=num_classes)
-            for index, part in enumerate(self._parts)
+            for index, part in enumerate(self.planned_parts())
         }
         self._require_counts()
         return Counts(**found)
@@ -350,20 +350,15 @@ Loss._sum = staticmethod(weighted_sum)
 def leaves(loss: Loss) -> Iterator[tuple[str, Loss]]:
     """The parts of a composite, or the loss itself."""
     if isinstance(loss, WeightedSum):
-        yield from zip(loss.names, loss._parts, strict=True)
+        yield from zip(loss.names, loss.planned_parts(), strict=True)
     else:
         yield loss.label, loss
-
-
-def finish(part: Any, sums: Sums, normalizer: float | Tensor | None, whole: Sums | None) -> Tensor:
-    value: Tensor = part.finish(sums, normalizer=normalizer, whole=whole)
-    return value
 
 
 def _tensors_of(composite: WeightedSum) -> tuple[str, ...]:
     """The tensors of a call. Parts with fewer tensors take the first ones, whose names must therefore agree."""
     if not composite.shares_tensors:
-        return max((part.tensors for part in composite._parts), key=len) or ("input", "target")
+        return max((part.tensors for part in composite.planned_parts()), key=len) or ("input", "target")
     named = {name: part.tensors for name, part in leaves(composite) if not isinstance(part, Wrapped)}
     longest = max(named, key=lambda name: len(named[name]), default="")
     for name, tensors in named.items():
@@ -392,7 +387,7 @@ def _check_parts(composite: WeightedSum) -> None:
         listed = ", ".join(f"{name} {value}" for name, value in ignored.items())
         raise ValueError(f"The parts of a composite must leave out the same label; ignore_index is {listed}.")
     for name, part in leaves(composite):
-        if getattr(part, "reduction", "mean") == "none":
+        if part.is_unreduced:
             raise ValueError(
                 f"{name} has reduction='none', and a composite is one number. For the components call "
                 "parts(input, target) on the composite."

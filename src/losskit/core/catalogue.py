@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from losskit.core import elsewhere
-from losskit.core.errors import nearest, quoted
+from losskit.core.domains import nearest, quoted
 
 if TYPE_CHECKING:
     from losskit.core.loss import Loss

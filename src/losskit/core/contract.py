@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from losskit.core.errors import shape
 from losskit.ops.inputs import NO_LABEL, Inputs, Link, can_branch, can_hold
 
 Mode = Literal["multilabel", "multiclass"]
@@ -95,6 +94,28 @@ class InputSpec(NamedTuple):
         for label in others:
             target = target.masked_fill(target == label, first)
         return target, first
+
+
+def shape(tensor: object) -> str:
+    """A tensor's shape as PyTorch users write it: `(8, 1, 512, 512)`."""
+    return str(tuple(tensor.shape)) if hasattr(tensor, "shape") else type(tensor).__name__
+
+
+def check_returned(owner: str, method: str, value: object, expected: tuple[int, ...]) -> Tensor:
+    """The value that a user-defined formula returned; raises an error with advice if it is no tensor of this shape."""
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{owner}: {method} must return a tensor of shape {expected}, one number per element; got "
+            f"{type(value).__name__}. Return the tensor itself, without .item() or a Python number."
+        )
+    if tuple(value.shape) != expected:
+        advice = (
+            "Return the values unreduced: leave out .mean() and .sum(); reduction= does that."
+            if value.dim() < len(expected)
+            else "Keep one number per element."
+        )
+        raise ValueError(f"{owner}: {method} must return shape {expected}; got {shape(value)}. {advice}")
+    return value
 
 
 def check_input(owner: str, input: Tensor, target: Tensor) -> None:

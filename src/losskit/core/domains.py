@@ -1,23 +1,43 @@
-"""Domains: the values that an option takes, defined once for the constructor, messages, docs and tests."""
+"""Domains: the values that an option takes, defined once for the constructor, messages, docs and tests.
+
+Messages name the nearest known word, and values on one line.
+"""
 
 from __future__ import annotations
 
+import difflib
 import math
 import numbers
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union
 
 import torch
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from torch import Tensor, nn
 
-from losskit.core.errors import nearest, quoted
-from losskit.core.foreign import FOREIGN_VALUES
+from losskit.core.elsewhere import FOREIGN_VALUES
 
 Checker = Callable[[str, str, Any], Any]  # (class name, option name, value) -> the value to store, or an error
+
+
+_WIDEST = 100  # characters of a value in a message
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence: `; did you mean "smooth"?`, or a full stop where no known name is close."""
+    if len(word) > _WIDEST:
+        return "."
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.55)
+    return f'; did you mean "{matches[0]}"?' if matches else "."
+
+
+def quoted(value: object) -> str:
+    """The repr of a value on one line, truncated if it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 4]} ..."
 
 
 class Conversion:

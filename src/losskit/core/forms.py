@@ -6,48 +6,54 @@ The options of the decorated function are `P`; the options that every loss of it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ParamSpec, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from torch import Tensor
 
-from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import Mode
 from losskit.core.domains import Reduction
+from losskit.core.labels import ClassificationLoss
 from losskit.core.loss import Loss
 from losskit.core.means import MeanLoss, RegressionLoss
-from losskit.core.reduction import Empty
 from losskit.core.region import Absent, Overlap, Pool, RegionLoss
-from losskit.core.totals import Sums
+from losskit.core.sums import Empty, Sums
 
 P = ParamSpec("P")
+C_co = TypeVar("C_co", covariant=True)
+PerElement = Tensor | None  # a weight or a mask
 Normalizer = float | Tensor | None
+Ignored = int | Sequence[int] | None
 PerClass = Tensor | Sequence[float] | None
 
 
-class FunctionForm(Protocol[P]):
+class Form(Protocol[C_co]):
+    """What every function form has: its name and its class."""
+
+    __name__: str
+
+    @property
+    def Module(self) -> C_co: ...  # noqa: N802 - it stands for a class
+
+
+class FunctionForm(Form[type[Loss]], Protocol[P]):
     """A loss as a function: its tensors first, then `weight` and `mask`, then its options by keyword."""
 
-    __name__: str
-    Module: type[Loss]
-
     def __call__(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
+        self, input: Tensor, target: Tensor, weight: PerElement = None, mask: PerElement = None,
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip
 
 
-class TensorsForm(Protocol[P]):
+class TensorsForm(Form[type[Loss]], Protocol[P]):
     """A loss of other tensors than input and target as a function, in PyTorch's order."""
 
-    __name__: str
-    Module: type[Loss]
-
     def __call__(self, *tensors: Any, **options: Any) -> Tensor: ...
+
+
+class BatchForm(Form[type[Loss]], Protocol[P]):
+    """A loss of the whole batch: the decorated function's own signature."""
+
+    def __call__(self, *args: P.args, **options: P.kwargs) -> Tensor: ...
 
 
 class MeanModule(Protocol[P]):
@@ -58,140 +64,66 @@ class MeanModule(Protocol[P]):
     ) -> MeanLoss: ...
 
 
-class MeanForm1(Protocol[P]):
+class MeanForm1(Form[MeanModule[P]], Protocol[P]):
     """A mean of values of one tensor."""
 
-    __name__: str
-
-    @property
-    def Module(self) -> MeanModule[P]: ...  # noqa: N802 - it stands for a class
-
     def __call__(
-        self,
-        tensor: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: Normalizer = None,
-        whole: Sums | None = None,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
+        self, tensor: Tensor, weight: PerElement = None, mask: PerElement = None,
+        normalizer: Normalizer = None, whole: Sums | None = None, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip
 
 
-class MeanForm2(Protocol[P]):
+class MeanForm2(Form[MeanModule[P]], Protocol[P]):
     """A mean of values of two tensors."""
 
-    __name__: str
-
-    @property
-    def Module(self) -> MeanModule[P]: ...  # noqa: N802
-
     def __call__(
-        self,
-        tensor1: Tensor,
-        tensor2: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: Normalizer = None,
-        whole: Sums | None = None,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
+        self, tensor1: Tensor, tensor2: Tensor, weight: PerElement = None, mask: PerElement = None,
+        normalizer: Normalizer = None, whole: Sums | None = None, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip
 
 
-class MeanForm3(Protocol[P]):
+class MeanForm3(Form[MeanModule[P]], Protocol[P]):
     """A mean of values of three tensors."""
 
-    __name__: str
-
-    @property
-    def Module(self) -> MeanModule[P]: ...  # noqa: N802
-
     def __call__(
-        self,
-        tensor1: Tensor,
-        tensor2: Tensor,
-        tensor3: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: Normalizer = None,
-        whole: Sums | None = None,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
+        self, tensor1: Tensor, tensor2: Tensor, tensor3: Tensor,
+        weight: PerElement = None, mask: PerElement = None,
+        normalizer: Normalizer = None, whole: Sums | None = None, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip
 
 
-class MeanForm4(Protocol[P]):
+class MeanForm4(Form[MeanModule[P]], Protocol[P]):
     """A mean of values of four tensors."""
 
-    __name__: str
-
-    @property
-    def Module(self) -> MeanModule[P]: ...  # noqa: N802
-
     def __call__(
-        self,
-        tensor1: Tensor,
-        tensor2: Tensor,
-        tensor3: Tensor,
-        tensor4: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: Normalizer = None,
-        whole: Sums | None = None,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
-
-
-class BatchForm(Protocol[P]):
-    """A loss of the whole batch: the decorated function's own signature."""
-
-    __name__: str
-
-    @property
-    def Module(self) -> type[Loss]: ...  # noqa: N802
-
-    def __call__(self, *args: P.args, **options: P.kwargs) -> Tensor: ...
+        self, tensor1: Tensor, tensor2: Tensor, tensor3: Tensor, tensor4: Tensor,
+        weight: PerElement = None, mask: PerElement = None,
+        normalizer: Normalizer = None, whole: Sums | None = None, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip
 
 
 class RegressionModule(Protocol[P]):
     """The constructor of a loss of each element's input and target."""
 
     def __call__(
-        self, reduction: Reduction = "mean", empty: Empty = "zero", *args: P.args, **options: P.kwargs
-    ) -> RegressionLoss: ...
+        self,
+        reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> RegressionLoss: ...  # fmt: skip
 
 
-class RegressionForm(Protocol[P]):
+class RegressionForm(Form[RegressionModule[P]], Protocol[P]):
     """A loss of each element's input and target."""
 
-    __name__: str
-
-    @property
-    def Module(self) -> RegressionModule[P]: ...  # noqa: N802
-
     def __call__(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: Normalizer = None,
-        whole: Sums | None = None,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
+        self, input: Tensor, target: Tensor, weight: PerElement = None, mask: PerElement = None,
+        normalizer: Normalizer = None, whole: Sums | None = None, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip
 
 
 class OfLogits(Protocol[P]):
@@ -211,40 +143,22 @@ class LogitsModule(Protocol[P]):
 
     def __call__(
         self,
-        mode: Mode | None = None,
-        ignore_index: int | Sequence[int] | None = -100,
-        class_weight: PerClass = None,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> MeanLoss: ...
+        mode: Mode | None = None, ignore_index: Ignored = -100, class_weight: PerClass = None,
+        reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> MeanLoss: ...  # fmt: skip
 
 
-class LogitsForm(Protocol[P]):
+class LogitsForm(Form[LogitsModule[P]], Protocol[P]):
     """A loss of a position's logits."""
 
-    __name__: str
-
-    @property
-    def Module(self) -> LogitsModule[P]: ...  # noqa: N802
-
     def __call__(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: Normalizer = None,
-        whole: Sums | None = None,
-        mode: Mode | None = None,
-        ignore_index: int | Sequence[int] | None = -100,
-        class_weight: PerClass = None,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
+        self, input: Tensor, target: Tensor, weight: PerElement = None, mask: PerElement = None,
+        normalizer: Normalizer = None, whole: Sums | None = None,
+        mode: Mode | None = None, ignore_index: Ignored = -100, class_weight: PerClass = None,
+        reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip
 
 
 class ClassificationModule(Protocol[P]):
@@ -253,43 +167,23 @@ class ClassificationModule(Protocol[P]):
     def __call__(
         self,
         label_smoothing: float = 0.0,
-        mode: Mode | None = None,
-        ignore_index: int | Sequence[int] | None = -100,
-        class_weight: PerClass = None,
-        from_logits: bool = True,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> ClassificationLoss: ...
+        mode: Mode | None = None, ignore_index: Ignored = -100, class_weight: PerClass = None,
+        from_logits: bool = True, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> ClassificationLoss: ...  # fmt: skip
 
 
-class ClassificationForm(Protocol[P]):
+class ClassificationForm(Form[ClassificationModule[P]], Protocol[P]):
     """A loss of the log-probability of the true label."""
 
-    __name__: str
-
-    @property
-    def Module(self) -> ClassificationModule[P]: ...  # noqa: N802
-
     def __call__(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: Normalizer = None,
-        whole: Sums | None = None,
+        self, input: Tensor, target: Tensor, weight: PerElement = None, mask: PerElement = None,
+        normalizer: Normalizer = None, whole: Sums | None = None,
         label_smoothing: float = 0.0,
-        mode: Mode | None = None,
-        ignore_index: int | Sequence[int] | None = -100,
-        class_weight: PerClass = None,
-        from_logits: bool = True,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
+        mode: Mode | None = None, ignore_index: Ignored = -100, class_weight: PerClass = None,
+        from_logits: bool = True, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip
 
 
 class RegionModule(Protocol[P]):
@@ -297,49 +191,23 @@ class RegionModule(Protocol[P]):
 
     def __call__(
         self,
-        pool: Pool = "sample",
-        classes: Sequence[int] | None = None,
-        include_background: bool = True,
-        overlap: Overlap = "product",
-        absent: Absent = "penalize",
-        mode: Mode | None = None,
-        ignore_index: int | Sequence[int] | None = -100,
-        class_weight: PerClass = None,
-        from_logits: bool = True,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> RegionLoss: ...
+        pool: Pool = "sample", classes: Sequence[int] | None = None, include_background: bool = True,
+        overlap: Overlap = "product", absent: Absent = "penalize",
+        mode: Mode | None = None, ignore_index: Ignored = -100, class_weight: PerClass = None,
+        from_logits: bool = True, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> RegionLoss: ...  # fmt: skip
 
 
-class RegionForm(Protocol[P]):
+class RegionForm(Form[RegionModule[P]], Protocol[P]):
     """A loss of the totals of each class."""
 
-    __name__: str
-
-    @property
-    def Module(self) -> RegionModule[P]: ...  # noqa: N802
-
     def __call__(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        normalizer: Normalizer = None,
-        whole: Sums | None = None,
-        pool: Pool = "sample",
-        classes: Sequence[int] | None = None,
-        include_background: bool = True,
-        overlap: Overlap = "product",
-        absent: Absent = "penalize",
-        mode: Mode | None = None,
-        ignore_index: int | Sequence[int] | None = -100,
-        class_weight: PerClass = None,
-        from_logits: bool = True,
-        reduction: Reduction = "mean",
-        empty: Empty = "zero",
-        *args: P.args,
-        **options: P.kwargs,
-    ) -> Tensor: ...
+        self, input: Tensor, target: Tensor, weight: PerElement = None, mask: PerElement = None,
+        normalizer: Normalizer = None, whole: Sums | None = None,
+        pool: Pool = "sample", classes: Sequence[int] | None = None, include_background: bool = True,
+        overlap: Overlap = "product", absent: Absent = "penalize",
+        mode: Mode | None = None, ignore_index: Ignored = -100, class_weight: PerClass = None,
+        from_logits: bool = True, reduction: Reduction = "mean", empty: Empty = "zero",
+        *args: P.args, **options: P.kwargs,
+    ) -> Tensor: ...  # fmt: skip

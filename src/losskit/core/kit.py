@@ -11,10 +11,7 @@ import torch
 from torch import Tensor
 
 from losskit.core import catalogue
-from losskit.core.binding import bind
-from losskit.core.classification import ClassificationLoss
-from losskit.core.contract import check_tensor
-from losskit.core.errors import shape
+from losskit.core.contract import check_tensor, shape
 from losskit.core.forms import (
     BatchForm,
     ClassificationForm,
@@ -30,12 +27,13 @@ from losskit.core.forms import (
     RegressionForm,
     TensorsForm,
 )
-from losskit.core.labels import ModeOptions
+from losskit.core.labels import ClassificationLoss, ModeOptions
 from losskit.core.logits import LogitsLoss
 from losskit.core.loss import NO_SCRIPT, Loss
 from losskit.core.means import MeanLoss, RegressionLoss
 from losskit.core.options import signature_of
 from losskit.core.region import RegionLoss
+from losskit.core.summable import bind
 from losskit.core.totals import Totals
 
 P = ParamSpec("P")

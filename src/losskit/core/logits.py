@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from losskit.core.contract import Always, InputSpec
-from losskit.core.errors import check_returned
-from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length, labels_of
-from losskit.core.loss import Summable
+from losskit.core.contract import Always, check_returned
+from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions
 from losskit.core.means import MeanLoss
-from losskit.core.reduction import weighted
+from losskit.core.summable import Summable
+from losskit.core.sums import weighted
 from losskit.ops import values
 from losskit.ops.inputs import Inputs
 from losskit.ops.reference import Elements
@@ -36,8 +35,6 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
     and is 0 where a position does not count.
     """
 
-    always: ClassVar[Always | None] = None  # a link that does not depend on the target
-
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, *) under softmax, (N, C, *) under sigmoid."
     without: ClassVar[tuple[str, ...]] = ("from_logits",)
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
@@ -55,9 +52,7 @@ class LogitsLoss(ModeOptions, LabelOptions, MeanLoss):
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        spec = InputSpec(self.always, getattr(self, "mode", None), labels_of(self.ignore_index))
-        inputs = spec.parse(self.name, tensors[0], tensors[1], weight, mask)
-        check_length(self.name, "class_weight", self.class_weight, inputs)
+        inputs = self.read(self.name, tensors[0], tensors[1], weight, mask)
         bad = values.check(inputs)
         elements = Elements(inputs)
         self.prepare(elements, *tensors[2:])

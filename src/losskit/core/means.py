@@ -13,21 +13,21 @@ from losskit.core.contract import (
     check_floating,
     check_input,
     check_real,
+    check_returned,
     check_tensor,
     elementwise,
     modulus,
+    shape,
 )
-from losskit.core.errors import check_returned, shape
-from losskit.core.formulas import programs_of
-from losskit.core.loss import Summable
-from losskit.core.passes import Watching
-from losskit.core.reduction import size_of, total, weighted
-from losskit.core.totals import Sums
+from losskit.core.summable import PlannedLoss, Summable
+from losskit.core.sums import Sums, size_of, total, weighted
 from losskit.ops import choice, differences
 from losskit.ops.columns import Column, Difference, evaluated
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.formula import Program
 from losskit.ops.inputs import Inputs, Link, computing_dtype, summing_dtype
+from losskit.ops.planning import Watching
+from losskit.ops.program_cache import programs_of
 
 
 class MeanLoss(Summable):
@@ -158,15 +158,12 @@ class DifferenceSpec(NamedTuple):
         return {"input": input, "target": target, "weight": weight, "mask": mask}
 
 
-class RegressionLoss(ElementLoss):
+class RegressionLoss(PlannedLoss, ElementLoss):
     """A formula on each element's input and target: define `per_element(input, target)`.
 
     The tensors are 0 where elements do not count, and float32 or better, so that a NaN target under a mask reaches
     neither the value nor the gradient.
     """
-
-    planned: ClassVar[bool] = True
-    pools: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -204,17 +201,13 @@ class RegressionLoss(ElementLoss):
             tensors = modulus(self.name, *tensors)
         return super().weighed(*tensors, weight=weight, mask=mask)
 
-    # For the plan, which makes one C call: see losskit.core.passes.
-
     @property
     def spec(self) -> DifferenceSpec:
         return DifferenceSpec(self.difference() or Difference())
 
-    def logit_bias(self) -> Tensor | None:
-        return None
-
-    def check_classes(self, inputs: Inputs) -> None:
-        """There are no classes."""
+    @property
+    def pools(self) -> bool:
+        return True
 
     def columns(self, link: Link) -> list[Column]:
         return differences.columns(self.spec.difference)
@@ -232,7 +225,6 @@ class RegressionLoss(ElementLoss):
         return programs_of(self, "per_element", 2, "elements", inputs.input.shape, watched, tensors)
 
     def number_tensors(self) -> dict[str, Tensor]:
-        """0-dim tensors that the formula reads as attributes, such as learned options. They may require gradients."""
         if self.difference() is not None:
             return {}
         options = {name: getattr(self, name) for name in self.options}
@@ -245,12 +237,8 @@ class RegressionLoss(ElementLoss):
     def neutral_numbers(self) -> Sequence[float]:
         return self.neutral(0), self.neutral(1)
 
-    def option_tensors(self) -> tuple[Tensor | None, Tensor | None]:
-        return None, None
-
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
-        served = self.reduction in ("mean", "sum") and self.empty != "raise"
-        return TermsFinish(1, reduction=self.reduction, empty=self.empty) if served else None
+        return TermsFinish(1, reduction=self.reduction, empty=self.empty) if self.finishes_in_c else None
 
 
 def _no_difference(self: RegressionLoss) -> Difference | None:  # noqa: ARG001

@@ -14,11 +14,10 @@ import torch
 from torch import nn
 from typing_extensions import Self, dataclass_transform
 
-from losskit.core.domains import Checker, Domain, domain_of
-from losskit.core.errors import nearest, quoted
-from losskit.core.foreign import FOREIGN_NAMES
-from losskit.core.passes import REPLACED
+from losskit.core.domains import Checker, Domain, domain_of, nearest, quoted
+from losskit.core.elsewhere import FOREIGN_NAMES
 from losskit.ops.plan import Plans
+from losskit.ops.planning import REPLACED
 
 
 class _Declared:

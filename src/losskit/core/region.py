@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.contract import boxes_advice
-from losskit.core.errors import check_returned
+from losskit.core.contract import boxes_advice, check_returned
 from losskit.core.labels import LABEL_SHAPES, LabelLoss, ModeOptions, check_length, over_samples
 from losskit.core.options import option
-from losskit.core.passes import Watching
-from losskit.core.reduction import check_size, divide, result_dtype
-from losskit.core.totals import Recorder, Sums, Totals, neutral
-from losskit.ops.agreement import check_tape
-from losskit.ops.captured import exact, values_read
+from losskit.core.sums import Sums, check_size, divide, result_dtype
+from losskit.core.totals import Recorder, Totals, neutral, tapes_of
 from losskit.ops.columns import REGION_COLUMNS, Column, Probabilities, RegionTerm
 from losskit.ops.finish import Finish, RegionsFinish
 from losskit.ops.inputs import Inputs, Link, can_branch
 from losskit.ops.maths import one_hot
-from losskit.ops.recorder import trace
-from losskit.ops.tape import Tape, Untraceable
+from losskit.ops.planning import Watching
 
 Pool = Literal["sample", "batch"]
 Overlap = Literal["product", "l1"]
@@ -55,6 +50,14 @@ class RegionOptions(ModeOptions):
         """The classes that are scored."""
         first = 0 if self.include_background or classes == 1 else 1
         return [c for c in range(first, classes) if self.classes is None or c in self.classes]
+
+    def scored(self, size: Tensor) -> Tensor:
+        """Which regions (..., C) count: those of scored classes with at least one element that counts."""
+        counts, classes = size != 0, size.shape[-1]
+        chosen = self.chosen(classes)
+        if len(chosen) == classes:
+            return counts
+        return counts & torch.tensor([c in chosen for c in range(classes)], device=counts.device)
 
     def check_chosen(self, owner: str, classes: int) -> None:
         wrong = [c for c in self.classes or () if not 0 <= c < classes]
@@ -128,11 +131,9 @@ class RegionLoss(RegionOptions, LabelLoss):
         self.check_chosen(self.name, inputs.num_classes)
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
-        if self.coupled or self.own_columns() or self.reduction not in ("mean", "sum") or self.empty == "raise":
+        if self.coupled or self.own_columns() or not self.finishes_in_c or isinstance(self.class_weight, Mapping):
             return None
-        if isinstance(self.class_weight, Mapping):
-            return None
-        tapes = _tapes(self, watched)
+        tapes = tapes_of(self, watched)
         chosen = self.chosen(inputs.num_classes)
         every = len(chosen) == inputs.num_classes
         return RegionsFinish(
@@ -188,7 +189,7 @@ class RegionLoss(RegionOptions, LabelLoss):
             value = self.per_class(Totals(columns, self.overlap))
             return value, torch.ones_like(value)
         absent = columns["target"] == 0
-        counts = self._counts(columns)
+        counts = self.scored(columns["count"])
         if self.absent == "skip":
             counts = counts & ~absent
         formula = counts & ~absent if self.absent == "penalize" else counts
@@ -218,15 +219,6 @@ class RegionLoss(RegionOptions, LabelLoss):
         value = self.per_sample(_neutral_outside(columns, counts.unsqueeze(-1), self.overlap))
         return torch.where(counts, value, 0.0), counts.to(value.dtype)
 
-    def _counts(self, columns: dict[str, Tensor]) -> Tensor:
-        """Which pairs count: those of scored classes with at least one element that counts."""
-        counts = columns["count"] != 0
-        classes = counts.shape[-1]
-        chosen = self.chosen(classes)
-        if len(chosen) == classes:
-            return counts
-        return counts & torch.tensor([c in chosen for c in range(classes)], device=counts.device)
-
     @torch.no_grad()
     def score(self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """The corresponding hard metric: one minus the formula on thresholded predictions.
@@ -250,7 +242,7 @@ class RegionLoss(RegionOptions, LabelLoss):
 
     def _scores(self, columns: dict[str, Tensor]) -> Sums:
         """The sum of the scores of the regions that count, and their number."""
-        counts = self._counts(columns)
+        counts = self.scored(columns["count"])
         nothing = (columns["target"] == 0) & (columns["pred"] == 0)
         if self.absent == "skip":
             counts = counts & (columns["target"] != 0)
@@ -265,65 +257,6 @@ class RegionLoss(RegionOptions, LabelLoss):
         if self.coupled:
             raise TypeError(f"{self.name}: classes are coupled, so there is no score per class.")
         return 1 - self.per_class(total)
-
-
-_SAMPLES = {"tp": 1.0, "pred": 3.0, "target": 2.0, "count": 8.0, "pred_sq": 2.5, "target_sq": 1.5}
-_SAMPLES |= {"tp_l1": 1.375, "fp_l1": 1.625, "fn_l1": 0.625}
-_POINTS = {  # regions of several samples and classes, including empty and perfect ones
-    "tp": ((1.0, 0.0, 2.5, 1e-3, 4.0), (0.0, 0.25, 40.0, 3.0, 2.0), (0.5, 7.0, 0.0, 6.0, 1.0)),
-    "pred": ((3.0, 0.0, 2.5, 0.5, 5.5), (1e-6, 1.0, 70.0, 3.0, 4.0), (2.0, 9.0, 4.0, 8.0, 1.5)),
-    "target": ((2.0, 0.0, 2.5, 4.0, 4.0), (0.0, 6.0, 60.0, 3.0, 9.0), (1.0, 8.0, 5.0, 9.0, 1.25)),
-    "count": ((8.0, 8.0, 8.0, 9.0, 16.0), (4.0, 9.0, 100.0, 3.0, 20.0), (6.0, 30.0, 12.0, 25.0, 8.0)),
-    "pred_sq": ((2.5, 0.0, 2.5, 0.25, 5.0), (1e-12, 0.5, 65.0, 3.0, 3.0), (1.5, 8.5, 3.0, 7.0, 1.25)),
-    "target_sq": ((1.5, 0.0, 2.5, 4.0, 4.0), (0.0, 6.0, 60.0, 3.0, 9.0), (1.0, 8.0, 5.0, 9.0, 1.0)),
-    "tp_l1": ((1.375, 0.0, 2.5, 0.25, 4.0), (0.0, 0.25, 45.0, 3.0, 2.0), (0.5, 7.0, 0.0, 6.0, 1.0)),
-    "fp_l1": ((1.625, 0.0, 0.0, 0.25, 1.5), (1e-06, 0.75, 25.0, 0.0, 2.0), (1.5, 2.0, 4.0, 2.0, 0.5)),
-    "fn_l1": ((0.625, 0.0, 0.0, 3.75, 0.0), (0.0, 5.75, 15.0, 0.0, 7.0), (0.5, 1.0, 5.0, 3.0, 0.25)),
-}
-_known_tapes: dict[Any, tuple[Tape, Tape] | str] = {}
-
-
-def _tapes(loss: RegionLoss, watched: Watching) -> tuple[Tape, Tape]:
-    """The tapes of the formula and of the penalty for an absent class; raises Untraceable."""
-    read = values_read(loss, "per_class")
-    values = [*loss.option_values(), *(each.value for each in read)]
-    key = type(loss).per_class, loss.overlap, tuple([exact(value) for value in values])
-    try:
-        found = _known_tapes.get(key)
-    except TypeError:  # an option that was set to a list
-        raise Untraceable("an option is a list") from None
-    if found is None:
-        if len(_known_tapes) >= 256:  # bounds the memory of a sweep over options
-            _known_tapes.clear()
-        try:
-            with torch.inference_mode(False):
-                found = _traced(loss)
-        except Untraceable as reason:
-            found = str(reason)
-        _known_tapes[key] = found
-    if isinstance(found, str):
-        raise Untraceable(found)
-    watched.update({(id(loss), k): each for k, each in enumerate(read)})
-    return found
-
-
-def _traced(loss: RegionLoss) -> tuple[Tape, Tape]:
-    samples = [torch.full((1, 2), _SAMPLES[name], dtype=torch.float64) for name in REGION_COLUMNS]
-
-    def totals(columns: Sequence[Tensor]) -> Totals:
-        return Totals(dict(zip(REGION_COLUMNS, columns, strict=True)), loss.overlap)
-
-    def formula(columns: Sequence[Tensor]) -> Tensor:
-        return loss.per_class(totals(columns))
-
-    def penalty(columns: Sequence[Tensor]) -> Tensor:
-        total = totals(columns)
-        return total.fp / total.count
-
-    found = trace(formula, samples)
-    if not type(loss).__module__.startswith("losskit."):
-        check_tape(found, formula, [torch.tensor(_POINTS[name], dtype=torch.float64) for name in REGION_COLUMNS])
-    return found, trace(penalty, samples)
 
 
 def harden(inputs: Inputs) -> Inputs:

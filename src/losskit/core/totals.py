@@ -1,119 +1,19 @@
-"""Region totals and sums: the statistics of a batch, which add over micro-batches, ranks and tiles."""
+"""Totals: the argument of a formula on regions, the columns that it reads, and its tape."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Union
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-
-class _ReplacedValue(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(_own: Tensor, value: Tensor, _factor: float) -> Tensor:
-        return value.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], _output: Tensor) -> None:
-        ctx.factor = inputs[2]
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return grads[0] * ctx.factor, None, None
-
-
-def replaced_value(own: Tensor, value: Tensor, factor: float = 1.0) -> Tensor:
-    """`value`, with `factor` times the gradient of `own`."""
-    result: Tensor = _ReplacedValue.apply(own, value.detach(), factor)  # type: ignore[no-untyped-call]
-    return result
-
-
-Nested = Union[Tensor, "Sums"]
-
-
-class Sums:
-    """Tensors that add: `a + b` are the sums of both batches. Composites nest one `Sums` per part."""
-
-    def __init__(self, **parts: Nested) -> None:
-        self._parts = parts
-
-    def __getitem__(self, name: str) -> Tensor:
-        part = self._parts[name]
-        assert isinstance(part, Tensor)
-        return part
-
-    def part(self, name: str) -> Sums:
-        part = self._parts[name]
-        assert isinstance(part, Sums)
-        return part
-
-    def names(self) -> list[str]:
-        return list(self._parts)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._parts
-
-    def __add__(self, other: Sums) -> Sums:
-        if not isinstance(other, Sums):
-            return NotImplemented
-        if self._parts.keys() != other._parts.keys():
-            raise ValueError("Sums: only sums of the same loss add; these hold different parts.")
-        return type(self)(**{name: part + other._parts[name] for name, part in self._parts.items()})  # type: ignore[operator]
-
-    def __radd__(self, other: object) -> Sums:
-        return self if other == 0 else NotImplemented  # sum(...) starts from 0
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> Sums:
-        """The same sums with every tensor replaced."""
-        return type(self)(
-            **{
-                name: part.map(function) if isinstance(part, Sums) else function(part)
-                for name, part in self._parts.items()
-            }
-        )
-
-    def replaced(self, **parts: Nested) -> Sums:
-        """The same sums with some parts replaced."""
-        return type(self)(**{**self._parts, **parts})
-
-    def within(self, whole: Sums, factor: float = 1.0) -> Sums:
-        """The values of `whole`, with `factor` times the gradient of these sums, which are part of it."""
-        return type(self)(
-            **{
-                name: part.within(whole.part(name), factor)
-                if isinstance(part, Sums)
-                else replaced_value(part, whole[name], factor)
-                for name, part in self._parts.items()
-            }
-        )
-
-    def tensors(self) -> Iterator[Tensor]:
-        for part in self._parts.values():
-            if isinstance(part, Sums):
-                yield from part.tensors()
-            else:
-                yield part
-
-    def detach(self) -> Sums:
-        return self.map(Tensor.detach)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={part!r}' for name, part in self._parts.items())})"
-
-
-def anything_counts(sums: Sums) -> Tensor:
-    """Whether any element or region counts in these sums."""
-    for name in ("denominator", "count"):
-        if name in sums:
-            return (sums[name].detach() != 0).any()
-    return torch.stack([anything_counts(sums.part(name)) for name in sums.names()]).any()
-
-
-class Counts(Sums):
-    """The denominators of a batch's means, known from its targets before the model's output is computed."""
+from losskit.ops.agreement import check_tape
+from losskit.ops.captured import exact, values_read
+from losskit.ops.columns import REGION_COLUMNS
+from losskit.ops.planning import Watching
+from losskit.ops.recorder import trace
+from losskit.ops.tape import Tape, Untraceable
 
 
 class Totals:
@@ -192,3 +92,63 @@ class Recorder(Totals):
         if name not in self.read:
             self.read.append(name)
         return torch.full((1, 2), neutral(name), dtype=torch.float64)
+
+
+_SAMPLES = {"tp": 1.0, "pred": 3.0, "target": 2.0, "count": 8.0, "pred_sq": 2.5, "target_sq": 1.5}
+_SAMPLES |= {"tp_l1": 1.375, "fp_l1": 1.625, "fn_l1": 0.625}
+_POINTS = {  # regions of several samples and classes, including empty and perfect ones
+    "tp": ((1.0, 0.0, 2.5, 1e-3, 4.0), (0.0, 0.25, 40.0, 3.0, 2.0), (0.5, 7.0, 0.0, 6.0, 1.0)),
+    "pred": ((3.0, 0.0, 2.5, 0.5, 5.5), (1e-6, 1.0, 70.0, 3.0, 4.0), (2.0, 9.0, 4.0, 8.0, 1.5)),
+    "target": ((2.0, 0.0, 2.5, 4.0, 4.0), (0.0, 6.0, 60.0, 3.0, 9.0), (1.0, 8.0, 5.0, 9.0, 1.25)),
+    "count": ((8.0, 8.0, 8.0, 9.0, 16.0), (4.0, 9.0, 100.0, 3.0, 20.0), (6.0, 30.0, 12.0, 25.0, 8.0)),
+    "pred_sq": ((2.5, 0.0, 2.5, 0.25, 5.0), (1e-12, 0.5, 65.0, 3.0, 3.0), (1.5, 8.5, 3.0, 7.0, 1.25)),
+    "target_sq": ((1.5, 0.0, 2.5, 4.0, 4.0), (0.0, 6.0, 60.0, 3.0, 9.0), (1.0, 8.0, 5.0, 9.0, 1.0)),
+    "tp_l1": ((1.375, 0.0, 2.5, 0.25, 4.0), (0.0, 0.25, 45.0, 3.0, 2.0), (0.5, 7.0, 0.0, 6.0, 1.0)),
+    "fp_l1": ((1.625, 0.0, 0.0, 0.25, 1.5), (1e-06, 0.75, 25.0, 0.0, 2.0), (1.5, 2.0, 4.0, 2.0, 0.5)),
+    "fn_l1": ((0.625, 0.0, 0.0, 3.75, 0.0), (0.0, 5.75, 15.0, 0.0, 7.0), (0.5, 1.0, 5.0, 3.0, 0.25)),
+}
+_known_tapes: dict[Any, tuple[Tape, Tape] | str] = {}
+
+
+def tapes_of(loss: Any, watched: Watching) -> tuple[Tape, Tape]:
+    """The tapes of the formula and of the penalty for an absent class; raises Untraceable."""
+    read = values_read(loss, "per_class")
+    values = [*loss.option_values(), *(each.value for each in read)]
+    key = type(loss).per_class, loss.overlap, tuple([exact(value) for value in values])
+    try:
+        found = _known_tapes.get(key)
+    except TypeError:  # an option that was set to a list
+        raise Untraceable("an option is a list") from None
+    if found is None:
+        if len(_known_tapes) >= 256:  # bounds the memory of a sweep over options
+            _known_tapes.clear()
+        try:
+            with torch.inference_mode(False):
+                found = _traced(loss)
+        except Untraceable as reason:
+            found = str(reason)
+        _known_tapes[key] = found
+    if isinstance(found, str):
+        raise Untraceable(found)
+    watched.update({(id(loss), k): each for k, each in enumerate(read)})
+    return found
+
+
+def _traced(loss: Any) -> tuple[Tape, Tape]:
+    samples = [torch.full((1, 2), _SAMPLES[name], dtype=torch.float64) for name in REGION_COLUMNS]
+
+    def totals(columns: Sequence[Tensor]) -> Totals:
+        return Totals(dict(zip(REGION_COLUMNS, columns, strict=True)), loss.overlap)
+
+    def formula(columns: Sequence[Tensor]) -> Tensor:
+        value: Tensor = loss.per_class(totals(columns))
+        return value
+
+    def penalty(columns: Sequence[Tensor]) -> Tensor:
+        total = totals(columns)
+        return total.fp / total.count
+
+    found = trace(formula, samples)
+    if not type(loss).__module__.startswith("losskit."):
+        check_tape(found, formula, [torch.tensor(_POINTS[name], dtype=torch.float64) for name in REGION_COLUMNS])
+    return found, trace(penalty, samples)

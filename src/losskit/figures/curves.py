@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from losskit.core import catalogue
 from losskit.core.algebra import leaves
-from losskit.core.classification import ClassificationLoss
-from losskit.core.errors import nearest
+from losskit.core.domains import nearest
+from losskit.core.labels import ClassificationLoss
 from losskit.core.loss import Loss
 from losskit.core.means import MeanLoss, RegressionLoss
-from losskit.core.spatial import SpatialLoss
-from losskit.core.wrapped import Wrapped, as_loss
+from losskit.core.operands import Wrapped, as_loss
 from losskit.losses.masks import MaskLoss
+from losskit.losses.spatial import SpatialLoss
 from losskit.losses.structure import ActiveBoundaryLoss
 
 Criterion = nn.Module | Callable[..., Any]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from losskit.core.wrapped import as_loss
+from losskit.core.operands import as_loss
 from losskit.figures.curves import Criterion, Curve, View, curves_together, view_of
 from losskit.version import INSTALL_COMPARE
 

@@ -13,16 +13,13 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.classification import ClassificationLoss
-from losskit.core.contract import Always, InputSpec
+from losskit.core.contract import Always
 from losskit.core.domains import BinNumbers, ClassNumbers, NonNegative
-from losskit.core.labels import LabelOptions, check_length, labels_of, over_samples
+from losskit.core.labels import ClassificationLoss, LabelOptions, check_length, over_samples
 from losskit.core.logits import ClassesLoss, ScoreLoss
-from losskit.core.loss import Summable
 from losskit.core.options import Configured, option
-from losskit.core.passes import Watching
-from losskit.core.reduction import check_size, divide
-from losskit.core.totals import Sums
+from losskit.core.summable import Summable
+from losskit.core.sums import Sums, check_size, divide
 from losskit.losses.detection import cross_entropy
 from losskit.losses.long_tail import check_classes
 from losskit.ops import reference, values
@@ -30,6 +27,7 @@ from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link, summing_dtype
 from losskit.ops.maths import distance, log_softmax
+from losskit.ops.planning import Watching
 
 
 class Remembering(Configured):
@@ -289,9 +287,7 @@ class GHMLoss(Remembering, LabelOptions, Summable):
         return False
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
-        spec = InputSpec(self.always, ignore_index=labels_of(self.ignore_index))
-        inputs = spec.parse(self.name, tensors[0], tensors[1], weight, mask)
-        check_length(self.name, "class_weight", self.class_weight, inputs)
+        inputs = self.read(self.name, tensors[0], tensors[1], weight, mask)
         bad = values.check(inputs)
         elements = reference.Elements(inputs)
         shape, dtype = inputs.input.shape, summing_dtype(inputs.input)

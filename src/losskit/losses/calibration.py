@@ -9,12 +9,11 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_input
+from losskit.core.contract import check_input, shape
 from losskit.core.domains import NonNegative
-from losskit.core.errors import shape
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import option
-from losskit.core.shortcuts import closed
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops import closed_forms
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.maths import log_softmax
@@ -147,7 +146,7 @@ def entropy_to(target: Tensor, logits: Tensor) -> Tensor:
     return -torch.where(target == 0, 0.0, target * log_softmax(logits)).sum(1)
 
 
-class JSDConsistencyLoss(ClassesLoss):
+class JSDConsistencyLoss(ClosedForm, ClassesLoss):
     r"""Jensen-Shannon consistency loss (AugMix): cross-entropy of a clean view plus the divergence of all views.
 
     .. math:: -\sum_c t_c \log p^{(1)}_c + \frac{\alpha}{S} \sum_{s=1}^{S} \sum_c p^{(s)}_c \log\frac{p^{(s)}_c}{m_c},
@@ -192,8 +191,6 @@ class JSDConsistencyLoss(ClassesLoss):
             )
         first, *others = input.tensor_split(self.num_splits)
         return super().weighed(first, target, *others, weight=weight, mask=mask)
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         if input.shape[0] != self.num_splits * target.shape[:1].numel() or not target.dim():

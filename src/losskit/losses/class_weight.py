@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from losskit.core.errors import nearest
+from losskit.core.domains import nearest
 from losskit.ops.inputs import can_hold
 
 Scheme = Literal["inverse_frequency", "effective_number", "median_frequency"]

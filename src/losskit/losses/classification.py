@@ -9,20 +9,18 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.classification import ClassificationLoss
 from losskit.core.domains import ClassNumbers, NonNegative, OneOrPerClass
-from losskit.core.labels import ModeOptions, check_length
+from losskit.core.labels import ClassificationLoss, ModeOptions, check_length
 from losskit.core.logits import ClassesLoss
 from losskit.core.options import Configured, option
-from losskit.core.passes import Watching
-from losskit.core.reduction import check_size, divide
-from losskit.core.shortcuts import closed
-from losskit.core.totals import Sums
+from losskit.core.sums import Sums, check_size, divide
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops import closed_forms, closed_rows
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish, TruthWeight
 from losskit.ops.inputs import Inputs, Link, summing_dtype
 from losskit.ops.maths import one_minus_exp, safe_power
+from losskit.ops.planning import Watching
 from losskit.ops.recorder import trace
 
 _SOFTMAX_SHAPES = (
@@ -141,7 +139,7 @@ class CrossEntropyLoss(CEOptions, ClassificationLoss):
         return torch.log(prior / prior.sum())
 
 
-class NLLLoss(ClassificationLoss):
+class NLLLoss(ClosedForm, ClassificationLoss):
     r"""Negative log-likelihood: minus the given log-probability of the true class.
 
     .. math:: -\sum_c t_c\,x_c
@@ -170,8 +168,6 @@ class NLLLoss(ClassificationLoss):
             raise ValueError(
                 f"{self.name} takes log-probabilities. For probabilities use CrossEntropyLoss(from_logits=False)."
             )
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         label = None if self.label_smoothing else closed_forms.class_indices(input, target, self.ignore_index)
@@ -345,7 +341,7 @@ class GeneralizedCrossEntropyLoss(ModeOptions, ClassificationLoss):
         return Formula(log=0.0, rest=1.0, q=self.q)
 
 
-class FocalCosineLoss(ClassesLoss):
+class FocalCosineLoss(ClosedForm, ClassesLoss):
     r"""Focal cosine loss: the cosine distance of logits and target plus a focal loss of the normalized logits.
 
     .. math:: 1 - \cos(x, t) - w\sum_c t_c\,(1 - p_c)^{\gamma} \log p_c, \qquad
@@ -370,8 +366,6 @@ class FocalCosineLoss(ClassesLoss):
 
     gamma: NonNegative = option(default=2.0, doc="focusing exponent of the focal part")
     focal_weight: NonNegative = option(default=0.1, doc="weight of the focal part; 0 gives the cosine distance alone")
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         label = closed_forms.class_indices(input, target, self.ignore_index)

@@ -9,8 +9,9 @@ from torch import Tensor
 from losskit.core.algebra import WeightedSum
 from losskit.core.domains import CompositeReduction
 from losskit.core.labels import LABEL_SHAPES, LabelOptions
-from losskit.core.loss import Loss, Summable
+from losskit.core.loss import Loss
 from losskit.core.options import Configured, option
+from losskit.core.summable import Summable
 
 
 class CombinedLoss(WeightedSum, LabelOptions):

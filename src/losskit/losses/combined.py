@@ -9,14 +9,13 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.classification import ClassificationLoss
 from losskit.core.domains import Fraction, NonNegative, Positive
-from losskit.core.labels import LabelOptions, ModeOptions, over_samples
+from losskit.core.labels import ClassificationLoss, LabelOptions, ModeOptions, over_samples
 from losskit.core.loss import Loss
 from losskit.core.options import Configured, option
-from losskit.core.passes import Watching
 from losskit.core.region import RegionLoss, RegionOptions
-from losskit.core.totals import Sums, Totals
+from losskit.core.sums import Sums
+from losskit.core.totals import Totals
 from losskit.losses.classification import (
     BCEOptions,
     BCEWithLogitsLoss,
@@ -32,6 +31,7 @@ from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.finish import Finish
 from losskit.ops.inputs import Inputs, Link
 from losskit.ops.maths import safe_power
+from losskit.ops.planning import Watching
 
 
 class SmoothingOptions(Configured):

@@ -11,14 +11,12 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.binding import answering
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.domains import NonNegative, Positive
-from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
-from losskit.core.totals import Sums
+from losskit.core.summable import answering
+from losskit.core.sums import Sums, weighted
 from losskit.ops.inputs import computing_dtype
 
 

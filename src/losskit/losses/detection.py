@@ -5,18 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_real
+from losskit.core.contract import check_floating, check_real, shape
 from losskit.core.domains import NonNegative
-from losskit.core.elements import by_element
-from losskit.core.errors import shape
 from losskit.core.logits import ScoreLoss
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
+from losskit.losses.shortcuts import ElementFormula
 from losskit.ops.maths import log_sigmoid, log_softmax, safe_power
 from losskit.ops.values import mark
 
 
-class QualityFocalLoss(ScoreLoss):
+class QualityFocalLoss(ElementFormula, ScoreLoss):
     r"""Quality focal loss: binary cross-entropy with soft targets, down-weighted where the score is near its target.
 
     .. math:: -|t - p|^{\beta}\,\bigl(t \log p + (1 - t) \log(1 - p)\bigr)
@@ -38,8 +37,6 @@ class QualityFocalLoss(ScoreLoss):
     also_called = ("quality_focal", "generalized_focal")
 
     beta: NonNegative = option(default=2.0, doc="focusing exponent; 0 gives binary cross-entropy")
-
-    shortcut = by_element
 
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
         return torch.where((target >= 0) & (target <= 1), self.per_position(input, target), torch.inf)

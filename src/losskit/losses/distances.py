@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.binding import answering
 from losskit.core.contract import check_real
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.options import Configured, option
-from losskit.core.spatial import Regions, SpatialLoss
-from losskit.core.totals import Sums
+from losskit.core.summable import answering
+from losskit.core.sums import Sums
+from losskit.losses.spatial import Regions, SpatialLoss
 from losskit.ops.distances import distances as distances_inside
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.maths import safe_power

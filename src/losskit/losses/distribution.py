@@ -7,14 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from losskit.core.elements import by_element
 from losskit.core.means import ElementLoss
 from losskit.core.options import option
-from losskit.core.reduction import size_of
+from losskit.core.sums import size_of
+from losskit.losses.shortcuts import ElementFormula
 from losskit.ops.values import above_zero, log_probability_message, mark
 
 
-class KLDivLoss(ElementLoss):
+class KLDivLoss(ElementFormula, ElementLoss):
     r"""Kullback-Leibler divergence of the target distribution from the predicted one, element-wise, in nats.
 
     .. math:: t\,(\log t - x), \quad x = \log p
@@ -49,8 +49,6 @@ class KLDivLoss(ElementLoss):
         if self.reduction != "batchmean" or share.numel() == 0 or share.dim() < 2:
             return size_of(share)
         return size_of(share.flatten(1).amax(1))
-
-    shortcut = by_element
 
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
         value = self._divergence(input, target)

@@ -8,12 +8,11 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise
-from losskit.core.errors import shape
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
-from losskit.core.shortcuts import closed
+from losskit.core.sums import weighted
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops.closed_boxes import overlap
 from losskit.ops.closed_forms import Found
 from losskit.ops.inputs import computing_dtype
@@ -86,7 +85,7 @@ class Pair(NamedTuple):
         return ratio((self.between() ** 2).sum(1), (self.hull() ** 2).sum(1))
 
 
-class BoxLoss(MeanLoss):
+class BoxLoss(ClosedForm, MeanLoss):
     """A loss with one value per pair of boxes: define `per_box(pair)`."""
 
     abstract = True
@@ -99,8 +98,6 @@ class BoxLoss(MeanLoss):
     def per_box(self, pair: Pair) -> Tensor:
         """The loss of each pair of boxes, (N,)."""
         raise NotImplementedError
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> Found | None:
         kind = self.overlap_kind

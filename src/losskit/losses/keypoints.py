@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.domains import Positive
-from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
+from losskit.core.sums import weighted
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import mark
 

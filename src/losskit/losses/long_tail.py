@@ -14,11 +14,10 @@ from losskit.core.domains import ClassNumbers, NonNegative, Positive
 from losskit.core.labels import LabelLoss, over_samples
 from losskit.core.logits import ClassesLoss, ScoreLoss
 from losskit.core.options import option
-from losskit.core.reduction import check_size, divide
-from losskit.core.shortcuts import closed
-from losskit.core.totals import Sums
+from losskit.core.sums import Sums, check_size, divide
 from losskit.losses.classification import CrossEntropyLoss
 from losskit.losses.region import ratio
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops import closed_forms
 from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.inputs import Inputs, Link, summing_dtype
@@ -205,7 +204,7 @@ class BalancedBCELoss(BinaryMeansLoss):
         return (yes + no) / both.clamp_min(1)
 
 
-class AUCMLoss(BinaryMeansLoss):
+class AUCMLoss(ClosedForm, BinaryMeansLoss):
     r"""AUC margin loss (AUCM): a min-max surrogate of the area under the ROC curve.
 
     .. math:: \mathrm{mean}_+ (p - a)^2 + \mathrm{mean}_- (p - b)^2 + 2 \alpha\,(m + \mathrm{mean}_-\,p -
@@ -252,8 +251,6 @@ class AUCMLoss(BinaryMeansLoss):
     def learned_tensors(self) -> list[Tensor]:
         return [each for each in (self.a, self.b, self.alpha) if isinstance(each, Tensor)]
 
-    shortcut = closed
-
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         labels = closed_forms.shares(input, target, self.ignore_index)
         learned = (self.a, self.b, self.alpha)
@@ -299,7 +296,7 @@ def reversed_gradient(number: float | Tensor) -> Any:
     return 2 * number.detach() - number if isinstance(number, Tensor) else number
 
 
-class DistributionBalancedLoss(ScoreLoss):
+class DistributionBalancedLoss(ClosedForm, ScoreLoss):
     r"""Distribution-balanced loss: re-balanced multi-label binary cross-entropy, tolerant to negatives.
 
     .. math:: w_c\,f\,\Bigl(t_c (1 - p_c)^{\gamma} (-\log p_c) + (1 - t_c)\,q_c^{\gamma}\,\frac{-\log(1 - q_c)}{\lambda}
@@ -342,8 +339,6 @@ class DistributionBalancedLoss(ScoreLoss):
                 f"{self.name}: class_counts must be below num_samples={self.num_samples}; got "
                 f"{self.class_counts.tolist()}. Leave out a class that every sample has, or count it once less."
             )
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         yes = closed_forms.binary_labels(input, target, self.ignore_index)

@@ -7,31 +7,28 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from losskit.core.classification import ClassificationLoss
-from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.domains import ClassWeights
-from losskit.core.elements import by_difference, by_element
-from losskit.core.errors import shape
-from losskit.core.labels import check_length, class_weights, labels_of
-from losskit.core.loss import Summable
+from losskit.core.labels import ClassificationLoss, check_length, class_weights, labels_of
 from losskit.core.means import ElementLoss, MeanLoss
 from losskit.core.options import option
-from losskit.core.passes import Watching
-from losskit.core.reduction import weighted
-from losskit.core.shortcuts import closed
-from losskit.core.totals import Sums
+from losskit.core.summable import Summable
+from losskit.core.sums import Sums, weighted
+from losskit.losses.shortcuts import ClosedForm, ElementFormula
 from losskit.ops import closed_forms, closed_rows
 from losskit.ops.columns import Formula
 from losskit.ops.finish import Finish, TermsFinish
 from losskit.ops.inputs import Inputs, computing_dtype
+from losskit.ops.layouts import serves_plain_code
 from losskit.ops.maths import log_sigmoid
+from losskit.ops.planning import Watching
 from losskit.ops.reference import Elements
 from losskit.ops.values import check, mark
 
 
-class MarginRankingLoss(ElementLoss):
+class MarginRankingLoss(ElementFormula, ElementLoss):
     r"""Margin ranking loss: hinge on the difference of two scores; the target, 1 or -1, states which is higher.
 
     .. math:: \max(0, -y\,(x_1 - x_2) + m)
@@ -57,8 +54,13 @@ class MarginRankingLoss(ElementLoss):
     def neutral(self, position: int) -> float:
         return 1.0 if position == 2 else 0.0
 
-    def shortcut(self, input1: Any, input2: Any, target: Any) -> Tensor | None:
-        return by_difference(self, input1, input2, target)
+    def shortcut(self, *tensors: Any) -> Tensor | None:
+        if not serves_plain_code() or not all(type(each) in (Tensor, nn.Parameter) for each in tensors):
+            return None
+        input1, input2, target = tensors
+        if input1.shape != input2.shape or input1.dtype != input2.dtype:
+            return None
+        return super().shortcut(input1 - input2, target) if input1.dtype in (torch.float32, torch.float64) else None
 
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
         value = (self.margin - target * input).clamp_min(0)
@@ -69,7 +71,7 @@ class MarginRankingLoss(ElementLoss):
         return signed(self.name, value, target)
 
 
-class HingeEmbeddingLoss(ElementLoss):
+class HingeEmbeddingLoss(ElementFormula, ElementLoss):
     r"""Hinge embedding loss: the distance of similar pairs, and a hinge at the margin for dissimilar pairs.
 
     .. math:: \begin{cases} x & y = 1 \\ \max(0, m - x) & y = -1 \end{cases}
@@ -96,8 +98,6 @@ class HingeEmbeddingLoss(ElementLoss):
     def neutral(self, position: int) -> float:
         return float(position)  # a target of 1
 
-    shortcut = by_element
-
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
         unlike = torch.where(target == -1, (self.margin - input).clamp_min(0), torch.inf)
         return torch.where(target == 1, input, unlike)
@@ -107,7 +107,7 @@ class HingeEmbeddingLoss(ElementLoss):
         return signed(self.name, value, target)
 
 
-class SoftMarginLoss(ElementLoss):
+class SoftMarginLoss(ElementFormula, ElementLoss):
     r"""Soft margin loss: the logistic loss for targets 1 and -1.
 
     .. math:: \log(1 + e^{-y x})
@@ -129,8 +129,6 @@ class SoftMarginLoss(ElementLoss):
     def neutral(self, position: int) -> float:
         return float(position)
 
-    shortcut = by_element
-
     def of_element(self, input: Tensor, target: Tensor) -> Tensor:
         return torch.where((target == 1) | (target == -1), -log_sigmoid(target * input), torch.inf)
 
@@ -138,7 +136,7 @@ class SoftMarginLoss(ElementLoss):
         return signed(self.name, -log_sigmoid(target * input), target)
 
 
-class MultiMarginLoss(MeanLoss):
+class MultiMarginLoss(ClosedForm, MeanLoss):
     r"""Multi-class margin (hinge) loss: the score of the true class must exceed every other one by a margin.
 
     .. math:: \frac{1}{C} \sum_{i \ne y} \max(0, m - x_y + x_i)^p
@@ -165,8 +163,6 @@ class MultiMarginLoss(MeanLoss):
     ignore_index: int | Sequence[int] | None = option(
         default=-100, doc="the label, or labels, of positions to leave out; None for no label"
     )
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         label = closed_forms.class_indices(input, target, self.ignore_index)
@@ -202,7 +198,7 @@ class MultiMarginLoss(MeanLoss):
     denominator = Summable.denominator
 
 
-class MultiLabelMarginLoss(MeanLoss):
+class MultiLabelMarginLoss(ClosedForm, MeanLoss):
     r"""Multi-label margin loss: the score of every label must exceed that of every other class by 1.
 
     .. math:: \frac{1}{C} \sum_{j \in y} \sum_{i \notin y} \max(0, 1 - (x_j - x_i))
@@ -225,8 +221,6 @@ class MultiLabelMarginLoss(MeanLoss):
     authority = "torch.nn.functional.multilabel_margin_loss"
     function_name = "multilabel_margin_loss"
     shapes = "input (N, C) or (C,), target of class indices in the same shape, each row ended by -1; weight, mask (N,)."
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         if input.shape != target.shape or target.dtype != torch.int64 or input.dim() not in (1, 2):

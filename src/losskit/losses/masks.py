@@ -9,14 +9,12 @@ from annotated_types import Ge
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.binding import answering
-from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.domains import Fraction, NonNegative, Positive
-from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import Configured, option
-from losskit.core.reduction import check_size
-from losskit.core.totals import Sums
+from losskit.core.summable import answering
+from losskit.core.sums import Sums, check_size
 from losskit.losses.points import sample_points, uncertain_points
 from losskit.ops.columns import Column, Formula, TermColumn
 from losskit.ops.inputs import Inputs, can_hold

@@ -7,17 +7,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from losskit.core.binding import answering
-from losskit.core.classification import ClassificationLoss
 from losskit.core.contract import InputSpec
 from losskit.core.domains import Fraction, NonNegative, Positive
+from losskit.core.labels import ClassificationLoss
 from losskit.core.logits import ClassesLoss, ScoreLoss, finite
-from losskit.core.loss import Loss, Summable
+from losskit.core.loss import Loss
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import check_size, divide, size_of, weighted
-from losskit.core.sharded import is_sharded, of_shards
-from losskit.core.shortcuts import closed
+from losskit.core.summable import Summable, answering
+from losskit.core.sums import check_size, divide, is_sharded, of_shards, size_of, weighted
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops import closed_forms, closed_rows, values
 from losskit.ops.maths import log_sigmoid, log_softmax, one_minus_exp, safe_power
 from losskit.ops.reference import Elements
@@ -65,7 +64,7 @@ class AsymmetricLoss(ClassificationLoss):
         return -safe_power(shifted, self.gamma_negative) * log
 
 
-class AsymmetricSoftmaxLoss(ClassesLoss):
+class AsymmetricSoftmaxLoss(ClosedForm, ClassesLoss):
     r"""Single-label asymmetric loss: softmax cross-entropy with separate focusing of the true and the other classes.
 
     .. math:: -\sum_c \Bigl(t_c\,(1 - \varepsilon) + \frac{\varepsilon}{C}\Bigr)\,w_c \log p_c, \qquad
@@ -92,8 +91,6 @@ class AsymmetricSoftmaxLoss(ClassesLoss):
     gamma_negative: NonNegative = option(default=4.0, doc="focusing exponent of the other classes")
     gamma_positive: NonNegative = option(default=0.0, doc="focusing exponent of the true class")
     label_smoothing: Fraction = option(default=0.1, doc="the share of the target spread evenly over the classes")
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         label = closed_forms.class_indices(input, target, self.ignore_index)
@@ -145,7 +142,7 @@ class HingeLoss(ScoreLoss):
         return torch.where(target == 0, 0.0, target * yes) + torch.where(target == 1, 0.0, (1 - target) * no)
 
 
-class ZLPRLoss(MeanLoss):
+class ZLPRLoss(ClosedForm, MeanLoss):
     r"""ZLPR (zero-bounded log-sum-exp pairwise rank) loss: ranks labels above 0 and all other classes below.
 
     .. math:: \log\Bigl(1 + \sum_{t_c = 0} e^{x_c}\Bigr) + \log\Bigl(1 + \sum_{t_c = 1} e^{-x_c}\Bigr)
@@ -173,7 +170,6 @@ class ZLPRLoss(MeanLoss):
     ignore_index: int = option(default=-100, doc="the label of classes to exclude from a sample's sums")
 
     denominator = Summable.denominator
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         yes = closed_forms.binary_labels(input, target, self.ignore_index)
@@ -202,7 +198,7 @@ def _log_of_sum(x: Tensor, share: Tensor, counts: Tensor | None) -> Tensor:
     return torch.cat([torch.zeros_like(x[:, :1]), x], 1).logsumexp(1)
 
 
-class TwoWayLoss(Loss):
+class TwoWayLoss(ClosedForm, Loss):
     r"""Two-way multi-label loss: separates the hardest positive and negative of each sample and of each class.
 
     .. math:: \mathrm{softplus}\Bigl(T_- \log \sum_{t = 0} e^{x / T_-} + T_+ \log \sum_{t = 1} e^{-x / T_+}\Bigr)
@@ -239,10 +235,9 @@ class TwoWayLoss(Loss):
         self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> Tensor:
         if is_sharded((input, target, weight, mask)):
-            gathered: Tensor = of_shards(self, (input, target), {"weight": weight, "mask": mask})
-            return gathered
-        value = closed(self, input, target) if weight is mask is None else None
-        return self.defined(input, target, weight, mask) if value is None else value
+            return of_shards(self, (input, target), {"weight": weight, "mask": mask})
+        value = self.shortcut(input, target) if weight is mask is None else None
+        return self.reduced(input, target, weight, mask) if value is None else value
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         yes = closed_forms.binary_labels(input, target, self.ignore_index) if input.dim() == 2 else None
@@ -250,7 +245,7 @@ class TwoWayLoss(Loss):
             return None
         return closed_forms.two_way(input, yes, self.positive_temperature, self.negative_temperature, derive)
 
-    def defined(
+    def reduced(
         self, input: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> Tensor:
         inputs = InputSpec("sigmoid", ignore_index=self.ignore_index, same_shape=True).parse(

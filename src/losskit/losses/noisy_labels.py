@@ -9,15 +9,13 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.classification import ClassificationLoss
-from losskit.core.contract import check_tensor
+from losskit.core.contract import check_tensor, shape
 from losskit.core.domains import NonNegative
-from losskit.core.errors import shape
-from losskit.core.labels import ModeOptions
+from losskit.core.labels import ClassificationLoss, ModeOptions
 from losskit.core.logits import ClassesLoss, finite
 from losskit.core.options import option
-from losskit.core.shortcuts import closed
 from losskit.losses.long_tail import BinaryMeansLoss
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops import closed_rows
 from losskit.ops.closed_forms import Found, class_indices
 from losskit.ops.columns import Formula
@@ -230,7 +228,7 @@ class NormalizedLoss(ClassesLoss):
         return torch.where(target == 0, 0.0, target * each).sum(1) / each.sum(1)
 
 
-class BiTemperedLoss(ClassesLoss):
+class BiTemperedLoss(ClosedForm, ClassesLoss):
     r"""Bi-tempered logistic loss: a bounded logarithm and a heavy-tailed softmax, robust to label noise.
 
     .. math:: \sum_c t_c\,(\log_{t_1} t_c - \log_{t_1} p_c) - \frac{t_c^{\,2 - t_1} - p_c^{\,2 - t_1}}{2 - t_1}
@@ -259,8 +257,6 @@ class BiTemperedLoss(ClassesLoss):
 
     t1: Annotated[float, Interval(ge=0, le=1)] = option(default=0.8, doc="logarithm temperature; bounded below 1")
     t2: Annotated[float, Interval(ge=1, lt=4)] = option(default=1.2, doc="softmax temperature; heavy tails above 1")
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> Found | None:
         label = class_indices(input, target, self.ignore_index) if self.t1 < 1 < self.t2 else None

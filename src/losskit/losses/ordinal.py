@@ -8,8 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from losskit.core.contract import Always, check_floating, check_real
-from losskit.core.errors import shape
+from losskit.core.contract import Always, check_floating, check_real, shape
 from losskit.core.logits import ClassesLoss, LogitsLoss
 from losskit.core.options import option
 from losskit.ops.maths import log_sigmoid, log_softmax

@@ -15,9 +15,9 @@ from losskit.core.domains import ClassPairs, Fraction, NonNegative, Positive
 from losskit.core.labels import LABEL_SHAPES
 from losskit.core.options import Configured, option
 from losskit.core.region import RegionLoss
-from losskit.core.shortcuts import closed
 from losskit.core.totals import Totals
 from losskit.losses.region import plus, ratio, tversky
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops import choice, closed_forms, native
 from losskit.ops.columns import Probabilities, kernel_columns
 from losskit.ops.fused import run
@@ -129,7 +129,7 @@ class GeneralizedDiceOptions(Configured):
     smooth: NonNegative = option(default=0.0, doc="added to the numerator and the denominator")
 
 
-class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
+class GeneralizedDiceLoss(ClosedForm, GeneralizedDiceOptions, RegionLoss):
     r"""Generalized Dice loss: one Dice over all classes, each weighted by its inverse (squared) size.
 
     .. math:: 1 - \frac{2 \sum_c w_c\,TP_c + s}{\sum_c w_c\,(P_c + T_c) + s}
@@ -164,8 +164,7 @@ class GeneralizedDiceLoss(GeneralizedDiceOptions, RegionLoss):
         size = (weight * (total.pred + total.target)).sum(-1)
         return ratio(wrong, plus(size, self.smooth))
 
-    shortcut = closed
-    is_kernel: ClassVar[bool] = True  # of the sums, which are those of the definition
+    records_pass: ClassVar[bool] = True  # of the sums, which are those of the definition
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         if self.classes is not None or not self.include_background or self.overlap != "product":
@@ -273,7 +272,7 @@ class NoiseRobustDiceLoss(RegionLoss):
         return ratio(total.column("apart"), total.pred_sq + total.target_sq)
 
 
-class GeneralizedWassersteinDiceLoss(RegionLoss):
+class GeneralizedWassersteinDiceLoss(ClosedForm, RegionLoss):
     r"""Generalized Wasserstein Dice loss: Dice with errors weighted by the distance between classes.
 
     .. math:: 1 - \frac{2\,TP + s}{2\,TP + \sum_i \delta_i + s}, \qquad \delta_i = \sum_{y, c} t_{iy} M_{yc}\,p_{ic},
@@ -334,8 +333,7 @@ class GeneralizedWassersteinDiceLoss(RegionLoss):
                 f"{tuple(inputs.input.shape)} has {inputs.num_classes}. Give it one row and one column per class."
             )
 
-    shortcut = closed
-    is_kernel: ClassVar[bool] = True  # the closed form records its pass
+    records_pass: ClassVar[bool] = True
 
     def closed_form(self, input: Tensor, target: Tensor, *, derive: bool) -> closed_forms.Found | None:
         count = len(self._distances)

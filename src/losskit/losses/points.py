@@ -7,8 +7,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_real
-from losskit.core.errors import shape
+from losskit.core.contract import check_floating, check_real, shape
 from losskit.ops.inputs import computing_dtype
 
 

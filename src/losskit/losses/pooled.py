@@ -9,13 +9,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from losskit.core.binding import answering
 from losskit.core.contract import check_equal, check_floating, check_real, elementwise
 from losskit.core.domains import Fraction, Positive
-from losskit.core.loss import Loss, Summable
+from losskit.core.loss import Loss
 from losskit.core.options import option
-from losskit.core.reduction import check_size, divide, weighted
-from losskit.core.totals import Sums
+from losskit.core.summable import Summable, answering
+from losskit.core.sums import Sums, check_size, divide, weighted
 from losskit.ops import reference
 from losskit.ops.inputs import computing_dtype, summing_dtype
 from losskit.ops.values import mark

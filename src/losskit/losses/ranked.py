@@ -8,11 +8,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from losskit.core.contract import InputSpec
-from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions, check_length, labels_of
-from losskit.core.loss import Summable
+from losskit.core.labels import LABEL_SHAPES, LabelOptions, ModeOptions
 from losskit.core.options import option
-from losskit.core.totals import Sums
+from losskit.core.summable import Summable
+from losskit.core.sums import Sums
 from losskit.ops import ranks
 from losskit.ops.inputs import Inputs
 
@@ -82,9 +81,7 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
                 f"{self.name}: elements are ranked, so they have no weight. Pass mask= to leave elements out, or "
                 "class_weight= to weigh classes."
             )
-        spec = InputSpec(None, self.mode, labels_of(self.ignore_index), self.from_logits)
-        inputs = spec.parse(self.name, input, target, None, mask)
-        check_length(self.name, "class_weight", self.class_weight, inputs)
+        inputs = self.read(self.name, input, target, None, mask)
         sums = ranks.totals(inputs, pooled=self.pool == "batch")  # (N, C, 3)
         value, positives, count = sums.unbind(-1)
         scored = self._scored(positives, count, inputs)

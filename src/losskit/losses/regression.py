@@ -13,7 +13,7 @@ from losskit.core.contract import check_equal, check_floating, check_real, eleme
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.means import ElementLoss, RegressionLoss
 from losskit.core.options import option
-from losskit.core.shortcuts import closed
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops import closed_pairs
 from losskit.ops.closed_forms import Found
 from losskit.ops.columns import Difference
@@ -182,7 +182,7 @@ class CharbonnierLoss(RegressionLoss):
         return ((input - target) ** 2 + self.eps**2).sqrt()
 
 
-class GaussianNLLLoss(ElementLoss):
+class GaussianNLLLoss(ClosedForm, ElementLoss):
     r"""Gaussian negative log-likelihood: learns a mean and a variance; squared errors are divided by the variance.
 
     .. math:: \frac{1}{2} \left(\log v + \frac{(x - y)^2}{v}\right), \quad v = \max(\text{var}, \epsilon)
@@ -211,8 +211,6 @@ class GaussianNLLLoss(ElementLoss):
 
     full: bool = option(default=False, doc="include the constant")
     eps: Positive = option(default=1e-6, doc="minimum variance")
-
-    shortcut = closed
 
     def closed_form(self, input: Tensor, target: Tensor, var: Tensor, *, derive: bool) -> Found | None:
         if not closed_pairs.are_alike(input, target, var):

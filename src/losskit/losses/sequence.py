@@ -8,11 +8,10 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_real, elementwise
-from losskit.core.errors import shape
+from losskit.core.contract import check_floating, check_real, elementwise, shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
+from losskit.core.sums import weighted
 from losskit.ops.ctc import ctc
 from losskit.ops.inputs import computing_dtype
 from losskit.ops.values import above_zero, log_probability_message, mark

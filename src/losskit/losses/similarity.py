@@ -9,14 +9,13 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
 from losskit.core.domains import NonNegative, Positive
-from losskit.core.errors import shape
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import weighted
-from losskit.core.shortcuts import closed
+from losskit.core.sums import weighted
 from losskit.losses.margin import signed
+from losskit.losses.shortcuts import ClosedForm
 from losskit.ops import closed_pairs
 from losskit.ops.closed_forms import Found
 from losskit.ops.inputs import computing_dtype
@@ -24,7 +23,7 @@ from losskit.ops.inputs import computing_dtype
 _EPS = 1e-12  # added to squared lengths, as PyTorch does
 
 
-class CosineEmbeddingLoss(MeanLoss):
+class CosineEmbeddingLoss(ClosedForm, MeanLoss):
     r"""Cosine embedding loss: one minus the cosine of similar pairs, a hinge on the cosine of dissimilar pairs.
 
     .. math:: \begin{cases} 1 - \cos(x_1, x_2) & y = 1 \\ \max(0, \cos(x_1, x_2) - m) & y = -1 \end{cases}
@@ -48,8 +47,6 @@ class CosineEmbeddingLoss(MeanLoss):
     margin: Annotated[float, Interval(ge=-1, le=1)] = option(
         default=0.0, doc="cosine below which dissimilar pairs have loss 0"
     )
-
-    shortcut = closed
 
     def closed_form(self, input1: Tensor, input2: Tensor, target: Tensor, *, derive: bool) -> Found | None:
         fits = input1.dim() == 2 and closed_pairs.are_alike(input1, input2) and target.shape == input1.shape[:1]
@@ -87,7 +84,7 @@ class CosineEmbeddingLoss(MeanLoss):
         return signed(self.name, value, target)
 
 
-class TripletMarginLoss(MeanLoss):
+class TripletMarginLoss(ClosedForm, MeanLoss):
     r"""Triplet margin loss: the anchor must be closer to its positive than to its negative by a margin.
 
     .. math:: \max(0, d(a, p) - d(a, n) + m), \quad d(u, v) = \lVert u - v + \epsilon \rVert_p
@@ -124,8 +121,6 @@ class TripletMarginLoss(MeanLoss):
             raise TypeError(
                 f"{self.name}: p and eps belong to the built-in distance; leave them out beside a custom one."
             )
-
-    shortcut = closed
 
     def closed_form(self, anchor: Tensor, positive: Tensor, negative: Tensor, *, derive: bool) -> Found | None:
         euclidean = self.distance_function is None and self.p == 2 and not self.swap

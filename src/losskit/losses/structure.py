@@ -14,12 +14,12 @@ from torch import Tensor
 from losskit.core.contract import Always, InputSpec
 from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.labels import LABEL_SHAPES, ModeOptions, labels_of
-from losskit.core.loss import Summable
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
-from losskit.core.reduction import check_size
-from losskit.core.spatial import Regions, SpatialLoss, check_space
+from losskit.core.summable import Summable
+from losskit.core.sums import check_size
 from losskit.losses.distances import SpacingOptions, steps_of
+from losskit.losses.spatial import Regions, SpatialLoss, check_space
 from losskit.ops import values
 from losskit.ops.distances import distances
 from losskit.ops.inputs import summing_dtype

@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.binding import answering
 from losskit.core.contract import check_real
 from losskit.core.domains import Fraction, NonNegative
 from losskit.core.options import option
-from losskit.core.spatial import Regions, SpatialLoss
-from losskit.core.totals import Sums
+from losskit.core.summable import answering
+from losskit.core.sums import Sums
 from losskit.losses.region import plus, ratio
+from losskit.losses.spatial import Regions, SpatialLoss
 from losskit.ops.morphology import soft_skeleton, tube
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from losskit.core.contract import elementwise
 from losskit.core.means import MeanLoss
-from losskit.core.reduction import weighted
+from losskit.core.sums import weighted
 from losskit.losses.geometry import rows
 from losskit.ops.values import mark
 

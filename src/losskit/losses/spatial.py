@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from losskit.core.contract import Always, InputSpec
-from losskit.core.labels import LABEL_SHAPES, LabelOptions, check_length, labels_of
-from losskit.core.loss import Summable
+from losskit.core.labels import LABEL_SHAPES, LabelOptions
 from losskit.core.means import MeanLoss
-from losskit.core.reduction import check_size
 from losskit.core.region import RegionOptions
+from losskit.core.summable import Summable
+from losskit.core.sums import check_size
 from losskit.ops import values
 from losskit.ops.inputs import Inputs, summing_dtype
 from losskit.ops.reference import Elements, once, sized
@@ -78,7 +77,6 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
     """
 
     abstract: ClassVar[bool] = True
-    always: ClassVar[Always | None] = None  # a link that does not depend on the target
     hard: ClassVar[bool] = False  # whether labels must be 0 or 1
     weighs: ClassVar[bool] = True  # whether elements may have weights
     beside: ClassVar[tuple[str, ...]] = ()  # further maps of a call, of the shape of the input
@@ -100,13 +98,13 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         input, target, *beside = tensors
-        regions = Regions(self.read(input, target, weight, mask))
+        regions = Regions(self.read(self.name, input, target, weight, mask))
         bad = values.check(regions.inputs)
         if self.hard:
             bad += values.check_hard(regions.inputs)
         check_size(regions.size, self.name)
         absent = regions.total(regions.t) == 0
-        counts = self._counts(regions)
+        counts = self.scored(regions.size)
         if self.absent == "skip":
             counts = counts & ~absent
         if regions.p.numel() == 0:
@@ -120,28 +118,16 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
         share = counts.to(value.dtype) + 0 * regions.size  # NaN if no mean can have these weights
         return self.by_class(value), self.by_class(share)
 
-    def read(self, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Inputs:
-        """The tensors in canonical form."""
+    def read(self, owner: str, input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None) -> Inputs:
         if weight is not None and not self.weighs:
             raise TypeError(
-                f"{self.name}: its formula takes no element weights. Pass mask= to exclude elements, or class_weight= "
+                f"{owner}: its formula takes no element weights. Pass mask= to exclude elements, or class_weight= "
                 "to weight classes."
             )
-        spec = InputSpec(self.always, getattr(self, "mode", None), labels_of(self.ignore_index), self.from_logits)
-        inputs = spec.parse(self.name, input, target, weight, mask)
-        check_length(self.name, "class_weight", self.class_weight, inputs)
-        self.check_chosen(self.name, inputs.num_classes)
-        check_space(self.name, inputs)
+        inputs = super().read(owner, input, target, weight, mask)
+        self.check_chosen(owner, inputs.num_classes)
+        check_space(owner, inputs)
         return inputs
-
-    def _counts(self, regions: Regions) -> Tensor:
-        """Which regions count, (N, C): those of scored classes with at least one element that counts."""
-        counts = regions.size != 0
-        classes = regions.inputs.num_classes
-        chosen = self.chosen(classes)
-        if len(chosen) < classes:
-            counts = counts & torch.tensor([c in chosen for c in range(classes)], device=counts.device)
-        return counts
 
     def _fitting(self, regions: Regions, map: Tensor) -> Tensor:
         """A further map of the call, checked to have the shape of the input, and 0 where elements do not count."""

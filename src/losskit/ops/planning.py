@@ -1,27 +1,25 @@
 """Pass: what the parts of a loss read in common. Plans: how one C call computes a loss of one layout of tensors.
 
 Parts with equal input specs read the tensors once, and columns that several parts need are summed once. This is
-resolved again when an option changes. The first call with a layout selects its operator.
+resolved again when an option changes. The first call with a layout selects its operator. A loss is a
+`losskit.core.summable.PlannedLoss` or a sum of some.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.contract import InputSpec
-from losskit.core.totals import Sums
 from losskit.ops import choice, differences, first_use, reference
 from losskit.ops.captured import Watched
 from losskit.ops.columns import Column, kernel_columns, programs_of
 from losskit.ops.constants import MOST_NUMBERS, MOST_PARTS
-from losskit.ops.finish import Finish
-from losskit.ops.inputs import Inputs, Link
+from losskit.ops.inputs import Inputs
 from losskit.ops.layouts import layout_of, layout_of_number, layout_of_option, serves_plain_code
 from losskit.ops.learned import PlanOfNumbers
 from losskit.ops.plan import Call, Plan, PlannedPart, Plans
@@ -49,26 +47,11 @@ def replaces(cls: type) -> bool:
     )
 
 
-class Readable(Protocol):
-    """A label loss: an input spec, columns, and sums from their totals."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def spec(self) -> InputSpec: ...
-    @property
-    def pools(self) -> bool: ...
-    def logit_bias(self) -> Tensor | None: ...
-    def check_classes(self, inputs: Inputs) -> None: ...
-    def columns(self, link: Link) -> list[Column]: ...
-    def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums: ...
-
-
 class Pass:
-    """The parts of a loss grouped by input spec; each group reads the tensors once."""
+    """The parts of a loss grouped by `InputSpec`; each group reads the tensors once."""
 
-    def __init__(self, parts: Sequence[Readable]) -> None:
-        self.specs: list[tuple[InputSpec, bool, list[int]]] = []
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self.specs: list[tuple[Any, bool, list[int]]] = []
         for index, part in enumerate(parts):
             spec, biased = part.spec, part.logit_bias() is not None
             same = [members for known, other, members in self.specs if known == spec and not (biased or other)]
@@ -78,7 +61,7 @@ class Pass:
                 self.specs.append((spec, biased, [index]))
 
     def inputs(
-        self, parts: Sequence[Readable], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
+        self, parts: Sequence[Any], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
     ) -> list[tuple[Inputs, list[int]]]:
         """Each distinct canonical form of the tensors, and the parts that read it."""
         found: list[tuple[Inputs, list[int]]] = []
@@ -95,10 +78,10 @@ class Pass:
         return found
 
     def sums(
-        self, parts: Sequence[Readable], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
-    ) -> list[Sums]:
+        self, parts: Sequence[Any], input: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None
+    ) -> list[Any]:
         """The sums of each part, in one pass per canonical form of the tensors."""
-        found: dict[int, Sums] = {}
+        found: dict[int, Any] = {}
         for inputs, members in self.inputs(parts, input, target, weight, mask):
             chosen = [parts[index] for index in members]
             columns, places = shared_columns([part.columns(inputs.link) for part in chosen])
@@ -124,24 +107,12 @@ def shared_columns(wanted: Sequence[Sequence[Column]]) -> tuple[list[Column], li
     return columns, places
 
 
-class Part(Readable, Protocol):
-    """A label loss that C can finish."""
-
-    planned: bool
-    is_sum: bool
-
-    def planned_columns(self, inputs: Inputs, watched: Watching) -> list[Column]: ...
-    def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None: ...
-    def neutral_numbers(self) -> Sequence[float]: ...
-    def option_tensors(self) -> tuple[Tensor | None, Tensor | None]: ...
-
-
 class Compiled:
     """What a loss resolves once, valid until one of its options changes."""
 
     def __init__(self, loss: Any, state: Any) -> None:
         self.state = state
-        parts: Sequence[Part] = loss.planned_parts()
+        parts: Sequence[Any] = loss.planned_parts()
         self.planned = 0 < len(parts) <= MOST_PARTS and all(part.planned and not part.is_sum for part in parts)
         self.planned = self.planned and all(vars(each).keys().isdisjoint(REPLACED) for each in (loss, *parts))
         self.has_options = self.has_bias = self.has_numbers = False
@@ -149,7 +120,7 @@ class Compiled:
         if self.planned:
             self.has_options = any(t is not None for part in parts for t in part.option_tensors())
             self.has_bias = any(part.logit_bias() is not None for part in parts)
-            self.has_numbers = bool(number_tensors(loss))
+            self.has_numbers = bool(loss.number_tensors())
 
     @property
     def is_stale(self) -> bool:
@@ -165,12 +136,6 @@ class NoPlan:
     def __init__(self, reason: str = "", *, lasts: bool = True) -> None:
         self.reason = reason  # why a formula could not become a program
         self.lasts = lasts  # whether this is so for every call with the layout
-
-
-def number_tensors(loss: Any) -> dict[str, Tensor]:
-    """0-dim tensors that the formula of a loss reads as attributes."""
-    found = getattr(loss, "number_tensors", None)
-    return {} if found is None else found()
 
 
 def planned(
@@ -225,7 +190,7 @@ def _tensors_read(compiled: Compiled, loss: Any) -> tuple[list[Tensor | None] | 
     options = None
     if compiled.has_options:
         options = [tensor for part in loss.planned_parts() for tensor in part.option_tensors()]
-    return options, number_tensors(loss) if compiled.has_numbers else None
+    return options, loss.number_tensors() if compiled.has_numbers else None
 
 
 def _layout_of_options(
@@ -280,7 +245,7 @@ def _made(
     options: Sequence[Tensor | None] | None, watched: Watching,
 ) -> Any:  # fmt: skip
     """The plan of a layout, after the inputs are checked."""
-    parts: Sequence[Part] = loss.planned_parts()
+    parts: Sequence[Any] = loss.planned_parts()
     if input.dim() == 0 or input.is_complex() or target.is_complex():
         return NoPlan()
     groups = Pass(parts).inputs(parts, input, target, weight, mask)
@@ -290,8 +255,8 @@ def _made(
     neutral = {tuple(part.neutral_numbers()) for part in parts}
     if len(groups) > 1 or len(neutral) > 1:
         return NoPlan()
-    numbers = number_tensors(loss)
-    if loss.is_sum and any(number_tensors(part) for part in parts):
+    numbers = loss.number_tensors()
+    if loss.is_sum and any(part.number_tensors() for part in parts):
         return NoPlan("a part of the sum has a tensor option")
     learned = [k for k, tensor in enumerate(numbers.values()) if layout_of_number(tensor)[1]]
     try:

@@ -1,4 +1,4 @@
-"""Other operands of a sum: any module or callable as a loss, and variable weights."""
+"""Operands of a sum: any module or callable as a loss, its call with the arguments that it takes, and weights."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from losskit.core.errors import quoted
-from losskit.core.loss import Loss
+from losskit.core.domains import quoted
+from losskit.core.loss import Loss, Parts
 from losskit.core.loss import Weight as Weight
 from losskit.core.options import Configured
+from losskit.core.sums import Sums
 
 
 class Wrapped(Loss):
@@ -148,3 +149,41 @@ def times(weight: float | Tensor, value: Tensor) -> Tensor:
     if isinstance(weight, Tensor):
         return weight.to(value.dtype) * value
     return value if weight == 1 else weight * value
+
+
+def call(
+    part: Loss, tensors: tuple[Any, ...], weight: Any, mask: Any, normalizer: Any, whole: Sums | None,
+    named: dict[str, Any], index: int = 0, inner: dict[int, Parts] | None = None,
+) -> Tensor:  # fmt: skip
+    """The value of one part of a call of the composite; `inner` receives the part's own parts, where it has any."""
+    arguments = {"weight": weight, "mask": mask, "normalizer": normalizer, "whole": whole}
+    given = {name: value for name, value in arguments.items() if value is not None}
+    given.update({name: value for name, value in named.items() if value is not None and takes(part, name)})
+    value: Tensor
+    if inner is not None and part.has_parts and not hooked(part):
+        value, inner[index] = part.parts(*tensors, **given)
+    else:
+        value = part(*tensors, **given)
+    if value.dim() != 0:
+        raise ValueError(f"{part.name}: a part of a composite returns one number; got shape {tuple(value.shape)}.")
+    return value
+
+
+def hooked(part: nn.Module) -> bool:
+    return bool(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks)
+
+
+def takes(part: Any, name: str) -> bool:
+    """Whether a part takes an argument of this name."""
+    if part.is_sum:
+        return any(takes(inner, name) for inner in part.planned_parts())
+    return has(parameters(part), name)
+
+
+def require_normalizer(owner: str, part: Loss, normalizer: Any) -> None:
+    """Raise an error if a normalizer is given to a part that is not a mean over elements."""
+    if normalizer is not None and not part.takes_normalizer:
+        raise TypeError(
+            f"{owner}: normalizer= replaces the number of elements that a mean divides by, and {part.label} is no mean "
+            "of elements. Leave it out."
+        )
