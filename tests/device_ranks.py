@@ -169,3 +169,20 @@ def refused():
         ranks.refusal((1, 3, 2**30), "softmax", pooled=False),
         (ranks.refusal((2, 9000, 4), "softmax", pooled=False)),
     )
+
+
+def compiled(_):
+    """Rankings by Triton in compiled calls before and after an eager call, and the errors of value and gradient."""
+    loss, (x, t) = Lovasz(), labels((2, 3, 9, 11))
+    ranked, found = [], []
+    rank = ranks.rank
+    exact, slope, _ = step(loss, x.double(), t, {})
+    with planned_here(), patch.object(ranks, "rank", lambda *a, **k: ranked.append(1) or rank(*a, **k)):
+        for eager in (False, True):
+            if eager:
+                loss(x, t)
+            ranked.clear()
+            torch.compiler.reset()
+            value, gradient, _ = step(torch.compile(loss, fullgraph=True, backend="aot_eager"), x, t, {})
+            found.append((len(ranked), abs(value - exact).item(), (gradient - slope).abs().max().item()))
+    return found
