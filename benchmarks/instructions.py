@@ -3,8 +3,9 @@
     make instructions                   count, print, and compare with instructions.json
     make instructions ARGS=--write      store the counts
 
-valgrind must be installed (`apt-get install valgrind`). Counts are specific to the versions of Python and torch in the
-file; with other versions they are printed but not compared.
+The last column is with the node of `losskit accelerate`, if there is one. valgrind must be installed
+(`apt-get install valgrind`). Counts are specific to the versions of Python and torch in the file; with other versions
+they are printed but not compared.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
+from losskit.ops import accelerated
 
 STORED = Path(__file__).with_suffix(".json")
 MARGIN = 0.08  # relative growth above which a count fails
@@ -79,12 +82,14 @@ def counted() -> None:
         control("--dump")
 
 
-def counts() -> dict[str, int]:
-    """Instructions per step, by name."""
+def counts(folder_of_node: str) -> dict[str, int]:
+    """Instructions per step, by name, with the compiled node of a folder if it has one."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "counts"
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
-        subprocess.run([*command, sys.executable, __file__, "--inside"], check=True, stderr=subprocess.DEVNULL)
+        environment = {**os.environ, accelerated.DIRECTORY: folder_of_node}
+        inside = [*command, sys.executable, __file__, "--inside"]
+        subprocess.run(inside, check=True, stderr=subprocess.DEVNULL, env=environment)
         dumps = [Path(f"{out}.{number}").read_text() for number in range(1, len(steps()) + 2)]
         control, *each = [int(re.findall(r"^totals: (\d+)", dump, re.MULTILINE)[0]) for dump in dumps]
     return {name: (total - control) // STEPS for name, total in zip(steps(), each, strict=True)}
@@ -104,16 +109,17 @@ def main() -> int:
     if "--inside" in sys.argv:
         counted()
         return 0
-    found = counts()
+    found = counts(os.devnull)
+    with_node = counts(str(accelerated.directory())) if accelerated.node() is not None else {}
     stored = json.loads(STORED.read_text()) if STORED.exists() else {"versions": {}, "instructions": {}}
     comparable = stored["versions"] == versions()
     known = stored["instructions"]
-    print(f"{'instructions per step, 64 elements':34s} {'now':>9s} {'stored':>9s} {'x torch':>9s}")
+    print(f"{'instructions per step, 64 elements':34s} {'now':>9s} {'stored':>9s} {'x torch':>9s} {'with node':>9s}")
     grown = []
     for name, count in found.items():
         before, times = known.get(name), times_torch(name, found)
         shown = ["-" if before is None else before, "-" if times is None else f"{times:.2f}"]
-        print(f"{name:34s} {count:9d} {shown[0]:>9} {shown[1]:>9}")
+        print(f"{name:34s} {count:9d} {shown[0]:>9} {shown[1]:>9} {with_node.get(name, '-'):>9}")
         if comparable and before is not None and count > before * (1 + MARGIN) and "torch" not in name:
             grown.append(name)
     if "--write" in sys.argv:
