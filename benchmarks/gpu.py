@@ -4,7 +4,9 @@
 
 The floor is the bytes that a loss with its gradient must move, divided by the copy bandwidth measured in the same run.
 Rows are written to gpu-DEVICE.csv, with the versions of PyTorch and Triton, the number of kernels launched, and the
-bytes that a forward pass saves for the backward pass.
+bytes that a forward pass saves for the backward pass. If every check passes and every form of the kernels agrees with
+plain PyTorch, the device's class is added to src/losskit/ops/trusted.json: the package then trusts it without comparing
+at the first use.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 import losskit
-from losskit.ops import choice, triton
+from losskit.ops import choice, devices, first_use, triton, trusted
 
 Call = Callable[[Tensor, Tensor], Tensor]
 CACHE = 256 << 20  # bytes, larger than the last-level cache of any GPU
@@ -247,6 +249,17 @@ def measure(work: Work, rounds: int, speed: float) -> list[dict[str, Any]]:
     ]
 
 
+def keep(device: torch.device, file: Path = trusted.FILE) -> bool:
+    """Whether every form of the kernels agrees with plain PyTorch; the device's class is added to the file then."""
+    wrong = [finding for finding in devices.check("triton", device) if finding.problem]
+    for finding in wrong:
+        sys.stdout.write(f"{finding.form}: {finding.problem}\n")
+    if not wrong:
+        trusted.keep(trusted.class_of(device), file)
+        sys.stdout.write(f"{first_use.name_of(device)} is trusted from now on: {file}\n")
+    return not wrong
+
+
 def commit() -> str:
     here = Path(__file__).parent
     run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
@@ -288,7 +301,7 @@ def main() -> int:
                 )
             file.flush()
             torch.cuda.empty_cache()
-    return 0
+    return 0 if keep(torch.device("cuda", torch.cuda.current_device())) else 1
 
 
 if __name__ == "__main__":

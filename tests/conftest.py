@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+os.environ.setdefault("LOSSKIT_CACHE", os.devnull)  # no compiled node, unless a run sets the folder of one
 torch.set_num_threads(1)
 settings.register_profile(
     "losskit",

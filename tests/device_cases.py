@@ -1,9 +1,11 @@
 """Losses on a device: in Triton's interpreter, where the CPU acts as one, or with launches that are counted."""
 
+import ctypes
 import math
 import re
 import warnings
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import torch
@@ -21,7 +23,7 @@ from losskit.ops import first_use, native, operators, passes, reference, values
 from losskit.ops.interpret import registers_of
 from losskit.ops.tape import Operation, Tape
 from losskit.ops.triton import launch as launching
-from losskit.ops.triton import plan, source
+from losskit.ops.triton import plan, prepared, source
 from losskit.ops.triton.kernels import printed
 from triton_cases import loss_of
 
@@ -81,6 +83,64 @@ def planned_here():
         yield
 
 
+def _at(address, like):
+    """The tensor at an address."""
+    if not isinstance(like, torch.Tensor):
+        return tuple(map(_at, address, like)) if isinstance(like, tuple) else address
+    extent = 1 + sum((size - 1) * stride for size, stride in zip(like.shape, like.stride(), strict=True))
+    memory = (ctypes.c_char * (extent * like.element_size())).from_address(address)
+    return torch.frombuffer(memory, dtype=like.dtype).as_strided(like.shape, like.stride())
+
+
+@contextmanager
+def prepared_here():
+    """As `planned_here`, with a stand-in for compiled kernels, which take addresses; yields the prepared launches."""
+    launches, by_triton = [], prepared.launch
+
+    def launch(kernel, programs, arguments, options, *, only_compiled=False):
+        def run(grid, *others):
+            assert (grid, *others[:2]) == (programs, 1, 1)
+            launches.append(kernel.__name__)
+            given = list(map(_at, others[8:][: len(arguments)], arguments))
+            constants = {name: options[name] for name in kernel.arg_names[len(arguments) :]}
+            assert tuple(constants.values()) == others[8:][len(arguments) :]
+            by_triton(kernel, grid, given, options)
+
+        by_triton(kernel, programs, arguments, options, only_compiled=only_compiled)
+        return SimpleNamespace(run=run, function=1, packed_metadata=None)
+
+    with planned_here(), patch.object(prepared, "launch", launch), patch.object(prepared, "stream_of", lambda _: 0):
+        yield launches
+
+
+def prepared_calls(_, name):
+    """A loss by launches that were prepared: how many, and the errors relative to float64, of other numbers."""
+    loss, tensors, arguments = VARIANTS[name]()
+    arguments.pop("tile", None)
+    with prepared_here() as launches:
+        step(loss, tensors, arguments)
+        launches.clear()
+        x = tensors[0] * 1.5
+        value, gradient = step(loss, (x, *tensors[1:]), arguments)
+        exact, slope = step(loss, (x.double(), *tensors[1:]), arguments)
+    return launches, *differences(value, gradient, exact, slope)
+
+
+def unaligned(_):
+    """The same for an input whose address is no multiple of 16."""
+    loss, (x, t) = losskit.DiceCELoss(), labels()
+    with prepared_here() as launches:
+        step(loss, (x, t), {})
+        launches.clear()
+        memory = torch.empty(x.numel() + 1)
+        apart = memory[1:].view(x.shape).copy_(x)
+        apart.requires_grad_()
+        value = loss(apart, t)
+        (gradient,) = torch.autograd.grad(value, apart)
+    exact, slope = step(loss, (x.double(), t), {})
+    return launches, (value - exact).abs().item(), (3 * gradient - slope).abs().max().item()
+
+
 def step(loss, tensors, arguments):
     x = tensors[0].detach().clone().requires_grad_()
     value = loss(x, *tensors[1:], **arguments)
@@ -103,9 +163,14 @@ def beside_the_definition(loss, tensors, arguments=None):
     exact, slope = step(loss, (tensors[0].double(), *tensors[1:]), arguments)
     assert torch.equal(value, again)
     assert torch.equal(gradient, gradient_again)
+    return *differences(value, gradient, exact, slope), served
+
+
+def differences(value, gradient, exact, slope):
+    """The errors of value and gradient relative to float64, beyond the rounding of a half precision."""
     stored = torch.finfo(gradient.dtype).eps if gradient.dtype != torch.float32 else 0.0
     beyond = ((gradient.double() - slope).abs() - stored * slope.abs()).max() / slope.abs().max()
-    return abs((value - exact) / (1 + exact.abs())).item(), beyond.item(), served
+    return abs((value - exact) / (1 + exact.abs())).item(), beyond.item()
 
 
 def of_catalogue(_, number):
@@ -233,7 +298,8 @@ def bad_labels(_):
     said = []
     with planned_here():
         loss(x, t)
-        with patch.object(plan.DevicePlan, "late", True):
+        loss.plans.clear()
+        with patch.object(plan, "IMMEDIATE", ()):
             for arguments in ({"target": bad}, {"target": t, "weight": -torch.ones(3, 5, 6)}):
                 value = loss(x, **arguments)
                 try:

@@ -11,14 +11,14 @@ import torch.distributed as dist
 
 import losskit
 from losskit.distributed import sync
-from losskit.ops import choice, devices, first_use, native, triton
+from losskit.ops import choice, devices, first_use, native, triton, trusted
 
 
 @contextmanager
 def faulty(fault):
     """Kernels that raise, hang during compilation or have one wrong element, beside plain PyTorch alone."""
     from losskit.ops.triton import launch as launching
-    from losskit.ops.triton import plan
+    from losskit.ops.triton import prepared
     from losskit.ops.triton.launch import Work
 
     launch, run = launching.launch, Work.run
@@ -55,7 +55,7 @@ def faulty(fault):
     limit = 0.5 if "hangs" in fault else 60
     with (
         patch.object(launching, "launch", at_fault),
-        patch.object(plan, "launch", at_fault),
+        patch.object(prepared, "launch", at_fault),
         patch.object(Work, "run", lying),
         patch.object(native, "AVAILABLE", False),
         patch.object(native, "warn_missing", lambda: None),
@@ -236,3 +236,54 @@ def doctored(_, fault):
     with faulty(fault), patch.object(native, "AVAILABLE", True), patch.object(devices, "forms", lambda: iter(few)):
         result = CliRunner().invoke(app, ["doctor"], catch_exceptions=False)
     return result.output, result.exit_code
+
+
+@contextmanager
+def trusted_here(**changed):
+    """The CPU, in Triton's interpreter, among the devices that have passed."""
+    passed = trusted.class_of(torch.device("cpu"))._replace(**changed)
+    with patch.object(trusted, "kept", lambda: frozenset([passed])):
+        yield
+
+
+def of_trusted(_, changed, make):
+    """The number of comparisons of a loss and of its last kernel, and what `explain` says."""
+    counted, compare = [], first_use._tried
+    with (
+        faulty(""),
+        trusted_here(**changed),
+        patch.object(first_use, "_tried", lambda *given: counted.append(1) or compare(*given)),
+    ):
+        loss, (x, t) = MADE[make](), tensors("softmax")
+        off = errors(loss, x, t)
+        return off, len(counted), str(losskit.explain(loss, x.clone().requires_grad_(), t))
+
+
+MADE = {
+    "Dice and cross-entropy": losskit.DiceCELoss,
+    "Lovasz": losskit.LovaszLoss,
+    "own region": losskit.region_loss(lambda total: 1 - total.tp / (total.pred + total.target)).Module,
+    "own term": losskit.classification_loss(lambda log_p: log_p * log_p).Module,
+}
+
+
+def of_trusted_at_fault(_):
+    """A launch on a trusted device that raises: the errors, the warnings, and the operator afterwards."""
+    loss, (x, t) = losskit.DiceCELoss(), tensors("softmax")
+    with (
+        faulty("later launch raises"),
+        trusted_here(),
+        warnings.catch_warnings(record=True) as said,
+        patch.object(first_use.instead, "works", False),
+    ):
+        warnings.simplefilter("always")
+        off = [errors(loss, x, t) for _ in range(2)]
+        with choice.recorded() as passes:
+            loss(x, t)
+    return off, [str(each.message) for each in said if "losskit" in str(each.message)], passes[0].operator
+
+
+def doctored_rule(_, changed):
+    """What `losskit doctor` says about the rule, with this class among those that have passed."""
+    with trusted_here(**changed):
+        return [line.strip() for line in doctored(_, "")[0].splitlines() if "forms are " in line]

@@ -94,7 +94,7 @@ def compared(loss, tensors, **arguments):
                 value = loss(input, *tensors[1:], **arguments)
         else:
             value = loss(input, *tensors[1:], **arguments)
-            tape = type(value.grad_fn).__name__ == "FusedLossBackward"
+            tape = value.grad_fn.name() == "FusedLossBackward"
         found.append((value.detach(), torch.autograd.grad(value * 3, input)[0]))
     return found[0], found[1], tape
 

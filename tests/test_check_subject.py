@@ -169,8 +169,12 @@ def linear(input, target):
     return (1 - input * target - (1 - input) * (1 - target)).mean()
 
 
-def needs_more(input, target, temperature):
-    return F.binary_cross_entropy_with_logits(input / temperature, target)
+def needs_more(input, target, knob):
+    return F.binary_cross_entropy_with_logits(input / float(knob), target)
+
+
+def needs_a_temperature(input, target, temperature):
+    return F.binary_cross_entropy_with_logits(input / float(temperature), target)
 
 
 def refuses(input, target):
@@ -180,7 +184,7 @@ def refuses(input, target):
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (needs_more, "--with temperature=value"),
+        (needs_more, "--with knob=value"),
         (refuses, "only on Sundays"),
         (lambda a, b, c, d, e: a.mean(), "its call needs a, b, c, d, e"),
         (losskit.SobolevLoss(), "inputs"),
@@ -189,6 +193,10 @@ def refuses(input, target):
 def test_where_it_cannot_be_told_it_is_not_guessed(loss, message):
     with pytest.raises(Unsure, match=message):
         Subject.of(loss)
+
+
+def test_an_option_without_a_default_gets_its_usual_value():
+    assert taken(needs_a_temperature) == BINARY
 
 
 def test_names_tell_an_overlap_of_probabilities_from_a_cosine_of_numbers():

@@ -1,9 +1,12 @@
 """A whole loss on a device: the numbers of the definition in two launches forward, one backward, and no others."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+import triton
 from torch.profiler import ProfilerActivity, profile
 
 import device_cases
@@ -11,7 +14,9 @@ import device_formulas
 import losskit
 import triton_builds
 from device_cases import CATALOGUE, VARIANTS, labels
-from launch_cases import stubbed
+from launch_cases import silent, stubbed
+from losskit.ops import late, values
+from losskit.ops.triton import prepared
 from losskit.ops.triton.source import VALUES
 
 PLANNED = [("DevicePlan", "")]
@@ -166,6 +171,97 @@ def test_two_launches_forward_and_one_backward_and_no_other_operator(name):
     for events in (seen, seen_backward):
         operators = {event.key for event in events.key_averages() if event.key.startswith("aten::")}
         assert operators <= ALLOCATING
+
+
+@pytest.mark.parametrize("name", ["alpha", "normalizer", "both poolings", "class weight and smoothing", "rows", "half"])
+def test_prepared_launches_equal_the_definition(interpreter, name):
+    launches, value, gradient = interpreter(device_cases.prepared_calls, name)
+    assert len(launches) == 3
+    assert value < 4e-7
+    assert gradient < 2e-6
+
+
+def test_an_address_that_triton_did_not_compile_for_goes_through_triton(interpreter):
+    launches, value, gradient = interpreter(device_cases.unaligned)
+    assert not launches
+    assert value < 4e-7
+    assert gradient < 2e-6
+
+
+def test_a_profiler_of_launches_goes_through_triton(monkeypatch):
+    device = torch.device("cpu")
+    assert prepared.stream_of(device) is None
+    monkeypatch.setattr(torch._C, "_cuda_getDevice", lambda: 1, raising=False)
+    monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", lambda index: 70 + index, raising=False)
+    assert prepared.stream_of(torch.device("cuda:1")) == 71
+    assert prepared.stream_of(torch.device("cuda:0")) is None
+    monkeypatch.setattr(triton.knobs.runtime, "launch_enter_hook", lambda _: None)
+    assert prepared.stream_of(torch.device("cuda:1")) is None
+
+
+def test_a_warm_call_passes_addresses():
+    loss, (x, t) = losskit.DiceCELoss(), labels((2, 5, 32, 32))
+    x.requires_grad_()
+    with stubbed() as launches:
+        loss(x, t).backward()
+        launches.clear()
+        loss(x, t).backward()
+        first, last, backward = (given for _, given, _ in launches)
+    for given in (first, last, backward):
+        assert not any(isinstance(each, torch.Tensor) for each in given.values())
+    assert first["input"] == (x.data_ptr(), 5120, 1024, 1)
+    assert last["partials"] == first["partials"]
+    assert backward["coefficients"][0] == last["coefficients"]
+
+
+FRAMES = {"cross-entropy": 24, "Dice + cross-entropy": 35, "Dice + BCE": 35, "Huber": 24}
+
+
+def test_a_warm_call_is_few_python_calls():
+    """Calls of functions of this package, forward and backward; each takes the host about half a microsecond."""
+    package = str(Path(losskit.__file__).parent)
+    with silent() as calls:
+        for name, call in calls.items():
+            seen = []
+
+            def count(frame, event, _, seen=seen):
+                if event == "call" and frame.f_code.co_filename.startswith(package):
+                    seen.append(frame.f_code.co_name)
+
+            fewest = []
+            for _ in range(late.TOGETHER + 2):  # a call in eight copies the labels' problems
+                seen.clear()
+                sys.setprofile(count)
+                try:
+                    call()
+                finally:
+                    sys.setprofile(None)
+                fewest = min(fewest or seen[:], seen[:], key=len)
+            assert len(fewest) <= FRAMES[name], (name, fewest)
+
+
+def test_problems_of_several_calls_are_read_back_together():
+    """Only the last of eight calls copies; an error names the loss that saw it, and `flush_errors` does not wait."""
+    values.flush_errors()
+    device = torch.device("cpu")
+
+    def call(loss, kind=0.0):
+        rows, place = late.row_of(loss, 3, device, None)
+        rows.found[place] = torch.tensor([kind, 7.0])
+        rows.launched()
+
+    for _ in range(late.TOGETHER - 1):
+        call("First")
+        assert not values.pending()
+    call("First")
+    assert values.pending()
+    values.raise_pending()
+    call("First")
+    call("Second", 1.0)
+    call("Third", 1.0)
+    with pytest.raises(ValueError, match="Second: target holds the class index 7, but input has 3 classes"):
+        values.flush_errors()
+    values.flush_errors()
 
 
 def test_a_plan_is_kept_for_a_layout():

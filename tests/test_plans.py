@@ -31,7 +31,7 @@ ULP = 2e-7
 
 
 def is_planned(value):
-    return type(value.grad_fn).__name__ == "FusedLossBackward"
+    return value.grad_fn.name() == "FusedLossBackward"
 
 
 def step(loss, tensors, **arguments):

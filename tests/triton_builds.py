@@ -14,6 +14,15 @@ _TYPES = {
 }  # fmt: skip
 
 
+class Built:
+    """Stands for a compiled kernel, whose launcher records what it is given."""
+
+    function, packed_metadata = 1, None
+
+    def __init__(self, record):
+        self.run = record
+
+
 @contextmanager
 def recorded():
     """The launches made meanwhile, none of which runs: (kernel, arguments by name, options)."""
@@ -22,7 +31,9 @@ def recorded():
     def record(self, *args, grid, warmup, **options):
         names = [parameter.name for parameter in self.params]
         given = dict(zip(names, args, strict=False)) | {k: v for k, v in options.items() if k in names}
-        launches.append((self, given, {k: v for k, v in options.items() if k not in names}))
+        others = {k: v for k, v in options.items() if k not in names}
+        launches.append((self, given, others))
+        return Built(lambda *prepared: launches.append((self, dict(zip(names, prepared[9:], strict=True)), others)))
 
     run, JITFunction.run = JITFunction.run, record
     try:

@@ -16,6 +16,7 @@ import torch
 
 from bench.measure import Outcome
 from bench.workloads import Cell
+from losskit.ops import accelerated
 
 _READ: dict[Any, Callable[[str], Any]] = {
     str: str,
@@ -40,9 +41,8 @@ class Store:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
-        self.run = {
-            "commit": commit(), "device": device_name(), "torch": torch.__version__, "date": str(dt.date.today())
-        }  # fmt: skip
+        with_node = torch.__version__ + (" with losskit's compiled node" if accelerated.node() is not None else "")
+        self.run = {"commit": commit(), "device": device_name(), "torch": with_node, "date": str(dt.date.today())}
         kept = _rows(path) if resume else []
         for key in ("commit", "device", "torch"):
             if any(row[key] != self.run[key] for row in kept):

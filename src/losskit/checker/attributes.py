@@ -9,6 +9,7 @@ from losskit.checker.origin import Criterion, Origin
 IGNORED = (
     *("ignore_index", "ignore_lb", "ignore_label", "ignore_value", "ignored_index", "ignore_class", "ignore"),
     *("void", "void_label", "void_index", "padding_idx", "pad_idx", "padding_index", "pad_token_id"),
+    *("pad_id", "pad_index", "pad_token", "padding_id", "pad_value", "padding_value", "pad"),
 )
 
 

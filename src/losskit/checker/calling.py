@@ -11,8 +11,16 @@ import torch
 from torch import Tensor
 
 from losskit.checker import roles
+from losskit.checker.models import Small
+from losskit.checker.uses import BOOLEAN, MODE, MODEL, Use
+from losskit.checker.words import Words
+from losskit.checker.wraps import Wrap, wrapped
 
-MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask", "padding_mask")
+NUMBER = "number"
+INSIDE = "model_weights"  # the name of the tensor that holds the weights of a model
+_MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask")
+MASKS_OF_PADDING = ("padding_mask", "pad_mask", "key_padding_mask", "src_key_padding_mask", "ignore_mask")
+MASKS = (*_MASKS, *MASKS_OF_PADDING)
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights", "weight_map", "pixel_weights", "w")
 
 HEADS = ("aux", "auxs", "aux_outputs", "aux_logits", "auxiliary", "side_outputs")  # further outputs, in a list
@@ -20,22 +28,42 @@ HEADS = ("aux", "auxs", "aux_outputs", "aux_logits", "auxiliary", "side_outputs"
 
 @dataclass(frozen=True)
 class Extra:
-    """A further argument of a call: a mask or weight, ones unless a check sets it; or a list of auxiliary outputs."""
+    """A further argument of a call: a mask or weight, ones unless a check sets it; auxiliary outputs; or no tensor."""
 
     name: str
     at: int  # its position in the call
     per_sample: bool = False
+    boolean: bool = False
+    out: bool = False  # a mask of what does not count
+    sort: str = ""  # MODEL, MODE or NUMBER, if it is no tensor
+    value: Any = None  # of a mode or a number; how many outputs a model has, None for the shape of its input
 
     @property
     def is_mask(self) -> bool:
         return self.name in MASKS
 
-    def usual(self, tensors: Sequence[Tensor], labels: bool) -> Tensor | list[Tensor]:
+    def usual(self, tensors: Sequence[Tensor], labels: bool) -> Any:
         """Ones of the shape that the loss takes, in the dtype of the scores; a copy of the scores for HEADS."""
         if self.name in HEADS:
             return [tensors[0].clone()]
+        if self.sort == MODEL:
+            return Small(tensors[0], self.value)
+        if self.sort in (MODE, NUMBER):
+            return self.value
         like = tensors[-1] if labels else tensors[0]
-        return torch.ones(like.shape[:1] if self.per_sample else like.shape, dtype=tensors[0].dtype)
+        size = like.shape[:1] if self.per_sample else like.shape
+        return torch.full(size, not self.out, dtype=torch.bool if self.boolean else tensors[0].dtype)
+
+    def code(self, first: str, like: str) -> str:
+        """The usual value as code, with these names of the first tensor and of the one whose shape a mask has."""
+        if self.name in HEADS:
+            return f"[{first}]"
+        if self.sort == MODEL:
+            return f"losskit.checker.models.Small({first}, {self.value})"
+        if self.sort in (MODE, NUMBER):
+            return repr(self.value)
+        shape = f"{like}.shape[:1]" if self.per_sample else f"{like}.shape"
+        return f"torch.{'zeros' if self.out else 'ones'}({shape}{', dtype=torch.bool' if self.boolean else ''})"
 
 
 @dataclass(frozen=True)
@@ -46,11 +74,13 @@ class Way:
     last: bool = False  # classes are the last dimension of the input
     extras: tuple[Extra, ...] = ()
     labels: bool = False  # the target labels each position, so masks have its shape
+    inside: bool = False  # the first tensor is the weights of a model that the loss calls
+    wraps: tuple[Wrap, ...] = ()  # tensors that become lists, dicts or distributions
 
     def call(self, criterion: Callable[..., Any], tensors: Sequence[Any], arguments: Mapping[str, Any]) -> Tensor:
         """The loss that the criterion returns for these tensors."""
         named = dict(arguments)
-        given = self.ordered(tensors)
+        given = wrapped(self.ordered(tensors), self.wraps)[self.inside :]
         for extra in self.extras:
             given.insert(extra.at, named.pop(extra.name) if extra.name in named else extra.usual(tensors, self.labels))
         return loss_of(criterion(*given, **named))[0]
@@ -71,13 +101,14 @@ class Way:
             said[0] = f"{said[0]}.movedim(1, -1)"
         if self.swapped and len(said) > 1:
             said[:2] = said[1::-1]
-        named = dict(arguments)
+        for wrap in self.wraps:
+            said[wrap.at] = wrap.code(said[wrap.at])
+        named, first = dict(arguments), said[0]
+        said = said[self.inside :]
         like = names[-1] if self.labels else names[0]
         for extra in self.extras:
             value = named.pop(extra.name, None)
-            shape = f"{like}.shape[:1]" if extra.per_sample else f"{like}.shape"
-            usual = f"[{said[0]}]" if extra.name in HEADS else f"torch.ones({shape})"
-            said.insert(extra.at, extra.name if value is not None else usual)
+            said.insert(extra.at, extra.name if value is not None else extra.code(first, like))
         given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in named.items()]
         return f"criterion({', '.join([*said, *given])})"
 
@@ -90,19 +121,93 @@ class Call:
     way: Way
 
 
-def calls_of(names: list[inspect.Parameter]) -> list[Call]:
-    """The ways of calling a loss with these parameters, the most likely first."""
+def calls_of(
+    names: list[inspect.Parameter], words: Words | None = None, uses: Mapping[str, Use] | None = None
+) -> list[Call]:
+    """The ways of calling a loss with these parameters, the most likely first; `uses` is read from its code."""
     required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
-    swapped = len(required) > 1 and required[0].lower() in roles.TARGETS and required[1].lower() in roles.INPUTS
-    way = Way(swapped or roles.sides_of(required) == (-1, 1))
-    extras = tuple(Extra(n, at) for at, n in enumerate(required) if n.lower() in (*MASKS, *WEIGHTS, *HEADS))
-    if extras and len(required) - len(extras) >= 2:
-        per_sample = tuple(replace(each, per_sample=True) for each in extras)
-        few = len(required) - len(extras)
-        return [Call(few, replace(way, extras=extras)), Call(few, replace(way, extras=per_sample))]
-    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in roles.TARGETS:
+    uses = uses or {}
+    masks = _masks_of(required, words, uses)
+    others, wraps = _no_tensors(required, {n: use for n, use in uses.items() if n not in {each.name for each in masks}})
+    plain = [name for name in required if name not in {each.name for each in others[0]}]
+    swapped = len(plain) > 1 and plain[0].lower() in roles.TARGETS and plain[1].lower() in roles.INPUTS
+    swapped = swapped or roles.sides_of(plain) == (-1, 1)
+    inside = any(each.sort == MODEL for each in others[0])
+    way = Way(swapped and not wraps, inside=inside, wraps=tuple(replace(w, at=w.at + inside) for w in wraps))
+    if masks and not inside and not wraps:
+        few = len(plain) - len(masks)
+        per_sample = tuple(replace(each, per_sample=True) for each in masks)
+        ways = [masks, per_sample]
+        if any(each.is_mask and not each.boolean for each in masks):
+            ways += [tuple(replace(each, boolean=each.is_mask) for each in made) for made in ways]
+        return [
+            Call(few, replace(way, extras=tuple(sorted((*each, *other), key=lambda extra: extra.at))))
+            for other in others
+            for each in ways
+        ]
+    if len(required) == 1 and len(names) > 1 and names[1].name.lower() in roles.TARGETS and plain:
         return [Call(2, way), Call(1, way)]
+    if any(others):
+        return [Call(len(plain) + inside, replace(way, extras=other)) for other in others]
     return [Call(len(required) or 2, way)]
+
+
+def _masks_of(required: Sequence[str], words: Words | None, uses: Mapping[str, Use]) -> tuple[Extra, ...]:
+    """The required arguments that are masks, weights or further outputs by name."""
+    booleans = {name for name, use in uses.items() if use.sort == BOOLEAN}
+    others = {name for name, use in uses.items() if use.sort != BOOLEAN}
+    found = tuple(
+        Extra(n, at, boolean=n in booleans, out=words is not None and roles.masks_out(n, words))
+        for at, n in enumerate(required)
+        if n.lower() in (*MASKS, *WEIGHTS, *HEADS) and (n not in others or n.lower() in HEADS)
+    )
+    return found if len(required) - len(found) >= 2 else ()
+
+
+# Usual values of options that have no default.
+_NUMBERS = {
+    **dict.fromkeys(("temperature", "tau", "margin"), 0.5),
+    **dict.fromkeys(("eps", "smoothing"), 1e-2),
+    **dict.fromkeys(("epoch", "step", "iteration"), 1),
+    "reduction": "mean",
+}
+
+
+def _number(name: str, required: Sequence[str]) -> Any:
+    """The usual value of an option that has no default; None if it may be a tensor."""
+    name, others = name.lower(), {each.lower() for each in required}
+    if name.startswith(roles.COUNTS):
+        return 3
+    if name in ("gamma", "lam", "smooth") and not others & {"nu", "v", "alpha", "beta"}:
+        return 2.0
+    return _NUMBERS.get(name)
+
+
+def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[tuple[Extra, ...]], list[Wrap]]:
+    """The arguments that are no tensors, in each way of passing them; and tensors that are wrapped."""
+    fixed, models, modes = [], [], []
+    for at, name in enumerate(required):
+        use = uses.get(name)
+        if use is not None and use.sort == MODEL:
+            models.append(Extra(name, at, sort=MODEL))
+        elif use is not None and use.sort == MODE:
+            modes.append((Extra(name, at, sort=MODE), use.values))
+        elif use is None and (number := _number(name, required)) is not None:
+            fixed.append(Extra(name, at, sort=NUMBER, value=number))
+    if len(required) - len(models) - len(modes) - len(fixed) < 1:
+        fixed = []
+    skipped = {each.name for each in (*fixed, *models)} | {each.name for each, _ in modes}
+    places = [name for name in required if name not in skipped]
+    wraps = [
+        Wrap(at, uses[name].sort, tuple(map(str, uses[name].values))) for at, name in enumerate(places) if name in uses
+    ]
+    found = []
+    for out in (1, None, 3, 2) if models else (1,):
+        for n in range(max((len(values) for _, values in modes), default=1)):
+            chosen = [replace(each, value=values[min(n, len(values) - 1)]) for each, values in modes]
+            extras = (*fixed, *(replace(each, value=out) for each in models), *chosen)
+            found.append(tuple(sorted(extras, key=lambda extra: extra.at)))
+    return found, wraps
 
 
 def loss_of(result: Any) -> tuple[Tensor, str]:

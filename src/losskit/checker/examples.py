@@ -185,6 +185,36 @@ def _boxes(draw: Draw) -> Tensors:
     return moved, target
 
 
+def _centred_boxes(draw: Draw) -> Tensors:
+    """The same boxes as centre, width and height."""
+
+    def centred(boxes: Tensor) -> Tensor:
+        return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1)
+
+    input, target = map(centred, _boxes(draw))
+    return input, target
+
+
+def _heatmaps(draw: Draw) -> Tensors:
+    """Probabilities, and heatmaps that fall from 1 at one place of every channel."""
+    height, width = draw.spatial if len(draw.spatial) == 2 else (6, 7)
+    count = draw.samples * draw.classes
+    rows = torch.randint(height, (count, 1, 1), generator=draw.generator)
+    columns = torch.randint(width, (count, 1, 1), generator=draw.generator)
+    away = (torch.arange(height).reshape(-1, 1) - rows) ** 2 + (torch.arange(width) - columns) ** 2
+    target = torch.exp(-away.double() / 3).reshape(draw.samples, draw.classes, height, width)
+    noise = draw.scale * draw.normal(*target.shape)
+    if draw.correct is None:
+        return noise.sigmoid(), target
+    side = draw.scale * torch.where((target == 1) == draw.correct, 2.0, -2.0).double()
+    return side.sigmoid(), target
+
+
+def _heatmaps_of_logits(draw: Draw) -> Tensors:
+    input, target = _heatmaps(draw)
+    return input.logit(), target
+
+
 def _images(draw: Draw) -> Tensors:
     """Images that differ from place to place, away from 0 and 1."""
     size = (draw.samples, 3, *(draw.spatial or (16, 18)))
@@ -316,7 +346,10 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("distribution", "logits", "teacher-and-labels"): (("input", "teacher", "target"), _teacher_and_labels),
     ("regression", "values", "quantiles"): (PAIR, _quantiles),
     ("regression", "boxes", "boxes"): (PAIR, _boxes),
+    ("regression", "boxes", "centred"): (PAIR, _centred_boxes),
     ("regression", "images", "images"): (PAIR, _images),
+    ("regression", "probabilities", "heatmap"): (PAIR, _heatmaps),
+    ("regression", "logits", "heatmap"): (PAIR, _heatmaps_of_logits),
     ("ordinal", "logits", "ranks"): (PAIR, _ranks),
     ("survival", "values", "survival"): (("input", "time", "event"), _survival),
     ("survival", "logits", "bins"): (("input", "bins", "event"), _bins),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -119,23 +121,67 @@ def documented(probe: Probe, running: list[Running]) -> Chosen | None:
 
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
-    if len(probe.required) < 2 or any(roles.is_option(n) and n not in probe.words.shapes for n in probe.required):
+    taken = [(call, names) for call in probe.calls if (names := _tensors(probe, call))]
+    options = [n for n in probe.required if roles.is_option(n) and n not in probe.words.shapes]
+    if len(options) == 1 and len(probe.required) < 4:
         return None
+    taken += [] if len(probe.required) < 2 else [(Call(len(probe.required), Way()), probe.required)]
     sizes = dict.fromkeys([probe.classes, *columns(probe.criterion)])
-    for layout, spatial, why in _layouts(probe):
-        for classes in sizes:
-            probe.classes = classes
-            form = Form("penalty", "values", layout)
-            trial = probe.trial(Call(len(several.parts_of(layout)), Way()), spatial)
-            if trial.runs(form):
-                made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
-                if bool(trial.slope(*made).any()):
-                    return form, spatial, trial, [], [why]
+    for call, names in taken:
+        if len(names) < 2 and not call.way.extras:
+            continue
+        for layout, spatial, why in _layouts(probe, names):
+            for classes in sizes:
+                probe.classes = classes
+                found = _running(probe, call, Form("penalty", "values", layout), spatial)
+                if found is not None:
+                    return Form("penalty", "values", layout), spatial, found, [], [why]
     return None
 
 
-def _layouts(probe: Probe) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    required, words = probe.required, probe.words
+def _tensors(probe: Probe, call: Call) -> list[str]:
+    """The names of the tensors of a call, without its further arguments."""
+    extras = {each.name for each in call.way.extras}
+    return [name for name in probe.required if name not in extras]
+
+
+def _running(probe: Probe, call: Call, form: Form, spatial: tuple[int, ...]) -> Trial | None:
+    """The trial of a form in which the loss runs and has a gradient."""
+    trial = probe.trial(replace(call, way=replace(call.way, swapped=False)), spatial)
+    if not trial.runs(form):
+        return None
+    made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
+    return trial if bool(trial.slope(*made).any()) else None
+
+
+_SHAPES_INSIDE = ("N,C", "N,1", "N", "N,C,4,5")
+
+
+def with_model(probe: Probe) -> Chosen | None:
+    """The weights of a model, and tensors of shapes with which a loss that calls the model runs."""
+    calls = [(call, _tensors(probe, call)) for call in probe.calls]
+    documented = several.documented(calls[0][1], probe.words).removeprefix(f"{several.SEVERAL} ")
+    plain = [[several.sort_of(name, probe.words) for name in names] for _, names in calls[:1]]
+    for sizes in _sizes_inside(len(calls[0][1])):
+        written = [f"{sort}:{size}" for sort, size in zip(plain[0], sizes, strict=True)]
+        for layout in dict.fromkeys([*([documented.replace(",*", "")] if documented else []), ";".join(written)]):
+            for call, _ in calls:
+                form = Form("penalty", "values", f"{several.SEVERAL} weights:6{';' if layout else ''}{layout}")
+                found = _running(probe, call, form, ())
+                if found is not None:
+                    return form, (), found, [], ["it calls a model: the input is the weights of one"]
+    return None
+
+
+def _sizes_inside(count: int) -> list[tuple[str, ...]]:
+    """Shapes of the tensors beside a model: all alike, the last of one column, then any."""
+    alike = [(size,) * count for size in _SHAPES_INSIDE]
+    mixed = list(itertools.product(_SHAPES_INSIDE[:3], repeat=count)) if count <= 4 else []
+    return list(dict.fromkeys([*alike, *mixed]))
+
+
+def _layouts(probe: Probe, required: list[str]) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    words = probe.words
     if len(required) > 4 and all(len(name) == 1 for name in required):
         return
     written = several.documented(required, words)

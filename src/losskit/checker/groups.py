@@ -9,7 +9,7 @@ from losskit.checker import fits
 from losskit.checker.fits import shift_invariant
 from losskit.checker.trial import Form, Trial
 
-NARROW = ("quantiles", "boxes", "images")  # layouts whose tensors may not
+NARROW = ("quantiles", "boxes", "centred", "images", "heatmap")  # layouts whose tensors may not
 Fitting = list[tuple[Form, tuple[int, ...], Trial]]
 
 
@@ -23,7 +23,11 @@ def sharpest(fitting: Fitting) -> Fitting:
         return any((form.kind, each, form.layout) in found for each in scores)
 
     def stands(form: Form) -> bool:
-        if form.scores == "probabilities" and (takes_logits or beside(form, "log_probabilities")):
+        if (
+            form.scores == "probabilities"
+            and form.layout != "heatmap"
+            and (takes_logits or beside(form, "log_probabilities"))
+        ):
             return False  # the loss is lower still beyond 0 and 1
         if form.scores == "log_probabilities" and beside(form, "logits"):
             return False  # a softmax leaves log-probabilities as they are
@@ -53,7 +57,9 @@ def is_last(form: Form) -> bool:
     return form.layout in ("above", "alone")
 
 
-BOXES = Group(lambda f: f.layout == "boxes", fits.fits_narrow)
+BOXES = Group(lambda f: f.layout in ("boxes", "centred"), fits.fits_narrow)
+HEATMAPS = Group(lambda f: f.layout == "heatmap", fits.fits_order)
+RANKS = Group(lambda f: f.layout == "ranks", fits.fits_order)
 # In the order in which they are tried: the most specific first.
 GROUPS = (
     Group(lambda f: f.layout == "log-variance", fits.fits_prior),
@@ -64,7 +70,7 @@ GROUPS = (
     Group(lambda f: f.kind == "distribution" and f.scores != "logits", fits.fits_numbers),
     Group(lambda f: f.layout == "images", fits.fits_narrow),
     Group(lambda f: f.labels, fits.fits_labels),
-    Group(lambda f: f.layout in NARROW, fits.fits_narrow),
+    Group(lambda f: f.layout in NARROW and f.layout not in ("centred", "heatmap"), fits.fits_narrow),
     Group(lambda f: _ordered(f) and not is_last(f), fits.fits_order),
 )
 LAST: tuple[tuple[Callable[[Trial, Form], None], Callable[[Form], bool]], ...] = (

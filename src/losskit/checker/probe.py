@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in
-from losskit.checker.calling import Call, Way, calls_of
-from losskit.checker.groups import BOXES, GROUPS, NARROW, Fitting, is_last, sharpest
+from losskit.checker.calling import INSIDE, Call, Way, calls_of
+from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
 from losskit.checker.trial import DoesNotFit, Form, Trial
+from losskit.checker.uses import uses_of
 from losskit.checker.words import words_of
 from losskit.core.domains import nearest
 
@@ -100,9 +102,11 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
     if form.layout.startswith(several.SEVERAL) or form.layout == "above":
-        tensors = tuple(reversed(probe.required)) if trial.way.swapped else tuple(probe.required)
+        left = [name for name in probe.required if name not in {each.name for each in trial.way.extras}]
+        named = (INSIDE,) * trial.way.inside + tuple(left)
+        tensors = tuple(reversed(named)) if trial.way.swapped else named
     plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
-    taken = set(plain[: len(tensors)])
+    taken = set(plain[: len(tensors) - trial.way.inside])
     arguments = tuple(p.name for p in probe.names if p.name not in taken)
     name, ignored = ignored_of(criterion, origin)
     return Spec(
@@ -134,10 +138,11 @@ class Probe:
         self.said = said
         self.criterion = criterion
         self.names = names
-        self.calls = calls_of(names)
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+        self.uses = uses_of(criterion, self.required)
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
+        self.calls = calls_of(names, self.words, self.uses)
         self.classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
@@ -187,6 +192,11 @@ class Probe:
         known = [form for form in (*_OTHERS, *_LABELS) if self.said.allows(form) and form not in named]
         if not self.said.anything:
             known = [f for f in known if not roles.contradicts(f.key, f.labels, self.required, self.words)]
+        if any(call.way.inside for call in self.calls):
+            inside = fallback.with_model(self)
+            if inside is not None:
+                return inside
+            raise Unsure(self._no_form())
         if not any(self._taking(call, known) for call in self.calls):
             loose = None if self.said.anything else fallback.by_shapes(self)
             if loose is not None:
@@ -221,8 +231,8 @@ class Probe:
 
     def _try_groups(self, call: Call, wanted: list[Form], tried: Tried) -> bool:
         """Whether a form of one of the groups fits."""
-        boxes = [BOXES] if roles.says(roles.BOXES, self.hints) else []
-        for group in (*boxes, *GROUPS):
+        first = [group for group, said in self._named_groups() if said]
+        for group in (*first, *GROUPS):
             held = [form for form in wanted if group.holds(form)]
             for kind in dict.fromkeys(form.kind for form in held):
                 self._try(call, [form for form in held if form.kind == kind], group.fits, tried)
@@ -230,6 +240,15 @@ class Probe:
                 return True
         self._collect(call, wanted, tried)
         return False
+
+    def _named_groups(self) -> list[tuple[Group, bool]]:
+        """Groups that are tried first if the names or the documentation say so."""
+        boxes = re.search(r"\bbox|bbox|boxes", self.words.all) is not None
+        return [
+            (BOXES, roles.says(roles.BOXES, self.hints) or boxes),
+            (RANKS, roles.of_thresholds(self.words)),
+            (HEATMAPS, re.search(roles.HEATMAPS, self.words.all) is not None),
+        ]
 
     def _try(self, call: Call, kind: list[Form], fit: Callable[[Trial, Form], None], tried: Tried) -> None:
         """Try the forms of one kind: the first layout that fits, in the first shape, with every kind of scores."""
@@ -311,7 +330,8 @@ class Probe:
             groups.setdefault((each.kind, each.layout), set()).add(each.scores)
         for (kind, _), scores in groups.items():
             if len(scores) > 1:
-                wanted = "probabilities" if "prob" in self.hints or self._says_shares() else "logits"
+                inside = kind != "regression" or "sigmoid" in self.words.code
+                wanted = "probabilities" if "prob" in self.hints or self._says_shares() or not inside else "logits"
                 wanted = "values" if "values" in scores else wanted
                 if wanted in scores:
                     return [each for each in fitting if each[0].scores == wanted]
@@ -348,6 +368,7 @@ class Probe:
             if found is not None:
                 return found
         guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
+        guess = guess or roles.of_shapes(self.words)
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:
             return loose

@@ -36,8 +36,11 @@ _WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
 }
 # Forms that too many losses fit by their shapes: the names must confirm them.
 ONLY_BY_NAME = (ELBO, ELBO_OF_SHARES)
+HEATMAPS = r"heat_?map|centernet|cornernet|penalty.reduced|center_?focal"
 # Forms of three or two tensors that fit by chance: names or documentation must contain this.
 _CONFIRMED = {
+    "centred": r"cx|xywh|cent(er|re)s?\b|w, ?h\b",
+    "heatmap": HEATMAPS,
     "boxes": r"box|iou|xyxy|xywh|corner|\((n|m|b), 4\)",
     "triplets": r"anchor|triplet|positive|negative|\bpos|neg(_|\b)|\ba p n\b",
     "survival": r"surv|cox|hazard|risk|censor|event|time|duration|status|death",
@@ -45,6 +48,8 @@ _CONFIRMED = {
     "ranks": r"ordinal|coral|corn|rank|threshold|level|grade|\bage|k ?- ?1\)",
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
 }
+_THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
+_LOGS = r"log.?prob|log.?softmax|log.?likelihoods"
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
 _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
@@ -66,6 +71,30 @@ def is_option(name: str) -> bool:
 def says(key: Key, hints: str) -> bool:
     """Whether the names of a loss, joined as one text, say that it is called like this."""
     return key in _WORDS and all(any(word in hints for word in words) for words in _WORDS[key])
+
+
+def of_thresholds(words: Words) -> bool:
+    """Whether a loss says that it takes K - 1 logits of thresholds for K ordered classes."""
+    return re.search(_THRESHOLDS, words.all) is not None
+
+
+_OUTLINES = r"boundar|contour|outline|hausdorff|skeleton|surface|dist(ance)?_?map|\bsdf|\bsdm|edge"
+_LEFT_OUT = r"(pad|ignor|invalid|missing|masked out|exclud|not count|void|absent)"
+_ON = r"\b(true|1|1s|ones?|set|nonzero)\b"
+
+
+def masks_out(name: str, words: Words) -> bool:
+    """Whether a mask of this name marks what does not count, by the documentation."""
+    said = words.clauses.get(name, "")
+    if re.search(rf"{_ON}[^.;]{{0,30}}(valid|real|observed|counts|keep|kept|used|not pad)", said):
+        return False
+    before, after = rf"{_ON}[^.;]{{0,40}}{_LEFT_OUT}", rf"{_LEFT_OUT}\w*[^.;]{{0,20}}{_ON}"
+    return re.search(before, said) is not None or re.search(after, said) is not None
+
+
+def of_shapes(words: Words) -> bool:
+    """Whether the loss compares outlines or distances, which no other form describes."""
+    return re.search(_OUTLINES, words.all) is not None
 
 
 def side_of(name: str) -> int:
@@ -95,9 +124,13 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, scores, layout = key
+    if scores == "probabilities" and required and re.search(_LOGS, words.clauses.get(required[0], "")):
+        return True
     if scores == "log_probabilities" and kind != "sequence" and "logit" in " ".join(required[:2]).lower():
         return True
     if labels and len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):
+        return True
+    if layout == "teacher" and (may_index(required[1]) and required[1].lower() not in ("target", "targets", "y")):
         return True
     if labels and kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all):
         return True

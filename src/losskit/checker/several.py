@@ -32,6 +32,7 @@ _BY_TEXT = (
     ("share", r"in [\[(]0, ?1[\])]|probabilit|after a s(oft|ig)m|\(0, 1\)"),
     ("positive", r">=? ?0|positive\b(?! (pair|sample|score|item|log))|variance|standard deviation"),
 )
+_MASKS = r"\bmasks?\b|segment|foreground|\bf1\b"  # what is compared is 0 or 1
 _SIZES = {"T": 7, "L": 6, "S": 5, "D": 5, "H": 8, "W": 9, "Z": 4, "X": 9, "Y": 8, "F": 5, "E": 5, "P": 6, "J": 5}
 
 
@@ -44,6 +45,10 @@ _LETTERS = {
     "height": "H",
     "width": "W",
     "seq": "T",
+    "time": "T",
+    "horizon": "T",
+    "length": "T",
+    "vocab": "C",
 }
 
 
@@ -66,7 +71,11 @@ def documented(required: list[str], words: Words) -> str:
     parts = []
     for name in required:
         sizes = [each for each in words.shapes[name] if each not in ("*", "...")]
-        parts.append(f"{sort_of(name, words)}:{','.join(sizes)}")
+        sort = sort_of(name, words)
+        fewer = len(words.shapes[name]) == len(words.shapes[required[0]]) - 1
+        if sort == "number" and fewer and re.search(r"^(y|targets?|gt|truth)$|label", name.lower()):
+            sort = "index"
+        parts.append(f"{sort}:{','.join(sizes)}")
     return f"{SEVERAL} {';'.join(parts)}"
 
 
@@ -76,6 +85,8 @@ def named(required: list[str], letters: str, words: Words) -> str:
     parts = []
     for name, letter in zip(required, letters, strict=True):
         sort = "index" if letter == "i" else sort_of(name, words)
+        if sort == "number" and re.search(r"target|label|gt|truth|^y$", name.lower()) and words.say(_MASKS):
+            sort = "flag"
         parts.append(f"{sort}:{sizes[letter]}")
     return f"{SEVERAL} {';'.join(parts)}"
 
@@ -112,6 +123,8 @@ def _share(draw: Draw, shape: tuple[int, ...]) -> Tensor:
 def _of_sort(sort: str, shape: tuple[int, ...], draw: Draw) -> Tensor:
     if sort in ("number", "log"):
         return draw.scale * draw.normal(*shape)
+    if sort == "weights":
+        return 0.5 * draw.normal(*shape)
     if sort == "index":
         return torch.randint(draw.classes, shape, generator=draw.generator)
     if sort == "length":

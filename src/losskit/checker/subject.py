@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from losskit.checker import draws, examples
+from losskit.checker.calling import INSIDE
 from losskit.checker.origin import Criterion, Origin, call_parameters, origin_of
 from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
@@ -60,7 +61,8 @@ class Subject:
     def parameters(self) -> tuple[str, ...]:
         """The names of the arguments of a call that are tensors of an example, in the order of the call."""
         extras = {each.name for each in self.spec.way.extras}
-        return tuple(each.name for each in call_parameters(self.build()) if each.name not in extras)
+        names = tuple(each.name for each in call_parameters(self.build()) if each.name not in extras)
+        return (INSIDE, *names) if self.spec.way.inside else names
 
     def place(self, at: int) -> int:
         """The tensor of an example that is passed as this argument of a call."""
@@ -192,7 +194,8 @@ class Subject:
         }
         construction = self.origin.construction(**(options or {}))
         functools_ = "import functools\n" if "functools.partial" in construction else ""
-        brought = f"{functools_}import torch\n{imports and imports + chr(10)}{self.origin.imports}"
+        model = "import losskit.checker.models\n" if self.spec.way.inside else ""
+        brought = f"{functools_}import torch\n{model}{imports and imports + chr(10)}{self.origin.imports}"
         return script(
             brought, construction, {**made, **further}, lines or (f"print({self.call_code(**(arguments or {}))})",)
         )

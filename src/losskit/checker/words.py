@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 _LONGEST = 1500  # characters: longer documentation describes cases that depend on options
-_WORD = r"batch(?:_size)?|num_\w+|n_classes|classes|channels|height|width|seq_len(?:gth)?|\w*_?dim|(?:in|out)_features"
+_WORD = (
+    r"batch(?:_size)?|num_\w+|n_classes|classes|channels|height|width|seq(?:_len(?:gth)?)?|vocab(?:_size)?|"
+    r"time(?:_?steps)?|horizon|length|\w*_?dim|(?:in|out)_features"
+)
 _SIZE = rf"(?:{_WORD}|[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
 _SHAPE = re.compile(rf"\(\s*({_SIZE}(?:\s*,\s*{_SIZE})*)\s*,?\s*\)")
 _LETTER = re.compile(rf"{_WORD}|[A-Z]{{1,2}}(\d|_|[-+*/]|$)|\d|[*.]")
@@ -28,6 +33,7 @@ class Words:
     text: str = ""  # its documentation
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # documented sizes of a parameter
     clauses: Mapping[str, str] = field(default_factory=dict)  # the clauses that mention a parameter, in lower case
+    code: str = ""  # its source and the name of its file, in lower case; empty if there is none
 
     @property
     def all(self) -> str:
@@ -56,7 +62,20 @@ class Words:
 def words_of(criterion: Callable[..., Any], name: str, parameters: Sequence[str]) -> Words:
     text = documentation(criterion)
     names = " ".join([name, *parameters]).lower()
-    return Words(names, text, shapes_in(text, parameters), _clauses(text, parameters))
+    return Words(names, text, shapes_in(text, parameters), _clauses(text, parameters), code_of(criterion))
+
+
+def code_of(criterion: Callable[..., Any]) -> str:
+    """The source of a class or function of a user, with its comments, and the name of its file, in lower case."""
+    if isinstance(criterion, functools.partial):
+        criterion = criterion.func
+    owner = type(criterion) if isinstance(criterion, nn.Module) else criterion
+    if (getattr(owner, "__module__", None) or "").split(".")[0] in ("torch", "losskit"):
+        return ""
+    try:
+        return f"{Path(inspect.getfile(owner)).stem} {inspect.getsource(owner)}".lower()
+    except (TypeError, OSError):
+        return ""
 
 
 def documentation(criterion: Callable[..., Any]) -> str:

@@ -1,4 +1,4 @@
-"""The commands of `losskit`: list, show, plot, check, doctor and compare."""
+"""The commands of `losskit`: list, show, plot, check, doctor, accelerate and compare."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import losskit
 from losskit.building import references
 from losskit.building.build import build, reference_of, split
 from losskit.checker.command import check
+from losskit.cli.accelerate import accelerate
 from losskit.cli.doctor import doctor
 from losskit.core.catalogue import Entry, entries, find, names_of, short_name
 from losskit.core.domains import nearest
@@ -294,6 +295,7 @@ def _console(piped: int) -> Console:
 
 app.command("check")(check)
 app.command("doctor")(doctor)
+app.command("accelerate")(accelerate)
 
 
 def needs_more() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import losskit
 from losskit.building.build import build
-from losskit.ops import devices, first_use
+from losskit.ops import accelerated, choice, devices, first_use, trusted
 
 LOSSES = (
     "cross_entropy(label_smoothing=0.1)", "dice + 0.5 * cross_entropy", "focal(gamma=1.5)", "focal_tversky",
@@ -33,12 +33,17 @@ def doctor() -> None:
     """
     print(f"losskit {losskit.__version__}, torch {torch.__version__}, Triton {_version('triton')}")
     print(f"Python {platform.python_version()}, {platform.platform()}")
+    node = accelerated.node()
+    print("No compiled node: losskit accelerate shortens small calls" if node is None else f"Node {node.__file__}")
     failed = 0
     for device in devices.devices():
         print(f"\n{_described(device)}")
         operators, refused = devices.served_by(device)
         for name in operators:
             failed += _check(name, device)
+        if "triton" in operators:
+            forced = "never compared, since LOSSKIT_BACKEND is set" if choice.is_forced() else trusted.rule(device)
+            print(f"  forms are {forced}")
         for other, reason in refused.items():
             print(f"  not {other}: {reason}")
         failed += _check_losses(device)

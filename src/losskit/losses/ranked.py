@@ -98,6 +98,9 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
             if self.classes == "present":
                 scored = scored & (positives > 0)
             elif self.classes != "all":
-                chosen = [c in self.classes for c in range(inputs.num_classes)]
-                scored = scored & torch.tensor(chosen, device=scored.device)
+                each = torch.arange(inputs.num_classes, device=scored.device)
+                chosen = each < 0
+                for c in self.classes:  # a copy of a list to a device would wait for it
+                    chosen = chosen | (each == c)
+                scored = scored & chosen
         return scored.to(torch.float64)

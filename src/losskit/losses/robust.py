@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from losskit.core.domains import Positive
 from losskit.core.means import RegressionLoss
 from losskit.core.options import option
-from losskit.ops.plan import with_attributes
+from losskit.ops.twins import with_attributes
 
 _NEAR_2 = 1e-12  # shapes closer to 2 than this are treated as 2; the difference is below rounding
 

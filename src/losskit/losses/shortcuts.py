@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.core.means import RegressionLoss
-from losskit.ops import choice, differences
+from losskit.ops import accelerated, choice, differences
 from losskit.ops.closed_forms import Found
 from losskit.ops.columns import Column
 from losskit.ops.finish import Finish, TermsFinish
@@ -66,6 +66,11 @@ class ClosedForm:
             choice.record_closed_form(self.name, derive=derive)
         if not derive:
             return value
+        compiled = accelerated.node()
+        if compiled is not None:
+            call = _Call(self, len(tensors), None, None)
+            connected: Tensor = compiled.attach(value, every, gradients, call, _gradients)
+            return connected
         result: Tensor = _apply(_Call(self, len(tensors), value, gradients), *every)
         return result
 
@@ -103,7 +108,7 @@ def _methods(cls: Any) -> frozenset[str]:
 class _Call:
     """What the forward pass keeps for the backward pass."""
 
-    def __init__(self, loss: Any, count: int, value: Tensor, gradients: Sequence[Tensor | None]) -> None:
+    def __init__(self, loss: Any, count: int, value: Tensor | None, gradients: Any) -> None:
         self.loss, self.generation, self.count = loss, loss.generation, count
         self.value: Tensor | None = value
         self.gradients: Sequence[Tensor | None] | None = gradients
@@ -117,7 +122,7 @@ class _Call:
             )
 
 
-class _Closed(torch.autograd.Function):
+class ClosedFormFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: Tensor) -> Any:
         ctx.save_for_backward(*tensors)
@@ -127,18 +132,27 @@ class _Closed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (grad,), tensors, call = grads, ctx.saved_tensors, ctx.call
-        if torch.is_grad_enabled():
-            return None, *_differentiated(call, tensors, ctx.needs_input_grad[1:], grad)
+        call = ctx.call
+        tensors = ctx.saved_tensors
         gradients, call.gradients = call.gradients, None  # autograd may write to returned gradients
-        if gradients is None:
-            call.check_options()
-            gradients = call.loss.closed_form(*tensors[: call.count], derive=True)[1]
-            gradients = [*gradients, *[None] * (len(tensors) - len(gradients))]
-        if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
-            return None, *(None if each is None else each * grad for each in gradients)
-        upstream = grad.item()
-        return None, *(each if each is None or upstream == 1 else each.mul_(upstream) for each in gradients)
+        return None, *_gradients(call, tensors, gradients, 1.0, grads[0], ctx.needs_input_grad[1:])
+
+
+def _gradients(
+    call: _Call, tensors: Sequence[Any], gradients: Sequence[Tensor | None] | None, scale: float, grad: Tensor,
+    needed: Sequence[bool],
+) -> list[Tensor | None]:  # fmt: skip
+    """The gradients by the tensors, from those of the forward pass if these are still there."""
+    if torch.is_grad_enabled():
+        return _differentiated(call, tensors, needed, grad)
+    if gradients is None:
+        call.check_options()
+        gradients = call.loss.closed_form(*tensors[: call.count], derive=True)[1]
+        gradients = [*gradients, *[None] * (len(tensors) - len(gradients))]
+    if torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad):
+        return [None if each is None else each * grad for each in gradients]
+    upstream = grad.item() * scale
+    return [each if each is None or upstream == 1 else each.mul_(upstream) for each in gradients]
 
 
 def _differentiated(call: _Call, tensors: Sequence[Any], wanted: Sequence[bool], grad: Tensor) -> list[Tensor | None]:
@@ -152,7 +166,7 @@ def _differentiated(call: _Call, tensors: Sequence[Any], wanted: Sequence[bool],
 
 
 # Function.apply checks for functorch first; `shortcut` has already done so.
-_apply: Callable[..., Tensor] = super(torch.autograd.Function, _Closed).apply
+_apply: Callable[..., Tensor] = super(torch.autograd.Function, ClosedFormFunction).apply
 
 
 class _Elements(RegressionLoss):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -100,7 +100,53 @@ def compare(
         ]
         if not found:
             return Outcome(elements)
-    return Outcome(elements, f"{' and '.join(found)} differ from plain PyTorch's, on {elements} elements of the input")
+    return Outcome(elements, _differ(found, elements))
+
+
+def compare_ranks(operator: Any, inputs: Inputs, *, pooled: bool) -> Outcome:
+    """The same for ranked errors, in steps that no near tie decides.
+
+    The errors; given these, the sums and the increments; given the increments, the gradient. `operator` is
+    `ops.triton.ranks`.
+    """
+    input, target, _, mask, _ = inputs.tensors
+    ignored = inputs.ignore_index if can_hold(target, inputs.ignore_index) else None
+    given, elements = (input, target, mask, inputs.link, ignored), input.numel()
+    with torch.inference_mode(False), torch.no_grad():
+        totals, increments, problem = operator.rank(*given, pooled=pooled, keep_increments=True)
+        if bool(problem[0]) or not bool(totals.isfinite().any()):
+            return Outcome(elements, is_conclusive=False)
+        coefficients = torch.arange(1, totals.numel() + 1, dtype=torch.float64).cos().view_as(totals).to(totals.device)
+        gradient = operator.rank_gradient(coefficients, increments.clone(), *given, pooled=pooled).to(torch.float64)
+        errors, truth, counts = operator.decoded(*given, pooled=pooled)
+    with torch.inference_mode(False), torch.enable_grad():
+        own = input.detach().to(torch.float64, copy=True).requires_grad_()
+        exact, of_positives, that_count = reference.errors_to_rank(replace(inputs, input=own), pooled=pooled)
+        errors, increments = (t.to(torch.float64).view_as(exact) for t in (errors, increments))
+        truth, counts = truth.view_as(exact), counts.view_as(exact)
+        signed = torch.where(truth, -increments, increments)
+        (slope,) = torch.autograd.grad((exact * (signed * coefficients[..., :1])).sum(), own)
+        ranked = errors.clone().requires_grad_()
+        value = reference.lovasz_extension(ranked, truth, counts)
+        (by_error,) = torch.autograd.grad(value.sum(), ranked)
+    exact = torch.where(that_count, exact.detach(), 0.0)
+    stored = torch.finfo(input.dtype).eps if input.dtype != torch.float32 else 0.0
+    sums = torch.stack([value.detach(), truth.sum(-1).to(torch.float64), counts.sum(-1).to(torch.float64)], -1)
+    beyond = {
+        "labels": (truth != of_positives) | (counts != that_count),
+        "errors": _beyond(errors, exact, ROUNDING * exact + 1e-7),
+        "value": _beyond(totals, sums, ROUNDING * (1 + sums.abs())),
+        "increments": _beyond(signed, torch.where(errors == 0, 0.0, by_error), 1e-6 * by_error.abs() + 1e-30),
+        "gradient": _beyond(
+            gradient, slope, ROUNDING * slope.abs().nan_to_num(0, 0, 0).max() + stored * (slope.abs() + 2e-3)
+        ),
+    }
+    found = [f"{int(b.sum())} of {b.numel()} numbers of its {name}" for name, b in beyond.items() if bool(b.any())]
+    return Outcome(elements, _differ(found, elements) if found else "")
+
+
+def _differ(found: Sequence[str], elements: int) -> str:
+    return f"{' and '.join(found)} differ from plain PyTorch's, on {elements} elements of the input"
 
 
 def _beyond(a: Tensor, b: Tensor, bound: Tensor) -> Tensor:

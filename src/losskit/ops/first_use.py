@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.ops import comparison, reference
+from losskit.ops import comparison, reference, trusted
 from losskit.ops.columns import Column, KernelColumns
 from losskit.ops.comparison import Definition
 from losskit.ops.formula import Program
@@ -89,7 +89,7 @@ def form_and_tile(
 ) -> Form:
     """The form of a call, and the sizes that determine its tile."""
     form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, programs, pooled=pooled)
-    return *form, _tile(inputs)
+    return *form, tile_of(inputs)
 
 
 def verdict(
@@ -101,12 +101,25 @@ def verdict(
     `defined` computes the totals in plain PyTorch where `planned` does not describe all of them.
     """
     form = form_of(inputs.tensors, inputs.link, inputs.ignore_index, planned, programs, pooled=pooled)
+    return decided(
+        form, inputs, lambda part: _compare(part, planned, programs, defined, pooled=pooled), generated=any(programs)
+    )
+
+
+def decided(form: Form, inputs: Inputs, compare: Callable[[Inputs], str], *, generated: bool = False) -> Verdict:
+    """Whether the kernels of a form can compute this call, after a comparison if it is the first.
+
+    `compare` returns the problem with the kernels on a slice of the input, NOTHING_TO_COMPARE, or an empty string.
+    Devices that have passed are trusted, except with functions that are generated from user-defined formulas.
+    """
+    if not generated and trusted.is_trusted(form[0]) and _serves.get(form, True):
+        return Verdict(note=trusted.rule(form[0]))
     if not inputs.is_plain:
         serves = _serves.get(form)
         return Verdict() if serves else Verdict(NOT_COMPARED if serves is None else "its kernels failed")
     with _lock:
         device = inputs.input.device
-        whole = *form, _tile(inputs)
+        whole = *form, tile_of(inputs)
         known = _verdicts.get(whole)
         if known is not None:
             return known
@@ -117,7 +130,7 @@ def verdict(
         tries = _tries[whole] = _tries.get(whole, 0) + 1
         if tries & (tries - 1):  # retry only at the first, second, fourth, eighth ... call
             return Verdict(NOTHING_TO_COMPARE)
-        found = _compared(inputs, planned, programs, defined, pooled=pooled)
+        found = _compared(inputs, compare)
         if found.problem == NOTHING_TO_COMPARE:
             return found
         _keep(whole, found)
@@ -152,19 +165,19 @@ def compiled_kernels(
     return partial(triton.run, programs=programs) if any(programs) else triton.run
 
 
-def _compared(
-    inputs: Inputs, planned: KernelColumns, programs: Sequence[Program | None], defined: Definition | None, *,
+def _compare(
+    part: Inputs, planned: KernelColumns, programs: Sequence[Program | None], defined: Definition | None, *,
     pooled: bool,
-) -> Verdict:  # fmt: skip
+) -> str:  # fmt: skip
+    kernels = compiled_kernels(part, planned, programs, pooled=pooled)
+    outcome = comparison.compare(kernels, part, planned, defined, pooled=pooled)
+    return outcome.problem if outcome.is_conclusive else NOTHING_TO_COMPARE
+
+
+def _compared(inputs: Inputs, compare: Callable[[Inputs], str]) -> Verdict:
     device, start = inputs.input.device, time.perf_counter()
     part = comparison.slice_of(inputs)
-
-    def compare() -> str:
-        kernels = compiled_kernels(part, planned, programs, pooled=pooled)
-        outcome = comparison.compare(kernels, part, planned, defined, pooled=pooled)
-        return outcome.problem if outcome.is_conclusive else NOTHING_TO_COMPARE
-
-    problem = _tried(device, compare)
+    problem = _tried(device, lambda: compare(part))
     took, count = 1000 * (time.perf_counter() - start), part.input.numel()
     note = f"compared with plain PyTorch on {name_of(device)}: {count} elements, once, in {took:.0f} ms"
     return Verdict(problem, "" if problem else note)
@@ -183,9 +196,11 @@ def _tried(device: torch.device, compare: Callable[[], str]) -> str:
         return said(error)
 
 
-def prove(key: Form, owner: str, compare: Callable[[], str]) -> str:
+def prove(key: Form, owner: str, compare: Callable[[], str], *, user_defined: bool) -> str:
     """The problem with a loss-specific kernel, compared once per device; an empty string if there is none."""
     device = key[0]
+    if not user_defined and trusted.is_trusted(device):
+        return ""
     with _lock:
         known = _verdicts.get(key)
         if known is not None:
@@ -223,7 +238,7 @@ def within_limit(work: Callable[[], None]) -> None:
         raise errors[0]
 
 
-def _tile(inputs: Inputs) -> tuple[int, ...]:
+def tile_of(inputs: Inputs) -> tuple[int, ...]:
     """The sizes that determine the kernel and its tile, rounded up to a power of two."""
     shape = inputs.input.shape
     positions = shape[0] if len(shape) == 2 else shape[2:].numel()

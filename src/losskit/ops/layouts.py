@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -73,3 +74,14 @@ def layout_of_number(number: Tensor) -> Any:
 
 def layout_of_tensor(tensor: Tensor | None) -> Any:
     return None if tensor is None else (tensor.shape, tensor.stride(), tensor.dtype, tensor.device)
+
+
+def are_laid_out(tensors: Sequence[Tensor | None], layouts: Sequence[Any]) -> bool:
+    """Whether tensors have these layouts. A saved-tensor hook may return others than were saved."""
+    for tensor, known in zip(tensors, layouts, strict=True):
+        if tensor is None:
+            if known is not None:
+                return False
+        elif (tensor.shape, tensor.stride(), tensor.dtype, tensor.device) != known:
+            return False
+    return True

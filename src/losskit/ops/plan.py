@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from losskit.ops import choice, native, values
+from losskit.ops import accelerated, choice, native, values
 from losskit.ops.columns import Column, columns_of, kernel_columns, programs_of
 from losskit.ops.constants import GRADIENTS, RESULTS
 from losskit.ops.finish import Finish, LossStruct, RegionsFinish, TermsFinish, set_part
 from losskit.ops.inputs import Inputs
-from losskit.ops.layouts import layout_of_tensor
+from losskit.ops.layouts import are_laid_out, layout_of_tensor
 from losskit.ops.passes import can_save
 from losskit.ops.programs import structure_of
+from losskit.ops.twins import equal, holding, with_attributes
 
 MOST_PLANS = 64
 WITHOUT_LOCK = 8192  # elements; larger calls release the GIL
@@ -114,12 +115,18 @@ class Plan:
         self.can_save = can_save(inputs, planned)
         self.saves = self.mode == _LATER and self.can_save
         self.scales = inputs.input.dtype not in (torch.float16, torch.bfloat16)  # which would round twice
-        entries = native.entries(ctypes.sizeof(LossStruct), locked=inputs.input.numel() < WITHOUT_LOCK)
-        self.run, self.run_gradient = entries
+        locked = inputs.input.numel() < WITHOUT_LOCK
+        self.run, self.run_gradient = native.entries(ctypes.sizeof(LossStruct), locked=locked)
+        self.of_node: tuple[Any, Any] | None = None  # the same plan for the compiled node, and what runs it
+        if self.mode != _LATER and not numbers:
+            is_double = self.number.dtype == torch.float64
+            self.of_node = accelerated.plan(
+                self.run, self.struct, mode=self.mode, locked=locked, is_double=is_double, scales=self.scales
+            )
 
     def postpone(self) -> None:
         """From now on, compute the gradient in the backward pass."""
-        self.mode, self.saves = _LATER, self.can_save
+        self.mode, self.saves, self.of_node = _LATER, self.can_save, None
 
     @property
     def gradient_in_forward(self) -> bool:
@@ -127,10 +134,20 @@ class Plan:
 
     def __call__(self, call: Call) -> Tensor:
         """The value of the loss."""
+        if self.of_node is not None:
+            return self._by_node(*self.of_node, call)
         if self.mode != _VALUE_ONLY:
             result: Tensor = _apply(call.input, call)
             return result
         return self.evaluate(call, None, None, _VALUE_ONLY)
+
+    def _by_node(self, plan: Any, run: Any, call: Call) -> Tensor:
+        """The value of the loss, as the output of the compiled node."""
+        given = call.input, call.target, call.weight, call.mask, call.logit_bias, call.options
+        call.input = call.target = call.weight = call.mask = call.options = None  # type: ignore[assignment] # saved by the node
+        values, call.values = call.values, None
+        value: Tensor = run(plan, call, *given, call.part_weights, call.normalizer, values, self._report, _by_saved)
+        return value
 
     def evaluate(self, call: Call, gradient: Tensor | None, coefficients: Tensor | None, mode: int) -> Tensor:
         """One C call."""
@@ -237,15 +254,15 @@ class Call:
         if self.loss.plan_state() != self.state:
             return None
         parts = self.loss.planned_parts()
-        if self.logit_bias is not None and not _equal(parts[0].logit_bias(), self.logit_bias):
+        if self.logit_bias is not None and not equal(parts[0].logit_bias(), self.logit_bias):
             return None
         own = [tensor for part in parts for tensor in part.option_tensors()]
         given = [None] * len(own) if self.options is None else self.options
-        changed = [(a, b) for a, b in zip(own, given, strict=True) if not _equal(a, b)]
+        changed = [(a, b) for a, b in zip(own, given, strict=True) if not equal(a, b)]
         tensors = {id(a): b for a, b in changed}
-        if any(a is None or b is None or not _equal(tensors[id(a)], b) for a, b in changed):
+        if any(a is None or b is None or not equal(tensors[id(a)], b) for a, b in changed):
             return None
-        return _holding(self.loss, tensors) if changed else self.loss
+        return holding(self.loss, tensors) if changed else self.loss
 
 
 class FusedLoss(torch.autograd.Function):
@@ -307,11 +324,21 @@ class FusedLoss(torch.autograd.Function):
 _apply: Callable[..., Tensor] = super(torch.autograd.Function, FusedLoss).apply
 
 
+def _by_saved(
+    call: Call, tensors: Sequence[Any], gradients: Sequence[Tensor] | None, scale: float, grad: Tensor, _: Any
+) -> list[Tensor]:
+    """The gradient that the compiled node cannot compute."""
+    if torch.is_grad_enabled():
+        return [differentiated(tensors, call, grad)]
+    call.gradient, call.scale = gradients[0] if gradients else None, scale
+    return [FusedLoss.gradient(tensors, call, grad)]
+
+
 def _second_pass(tensors: Sequence[Any], call: Call, upstream: float, saved: Tensor | None = None) -> Tensor:
     """The gradient by another pass, from the activations that the first one saved, if any."""
     plan: Plan = call.plan
     again = call.with_tensors(tensors)
-    if plan.tensors != [layout_of_tensor(tensor) for tensor in tensors]:  # a saved-tensor hook returned another layout
+    if not are_laid_out(tensors, plan.tensors):
         with torch.enable_grad():
             again.input = again.input.detach().requires_grad_()
             (found,) = torch.autograd.grad(again.by_operators(), again.input)
@@ -331,32 +358,6 @@ def differentiated(tensors: Sequence[Any], call: Call, grad: Tensor) -> Tensor:
         value = again.by_operators()
     gradient: Tensor = torch.autograd.grad(value, again.input, grad, create_graph=True)[0]
     return gradient
-
-
-def with_attributes(loss: Any, values: Mapping[str, Any]) -> Any:
-    """A copy of a loss that has these attributes."""
-    twin = object.__new__(type(loss))
-    twin.__dict__.update(loss.__dict__, **values)
-    return twin
-
-
-def _equal(a: Tensor | None, b: Tensor | None) -> bool:
-    """Whether two options have the same values, as C reads them."""
-    if a is None or b is None:
-        return a is b
-    return a is b or torch.equal(a.to(b), b)
-
-
-def _holding(module: Any, tensors: dict[int, Any]) -> Any:
-    """A copy of a loss, or of its parts, with the tensors of these ids replaced."""
-    twin = object.__new__(type(module))
-    twin.__dict__.update({name: tensors.get(id(value), value) for name, value in vars(module).items()})
-    for kind in ("_buffers", "_parameters"):
-        twin.__dict__[kind] = {name: tensors.get(id(value), value) for name, value in vars(module)[kind].items()}
-    held = module.planned_parts() if getattr(module, "is_sum", False) else ()
-    if held:
-        twin.__dict__["_modules"] = {**module._modules, "losses": nn.ModuleList(_holding(m, tensors) for m in held)}
-    return twin
 
 
 def divides(finish: Finish) -> bool:

@@ -234,7 +234,7 @@ def _set_numbers(call: Call, compiled: Compiled, normalizer: Any, weights: Seque
         call.part_weights = [float(weight) for weight in weights]
     if compiled.has_bias:
         bias = loss.planned_parts()[0].logit_bias()  # a part with one shares no pass
-        if bias is None or bias.requires_grad or not bias.is_cpu or len(bias) != call.plan.classes:
+        if bias is None or bias.requires_grad or bias.device != call.input.device or len(bias) != call.plan.classes:
             return False
         call.logit_bias = bias.to(torch.float32).contiguous()
     return True
@@ -321,8 +321,9 @@ def _made_on_device(
         return NoPlan(lasts=verdict.failed)
     from losskit.ops.triton.plan import DevicePlan  # needs Triton, which is optional
 
+    settled |= {"pooled": pooled, "user_defined": any(not type(p).__module__.startswith("losskit.") for p in parts)}
     try:
-        made = DevicePlan(tensors, inputs, columns, each, reasons=reasons, note=verdict.note, pooled=pooled, **settled)
+        made = DevicePlan(tensors, inputs, columns, each, reasons=reasons, note=verdict.note, **settled)
     except Untraceable as reason:
         return NoPlan(str(reason))
     if not made.fits:

@@ -11,9 +11,9 @@ from torch import Tensor
 from losskit.ops import agreement, formula
 from losskit.ops.captured import Watched, exact, values_read
 from losskit.ops.formula import Graph, Kind, Numbers, Program
-from losskit.ops.plan import with_attributes
 from losskit.ops.programs import structure_of
 from losskit.ops.tape import Untraceable
+from losskit.ops.twins import with_attributes
 
 _MOST_GRAPHS = 64  # per class: a value that changes at each call does not cause endless recording
 _MOST_PROGRAMS = 64  # per class: bounds the memory of a sweep over options

@@ -88,7 +88,14 @@ def differences(inputs: Inputs, difference: Difference) -> Tensor:
 
 
 def ranks(inputs: Inputs, *, pooled: bool) -> Tensor:
-    """Lovász extensions of the Jaccard loss, counts of positives and of elements: (N, C, 3), or (1, C, 3) if pooled.
+    """Lovász extensions of the Jaccard loss, counts of positives and of elements: (N, C, 3), or (1, C, 3) if pooled."""
+    error, truth, counts = errors_to_rank(inputs, pooled=pooled)
+    positives, count = (t.sum(-1, dtype=torch.float64) for t in (truth, counts))
+    return torch.stack([lovasz_extension(error, truth, counts), positives, count], -1)
+
+
+def errors_to_rank(inputs: Inputs, *, pooled: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Errors, positive labels and what counts, (N, C, S), or (1, C, N S) if pooled.
 
     Errors are hinge losses `[1 - x (2t - 1)]+` under sigmoid, `|t - p|` under softmax and for probabilities.
     """
@@ -102,8 +109,7 @@ def ranks(inputs: Inputs, *, pooled: bool) -> Tensor:
     error, truth, counts = (t.unsqueeze(-1).flatten(2) for t in (error, target & counts, counts))  # (N, C, S)
     if pooled:
         error, truth, counts = (t.transpose(0, 1).flatten(1).unsqueeze(0) for t in (error, truth, counts))
-    positives, count = (t.sum(-1, dtype=torch.float64) for t in (truth, counts))
-    return torch.stack([lovasz_extension(error, truth, counts), positives, count], -1)
+    return error, truth, counts
 
 
 def lovasz_extension(error: Tensor, truth: Tensor, counts: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ error. The next check belongs to the next call, or to a later part of the same c
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import Tensor
@@ -41,16 +42,46 @@ class _Pending:
 
     def error(self) -> ValueError | None:
         kind, value = self.found.tolist()
-        if not kind:
-            return None
-        return ValueError(f"{self.messages[int(kind) - 1].replace('{value}', f'{value:g}')} {_EARLIER}")
+        return _late_error(self.messages, int(kind), value) if kind else None
+
+
+class _PendingRows(_Pending):
+    """The problems of several calls, a row (kind, value) each; the first is raised."""
+
+    def __init__(self, losses: Sequence[tuple[str, int]], found: Tensor) -> None:
+        super().__init__((), found)
+        self.losses = losses  # name and number of classes
+
+    def error(self) -> ValueError | None:
+        for (owner, classes), (kind, value) in zip(self.losses, self.found.tolist(), strict=True):
+            if kind:
+                return _late_error(_messages(owner, classes), int(kind), value)
+        return None
+
+
+def _late_error(messages: Sequence[str], kind: int, value: float) -> ValueError:
+    return ValueError(f"{messages[kind - 1].replace('{value}', f'{value:g}')} {_EARLIER}")
+
+
+class Open(Protocol):
+    """Problems that a device has not sent yet."""
+
+    def send(self) -> None: ...
 
 
 _pending: deque[_Pending] = deque(maxlen=_MOST_PENDING)
+open_rows: dict[Any, Open] = {}  # by device and stream: see losskit.ops.late
+
+
+def report_rows(losses: Sequence[tuple[str, int]], found: Tensor) -> None:
+    """Raise the first problem of several calls, rows (kind, value), once it has arrived."""
+    _pending.append(_PendingRows(losses, found))
 
 
 def flush_errors() -> None:
     """Raise the first error that compiled, vmapped or GPU code detected but could not raise."""
+    for each in list(open_rows.values()):
+        each.send()
     for finding in list(_pending):
         if finding.event is not None:
             finding.event.synchronize()

@@ -28,6 +28,7 @@ from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, heard
 from losskit.checker.origin import CannotRebuild
 from losskit.checker.registry import check
+from losskit.checker.roles import masks_out
 from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject
 
@@ -228,6 +229,8 @@ def masked_counts(subject: Subject) -> Iterator[Found]:
     needed = next((each for each in subject.spec.way.extras if each.name == name), None)
     mask = torch.ones(target.shape[:1] if needed is not None and needed.per_sample else target.shape, dtype=torch.bool)
     mask[3:] = False
+    if needed.out if needed is not None else masks_out(name, subject.words):
+        mask = ~mask
     right = value(subject, *(t[:3] for t in tensors))
     spoilt = (torch.cat([tensors[0][:3], tensors[0][3:] + 5.0]), *tensors[1:])
     for given in (tensors, spoilt):

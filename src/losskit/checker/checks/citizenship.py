@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from losskit.checker.calling import MASKS
 from losskit.checker.checks.ignored import case_of, ignores
 from losskit.checker.checks.tools import additive, away, close, code, pull, value
 from losskit.checker.finding import Found, Severity
@@ -31,10 +32,10 @@ from losskit.checker.subject import LossRaised, Subject
 def changes_inputs(subject: Subject) -> Iterator[Found]:
     """Are input and target unchanged after the call?"""
     told = set()
-    for tensors in _sorts(subject):
+    for tensors, masks in _sorts(subject):
         given = tuple(t.clone() for t in tensors)
         try:
-            subject.call(subject.build(), *given)
+            subject.call(subject.build(), *given, **{name: each.clone() for name, each in masks.items()})
         except LossRaised:
             continue
         for place, (name, before, after) in enumerate(zip(subject.spec.tensors, tensors, given, strict=True)):
@@ -42,18 +43,51 @@ def changes_inputs(subject: Subject) -> Iterator[Found]:
                 told.add(name)
                 lines = (f"before = {name}.clone()", "{call}", f"print(before, {name})")
                 numbers = {"largest change": float((after.double() - before.double()).abs().max())}
-                repro = code(subject, *tensors, lines=lines)
-                yield Found(f"the call changes its {name}", numbers, repro, None if place else Severity.TRAP)
+                repro = code(subject, *tensors, lines=lines, arguments=masks)
+                also = f" if {next(iter(masks))} is given" if masks else ""
+                yield Found(f"the call changes its {name}{also}", numbers, repro, None if place else Severity.TRAP)
 
 
-def _sorts(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
-    """Examples of every sort: random, confident, and with ignored labels."""
-    yield subject.example()
+def _sorts(subject: Subject) -> Iterator[tuple[tuple[Tensor, ...], dict[str, Tensor]]]:
+    """Examples of every sort: random, confident, with ignored labels, and with a mask."""
+    yield subject.example(), {}
     for correct in (True, False):
-        yield subject.example(scale=20.0, correct=correct)
+        yield subject.example(scale=20.0, correct=correct), {}
     if ignores(subject.spec):
         case = case_of(subject)
-        yield case.input, case.target
+        yield (case.input, case.target), {}
+    for name in (each for each in subject.spec.arguments if each in MASKS):
+        tensors = subject.example()
+        mask = torch.ones_like(tensors[-1] if subject.spec.labels else tensors[0], dtype=torch.bool)
+        mask.reshape(-1)[::2] = False
+        for given in (mask, mask.float(), mask[:, 0] if mask.dim() > 1 else mask):
+            yield tensors, {name: given}
+
+
+@check(
+    "changes-grad-mode",
+    Severity.WRONG,
+    why="The code after the loss runs with gradients where it should not, or without them where it should.",
+    fix="with torch.no_grad(): or with torch.set_grad_enabled(mode): which restore the mode of the caller.",
+    anyhow=True,
+)
+def changes_grad_mode(subject: Subject) -> Iterator[Found]:
+    """Is autograd switched on or off after the call as before it?"""
+    tensors = subject.example()
+    for mode in (False, True):
+        with torch.set_grad_enabled(mode):
+            subject.call(subject.build(), *(t.clone() for t in tensors))
+            after = torch.is_grad_enabled()
+        if after != mode:
+            state = ("off", "on")
+            with_ = f"with torch.{'enable' if mode else 'no'}_grad():"
+            lines = (with_, "    {call}", "    print(torch.is_grad_enabled())")
+            yield Found(
+                f"the call leaves gradients switched {state[after]} where they were {state[mode]}",
+                {"before": mode, "after": after},
+                code(subject, *tensors, lines=lines),
+            )
+            return
 
 
 @check(

@@ -28,6 +28,9 @@ from losskit.checker.subject import Subject
 def misused_function(subject: Subject) -> Iterator[Found]:
     """Do PyTorch functions get what they expect: logits, probabilities, or log-probabilities?"""
     tensors = subject.example(scale=3.0)
+    if subject.spec.kind == "sequence" and "logit" in subject.parameters[0].lower():
+        noise = torch.randn(tensors[0].shape, generator=torch.Generator().manual_seed(0))
+        tensors = tensors[0] + noise, *tensors[1:]
     outside = float(tensors[0].min()) < -1e-3 and float(tensors[0].max()) > 1 + 1e-3
     for call in heard(subject, *tensors):
         said = _misuse(call, outside)
@@ -52,6 +55,8 @@ def _misuse(call: Called, outside: bool) -> str:
     if call.name in ("nll_loss", "kl_div", "nll_loss_nd") and bool((first > 1e-4).any()):
         held = "probabilities" if inside else "numbers above 0"
         return f"{call.name} expects log-probabilities, but gets {held}"
+    if call.name == "ctc_loss" and bool((first.detach().logsumexp(-1).abs() > 1e-2).any()):
+        return "ctc_loss expects log-probabilities, but gets numbers whose exponentials do not add up to 1"
     if call.name == "cross_entropy" and outside and inside and adds_up:
         return "cross_entropy applies log_softmax itself, but gets the output of a softmax"
     if call.name == "binary_cross_entropy_with_logits" and outside and inside:

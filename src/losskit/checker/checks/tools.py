@@ -73,7 +73,7 @@ def built(subject: Subject, options: Options) -> Callable[..., Any]:
 
 def value(subject: Subject, *tensors: Tensor, options: Options | None = None, **arguments: Any) -> float:
     """The loss as one number."""
-    with torch.no_grad():
+    with torch.set_grad_enabled(subject.spec.way.inside):  # a loss may differentiate its model
         made = result(subject, *tensors, options=options, **arguments)
     return float(made.double().mean())
 
@@ -202,7 +202,8 @@ def sigmoid(spec: Spec) -> bool:
 
 def additive(spec: Spec) -> bool:
     """Whether samples lie along the first dimension of every tensor and are independent."""
-    return spec.kind not in ("sequence", "survival") and spec.layout not in ("partners", "groups")
+    apart = spec.kind not in ("sequence", "survival") and spec.layout not in ("partners", "groups")
+    return apart and not spec.way.inside
 
 
 def is_random(subject: Subject) -> bool:
@@ -212,7 +213,7 @@ def is_random(subject: Subject) -> bool:
         numbers = []
         for seed in range(3):
             torch.manual_seed(seed)
-            with torch.no_grad():
+            with torch.set_grad_enabled(subject.spec.way.inside):
                 numbers.append(float(subject.value(*tensors)))
         _random[subject] = numbers[0] != numbers[1] and numbers[1] != numbers[2]
     return _random[subject]

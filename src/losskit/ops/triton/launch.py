@@ -36,9 +36,9 @@ _NONE: _Side = (None, 0, 0, 0)
 
 def launch(
     kernel: Any, programs: int, arguments: Sequence[Any], options: dict[str, Any], *, only_compiled: bool = False
-) -> None:
-    """Launch a kernel, or only compile it."""
-    kernel.run(*arguments, grid=(programs,), warmup=only_compiled, **options)
+) -> Any:
+    """Launch a kernel, or only compile it; returns the compiled kernel, or None in the interpreter."""
+    return kernel.run(*arguments, grid=(programs,), warmup=only_compiled, **options)
 
 
 def on(device: torch.device) -> AbstractContextManager[Any]:
@@ -99,10 +99,10 @@ class Work:
     def run(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Totals, gradient, and the first problem."""
         with on(self.device):
-            rows, partials, keys = self.passes()
+            _, partials, keys = self.passes()
             if not self.totals:
                 return None, self.made, None
-            totals, problem = self._reduced(rows, partials, keys)
+            totals, problem = self._reduced(partials, keys)
             return totals, self.made, problem
 
     def _launch(self, kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
@@ -170,12 +170,13 @@ class Work:
             )  # fmt: skip
         return chunks, partials, keys
 
-    def _reduced(self, chunks: int, partials: Tensor | None, keys: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _reduced(self, partials: Tensor | None, keys: Tensor | None) -> tuple[Tensor, Tensor]:
         assert partials is not None
         assert keys is not None
         if len(keys) > MOST_KEYS:
             keys = keys.amin(0, keepdim=True)
-        out, rows = (1, self.n * chunks) if self.pooled else (self.n, chunks)
+        out = 1 if self.pooled else self.n
+        rows = len(partials) // out
         room = self.c * len(self.columns)
         most = min(power_of_two(rows), 256)
         block = min(REDUCED // most, power_of_two(room))

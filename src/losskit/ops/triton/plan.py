@@ -8,44 +8,34 @@ incoming gradient.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from losskit.ops import choice, first_use, values
+from losskit.ops import choice, first_use, late
 from losskit.ops.columns import OF_TARGETS, Column, kernel_columns, programs_of
 from losskit.ops.finish import RegionsFinish
 from losskit.ops.inputs import Inputs, can_hold
-from losskit.ops.layouts import layout_of_tensor
+from losskit.ops.layouts import are_laid_out, layout_of_tensor
 from losskit.ops.plan import Call, PlannedPart, differentiated, divides
-from losskit.ops.triton import finish
+from losskit.ops.triton import finish, prepared
 from losskit.ops.triton.kernels.printed import compiled
 from losskit.ops.triton.kernels.reduction import reduce
-from losskit.ops.triton.launch import REDUCED, Launch, Work, launch, on, power_of_two
+from losskit.ops.triton.launch import REDUCED, Launch, Work, on, power_of_two
+from losskit.ops.triton.prepared import Room, Steps, addresses_of, bytes_of
 from losskit.ops.triton.source import Numbers
+from losskit.ops.values import report_problem
 
 MOST_AT_ONCE = 2**17  # partial sums that the last kernel, one program, adds; if there are more, a reduction precedes it
-_BLOCK = 128  # regions that it processes at a time
+IMMEDIATE = ("cpu",)  # devices on which reading a number back does not stall a queue
+_BLOCK = 128  # regions that the last kernel processes at a time
 _CHUNKS = 16  # partial sums per region that it adds at a time
-_SIDES = ("input", "target", "weight", "mask", "gradient")
-
-Tensors = dict[str, Any]
-Room = dict[str, tuple[Any, Tensor]]  # shapes, each with an empty tensor of the same dtype and device
-
-
-class Template(NamedTuple):
-    """A launch, and by place the arguments that each call supplies."""
-
-    launch: Launch
-    given: list[tuple[int, Callable[[Tensors], Any]]]
-
-    def __call__(self, tensors: Tensors, *, only_compiled: bool = False) -> None:
-        kernel, programs, arguments, options = self.launch
-        filled = list(arguments)
-        for place, of_call in self.given:
-            filled[place] = of_call(tensors)
-        launch(kernel, programs, filled, options, only_compiled=only_compiled)
+_SIDES = ("input", "target", "weight", "mask")
+# The values of a call in order, followed by the tensors of its room and by constants.
+_FORWARD = (*_SIDES, "logit_bias", "value", "values", "coefficients", "problem", "weights", "normalizer")
+_BACKWARD = (*_SIDES, "gradient", "coefficients", "logit_bias")
+_NO_NUMBER = (0.0, 0.0)
 
 
 class DevicePlan:
@@ -62,8 +52,10 @@ class DevicePlan:
     def __init__(
         self, tensors: Sequence[Tensor | None], inputs: Inputs, columns: Sequence[Column],
         parts: Sequence[PlannedPart], *, pooled: bool, is_sum: bool, offset: float, reasons: dict[choice.Operator, str],
-        note: str = "",
+        note: str = "", user_defined: bool = True,
     ) -> None:  # fmt: skip
+        """`user_defined`: a formula of the parts is not of this package, so that no device is trusted with it."""
+        self.user_defined = user_defined
         planned = kernel_columns(columns)
         assert planned is not None
         programs = programs_of(columns)
@@ -79,8 +71,9 @@ class DevicePlan:
         self.operations += [part.finish.operations for part in parts if isinstance(part.finish, RegionsFinish)]
         self.weights = (*(part.weight for part in parts), offset)
         self.rows = 1 if pooled else inputs.input.shape[0]
-        self.room: Room = {}  # outputs of a forward pass
-        self.between: Room = {}  # outputs of a backward pass
+        self.regions = self.rows * self.classes * self.columns
+        self.late = self.device.type not in IMMEDIATE  # whether a later call reports invalid labels
+        self.room, self.between = Room(), Room()  # what the launches of a pass hand on
         ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
         given = (*inputs.tensors, inputs.link, ignored, *planned, pooled)
         forward: list[Launch] = []
@@ -89,32 +82,28 @@ class DevicePlan:
         assert partials is not None
         assert keys is not None
         forward.append(self._last(work, parts, chunks, partials, keys, forward, is_sum=is_sum, offset=offset))
-        names = {id(partials): "partials", id(keys): "keys"}
-        *self.forward, finishing = [self._template(one, work, names, self.room) for one in forward]
-        last = finishing.launch
-        self.finishing = [
-            finishing._replace(launch=last._replace(options={**last.options, "HAS_NORMALIZER": given}))
-            for given in (False, True)
-        ]
+        self.no_options = (None,) * (2 * len(parts))
+        options = tuple(f"option{k}" for k in range(2 * len(parts)))
+        tensors_of_room = {id(partials): "partials", id(keys): "keys"}
+        of_launches = _places(forward, (*_FORWARD, *options), work, self.room, tensors_of_room)
+        places, self.forward_constants = of_launches
+        self.forward = []  # without and with a normalizer, each without and with values of the parts
+        for has_normalizer in (False, True):
+            forward[-1] = forward[-1]._replace(options={**forward[-1].options, "HAS_NORMALIZER": has_normalizer})
+            self.forward += [Steps(forward, places), Steps(forward, places)]
         backward: list[Launch] = []
-        shape = (self.rows, self.classes, self.columns)
-        dummy = torch.empty(shape, dtype=torch.float64, device=self.device)
+        dummy = torch.empty((self.rows, self.classes, self.columns), dtype=torch.float64, device=self.device)
         again = Work(*given, False, dummy, recorded=backward, programs=programs)
         again.passes()
-        names = {}
-        self.backward = [self._template(one, again, names, self.between) for one in backward]
+        places, self.backward_constants = _places(backward, _BACKWARD, again, self.between, {})
+        self.backward = Steps(backward, places)
+        self.strides = [side[1:] for side in (again.input, again.target, again.weight, again.mask, again.gradient)]
+        self.step = again.coefficients[1]
         self.fits = again.gradient[0] is again.made and all(
             side[0] is None or side[0].data_ptr() == tensor.data_ptr()
             for side, tensor in zip((work.input, work.target, work.weight, work.mask), inputs.tensors, strict=False)
             if tensor is not None
         )
-        given_names = zip(_SIDES, inputs.tensors, strict=False)
-        self.bools = [name for name, t in given_names if t is not None and t.dtype == torch.bool]
-
-    @property
-    def late(self) -> bool:
-        """Whether a later call reports invalid labels, to avoid synchronization."""
-        return self.device.type != "cpu"
 
     def _last(
         self, work: Work, parts: Sequence[PlannedPart], chunks: int, partials: Tensor, keys: Tensor,
@@ -124,16 +113,14 @@ class DevicePlan:
         self.source = finish.printed(parts, self.columns, self.rows == 1)
         regions, column_count = self.rows * self.classes, self.columns
         of_row = work.n * chunks if work.pooled else chunks
-        self._make("totals", (self.rows, self.classes, column_count), torch.float64)
-        for name, size in (("problem", 2), ("coefficients", (self.rows, self.classes, column_count))):
-            self._make(name, size, torch.float64)
+        self.room.add("totals", (self.rows, self.classes, column_count), torch.float64)
         added: Any = partials
         if partials.numel() > MOST_AT_ONCE:
             room = self.classes * column_count
             most = min(power_of_two(of_row), 256)
             block = min(REDUCED // most, power_of_two(room))
             blocks = -(-room // block)
-            self._make("added", (self.rows, self.classes, column_count), torch.float64)
+            self.room.add("added", (self.rows, self.classes, column_count), torch.float64)
             forward.append(
                 Launch(
                     reduce, self.rows * blocks,
@@ -154,50 +141,21 @@ class DevicePlan:
              "BLOCK": min(_BLOCK, power_of_two(regions))},
         )  # fmt: skip
 
-    def _make(self, name: str, shape: Any, dtype: torch.dtype, room: Room | None = None) -> None:
-        room = self.room if room is None else room
-        room[name] = shape, torch.empty(0, dtype=dtype, device=self.device)
-
-    def _template(self, one: Launch, work: Work, names: dict[int, str], room: Room) -> Template:
-        """A recorded launch, without the tensors of the recording."""
-        arguments = list(one.arguments)
-        given: list[tuple[int, Callable[[Tensors], Any]]] = []
-        sides = {id(getattr(work, name)): name for name in _SIDES if getattr(work, name)[0] is not None}
-        for place, argument in enumerate(arguments):
-            if id(argument) in sides:
-                given.append((place, _side(sides[id(argument)], argument[1:])))
-            elif argument is work.coefficients and work.coefficients[0] is not None:
-                given.append((place, _coefficients(work.coefficients[1])))
-            elif isinstance(argument, str):
-                given.append((place, _named(argument)))
-            elif isinstance(argument, Tensor):
-                name = "logit_bias" if argument is work.logit_bias else names.get(id(argument), "")
-                if not name:
-                    name = names[id(argument)] = f"between{len(names)}"
-                if name != "logit_bias":
-                    self._make(name, argument.shape, argument.dtype, room)
-                given.append((place, _named(name)))
-            else:
-                continue
-            arguments[place] = None
-        return Template(one._replace(arguments=tuple(arguments)), given)
-
     def __call__(self, call: Call) -> Tensor | None:
         """The value of the loss; None if a launch raised, for the fallback to the registered operators."""
-        values.raise_pending()
         try:
             if self.differentiable:
                 result: Tensor = _apply(call.input, call)
             else:
-                result, made = self.evaluate(call)
-                call.problem = made["problem"]
+                result = self.evaluate(call)[0]
         except Exception as error:
             if first_use.is_shortage(error) or torch._C._get_tracing_state() is not None:
                 raise
             self._fail(error)
             return None
         problem, call.problem = call.problem, None
-        values.report_problem(self.owner, self.classes, problem, result, late=self.late)
+        if problem is not None:
+            report_problem(self.owner, self.classes, problem, result, late=False)
         return result
 
     def _fail(self, error: Exception) -> None:
@@ -215,56 +173,117 @@ class DevicePlan:
             first_use.within_limit(lambda: self.evaluate(call, only_compiled=True) and None)
             return compared(self, call, define)
 
-        return first_use.prove((self.device, self.source.text, self.differentiable), self.owner, compare)
+        key = self.device, self.source.text, self.differentiable
+        return first_use.prove(key, self.owner, compare, user_defined=self.user_defined)
 
-    def evaluate(self, call: Call, *, only_compiled: bool = False) -> tuple[Tensor, Tensors]:
-        """The value, and the other outputs of the launches."""
-        made: Tensors = {name: like.new_empty(shape) for name, (shape, like) in self.room.items()}
-        value = torch.empty((), dtype=torch.float32, device=self.device)
-        made |= self._given(call.input, call.target, call.weight, call.mask, call.logit_bias)
-        made |= {"value": value, "values": call.values}
+    def evaluate(
+        self, call: Call, *, only_compiled: bool = False, is_reported: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The value, the memory of the room, and the derivative by each total if the loss is differentiable."""
+        device = self.device
+        value = torch.empty((), dtype=torch.float32, device=device)
+        memory = torch.empty(self.room.size, dtype=torch.uint8, device=device)
+        kept = torch.empty(self.regions, dtype=torch.float64, device=device) if self.differentiable else None
+        stream = None if only_compiled else prepared.stream_of(device)
+        rows: Any = None
+        problem: Any = None
+        if self.late and is_reported and not only_compiled:
+            rows, place = late.row_of(self.owner, self.classes, device, stream)
+        if rows is None:
+            problem = torch.empty(2, dtype=torch.float64, device=device)
+            call.problem = None if self.late else problem
+        has_normalizer = call.normalizer == call.normalizer
+        steps = self.forward[2 * has_normalizer + (call.values is not None)]
         weights = self.weights if call.part_weights is None else (*call.part_weights, self.weights[-1])
-        made["weights"], made["normalizer"] = weights, _as_two(call.normalizer)
-        for k, option in enumerate(call.options or (None,) * (2 * len(self.weights) - 2)):
-            made[f"option{k}"] = option
-        with on(self.device):
-            for one in (*self.forward, self.finishing[call.normalizer == call.normalizer]):
-                one(made, only_compiled=only_compiled)
-        return value, made
+        numbers = weights, _as_two(call.normalizer) if has_normalizer else _NO_NUMBER
+        options = self.no_options if call.options is None else call.options
+        given: Any = (
+            call.input, call.target, call.weight, call.mask, call.logit_bias, value, call.values, kept, *options,
+        )  # fmt: skip
+        addresses, are_aligned = addresses_of(given)
+        if are_aligned and steps.are_prepared and stream is not None:
+            base = memory.data_ptr()
+            given = addresses
+            room: list[Any] = [base + offset for offset in self.room.offsets]
+            at: Any = rows.address + rows.row_size * place if problem is None else problem.data_ptr()
+        else:
+            stream = None
+            given, room = bytes_of(given), self.room.tensors(memory)
+            at = rows.found[place] if problem is None else problem
+        a, b, c, d, _ = self.strides
+        supplied = (
+            (given[0], *a), (given[1], *b), (given[2], *c), (given[3], *d), *given[4:8], at, *numbers, *given[8:],
+            *room, *self.forward_constants,
+        )  # fmt: skip
+        if stream is not None:
+            steps.again(stream, supplied)
+        else:
+            with on(device):
+                steps.first(supplied, are_aligned=are_aligned, only_compiled=only_compiled)
+        if rows is not None:
+            rows.launched()
+        return value, memory, kept
 
-    def gradient(self, call: Call, coefficients: Tensor, upstream: Tensor) -> Tensor:
+    def gradient(self, tensors: Sequence[Any], bias: Tensor | None, coefficients: Tensor, upstream: Tensor) -> Tensor:
         """The gradient by the input, given the incoming gradient and the derivative by each total."""
-        given = self._given(call.input, call.target, call.weight, call.mask, call.logit_bias)
-        given |= {"gradient": torch.empty_like(call.input), "coefficients": coefficients, "upstream": upstream}
-        given |= {name: like.new_empty(shape) for name, (shape, like) in self.between.items()}
-        with on(self.device):
-            for one in self.backward:
-                one(given)
-        result: Tensor = given["gradient"]
-        return result
+        gradient = torch.empty_like(tensors[0])
+        memory = torch.empty(self.between.size, dtype=torch.uint8, device=self.device) if self.between.size else None
+        given: Any = (*tensors[:4], gradient, coefficients, upstream, bias)
+        addresses, are_aligned = addresses_of(given)
+        stream = prepared.stream_of(self.device) if are_aligned and self.backward.are_prepared else None
+        room: Sequence[Any] = ()
+        if stream is not None:
+            given = addresses
+            if memory is not None:
+                base = memory.data_ptr()
+                room = [base + offset for offset in self.between.offsets]
+        else:
+            given = bytes_of(given)
+            if memory is not None:
+                room = self.between.tensors(memory)
+        a, b, c, d, e = self.strides
+        supplied = (
+            (given[0], *a), (given[1], *b), (given[2], *c), (given[3], *d), (given[4], *e),
+            (given[5], self.step, given[6]), given[7], *room, *self.backward_constants,
+        )  # fmt: skip
+        if stream is not None:
+            self.backward.again(stream, supplied)
+        else:
+            with on(self.device):
+                self.backward.first(supplied, are_aligned=are_aligned)
+        return gradient
 
-    def _given(self, *tensors: Tensor | None) -> Tensors:
-        given: Tensors = dict(zip((*_SIDES[:4], "logit_bias"), tensors, strict=True))
-        for name in self.bools:
-            given[name] = given[name].view(torch.uint8)
-        return given
 
-
-def _side(name: str, strides: tuple[int, ...]) -> Callable[[Tensors], Any]:
-    return lambda tensors: (tensors[name], *strides)
-
-
-def _coefficients(step: int) -> Callable[[Tensors], Any]:
-    return lambda tensors: (tensors["coefficients"], step, tensors["upstream"])
-
-
-def _named(name: str) -> Callable[[Tensors], Any]:
-    return lambda tensors: tensors[name]
+def _places(
+    launches: Sequence[Launch], names: Sequence[str], work: Work, room: Room, tensors_of_room: dict[int, str]
+) -> tuple[list[list[int]], tuple[Any, ...]]:
+    """The places of the arguments of launches among the values of a call, and the constants among these values."""
+    sides = {id(getattr(work, name)): name for name in (*_SIDES, "gradient") if getattr(work, name)[0] is not None}
+    if work.coefficients[0] is not None:
+        sides[id(work.coefficients)] = "coefficients"
+    if work.logit_bias is not None:
+        sides[id(work.logit_bias)] = "logit_bias"
+    constants: list[Any] = []
+    keys: list[list[str | int]] = []
+    for one in launches:
+        keys.append([])
+        for argument in one.arguments:
+            key: str | int = argument if isinstance(argument, str) else sides.get(id(argument), "")
+            if not key and isinstance(argument, Tensor):
+                key = tensors_of_room.setdefault(id(argument), f"tensor{len(tensors_of_room)}")
+                if key not in room.pieces:
+                    room.add(key, argument.shape, argument.dtype)
+            elif not key:
+                key = len(constants)
+                constants.append(argument)
+            keys[-1].append(key)
+    order = {name: place for place, name in enumerate((*names, *room.pieces))}
+    return [[order[key] if isinstance(key, str) else len(order) + key for key in each] for each in keys], (*constants,)
 
 
 def _as_two(number: float) -> tuple[float, ...]:
-    """A number for the kernel, or zeros if it is NaN (absent)."""
-    return Numbers([number]).arguments if number == number else (0.0, 0.0)
+    """A number for the kernel."""
+    return Numbers([number]).arguments
 
 
 class DeviceLoss(torch.autograd.Function):
@@ -273,12 +292,11 @@ class DeviceLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, call: Call) -> Tensor:
         plan: DevicePlan = call.plan
-        value, made = plan.evaluate(call)
-        call.problem, ctx.coefficients, call.values = made["problem"], made["coefficients"], None
+        value, _, ctx.coefficients = plan.evaluate(call)
+        call.values = None
         ctx.save_for_backward(input, call.target, call.weight, call.mask, *(call.options or ()))
-        ctx.call = Call(plan, call.loss, call.state, None, None, None, None)  # type: ignore[arg-type] # autograd has them
-        ctx.call.logit_bias, ctx.call.part_weights = call.logit_bias, call.part_weights
-        ctx.call.normalizer = call.normalizer
+        call.input = call.target = call.weight = call.mask = call.options = None  # type: ignore[assignment] # autograd holds them
+        ctx.call = call
         return value
 
     @staticmethod
@@ -287,10 +305,9 @@ class DeviceLoss(torch.autograd.Function):
         if torch.is_grad_enabled():
             return differentiated(tensors, call, grad), None
         batched = torch._C._functorch.is_batchedtensor(grad) or torch._C._functorch.is_legacy_batchedtensor(grad)
-        same = plan.tensors == [layout_of_tensor(tensor) for tensor in tensors]
-        if same and not batched and plan.serves:
+        if not batched and plan.serves and are_laid_out(tensors, plan.tensors):
             try:
-                return plan.gradient(call.with_tensors(tensors), ctx.coefficients, grad), None
+                return plan.gradient(tensors, call.logit_bias, ctx.coefficients, grad), None
             except Exception as error:
                 if first_use.is_shortage(error):
                     raise
@@ -308,11 +325,12 @@ _apply: Callable[..., Tensor] = super(torch.autograd.Function, DeviceLoss).apply
 def compared(plan: DevicePlan, call: Call, define: Callable[[Tensor, Call], Tensor]) -> str:
     """The difference between the last kernel and the same formula in plain PyTorch."""
     with torch.inference_mode(False), torch.no_grad():
-        value, made = plan.evaluate(call)
-        added = made["partials"].view(plan.rows, -1, plan.classes, plan.columns).sum(1)
+        value, memory, kept = plan.evaluate(call, is_reported=False)
+        call.problem = None
+        added = plan.room.tensor(memory, "partials").view(plan.rows, -1, plan.classes, plan.columns).sum(1)
         if not bool(value.isfinite()):
             return first_use.NOTHING_TO_COMPARE
-        if not bool(((added - made["totals"]).abs() <= 1e-12 * (1 + added.abs())).all()):
+        if not bool(((added - plan.room.tensor(memory, "totals")).abs() <= 1e-12 * (1 + added.abs())).all()):
             return "the sum of its partial sums differs from plain PyTorch's"
         with torch.enable_grad():
             exact = define(added.requires_grad_(), call)
@@ -320,9 +338,10 @@ def compared(plan: DevicePlan, call: Call, define: Callable[[Tensor, Call], Tens
         exact = exact.detach()
         if not bool((value.double() - exact).abs() <= _ROUNDING * (1 + exact.abs())):
             return "its value, from the same sums, differs from plain PyTorch's"
-        slopes = slopes[..., plan.of_scores]
-        beyond = (made["coefficients"][..., plan.of_scores] - slopes).abs() > _ROUNDING * slopes.abs().max()
-        if plan.differentiable and bool(beyond.any()):
+        if kept is None:
+            return ""
+        slopes, own = slopes[..., plan.of_scores], kept.view_as(slopes)[..., plan.of_scores]
+        if bool(((own - slopes).abs() > _ROUNDING * slopes.abs().max()).any()):
             return "its derivative, from the same sums, differs from plain PyTorch's"
     return ""
 

@@ -1,0 +1,183 @@
+"""Losses of generators and critics: hinge, least squares, Wasserstein, relativistic, and gradient penalties."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from losskit.checker.claims.claim import Claim, Claimed, Role, near
+from losskit.checker.finding import Found
+from losskit.checker.models import Linear
+from losskit.checker.uses import MODE, uses_of
+
+REAL = Role("real", r"(d_?|disc_?)?(real|r)(_\w+)?|\w+_real|y_?real|pred_?real|target_scores")
+FAKE = Role("fake", r"(d_?|disc_?|g_?)?(fakes?|gen\w*|f)(_\w+)?|\w+_fake|y_?fake|pred_?fake")
+SCORES = Role("scores", r"scores?|logits?|pred\w*|inputs?|x|outputs?|critic_\w+|d_?out\w*|disc\w*")
+MODE_ = Role(
+    "mode",
+    r"mode|kind|phase|which|role|type|side|target|part|for_?\w+|is_\w+|target_is_real|real|discriminator|generator",
+)
+REAL_SIDE, FAKE_SIDE, GENERATOR = "real", "fake", "generator"
+
+
+def _side(mode: Any, name: str) -> str:
+    """The part of the game that a mode means; empty if it does not say so."""
+    if isinstance(mode, bool):
+        if re.search(r"gen", name):
+            return GENERATOR if mode else ""
+        if re.search(r"real", name):
+            return REAL_SIDE if mode else FAKE_SIDE
+        return "" if mode or not re.search(r"dis|critic", name) else GENERATOR
+    text = str(mode).lower()
+    if re.search(r"^g$|gen|^g_", text):
+        return GENERATOR
+    if re.search(r"real", text):
+        return REAL_SIDE
+    return FAKE_SIDE if re.search(r"fake", text) else ""
+
+
+def _pulls(claimed: Claimed, of: str, **fixed: Any) -> dict[float, float]:
+    """The slope of the scores at scores on both sides of every margin."""
+    found = {}
+    for at in (-5.0, -0.5, 0.5, 5.0):
+        given = {of: torch.full((4, 1), at, dtype=torch.float64), **fixed}
+        found[at] = float(claimed.slope(of, **given).sum())
+    return found
+
+
+def by_mode(claimed: Claimed) -> Iterator[Found]:
+    """In each mode: real scores are raised, fake scores lowered, and the generator's raised wherever they are low."""
+    name = claimed.bound["mode"]
+    use = uses_of(claimed.subject.build(), [name]).get(name)
+    for mode in use.values if use is not None and use.sort == MODE else (True, False):
+        side = _side(mode, name.lower())
+        if not side:
+            continue
+        pulls = _pulls(claimed, "scores", mode=mode)
+        if not all(map(math.isfinite, pulls.values())):
+            continue
+        low = [pulls[-5.0], pulls[-0.5]]
+        given = {"scores": torch.full((4, 1), -0.5), "mode": mode}
+        if side in (REAL_SIDE, GENERATOR) and max(low) >= 0:
+            what = "are lowered" if max(low) > 0 else "get no gradient"
+            whom = "real samples" if side == REAL_SIDE else "generated samples, which the critic rejects,"
+            yield claimed.found(
+                f"in the mode {mode!r} low scores of {whom} {what}",
+                {"slope at -5": pulls[-5.0], "slope at -0.5": pulls[-0.5]},
+                "relu(1 - score) for real samples; -score without a relu for the generator."
+                if claimed.text.claims("hinge")
+                else "The loss must fall as these scores rise.",
+                given,
+                "scores",
+            )
+            return
+        if side == FAKE_SIDE and min(pulls[0.5], pulls[5.0]) <= 0:
+            yield claimed.found(
+                f"in the mode {mode!r} high scores of fake samples "
+                + ("are raised" if min(pulls[0.5], pulls[5.0]) < 0 else "get no gradient"),
+                {"slope at 0.5": pulls[0.5], "slope at 5": pulls[5.0]},
+                "relu(1 + score) for fake samples." if claimed.text.claims("hinge") else "It must rise with them.",
+                {"scores": torch.full((4, 1), 0.5), "mode": mode},
+                "scores",
+            )
+            return
+
+
+def _generator(claimed: Claimed) -> bool:
+    return bool(re.search(r"\bgen|\bg loss|\bg\b", claimed.text.names))
+
+
+def halves(claimed: Claimed) -> Iterator[Found]:
+    """A critic raises real scores and lowers fake ones; a generator raises fake ones."""
+    if claimed.has("real", "fake"):
+        if claimed.has("mode") or _generator(claimed):
+            return
+        level = torch.zeros(4, 1, dtype=torch.float64)
+        for of, wanted in (("real", -1), ("fake", 1)):
+            given = {"real": level, "fake": level}
+            slope = float(claimed.slope(of, **given).sum())
+            if math.isfinite(slope) and slope * wanted <= 0:
+                what = "get no gradient" if slope == 0 else "are lowered" if wanted < 0 else "are raised"
+                yield claimed.found(
+                    f"{of} scores of 0 {what} by the critic's loss",
+                    {"slope": slope},
+                    "relu(1 - real).mean() + relu(1 + fake).mean()"
+                    if claimed.text.claims("hinge")
+                    else "Real scores should rise and fake ones fall.",
+                    given,
+                    of,
+                )
+                return
+    elif claimed.has("fake") and _generator(claimed):
+        pulls = _pulls(claimed, "fake")
+        if all(map(math.isfinite, pulls.values())) and max(pulls[-5.0], pulls[-0.5]) >= 0:
+            what = "are lowered" if max(pulls[-5.0], pulls[-0.5]) > 0 else "get no gradient"
+            yield claimed.found(
+                f"scores of generated samples that the critic rejects {what}",
+                {"slope at -5": pulls[-5.0], "slope at -0.5": pulls[-0.5]},
+                "-fake.mean() for the hinge and Wasserstein losses; softplus(-fake).mean() for the non-saturating one.",
+                {"fake": torch.full((4, 1), -0.5)},
+                "fake",
+            )
+
+
+def hinge_margin(claimed: Claimed) -> Iterator[Found]:
+    """A critic that is right beyond the margin has no loss; at 0 on both sides the loss is positive."""
+    if not claimed.has("real", "fake") or claimed.has("mode") or _generator(claimed):
+        return
+    sure = {"real": torch.full((4, 1), 3.0), "fake": torch.full((4, 1), -3.0)}
+    found = claimed.value(**sure)
+    if found != 0 and math.isfinite(found) and not claimed.text.claims("relativ|average"):
+        yield claimed.found(
+            "real scores of 3 and fake ones of -3 are beyond the margin, but have a loss",
+            {"value": found},
+            "relu(1 - real).mean() + relu(1 + fake).mean()",
+            sure,
+        )
+
+
+CRITIC = Role("critic", r"critic\w*|(net_?)?d|disc\w*|model|net\w*|f|discriminator|netd")
+REAL_DATA = Role("real", r"real\w*|x_?real|x|reals?|real_?(data|samples|images?)")
+FAKE_DATA = Role("fake", r"fake\w*|x_?fake|gen\w*|x_?hat|fakes?|y")
+_IMAGES = ((4, 3, 5, 6), (4, 6), (4, 1, 5, 6))
+
+
+def penalty(claimed: Claimed) -> Iterator[Found]:
+    """A critic whose gradient has a norm of 1 at each sample has no penalty; one with norm 3 has four times the excess."""
+    if claimed.text.claims(r"\br ?1\b|\br ?2\b|zero.?cent"):
+        return
+    for size in _IMAGES:
+        data = {"real": torch.ones(size).double(), "fake": torch.zeros(size).double()}
+        costs = {norm: claimed.total(critic=Linear(norm), **data) for norm in (1.0, 2.0, 3.0)}
+        if not all(map(math.isfinite, costs.values())):
+            continue
+        given = {"critic": Linear(1.0), **data}
+        if costs[1.0] > 1e-3 * max(costs[3.0], 1e-9):
+            yield claimed.found(
+                f"a critic whose gradient has norm 1 at each sample of {size} has a penalty: the norm is not that of a "
+                "whole sample",
+                {"norm 1": costs[1.0], "norm 2": costs[2.0], "norm 3": costs[3.0]},
+                "grads.flatten(1).norm(2, dim=1), then ((norm - 1) ** 2).mean()",
+                given,
+            )
+        elif costs[2.0] > 0 and not near(costs[3.0] / costs[2.0], 4.0, 0.02):
+            yield claimed.found(
+                f"the penalty of norm 3 is {costs[3.0] / costs[2.0]:.3g} times that of norm 2, not 4 times",
+                {"norm 2": costs[2.0], "norm 3": costs[3.0]},
+                "((norm - 1) ** 2).mean()",
+                {**given, "critic": Linear(2.0)},
+            )
+        return
+
+
+_GAN = r"\bgan\b|\bw ?gan\b|\bls ?gan|adversarial|critic|hinge.*(real|fake)|discriminator|generator|relativistic|wasserstein"
+CLAIMS = (
+    Claim("GAN loss with a mode", _GAN, (SCORES, MODE_), (by_mode,), unless="penalty"),
+    Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL), (hinge_margin,), unless="penalty"),
+    Claim("GAN loss", _GAN, (FAKE, REAL, MODE_), (halves,), unless="penalty|feature match"),
+    Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (CRITIC, REAL_DATA, FAKE_DATA), (penalty,)),
+)

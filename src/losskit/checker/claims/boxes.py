@@ -1,0 +1,292 @@
+"""Boxes: IoU, GIoU, DIoU and CIoU losses."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from losskit.checker.checks.tools import BACKWARD, close, code, pull, tried, value
+from losskit.checker.claims.fitting import equals
+from losskit.checker.claims.kinds import kind
+from losskit.checker.finding import Found
+from losskit.checker.subject import Subject
+
+_SAYS = r"giou|diou|ciou|generali[sz]ed iou|distance iou|complete iou|bbox|bounding.?box|box_?iou|iou_?loss\b.*box"
+_PAIRS = 24  # pairs of boxes, each in a call of its own, so that any reduction gives the loss of the pair
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The parts of the loss of boxes with corners (N, 4)."""
+
+    inter: Tensor
+    union: Tensor
+    hull: Tensor  # area of the smallest enclosing box
+    diagonal: Tensor  # its squared diagonal
+    centres: Tensor  # squared distance of the centres
+    angles: Tensor  # difference of the arc tangents of the aspects
+    within: tuple[Tensor, Tensor]  # signed sides of the intersection
+
+    @property
+    def iou(self) -> Tensor:
+        return self.inter / self.union
+
+    @property
+    def aspect(self) -> Tensor:
+        return 4 / math.pi**2 * self.angles**2
+
+
+def overlap_of(a: Tensor, b: Tensor, clamp: bool = True, minus: bool = True) -> Overlap:
+    low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
+    sides = (high - low).clamp_min(0) if clamp else high - low
+    sizes = [each[:, 2:] - each[:, :2] for each in (a, b)]
+    inter = sides.prod(1)
+    union = sizes[0].prod(1) + sizes[1].prod(1) - (inter if minus else 0)
+    around = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
+    middles = [(each[:, 2:] + each[:, :2]) / 2 for each in (a, b)]
+    angles = torch.atan(sizes[0][:, 0] / sizes[0][:, 1]) - torch.atan(sizes[1][:, 0] / sizes[1][:, 1])
+    centres = (middles[0] - middles[1]).square().sum(1)
+    within = (high - low)[:, 0], (high - low)[:, 1]
+    return Overlap(inter, union, around.prod(1), around.square().sum(1), centres, angles, within)
+
+
+Formula = Callable[[Overlap], Tensor]  # what is subtracted from the IoU
+
+
+def _complete(o: Overlap) -> Tensor:
+    weight = o.aspect / (1 - o.iou + o.aspect).clamp_min(1e-12)
+    return o.centres / o.diagonal + weight * o.aspect
+
+
+_RIGHT: dict[str, Formula] = {
+    "iou": lambda o: 0 * o.iou,
+    "giou": lambda o: (o.hull - o.union) / o.hull,
+    "diou": lambda o: o.centres / o.diagonal,
+    "ciou": _complete,
+}
+_HULL = (
+    "max of the lower right corners minus min of the upper left ones: enclosing = (x2.max - x1.min) * (y2.max - y1.min)"
+)
+_GIOU: tuple[tuple[str, str, Formula], ...] = (
+    (
+        "the enclosing area is compared with the intersection, not with the union",
+        "giou = iou - (enclosing - union) / enclosing",
+        lambda o: (o.hull - o.inter) / o.hull,
+    ),
+    (
+        "the area outside the union is divided by the union, not by the enclosing area",
+        "giou = iou - (enclosing - union) / enclosing",
+        lambda o: (o.hull - o.union) / o.union,
+    ),
+    (
+        "the penalty of the enclosing box has the wrong sign",
+        "giou = iou - (...)",
+        lambda o: (o.union - o.hull) / o.hull,
+    ),
+    (
+        "the enclosing box is computed as the intersection is: max of the first corners and min of the last",
+        _HULL,
+        lambda o: (o.inter - o.union) / o.inter.clamp_min(1e-7),
+    ),
+    (
+        "the enclosing box is computed as the intersection is: max of the first corners and min of the last",
+        _HULL,
+        lambda o: (o.within[0] * o.within[1] - o.union) / (o.within[0] * o.within[1]),
+    ),
+)
+_DIOU: tuple[tuple[str, str, Formula], ...] = (
+    (
+        "the distance of the centres is not squared, its diagonal is",
+        "rho2 / c2, both squared",
+        lambda o: o.centres.sqrt() / o.diagonal,
+    ),
+    (
+        "the squared distance of the centres is divided by a diagonal that is not squared",
+        "rho2 / c2, both squared",
+        lambda o: o.centres / o.diagonal.sqrt(),
+    ),
+    (
+        "neither the distance of the centres nor the diagonal is squared",
+        "rho2 / c2, both squared",
+        lambda o: (o.centres / o.diagonal).sqrt(),
+    ),
+    (
+        "the centres are sums of corners that are not halved, so their squared distance is 4 times too large",
+        "center = (x1 + x2) / 2",
+        lambda o: 4 * o.centres / o.diagonal,
+    ),
+    ("the distance of the centres has the wrong sign", "1 - iou + rho2 / c2", lambda o: -o.centres / o.diagonal),
+    (
+        "the squared distance is divided by the area of the enclosing box, not by its squared diagonal",
+        "c2 = width ** 2 + height ** 2 of the enclosing box",
+        lambda o: o.centres / o.hull,
+    ),
+)
+
+
+def _ciou(aspect: Callable[[Overlap], Tensor], weight: Callable[[Overlap, Tensor], Tensor]) -> Formula:
+    def formula(o: Overlap) -> Tensor:
+        v = aspect(o)
+        return o.centres / o.diagonal + weight(o, v) * v
+
+    return formula
+
+
+def _trade(o: Overlap, v: Tensor) -> Tensor:
+    return v / (1 - o.iou + v).clamp_min(1e-12)
+
+
+_CIOU: tuple[tuple[str, str, Formula], ...] = (
+    (
+        "the aspect term has no weight alpha",
+        "alpha = v / (1 - iou + v)",
+        _ciou(lambda o: o.aspect, lambda _, v: v * 0 + 1),
+    ),
+    (
+        "alpha is v / (iou + v), not v / (1 - iou + v)",
+        "alpha = v / (1 - iou + v)",
+        _ciou(lambda o: o.aspect, lambda o, v: v / (o.iou + v).clamp_min(1e-12)),
+    ),
+    (
+        "the difference of the angles is not squared",
+        "v = 4 / pi ** 2 * (atan(w1 / h1) - atan(w2 / h2)) ** 2",
+        _ciou(lambda o: 4 / math.pi**2 * o.angles, _trade),
+    ),
+    (
+        "the factor of the aspect term is 4 / pi, not 4 / pi ** 2",
+        "v = 4 / pi ** 2 * (...) ** 2",
+        _ciou(lambda o: 4 / math.pi * o.angles**2, _trade),
+    ),
+    ("the aspect term is missing: it is the DIoU", "add alpha * v", _RIGHT["diou"]),
+    (
+        "the aspect term has the wrong sign",
+        "1 - iou + rho2 / c2 + alpha * v",
+        lambda o: 2 * o.centres / o.diagonal - _complete(o),
+    ),
+    *((what, fix, lambda o, f=f: f(o) + _complete(o) - o.centres / o.diagonal) for what, fix, f in _DIOU),
+)
+_MISTAKES = {"iou": (), "giou": _GIOU, "diou": _DIOU, "ciou": _CIOU}
+
+
+def _kind(subject: Subject) -> str:
+    """The kind of the loss by its name, otherwise by its documentation."""
+    for text in (subject.name.lower(), subject.words.all, subject.words.code):
+        for name, pattern in (
+            ("ciou", r"c_?iou|complete.?iou"),
+            ("diou", r"d_?iou\b|diou|distance.?iou"),
+            ("giou", r"g_?iou|generali[sz]ed.?(iou|intersection)"),
+        ):
+            if re.search(pattern, text):
+                return name
+    return "iou"
+
+
+_FORMATS = ("corners", "centres", "sizes")
+
+
+def _laid_out(boxes: Tensor, form: str) -> Tensor:
+    size = boxes[:, 2:] - boxes[:, :2]
+    if form == "corners":
+        return boxes
+    return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2 if form == "centres" else boxes[:, :2], size], 1)
+
+
+def boxes_of(scale: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Pairs that overlap, lie apart and contain each other."""
+    generator = torch.Generator().manual_seed(3)
+    drawn = torch.rand(_PAIRS, 8, generator=generator, dtype=torch.float64)
+    first, second = drawn[:, :4] * 4 + 1, drawn[:, 4:] * 4 + 1
+    first[:8, :2], second[:8, :2] = 3 + drawn[:8, :2] * 0.5, 3 + drawn[:8, 2:4] * 0.5
+    made = [torch.cat([each[:, :2], each[:, :2] + each[:, 2:]], 1) * scale for each in (first, second)]
+    made[1][16:, :] += 3.0 * scale
+    return made[0], made[1]
+
+
+def _shapes(iou: Tensor, penalty: Tensor) -> Iterator[Tensor]:
+    """The losses made of an IoU and a penalty."""
+    yield 1 - iou + penalty
+    yield 1 - iou.clamp_min(0).square() + penalty
+    yield 1 - iou.square() + penalty
+    yield -iou.clamp_min(1e-7).log() + penalty
+    yield -iou.clamp_min(1e-6).log() + penalty
+
+
+@kind(_SAYS, code=r"\b[gdc]iou\b|enclos|\bhull")
+def boxes(subject: Subject) -> Iterator[Found]:
+    if not subject.spec.two or subject.spec.labels:
+        return
+    name = _kind(subject)
+    a, b = boxes_of()
+    read: list[tuple[str, list[float | None]]] = []
+    for form in _FORMATS:
+        rows = [_laid_out(each, form) for each in (a, b)]
+        read.append((form, [tried(value, subject, one[None], other[None]) for one, other in zip(*rows, strict=True)]))
+    right = _RIGHT[name](overlap_of(a, b))
+    if any(equals(found, each) for _, found in read for each in _shapes(overlap_of(a, b).iou, right)):
+        return
+    for form, found in read:
+        for what, fix, formula in _wrong(name, a, b):
+            if equals(found, formula):
+                tensors = [_laid_out(each, form)[20:21].float() for each in (a, b)]
+                wanted = float((1 - overlap_of(a, b).iou + right)[20])
+                numbers = {"value": value(subject, *tensors), f"1 - {_NAMES[name]}": wanted}
+                yield Found(what, numbers, code(subject, *tensors), None, fix)
+                return
+    yield from _relations(subject, name)
+
+
+_NAMES = {"iou": "IoU", "giou": "GIoU", "diou": "DIoU", "ciou": "CIoU"}
+
+
+def _wrong(name: str, a: Tensor, b: Tensor) -> Iterator[tuple[str, str, Tensor]]:
+    """What is wrong, how to mend it, and the loss of each pair with this mistake."""
+    plain = overlap_of(a, b)
+    for what, fix, formula in _MISTAKES[name]:
+        yield what, fix, 1 - plain.iou + formula(plain)
+    for clamp, minus, what, fix in (
+        (False, True, "the sides of the intersection are not clamped at 0", "(rb - lt).clamp(min=0)"),
+        (True, False, "the union is the sum of both areas: the intersection is counted twice", "area1 + area2 - inter"),
+    ):
+        other = overlap_of(a, b, clamp, minus)
+        for each in _shapes(other.iou, _RIGHT[name](other)):
+            yield what, fix, each
+        yield what, fix, 1 - other.iou + _RIGHT[name](plain)
+
+
+_CORNERS = r"xyxy|x1|corner|\bx2\b|tl\b|lt\b|top.?left|xmin|x_min|\bltrb"
+
+
+def _relations(subject: Subject, name: str) -> Iterator[Found]:
+    """What every loss of overlaps obeys, for boxes given by corners."""
+    said = subject.words.all + subject.words.code
+    if not re.search(_CORNERS, said) or re.search(r"cx|xywh|anchor|stride|weight|scale|normali[sz]", said):
+        return
+    a, b = (100 * each for each in boxes_of())
+    near, far = (torch.cat([a[:4], a[:4] + n * 1000.0])[4:] for n in (1, 4))
+    for one, other, what, fix in (
+        ((a, b), (10 * a, 10 * b), "boxes 10 times as large have another loss", "Divide areas by areas."),
+        ((a, b), (a + 700, b + 700), "boxes moved together have another loss", "Use differences of coordinates only."),
+        ((a, b), (b, a), "exchanging prediction and target changes the loss", "The IoU is symmetric."),
+    ):
+        if name == "ciou" and other[0] is b:
+            continue
+        costs = tried(value, subject, *one), tried(value, subject, *other)
+        if None not in costs and not close(costs[0], costs[1], 1e-3, 1e-3):  # type: ignore[arg-type]
+            numbers = {"value": costs[1], "before": costs[0]}
+            tensors = [each.float() for each in other]
+            yield Found(f"{what}, which no {_NAMES[name]} has", numbers, code(subject, *tensors), None, fix)
+            return
+    if name != "iou":
+        costs = tried(value, subject, a[:4], near), tried(value, subject, a[:4], far)
+        slope = tried(pull, subject, near.float(), a[:4].float())
+        if None not in costs and slope is not None and (costs[1] <= costs[0] or not slope.gradient.any()):  # type: ignore[operator]
+            numbers = {"near": costs[0], "far": costs[1]}
+            what = (
+                f"disjoint boxes farther apart have no larger loss, which is what the penalty of {_NAMES[name]} is for"
+            )
+            yield Found(what, numbers, code(subject, near.float(), a[:4].float(), lines=BACKWARD))

@@ -1,0 +1,37 @@
+"""Kinds whose arguments are known by the names of their roles, whatever trial calls conclude."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from losskit.checker.claims import adversarial, densities, embeddings, images, numbers, policies, ranking
+from losskit.checker.claims.claim import Claim
+from losskit.checker.claims.kinds import kind
+from losskit.checker.finding import Found
+from losskit.checker.origin import CannotRebuild
+from losskit.checker.subject import LossRaised, Subject
+
+CLAIMS: tuple[Claim, ...] = (
+    *adversarial.CLAIMS,
+    *densities.CLAIMS,
+    *embeddings.CLAIMS,
+    *images.CLAIMS,
+    *numbers.CLAIMS,
+    *policies.CLAIMS,
+    *ranking.CLAIMS,
+)
+
+
+@kind(says=".")
+def by_roles(subject: Subject) -> Iterator[Found]:
+    """The first relation that a loss breaks."""
+    for claim in CLAIMS:
+        claimed = claim.of(subject)
+        for relation in claim.relations if claimed is not None else ():
+            try:
+                found = next(iter(relation(claimed)), None)  # type: ignore[arg-type]
+            except (LossRaised, CannotRebuild):
+                continue  # it is called in another way
+            if found is not None:
+                yield found
+                return

@@ -1,0 +1,65 @@
+"""Ordinal losses: thresholds below the label are raised, those above are lowered, and far mistakes exceed near ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from losskit.checker import roles
+from losskit.checker.checks.tools import BACKWARD, code, labelled, pull, tried, value
+from losskit.checker.claims.kinds import kind, taken_as
+from losskit.checker.finding import Found
+from losskit.checker.subject import Subject
+
+
+@kind(r"ordinal|coral|corn\b|corn_|cornloss|rank|threshold|level|grade|\bage\b|cumulative")
+def thresholds(subject: Subject) -> Iterator[Found]:
+    """K - 1 logits of P(label > k)."""
+    if not subject.spec.two or not (subject.spec.layout == "ranks" or roles.of_thresholds(subject.words)):
+        return
+    subject = taken_as(subject, ("ordinal", "logits", "ranks"))
+    count = subject.spec.classes if subject.spec.classes > 1 else 4
+    for label in range(count + 1):
+        ranks = torch.full((2,), label)
+        input = torch.zeros(2, count)
+        found = tried(pull, subject, input, ranks)
+        if found is None or not found.finite:
+            return
+        slope = found.gradient[0]
+        for k in range(count):
+            up = k < label
+            wrong = slope[k] > 1e-7 if up else slope[k] < -1e-7
+            if wrong or (k == label and abs(slope[k]) < 1e-9):
+                way = "lowers" if up else "raises" if wrong else "does not move"
+                yield Found(
+                    f"with K = {count + 1} classes, a label of {label} {way} threshold {k}: the levels are off by one",
+                    {f"gradient of threshold {k}": float(slope[k]), "label": label},
+                    code(subject, input, ranks, lines=BACKWARD),
+                    None,
+                    "levels = (labels[:, None] > torch.arange(K - 1)): level k is 1 if the label is above k.",
+                )
+                return
+
+
+@kind(
+    r"ordinal|\bemd|earth.?mover|wasserstein|\bsord\b|ranked probability|\brps\b|kappa|cumulative|ordered class|"
+    r"far(ther)? (class|mistake)"
+)
+def near_misses(subject: Subject) -> Iterator[Found]:
+    """Scores (N, C) of ordered classes: confusing neighbours costs less than confusing classes that are far apart."""
+    spec = subject.spec
+    if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3 or roles.of_thresholds(subject.words):
+        return
+    labels = torch.zeros_like(subject.labels(batch=4))
+    target = subject.target_of(labels)
+    inputs = [subject.input_of(labels + away, 2.0) for away in (1, spec.classes - 1)]
+    costs = [tried(value, subject, each, target) for each in inputs]
+    if costs[0] is not None and costs[1] is not None and costs[1] < costs[0] + 1e-5 * (1 + abs(costs[0])):
+        yield Found(
+            "confusing neighbouring classes has no smaller loss than confusing the first class with the last",
+            {"neighbours": costs[0], "first and last": costs[1]},
+            code(subject, inputs[1], target),
+            None,
+            "Compare cumulative probabilities (cumsum over the classes), or weight by the distance of the classes.",
+        )

@@ -1,0 +1,202 @@
+"""Uses: what the code of a loss does with its arguments, which shows those that are not tensors of numbers."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT, NORMAL = "model", "mode", "boolean", "list", "scalars", "dict", "normal"
+_MODES = r"mode|kind|phase|which|role|side|part|(for|is|as)_\w+|\w+_is_real|train_?generator|training"
+_MODELS = (
+    r"model|net(work)?|\w+_(net|model|fn|network)|critic|discriminator|disc|d|f|func|fn|encoder|decoder|backbone|policy"
+)
+_DISTRIBUTION = ("log_prob", "stddev", "entropy", "rsample", "base_dist")
+_BY_ITEM = ("items", "keys", "values")
+
+
+@dataclass(frozen=True)
+class Use:
+    """What an argument is, besides a tensor of numbers."""
+
+    sort: str  # MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT or NORMAL
+    values: tuple[Any, ...] = ()  # of a mode; the keys of a dict
+
+
+def source_of(criterion: Callable[..., Any]) -> str:
+    """The code of a class or function; empty if there is none."""
+    if isinstance(criterion, functools.partial):
+        criterion = criterion.func
+    owner: Any = type(criterion) if isinstance(criterion, nn.Module) else criterion
+    if (getattr(owner, "__module__", None) or "").split(".")[0] in ("torch", "losskit"):
+        return ""
+    try:
+        return textwrap.dedent(inspect.getsource(owner))
+    except (OSError, TypeError):
+        return ""
+
+
+def tree_of(code: str) -> ast.FunctionDef | None:
+    """The function that is called: `forward` of a class, or the function itself."""
+    try:
+        parsed = ast.parse(code)
+    except SyntaxError:
+        return None
+    functions = [node for node in ast.walk(parsed) if isinstance(node, ast.FunctionDef)]
+    named = [each for each in functions if each.name in ("forward", "__call__")]
+    top = [each for each in parsed.body if isinstance(each, ast.FunctionDef)]
+    return next(iter([*named, *top]), None)
+
+
+def uses_of(criterion: Callable[..., Any], names: Sequence[str]) -> dict[str, Use]:
+    """The arguments that are not tensors of numbers."""
+    tree = tree_of(source_of(criterion))
+    found = {name: _use(tree, name) for name in names} if tree is not None else {}
+    return {name: use for name, use in found.items() if use is not None}
+
+
+def _use(tree: ast.FunctionDef, name: str) -> Use | None:
+    for sort in (_called, _compared, _keyed, _iterated, _distribution, _boolean):
+        found = sort(tree, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _is(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _calls(tree: ast.FunctionDef) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def _annotation(tree: ast.FunctionDef, name: str) -> str:
+    arguments = [*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs]
+    found = next((each.annotation for each in arguments if each.arg == name), None)
+    return "" if found is None else ast.unparse(found)
+
+
+def _called(tree: ast.FunctionDef, name: str) -> Use | None:
+    called = any(_is(call.func, name) for call in _calls(tree))
+    passed = re.fullmatch(_MODELS, name.lower()) is not None and any(
+        isinstance(node, ast.Attribute) and _is(node.value, name) and node.attr in ("parameters", "named_parameters")
+        for node in ast.walk(tree)
+    )
+    handed = re.fullmatch(r"model|critic|discriminator|net|network", name.lower()) is not None
+    handed = handed and any(_is(each, name) for call in _calls(tree) for each in call.args)
+    return Use(MODEL) if called or passed or handed or "Callable" in _annotation(tree, name) else None
+
+
+def _compared(tree: ast.FunctionDef, name: str) -> Use | None:
+    """The strings that an argument is compared with; a plain condition is a flag."""
+    texts: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and any(_is(each, name) for each in ast.walk(node)):
+            inner = [
+                n.value
+                for part in (node.left, *node.comparators)
+                for n in ast.walk(part)
+                if isinstance(n, ast.Constant)
+            ]
+            texts += [each for each in inner if isinstance(each, str)]
+    if texts:
+        return Use(MODE, tuple(dict.fromkeys(texts)))
+    tested = any(
+        isinstance(node, (ast.If, ast.IfExp)) and any(_is(each, name) for each in _conditions(node.test))
+        for node in ast.walk(tree)
+    )
+    flag = _annotation(tree, name) == "bool" or (tested and re.fullmatch(_MODES, name.lower()) is not None)
+    return Use(MODE, (True, False)) if flag else None
+
+
+def _conditions(test: ast.expr) -> list[ast.expr]:
+    """The parts of a condition that are true or false themselves."""
+    if isinstance(test, ast.BoolOp):
+        return [part for value in test.values for part in _conditions(value)]
+    return _conditions(test.operand) if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else [test]
+
+
+def _keyed(tree: ast.FunctionDef, name: str) -> Use | None:
+    """The keys of a dict."""
+    keys = [
+        node.slice.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and _is(node.value, name) and isinstance(node.slice, ast.Constant)
+    ]
+    gets = [
+        call.args[0].value
+        for call in _calls(tree)
+        if isinstance(call.func, ast.Attribute)
+        and _is(call.func.value, name)
+        and call.func.attr == "get"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    ]
+    texts = tuple(dict.fromkeys(each for each in (*keys, *gets) if isinstance(each, str)))
+    if texts:
+        return Use(DICT, texts)
+    items = any(
+        isinstance(call.func, ast.Attribute) and _is(call.func.value, name) and call.func.attr in _BY_ITEM
+        for call in _calls(tree)
+    )
+    return Use(DICT, ("a", "b")) if items else None
+
+
+def _iterated(tree: ast.FunctionDef, name: str) -> Use | None:
+    over = [node.iter for node in ast.walk(tree) if isinstance(node, (ast.For, ast.comprehension))]
+    walked = [each for iter in over for each in _iterables(iter)]
+    stacked = [
+        call.args[0]
+        for call in _calls(tree)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("stack", "cat") and call.args
+    ]
+    if not any(_is(each, name) for each in (*walked, *stacked)) and "list" not in _annotation(tree, name).lower():
+        return None
+    return Use(SCALARS if re.search(r"loss|cost|term", name.lower()) else LIST)
+
+
+def _iterables(node: ast.expr) -> list[ast.expr]:
+    """What a loop runs over: the arguments of zip and enumerate."""
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("zip", "enumerate", "reversed")
+    ):
+        return [part for each in node.args for part in _iterables(each)]
+    return [node]
+
+
+def _distribution(tree: ast.FunctionDef, name: str) -> Use | None:
+    read = any(
+        isinstance(node, ast.Attribute) and _is(node.value, name) and node.attr in _DISTRIBUTION
+        for node in ast.walk(tree)
+    )
+    compared = any(
+        isinstance(call.func, (ast.Attribute, ast.Name))
+        and ast.unparse(call.func).split(".")[-1] == "kl_divergence"
+        and any(_is(each, name) for each in call.args)
+        for call in _calls(tree)
+    )
+    return Use(NORMAL) if read or compared else None
+
+
+def _boolean(tree: ast.FunctionDef, name: str) -> Use | None:
+    """Whether an argument is used as only tensors of True and False can be."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert) and _is(node.operand, name):
+            return Use(BOOLEAN)
+        if isinstance(node, ast.Subscript) and _is(node.slice, name) and re.search(r"mask|valid|keep", name.lower()):
+            return Use(BOOLEAN)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            masks = node.func.attr in ("masked_fill", "masked_fill_", "masked_select", "where")
+            if masks and node.args and _is(node.args[0], name):
+                return Use(BOOLEAN)
+    return None
