@@ -79,7 +79,6 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
     abstract: ClassVar[bool] = True
     hard: ClassVar[bool] = False  # whether labels must be 0 or 1
     weighs: ClassVar[bool] = True  # whether elements may have weights
-    beside: ClassVar[tuple[str, ...]] = ()  # further maps of a call, of the shape of the input
     without: ClassVar[tuple[str, ...]] = ("pool", "overlap")
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     shapes: ClassVar[str] = f"{LABEL_SHAPES}, with at least one spatial dimension; values (N, C)."
