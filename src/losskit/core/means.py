@@ -165,7 +165,7 @@ class RegressionLoss(PlannedLoss, ElementLoss):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "per_element" in cls.__dict__ and "difference" not in cls.__dict__:
-            cls.difference = _no_difference  # type: ignore[method-assign] # a formula replaces that of its base
+            cls.difference = RegressionLoss.difference  # type: ignore[method-assign] # a formula replaces that of its base
 
     def difference(self) -> Difference | None:
         """The formula as constants of the one built into the fused operators, if it has that form."""
@@ -236,7 +236,3 @@ class RegressionLoss(PlannedLoss, ElementLoss):
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         return TermsFinish(1, reduction=self.reduction, empty=self.empty) if self.finishes_in_c else None
-
-
-def _no_difference(self: RegressionLoss) -> Difference | None:  # noqa: ARG001
-    return None
