@@ -49,6 +49,7 @@ class BlobLoss(MeanLoss):
     authority: ClassVar[str] = "values worked out by hand"
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     beside: ClassVar[tuple[str, ...]] = ("blobs",)
+    counts_elements: ClassVar[bool] = False  # the denominator counts images
 
     denominator = Summable.denominator
 
@@ -60,10 +61,6 @@ class BlobLoss(MeanLoss):
                 f"{self.name}: {self.criterion.name} takes no mask, but the other blobs are excluded by a mask. Pass a "
                 "loss that takes one, such as DiceLoss()."
             )
-
-    @property
-    def is_mean_of_elements(self) -> bool:
-        return False  # the denominator counts images
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

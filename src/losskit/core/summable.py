@@ -132,6 +132,7 @@ class Summable(Loss):
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
     beside: ClassVar[tuple[str, ...]] = ()  # optional further tensors of a call, given by name
+    counts_elements: ClassVar[bool] = True  # whether the denominator of its mean does, and not regions or images
     batch_first: ClassVar[bool] = True  # whether samples are dimension 0 of every tensor
 
     @classmethod
@@ -153,7 +154,7 @@ class Summable(Loss):
     @property
     def is_mean_of_elements(self) -> bool:
         """Whether its denominator is the number, or the total weight, of elements or samples."""
-        return self.is_mean
+        return self.is_mean and self.counts_elements
 
     @property
     def takes_normalizer(self) -> bool:
