@@ -19,14 +19,21 @@ from typing import Any
 import torch
 
 import losskit
-from losskit.ops import devices, triton
-from losskit.ops.columns import kernel_columns
+from losskit.ops import device_forms, triton
+from losskit.ops.columns import kernel_columns, programs_of
 from losskit.ops.inputs import can_hold
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the launch recorder of the tests
 
 TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120", "gfx942")
+NUMBERS = {  # losses of differences
+    "Huber": losskit.HuberLoss,
+    "own formula of numbers": losskit.regression_loss(lambda x, t: torch.tanh(x - t).abs()).Module,
+    "several of numbers": lambda: losskit.MSELoss() + 0.3 * losskit.L1Loss(),
+}
 LOSSES = {
+    "own term": losskit.classification_loss(lambda log_p: (1 - log_p.exp()) ** 1.7).Module,
+    "own region": losskit.region_loss(lambda total: 1 - total.tp / (total.pred + total.target).sqrt()).Module,
     "Dice": losskit.DiceLoss,
     "Dice + cross-entropy": losskit.DiceCELoss,
     "focal Tversky": lambda: losskit.FocalTverskyLoss(gamma=1.3),
@@ -36,28 +43,42 @@ LOSSES = {
 }
 
 
+def launch(form: device_forms.Form) -> None:
+    """A forward and a backward pass of a form."""
+    from losskit.ops.triton import ranks
+
+    inputs, columns = device_forms.inputs_of(form, torch.device("cpu")), device_forms.columns_of(form)
+    pooled = form.is_pooled
+    ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
+    rows = 1 if pooled else inputs.input.shape[0]
+    coefficients = torch.ones(rows, inputs.num_classes, len(columns) or 3, dtype=torch.float64)
+    if form.columns == device_forms.RANKS:
+        given: Any = (inputs.input, inputs.target, inputs.mask, inputs.link, ignored)
+        _, increments, _ = ranks.rank(*given, pooled=pooled, keep_increments=True)
+        ranks.rank_gradient(coefficients, increments, *given, pooled=pooled)
+        return
+    planned = kernel_columns(columns)
+    assert planned is not None
+    given = (*inputs.tensors, inputs.link, ignored, *planned)
+    triton.run(*given, pooled=pooled, totals=True, programs=programs_of(columns))
+    triton.run(*given, pooled=pooled, coefficients=coefficients, programs=programs_of(columns))
+
+
 def launches(most: int | None) -> Iterator[tuple[str, Any]]:
     """The launches of every form, forward and backward, and of the last kernel of each loss: (description, launch)."""
     import launch_cases  # imports Triton, whose version has been checked by now
     import triton_builds
 
-    for form in islice(devices.forms(), most):
-        inputs, columns = devices.inputs_of(form, torch.device("cpu")), devices.columns_of_form(form)
-        planned = kernel_columns(columns)
-        assert planned is not None
-        pooled = inputs.input.dim() == 2
-        ignored = inputs.ignore_index if can_hold(inputs.target, inputs.ignore_index) else None
-        rows = 1 if pooled else inputs.input.shape[0]
-        coefficients = torch.ones(rows, inputs.num_classes, len(columns), dtype=torch.float64)
-        given = (*inputs.tensors, inputs.link, ignored, *planned)
+    for form in islice(device_forms.every(), most):
         with triton_builds.recorded() as found:
-            triton.run(*given, pooled=pooled, totals=True)
-            triton.run(*given, pooled=pooled, coefficients=coefficients)
-        yield from ((str(form), launch) for launch in found)
+            launch(form)
+        yield from ((str(form), each) for each in found)
     x, t = torch.randn(2, 3, 8, 8), torch.randint(0, 3, (2, 8, 8))
-    for name, make in islice(LOSSES.items(), most):
+    of_labels = [(name, make, t) for name, make in LOSSES.items()]
+    of_numbers = [(name, make, torch.randn(x.shape)) for name, make in NUMBERS.items()]
+    for name, make, target in islice([*of_labels, *of_numbers], most):
         with launch_cases.stubbed() as found:
-            make()(x.clone().requires_grad_(), t)
+            make()(x.clone().requires_grad_(), target)
         yield from ((f"the finish of {name}", launch) for launch in found if launch[0].__name__ == "finish")
 
 

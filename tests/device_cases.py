@@ -311,6 +311,22 @@ def bad_labels(_):
         return said, bool(value.isfinite())
 
 
+def calls_until_an_error(_):
+    """The number of calls after that with a bad label, until one of them raises; and the loss of that with it."""
+    loss, (x, t) = losskit.CrossEntropyLoss(), labels()
+    bad = t.clone()
+    bad[0, 0, 0] = 5
+    values.flush_errors()
+    with planned_here(), patch.object(plan, "IMMEDIATE", ()):
+        value = loss(x, bad)
+        for calls in range(1, 100):
+            try:
+                loss(x, t)
+            except ValueError as error:
+                return calls, value.item(), str(error)
+    return math.inf, value.item(), ""
+
+
 LINE = (-math.inf, -30.0, -2.5, -1.0, -0.3, -1e-9, -0.0, 0.0, 1e-12, 0.4, 1.0, 2.0, 3.7, 25.0, math.inf, math.nan)
 
 

@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 import losskit
 from losskit.distributed import sync
-from losskit.ops import choice, devices, first_use, native, triton, trusted
+from losskit.ops import choice, device_forms, first_use, native, processes, triton, trusted
 
 
 @contextmanager
@@ -197,26 +197,33 @@ def shortage(_):
     return "nothing raised"
 
 
-def rank(number, world, store, results):
-    """One of several processes that compute a synchronised loss; the kernels of the second raise."""
+def rank(number, world, store, results, fault, synced):
+    """One of several processes that compute a loss twice; the kernels of the second are at fault."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=number, world_size=world)
     x, t = tensors("softmax", 4)
     x, t = x.chunk(world)[number].clone().requires_grad_(), t.chunk(world)[number]
-    with faulty("raises" if number == 1 else ""), warnings.catch_warnings():
+    served = []
+    with faulty(fault if number == 1 else ""), warnings.catch_warnings(), patch.object(processes, "EVERY", 1):
         warnings.simplefilter("ignore")
-        with choice.recorded() as passes, patch.object(first_use.instead, "works", False):
-            value = sync(losskit.DiceCELoss(pool="batch"), gradients="sum")(x, t)
-            value.backward()
-    results.put((number, passes[0].operator, value.item(), x.grad.tolist()))
+        loss = sync(losskit.DiceCELoss(pool="batch"), gradients="sum") if synced else losskit.DiceCELoss()
+        with patch.object(first_use.instead, "works", False):
+            for _ in range(2):
+                with choice.recorded() as passes:
+                    value = loss(x, t)
+                served.append((passes[0].operator, passes[0].plain))
+                x.grad = None
+                value.backward()
+                dist.barrier()
+    results.put((number, served, value.item(), x.grad.tolist()))
     dist.destroy_process_group()
 
 
-def ranks(_, store):
-    """Operator, value and gradient of each rank; value and gradient of the global batch in float64."""
+def ranks(_, store, fault, synced):
+    """Operators of two calls, value and gradient of each rank; value and gradient of the global batch in float64."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    each = [context.Process(target=rank, args=(k, 2, store, results)) for k in range(2)]
+    each = [context.Process(target=rank, args=(k, 2, store, results, fault, synced)) for k in range(2)]
     for process in each:
         process.start()
     found = sorted(results.get(timeout=120) for _ in each)
@@ -232,8 +239,8 @@ def doctored(_, fault):
 
     from losskit.cli.commands import app
 
-    few = [form for form in devices.forms() if form.layout in ("rows", "one class")][:3]
-    with faulty(fault), patch.object(native, "AVAILABLE", True), patch.object(devices, "forms", lambda: iter(few)):
+    few = [form for form in device_forms.every() if form.layout in ("rows", "one class")][:3]
+    with faulty(fault), patch.object(native, "AVAILABLE", True), patch.object(device_forms, "every", lambda: iter(few)):
         result = CliRunner().invoke(app, ["doctor"], catch_exceptions=False)
     return result.output, result.exit_code
 

@@ -1,5 +1,6 @@
 """A whole loss on a device: the numbers of the definition in two launches forward, one backward, and no others."""
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -110,6 +111,13 @@ def test_a_bad_label_and_a_bad_weight_are_reported_by_a_later_call(interpreter):
     for _, message in (label, weight):
         assert "This error is from an earlier call, whose loss was NaN" in message
     assert fine
+
+
+def test_a_bad_label_is_reported_within_eight_calls(interpreter):
+    calls, value, said = interpreter(device_cases.calls_until_an_error)
+    assert calls <= late.TOGETHER
+    assert math.isnan(value)
+    assert "target holds the class index 5, but input has 3 classes" in said
 
 
 def test_each_operation_of_a_formula_and_its_derivative_are_pytorchs(interpreter):

@@ -174,6 +174,15 @@ def test_elements_more_than_two_to_the_31_apart(on):
     assert max(on(triton_cases.far_apart)) < 1e-5
 
 
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("strides", [(2**31 + 64, 4, 1), (1, 2**30 + 32, 2), (12, 1, 2**30)], ids=["n", "c", "s"])
+def test_samples_classes_and_positions_more_than_two_to_the_31_apart(on, link, strides):
+    """Sums and gradient, whose memory is as far apart as that of the input."""
+    totals, gradient = on(triton_cases.spread_out, link, strides)
+    assert totals < 1e-5
+    assert gradient < 3e-3  # of float16
+
+
 @pytest.mark.parametrize("name", triton_cases.LOSSES)
 def test_losses_and_two_derivatives_equal_those_in_float64(on, name):
     ours, expected, operators = on(triton_cases.derivatives, name)

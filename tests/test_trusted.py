@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import first_use_cases
-from losskit.ops import trusted
+from losskit.ops import device_forms, trusted
 
 OTHER = [{"device": "another GPU"}, {"torch": "2.99.0"}, {"triton": "3.99.0"}, {"kernels": "of another source"}]
 
@@ -89,7 +89,7 @@ def benchmark():
 def test_the_benchmark_keeps_a_device_only_if_every_form_agrees(monkeypatch, tmp_path, capsys, problem):
     gpu, file = benchmark(), tmp_path / "trusted.json"
     file.write_text("[]")
-    form = next(gpu.devices.forms())
+    form = next(device_forms.every())
     monkeypatch.setattr(gpu.devices, "check", lambda *_: [gpu.devices.Finding(form, 1.0, problem)])
     assert gpu.keep(torch.device("cpu"), file) == (not problem)
     kept = json.loads(file.read_text())

@@ -303,6 +303,34 @@ def far_apart(device):
     return found
 
 
+def spread_out(device, link, strides):
+    """The same for tensors of two samples, three classes and four positions with these strides: sums and gradient."""
+    from losskit.ops.triton.launch import Work
+
+    shape = (2, 3, 4)
+    extent = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    x, made = (
+        torch.empty(extent, dtype=torch.float16, device=device).as_strided(shape, strides) for _ in range(2)
+    )  # most of their memory is never touched
+    generator = torch.Generator().manual_seed(0)
+    x.copy_(torch.randn(shape, generator=generator))
+    t = torch.randint(0, 3, (2, 4), generator=generator)
+    if link == "sigmoid":
+        t = (torch.rand(shape, generator=generator) < 0.5).to(torch.uint8)
+    planned, rows = kernel_columns(columns_of(Case(link))), torch.empty(2, 3, len(columns_of(Case(link))))
+    coefficients = coefficients_like(rows)
+    given = (x, t.to(device), None, None, None, link, None, *planned, False)
+    totals, _, _ = Work(*given, True, None).run()
+    work = Work(*given, False, coefficients.to(device))
+    work.gradient = work._side(made)
+    work.run()
+    own = x.double().requires_grad_()
+    reading = Inputs("Loss", own, t.to(device), None, None, link, -100, True, None, x.shape)
+    exact = reference.totals(reading, columns_of(Case(link)))
+    (slope,) = torch.autograd.grad(exact, own, coefficients.to(device))
+    return (totals - exact).abs().max().item(), (made.double() - slope).abs().max().item()
+
+
 LOSSES = {
     "Dice and cross-entropy": lambda x, t, **o: functional.dice_ce_loss(x, t, **o),
     "focal": lambda x, t, **o: functional.focal_loss(x, t, **o),

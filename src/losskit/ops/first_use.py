@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.ops import comparison, reference, trusted
+from losskit.ops import comparison, processes, reference, trusted
 from losskit.ops.columns import Column, KernelColumns
 from losskit.ops.comparison import Definition
 from losskit.ops.formula import Program
@@ -50,6 +50,7 @@ _serves: dict[Form, bool] = {}  # by form, for code that cannot read sizes: whet
 _tries: dict[Form, int] = {}  # attempts with nothing to compare
 _slow: set[torch.device] = set()  # devices on which a compilation timed out; none is started there again
 _warned: set[torch.device] = set()
+_trusted: dict[torch.device, bool] = {}  # devices that have passed, once eager code has used them
 _lock = threading.RLock()
 
 
@@ -112,19 +113,17 @@ def decided(form: Form, inputs: Inputs, compare: Callable[[Inputs], str], *, gen
     `compare` returns the problem with the kernels on a slice of the input, NOTHING_TO_COMPARE, or an empty string.
     Devices that have passed are trusted, except with functions that are generated from user-defined formulas.
     """
-    if not generated and trusted.is_trusted(form[0]) and _serves.get(form, True):
-        return Verdict(note=trusted.rule(form[0]))
     if not inputs.is_plain:
-        serves = _serves.get(form)
+        serves = _serves.get(form, None if generated else _trusted.get(form[0]))
         return Verdict() if serves else Verdict(NOT_COMPARED if serves is None else "its kernels failed")
     with _lock:
         device = inputs.input.device
+        if not generated and _is_trusted(device) and _serves.get(form, True):
+            return Verdict(note=trusted.rule(device))
         whole = *form, tile_of(inputs)
-        known = _verdicts.get(whole)
+        known = _known(whole, inputs.owner)
         if known is not None:
             return known
-        if device in _slow:
-            return Verdict(_took_too_long(device))
         if is_capturing(inputs.input):
             return Verdict(NOT_COMPARED)
         tries = _tries[whole] = _tries.get(whole, 0) + 1
@@ -135,8 +134,31 @@ def decided(form: Form, inputs: Inputs, compare: Callable[[Inputs], str], *, gen
             return found
         _keep(whole, found)
         if found.problem:
+            processes.publish(whole)
             _warn(inputs.owner, device, found.problem)
         return found
+
+
+def _is_trusted(device: torch.device) -> bool:
+    """Whether the device has passed, and no kernel has failed elsewhere; also cached for code that reads no file."""
+    if trusted.is_trusted(device) and not processes.failed:
+        _trusted[device] = True
+    else:
+        _trusted.pop(device, None)
+    return device in _trusted
+
+
+def _known(whole: Form, owner: str) -> Verdict | None:
+    """What is known of a form without a comparison, here or in other processes."""
+    known = _verdicts.get(whole)
+    processes.read(now=known is None)
+    if processes.failed and (known is None or not known.problem) and processes.name_of(whole) in processes.failed:
+        known = Verdict(processes.FAILED_ELSEWHERE)
+        _keep(whole, known)
+        _warn(owner, whole[0], known.problem)
+    if known is None and whole[0] in _slow:
+        return Verdict(_took_too_long(whole[0]))
+    return known
 
 
 def _keep(whole: Form, found: Verdict) -> None:
@@ -150,6 +172,7 @@ def failed(whole: Form, owner: str, error: Exception) -> None:
     problem = said(error)
     with _lock:
         _keep(whole, Verdict(problem))
+        processes.publish(whole)
         _warn(owner, whole[0], problem)
 
 
@@ -199,18 +222,17 @@ def _tried(device: torch.device, compare: Callable[[], str]) -> str:
 def prove(key: Form, owner: str, compare: Callable[[], str], *, user_defined: bool) -> str:
     """The problem with a loss-specific kernel, compared once per device; an empty string if there is none."""
     device = key[0]
-    if not user_defined and trusted.is_trusted(device):
+    if not user_defined and _is_trusted(device):
         return ""
     with _lock:
-        known = _verdicts.get(key)
+        known = _known(key, owner)
         if known is not None:
             return known.problem
-        if device in _slow:
-            return _took_too_long(device)
         problem = _tried(device, compare)
         if problem != NOTHING_TO_COMPARE:
             _verdicts[key] = Verdict(problem)
             if problem:
+                processes.publish(key)
                 _warn(owner, device, problem)
         return problem
 
@@ -284,8 +306,9 @@ def _warn(owner: str, device: torch.device, problem: str) -> None:
 def forget() -> None:
     """Clear all verdicts, so that every form is compared again."""
     with _lock:
-        for known in (_verdicts, _serves, _tries, _slow, _warned):
+        for known in (_verdicts, _serves, _tries, _slow, _warned, _trusted):
             known.clear()
+        processes.forget()
 
 
 class _Instead:

@@ -47,7 +47,7 @@ def _reasons(inputs: Inputs, *, pooled: bool) -> tuple[dict[choice.Operator, str
         return reasons, tried
     reasons["triton"] = _refusal("triton", inputs, pooled=pooled)
     if reasons["native"] and not reasons["triton"] and not choice.is_forced():
-        tried = first_use.decided(_form(inputs, pooled=pooled), inputs, lambda part: _compared(part, pooled=pooled))
+        tried = first_use.decided(_form(inputs, pooled=pooled), inputs, lambda part: compared(part, pooled=pooled))
         reasons["triton"] = tried.problem
     return reasons, tried
 
@@ -72,7 +72,7 @@ def _form(inputs: Inputs, *, pooled: bool) -> first_use.Form:
             pooled, pooled and input.dim() == 2)  # fmt: skip
 
 
-def _compared(part: Inputs, *, pooled: bool) -> str:
+def compared(part: Inputs, *, pooled: bool) -> str:
     """The difference between the Triton kernels and plain PyTorch."""
     from losskit.ops.triton import ranks
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.ops import choice, first_use, late
+from losskit.ops import choice, first_use, late, processes
 from losskit.ops.columns import OF_TARGETS, Column, kernel_columns, programs_of
 from losskit.ops.finish import RegionsFinish
 from losskit.ops.inputs import Inputs, can_hold
@@ -95,6 +95,8 @@ class DevicePlan:
         dummy = torch.empty((self.rows, self.classes, self.columns), dtype=torch.float64, device=self.device)
         again = Work(*given, False, dummy, recorded=backward, programs=programs)
         again.passes()
+        self.key = self.device, self.source.text, self.differentiable  # of the last kernel
+        self.names = processes.name_of(self.form), processes.name_of(self.key)
         places, self.backward_constants = _places(backward, _BACKWARD, again, self.between, {})
         self.backward = Steps(backward, places)
         self.strides = [side[1:] for side in (again.input, again.target, again.weight, again.mask, again.gradient)]
@@ -142,7 +144,12 @@ class DevicePlan:
         )  # fmt: skip
 
     def __call__(self, call: Call) -> Tensor | None:
-        """The value of the loss; None if a launch raised, for the fallback to the registered operators."""
+        """The value of the loss; None if kernels failed, for the fallback to the registered operators."""
+        processes.read()
+        if processes.failed and not processes.failed.isdisjoint(self.names):
+            self.serves, self.reason = False, processes.FAILED_ELSEWHERE
+            choice.refuse_formula(self.reason)
+            return None
         try:
             if self.differentiable:
                 result: Tensor = _apply(call.input, call)
@@ -173,8 +180,7 @@ class DevicePlan:
             first_use.within_limit(lambda: self.evaluate(call, only_compiled=True) and None)
             return compared(self, call, define)
 
-        key = self.device, self.source.text, self.differentiable
-        return first_use.prove(key, self.owner, compare, user_defined=self.user_defined)
+        return first_use.prove(self.key, self.owner, compare, user_defined=self.user_defined)
 
     def evaluate(
         self, call: Call, *, only_compiled: bool = False, is_reported: bool = True

@@ -159,7 +159,8 @@ def compile_kernels(inputs: Inputs, *, pooled: bool) -> None:
     given = (input, target, mask, inputs.link, ignored)
     coefficients = input.new_zeros((1 if pooled else input.shape[0], input.shape[1], 3), dtype=torch.float64)
     work = _Ranked(*given, pooled=pooled, only_compiled=True)
-    keys, problems = work.keys()
-    work.sums(keys.zero_(), problems, keep=True)
     again = _Ranked(*given, pooled=pooled, coefficients=coefficients, only_compiled=True)
-    again.gradient_of(torch.empty(keys.shape, dtype=torch.float32, device=keys.device))
+    with on(work.device):
+        keys, problems = work.keys()
+        work.sums(keys.zero_(), problems, keep=True)
+        again.gradient_of(torch.empty(keys.shape, dtype=torch.float32, device=keys.device))
