@@ -49,6 +49,7 @@ _CONFIRMED = {
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
 }
 _THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
+_LISTS = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg|list_?wise|relevance|learning.to.rank|list of (items|doc)"
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
 _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
@@ -70,6 +71,11 @@ def is_option(name: str) -> bool:
 def says(key: Key, hints: str) -> bool:
     """Whether the names of a loss, joined as one text, say that it is called like this."""
     return key in _WORDS and all(any(word in hints for word in words) for words in _WORDS[key])
+
+
+def of_lists(words: Words) -> bool:
+    """Whether a loss says that it ranks the items of lists."""
+    return re.search(_LISTS, words.all) is not None
 
 
 def of_thresholds(words: Words) -> bool:
@@ -121,7 +127,13 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return True
     if labels and len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):
         return True
-    if layout == "teacher" and (may_index(required[1]) and required[1].lower() not in ("target", "targets", "y")):
+    if (
+        layout == "teacher"
+        and len(required) > 1
+        and (may_index(required[1]) and required[1].lower() not in ("target", "targets", "y"))
+    ):
+        return True
+    if labels and of_lists(words):
         return True
     if labels and kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all):
         return True
@@ -155,7 +167,7 @@ def shapes_of(required: Sequence[str]) -> list[str]:
     """The shapes that the tensors of a call may have, in the letters of `examples.SEVERAL`, the simplest first."""
     found = ["n"]
     for name in required[1:]:
-        letters = "nrci" if may_index(name) else "nrc"
+        letters = "nrcik" if may_index(name) else "nrck"
         found = [before + letter for before in found for letter in letters]
     return sorted([*found, "r" * len(required)], key=lambda each: (len(each) - each.count("n"), each))[:81]
 

@@ -28,7 +28,15 @@ from losskit.checker.subject import LossRaised, Subject
 def no_graph(subject: Subject) -> Iterator[Found]:
     """Does autograd see that the loss depends on its input?"""
     tensors = subject.example()
-    if attached(subject):
+    try:
+        reached = attached(subject)
+    except LossRaised as error:
+        if tried(value, subject, *tensors) is None:
+            raise
+        fix = _TWICE if subject.spec.way.inside else ""
+        yield Found(f"backward() raises {error}"[:240], "", code(subject, *tensors, lines=BACKWARD), None, fix)
+        return
+    if reached:
         if any(pull(subject, *each).gradient.any() for each in _many(subject)):
             return
         what = "the gradient is 0, whatever the input"
@@ -95,7 +103,9 @@ def slope_disagrees(subject: Subject) -> Iterator[Found]:
         )
 
 
-_TWICE = "torch.autograd.grad(..., create_graph=True): without it the derivative of the model is a constant for backward."
+_TWICE = (
+    "torch.autograd.grad(..., create_graph=True): without it the derivative of the model is a constant for backward."
+)
 
 
 def _direction(like: Tensor, seed: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from losskit.checker.claims import adversarial, densities, embeddings, images, numbers, policies, ranking
+from losskit.checker.claims import adversarial, densities, embeddings, images, numbers, policies, ranking, tasks
 from losskit.checker.claims.claim import Claim
 from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
@@ -19,6 +19,7 @@ CLAIMS: tuple[Claim, ...] = (
     *numbers.CLAIMS,
     *policies.CLAIMS,
     *ranking.CLAIMS,
+    *tasks.CLAIMS,
 )
 
 

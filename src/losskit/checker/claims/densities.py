@@ -1,4 +1,4 @@
-"""Probabilistic losses: Gaussian and Laplace likelihoods, evidential regression, mixtures, counts, CRPS and divergences."""
+"""Probabilistic losses: likelihoods, evidential regression, mixtures, counts, CRPS and divergences."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def _mixed(claimed: Claimed, given: dict[str, Tensor]) -> Iterator[Found]:
     slope = claimed.slope("means", **short)
     if not math.isfinite(distance) or not bool(slope.isfinite().all()):
         yield claimed.found(
-            "a value 60 standard deviations away has a loss or gradient that is not finite: the densities underflow to 0",
+            "a value 60 standard deviations away has a loss or gradient that is not finite: the densities underflow",
             {"loss": distance},
             "torch.logsumexp(log_pi + log_prob, dim=-1)",
             short,

@@ -104,7 +104,7 @@ def aligned_views(claimed: Claimed) -> Iterator[Found]:
             yield claimed.found(
                 f"equal views, orthogonal to all others, keep a loss of {found:.4g} at a temperature of {tau}: {why}",
                 {"value": found, "by definition": right[0]},
-                "logits = z1 @ z2.T / temperature; the partner of row i is column i, and a view is not its own negative.",
+                "logits = z1 @ z2.T / temperature; the partner of row i is column i; a view is not its own negative.",
                 given,
             )
             return
@@ -126,7 +126,7 @@ def one_scale(claimed: Claimed) -> Iterator[Found]:
     before, after = claimed.value(**given), claimed.value(**{**given, "one": longer})
     if math.isfinite(before) and not near(before, after, 1e-4):
         yield claimed.found(
-            "a longer embedding of one sample changes the loss: normalisation runs over the batch, not over each embedding",
+            "a longer embedding of one sample changes the loss: it is not normalised over each embedding",
             {"one embedding times 5": after, "before": before},
             "F.normalize(z, dim=1)",
             {**given, "one": longer},
@@ -227,8 +227,8 @@ def uncorrelated(claimed: Claimed) -> Iterator[Found]:
     twice = {name: torch.cat([each] * 8) for name, each in best.items()}
     if claimed.text.claims("barlow") and least > 0.5 * cost and claimed.value(**twice) > 2 * least:
         yield claimed.found(
-            "equal views of uncorrelated features keep a loss that grows with the batch: the correlation is not divided by "
-            "the number of samples",
+            "equal views of uncorrelated features keep a loss that grows with the batch: the correlation is not "
+            "divided by the number of samples",
             {"8 samples": least, "64 samples": claimed.value(**twice)},
             "c = z1.T @ z2 / len(z1)",
             best,
@@ -260,9 +260,10 @@ CLAIMS = (
         _CONTRASTIVE,
         _VIEWS,
         (aligned_views, one_scale),
+        ordered=True,
         unless=r"supervis|\bsup ?con|siglip|sigmoid|decoupled|debias|hard neg|dcl\b|label|siamese|moco|queue",
     ),
     Claim("supervised contrastive loss", r"sup ?con|supervised contrastive", (EMBEDDINGS, GROUPS), (groups_far,)),
-    Claim("Barlow Twins", r"barlow", _VIEWS, (uncorrelated,)),
-    Claim("VICReg", r"\bvic ?reg|variance.*invariance.*covariance", _VIEWS, (collapse,)),
+    Claim("Barlow Twins", r"barlow", _VIEWS, (uncorrelated,), ordered=True),
+    Claim("VICReg", r"\bvic ?reg|variance.*invariance.*covariance", _VIEWS, (collapse,), ordered=True),
 )
