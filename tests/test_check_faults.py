@@ -5,13 +5,14 @@ import inspect
 import pytest
 
 import faulty_calls
+import faulty_claims_of_labels
 import faulty_meaning
 import faulty_results
 from faulty import PAIRS
 from losskit.checker import battery
 from losskit.checker.subject import Subject
 
-MODULES = (faulty_calls, faulty_meaning, faulty_results)  # importing them fills PAIRS
+MODULES = (faulty_calls, faulty_claims_of_labels, faulty_meaning, faulty_results)  # importing them fills PAIRS
 SLOW = ("compile", "export", "half-sums-overflow")
 # Findings of these checks are errors.
 RAISES = (

@@ -368,7 +368,7 @@ class Probe:
             if found is not None:
                 return found
         guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
-        guess = guess or roles.of_lists(self.words)
+        guess = guess or roles.of_lists(self.words) or roles.of_shapes(self.words)
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:
             return loose

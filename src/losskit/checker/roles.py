@@ -50,6 +50,7 @@ _CONFIRMED = {
 }
 _THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
 _LISTS = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg|list_?wise|relevance|learning.to.rank|list of (items|doc)"
+_LOGS = r"log.?prob|log.?softmax|log.?likelihoods"
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
 _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
@@ -83,6 +84,7 @@ def of_thresholds(words: Words) -> bool:
     return re.search(_THRESHOLDS, words.all) is not None
 
 
+_OUTLINES = r"boundar|contour|outline|hausdorff|skeleton|surface|dist(ance)?_?map|\bsdf|\bsdm|edge"
 _LEFT_OUT = r"(pad|ignor|invalid|missing|masked out|exclud|not count|void|absent)"
 _ON = r"\b(true|1|1s|ones?|set|nonzero)\b"
 
@@ -94,6 +96,11 @@ def masks_out(name: str, words: Words) -> bool:
         return False
     before, after = rf"{_ON}[^.;]{{0,40}}{_LEFT_OUT}", rf"{_LEFT_OUT}\w*[^.;]{{0,20}}{_ON}"
     return re.search(before, said) is not None or re.search(after, said) is not None
+
+
+def of_shapes(words: Words) -> bool:
+    """Whether the loss compares outlines or distances, which no other form describes."""
+    return re.search(_OUTLINES, words.all) is not None
 
 
 def side_of(name: str) -> int:
@@ -123,6 +130,8 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, scores, layout = key
+    if scores == "probabilities" and required and re.search(_LOGS, words.clauses.get(required[0], "")):
+        return True
     if scores == "log_probabilities" and kind != "sequence" and "logit" in " ".join(required[:2]).lower():
         return True
     if labels and len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):

@@ -36,6 +36,7 @@ _COUNTED = (
     r"binomial|poisson|\bzinb|\bz?nb_?(nll|loss)|gamma (nll|dist|likelihood)|weibull|exponential dist|itakura|"
     r"log_?normal"
 )
+_MASKS = r"\bmasks?\b|segment|foreground|\bf1\b"  # what is compared is 0 or 1
 _SIZES = {"T": 7, "L": 6, "S": 5, "D": 5, "H": 8, "W": 9, "Z": 4, "X": 9, "Y": 8, "F": 5, "E": 5, "P": 6, "J": 5}
 
 
@@ -89,6 +90,8 @@ def named(required: list[str], letters: str, words: Words) -> str:
     parts = []
     for name, letter in zip(required, letters, strict=True):
         sort = "index" if letter == "i" else sort_of(name, words)
+        if sort == "number" and re.search(r"target|label|gt|truth|^y$", name.lower()) and words.say(_MASKS):
+            sort = "flag"
         parts.append(f"{sort}:{sizes[letter]}")
     return f"{SEVERAL} {';'.join(parts)}"
 

@@ -65,6 +65,32 @@ def _sorts(subject: Subject) -> Iterator[tuple[tuple[Tensor, ...], dict[str, Ten
 
 
 @check(
+    "changes-grad-mode",
+    Severity.WRONG,
+    why="The code after the loss runs with gradients where it should not, or without them where it should.",
+    fix="with torch.no_grad(): or with torch.set_grad_enabled(mode): which restore the mode of the caller.",
+    anyhow=True,
+)
+def changes_grad_mode(subject: Subject) -> Iterator[Found]:
+    """Is autograd switched on or off after the call as before it?"""
+    tensors = subject.example()
+    for mode in (False, True):
+        with torch.set_grad_enabled(mode):
+            subject.call(subject.build(), *(t.clone() for t in tensors))
+            after = torch.is_grad_enabled()
+        if after != mode:
+            state = ("off", "on")
+            with_ = f"with torch.{'enable' if mode else 'no'}_grad():"
+            lines = (with_, "    {call}", "    print(torch.is_grad_enabled())")
+            yield Found(
+                f"the call leaves gradients switched {state[after]} where they were {state[mode]}",
+                {"before": mode, "after": after},
+                code(subject, *tensors, lines=lines),
+            )
+            return
+
+
+@check(
     "has-memory",
     Severity.WRONG,
     why="The loss of a batch depends on earlier batches: validation and resumed runs give other numbers.",

@@ -48,7 +48,10 @@ def _per_sample(subject: Subject) -> Iterator[Found]:
             )
 
 
-_VALID = r"(mean|averag\w+|normali\w+|divid\w+)[^.;]*(valid|not ignored|non-ignored|counted|labelled|unmasked|!=)"
+_VALID = (
+    r"(mean|averag\w+|normali\w+|divid\w+)[^.;]*"
+    r"(valid|not ignored|non-ignored|counted|labelled|unmasked|observed|not pad|non.?pad|real token|!=)"
+)
 
 
 def _over_valid(subject: Subject) -> Iterator[Found]:

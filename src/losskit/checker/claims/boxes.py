@@ -51,7 +51,8 @@ def overlap_of(a: Tensor, b: Tensor, clamp: bool = True, minus: bool = True) -> 
     middles = [(each[:, 2:] + each[:, :2]) / 2 for each in (a, b)]
     angles = torch.atan(sizes[0][:, 0] / sizes[0][:, 1]) - torch.atan(sizes[1][:, 0] / sizes[1][:, 1])
     centres = (middles[0] - middles[1]).square().sum(1)
-    return Overlap(inter, union, around.prod(1), around.square().sum(1), centres, angles, (high - low).unbind(1))
+    within = (high - low)[:, 0], (high - low)[:, 1]
+    return Overlap(inter, union, around.prod(1), around.square().sum(1), centres, angles, within)
 
 
 Formula = Callable[[Overlap], Tensor]  # what is subtracted from the IoU
@@ -144,7 +145,7 @@ _CIOU: tuple[tuple[str, str, Formula], ...] = (
     (
         "the aspect term has no weight alpha",
         "alpha = v / (1 - iou + v)",
-        _ciou(lambda o: o.aspect, lambda o, v: v * 0 + 1),
+        _ciou(lambda o: o.aspect, lambda _, v: v * 0 + 1),
     ),
     (
         "alpha is v / (iou + v), not v / (1 - iou + v)",

@@ -85,7 +85,7 @@ def _factor(subject: Subject, curves: Sequence[Curve], options: dict[str, float]
         of_what = "" if subject.spec.kind == "multiclass" else f" of {'positives' if label else 'negatives'}"
         what = ""
         if reversed_ is not None and reversed_[1] > 0.5:
-            what = f"the factor{of_what} is pt ** {reversed_[1]:.3g}: it grows with confidence, so easy examples count most"
+            what = f"the factor{of_what} is pt ** {reversed_[1]:.3g}: easy examples count most"
         elif right is not None and abs(right[1]) < 0.03:
             what = f"the factor{of_what} is constant: easy examples count as much as hard ones"
         elif right is not None:
@@ -117,7 +117,10 @@ def _example(subject: Subject, label: int, scale: float) -> tuple[Tensor, Tensor
     return subject.input_of(labels, scale), subject.target_of(labels)
 
 
-_BOTH = r"1 ?- ?alpha|alpha[^.;]{0,60}(positiv|foreground|rare|balanc|class)|balanc[^.;]{0,40}alpha|(positiv|foreground)[^.;]{0,30}alpha"
+_BOTH = (
+    r"1 ?- ?alpha|alpha[^.;]{0,60}(positiv|foreground|rare|balanc|class)|balanc[^.;]{0,40}alpha|"
+    r"(positiv|foreground)[^.;]{0,30}alpha"
+)
 
 
 def _balance(subject: Subject, curves: Sequence[Curve], options: dict[str, float]) -> Iterator[Found]:

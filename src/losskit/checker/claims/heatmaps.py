@@ -35,7 +35,7 @@ def heatmaps(subject: Subject) -> Iterator[Found]:
     if found is None or not found.finite:
         return
     peak, near, far = (float(found.gradient[0, 0, 2, n]) for n in (2, 3, 5))
-    if far > 0 and near > 0.9 * far:
+    if near > 0.9 * far and near > 0:
         yield Found(
             "a pixel beside an object is pushed down as much as one far from all objects",
             {"gradient where the heatmap is 0.8": near, "where it is 0": far},

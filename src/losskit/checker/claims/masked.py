@@ -43,7 +43,7 @@ def missing_targets(subject: Subject) -> Iterator[Found]:
             {"value": float(found.value), "NaN in the gradient": int((~found.gradient.isfinite()).sum())},
             code(subject, input, target, arguments=masks, lines=BACKWARD),
             None,
-            "Select before computing: input[observed] - target[observed], or target = where(observed, target, input.detach()).",
+            "Select before computing: input[observed] - target[observed].",
         )
 
 
@@ -104,7 +104,7 @@ def soft_targets(subject: Subject) -> Iterator[Found]:
         target = (0.7 * torch.randn(4, spec.classes, generator=torch.Generator().manual_seed(seed))).softmax(1)
         target = target.reshape(*target.shape, *(1,) * len(spec.spatial)).expand(-1, -1, *spec.spatial).contiguous()
         costs = [tried(value, subject, n * target.log(), target) for n in (1.0, 3.0)]
-        if None in costs or not costs[1] < costs[0] - 1e-4 * abs(costs[0]):  # type: ignore[operator]
+        if costs[0] is None or costs[1] is None or not costs[1] < costs[0] - 1e-4 * abs(costs[0]):
             return
     yield Found(
         "with soft targets the loss is lowest for their largest class alone: prediction and target are exchanged",

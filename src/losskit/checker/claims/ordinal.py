@@ -43,7 +43,8 @@ def thresholds(subject: Subject) -> Iterator[Found]:
 
 
 @kind(
-    r"ordinal|\bemd|earth.?mover|wasserstein|\bsord\b|ranked probability|\brps\b|kappa|cumulative|ordered class|far(ther)? (class|mistake)"
+    r"ordinal|\bemd|earth.?mover|wasserstein|\bsord\b|ranked probability|\brps\b|kappa|cumulative|ordered class|"
+    r"far(ther)? (class|mistake)"
 )
 def near_misses(subject: Subject) -> Iterator[Found]:
     """Scores (N, C) of ordered classes: confusing neighbours costs less than confusing classes that are far apart."""
@@ -54,7 +55,7 @@ def near_misses(subject: Subject) -> Iterator[Found]:
     target = subject.target_of(labels)
     inputs = [subject.input_of(labels + away, 2.0) for away in (1, spec.classes - 1)]
     costs = [tried(value, subject, each, target) for each in inputs]
-    if None not in costs and costs[1] < costs[0] + 1e-5 * (1 + abs(costs[0])):  # type: ignore[operator]
+    if costs[0] is not None and costs[1] is not None and costs[1] < costs[0] + 1e-5 * (1 + abs(costs[0])):
         yield Found(
             "confusing neighbouring classes has no smaller loss than confusing the first class with the last",
             {"neighbours": costs[0], "first and last": costs[1]},

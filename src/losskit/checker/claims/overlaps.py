@@ -38,7 +38,7 @@ def whole_overlap(subject: Subject) -> Iterator[Found]:
 def channels(subject: Subject) -> Iterator[Found]:
     """Whether scores (N, C, H, W) or one-hot labels (N, H, W, C) are permuted, not merely viewed in another shape."""
     spec = subject.spec
-    if not labelled(spec) or spec.kind != "multiclass" or spec.way.last or not spec.spatial:
+    if not labelled(spec) or spec.kind != "multiclass" or spec.way.last:
         return
     size = next((each for each in ((4, 5), (5,), (4, 5, 6)) if each in (spec.spatial, *spec.spatials)), None)
     if size is None or spec.classes in (*size, 1, 2):
@@ -59,7 +59,7 @@ def channels(subject: Subject) -> Iterator[Found]:
         given, made = call.tensors[0], call.made.shape
         what = ""
         if given.shape == first and given.is_contiguous() and made[-1:] == (spec.classes,) and len(made) < len(first):
-            what = f"{call.name} makes rows of {spec.classes} of scores {tuple(first)}: neighbours in a row are pixels, not classes"
+            what = f"{call.name} makes rows of {spec.classes} of scores {tuple(first)}: a row holds pixels, not classes"
         elif given.shape == last and made == first and given.is_contiguous():
             what = f"{call.name} turns one-hot labels {last} into {tuple(first)} without moving the classes"
         if what:

@@ -67,7 +67,7 @@ _RARE = (
 
 @kind(_RARE, code=r"cls_num_list|samples_per_cl|class_counts|bincount|class_freq")
 def rare_classes(subject: Subject) -> Iterator[Found]:
-    """Whether a rare class that is absent has a finite loss, and one that is present counts more than a frequent one."""
+    """Whether an absent class leaves the loss finite, and a rare one counts more than a frequent one."""
     spec = subject.spec
     if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3 or spec.layout == "soft":
         return

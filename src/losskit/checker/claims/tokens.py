@@ -16,7 +16,10 @@ from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
 _INSIDE = r"copy of the input|t ?\+ ?1\b|next.?token|shift\w* (inside|here|internally)|causal"
-_BEFORE = r"(already|pre-?)\W?shifted|shifted (by|in|before|outside)|labels (are|come) shifted|masked language|\bmlm\b|seq2seq|encoder.?decoder|decoder_input"
+_BEFORE = (
+    r"(already|pre-?)\W?shifted|shifted (by|in|before|outside)|labels (are|come) shifted|masked language|\bmlm\b|"
+    r"seq2seq|encoder.?decoder|decoder_input"
+)
 _IDS = r"input_ids|token_ids|\btokens\b|\bids\b"
 _STEPS = 9
 _TOKENS = 7
