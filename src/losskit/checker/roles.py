@@ -127,6 +127,13 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
     return ("log" in tensors[at[0]]) == ("log" in required[at[0]].lower())
 
 
+def _no_labels(kind: str, required: Sequence[str], words: Words) -> bool:
+    """Whether the names say that a target does not label each position."""
+    if len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):
+        return True
+    return of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all) is not None)
+
+
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, scores, layout = key
@@ -134,17 +141,13 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return True
     if scores == "log_probabilities" and kind != "sequence" and "logit" in " ".join(required[:2]).lower():
         return True
-    if labels and len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):
-        return True
     if (
         layout == "teacher"
         and len(required) > 1
         and (may_index(required[1]) and required[1].lower() not in ("target", "targets", "y"))
     ):
         return True
-    if labels and of_lists(words):
-        return True
-    if labels and kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all):
+    if labels and _no_labels(kind, required, words):
         return True
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
     if kind == "binary" and len(sizes) > 1 and sizes[1] in ("C", "K"):
