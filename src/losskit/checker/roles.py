@@ -50,6 +50,7 @@ _CONFIRMED = {
 }
 _THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
 _LISTS = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg|list_?wise|relevance|learning.to.rank|list of (items|doc)"
+_NO_CORNERS = r"distances? to|ltrb|\(l, ?t, ?[rb], ?[rb]\)|offsets|deltas|rotated|angle"
 _LOGS = r"log.?prob|log.?softmax|log.?likelihoods"
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
 _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
@@ -130,6 +131,8 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, scores, layout = key
+    if scores == "boxes" and re.search(_NO_CORNERS, words.all):
+        return True
     if scores == "probabilities" and required and re.search(_LOGS, words.clauses.get(required[0], "")):
         return True
     if scores == "log_probabilities" and kind != "sequence" and "logit" in " ".join(required[:2]).lower():

@@ -2,6 +2,7 @@
 
 from losskit.checker.claims import boxes as boxes
 from losskit.checker.claims import by_roles as by_roles
+from losskit.checker.claims import classes as classes
 from losskit.checker.claims import distillation as distillation
 from losskit.checker.claims import evidential as evidential
 from losskit.checker.claims import focal as focal

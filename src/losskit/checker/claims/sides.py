@@ -65,6 +65,36 @@ _RARE = (
 )
 
 
+@kind(r"balanc|imbalanc|rarer|long.?tail|inverse", code=r"numel\(\) - \w*pos|num_neg|n_neg")
+def rare_label(subject: Subject) -> Iterator[Found]:
+    """Whether the rarer of 0 and 1 in a batch counts more, if the weights are computed from the batch."""
+    spec = subject.spec
+    if not sigmoid(spec) or spec.layout == "signs" or "focal" in subject.words.all:
+        return
+    labels = torch.zeros_like(subject.labels(batch=8))
+    labels[0] = 1
+    target = subject.target_of(labels)
+    right, wrong = (subject.input_of(labels, 2.0, answer) for answer in (True, False))
+
+    def cost(at: int) -> float | None:
+        input = right.clone()
+        input[at] = wrong[at]
+        return tried(value, subject, input, target)
+
+    best, rare, frequent = tried(value, subject, right, target), cost(0), cost(1)
+    other = tried(value, subject, right, 1 - target) if spec.layout == "same" else None
+    if best is None or rare is None or frequent is None or other is None:
+        return
+    if 0 < rare - best < 0.9 * (frequent - best):
+        yield Found(
+            "an error in the one sample of 8 that is positive has a smaller loss than one in a negative",
+            {"the positive": rare - best, "a negative": frequent - best},
+            code(subject, right, target),
+            None,
+            "Weight positives by the share of negatives, and negatives by the share of positives.",
+        )
+
+
 @kind(_RARE, code=r"cls_num_list|samples_per_cl|class_counts|bincount|class_freq")
 def rare_classes(subject: Subject) -> Iterator[Found]:
     """Whether an absent class leaves the loss finite, and a rare one counts more than a frequent one."""
