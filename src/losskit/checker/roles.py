@@ -41,6 +41,7 @@ HEATMAPS = r"heat_?map|centernet|cornernet|penalty.reduced|center_?focal"
 _CONFIRMED = {
     "centred": r"cx|xywh|cent(er|re)s?\b|w, ?h\b",
     "heatmap": HEATMAPS,
+    "sides": r"distances? to|ltrb|\(l, ?t, ?[rb], ?[rb]\)",
     "boxes": r"box|iou|xyxy|xywh|corner|\((n|m|b), 4\)",
     "triplets": r"anchor|triplet|positive|negative|\bpos|neg(_|\b)|\ba p n\b",
     "survival": r"surv|cox|hazard|risk|censor|event|time|duration|status|death",
@@ -128,26 +129,27 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
     return ("log" in tensors[at[0]]) == ("log" in required[at[0]].lower())
 
 
+def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
+    """Whether the name or the documentation of one argument says something else."""
+    kind, scores, layout = key
+    first, second = (required[0], required[1]) if len(required) > 1 else ("".join(required), "")
+    if scores == "boxes" and layout != "sides" and re.search(_NO_CORNERS, words.all):
+        return True
+    if scores == "probabilities" and re.search(_LOGS, words.clauses.get(first, "")):
+        return True
+    if scores == "log_probabilities" and kind != "sequence" and "logit" in f"{first} {second}".lower():
+        return True
+    if labels and len(required) == 2 and ("dist" in second.lower() or re.match("emb|feat", first.lower())):
+        return True
+    return layout == "teacher" and may_index(second) and second.lower() not in ("target", "targets", "y")
+
+
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
-    kind, scores, layout = key
-    if scores == "boxes" and re.search(_NO_CORNERS, words.all):
+    kind, _, layout = key
+    if _misnamed(key, labels, required, words):
         return True
-    if scores == "probabilities" and required and re.search(_LOGS, words.clauses.get(required[0], "")):
-        return True
-    if scores == "log_probabilities" and kind != "sequence" and "logit" in " ".join(required[:2]).lower():
-        return True
-    if labels and len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):
-        return True
-    if (
-        layout == "teacher"
-        and len(required) > 1
-        and (may_index(required[1]) and required[1].lower() not in ("target", "targets", "y"))
-    ):
-        return True
-    if labels and of_lists(words):
-        return True
-    if labels and kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all):
+    if labels and (of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))):
         return True
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
     if kind == "binary" and len(sizes) > 1 and sizes[1] in ("C", "K"):

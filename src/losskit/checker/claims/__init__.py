@@ -6,6 +6,7 @@ from losskit.checker.claims import classes as classes
 from losskit.checker.claims import distillation as distillation
 from losskit.checker.claims import evidential as evidential
 from losskit.checker.claims import focal as focal
+from losskit.checker.claims import heads as heads
 from losskit.checker.claims import heatmaps as heatmaps
 from losskit.checker.claims import masked as masked
 from losskit.checker.claims import ordinal as ordinal

@@ -218,7 +218,7 @@ def _shapes(iou: Tensor, penalty: Tensor) -> Iterator[Tensor]:
 
 @kind(_SAYS, code=r"\b[gdc]iou\b|enclos|\bhull")
 def boxes(subject: Subject) -> Iterator[Found]:
-    if not subject.spec.two or subject.spec.labels:
+    if not subject.spec.two or subject.spec.labels or subject.spec.layout == "sides":
         return
     name = _kind(subject)
     a, b = boxes_of()
