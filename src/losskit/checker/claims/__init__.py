@@ -13,4 +13,5 @@ from losskit.checker.claims import ordinal as ordinal
 from losskit.checker.claims import overlaps as overlaps
 from losskit.checker.claims import sides as sides
 from losskit.checker.claims import smoothing as smoothing
+from losskit.checker.claims import terms as terms
 from losskit.checker.claims import tokens as tokens

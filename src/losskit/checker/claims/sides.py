@@ -158,3 +158,49 @@ def _undecided(subject: Subject, labels: Tensor) -> Tensor:
     input = subject.input_of(labels, 2.0)
     input[-1] = input[-1] * 0
     return input
+
+
+@kind(r"weight|alpha")
+def class_weights(subject: Subject) -> Iterator[Found]:
+    """Whether the weight of a class multiplies the loss of its own samples."""
+    spec = subject.spec
+    if (
+        not labelled(spec)
+        or spec.kind != "multiclass"
+        or spec.classes < 3
+        or spec.scores not in ("logits", "probabilities")
+    ):
+        return
+    labels = torch.zeros_like(subject.labels(batch=3, size=() if () in spec.spatials else None))
+    for n in range(3):
+        labels[n] = n
+    if spec.ignore_index in (0, 1, 2):
+        return
+    target = subject.target_of(labels)
+    right = subject.input_of(labels, 2.0)
+    even = subject.input_of(labels, 1e-3 if spec.scores == "logits" else 0.05)
+    for option in ("weight", "weights", "class_weight", "class_weights", "alpha", "ce_weight"):
+        if option not in spec.options or isinstance(subject.origin.options.get(option), (bool, int, float)):
+            continue
+        weights = torch.tensor([1.0, 1.0, 6.0] + [1.0] * (spec.classes - 3))
+        listed = isinstance(subject.origin.options.get(option), (list, tuple))
+        options: dict[str, Any] = {option: weights.tolist() if listed else weights}
+        best = tried(value, subject, right, target, options=options)
+        rises: list[float] = []
+        for n in range(3):
+            input = right.clone()
+            input[n] = even[n]
+            cost = tried(value, subject, input, target, options=options)
+            if cost is None or best is None:
+                return
+            rises.append(cost - best)
+        if min(rises) > 0 and max(rises) > 2 * min(rises) and rises[2] < 0.9 * max(rises):
+            heavy = rises.index(max(rises))
+            yield Found(
+                f"the {option} of class 2 multiplies the loss of class {heavy}",
+                {"error in class 2": rises[2], f"in class {heavy}": rises[heavy]},
+                code(subject, right, target, options=options),
+                None,
+                f"{option}[target] for each position.",
+            )
+            return
