@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from losskit.checker.checks.tools import code, labelled, value
-from losskit.checker.claims.kinds import kind
+from losskit.checker.claims.kinds import kind, taken_as
 from losskit.checker.finding import Found
 from losskit.checker.listening import heard
 from losskit.checker.subject import Subject
@@ -76,12 +76,16 @@ _ONE_SIDED = r"tversky|beta|alpha|weight|recall|precision|sensitiv|specific|pos_
 @kind(r"dice|\biou|iou_?loss|jaccard|f1\b")
 def symmetric(subject: Subject) -> Iterator[Found]:
     """Whether exchanging a mask and a sure prediction leaves the overlap."""
+    if subject.spec.layout == "one-hot" and re.search(r"binary|\(n, ?1, ?h", subject.words.all):
+        scores = "logits" if "logit" in subject.words.all else subject.spec.scores
+        subject = taken_as(subject, ("binary", scores, "same"))
     spec = subject.spec
     if not labelled(spec) or spec.kind != "binary" or spec.layout not in ("same", "bare", "same-integers"):
         return
     if spec.scores not in ("logits", "probabilities") or re.search(_ONE_SIDED, subject.words.all):
         return
-    size = next((each for each in ((4, 5), (5,), (4, 5, 6)) if each in (spec.spatial, *spec.spatials)), None)
+    sizes = (spec.spatial, *spec.spatials)
+    size = next((each for each in ((4, 5), (4, 5, 6)) if each in sizes), (4, 5) if () in sizes else None)
     if size is None:
         return
     drawn = [subject.labels(seed, batch=2, size=size) for seed in (1, 2)]
