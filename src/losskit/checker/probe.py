@@ -19,11 +19,11 @@ from losskit.checker.calling import INSIDE, Call, Way, calls_of
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
-from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
+from losskit.checker.spec import Spec, Unsure
+from losskit.checker.stated import Stated
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.uses import uses_of
 from losskit.checker.words import words_of
-from losskit.core.errors import nearest
 
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
@@ -47,34 +47,6 @@ class Tried:
     fitting: list[tuple[Form, tuple[int, ...], Trial]] = field(default_factory=list)
     running: list[tuple[Form, tuple[int, ...], Trial, str]] = field(default_factory=list)  # and why it does not fit
     refusals: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Stated:
-    """What the user states about the loss; the rest is determined."""
-
-    kind: str | None = None
-    scores: str | None = None
-    target: str | None = None
-    classes: int | None = None
-    shape: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("kind", self.kind, KINDS),
-            ("scores", self.scores, SCORES),
-            ("target", self.target, tuple(LAYOUTS)),
-        ):
-            if value is not None and value not in known:
-                raise ValueError(f"{name}={value!r} is unknown{nearest(value, known)} One of: {', '.join(known)}.")
-
-    def allows(self, form: Form) -> bool:
-        wanted = ((self.kind, form.kind), (self.scores, form.scores), (self.target, form.layout))
-        return all(said is None or said == found for said, found in wanted)
-
-    @property
-    def anything(self) -> bool:
-        return any((self.kind, self.scores, self.target))
 
 
 def conclude(origin: Origin, **said: Any) -> Spec:

@@ -43,11 +43,16 @@ def _settles(claimed: Claimed, error: float, shape: tuple[int, ...]) -> list[flo
     return [float(grid[n] + (grid[1] - grid[0]) * slopes[n] / (slopes[n] - slopes[n + 1])) for n in turns]
 
 
-def _readings(spread: float) -> list[float]:
+def _readings(claimed: Claimed, spread: float) -> list[float]:
     """What a number may mean as a standard deviation: itself, a variance, and their logarithms and softplus."""
-    found = [spread] if spread > 0 else []
-    found += [math.exp(spread), math.exp(spread / 2), math.log1p(math.exp(spread))]
-    return [*found, *(math.sqrt(each) for each in found[:1] + found[-1:])]
+    name, code = claimed.bound["spread"].lower(), claimed.text.code
+    found = [spread, math.sqrt(spread)] if spread > 0 else []
+    if "softplus" in code or "raw" in name or name == "rho" or not code:
+        positive = math.log1p(math.exp(spread))
+        found += [positive, math.sqrt(positive)]
+    if "exp" in code or "log" in name or not code:
+        found += [math.exp(spread), math.exp(spread / 2)]
+    return found
 
 
 def spread_settles(claimed: Claimed) -> Iterator[Found]:
@@ -71,7 +76,7 @@ def spread_settles(claimed: Claimed) -> Iterator[Found]:
                     "spread",
                 )
             return
-        read = _readings(found[0])
+        read = _readings(claimed, found[0])
         if not any(near(each, factor * error, 0.03) for each in read for factor in factors):
             given = {"mean": truth + error, "target": truth, "spread": torch.full(shape, found[0]).double()}
             yield claimed.found(

@@ -43,7 +43,7 @@ def pair_margin(claimed: Claimed) -> Iterator[Found]:
     if not squared and not re.search(r"hadsell", text.said):
         return
     margin = float(claimed.option("margin", "m") or 1.0)
-    for label in (0.0, 1.0, -1.0):
+    for label in (0.0, 1.0):
         target = torch.full((4,), label, dtype=torch.float64)
         shares = [claimed.value(**_apart(share * margin), label=target) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
         if not shares[0] > 1e-9 or not shares[0] > shares[4]:
@@ -51,24 +51,29 @@ def pair_margin(claimed: Claimed) -> Iterator[Found]:
         found = [each / shares[0] for each in shares]
         right = [(1 - share) ** 2 for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
         if not all(near(a, b, 0.02, 0.01) for a, b in zip(found, right, strict=True)):
-            by_square = [max(margin - (share * margin) ** 2, 0) / margin for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
-            same = all(near(a, b, 0.02, 0.01) for a, b in zip(found, by_square, strict=True))
-            again = all(near(a, b * b, 0.02, 0.01) for a, b in zip(found, by_square, strict=True))
-            what = (
-                "the squared distance is subtracted from the margin"
-                + (", and the result is not squared" if same else "")
-                if same or again
-                else "the difference from the margin is not squared"
-                if all(near(a, math.sqrt(b), 0.02, 0.01) for a, b in zip(found, right, strict=True))
-                else "it has another form"
-            )
             yield claimed.found(
-                f"max(margin - d, 0)^2 is documented for dissimilar pairs, but {what}",
+                f"max(margin - d, 0)^2 is documented for dissimilar pairs, but {_other_form(found, right, margin)}",
                 {"at half the margin, relative to 0": found[2], "documented": right[2]},
                 "distance = (x1 - x2).norm(dim=1); relu(margin - distance) ** 2",
                 {**_apart(margin / 2), "label": target},
             )
-            return
+        return
+
+
+def _other_form(found: list[float], right: list[float], margin: float) -> str:
+    """What the profile over distances in quarters of the margin shows."""
+    by_square = [max(margin - (share * margin) ** 2, 0) / margin for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+
+    def alike(other: list[float]) -> bool:
+        return all(near(a, b, 0.02, 0.01) for a, b in zip(found, other, strict=True))
+
+    if alike(by_square):
+        return "the squared distance is subtracted from the margin, and the result is not squared"
+    if alike([each * each for each in by_square]):
+        return "the squared distance is subtracted from the margin"
+    if alike([math.sqrt(each) for each in right]):
+        return "the difference from the margin is not squared"
+    return "it has another form"
 
 
 def _directions(n: int, size: int) -> Tensor:

@@ -55,7 +55,7 @@ def _curve(subject: Subject, label: int, options: dict[str, float]) -> Curve | N
     return Curve(torch.tensor(sure).double(), torch.tensor(ratios).double())
 
 
-@kind(r"focal(?!.?(frequency|tversky|region))")
+@kind(r"(?<!vari)focal(?!.?(frequency|tversky|region))")
 def focal_factor(subject: Subject) -> Iterator[Found]:
     if subject.spec.layout == "signs":
         subject = taken_as(subject, ("binary", "logits", "same"))

@@ -13,7 +13,8 @@ from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
 _MISSING = (
-    r"\bnans?\b[^.]{0,30}(where|for|at|mark|miss|mean|unobserved)|(missing|unobserved|invalid)[^.]{0,40}\bnans?\b"
+    r"\bnans?\b[^.]{0,40}(miss|unobserved|not observed|gap|invalid|unknown)|"
+    r"(missing|unobserved|not observed|invalid|unknown)[^.]{0,40}\bnans?\b"
 )
 
 
