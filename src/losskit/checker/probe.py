@@ -91,7 +91,7 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
         spatial=spatial,
         spatials=spatials,
         softmax=form.kind == "multiclass" and form.scores == "logits" and fits.shift_invariant(trial, form),
-        way=replace(trial.way, labels=form.labels),
+        way=replace(trial.way, labels=form.labels or form.layout == "next"),
         part=trial.part,
         scalar=trial.scalar,
         options=tuple(origin.options),
@@ -247,7 +247,7 @@ class Probe:
     ) -> None:
         lasts = (False, True) if form.layout == "indices" and spatial else (False,)
         for last in lasts:
-            trial = self.trial(call, spatial, last, form.labels)
+            trial = self.trial(call, spatial, last, form.labels or form.layout == "next")
             if not self._as_documented(trial, form):
                 continue
             if not trial.runs(form):

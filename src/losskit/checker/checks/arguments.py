@@ -71,6 +71,8 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
 def unused_argument(subject: Subject) -> Iterator[Found]:
     """Does every accepted argument change something?"""
     examples = [subject.example(seed, batch=3) for seed in range(3)]
+    if subject.spec.labels:
+        examples.append(subject.example(batch=3, correct=False, scale=3.0))  # large errors everywhere
     before = [value(subject, *each) for each in examples]
     if not all(map(math.isfinite, before)):
         return

@@ -68,6 +68,9 @@ def _many(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
     yield subject.example(scale=1.0, correct=False)
 
 
+_CONSTANT = r"bootstrap|stop.?grad|\bdetach|treated as (a )?constant|no gradient|pseudo|straight.?through|self.?train"
+
+
 @check(
     "slope-disagrees",
     Severity.WRONG,
@@ -77,6 +80,8 @@ def _many(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
 )
 def slope_disagrees(subject: Subject) -> Iterator[Found]:
     """Is the gradient the slope of the value?"""
+    if re.search(_CONSTANT, subject.words.all):
+        return  # a part is a constant on purpose
     coarse = loses_float64(subject)
     wrong = []
     for seed in range(3):
