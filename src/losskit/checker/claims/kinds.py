@@ -35,7 +35,7 @@ KINDS: list[Kind] = []
 def taken_as(subject: Subject, key: tuple[str, str, str]) -> Subject:
     """The loss called with the tensors of another form, whatever was concluded from trial calls."""
     kind, scores, layout = key
-    labels = kind in ("binary", "multilabel", "multiclass")
+    labels = kind in ("binary", "multilabel", "multiclass") or layout == "next"
     way = replace(subject.spec.way, last=False, labels=labels)
     names = examples.tensors_of(*key)
     spec = replace(subject.spec, kind=kind, scores=scores, layout=layout, tensors=names, spatial=(), way=way)
