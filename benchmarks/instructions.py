@@ -64,7 +64,7 @@ def step(criterion: Callable[..., torch.Tensor], input: torch.Tensor, target: to
 
 
 def counted() -> None:
-    """Run inside valgrind: a dump per step, in order, after one for the overhead of the control; and that ROUNDS times."""
+    """Run inside valgrind: ROUNDS times a dump per step, in order, after one for the overhead of the control."""
 
     def control(argument: str) -> None:
         subprocess.run(["callgrind_control", argument, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)

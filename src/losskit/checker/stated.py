@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from losskit.checker.spec import KINDS, LAYOUTS, SCORES
 from losskit.checker.trial import Form
-from losskit.core.errors import nearest
+from losskit.core.domains import nearest
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Loss(Configured):
     )
     tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
     planned: ClassVar[bool] = False  # whether one C call can compute it: see losskit.ops.planning
-    shortcut: ClassVar[Any] = None  # how a plain call is computed faster: see losskit.core.shortcuts
+    shortcut: ClassVar[Any] = None  # how a plain call is computed faster: see losskit.losses.shortcuts
     is_sum: ClassVar[bool] = False
     has_parts: ClassVar[bool] = False  # whether `parts` names more than the loss itself
     varies: ClassVar[Any] = False  # whether the weights of its parts differ between calls
