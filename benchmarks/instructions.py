@@ -9,6 +9,7 @@ file; with other versions they are printed but not compared.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -70,6 +71,8 @@ def counted() -> None:
     for run in every:
         for _ in range(20):
             run()
+    gc.collect()
+    gc.disable()  # a collection costs several steps, at a moment that depends on every allocation before
     control("--instr=on")
     for run in every:
         run()
