@@ -3,12 +3,14 @@
     make instructions                   count, print, and compare with instructions.json
     make instructions ARGS=--write      store the counts
 
-valgrind must be installed (`apt-get install valgrind`). Counts are specific to the versions of Python and torch in the
-file; with other versions they are printed but not compared.
+The last column is with the node of `losskit accelerate`, if there is one. valgrind must be installed
+(`apt-get install valgrind`). Counts are specific to the versions of Python and torch in the file; with other versions
+they are printed but not compared.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -21,9 +23,11 @@ from pathlib import Path
 
 import torch
 
+from losskit.ops import accelerated
+
 STORED = Path(__file__).with_suffix(".json")
 MARGIN = 0.08  # relative growth above which a count fails
-STEPS = 100
+STEPS, ROUNDS = 50, 3  # the least count of a round: freeing memory falls into some of them
 
 
 def steps() -> dict[str, Callable[[], None]]:
@@ -60,7 +64,7 @@ def step(criterion: Callable[..., torch.Tensor], input: torch.Tensor, target: to
 
 
 def counted() -> None:
-    """Run inside valgrind: one dump per step, in order, after a dump for the overhead of the control."""
+    """Run inside valgrind: ROUNDS times a dump per step, in order, after one for the overhead of the control."""
 
     def control(argument: str) -> None:
         subprocess.run(["callgrind_control", argument, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
@@ -70,8 +74,9 @@ def counted() -> None:
     for run in every:
         for _ in range(20):
             run()
+    gc.disable()  # a collection in one of the steps would be counted there
     control("--instr=on")
-    for run in every:
+    for run in every * ROUNDS:
         run()
         control("--zero")
         for _ in range(STEPS):
@@ -79,14 +84,17 @@ def counted() -> None:
         control("--dump")
 
 
-def counts() -> dict[str, int]:
-    """Instructions per step, by name."""
+def counts(folder_of_node: str) -> dict[str, int]:
+    """Instructions per step, by name, with the compiled node of a folder if it has one."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "counts"
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
-        subprocess.run([*command, sys.executable, __file__, "--inside"], check=True, stderr=subprocess.DEVNULL)
-        dumps = [Path(f"{out}.{number}").read_text() for number in range(1, len(steps()) + 2)]
-        control, *each = [int(re.findall(r"^totals: (\d+)", dump, re.MULTILINE)[0]) for dump in dumps]
+        environment = {**os.environ, accelerated.DIRECTORY: folder_of_node, "PYTHONHASHSEED": "0"}
+        inside = [*command, sys.executable, __file__, "--inside"]
+        subprocess.run(inside, check=True, stderr=subprocess.DEVNULL, env=environment)
+        dumps = [Path(f"{out}.{number}").read_text() for number in range(1, ROUNDS * (len(steps()) + 1) + 1)]
+        totals = [int(re.findall(r"^totals: (\d+)", dump, re.MULTILINE)[0]) for dump in dumps]
+        control, *each = [min(totals[at :: len(steps()) + 1]) for at in range(len(steps()) + 1)]
     return {name: (total - control) // STEPS for name, total in zip(steps(), each, strict=True)}
 
 
@@ -104,16 +112,17 @@ def main() -> int:
     if "--inside" in sys.argv:
         counted()
         return 0
-    found = counts()
+    found = counts(os.devnull)
+    with_node = counts(str(accelerated.directory())) if accelerated.node() is not None else {}
     stored = json.loads(STORED.read_text()) if STORED.exists() else {"versions": {}, "instructions": {}}
     comparable = stored["versions"] == versions()
     known = stored["instructions"]
-    print(f"{'instructions per step, 64 elements':34s} {'now':>9s} {'stored':>9s} {'x torch':>9s}")
+    print(f"{'instructions per step, 64 elements':34s} {'now':>9s} {'stored':>9s} {'x torch':>9s} {'with node':>9s}")
     grown = []
     for name, count in found.items():
         before, times = known.get(name), times_torch(name, found)
         shown = ["-" if before is None else before, "-" if times is None else f"{times:.2f}"]
-        print(f"{name:34s} {count:9d} {shown[0]:>9} {shown[1]:>9}")
+        print(f"{name:34s} {count:9d} {shown[0]:>9} {shown[1]:>9} {with_node.get(name, '-'):>9}")
         if comparable and before is not None and count > before * (1 + MARGIN) and "torch" not in name:
             grown.append(name)
     if "--write" in sys.argv:

@@ -210,7 +210,7 @@ class NoneTransposed(nn.Module):
         return each.mean() if self.reduction == "mean" else each.sum()
 
 
-@faulty("rewards-errors", thread="question: likelihood with the wrong sign of the log-variance")
+@faulty("rewards-errors", "contradicts-claim", thread="question: likelihood with the wrong sign of the log-variance")
 def gaussian_wrong_sign(mean, log_var, target):
     assert mean.shape == target.shape
     return -0.5 * (log_var + (target - mean) ** 2 * (-log_var).exp()).mean()

@@ -11,7 +11,7 @@ from check.cases import faulty
 
 # The log-variance term lacks its factor 0.5, so the loss is minimal at var = err^2 / 2 instead of err^2; right: 0.5
 # * (exp(-s) * err^2 + s).
-@faulty("rewards-errors", thread="repository: aleatoric uncertainty regression, log variance head")
+@faulty("rewards-errors", "contradicts-claim", thread="repository: aleatoric uncertainty regression, log variance head")
 def heteroscedastic_loss(mu, log_var, target):
     """Gaussian negative log-likelihood of target under N(mu, exp(log_var)), without the 2*pi constant.
 
@@ -56,7 +56,7 @@ class SobolevLoss(nn.Module):
 
 # (N, 1) - (N,) broadcasts to (N, N), so every prediction is compared with every target and a perfect prediction has
 # loss > 0; right: squeeze pred to (N,).
-@faulty("broadcasts", thread="question: weighted MSE does not learn, prints huge loss")
+@faulty("broadcasts", "contradicts-claim", thread="question: weighted MSE does not learn, prints huge loss")
 def weighted_mse(pred, target, weight):
     """Sample-weighted MSE. pred is the output of a linear layer, (N, 1); target and weight are (N,)."""
     loss = weight * (pred - target) ** 2
@@ -97,7 +97,7 @@ class HoleL1(nn.Module):
 
 # The intersection sides are not clamped at 0, so boxes apart in both x and y get a positive 'intersection' (loss
 # below 1, even strongly off), and boxes apart in one axis a negative one; right: clamp(min=0), loss 1.
-@faulty("rewards-errors", thread="repository: IoU loss for box regression")
+@faulty("rewards-errors", "contradicts-claim", thread="repository: IoU loss for box regression")
 def iou_loss(pred, target, eps=1e-6):
     """1 - IoU of matched boxes in (x1, y1, x2, y2), (N, 4), mean over boxes."""
     if pred.shape != target.shape:
@@ -161,7 +161,7 @@ class HardTripletLoss(nn.Module):
 
 # The similarity of each embedding with itself (1 / T) is left in the softmax denominator, which should hold only
 # the positive and 2N - 2 negatives; right: mask the diagonal with -inf.
-@faulty("self-compared", thread="repository: SimCLR from scratch")
+@faulty("self-compared", "contradicts-claim", thread="repository: SimCLR from scratch")
 class NTXentLoss(nn.Module):
     """SimCLR loss. z1, z2 (N, D): two views. Positive: the other view; negatives: the 2N - 2 other embeddings."""
 
@@ -258,7 +258,7 @@ class OCRCTCLoss(nn.Module):
 
 # The KL lacks its minus sign (0.5 * sum(1 + logvar - mu^2 - exp(logvar)) is -KL), so the loss rewards large mu;
 # right: -0.5 * sum(...) >= 0.
-@faulty("rewards-errors", thread="notebook: VAE, loss goes to minus infinity")
+@faulty("rewards-errors", "contradicts-claim", thread="notebook: VAE, loss goes to minus infinity")
 def vae_loss(recon_x, x, mu, logvar, beta=1.0):
     """VAE loss (negative ELBO per sample): squared error + beta * KL(q || N(0, I)).
 
@@ -307,7 +307,7 @@ def total_variation(img):
 
 # Sorted by ascending time, logcumsumexp sums over those who left before, not those still at risk; the loss rewards
 # the wrong risk set; right: sort descending.
-@faulty("rewards-errors", thread="repository: DeepSurv in PyTorch, C-index below 0.5")
+@faulty("rewards-errors", "contradicts-claim", thread="repository: DeepSurv in PyTorch, C-index below 0.5")
 class DeepSurvLoss(nn.Module):
     """Negative Cox partial log-likelihood, no ties assumed. risk (N,) log-hazard, time (N,), event (N,) 1 = died.
 
@@ -345,7 +345,7 @@ class OrdinalCE(nn.Module):
 
 # The advantage is not detached, so the policy term sends gradient log_prob / N into the critic; right: (returns -
 # value).detach() in the policy loss.
-@faulty("slope-disagrees", thread="repository: A2C on CartPole")
+@faulty("slope-disagrees", "contradicts-claim", thread="repository: A2C on CartPole")
 class A2CLoss(nn.Module):
     """Advantage actor-critic: policy gradient with advantage R - V, value regression, entropy bonus.
 

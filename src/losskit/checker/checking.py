@@ -15,9 +15,10 @@ from losskit.checker.children import Child, forked, spawned
 from losskit.checker.finding import FAULTS, Finding, Outcome, Report, report_of
 from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork
 from losskit.checker.origin import origin_of
-from losskit.checker.probe import Stated, conclude
+from losskit.checker.probe import conclude
 from losskit.checker.registry import Check
 from losskit.checker.spec import Spec, Unsure
+from losskit.checker.stated import Stated
 from losskit.checker.subject import Subject
 from losskit.checker.user_batch import load, with_batch_sizes
 

@@ -195,6 +195,15 @@ def _centred_boxes(draw: Draw) -> Tensors:
     return input, target
 
 
+def _box_sides(draw: Draw) -> Tensors:
+    """Positive distances of a point to the four sides of its box."""
+    target = draw.normal(draw.samples, 4).abs() + 0.5
+    if draw.correct:
+        return target.clone(), target
+    noise = 0.5 * draw.scale * (draw.normal(draw.samples, 4) if draw.correct is None else _away(draw, target))
+    return target * noise.clamp(-2, 2).exp(), target
+
+
 def _heatmaps(draw: Draw) -> Tensors:
     """Probabilities, and heatmaps that fall from 1 at one place of every channel."""
     height, width = draw.spatial if len(draw.spatial) == 2 else (6, 7)
@@ -347,6 +356,7 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("regression", "values", "quantiles"): (PAIR, _quantiles),
     ("regression", "boxes", "boxes"): (PAIR, _boxes),
     ("regression", "boxes", "centred"): (PAIR, _centred_boxes),
+    ("regression", "boxes", "sides"): (PAIR, _box_sides),
     ("regression", "images", "images"): (PAIR, _images),
     ("regression", "probabilities", "heatmap"): (PAIR, _heatmaps),
     ("regression", "logits", "heatmap"): (PAIR, _heatmaps_of_logits),

@@ -145,11 +145,13 @@ def _tensors(probe: Probe, call: Call) -> list[str]:
     return [name for name in probe.required if name not in extras]
 
 
-def _running(probe: Probe, call: Call, form: Form, spatial: tuple[int, ...]) -> Trial | None:
-    """The trial of a form in which the loss runs and has a gradient."""
+def _running(probe: Probe, call: Call, form: Form, spatial: tuple[int, ...], flat: bool = False) -> Trial | None:
+    """The trial of a form in which the loss runs and has a gradient; `flat`: or has none."""
     trial = probe.trial(replace(call, way=replace(call.way, swapped=False)), spatial)
     if not trial.runs(form):
         return None
+    if flat:
+        return trial
     made = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
     return trial if bool(trial.slope(*made).any()) else None
 
@@ -162,12 +164,12 @@ def with_model(probe: Probe) -> Chosen | None:
     calls = [(call, _tensors(probe, call)) for call in probe.calls]
     documented = several.documented(calls[0][1], probe.words).removeprefix(f"{several.SEVERAL} ")
     plain = [[several.sort_of(name, probe.words) for name in names] for _, names in calls[:1]]
-    for sizes in _sizes_inside(len(calls[0][1])):
+    for flat, sizes in itertools.product((False, True), _sizes_inside(len(calls[0][1]))):
         written = [f"{sort}:{size}" for sort, size in zip(plain[0], sizes, strict=True)]
         for layout in dict.fromkeys([*([documented.replace(",*", "")] if documented else []), ";".join(written)]):
             for call, _ in calls:
                 form = Form("penalty", "values", f"{several.SEVERAL} weights:6{';' if layout else ''}{layout}")
-                found = _running(probe, call, form, ())
+                found = _running(probe, call, form, (), flat)
                 if found is not None:
                     return form, (), found, [], ["it calls a model: the input is the weights of one"]
     return None

@@ -9,7 +9,7 @@ from losskit.checker import fits
 from losskit.checker.fits import shift_invariant
 from losskit.checker.trial import Form, Trial
 
-NARROW = ("quantiles", "boxes", "centred", "images", "heatmap")  # layouts whose tensors may not
+NARROW = ("quantiles", "boxes", "centred", "sides", "images", "heatmap")  # layouts whose tensors may not
 Fitting = list[tuple[Form, tuple[int, ...], Trial]]
 
 
@@ -57,7 +57,7 @@ def is_last(form: Form) -> bool:
     return form.layout in ("above", "alone")
 
 
-BOXES = Group(lambda f: f.layout in ("boxes", "centred"), fits.fits_narrow)
+BOXES = Group(lambda f: f.layout in ("boxes", "centred", "sides"), fits.fits_narrow)
 HEATMAPS = Group(lambda f: f.layout == "heatmap", fits.fits_order)
 RANKS = Group(lambda f: f.layout == "ranks", fits.fits_order)
 # In the order in which they are tried: the most specific first.
@@ -70,7 +70,7 @@ GROUPS = (
     Group(lambda f: f.kind == "distribution" and f.scores != "logits", fits.fits_numbers),
     Group(lambda f: f.layout == "images", fits.fits_narrow),
     Group(lambda f: f.labels, fits.fits_labels),
-    Group(lambda f: f.layout in NARROW and f.layout not in ("centred", "heatmap"), fits.fits_narrow),
+    Group(lambda f: f.layout in NARROW and f.layout not in ("centred", "sides", "heatmap"), fits.fits_narrow),
     Group(lambda f: _ordered(f) and not is_last(f), fits.fits_order),
 )
 LAST: tuple[tuple[Callable[[Trial, Form], None], Callable[[Form], bool]], ...] = (

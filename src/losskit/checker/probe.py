@@ -19,15 +19,16 @@ from losskit.checker.calling import INSIDE, Call, Way, calls_of
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
-from losskit.checker.spec import KINDS, LAYOUTS, SCORES, Spec, Unsure
+from losskit.checker.spec import Spec, Unsure
+from losskit.checker.stated import Stated
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.uses import uses_of
 from losskit.checker.words import words_of
-from losskit.core.domains import nearest
 
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses with a window
+_WINDOWS = (_LARGE, (32, 32), (192, 192))
 _COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
@@ -49,34 +50,6 @@ class Tried:
     refusals: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Stated:
-    """What the user states about the loss; the rest is determined."""
-
-    kind: str | None = None
-    scores: str | None = None
-    target: str | None = None
-    classes: int | None = None
-    shape: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("kind", self.kind, KINDS),
-            ("scores", self.scores, SCORES),
-            ("target", self.target, tuple(LAYOUTS)),
-        ):
-            if value is not None and value not in known:
-                raise ValueError(f"{name}={value!r} is unknown{nearest(value, known)} One of: {', '.join(known)}.")
-
-    def allows(self, form: Form) -> bool:
-        wanted = ((self.kind, form.kind), (self.scores, form.scores), (self.target, form.layout))
-        return all(said is None or said == found for said, found in wanted)
-
-    @property
-    def anything(self) -> bool:
-        return any((self.kind, self.scores, self.target))
-
-
 def conclude(origin: Origin, **said: Any) -> Spec:
     """What the loss takes; Unsure if that cannot be determined."""
     options = Stated(**said)
@@ -96,7 +69,7 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     criterion, origin = probe.criterion, probe.origin
     order: tuple[tuple[int, ...], ...] = _SPATIAL if form.labels else _FLAT
     wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in NARROW))
-    wide = wide and spatial != _LARGE
+    wide = wide and spatial not in _WINDOWS
     if wide and form.kind == "regression":  # the earlier sizes were tried, and did not fit
         order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
@@ -118,7 +91,7 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
         spatial=spatial,
         spatials=spatials,
         softmax=form.kind == "multiclass" and form.scores == "logits" and fits.shift_invariant(trial, form),
-        way=replace(trial.way, labels=form.labels),
+        way=replace(trial.way, labels=form.labels or form.layout == "next"),
         part=trial.part,
         scalar=trial.scalar,
         options=tuple(origin.options),
@@ -161,12 +134,19 @@ class Probe:
         if self.said.shape is not None:
             return (self.said.shape,)
         if form.layout == "images":
-            return (_LARGE,)
+            return self._large()
         if form.key == ("penalty", "values", "alone"):
             return _SPATIAL
         if not form.labels and (form.kind not in _WIDE or form.layout in NARROW):
             return ((),)
-        return (*(_SPATIAL if form.labels else _FLAT), _LARGE)
+        return (*(_SPATIAL if form.labels else _FLAT), *self._large())
+
+    def _large(self) -> tuple[tuple[int, ...], ...]:
+        """Sizes for losses with a window; also even ones for those that halve an image, by their names."""
+        if self.words.say(r"multi.?scale.*ssim|ms.?ssim") or re.search(r"ms_?ssim", self.hints):
+            return _WINDOWS
+        halves = re.search(r"pyramid|scale|wavelet|haar|percept|vgg|lpips|patch|spectr|fft", self.hints)
+        return _WINDOWS[:2] if halves else (_LARGE,)
 
     def among_own(self, own: list[Form]) -> Chosen:
         """The first form of a losskit loss that matches the options."""
@@ -267,7 +247,7 @@ class Probe:
     ) -> None:
         lasts = (False, True) if form.layout == "indices" and spatial else (False,)
         for last in lasts:
-            trial = self.trial(call, spatial, last, form.labels)
+            trial = self.trial(call, spatial, last, form.labels or form.layout == "next")
             if not self._as_documented(trial, form):
                 continue
             if not trial.runs(form):
@@ -368,7 +348,7 @@ class Probe:
             if found is not None:
                 return found
         guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
-        guess = guess or roles.of_shapes(self.words)
+        guess = guess or roles.of_lists(self.words) or roles.of_shapes(self.words)
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:
             return loose

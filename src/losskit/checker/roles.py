@@ -41,6 +41,7 @@ HEATMAPS = r"heat_?map|centernet|cornernet|penalty.reduced|center_?focal"
 _CONFIRMED = {
     "centred": r"cx|xywh|cent(er|re)s?\b|w, ?h\b",
     "heatmap": HEATMAPS,
+    "sides": r"distances? to|ltrb|\(l, ?t, ?[rb], ?[rb]\)",
     "boxes": r"box|iou|xyxy|xywh|corner|\((n|m|b), 4\)",
     "triplets": r"anchor|triplet|positive|negative|\bpos|neg(_|\b)|\ba p n\b",
     "survival": r"surv|cox|hazard|risk|censor|event|time|duration|status|death",
@@ -49,6 +50,8 @@ _CONFIRMED = {
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
 }
 _THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
+_LISTS = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg|list_?wise|relevance|learning.to.rank|list of (items|doc)"
+_NO_CORNERS = r"distances? to|ltrb|\(l, ?t, ?[rb], ?[rb]\)|offsets|deltas|rotated|angle"
 _LOGS = r"log.?prob|log.?softmax|log.?likelihoods"
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
 _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
@@ -71,6 +74,11 @@ def is_option(name: str) -> bool:
 def says(key: Key, hints: str) -> bool:
     """Whether the names of a loss, joined as one text, say that it is called like this."""
     return key in _WORDS and all(any(word in hints for word in words) for words in _WORDS[key])
+
+
+def of_lists(words: Words) -> bool:
+    """Whether a loss says that it ranks the items of lists."""
+    return re.search(_LISTS, words.all) is not None
 
 
 def of_thresholds(words: Words) -> bool:
@@ -121,18 +129,27 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
     return ("log" in tensors[at[0]]) == ("log" in required[at[0]].lower())
 
 
+def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
+    """Whether the name or the documentation of one argument says something else."""
+    kind, scores, layout = key
+    first, second = (required[0], required[1]) if len(required) > 1 else ("".join(required), "")
+    if scores == "boxes" and layout != "sides" and re.search(_NO_CORNERS, words.all):
+        return True
+    if scores == "probabilities" and re.search(_LOGS, words.clauses.get(first, "")):
+        return True
+    if scores == "log_probabilities" and kind != "sequence" and "logit" in f"{first} {second}".lower():
+        return True
+    if labels and len(required) == 2 and ("dist" in second.lower() or re.match("emb|feat", first.lower())):
+        return True
+    return layout == "teacher" and may_index(second) and second.lower() not in ("target", "targets", "y")
+
+
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
-    kind, scores, layout = key
-    if scores == "probabilities" and required and re.search(_LOGS, words.clauses.get(required[0], "")):
+    kind, _, layout = key
+    if _misnamed(key, labels, required, words):
         return True
-    if scores == "log_probabilities" and kind != "sequence" and "logit" in " ".join(required[:2]).lower():
-        return True
-    if labels and len(required) == 2 and ("dist" in required[1].lower() or re.match("emb|feat", required[0].lower())):
-        return True
-    if layout == "teacher" and (may_index(required[1]) and required[1].lower() not in ("target", "targets", "y")):
-        return True
-    if labels and kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all):
+    if labels and (of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))):
         return True
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
     if kind == "binary" and len(sizes) > 1 and sizes[1] in ("C", "K"):
@@ -140,6 +157,8 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     confirmed = _CONFIRMED.get(layout)
     unnamed = not words.text and all(len(name) == 1 for name in required)
     if confirmed is not None and not unnamed and not re.search(confirmed, words.all):
+        return True
+    if layout == "elbo" and sum(map(is_spread, required)) > 1:
         return True
     spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
     if len(required) == 3 and "variance" in layout and not spread and not plain:
@@ -164,7 +183,7 @@ def shapes_of(required: Sequence[str]) -> list[str]:
     """The shapes that the tensors of a call may have, in the letters of `examples.SEVERAL`, the simplest first."""
     found = ["n"]
     for name in required[1:]:
-        letters = "nrci" if may_index(name) else "nrc"
+        letters = "nrcik" if may_index(name) else "nrck"
         found = [before + letter for before in found for letter in letters]
     return sorted([*found, "r" * len(required)], key=lambda each: (len(each) - each.count("n"), each))[:81]
 

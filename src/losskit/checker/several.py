@@ -18,9 +18,9 @@ _BY_NAME = (
     ("log", r"^log|_log|logit|logp"),
     ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_ids?$|ind?e?x$"),
     ("flag", r"mask|^valid|^dones?$|terminal|event|status|censor|observed|visib|^is_"),
-    ("share", r"prob|alpha_bar|alphas_cumprod|^t$|timestep|keep"),
+    ("share", r"^pis?$|mix\w*_?w|prob|alpha_bar|alphas_cumprod|^t$|timestep|keep"),
     ("large", r"^alpha$"),
-    ("positive", r"^var|variance|_var$|sigma|^std|scale|^nu$|^v$|kappa|precision|weight|^w$|beta|evidence"),
+    ("positive", r"^var|variance|_var$|sigma|^std|scale|^nu$|^v$|kappa|theta|disp|precision|weight|^w$|beta|evidence"),
     ("positive", r"time|duration|dist|area|sizes?$|snr"),
 )
 # The sort by what its documentation says.
@@ -31,6 +31,10 @@ _BY_TEXT = (
     ("flag", r"0/1|0 or 1|0 and 1|\{0, ?1\}|binary|boolean|\bbool\b|one-hot"),
     ("share", r"in [\[(]0, ?1[\])]|probabilit|after a s(oft|ig)m|\(0, 1\)"),
     ("positive", r">=? ?0|positive\b(?! (pair|sample|score|item|log))|variance|standard deviation"),
+)
+_COUNTED = (
+    r"binomial|poisson|\bzinb|\bz?nb_?(nll|loss)|gamma (nll|dist|likelihood)|weibull|exponential dist|itakura|"
+    r"log_?normal"
 )
 _MASKS = r"\bmasks?\b|segment|foreground|\bf1\b"  # what is compared is 0 or 1
 _SIZES = {"T": 7, "L": 6, "S": 5, "D": 5, "H": 8, "W": 9, "Z": 4, "X": 9, "Y": 8, "F": 5, "E": 5, "P": 6, "J": 5}
@@ -61,7 +65,8 @@ def sort_of(name: str, words: Words) -> str:
     for sort, pattern in _BY_TEXT:
         if said and re.search(pattern, said):
             return sort
-    return next((sort for sort, pattern in _BY_NAME if re.search(pattern, name.lower())), "number")
+    found = next((sort for sort, pattern in _BY_NAME if re.search(pattern, name.lower())), "number")
+    return "positive" if found == "number" and re.search(_COUNTED, words.all) else found
 
 
 def documented(required: list[str], words: Words) -> str:
@@ -81,7 +86,7 @@ def documented(required: list[str], words: Words) -> str:
 
 def named(required: list[str], letters: str, words: Words) -> str:
     """The layout with these shapes, and numbers that suit the names."""
-    sizes = {"n": "N,C,*", "c": "N", "r": "N", "i": "N"}
+    sizes = {"n": "N,C,*", "c": "N", "r": "N", "i": "N", "k": "N,1"}
     parts = []
     for name, letter in zip(required, letters, strict=True):
         sort = "index" if letter == "i" else sort_of(name, words)
@@ -107,7 +112,7 @@ def _one(part: str, at: int, draw: Draw) -> Tensor:
         sort, sizes = part.split(":")
         return _of_sort(sort, _sizes(sizes, draw), draw)
     full = (draw.samples, draw.classes, *draw.spatial)
-    shape = {"n": full, "c": full[:-1], "r": full[:1], "i": full[:1]}[part]
+    shape = {"n": full, "c": full[:-1], "r": full[:1], "i": full[:1], "k": (*full[:1], 1)}[part]
     if part == "i":
         return torch.arange(draw.samples) % 2
     if part == "n" or at == 0:

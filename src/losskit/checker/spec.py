@@ -43,6 +43,7 @@ LAYOUTS = {
     "quantiles": "one number per sample, (N,), for an input of several quantiles, (N, Q)",
     "boxes": "boxes (N, 4), corners x1 < x2 and y1 < y2",
     "centred": "boxes (N, 4), centre, width and height",
+    "sides": "positive distances (N, 4) to the sides of a box",
     "heatmap": "heatmaps (N, C, H, W) that fall from 1 at each object",
     "images": "images (N, 3, H, W) in [0, 1]",
     "ranks": "ranks 0 to K - 1, (N,), for an input of K - 1 thresholds",

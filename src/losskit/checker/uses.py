@@ -150,28 +150,16 @@ def _keyed(tree: ast.FunctionDef, name: str) -> Use | None:
     return Use(DICT, ("a", "b")) if items else None
 
 
+_OVER = ("zip", "enumerate", "reversed", "list", "tuple", "stack", "cat")  # functions of something to iterate over
+
+
 def _iterated(tree: ast.FunctionDef, name: str) -> Use | None:
+    """A list or tuple of tensors."""
     over = [node.iter for node in ast.walk(tree) if isinstance(node, (ast.For, ast.comprehension))]
-    walked = [each for iter in over for each in _iterables(iter)]
-    stacked = [
-        call.args[0]
-        for call in _calls(tree)
-        if isinstance(call.func, ast.Attribute) and call.func.attr in ("stack", "cat") and call.args
-    ]
-    if not any(_is(each, name) for each in (*walked, *stacked)) and "list" not in _annotation(tree, name).lower():
+    given = [each for call in _calls(tree) if ast.unparse(call.func).rsplit(".", 1)[-1] in _OVER for each in call.args]
+    if not any(_is(each, name) for each in (*over, *given)) and "list" not in _annotation(tree, name).lower():
         return None
     return Use(SCALARS if re.search(r"loss|cost|term", name.lower()) else LIST)
-
-
-def _iterables(node: ast.expr) -> list[ast.expr]:
-    """What a loop runs over: the arguments of zip and enumerate."""
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in ("zip", "enumerate", "reversed")
-    ):
-        return [part for each in node.args for part in _iterables(each)]
-    return [node]
 
 
 def _distribution(tree: ast.FunctionDef, name: str) -> Use | None:

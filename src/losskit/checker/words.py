@@ -37,7 +37,7 @@ class Words:
 
     @property
     def all(self) -> str:
-        return f"{self.names} {self.text.lower()}"
+        return " ".join(f"{self.names} {self.text.lower()}".split())
 
     @property
     def broadcast(self) -> bool:
@@ -56,7 +56,7 @@ class Words:
 
     def say(self, pattern: str) -> bool:
         """Whether the documentation contains this."""
-        return re.search(pattern, self.text, re.IGNORECASE) is not None
+        return re.search(pattern, " ".join(self.text.split()), re.IGNORECASE) is not None
 
 
 def words_of(criterion: Callable[..., Any], name: str, parameters: Sequence[str]) -> Words:

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from losskit.core.contract import InputSpec, check_real
+from losskit.core.contract import InputSpec
 from losskit.core.means import MeanLoss
 from losskit.core.operands import Wrapped, as_loss
 from losskit.core.options import Configured
-from losskit.core.summable import Summable, answering
-from losskit.core.sums import Sums
+from losskit.core.summable import Summable
 from losskit.ops.inputs import summing_dtype
 from losskit.ops.morphology import components
 from losskit.ops.reference import Elements
@@ -49,6 +48,8 @@ class BlobLoss(MeanLoss):
     )
     authority: ClassVar[str] = "values worked out by hand"
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
+    beside: ClassVar[tuple[str, ...]] = ("blobs",)
+    counts_elements: ClassVar[bool] = False  # the denominator counts images
 
     denominator = Summable.denominator
 
@@ -60,27 +61,6 @@ class BlobLoss(MeanLoss):
                 f"{self.name}: {self.criterion.name} takes no mask, but the other blobs are excluded by a mask. Pass a "
                 "loss that takes one, such as DiceLoss()."
             )
-
-    @answering
-    def forward(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        blobs: Tensor | None = None,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        if blobs is not None:
-            check_real(self.name, "blobs", blobs)
-        tensors = (input, target) if blobs is None else (input, target, blobs)
-        return self.reduced(*tensors, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
-
-    @property
-    def is_mean_of_elements(self) -> bool:
-        return False  # the denominator counts images
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

@@ -167,6 +167,13 @@ def elementwise(owner: str, name: str, tensor: Tensor | None, wanted: Sequence[i
     return tensor
 
 
+def weight_and_mask(
+    owner: str, weight: Tensor | None, mask: Tensor | None, wanted: Sequence[int]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Check that both have the dimensions of the elements."""
+    return elementwise(owner, "weight", weight, wanted), elementwise(owner, "mask", mask, wanted)
+
+
 def check_mask(owner: str, mask: Tensor | None) -> None:
     if mask is None:
         return

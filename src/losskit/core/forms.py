@@ -19,7 +19,8 @@ from losskit.core.region import Absent, Overlap, Pool, RegionLoss
 from losskit.core.sums import Empty, Sums
 
 P = ParamSpec("P")
-C_co = TypeVar("C_co", covariant=True)
+C_co = TypeVar("C_co", covariant=True)  # a class
+L_co = TypeVar("L_co", bound=Loss, covariant=True)
 PerElement = Tensor | None  # a weight or a mask
 Normalizer = float | Tensor | None
 Ignored = int | Sequence[int] | None
@@ -56,15 +57,15 @@ class BatchForm(Form[type[Loss]], Protocol[P]):
     def __call__(self, *args: P.args, **options: P.kwargs) -> Tensor: ...
 
 
-class MeanModule(Protocol[P]):
-    """The constructor of a mean of values."""
+class MeanModule(Protocol[P, L_co]):
+    """The constructor of a mean of values or of elements."""
 
     def __call__(
         self, reduction: Reduction = "mean", empty: Empty = "zero", *args: P.args, **options: P.kwargs
-    ) -> MeanLoss: ...
+    ) -> L_co: ...
 
 
-class MeanForm1(Form[MeanModule[P]], Protocol[P]):
+class MeanForm1(Form[MeanModule[P, MeanLoss]], Protocol[P]):
     """A mean of values of one tensor."""
 
     def __call__(
@@ -74,7 +75,7 @@ class MeanForm1(Form[MeanModule[P]], Protocol[P]):
     ) -> Tensor: ...  # fmt: skip
 
 
-class MeanForm2(Form[MeanModule[P]], Protocol[P]):
+class MeanForm2(Form[MeanModule[P, MeanLoss]], Protocol[P]):
     """A mean of values of two tensors."""
 
     def __call__(
@@ -84,7 +85,7 @@ class MeanForm2(Form[MeanModule[P]], Protocol[P]):
     ) -> Tensor: ...  # fmt: skip
 
 
-class MeanForm3(Form[MeanModule[P]], Protocol[P]):
+class MeanForm3(Form[MeanModule[P, MeanLoss]], Protocol[P]):
     """A mean of values of three tensors."""
 
     def __call__(
@@ -95,7 +96,7 @@ class MeanForm3(Form[MeanModule[P]], Protocol[P]):
     ) -> Tensor: ...  # fmt: skip
 
 
-class MeanForm4(Form[MeanModule[P]], Protocol[P]):
+class MeanForm4(Form[MeanModule[P, MeanLoss]], Protocol[P]):
     """A mean of values of four tensors."""
 
     def __call__(
@@ -106,17 +107,7 @@ class MeanForm4(Form[MeanModule[P]], Protocol[P]):
     ) -> Tensor: ...  # fmt: skip
 
 
-class RegressionModule(Protocol[P]):
-    """The constructor of a loss of each element's input and target."""
-
-    def __call__(
-        self,
-        reduction: Reduction = "mean", empty: Empty = "zero",
-        *args: P.args, **options: P.kwargs,
-    ) -> RegressionLoss: ...  # fmt: skip
-
-
-class RegressionForm(Form[RegressionModule[P]], Protocol[P]):
+class RegressionForm(Form[MeanModule[P, RegressionLoss]], Protocol[P]):
     """A loss of each element's input and target."""
 
     def __call__(

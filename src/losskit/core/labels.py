@@ -147,7 +147,7 @@ class ClassificationLoss(LabelLoss):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "term" in cls.__dict__ and "formula" not in cls.__dict__:
-            cls.formula = _no_formula  # type: ignore[method-assign] # a term replaces the formula of its base
+            cls.formula = ClassificationLoss.formula  # type: ignore[method-assign] # a term replaces the formula of its base
 
     def formula(self) -> Formula | None:
         """The term as constants of the formula built into the fused operators, if it has that form."""
@@ -207,16 +207,15 @@ class ClassificationLoss(LabelLoss):
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         if not self.finishes_in_c or isinstance(self.class_weight, Mapping):
             return None
-        sides = 2 if inputs.link == "sigmoid" else 1
+        sides, spread = _sides(inputs)
         class_weight, _ = self.option_tensors()
         return TermsFinish(
-            sides, self.label_smoothing, 2 if sides == 2 else inputs.num_classes, class_weight,
+            sides, self.label_smoothing, spread, class_weight,
             self.truth_weight(inputs.link), reduction=self.reduction, empty=self.empty,
         )  # fmt: skip
 
     def sums_from_totals(self, totals: Sequence[Tensor], inputs: Inputs) -> Sums:
-        sides = 2 if inputs.link == "sigmoid" else 1
-        spread = 2 if inputs.link == "sigmoid" else inputs.num_classes
+        sides, spread = _sides(inputs)
         weights = self.truth_weights(inputs)
         numerator: Tensor | None = None
         for side in range(sides):
@@ -247,14 +246,14 @@ class ClassificationLoss(LabelLoss):
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors
         inputs = self.parse(input, target, weight, mask)
-        sides = 2 if inputs.link == "sigmoid" else 1
+        sides, spread = _sides(inputs)
         count = inputs.input.new_ones((sides, inputs.num_classes), dtype=torch.float64)
         count = self.by_class(count).T  # (C, sides)
         weights = self.truth_weights(inputs)
         truth = count if weights is None else count * weights.to(count)
         every = None
         if self.label_smoothing:
-            every = truth * (self.label_smoothing / (2 if sides == 2 else inputs.num_classes))
+            every = truth * (self.label_smoothing / spread)
             truth = truth * (1 - self.label_smoothing)
         value = self._terms(inputs, truth, every)
         share = ops.terms(inputs, torch.ones_like, count)
@@ -271,5 +270,6 @@ class ClassificationLoss(LabelLoss):
         )
 
 
-def _no_formula(self: ClassificationLoss) -> Formula | None:  # noqa: ARG001
-    return None
+def _sides(inputs: Inputs) -> tuple[int, int]:
+    """The number of terms of an element, and of the labels over which label smoothing is spread."""
+    return (2, 2) if inputs.link == "sigmoid" else (1, inputs.num_classes)

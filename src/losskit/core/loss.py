@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.core import catalogue
-from losskit.core.contract import check_tensor, elementwise
+from losskit.core.contract import check_tensor, weight_and_mask
 from losskit.core.domains import Reduction
 from losskit.core.options import Configured, option
 from losskit.core.sums import Empty, is_sharded, of_shards, reduce, weighted
@@ -91,7 +91,7 @@ class Loss(Configured):
     )
     tensors: ClassVar[tuple[str, ...]] = ()  # of a call, before weight and mask
     planned: ClassVar[bool] = False  # whether one C call can compute it: see losskit.ops.planning
-    shortcut: ClassVar[Any] = None  # how a plain call is computed faster: see losskit.core.shortcuts
+    shortcut: ClassVar[Any] = None  # how a plain call is computed faster: see losskit.losses.shortcuts
     is_sum: ClassVar[bool] = False
     has_parts: ClassVar[bool] = False  # whether `parts` names more than the loss itself
     varies: ClassVar[Any] = False  # whether the weights of its parts differ between calls
@@ -151,8 +151,7 @@ class Loss(Configured):
         return reduce(value, share, self.reduction, self.empty, self.name)
 
     def _weigh(self, values: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        weight = elementwise(self.name, "weight", weight, values.shape)
-        mask = elementwise(self.name, "mask", mask, values.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, values.shape)
         return weighted(values.to(computing_dtype(values)), weight, mask)
 
     @property

@@ -15,9 +15,9 @@ from losskit.core.contract import (
     check_real,
     check_returned,
     check_tensor,
-    elementwise,
     modulus,
     shape,
+    weight_and_mask,
 )
 from losskit.core.summable import PlannedLoss, Summable
 from losskit.core.sums import Sums, size_of, total, weighted
@@ -74,8 +74,7 @@ class MeanLoss(Summable):
 
     def denominator(self, target: Tensor, weight: Tensor | None, mask: Tensor | None, classes: int | None) -> Tensor:
         values = torch.zeros((), dtype=summing_dtype(target), device=target.device).expand(self.values_shape(target))
-        weight = elementwise(self.name, "weight", weight, values.shape)
-        mask = elementwise(self.name, "mask", mask, values.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, values.shape)
         return self.size(weighted(values, weight, mask)[1])
 
     def values_shape(self, target: Tensor) -> torch.Size:
@@ -116,8 +115,7 @@ class ElementLoss(MeanLoss):
     ) -> tuple[Tensor, Tensor]:
         self.check(*tensors)
         shape = tensors[0].shape
-        weight = elementwise(self.name, "weight", weight, shape)
-        mask = elementwise(self.name, "mask", mask, shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, shape)
         dtype = computing_dtype(tensors[0])
         elements = [t.to(dtype) for t in tensors]
         if mask is not None:
@@ -153,8 +151,7 @@ class DifferenceSpec(NamedTuple):
         input, target = modulus(owner, input, target)
         check_input(owner, input, target)
         check_equal(owner, {"input": input, "target": target})
-        weight = elementwise(owner, "weight", weight, input.shape)
-        mask = elementwise(owner, "mask", mask, input.shape)
+        weight, mask = weight_and_mask(owner, weight, mask, input.shape)
         return {"input": input, "target": target, "weight": weight, "mask": mask}
 
 
@@ -168,7 +165,7 @@ class RegressionLoss(PlannedLoss, ElementLoss):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "per_element" in cls.__dict__ and "difference" not in cls.__dict__:
-            cls.difference = _no_difference  # type: ignore[method-assign] # a formula replaces that of its base
+            cls.difference = RegressionLoss.difference  # type: ignore[method-assign] # a formula replaces that of its base
 
     def difference(self) -> Difference | None:
         """The formula as constants of the one built into the fused operators, if it has that form."""
@@ -239,7 +236,3 @@ class RegressionLoss(PlannedLoss, ElementLoss):
 
     def finish_plan(self, inputs: Inputs, watched: Watching) -> Finish | None:
         return TermsFinish(1, reduction=self.reduction, empty=self.empty) if self.finishes_in_c else None
-
-
-def _no_difference(self: RegressionLoss) -> Difference | None:  # noqa: ARG001
-    return None

@@ -69,6 +69,7 @@ class RegionLoss(RegionOptions, LabelLoss):
     """A formula on totals: define `per_class(total) -> (..., C)`, or `per_sample(total) -> (...)` for coupled ones."""
 
     shapes: ClassVar[str] = f"{LABEL_SHAPES}; values (N, C), or (C,) with pool='batch'."
+    counts_elements: ClassVar[bool] = False  # the denominator counts regions
 
     def per_class(self, total: Totals) -> Tensor:
         """The loss of each region, (..., C)."""
@@ -166,10 +167,6 @@ class RegionLoss(RegionOptions, LabelLoss):
     @property
     def is_mean(self) -> bool:
         return self.pool == "sample"
-
-    @property
-    def is_mean_of_elements(self) -> bool:
-        return False  # its denominator is a number of regions
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = tensors

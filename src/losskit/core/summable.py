@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import Tensor
 
+from losskit.core.contract import check_real
 from losskit.core.loss import Loss
 from losskit.core.sums import Counts, Sums, check_size, divide, is_sharded, of_shards, result_dtype
 from losskit.ops.columns import Column
@@ -72,10 +73,11 @@ def _is(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def signature_of_call(names: tuple[str, ...], *, more: bool = False) -> inspect.Signature:
+def signature_of_call(names: tuple[str, ...], beside: Sequence[str] = (), *, more: bool = False) -> inspect.Signature:
     """The signature of a forward of these tensors; with `more`, it takes further tensors and any keyword arguments."""
     optional = {"weight": Tensor | None, "mask": Tensor | None}
-    by_name = {"normalizer": float | Tensor | None, "whole": Sums | None}
+    by_name: dict[str, Any] = dict.fromkeys(beside, Tensor | None)
+    by_name |= {"normalizer": float | Tensor | None, "whole": Sums | None}
     either, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     given = keyword if more else either
     return inspect.Signature(
@@ -94,19 +96,23 @@ def signature_of_call(names: tuple[str, ...], *, more: bool = False) -> inspect.
 AT_CALL = frozenset(("weight", "mask", "normalizer", "whole"))  # keyword arguments of a call
 
 
-def _forward_of(names: tuple[str, ...]) -> Any:
-    """A forward whose tensor parameters have these names."""
+def _forward_of(names: tuple[str, ...], beside: tuple[str, ...]) -> Any:
+    """A forward whose tensor parameters have these names; those of `beside` are optional and given by name."""
 
     def forward(self: Summable, *tensors: Any, **arguments: Any) -> Tensor:
+        others = {name: arguments.pop(name, None) for name in beside}
+        others = {name: tensor for name, tensor in others.items() if tensor is not None}
         tensors = bind(self.name, names, tensors, arguments)
         if not arguments.keys() <= AT_CALL:
             refuse_named(self, names, [name for name in arguments if name not in AT_CALL])
+        for name, tensor in others.items():
+            check_real(self.name, name, tensor)
         value = None
-        if self.shortcut is not None and all(each is None for each in arguments.values()):
+        if self.shortcut is not None and not others and all(each is None for each in arguments.values()):
             value = self.shortcut(*tensors)
-        return self.reduced(*tensors, **arguments) if value is None else value
+        return self.reduced(*tensors, *others.values(), **arguments) if value is None else value
 
-    forward.__signature__ = signature_of_call(names)  # type: ignore[attr-defined]
+    forward.__signature__ = signature_of_call(names, beside)  # type: ignore[attr-defined]
     return forward
 
 
@@ -125,15 +131,17 @@ class Summable(Loss):
 
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     across_ranks: ClassVar[str] = "exact after losskit.distributed.sync."
+    beside: ClassVar[tuple[str, ...]] = ()  # optional further tensors of a call, given by name
+    counts_elements: ClassVar[bool] = True  # whether the denominator of its mean does, and not regions or images
     batch_first: ClassVar[bool] = True  # whether samples are dimension 0 of every tensor
 
     @classmethod
     def declare_call(cls) -> None:
-        """The same, and a forward with these names, unless the class or a base has one."""
+        """The same, and a forward of these tensors, unless the class or a base has one."""
         super().declare_call()
-        known = next(base.tensors for base in cls.__mro__ if "forward" in base.__dict__)  # type: ignore[attr-defined]
-        if "forward" not in cls.__dict__ and cls.tensors != known:
-            cls.forward = _forward_of(cls.tensors)  # type: ignore[method-assign]
+        base: Any = next(base for base in cls.__mro__ if "forward" in base.__dict__)
+        if base is not cls and (cls.tensors, cls.beside) != (base.tensors, base.beside):
+            cls.forward = _forward_of(cls.tensors, cls.beside)  # type: ignore[method-assign]
 
     @property
     def summable(self) -> bool:
@@ -146,7 +154,7 @@ class Summable(Loss):
     @property
     def is_mean_of_elements(self) -> bool:
         """Whether its denominator is the number, or the total weight, of elements or samples."""
-        return self.is_mean
+        return self.is_mean and self.counts_elements
 
     @property
     def takes_normalizer(self) -> bool:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
+from losskit.core.contract import check_equal, check_floating, check_real, shape, weight_and_mask
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
@@ -83,8 +83,7 @@ class SobolevLoss(MeanLoss):
     ) -> tuple[Tensor, Tensor]:
         output, target, inputs, target_grad, *along = tensors
         self._check(output, target, inputs, target_grad)
-        weight = elementwise(self.name, "weight", weight, output.shape)
-        mask = elementwise(self.name, "mask", mask, output.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, output.shape)
         dtype = computing_dtype(output)
         error = output.to(dtype) - target.to(dtype)
         samples, size = inputs.shape[0], math.prod(inputs.shape[1:])
@@ -200,8 +199,7 @@ class GridSobolevLoss(MeanLoss):
         check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
         spacing = self._spacing(input)
-        weight = elementwise(self.name, "weight", weight, input.shape)
-        mask = elementwise(self.name, "mask", mask, input.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, input.shape)
         dtype = computing_dtype(input)
         error = input.to(dtype) - target.to(dtype)
         counts = torch.ones((), dtype=torch.bool, device=input.device) if mask is None else mask

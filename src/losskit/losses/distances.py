@@ -13,8 +13,6 @@ from torch import Tensor
 from losskit.core.contract import check_real
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.options import Configured, option
-from losskit.core.summable import answering
-from losskit.core.sums import Sums
 from losskit.losses.spatial import Regions, SpatialLoss
 from losskit.ops.distances import distances as distances_inside
 from losskit.ops.inputs import computing_dtype
@@ -81,23 +79,6 @@ class DistanceLoss(SpacingOptions, SpatialLoss):
 
     abstract = True
     beside = ("distances",)
-
-    @answering
-    def forward(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        distances: Tensor | None = None,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        if distances is not None:
-            check_real(self.name, "distances", distances)
-        tensors = (input, target) if distances is None else (input, target, distances)
-        return self.reduced(*tensors, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     def signed(self, regions: Regions, given: tuple[Tensor, ...], inside: Tensor) -> Tensor:
         """The signed distances: those passed, or computed from the inside positions."""

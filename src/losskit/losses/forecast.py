@@ -10,7 +10,7 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
+from losskit.core.contract import check_equal, check_floating, check_real, shape, weight_and_mask
 from losskit.core.means import MeanLoss, RegressionLoss
 from losskit.core.options import option
 from losskit.core.sums import weighted
@@ -75,8 +75,7 @@ class QuantileLoss(RegressionLoss):
                 f"quantiles take an input of shape {(*target.shape, len(self.quantiles))}. Give one prediction for "
                 "each quantile in the last dimension."
             )
-        weight = elementwise(self.name, "weight", weight, target.shape)
-        mask = elementwise(self.name, "mask", mask, target.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, target.shape)
         dtype = computing_dtype(input)
         input, target = input.to(dtype), target.to(dtype).unsqueeze(-1)
         if mask is not None:
@@ -310,8 +309,7 @@ class EnsembleCRPSLoss(MeanLoss):
                 f"{self.name}: input {shape(input)} has {members} members in dimension 1, but fair={self.fair} takes "
                 f"at least {1 + self.fair}."
             )
-        weight = elementwise(self.name, "weight", weight, target.shape)
-        mask = elementwise(self.name, "mask", mask, target.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, target.shape)
         dtype = computing_dtype(input)
         input, target = input.to(dtype), target.to(dtype)
         if mask is not None:
@@ -360,8 +358,7 @@ class RelativeLpLoss(MeanLoss):
         if input.dim() == 0:
             raise ValueError(f"{self.name}: input must have shape (N, *), the samples first; got ().")
         samples = input.shape[:1]
-        weight = elementwise(self.name, "weight", weight, samples)
-        mask = elementwise(self.name, "mask", mask, samples)
+        weight, mask = weight_and_mask(self.name, weight, mask, samples)
         dtype = computing_dtype(input)
         rows = [t.to(dtype).reshape(samples[0], math.prod(input.shape[1:])) for t in tensors]
         if not rows[0].shape[1]:  # samples without elements do not count

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
+from losskit.core.contract import check_equal, check_floating, check_real, shape, weight_and_mask
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.sums import weighted
@@ -110,8 +110,7 @@ class BoxLoss(ClosedForm, MeanLoss):
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         input, target = rows(self.name, tensors, tuple(2 * d for d in self.dimensions))
-        weight = elementwise(self.name, "weight", weight, input.shape[:1])
-        mask = elementwise(self.name, "mask", mask, input.shape[:1])
+        weight, mask = weight_and_mask(self.name, weight, mask, input.shape[:1])
         if mask is not None:
             input, target = (t.where(mask.unsqueeze(1), 0.0) for t in (input, target))
         value = self.per_box(Pair(self.corners(input), self.corners(target)))

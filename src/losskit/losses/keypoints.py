@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
+from losskit.core.contract import check_equal, check_floating, check_real, shape, weight_and_mask
 from losskit.core.domains import Positive
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
@@ -68,8 +68,7 @@ class OKSLoss(MeanLoss):
                 f"{self.name}: input {shape(input)} takes visible {tuple(input.shape[:2])} and area "
                 f"{tuple(input.shape[:1])}; got {shape(visible)} and {shape(area)}."
             )
-        weight = elementwise(self.name, "weight", weight, area.shape)
-        mask = elementwise(self.name, "mask", mask, area.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, area.shape)
         dtype = computing_dtype(input)
         seen, size = visible > 0, area.to(dtype)
         if mask is not None:

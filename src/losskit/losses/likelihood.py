@@ -9,7 +9,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape, weight_and_mask
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.means import ElementLoss, MeanLoss, RegressionLoss
 from losskit.core.options import option
@@ -339,8 +339,7 @@ class MixtureNLLLoss(MeanLoss):
                 f"{self.name}: logits have shape (N, K, *), the components in dimension 1, and target (N, *); got "
                 f"{shape(logits)} and {shape(target)}. If components come last, pass logits.movedim(-1, 1)."
             )
-        weight = elementwise(self.name, "weight", weight, target.shape)
-        mask = elementwise(self.name, "mask", mask, target.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, target.shape)
         dtype = computing_dtype(logits)
         logits, mean, scale, y = (t.to(dtype) for t in (logits, mean, scale, target.unsqueeze(1)))
         if mask is not None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, elementwise, shape
+from losskit.core.contract import Always, InputSpec, check_equal, check_floating, check_real, shape, weight_and_mask
 from losskit.core.domains import ClassWeights
 from losskit.core.labels import ClassificationLoss, check_length, class_weights, labels_of
 from losskit.core.means import ElementLoss, MeanLoss
@@ -241,8 +241,7 @@ class MultiLabelMarginLoss(ClosedForm, MeanLoss):
                 f"{self.name}: target lists class indices, ended by -1, so it holds integers; got {target.dtype}. For "
                 "0 and 1 per class use MultiLabelSoftMarginLoss."
             )
-        weight = elementwise(self.name, "weight", weight, input.shape[:-1])
-        mask = elementwise(self.name, "mask", mask, input.shape[:-1])
+        weight, mask = weight_and_mask(self.name, weight, mask, input.shape[:-1])
         scores, target = input.to(computing_dtype(input)), target.long()
         if mask is not None:
             scores, target = scores.where(mask.unsqueeze(-1), 0.0), target.where(mask.unsqueeze(-1), -1)

@@ -9,7 +9,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from losskit import ops
-from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, elementwise, shape
+from losskit.core.contract import InputSpec, check_equal, check_floating, check_real, shape, weight_and_mask
 from losskit.core.domains import Fraction, NonNegative, Positive
 from losskit.core.means import MeanLoss
 from losskit.core.options import Configured, option
@@ -115,8 +115,7 @@ class MaskLoss(MaskOptions, MeanLoss):
                 f"{self.name}: input has shape {shape(input)} and target {shape(target)}; at points their resolution "
                 "may differ, but not the number of masks or of dimensions."
             )
-        weight = elementwise(self.name, "weight", weight, target.shape)
-        mask = elementwise(self.name, "mask", mask, target.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, target.shape)
         if points is not None:
             input, target, weight, mask = self._at(points, input, target, weight, mask)
         weight, mask = (None if t is None else t.unsqueeze(1) for t in (weight, mask))

@@ -103,10 +103,7 @@ class CornLoss(RankLoss):
 
     authority = "its formula in mpmath"
     short_name = "corn"
-
-    @property
-    def is_mean_of_elements(self) -> bool:
-        return False  # the denominator counts binary terms
+    counts_elements = False  # the denominator counts binary terms
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise
+from losskit.core.contract import check_equal, check_floating, check_real, weight_and_mask
 from losskit.core.domains import Fraction, Positive
 from losskit.core.loss import Loss
 from losskit.core.options import option
@@ -52,8 +52,7 @@ class MomentLoss(Summable):
         check_floating(self.name, "input", input)
         check_real(self.name, "target", target)
         check_equal(self.name, {"input": input, "target": target})
-        weight = elementwise(self.name, "weight", weight, input.shape)
-        mask = elementwise(self.name, "mask", mask, input.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, input.shape)
         given = [t.to(summing_dtype(input)) for t in tensors]
         share = torch.ones((), dtype=given[0].dtype, device=input.device) if weight is None else weight.to(given[0])
         if mask is not None:
@@ -310,8 +309,7 @@ class BalancedMSELoss(BatchLoss):
         input, target = self.checked(tensors)
         if input.dim() == 0:
             raise ValueError(f"{self.name}: input must have shape (N,) or (N, *), the samples first; got ().")
-        weight = elementwise(self.name, "weight", weight, input.shape[:1])
-        mask = elementwise(self.name, "mask", mask, input.shape[:1])
+        weight, mask = weight_and_mask(self.name, weight, mask, input.shape[:1])
         dtype = torch.float64  # the derivatives of a confident softmax cancel
         x, y = (t.to(dtype).reshape(len(t), math.prod(t.shape[1:])) for t in (input, target))
         if not x.numel():
@@ -362,8 +360,7 @@ class BerHuLoss(BatchLoss):
 
     def weighed(self, *tensors: Tensor, weight: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         input, target = self.checked(tensors)
-        weight = elementwise(self.name, "weight", weight, input.shape)
-        mask = elementwise(self.name, "mask", mask, input.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, input.shape)
         if mask is not None:
             input, target = input.where(mask, 0.0), target.where(mask, 0.0)
         size = (input - target).abs()

@@ -41,6 +41,7 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
     authority = "kornia.losses.LovaszHingeLoss, kornia.losses.LovaszSoftmaxLoss and its formula in mpmath"
     short_name = "lovasz"
     shapes = f"{LABEL_SHAPES}, but no weight; values (N,), or one number with pool='batch'."
+    counts_elements = False  # the denominator counts images
     across_ranks: ClassVar[str] = (
         "exact with pool='sample'; with pool='batch' every process ranks the elements of its own batch."
     )
@@ -59,10 +60,6 @@ class LovaszLoss(ModeOptions, LabelOptions, Summable):
     @property
     def is_mean(self) -> bool:
         return self.pool == "sample"
-
-    @property
-    def is_mean_of_elements(self) -> bool:
-        return False  # the denominator counts images
 
     def totals(self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None) -> Sums:
         value, share = self.weighed(*tensors, weight=weight, mask=mask)

@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_floating, check_real, elementwise, shape
+from losskit.core.contract import check_floating, check_real, shape, weight_and_mask
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
 from losskit.core.sums import weighted
@@ -57,8 +57,7 @@ class CTCLoss(MeanLoss):
         input_lengths, target_lengths = (torch.as_tensor(lengths) for lengths in tensors[2:])
         self._check_shapes(log_probs, targets, input_lengths, target_lengths)
         single = log_probs.dim() == 2
-        weight = elementwise(self.name, "weight", weight, () if single else (log_probs.shape[1],))
-        mask = elementwise(self.name, "mask", mask, () if single else (log_probs.shape[1],))
+        weight, mask = weight_and_mask(self.name, weight, mask, () if single else (log_probs.shape[1],))
         if single:
             log_probs = log_probs.unsqueeze(1)
             targets = targets.reshape(1, -1)

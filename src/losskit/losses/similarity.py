@@ -9,7 +9,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape
+from losskit.core.contract import check_equal, check_floating, check_real, elementwise, shape, weight_and_mask
 from losskit.core.domains import NonNegative, Positive
 from losskit.core.means import MeanLoss
 from losskit.core.options import option
@@ -68,8 +68,7 @@ class CosineEmbeddingLoss(ClosedForm, MeanLoss):
                 f"{shape(input1)} with target {shape(target)}. Give one target per pair of vectors, and vectors in the "
                 "last dimension."
             )
-        weight = elementwise(self.name, "weight", weight, target.shape)
-        mask = elementwise(self.name, "mask", mask, target.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, target.shape)
         x1, x2 = (_rows(x.to(computing_dtype(input1)), mask, 1.0) for x in (input1, input2))
         y = target.to(x1.dtype)
         y = y if mask is None else y.where(mask, 1.0)
@@ -144,8 +143,7 @@ class TripletMarginLoss(ClosedForm, MeanLoss):
             mask = elementwise(self.name, "mask", mask, leading)
             given = [_rows(t, mask, float(i)) for i, t in enumerate(given, 1)]  # distinct points: gradients exist
         values = self.values(*given)
-        weight = elementwise(self.name, "weight", weight, values.shape)
-        mask = elementwise(self.name, "mask", mask, values.shape)
+        weight, mask = weight_and_mask(self.name, weight, mask, values.shape)
         return weighted(values, weight, mask)
 
     def values(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

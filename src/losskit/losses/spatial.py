@@ -79,7 +79,7 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
     abstract: ClassVar[bool] = True
     hard: ClassVar[bool] = False  # whether labels must be 0 or 1
     weighs: ClassVar[bool] = True  # whether elements may have weights
-    beside: ClassVar[tuple[str, ...]] = ()  # further maps of a call, of the shape of the input
+    counts_elements: ClassVar[bool] = False  # the denominator counts regions
     without: ClassVar[tuple[str, ...]] = ("pool", "overlap")
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     shapes: ClassVar[str] = f"{LABEL_SHAPES}, with at least one spatial dimension; values (N, C)."
@@ -89,10 +89,6 @@ class SpatialLoss(RegionOptions, LabelOptions, MeanLoss):
     def per_region(self, regions: Regions, *beside: Any) -> Tensor:
         """The loss of each class of each sample, (N, C)."""
         raise TypeError(f"{self.name} must define per_region(regions).")
-
-    @property
-    def is_mean_of_elements(self) -> bool:
-        return False  # its denominator is a number of regions
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

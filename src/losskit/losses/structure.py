@@ -217,6 +217,7 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
     authority = "its formula in mpmath"
     short_name = "active_boundary"
     also_called = ("abl",)
+    counts_elements = False  # the denominator counts samples
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     shapes = f"{LABEL_SHAPES}, with at least one spatial dimension; values (N,)."
 
@@ -231,10 +232,6 @@ class ActiveBoundaryLoss(SpacingOptions, ModeOptions, MeanLoss):
     from_logits: bool = option(default=True, doc="False when the input holds probabilities in [0, 1]")
 
     denominator = Summable.denominator
-
-    @property
-    def is_mean_of_elements(self) -> bool:
-        return False  # the denominator counts samples
 
     def weighed(
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None

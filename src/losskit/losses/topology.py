@@ -7,11 +7,8 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge
 from torch import Tensor
 
-from losskit.core.contract import check_real
 from losskit.core.domains import Fraction, NonNegative
 from losskit.core.options import option
-from losskit.core.summable import answering
-from losskit.core.sums import Sums
 from losskit.losses.region import plus, ratio
 from losskit.losses.spatial import Regions, SpatialLoss
 from losskit.ops.morphology import soft_skeleton, tube
@@ -131,23 +128,6 @@ class SkeletonRecallLoss(SpatialLoss):
 
     width: Annotated[int, Ge(0)] = option(default=2, doc="number of dilation steps of the skeleton")
     smooth: NonNegative = option(default=1.0, doc="added to the numerator and the denominator")
-
-    @answering
-    def forward(
-        self,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        mask: Tensor | None = None,
-        *,
-        skeleton: Tensor | None = None,
-        normalizer: float | Tensor | None = None,
-        whole: Sums | None = None,
-    ) -> Tensor:
-        if skeleton is not None:
-            check_real(self.name, "skeleton", skeleton)
-        tensors = (input, target) if skeleton is None else (input, target, skeleton)
-        return self.reduced(*tensors, weight=weight, mask=mask, normalizer=normalizer, whole=whole)
 
     def per_region(self, regions: Regions, *beside: Tensor) -> Tensor:
         inside = beside[0] if beside else tube(regions.t > 0.5, regions.space, self.width).to(regions.p.dtype)

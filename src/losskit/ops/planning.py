@@ -16,7 +16,7 @@ from torch import Tensor
 
 from losskit import ops
 from losskit.ops import choice, differences, first_use, reference
-from losskit.ops.captured import Watched
+from losskit.ops.captured import Watched, exact
 from losskit.ops.columns import Column, kernel_columns, programs_of
 from losskit.ops.constants import MOST_NUMBERS, MOST_PARTS
 from losskit.ops.inputs import Inputs
@@ -125,7 +125,11 @@ class Compiled:
     @property
     def is_stale(self) -> bool:
         """Whether a value outside the loss has changed."""
-        return any(each.changed for each in self.watched.values())
+        for read, value in self.watched.values():  # a loop, since this runs in every call
+            now = read()
+            if now is not value and exact(now) != exact(value):
+                return True
+        return False
 
 
 class NoPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,6 +71,8 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
 def unused_argument(subject: Subject) -> Iterator[Found]:
     """Does every accepted argument change something?"""
     examples = [subject.example(seed, batch=3) for seed in range(3)]
+    if subject.spec.labels:
+        examples.append(subject.example(batch=3, correct=False, scale=3.0))  # large errors everywhere
     before = [value(subject, *each) for each in examples]
     if not all(map(math.isfinite, before)):
         return
@@ -133,6 +136,8 @@ def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iter
     for option, default in subject.origin.options.items():
         if not isinstance(default, float) or option not in subject.spec.options or option in trials(subject.spec):
             continue
+        if re.search(r"free|floor|min|max|cl[ia]mp?|bits|capacity|thresh", option):
+            continue  # a bound, below which nothing has a gradient
         other = {option: 2 * default + 0.25}
         changed = [tried(pull, subject, *each, options=other) for each in examples]
         before = [pull(subject, *each) for each in examples]

@@ -27,7 +27,7 @@ _SCORES = r"score|logit|reward|logp|log_p|real|fake|^d_|pos$|neg$|chosen|rejecte
 def _sides(subject: Subject) -> Iterator[Found]:
     """Whether raising a score that should be high raises the loss."""
     names, spec = subject.parameters, subject.spec
-    if spec.way.inside or spec.layout not in ("above", "alone") and not spec.layout.startswith("several"):
+    if spec.way.inside or (spec.layout not in ("above", "alone") and not spec.layout.startswith("several")):
         return
     for at, name in enumerate(names[: len(spec.tensors)]):
         side = roles.side_of(name) if re.search(_SCORES, name.lower()) else 0

@@ -30,7 +30,15 @@ from losskit.checker.subject import LossRaised, Subject
 def no_graph(subject: Subject) -> Iterator[Found]:
     """Does autograd see that the loss depends on its input?"""
     tensors = subject.example()
-    if attached(subject):
+    try:
+        reached = attached(subject)
+    except LossRaised as error:
+        if tried(value, subject, *tensors) is None:
+            raise
+        fix = _TWICE if subject.spec.way.inside else ""
+        yield Found(f"backward() raises {error}"[:240], "", code(subject, *tensors, lines=BACKWARD), None, fix)
+        return
+    if reached:
         if any(pull(subject, *each).gradient.any() for each in _many(subject)):
             return
         what = "the gradient is 0, whatever the input"
@@ -60,6 +68,9 @@ def _many(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
     yield subject.example(scale=1.0, correct=False)
 
 
+_CONSTANT = r"bootstrap|stop.?grad|\bdetach|treated as (a )?constant|no gradient|pseudo|straight.?through|self.?train"
+
+
 @check(
     "slope-disagrees",
     Severity.WRONG,
@@ -69,6 +80,8 @@ def _many(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
 )
 def slope_disagrees(subject: Subject) -> Iterator[Found]:
     """Is the gradient the slope of the value?"""
+    if re.search(_CONSTANT, subject.words.all):
+        return  # a part is a constant on purpose
     coarse = loses_float64(subject)
     wrong = []
     for seed in range(3):

@@ -147,7 +147,7 @@ _IMAGES = ((4, 3, 5, 6), (4, 6), (4, 1, 5, 6))
 
 
 def penalty(claimed: Claimed) -> Iterator[Found]:
-    """A critic whose gradient has a norm of 1 at each sample has no penalty; one with norm 3 has four times the excess."""
+    """A critic whose gradient has norm 1 at each sample has no penalty; that of norm 3 is four times that of norm 2."""
     if claimed.text.claims(r"\br ?1\b|\br ?2\b|zero.?cent"):
         return
     for size in _IMAGES:
@@ -174,10 +174,13 @@ def penalty(claimed: Claimed) -> Iterator[Found]:
         return
 
 
-_GAN = r"\bgan\b|\bw ?gan\b|\bls ?gan|adversarial|critic|hinge.*(real|fake)|discriminator|generator|relativistic|wasserstein"
+_GAN = (
+    r"\bgan\b|\bw ?gan\b|\bls ?gan|adversarial|critic|hinge.*(real|fake)|discriminator|generator|relativistic|"
+    r"wasserstein"
+)
 CLAIMS = (
     Claim("GAN loss with a mode", _GAN, (SCORES, MODE_), (by_mode,), unless="penalty"),
-    Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL), (hinge_margin,), unless="penalty"),
+    Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL, MODE_), (hinge_margin,), unless="penalty"),
     Claim("GAN loss", _GAN, (FAKE, REAL, MODE_), (halves,), unless="penalty|feature match"),
     Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (CRITIC, REAL_DATA, FAKE_DATA), (penalty,)),
 )

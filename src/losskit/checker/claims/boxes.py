@@ -218,7 +218,7 @@ def _shapes(iou: Tensor, penalty: Tensor) -> Iterator[Tensor]:
 
 @kind(_SAYS, code=r"\b[gdc]iou\b|enclos|\bhull")
 def boxes(subject: Subject) -> Iterator[Found]:
-    if not subject.spec.two or subject.spec.labels:
+    if not subject.spec.two or subject.spec.labels or subject.spec.layout == "sides":
         return
     name = _kind(subject)
     a, b = boxes_of()
@@ -290,3 +290,31 @@ def _relations(subject: Subject, name: str) -> Iterator[Found]:
                 f"disjoint boxes farther apart have no larger loss, which is what the penalty of {_NAMES[name]} is for"
             )
             yield Found(what, numbers, code(subject, near.float(), a[:4].float(), lines=BACKWARD))
+
+
+_WRITTEN = (
+    ("centres", r"\(cx, ?cy|cxcywh|center_?x|\(x_?c|cent(er|re) and size|\(cent(er|re)"),
+    ("sizes", r"\(x, ?y, ?w, ?h\)|xywh|top.?left corner and"),
+    ("corners", r"\(?x1, ?y1, ?x2, ?y2\)?|xyxy|x_?min, ?y_?min, ?x_?max"),
+)
+
+
+@kind(_SAYS + r"|\biou")
+def documented_format(subject: Subject) -> Iterator[Found]:
+    """Whether equal boxes of the documented format have the least loss, wherever they are."""
+    if not subject.spec.two or subject.spec.labels:
+        return
+    form = next((form for form, pattern in _WRITTEN if re.search(pattern, subject.words.text.lower())), None)
+    if form is None:
+        return
+    corners = torch.tensor([[20.0, 30.0, 26.0, 34.0]])
+    boxes, moved = _laid_out(corners, form), _laid_out(corners + torch.tensor([2.0, 1.0, 2.0, 1.0]), form)
+    costs = tried(value, subject, boxes, boxes), tried(value, subject, moved, boxes)
+    if costs[0] is not None and costs[1] is not None and not costs[0] < costs[1] - 1e-6:
+        yield Found(
+            f"equal boxes in the documented format ({form}) have no smaller loss than boxes that overlap in part",
+            {"equal": costs[0], "overlapping in part": costs[1]},
+            code(subject, boxes, boxes),
+            None,
+            "Convert both boxes to corners first: x1 = x - w / 2 for centres, x2 = x1 + w.",
+        )

@@ -43,7 +43,7 @@ def pair_margin(claimed: Claimed) -> Iterator[Found]:
     if not squared and not re.search(r"hadsell", text.said):
         return
     margin = float(claimed.option("margin", "m") or 1.0)
-    for label in (0.0, 1.0, -1.0):
+    for label in (0.0, 1.0):
         target = torch.full((4,), label, dtype=torch.float64)
         shares = [claimed.value(**_apart(share * margin), label=target) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
         if not shares[0] > 1e-9 or not shares[0] > shares[4]:
@@ -51,24 +51,29 @@ def pair_margin(claimed: Claimed) -> Iterator[Found]:
         found = [each / shares[0] for each in shares]
         right = [(1 - share) ** 2 for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
         if not all(near(a, b, 0.02, 0.01) for a, b in zip(found, right, strict=True)):
-            by_square = [max(margin - (share * margin) ** 2, 0) / margin for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
-            same = all(near(a, b, 0.02, 0.01) for a, b in zip(found, by_square, strict=True))
-            again = all(near(a, b * b, 0.02, 0.01) for a, b in zip(found, by_square, strict=True))
-            what = (
-                "the squared distance is subtracted from the margin"
-                + (", and the result is not squared" if same else "")
-                if same or again
-                else "the difference from the margin is not squared"
-                if all(near(a, math.sqrt(b), 0.02, 0.01) for a, b in zip(found, right, strict=True))
-                else "it has another form"
-            )
             yield claimed.found(
-                f"max(margin - d, 0)^2 is documented for dissimilar pairs, but {what}",
+                f"max(margin - d, 0)^2 is documented for dissimilar pairs, but {_other_form(found, right, margin)}",
                 {"at half the margin, relative to 0": found[2], "documented": right[2]},
                 "distance = (x1 - x2).norm(dim=1); relu(margin - distance) ** 2",
                 {**_apart(margin / 2), "label": target},
             )
-            return
+        return
+
+
+def _other_form(found: list[float], right: list[float], margin: float) -> str:
+    """What the profile over distances in quarters of the margin shows."""
+    by_square = [max(margin - (share * margin) ** 2, 0) / margin for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+
+    def alike(other: list[float]) -> bool:
+        return all(near(a, b, 0.02, 0.01) for a, b in zip(found, other, strict=True))
+
+    if alike(by_square):
+        return "the squared distance is subtracted from the margin, and the result is not squared"
+    if alike([each * each for each in by_square]):
+        return "the squared distance is subtracted from the margin"
+    if alike([math.sqrt(each) for each in right]):
+        return "the difference from the margin is not squared"
+    return "it has another form"
 
 
 def _directions(n: int, size: int) -> Tensor:
@@ -104,7 +109,7 @@ def aligned_views(claimed: Claimed) -> Iterator[Found]:
             yield claimed.found(
                 f"equal views, orthogonal to all others, keep a loss of {found:.4g} at a temperature of {tau}: {why}",
                 {"value": found, "by definition": right[0]},
-                "logits = z1 @ z2.T / temperature; the partner of row i is column i, and a view is not its own negative.",
+                "logits = z1 @ z2.T / temperature; the partner of row i is column i; a view is not its own negative.",
                 given,
             )
             return
@@ -126,7 +131,7 @@ def one_scale(claimed: Claimed) -> Iterator[Found]:
     before, after = claimed.value(**given), claimed.value(**{**given, "one": longer})
     if math.isfinite(before) and not near(before, after, 1e-4):
         yield claimed.found(
-            "a longer embedding of one sample changes the loss: normalisation runs over the batch, not over each embedding",
+            "a longer embedding of one sample changes the loss: it is not normalised over each embedding",
             {"one embedding times 5": after, "before": before},
             "F.normalize(z, dim=1)",
             {**given, "one": longer},
@@ -227,8 +232,8 @@ def uncorrelated(claimed: Claimed) -> Iterator[Found]:
     twice = {name: torch.cat([each] * 8) for name, each in best.items()}
     if claimed.text.claims("barlow") and least > 0.5 * cost and claimed.value(**twice) > 2 * least:
         yield claimed.found(
-            "equal views of uncorrelated features keep a loss that grows with the batch: the correlation is not divided by "
-            "the number of samples",
+            "equal views of uncorrelated features keep a loss that grows with the batch: the correlation is not "
+            "divided by the number of samples",
             {"8 samples": least, "64 samples": claimed.value(**twice)},
             "c = z1.T @ z2 / len(z1)",
             best,
@@ -260,9 +265,10 @@ CLAIMS = (
         _CONTRASTIVE,
         _VIEWS,
         (aligned_views, one_scale),
+        ordered=True,
         unless=r"supervis|\bsup ?con|siglip|sigmoid|decoupled|debias|hard neg|dcl\b|label|siamese|moco|queue",
     ),
     Claim("supervised contrastive loss", r"sup ?con|supervised contrastive", (EMBEDDINGS, GROUPS), (groups_far,)),
-    Claim("Barlow Twins", r"barlow", _VIEWS, (uncorrelated,)),
-    Claim("VICReg", r"\bvic ?reg|variance.*invariance.*covariance", _VIEWS, (collapse,)),
+    Claim("Barlow Twins", r"barlow", _VIEWS, (uncorrelated,), ordered=True),
+    Claim("VICReg", r"\bvic ?reg|variance.*invariance.*covariance", _VIEWS, (collapse,), ordered=True),
 )

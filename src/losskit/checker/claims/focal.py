@@ -55,7 +55,7 @@ def _curve(subject: Subject, label: int, options: dict[str, float]) -> Curve | N
     return Curve(torch.tensor(sure).double(), torch.tensor(ratios).double())
 
 
-@kind(r"focal(?!.?(frequency|tversky|region))")
+@kind(r"(?<!vari)focal(?!.?(frequency|tversky|region))")
 def focal_factor(subject: Subject) -> Iterator[Found]:
     if subject.spec.layout == "signs":
         subject = taken_as(subject, ("binary", "logits", "same"))
@@ -96,6 +96,8 @@ def _factor(subject: Subject, curves: Sequence[Curve], options: dict[str, float]
             what = f"the loss{of_what} is the factor alone: the cross-entropy, -log(pt), is missing"
         elif "gamma" in options and _is(curve, options["gamma"] * (1 - curve.sure)):
             what = f"the factor{of_what} is gamma * (1 - pt): gamma multiplies instead of being the exponent"
+        elif right is None and "gamma" in options and _rises(curve):
+            what = f"the factor{of_what} does not fall as pt grows: easy examples count as much as hard ones, or more"
         if what:
             tensors = _example(subject, label, 2.0)
             numbers = {
@@ -110,6 +112,11 @@ def _factor(subject: Subject, curves: Sequence[Curve], options: dict[str, float]
 def _is(curve: Curve, factor: Tensor) -> bool:
     by = curve.ratio / factor
     return bool((by > 0).all()) and float(by.max() / by.min()) < 1.005
+
+
+def _rises(curve: Curve) -> bool:
+    """Whether the ratio to the cross-entropy is larger for a sure correct prediction than for a wrong one."""
+    return float(curve.ratio[-1]) > 0.95 * float(curve.ratio[0]) > 0
 
 
 def _example(subject: Subject, label: int, scale: float) -> tuple[Tensor, Tensor]:

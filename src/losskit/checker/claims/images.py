@@ -17,13 +17,13 @@ FIRST = Role("first", r"x|a|inputs?|img_?1|im1|image_?1|pred\w*|y_?pred|y_?hat|o
 SECOND = Role("second", r"y|b|targets?|img_?2|im2|image_?2|gt|y_?true|truth|hr|real|ref\w*|true|clean\w*|labels?")
 
 
-def _flat(claimed: Claimed, first: float, second: float, channels: int = 3) -> dict[str, Tensor]:
+def _flat(first: float, second: float, channels: int = 3) -> dict[str, Tensor]:
     size = (1, channels, 32, 32)
     return {"first": torch.full(size, first, dtype=torch.float64), "second": torch.full(size, second).double()}
 
 
 def _channels(claimed: Claimed) -> int:
-    return next((n for n in (3, 1) if math.isfinite(claimed.total(**_flat(claimed, 0.3, 0.5, n)))), 0)
+    return next((n for n in (3, 1) if math.isfinite(claimed.total(**_flat(0.3, 0.5, n)))), 0)
 
 
 def ssim_constants(claimed: Claimed) -> Iterator[Found]:
@@ -33,19 +33,19 @@ def ssim_constants(claimed: Claimed) -> Iterator[Found]:
     if re.search(r"0 ?(to|\.\.|-) ?255|\[0, ?255\]", claimed.text.said):
         return
     channels = _channels(claimed)
-    same, near_by, far = (claimed.value(**_flat(claimed, 0.5, each, channels)) for each in (0.5, 0.3, 0.1))
+    same, near_by, far = (claimed.value(**_flat(0.5, each, channels)) for each in (0.5, 0.3, 0.1))
     if not all(map(math.isfinite, (same, near_by, far))):
         return
     rise = (near_by - same), (far - same)
     small = [1 - _brightness(0.5, each, (0.01 * 255) ** 2) for each in (0.3, 0.1)]
     usual = [1 - _brightness(0.5, each, 1e-4) for each in (0.3, 0.1)]
     scales = [rise[1] / small[1], rise[1] / usual[1]]
-    if rise[1] > 0 and near(rise[0] / rise[1], small[0] / small[1], 0.005) and scales[0] > 0.4 > 20 * scales[1]:
+    if rise[1] > 0 and near(rise[0] / rise[1], small[0] / small[1], 0.005) and scales[0] > 0.4 and scales[1] < 0.1:
         yield claimed.found(
             "the stabilising constants are those of images in 0 to 255, so images in [0, 1] have nearly the same loss",
             {"brightness 0.5 and 0.1": far, "equal images": same},
             "C1 = (0.01 * data_range) ** 2 and C2 = (0.03 * data_range) ** 2, with a data range of 1.",
-            _flat(claimed, 0.5, 0.1, channels),
+            _flat(0.5, 0.1, channels),
         )
 
 
@@ -71,7 +71,7 @@ def ssim_texture(claimed: Claimed) -> Iterator[Found]:
     texture = _texture(channels, 0.3)
     given = {"first": texture, "second": 1 - texture}
     same, opposite = claimed.value(first=texture, second=texture), claimed.value(**given)
-    flat = claimed.value(**_flat(claimed, 0.5, 0.1, channels)), claimed.value(**_flat(claimed, 0.5, 0.5, channels))
+    flat = claimed.value(**_flat(0.5, 0.1, channels)), claimed.value(**_flat(0.5, 0.5, channels))
     rise = flat[0] - flat[1]
     if not all(map(math.isfinite, (same, opposite, *flat))) or rise <= 0:
         return

@@ -13,7 +13,8 @@ from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
 _MISSING = (
-    r"\bnans?\b[^.]{0,30}(where|for|at|mark|miss|mean|unobserved)|(missing|unobserved|invalid)[^.]{0,40}\bnans?\b"
+    r"\bnans?\b[^.]{0,40}(miss|unobserved|not observed|gap|invalid|unknown)|"
+    r"(missing|unobserved|not observed|invalid|unknown)[^.]{0,40}\bnans?\b"
 )
 
 
@@ -55,6 +56,8 @@ def lengths(subject: Subject) -> Iterator[Found]:
     """Whether exactly the steps before the length of a sequence count."""
     spec, names = subject.spec, subject.parameters
     at = [n for n, name in enumerate(names[: len(spec.tensors)]) if re.search(_LENGTHS, name.lower())]
+    if re.search(r"prompt|prefix|context|source|src|history", " ".join(names).lower()):
+        return  # what comes before the length is left out on purpose
     if len(at) != 1 or not spec.layout.startswith("several"):
         return
     tensors = [each.clone() for each in subject.example(batch=2)]

@@ -228,7 +228,7 @@ def missing(claimed: Claimed) -> Iterator[Found]:
         yield claimed.found(
             "a missing value (NaN in the target) leaves the loss finite, but the gradient is NaN",
             {"loss": found, "gradient at the missing value": float(slope[hole][0])},
-            "Replace missing targets before the arithmetic: target = torch.where(observed, target, prediction.detach()).",
+            "Before the arithmetic: target = torch.where(observed, target, prediction.detach()).",
             given,
             "prediction",
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from losskit.checker.checks.tools import code, labelled, value
-from losskit.checker.claims.kinds import kind
+from losskit.checker.claims.kinds import kind, taken_as
 from losskit.checker.finding import Found
 from losskit.checker.listening import heard
 from losskit.checker.subject import Subject
@@ -67,3 +68,60 @@ def channels(subject: Subject) -> Iterator[Found]:
             fix = "permute(0, 2, 3, 1) before reshape(-1, C); permute(0, 3, 1, 2) after one_hot."
             yield Found(what, numbers, code(subject, *tensors), None, fix)
             return
+
+
+_ONE_SIDED = r"tversky|beta|alpha|weight|recall|precision|sensitiv|specific|pos_|asym|boundary|focal|hausdorff|distance"
+
+
+@kind(r"dice|\biou|iou_?loss|jaccard|f1\b")
+def symmetric(subject: Subject) -> Iterator[Found]:
+    """Whether exchanging a mask and a sure prediction leaves the overlap."""
+    if subject.spec.layout == "one-hot" and re.search(r"binary|\(n, ?1, ?h", subject.words.all):
+        scores = "logits" if "logit" in subject.words.all else subject.spec.scores
+        subject = taken_as(subject, ("binary", scores, "same"))
+    spec = subject.spec
+    if not labelled(spec) or spec.kind != "binary" or spec.layout not in ("same", "bare", "same-integers"):
+        return
+    if spec.scores not in ("logits", "probabilities") or re.search(_ONE_SIDED, subject.words.all):
+        return
+    sizes = (spec.spatial, *spec.spatials)
+    size = next((each for each in ((4, 5), (4, 5, 6)) if each in sizes), (4, 5) if () in sizes else None)
+    if size is None:
+        return
+    drawn = [subject.labels(seed, batch=2, size=size) for seed in (1, 2)]
+    drawn[1] = drawn[1] * 0
+    drawn[1][..., :2, :] = 1
+    costs = []
+    for one, other in (drawn, drawn[::-1]):
+        costs.append(value(subject, subject.input_of(one, 60.0), subject.target_of(other)))
+    if all(map(math.isfinite, costs)) and abs(costs[0] - costs[1]) > 0.01 * max(map(abs, costs)):
+        yield Found(
+            "exchanging the mask and a sure prediction changes the loss, but the overlap of two masks has no order",
+            {"one order": costs[0], "the other": costs[1]},
+            code(subject, subject.input_of(drawn[0], 60.0), subject.target_of(drawn[1])),
+            None,
+            "Use prediction and mask alike in the numerator and the denominator.",
+        )
+
+
+@kind(r"empty")
+def documented_empty(subject: Subject) -> Iterator[Found]:
+    """Whether an empty prediction for an empty mask has no loss, if the documentation says so."""
+    spec = subject.spec
+    if not labelled(spec) or spec.kind not in ("binary", "multilabel") or spec.layout == "signs":
+        return
+    if not re.search(
+        r"empty[^.]{0,60}(costs? (0|nothing)|no loss|loss (of|is) (0|zero)|gives? (0|zero)|perfect)", subject.words.all
+    ):
+        return
+    nothing = subject.labels(batch=2) * 0
+    tensors = subject.input_of(nothing, 60.0), subject.target_of(nothing)
+    cost = value(subject, *tensors)
+    if math.isfinite(cost) and cost > 0.05:
+        yield Found(
+            f"an empty prediction for an empty mask has a loss of {cost:.3g}, although it is documented to have none",
+            {"value": cost},
+            code(subject, *tensors),
+            None,
+            "Add the smoothing constant to the numerator too.",
+        )

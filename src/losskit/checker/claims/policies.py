@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -17,6 +18,10 @@ NEW = Role(
 )
 OLD = Role("old", r"old_?\w*|(log_?p(rob)?s?|log_?pi|logp)_?(old|b\w*|prev\w*)|behaviou?r_\w+|prev_\w+|log_?prob_?old")
 ADVANTAGE = Role("advantage", r"adv\w*|a|gae|advantages?")
+VALUE = Role("value", r"values?|v|vpred|value_?pred\w*|critic_\w+|new_?values?|state_?values?|baselines?")
+RETURNS = Role("return", r"returns?|value_?targets?|target_?values?|ret|rewards?_?to_?go|g|td_?targets?")
+ENTROPY = Role("entropy", r"ent(rop(y|ies))?|dist_?entropy|neg_?entropy")
+OLD_VALUE = Role("old_value", r"old_?values?")
 RETURN = Role("advantage", r"adv\w*|a|returns?|rewards?|r|g|gae|ret")
 
 
@@ -29,11 +34,12 @@ def clipped(claimed: Claimed) -> Iterator[Found]:
     if not 0 < clip < 1 or claimed.text.claims("dual|truncat"):
         return
     old = torch.zeros(4, dtype=torch.float64)
+    rest = {role: 0 * old for role in ("value", "return", "old_value", "entropy") if claimed.has(role)}
     base = None
     for gain in (1.0, -1.0):
         for ratio in (1.0, 1 + 2 * clip, max(1 - 2 * clip, (1 - clip) / 2)):
             new = torch.full((4,), math.log(ratio), dtype=torch.float64)
-            given = {"new": new, "old": old, "advantage": torch.full((4,), gain).double()}
+            given = {"new": new, "old": old, "advantage": torch.full((4,), gain).double(), **rest}
             found = claimed.value(**given)
             right = -min(ratio * gain, min(max(ratio, 1 - clip), 1 + clip) * gain)
             if not math.isfinite(found):
@@ -69,6 +75,41 @@ def _misclipped(
         "ratio = (new - old).exp(); -torch.min(ratio * adv, ratio.clamp(1 - clip, 1 + clip) * adv).mean()",
         given,
     )
+
+
+def entropy_bonus(claimed: Claimed) -> Iterator[Found]:
+    """More entropy lowers the loss, and the values are pulled towards the returns by their own term alone."""
+    base: dict[str, Tensor] = {"new": drawn(6) - 1, "old": drawn(6) - 1, "advantage": drawn(6, seed=1)}
+    base |= {"value": drawn(6, seed=2), "return": drawn(6, seed=3), "entropy": drawn(6, seed=4).abs()}
+    for columns in (False, True):
+        given = {n: v.unsqueeze(1) if columns else v for n, v in base.items() if claimed.has(n)}
+        if not math.isfinite(claimed.total(**given)):
+            continue
+        if "entropy" in given and not re.search("neg", claimed.bound["entropy"].lower()):
+            slope = float(claimed.slope("entropy", **given).sum())
+            if slope > 1e-9:
+                yield claimed.found(
+                    "more entropy raises the loss, so it is a penalty, not a bonus",
+                    {"slope of the entropy": slope},
+                    "policy_loss + value_coef * value_loss - entropy_coef * entropy.mean()",
+                    given,
+                    "entropy",
+                )
+                return
+        if "value" in given and "new" in given and "return" in given:
+            pulls = [claimed.slope("value", **{**given, "new": each}) for each in (given["new"], 2 * given["new"] - 1)]
+            if not torch.allclose(pulls[0], pulls[1], rtol=1e-4, atol=1e-9) and not claimed.has("advantage"):
+                yield claimed.found(
+                    "the values get a gradient from the term of the policy: the advantage is not detached",
+                    {
+                        "slope of the first value": float(pulls[0].flatten()[0]),
+                        "with other log-probabilities": float(pulls[1].flatten()[0]),
+                    },
+                    "advantage = (returns - values).detach() in the term of the policy.",
+                    given,
+                    "value",
+                )
+        return
 
 
 def advantage_constant(claimed: Claimed) -> Iterator[Found]:
@@ -179,8 +220,8 @@ def chamfer(claimed: Claimed) -> Iterator[Found]:
             cost = claimed.total(**given)
             if math.isfinite(cost) and cost <= same + 1e-3:
                 yield claimed.found(
-                    f"a point of {claimed.bound[role]} far from all of {claimed.bound[other]} has no loss: one direction is "
-                    "missing, or both take the least distance over the same dimension",
+                    f"a point of {claimed.bound[role]} far from all {claimed.bound[other]} has no loss: one direction "
+                    "is missing, or both take the least distance over the same dimension",
                     {"value": cost},
                     "distances.min(2)[0].mean() + distances.min(1)[0].mean()",
                     given,
@@ -220,9 +261,18 @@ def joint_distance(claimed: Claimed) -> Iterator[Found]:
             return
 
 
+_PPO = r"\bppo\b|clipped (surrogate|objective|policy)|proximal policy"
 _REINFORCE = r"reinforce|policy gradient|\bpg\b|actor"
 CLAIMS = (
-    Claim("PPO", r"\bppo\b|clipped (surrogate|objective|policy)|proximal policy", (NEW, OLD, ADVANTAGE), (clipped,)),
+    Claim("PPO", _PPO, (NEW, OLD, ADVANTAGE), (clipped,)),
+    Claim("PPO", _PPO, (OLD_VALUE, NEW, OLD, ADVANTAGE, VALUE, RETURNS, ENTROPY), (clipped, entropy_bonus)),
+    Claim(
+        "actor-critic",
+        r"actor.?critic|\ba[23]c\b|advantage",
+        (NEW, VALUE, RETURNS, ENTROPY),
+        (entropy_bonus,),
+        unless=r"\bppo\b",
+    ),
     Claim("policy gradient", _REINFORCE, (NEW, RETURN), (advantage_constant,), unless="critic"),
     Claim(
         "temporal difference",

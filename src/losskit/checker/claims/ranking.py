@@ -35,8 +35,8 @@ def pair_order(claimed: Claimed) -> Iterator[Found]:
         loss, slope = claimed.value(**far), claimed.slope("pos", **far)
         if not math.isfinite(loss) or not bool(slope.isfinite().all()):
             yield claimed.found(
-                "a pair in the wrong order by 240 has a loss or gradient that is not finite: log(sigmoid(x)) in two steps "
-                "takes the logarithm of 0",
+                "a pair in the wrong order by 240 has a loss or gradient that is not finite: log(sigmoid(x)) in two "
+                "steps takes the logarithm of 0",
                 {"loss": loss, "gradient": float(slope.flatten()[0])},
                 "-F.logsigmoid(pos - neg), or F.softplus(neg - pos).",
                 far,
@@ -207,7 +207,7 @@ def cox(claimed: Claimed) -> Iterator[Found]:
             yield claimed.found(
                 what,
                 {"value": costs[0], "by definition (mean over events)": rights[0] / 5},
-                "Sort by falling time: log_risk = risk.logcumsumexp(0); -((risk - log_risk) * event).sum() / event.sum()",
+                "By falling time: log_risk = risk.logcumsumexp(0); -((risk - log_risk) * event).sum() / event.sum()",
                 given,
             )
         return

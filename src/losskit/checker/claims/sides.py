@@ -65,6 +65,36 @@ _RARE = (
 )
 
 
+@kind(r"balanc|imbalanc|rarer|long.?tail|inverse", code=r"numel\(\) - \w*pos|num_neg|n_neg")
+def rare_label(subject: Subject) -> Iterator[Found]:
+    """Whether the rarer of 0 and 1 in a batch counts more, if the weights are computed from the batch."""
+    spec = subject.spec
+    if not sigmoid(spec) or spec.layout == "signs" or "focal" in subject.words.all:
+        return
+    labels = torch.zeros_like(subject.labels(batch=8))
+    labels[0] = 1
+    target = subject.target_of(labels)
+    right, wrong = (subject.input_of(labels, 2.0, answer) for answer in (True, False))
+
+    def cost(at: int) -> float | None:
+        input = right.clone()
+        input[at] = wrong[at]
+        return tried(value, subject, input, target)
+
+    best, rare, frequent = tried(value, subject, right, target), cost(0), cost(1)
+    other = tried(value, subject, right, 1 - target) if spec.layout == "same" else None
+    if best is None or rare is None or frequent is None or other is None:
+        return
+    if 0 < rare - best < 0.9 * (frequent - best):
+        yield Found(
+            "an error in the one sample of 8 that is positive has a smaller loss than one in a negative",
+            {"the positive": rare - best, "a negative": frequent - best},
+            code(subject, right, target),
+            None,
+            "Weight positives by the share of negatives, and negatives by the share of positives.",
+        )
+
+
 @kind(_RARE, code=r"cls_num_list|samples_per_cl|class_counts|bincount|class_freq")
 def rare_classes(subject: Subject) -> Iterator[Found]:
     """Whether an absent class leaves the loss finite, and a rare one counts more than a frequent one."""
@@ -128,3 +158,49 @@ def _undecided(subject: Subject, labels: Tensor) -> Tensor:
     input = subject.input_of(labels, 2.0)
     input[-1] = input[-1] * 0
     return input
+
+
+@kind(r"weight|alpha")
+def class_weights(subject: Subject) -> Iterator[Found]:
+    """Whether the weight of a class multiplies the loss of its own samples."""
+    spec = subject.spec
+    if (
+        not labelled(spec)
+        or spec.kind != "multiclass"
+        or spec.classes < 3
+        or spec.scores not in ("logits", "probabilities")
+    ):
+        return
+    labels = torch.zeros_like(subject.labels(batch=3, size=() if () in spec.spatials else None))
+    for n in range(3):
+        labels[n] = n
+    if spec.ignore_index in (0, 1, 2):
+        return
+    target = subject.target_of(labels)
+    right = subject.input_of(labels, 2.0)
+    even = subject.input_of(labels, 1e-3 if spec.scores == "logits" else 0.05)
+    for option in ("weight", "weights", "class_weight", "class_weights", "alpha", "ce_weight"):
+        if option not in spec.options or isinstance(subject.origin.options.get(option), (bool, int, float)):
+            continue
+        weights = torch.tensor([1.0, 1.0, 6.0] + [1.0] * (spec.classes - 3))
+        listed = isinstance(subject.origin.options.get(option), (list, tuple))
+        options: dict[str, Any] = {option: weights.tolist() if listed else weights}
+        best = tried(value, subject, right, target, options=options)
+        rises: list[float] = []
+        for n in range(3):
+            input = right.clone()
+            input[n] = even[n]
+            cost = tried(value, subject, input, target, options=options)
+            if cost is None or best is None:
+                return
+            rises.append(cost - best)
+        if min(rises) > 0 and max(rises) > 2 * min(rises) and rises[2] < 0.9 * max(rises):
+            heavy = rises.index(max(rises))
+            yield Found(
+                f"the {option} of class 2 multiplies the loss of class {heavy}",
+                {"error in class 2": rises[2], f"in class {heavy}": rises[heavy]},
+                code(subject, right, target, options=options),
+                None,
+                f"{option}[target] for each position.",
+            )
+            return

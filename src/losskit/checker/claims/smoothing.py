@@ -104,12 +104,13 @@ def _of_flags(subject: Subject, option: str) -> Iterator[Found]:
         if not math.isclose(*shares, abs_tol=1e-3):
             return  # not linear in the target
         found.append(shares[0])
-    if found[0] < -1e-3 or found[1] > 1 + 1e-3 or not found[0] < 0.5 < found[1]:
+    lopsided = found[0] > 1e-3 and found[1] > 1 - 1e-3
+    if found[0] < -1e-3 or found[1] > 1 + 1e-3 or not found[0] < 0.5 < found[1] or lopsided:
         numbers = {"target for 1": found[1], "it should be": 1 - _SHARE / 2, "target for 0": found[0]}
         labels = torch.ones_like(subject.labels(batch=1))
         tensors = subject.input_of(labels, 1.0), subject.target_of(labels)
         yield Found(
-            f"with {option}={_SHARE:g} smoothed targets are {found[0]:.3g} and {found[1]:.3g}, not within 0 to 1",
+            f"with {option}={_SHARE:g} 0 and 1 become {found[0]:.3g} and {found[1]:.3g}",
             numbers,
             code(subject, *tensors, options=options),
             None,

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from losskit.checker.calling import MASKS
 from losskit.checker.checks.tools import code, tried, value
 from losskit.checker.claims.kinds import kind, taken_as
 from losskit.checker.finding import Found
+from losskit.checker.roles import masks_out
 from losskit.checker.subject import Subject
 
 _INSIDE = r"copy of the input|t ?\+ ?1\b|next.?token|shift\w* (inside|here|internally)|causal"
@@ -68,3 +70,38 @@ def next_tokens(subject: Subject) -> Iterator[Found]:
         wanted = 0 if before else 1
         numbers = {names[by]: costs[by], names[wanted]: costs[wanted]}
         yield Found(what, numbers, code(subject, logits, tokens[:1, :4]), None, fix)
+
+
+@kind(r"next.?token|causal|autoregress|language.?model|\blm_?loss|lmloss|\bgpt|decoder", code=r":-1\]|:-1, :\]")
+def shifted_masks(subject: Subject) -> Iterator[Found]:
+    """Whether a mask of tokens is shifted with the labels."""
+    masks = [each for each in subject.spec.way.extras if each.is_mask and not each.per_sample]
+    names = [each.name for each in masks] or [each for each in subject.spec.arguments if each in MASKS]
+    if len(names) != 1 or not subject.spec.two:
+        return
+    subject = taken_as(subject, ("sequence", "logits", "next"))
+    tokens = torch.arange(12).reshape(2, 6) % (_TOKENS - 1) + 1
+    logits = torch.randn(2, 6, _TOKENS, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(2, 6)
+    mask[:, 4:] = 0
+    out, boolean = (masks[0].out, masks[0].boolean) if masks else (masks_out(names[0], subject.words), False)
+    mask = 1 - mask if out else mask
+    given = {names[0]: mask.bool() if boolean else mask}
+    before = tried(value, subject, logits, tokens, **given)
+
+    def moved(at: int) -> bool | None:
+        other = tokens.clone()
+        other[:, at] = other[:, at] % (_TOKENS - 1) + 1
+        cost = tried(value, subject, logits, other, **given)
+        return None if cost is None or before is None else abs(cost - before) > 1e-6
+
+    last, padding = moved(3), moved(4)
+    what = ""
+    if padding:
+        what = "the first padding token is trained on: the mask is not shifted with the labels"
+    elif last is False and padding is False:
+        what = "the last token before the padding is not trained on: the mask is not shifted with the labels"
+    if what:
+        numbers = {"tokens before the padding": 4, "value": before}
+        fix = "mask[:, 1:] with labels[:, 1:]"
+        yield Found(what, numbers, code(subject, logits, tokens, arguments=given), None, fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from losskit.core.contract import elementwise
+from losskit.core.contract import weight_and_mask
 from losskit.core.means import MeanLoss
 from losskit.core.sums import weighted
 from losskit.losses.geometry import rows
@@ -46,8 +46,7 @@ class ProbIoULoss(MeanLoss):
         self, *tensors: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         input, target = rows(self.name, tensors, (5,))
-        weight = elementwise(self.name, "weight", weight, input.shape[:1])
-        mask = elementwise(self.name, "mask", mask, input.shape[:1])
+        weight, mask = weight_and_mask(self.name, weight, mask, input.shape[:1])
         if mask is not None:
             input, target = (t.where(mask.unsqueeze(1), 0.0) for t in (input, target))
         value = self.distance(input.double(), target.double()).to(input.dtype)  # B of similar boxes cancels

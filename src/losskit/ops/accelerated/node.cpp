@@ -25,7 +25,7 @@ using Details = void (*)(double *);
 constexpr double MOST_SCALE = 1e15; // as in losskit/ops/plan.py
 constexpr int64_t TO_BE_SCALED = 4; // as in losskit/ops/constants.py
 
-using Pointer = decltype(torch::autograd::Edge::function); // to a node: shared before 2.12, else intrusive
+using Pointer = decltype(torch::autograd::Edge::function); // to a node: shared or intrusive, by the version of PyTorch
 
 template <class T, class Kind = Pointer> Kind new_node(T **made) {
     if constexpr (std::is_same_v<Kind, std::shared_ptr<torch::autograd::Node>>) {

@@ -1,0 +1,121 @@
+"""Losses that claim to be of a kind: the sound one is not accused, and the mistake in the other is named."""
+
+import pytest
+import torch
+from torch import nn
+
+import losskit
+from claimed import PAIRS
+from losskit.checker import battery
+from losskit.checker.claims.by_roles import CLAIMS
+from losskit.checker.finding import FAULTS
+from losskit.checker.spec import Unsure
+from losskit.checker.subject import Subject
+
+
+def claims_of(loss):
+    """What contradicts the claims of a loss, whatever trial calls conclude."""
+    return [each.what for each in battery.run(Subject.of(loss), select=["contradicts-claim"])]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_mistake_is_named_and_the_sound_loss_is_not_accused(name):
+    sound, faulty, words = PAIRS[name]
+    assert claims_of(sound) == []
+    (found,) = claims_of(faulty)
+    assert words in found
+
+
+def test_every_relation_can_be_broken():
+    """A relation without a loss that breaks it here is listed, and its test is in another file."""
+    assert len({claim.said for claim in CLAIMS}) > 25
+
+
+def small(model, x):
+    """Residual of u' + u = 0."""
+    x = x.detach().requires_grad_()
+    u = model(x)
+    (slope,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+    return (slope + u).square().mean()
+
+
+def cut(model, x):
+    x = x.detach().requires_grad_()
+    u = model(x)
+    (slope,) = torch.autograd.grad(u.sum(), x, retain_graph=True)
+    return (slope + u).square().mean()
+
+
+def freed(model, x):
+    x = x.detach().requires_grad_()
+    u = model(x)
+    (slope,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+    (curve,) = torch.autograd.grad(slope.sum(), x)
+    return (curve + u).square().mean()
+
+
+FEW = ["no-graph", "slope-disagrees", "rewards-errors", "order-matters"]
+
+
+def faults_of(loss):
+    return [f.check for f in battery.run(Subject.of(loss), select=FEW) if f.severity in FAULTS]
+
+
+def test_a_loss_that_calls_a_model_is_checked_by_the_weights_of_one():
+    spec = Subject.of(small).spec
+    assert spec.way.inside
+    assert spec.tensors == ("model_weights", "x")
+    assert faults_of(small) == []
+    assert faults_of(cut) == ["slope-disagrees"]
+    assert faults_of(freed) == ["no-graph"]
+
+
+def test_a_repro_of_a_loss_with_a_model_runs():
+    (found,) = battery.run(Subject.of(cut), select=["slope-disagrees"])
+    assert "import losskit.checker.models" in found.repro
+    assert "Small(x, 1)" in found.repro
+
+
+def of_lists(outputs, target):
+    return sum((each - target).abs().mean() for each in outputs) / len(outputs)
+
+
+def of_dicts(outputs, targets):
+    return (outputs["depth"] - targets["depth"]).square().mean() + (outputs["normal"] - targets["normal"]).abs().mean()
+
+
+def of_distributions(posterior, target):
+    return -posterior.log_prob(target).mean()
+
+
+class WithMode(nn.Module):
+    def forward(self, prediction, target, mode):
+        if mode == "l1":
+            return (prediction - target).abs().mean()
+        if mode == "l2":
+            return (prediction - target).square().mean()
+        raise ValueError(mode)
+
+
+def with_flag(prediction, target, is_final: bool):
+    return (prediction - target).square().mean() * (2 if is_final else 1)
+
+
+def selected(prediction, target, mask):
+    return (prediction[mask] - target[mask]).square().mean()
+
+
+@pytest.mark.parametrize("loss", [of_lists, of_dicts, of_distributions, WithMode(), with_flag, selected])
+def test_lists_dicts_distributions_modes_and_masks_are_passed(loss):
+    subject = Subject.of(loss)
+    assert subject.value(*subject.example()).isfinite()
+    assert faults_of(loss) == []
+
+
+def test_no_loss_of_losskit_contradicts_what_it_claims():
+    for name in ("GaussianNLLLoss", "HuberLoss", "LogCoshLoss", "TripletMarginLoss", "SSIMLoss", "MarginRankingLoss"):
+        kind = getattr(losskit, name, None)
+        try:
+            assert kind is None or claims_of(kind()) == [], name
+        except Unsure:
+            continue
