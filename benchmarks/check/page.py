@@ -21,6 +21,7 @@ KEPT = HERE / "verdicts.json"
 PAGE = HERE.parents[1] / "docs" / "measure" / "collection.md"
 ONCE = "Independently written losses, run once"
 SECOND = "A second set of independently written losses, run once"
+THIRD = "A third set of independently written losses, run once"
 SETS = {
     "Losses used to fix the checker": FAMILIES,
     "Held-out losses, run once after the fixes": ASIDE,
@@ -28,6 +29,7 @@ SETS = {
     ONCE: UNSEEN,
     "The same, after fixing the checker with them": tuple(map(MENDED.format, UNSEEN)),
     SECOND: ("second",),  # benchmarks/check/second, checked by the command line; these rows are never updated
+    THIRD: ("third",),  # benchmarks/check/third, likewise
 }
 
 
@@ -70,6 +72,9 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
         "the first set and with public losses. The complete check ran on each, as a user would run it. They are in",
         "`benchmarks/check/second`, with the fault of each and an input that shows it.",
         "",
+        f"{THIRD}: 72 losses by a third author, who had seen neither the checker nor the other sets, written",
+        "before the checker was given what each kind of loss claims. They are in `benchmarks/check/third`.",
+        "",
         "A row is right if a sound loss exits with 0, or a faulty one exits with 1 and its fault is reported first.",
         "",
         "| losses | sound | false alarms | faulty | missed or misnamed | unsure |",
@@ -79,7 +84,7 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
     sets = {title: rows for title, rows in sets.items() if rows}
     lines += [_counts(title, rows) for title, rows in sets.items()]
     for title, rows in sets.items():
-        judged = [" judged by hand |", " --- |"] if title in (ONCE, SECOND) else ["", ""]
+        judged = [" judged by hand |", " --- |"] if title in (ONCE, SECOND, THIRD) else ["", ""]
         head = [
             f"| loss | example of | truth | verdict | first finding |{judged[0]}",
             f"| --- | --- | --- | --- | --- |{judged[1]}",
