@@ -28,6 +28,7 @@ from losskit.checker.words import words_of
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses with a window
+_WINDOWS = (_LARGE, (32, 32), (192, 192))
 _COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
@@ -68,7 +69,7 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     criterion, origin = probe.criterion, probe.origin
     order: tuple[tuple[int, ...], ...] = _SPATIAL if form.labels else _FLAT
     wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in NARROW))
-    wide = wide and spatial != _LARGE
+    wide = wide and spatial not in _WINDOWS
     if wide and form.kind == "regression":  # the earlier sizes were tried, and did not fit
         order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
@@ -133,12 +134,19 @@ class Probe:
         if self.said.shape is not None:
             return (self.said.shape,)
         if form.layout == "images":
-            return (_LARGE,)
+            return self._large()
         if form.key == ("penalty", "values", "alone"):
             return _SPATIAL
         if not form.labels and (form.kind not in _WIDE or form.layout in NARROW):
             return ((),)
-        return (*(_SPATIAL if form.labels else _FLAT), _LARGE)
+        return (*(_SPATIAL if form.labels else _FLAT), *self._large())
+
+    def _large(self) -> tuple[tuple[int, ...], ...]:
+        """Sizes for losses with a window; also even ones for those that halve an image, by their names."""
+        if self.words.say(r"multi.?scale.*ssim|ms.?ssim") or re.search(r"ms_?ssim", self.hints):
+            return _WINDOWS
+        halves = re.search(r"pyramid|scale|wavelet|haar|percept|vgg|lpips|patch|spectr|fft", self.hints)
+        return _WINDOWS[:2] if halves else (_LARGE,)
 
     def among_own(self, own: list[Form]) -> Chosen:
         """The first form of a losskit loss that matches the options."""

@@ -158,6 +158,8 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     unnamed = not words.text and all(len(name) == 1 for name in required)
     if confirmed is not None and not unnamed and not re.search(confirmed, words.all):
         return True
+    if layout == "elbo" and sum(map(is_spread, required)) > 1:
+        return True
     spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
     if len(required) == 3 and "variance" in layout and not spread and not plain:
         return True

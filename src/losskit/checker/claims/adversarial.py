@@ -180,7 +180,7 @@ _GAN = (
 )
 CLAIMS = (
     Claim("GAN loss with a mode", _GAN, (SCORES, MODE_), (by_mode,), unless="penalty"),
-    Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL), (hinge_margin,), unless="penalty"),
+    Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL, MODE_), (hinge_margin,), unless="penalty"),
     Claim("GAN loss", _GAN, (FAKE, REAL, MODE_), (halves,), unless="penalty|feature match"),
     Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (CRITIC, REAL_DATA, FAKE_DATA), (penalty,)),
 )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from losskit.checker.claims import adversarial, densities, embeddings, images, numbers, policies, ranking, tasks
+from losskit.checker.claims import (
+    adversarial,
+    densities,
+    divergences,
+    embeddings,
+    images,
+    numbers,
+    policies,
+    ranking,
+    tasks,
+)
 from losskit.checker.claims.claim import Claim
 from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
@@ -14,6 +24,7 @@ from losskit.checker.subject import LossRaised, Subject
 CLAIMS: tuple[Claim, ...] = (
     *adversarial.CLAIMS,
     *densities.CLAIMS,
+    *divergences.CLAIMS,
     *embeddings.CLAIMS,
     *images.CLAIMS,
     *numbers.CLAIMS,

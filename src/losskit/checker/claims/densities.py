@@ -279,79 +279,6 @@ def crps_of_members(claimed: Claimed) -> Iterator[Found]:
         return
 
 
-# Divergence from a prior.
-
-MU = Role("mu", r"mu|mean|z_?mu|z_?mean|means|mu_?q|m")
-LOG_VAR = Role("log_var", r"log_?var\w*|z_?log_?var|logvariance|log_?sigma_?(2|sq\w*)|lv")
-RECON = Role(
-    "recon", r"recon\w*|x_?hat|x_?recon\w*|pred\w*|y_?hat|outputs?|decoded|rec|x_?rec\w*|recon_?x|logits|x_?logits"
-)
-DATA = Role("data", r"x|targets?|y|inputs?|data|images?|original|x_?true")
-
-
-def prior(claimed: Claimed) -> Iterator[Found]:
-    """The divergence of a Gaussian from the standard one: its two parts have a fixed ratio, and it sums dimensions."""
-    rest = _rest(claimed)
-    if rest is None:
-        return
-
-    def divergence(mu: float, log_var: float, width: int = 3) -> float:
-        none = torch.zeros(2, width, dtype=torch.float64)
-        base = claimed.value(mu=none, log_var=none, **rest)
-        return claimed.value(mu=none + mu, log_var=none + log_var, **rest) - base
-
-    shifted, wider, narrower = divergence(1.5, 0.0), divergence(0.0, 1.0), divergence(0.0, -1.0)
-    rights = 1.5**2 / 2, (math.e - 2) / 2, math.exp(-1) / 2
-    given = {"mu": torch.zeros(2, 3) + 1.5, "log_var": torch.zeros(2, 3), **rest}
-    if not all(map(math.isfinite, (shifted, wider, narrower))) or _unusual(claimed):
-        return
-    if shifted <= 0:
-        yield claimed.found(
-            "a mean away from 0 lowers the loss: the divergence is subtracted",
-            {"by": shifted},
-            "-0.5 * (1 + log_var - mu ** 2 - log_var.exp()).sum(1)",
-            given,
-        )
-    elif not near(wider / shifted, rights[1] / rights[0], 0.02) or not near(
-        narrower / shifted, rights[2] / rights[0], 0.02
-    ):
-        yield claimed.found(
-            "it is not the divergence of a Gaussian from the standard one: its parts have another ratio",
-            {"log_var 1 for mu 1.5": wider / shifted, "expected": rights[1] / rights[0]},
-            "-0.5 * (1 + log_var - mu ** 2 - log_var.exp()).sum(1)",
-            given,
-        )
-    elif claimed.text.says(_SUMMED) and near(divergence(1.5, 0.0, 6) / shifted, 1.0, 1e-3):
-        yield claimed.found(
-            "the divergence is documented as a sum over latent dimensions, but twice the dimensions do not raise it",
-            {"6 dimensions": divergence(1.5, 0.0, 6), "3 dimensions": shifted},
-            "Sum over the latent dimensions, and take the mean over the batch: .sum(1).mean().",
-            given,
-        )
-
-
-_SUMMED = (
-    r"(sum\w*|Σ)[^.;]{0,90}(latent|dimension|own dim)|both (terms|parts) are (per-sample )?sum|kl[^.;]{0,40}summed"
-)
-
-
-def _unusual(claimed: Claimed) -> bool:
-    """Whether it is documented to change the divergence: free bits, capacities, annealing."""
-    return claimed.text.claims(r"free.?bits|capacity|\bmmd\b|tc-?vae|anneal|clamp|two gaussians|mixture")
-
-
-def _rest(claimed: Claimed) -> dict[str, Tensor] | None:
-    """A reconstruction and its data that it accepts beside a mean and a log-variance; none if it takes none."""
-    none = {"mu": torch.zeros(2, 3).double(), "log_var": torch.zeros(2, 3).double()}
-    if not claimed.has("mu", "log_var"):
-        return None
-    for size in ((2, 4), (2, 1, 4, 4), (2, 3, 4, 4)) if claimed.has("recon") else ((),):
-        half = {each: torch.full(size, 0.5).double() for each in ("recon", "data")} if size else {}
-        if math.isfinite(claimed.total(**none, **half)):
-            return half
-    return None
-
-
 CLAIMS = (
     Claim(
         "evidential regression",
@@ -381,8 +308,5 @@ CLAIMS = (
         (MEAN, TARGET, SPREAD),
         (spread_settles,),
         unless=r"\bkl\b|diverg|crps|evidential|student|mixture|huber|prior|focal|box|cauchy",
-    ),
-    Claim(
-        "divergence from a standard Gaussian", r"\bkl\b|\bkld\b|vae|elbo|diverg", (RECON, DATA, MU, LOG_VAR), (prior,)
     ),
 )
