@@ -216,7 +216,8 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
                 f"a wrong prediction{size} among correct ones gets {how} gradient",
                 {"gradient there": float(found.gradient[at].abs().max()), "value": float(found.value)},
                 code(subject, one, target, lines=BACKWARD),
-                Severity.TRAP if scale == 12 and sigmoid(spec) else None,  # a clamp at 1e-4 or so
+                # a clamp at 1e-4 or so
+                Severity.TRAP if scale == 12 and (sigmoid(spec) or spec.scores == "probabilities") else None,
             )
             return
 
