@@ -13,11 +13,11 @@ from losskit.checker.finding import Found
 
 POS = Role(
     "pos",
-    r"(pos(itive)?s?|p|chosen|winner)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?pos|s_?p|scores?_?pos\w*|pred_?pos\w*|x_?ui",
+    r"(pos(itive)?s?|p|chosen|winner)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?pos|s_?p|scores?_?pos\w*|pred_?pos\w*|x_?ui|s_?i|scores?_?i",
 )
 NEG = Role(
     "neg",
-    r"(neg(ative)?s?|n|rejected|loser)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?neg|s_?n|scores?_?neg\w*|pred_?neg\w*|x_?uj",
+    r"(neg(ative)?s?|n|rejected|loser)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?neg|s_?n|scores?_?neg\w*|pred_?neg\w*|x_?uj|s_?j|scores?_?j",
 )
 
 
@@ -31,7 +31,10 @@ def pair_order(claimed: Claimed) -> Iterator[Found]:
         fair = {"pos": _level(size, 0.3), "neg": _level(size, 0.1)}
         if not math.isfinite(claimed.total(**fair)):
             continue
+        either = claimed.bound["pos"].lower().endswith("i")  # either item may be the better one
         far = {"pos": _level(size, -120.0), "neg": _level(size, 120.0)}
+        if either and math.isfinite(claimed.value(**far)):
+            far = {"pos": far["neg"], "neg": far["pos"]}
         loss, slope = claimed.value(**far), claimed.slope("pos", **far)
         if not math.isfinite(loss) or not bool(slope.isfinite().all()):
             yield claimed.found(
@@ -42,6 +45,8 @@ def pair_order(claimed: Claimed) -> Iterator[Found]:
                 far,
                 "pos",
             )
+            return
+        if either:
             return
         pulls = [float(claimed.slope(each, **fair).sum()) for each in ("pos", "neg")]
         if pulls[0] > 0 or pulls[1] < 0:
