@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -57,6 +58,32 @@ def pair_order(claimed: Claimed) -> Iterator[Found]:
                 {"slope of pos": pulls[0], "slope of neg": pulls[1]},
                 "The loss of pos - neg must fall as it grows.",
                 fair,
+                "pos",
+            )
+        return
+
+
+POS_DISTANCE = Role("pos", r"(pos(itive)?_?|d_?)(dist\w*|energ\w*|pos|ap|p)|dist\w*_(pos\w*|ap)|(pos\w*)_d")
+NEG_DISTANCE = Role("neg", r"(neg(ative)?_?|d_?)(dist\w*|energ\w*|neg|an|n)|dist\w*_(neg\w*|an)|(neg\w*)_d")
+
+
+def pair_distances(claimed: Claimed) -> Iterator[Found]:
+    """The distance of a positive is lowered, that of a negative raised."""
+    if not re.search("dist|energ|d_?(ap|an|pos|neg)", claimed.bound["pos"].lower()):
+        return
+    for size in ((4,), (4, 1)):
+        given = {"pos": torch.full(size, 1.0), "neg": torch.full(size, 0.9)}
+        if not math.isfinite(claimed.total(**given)):
+            continue
+        pulls = [float(claimed.slope(each, **given).sum()) for each in ("pos", "neg")]
+        if pulls[0] < 0 or pulls[1] > 0:
+            yield claimed.found(
+                "a larger distance of the positive lowers the loss"
+                if pulls[0] < 0
+                else "a larger distance of the negative raises the loss",
+                {"slope of the positive": pulls[0], "slope of the negative": pulls[1]},
+                "relu(margin + positive_distance - negative_distance)",
+                given,
                 "pos",
             )
         return
@@ -240,6 +267,9 @@ def _overflows(claimed: Claimed, given: dict[str, Tensor]) -> Iterator[Found]:
 
 _LISTS = (SCORES, GRADES, MASK)
 CLAIMS = (
+    Claim(
+        "margin of distances", r"dist|energy|trans ?e|margin|triplet", (POS_DISTANCE, NEG_DISTANCE), (pair_distances,)
+    ),
     Claim(
         "ranking loss of pairs",
         r"\bbpr\b|bayesian personali|pairwise|rank ?net|\bpair\b|link pred|recommend|preference|reward model",
