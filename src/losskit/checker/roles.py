@@ -149,7 +149,11 @@ def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> 
         return True
     if scores == "log_probabilities" and kind != "sequence" and "logit" in f"{first} {second}".lower():
         return True
-    if labels and len(required) == 2 and ("dist" in second.lower() or re.match("emb|feat", first.lower())):
+    if (
+        labels
+        and len(required) == 2
+        and (re.search(r"(?<!target_)(?<!label_)dist", second.lower()) or re.match("emb|feat", first.lower()))
+    ):
         return True
     return layout == "teacher" and may_index(second) and second.lower() not in ("target", "targets", "y")
 

@@ -39,7 +39,8 @@ def taken_as(subject: Subject, key: tuple[str, str, str]) -> Subject:
     way = replace(subject.spec.way, last=False, labels=labels)
     names = examples.tensors_of(*key)
     spec = replace(subject.spec, kind=kind, scores=scores, layout=layout, tensors=names, spatial=(), way=way)
-    return Subject(subject.origin, replace(spec, spatials=((),), softmax=False))
+    spec = replace(spec, spatials=((),), softmax=False, classes=1 if kind == "binary" else spec.classes)
+    return Subject(subject.origin, spec)
 
 
 def kind(says: str, code: str = "") -> Callable[[Look], Look]:

@@ -22,7 +22,7 @@ _BEFORE = (
     r"(already|pre-?)\W?shifted|shifted (by|in|before|outside)|labels (are|come) shifted|masked language|\bmlm\b|"
     r"seq2seq|encoder.?decoder|decoder_input"
 )
-_IDS = r"input_ids|token_ids|\btokens\b|\bids\b"
+_IDS = r"input_ids"
 _STEPS = 9
 _TOKENS = 7
 
