@@ -33,7 +33,7 @@ def no_graph(subject: Subject) -> Iterator[Found]:
     try:
         reached = attached(subject)
     except LossRaised as error:
-        if tried(value, subject, *tensors) is None:
+        if tried(value, subject, *tensors) is None or _writes(subject, tensors):
             raise
         fix = _TWICE if subject.spec.way.inside else ""
         yield Found(f"backward() raises {error}"[:240], "", code(subject, *tensors, lines=BACKWARD), None, fix)
@@ -60,6 +60,14 @@ def no_graph(subject: Subject) -> Iterator[Found]:
     ends = graph_ends(heard(subject, *tensors))
     seen = f"the graph ends at {', '.join(ends[:3])}" if ends else ""
     yield Found(f"{what}{': ' + seen if seen else ''}", seen, code(subject, *tensors, lines=BACKWARD))
+
+
+def _writes(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether a call changes its tensors, which explains an error of backward() and is a finding of its own."""
+    given = [each.clone() for each in tensors]
+    with torch.no_grad():
+        subject.call(subject.build(), *given)
+    return not all(map(torch.equal, given, tensors))
 
 
 def _many(subject: Subject) -> Iterator[tuple[Tensor, ...]]:

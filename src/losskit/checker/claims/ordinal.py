@@ -14,11 +14,15 @@ from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
 
+def _has_thresholds(subject: Subject) -> bool:
+    named = subject.spec.layout == "ranks" and re.search(r"level|threshold|rank", subject.words.all)
+    return bool(named) or roles.of_thresholds(subject.words)
+
+
 @kind(r"ordinal|coral|corn\b|corn_|cornloss|rank|threshold|level|grade|\bage\b|cumulative")
 def thresholds(subject: Subject) -> Iterator[Found]:
     """K - 1 logits of P(label > k)."""
-    named = subject.spec.layout == "ranks" and re.search(r"level|threshold|rank", subject.words.all)
-    if not subject.spec.two or not (named or roles.of_thresholds(subject.words)):
+    if not subject.spec.two or not _has_thresholds(subject):
         return
     subject = taken_as(subject, ("ordinal", "logits", "ranks"))
     count = subject.spec.classes if subject.spec.classes > 1 else 4
@@ -51,10 +55,12 @@ def thresholds(subject: Subject) -> Iterator[Found]:
 )
 def near_misses(subject: Subject) -> Iterator[Found]:
     """Scores (N, C) of ordered classes: confusing neighbours costs less than confusing classes that are far apart."""
+    if _has_thresholds(subject):
+        return
     if subject.spec.layout == "ranks":
         subject = taken_as(subject, ("multiclass", "logits", "indices"))
     spec = subject.spec
-    if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3 or roles.of_thresholds(subject.words):
+    if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3:
         return
     labels = torch.zeros_like(subject.labels(batch=4))
     target = subject.target_of(labels)
