@@ -282,3 +282,40 @@ def _(mistake):
         return (model((1 - time) * noise + time * data, time) - velocity).square().mean()
 
     return flow_matching
+
+
+@pair("wing", "it jumps at an error")
+def _(mistake):
+    def wing_loss(prediction, target):
+        error, joined = (prediction - target).abs(), 3 - 3 * math.log(1 + 3 / 0.5)
+        return torch.where(error < 3, 3 * (1 + error / 0.5).log(), error - (3 if mistake else joined)).mean()
+
+    return wing_loss
+
+
+@pair("distances", "larger distance of the positive lowers the loss")
+def _(mistake):
+    def margin_loss(pos_dist, neg_dist, margin=1.0):
+        gap = neg_dist - pos_dist if mistake else pos_dist - neg_dist
+        return F.relu(margin + gap).mean()
+
+    return margin_loss
+
+
+@pair("critics", "gets a gradient")
+def _(mistake):
+    def td3_critic(q1, q2, reward, done, next_q1, next_q2):
+        target = reward + 0.99 * (1 - done) * torch.minimum(next_q1, next_q2)
+        target = target if mistake else target.detach()
+        return F.mse_loss(q1, target) + F.mse_loss(q2, target)
+
+    return td3_critic
+
+
+@pair("VICReg", "collapse to one point")
+def _(mistake):
+    def vicreg(z1, z2):
+        spread = sum(F.relu(1 - (z.var(1 if mistake else 0) + 1e-4).sqrt()).mean() for z in (z1, z2))
+        return 25 * F.mse_loss(z1, z2) + 25 * spread
+
+    return vicreg

@@ -28,6 +28,7 @@ from losskit.checker.words import words_of
 _SPATIAL = ((4, 5), (), (5,), (4, 5, 6))
 _FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses with a window
+_SIGNAL = (2048,)  # for losses of sound
 _WINDOWS = (_LARGE, (32, 32), (192, 192))
 _COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
 _SCORED = ("logits", "probabilities", "log_probabilities")
@@ -69,7 +70,7 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     criterion, origin = probe.criterion, probe.origin
     order: tuple[tuple[int, ...], ...] = _SPATIAL if form.labels else _FLAT
     wide = probe.said.shape is None and (form.labels or (form.kind in _WIDE and form.layout not in NARROW))
-    wide = wide and spatial not in _WINDOWS
+    wide = wide and spatial not in (*_WINDOWS, _SIGNAL)
     if wide and form.kind == "regression":  # the earlier sizes were tried, and did not fit
         order = order[order.index(spatial) :]
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
@@ -145,6 +146,8 @@ class Probe:
         """Sizes for losses with a window; also even ones for those that halve an image, by their names."""
         if self.words.say(r"multi.?scale.*ssim|ms.?ssim") or re.search(r"ms_?ssim", self.hints):
             return _WINDOWS
+        if re.search(r"stft|spectrogram|\bmel\b|audio|waveform", f"{self.words.all} {self.words.code}"):
+            return _LARGE, _SIGNAL
         halves = re.search(r"pyramid|scale|wavelet|haar|percept|vgg|lpips|patch|spectr|fft", self.hints)
         return _WINDOWS[:2] if halves else (_LARGE,)
 
@@ -348,7 +351,7 @@ class Probe:
             if found is not None:
                 return found
         guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
-        guess = guess or roles.of_lists(self.words) or roles.of_shapes(self.words)
+        guess = guess or roles.unbounded(self.words) or roles.of_lists(self.words) or roles.of_shapes(self.words)
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:
             return loose

@@ -57,6 +57,7 @@ _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|
 _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
 _LOW = r"(^|_)(neg|negative|rejected|loser|worse|fake)"
+_NEARNESS = r"dist(ance)?s?$|energ(y|ies)$|(^|_)d_?(ap|an|pos|neg)$"  # what should be low for a positive
 _REFERENCE = r"ref|old|target"
 # Arguments that are not tensors, and must be bound.
 OPTIONS = {
@@ -74,6 +75,14 @@ def is_option(name: str) -> bool:
 def says(key: Key, hints: str) -> bool:
     """Whether the names of a loss, joined as one text, say that it is called like this."""
     return key in _WORDS and all(any(word in hints for word in words) for words in _WORDS[key])
+
+
+_POLICY = r"actor|polic(y|ies)|\bsac|td3|ddpg|log_?prob|q_?value"
+
+
+def unbounded(words: Words) -> bool:
+    """Whether a loss says that it trains a policy, which may have no least value."""
+    return re.search(_POLICY, words.all) is not None
 
 
 def of_lists(words: Words) -> bool:
@@ -109,7 +118,8 @@ def side_of(name: str) -> int:
     """1 if the numbers of this name should be high, -1 if they should be low, 0 if the name does not say so."""
     if re.search(_REFERENCE, name.lower()):
         return 0
-    return int(re.search(_HIGH, name.lower()) is not None) - int(re.search(_LOW, name.lower()) is not None)
+    side = int(re.search(_HIGH, name.lower()) is not None) - int(re.search(_LOW, name.lower()) is not None)
+    return -side if re.search(_NEARNESS, name.lower()) else side
 
 
 def sides_of(required: Sequence[str]) -> tuple[int, ...]:
@@ -139,7 +149,11 @@ def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> 
         return True
     if scores == "log_probabilities" and kind != "sequence" and "logit" in f"{first} {second}".lower():
         return True
-    if labels and len(required) == 2 and ("dist" in second.lower() or re.match("emb|feat", first.lower())):
+    if (
+        labels
+        and len(required) == 2
+        and (re.search(r"(?<!target_)(?<!label_)dist", second.lower()) or re.match("emb|feat", first.lower()))
+    ):
         return True
     return layout == "teacher" and may_index(second) and second.lower() not in ("target", "targets", "y")
 

@@ -28,7 +28,8 @@ from losskit.checker.subject import Subject
 def misused_function(subject: Subject) -> Iterator[Found]:
     """Do PyTorch functions get what they expect: logits, probabilities, or log-probabilities?"""
     tensors = subject.example(scale=3.0)
-    if subject.spec.kind == "sequence" and "logit" in subject.parameters[0].lower():
+    logs = subject.spec.scores == "log_probabilities" and not re.search(r"log.?(prob|softmax)", subject.words.all)
+    if (subject.spec.kind == "sequence" or logs) and "logit" in subject.words.names:
         noise = torch.randn(tensors[0].shape, generator=torch.Generator().manual_seed(0))
         tensors = tensors[0] + noise, *tensors[1:]
     outside = float(tensors[0].min()) < -1e-3 and float(tensors[0].max()) > 1 + 1e-3

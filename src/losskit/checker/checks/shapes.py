@@ -56,7 +56,7 @@ def broadcasts(subject: Subject) -> Iterator[Found]:
         if passed and right is not None:  # a loss of rows, such as a cosine or a spectrum, takes no scalars
             bare = tried(value, subject, scores.squeeze(1), given)
             passed = bare is not None and close(bare, right)
-        if subject.words.text and not subject.words.differ:
+        if spec.way.extras or (subject.words.text and not subject.words.differ):
             passed = False  # its documentation does not lead to two shapes
         yield Found(
             f"accepts {what}{' with only a warning' if told else ''} and returns a number",

@@ -33,7 +33,7 @@ def no_graph(subject: Subject) -> Iterator[Found]:
     try:
         reached = attached(subject)
     except LossRaised as error:
-        if tried(value, subject, *tensors) is None:
+        if tried(value, subject, *tensors) is None or _writes(subject, tensors):
             raise
         fix = _TWICE if subject.spec.way.inside else ""
         yield Found(f"backward() raises {error}"[:240], "", code(subject, *tensors, lines=BACKWARD), None, fix)
@@ -62,6 +62,14 @@ def no_graph(subject: Subject) -> Iterator[Found]:
     yield Found(f"{what}{': ' + seen if seen else ''}", seen, code(subject, *tensors, lines=BACKWARD))
 
 
+def _writes(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether a call changes its tensors, which explains an error of backward() and is a finding of its own."""
+    given = [each.clone() for each in tensors]
+    with torch.no_grad():
+        subject.call(subject.build(), *given)
+    return not all(map(torch.equal, given, tensors))
+
+
 def _many(subject: Subject) -> Iterator[tuple[Tensor, ...]]:
     for seed in range(3):
         yield subject.example(seed, scale=0.5)
@@ -80,7 +88,7 @@ _CONSTANT = r"bootstrap|stop.?grad|\bdetach|treated as (a )?constant|no gradient
 )
 def slope_disagrees(subject: Subject) -> Iterator[Found]:
     """Is the gradient the slope of the value?"""
-    if re.search(_CONSTANT, subject.words.all):
+    if subject.words.say(_CONSTANT):
         return  # a part is a constant on purpose
     coarse = loses_float64(subject)
     wrong = []
@@ -216,7 +224,8 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
                 f"a wrong prediction{size} among correct ones gets {how} gradient",
                 {"gradient there": float(found.gradient[at].abs().max()), "value": float(found.value)},
                 code(subject, one, target, lines=BACKWARD),
-                Severity.TRAP if scale == 12 and sigmoid(spec) else None,  # a clamp at 1e-4 or so
+                # a clamp at 1e-4 or so
+                Severity.TRAP if scale == 12 and (sigmoid(spec) or spec.scores == "probabilities") else None,
             )
             return
 

@@ -1,5 +1,6 @@
 """What losses of each kind obey, one file per family. Importing them registers them."""
 
+from losskit.checker.claims import bootstraps as bootstraps
 from losskit.checker.claims import boxes as boxes
 from losskit.checker.claims import by_roles as by_roles
 from losskit.checker.claims import classes as classes

@@ -55,7 +55,7 @@ def poly(subject: Subject) -> Iterator[Found]:
 @kind(r"mix_?up|cut_?mix|lam\b")
 def mixed(subject: Subject) -> Iterator[Found]:
     """lam weighs the first label, 1 - lam the second."""
-    option = next((each for each in ("lam", "lambda_", "lmbda", "alpha", "l") if each in subject.spec.options), None)
+    option = next((each for each in ("lam", "lambda_", "lmbda") if each in subject.spec.options), None)
     if len(subject.spec.tensors) != 3 or option is None:
         return
     logits = 4.0 * torch.eye(3)

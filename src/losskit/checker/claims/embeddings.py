@@ -244,15 +244,17 @@ def collapse(claimed: Claimed) -> Iterator[Found]:
     """Embeddings that collapse to one point have a larger loss than spread ones."""
     z = 3 * _orthogonal()
     spread = claimed.value(one=z, two=z.clone())
-    point = {"one": 0 * z + 0.01 * z, "two": 0 * z + 0.01 * z}
-    collapsed = claimed.value(**point)
-    if math.isfinite(collapsed) and math.isfinite(spread) and collapsed <= spread:
-        yield claimed.found(
-            "embeddings that nearly collapse to a point have no larger loss than spread, uncorrelated ones",
-            {"collapsed": collapsed, "spread": spread},
-            "relu(1 - z.std(0)), not relu(z.std(0) - 1)",
-            point,
-        )
+    for where, point in (("to 0", 0.01 * z), ("to one point", z[1:2] + 0.01 * z)):
+        given = {"one": point, "two": point.clone()}
+        collapsed = claimed.value(**given)
+        if math.isfinite(collapsed) and math.isfinite(spread) and collapsed <= spread:
+            yield claimed.found(
+                f"embeddings that nearly collapse {where} have no larger loss than spread, uncorrelated ones",
+                {"collapsed": collapsed, "spread": spread},
+                "relu(1 - z.std(dim=0)): the deviation of each feature over the batch should be at least 1",
+                given,
+            )
+            return
 
 
 _VIEWS = (ONE, TWO)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import torch
@@ -13,11 +14,13 @@ from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
+_PRECISE = r"prior network|target_?(precision|alpha|concentration)"  # whose target is a precision itself
+
 
 @kind(r"evidential|\bedl\b|dirichlet|evidence", code=r"digamma|\bedl")
 def evidence(subject: Subject) -> Iterator[Found]:
     spec = subject.spec
-    if not labelled(spec) or spec.kind != "multiclass":
+    if not labelled(spec) or spec.kind != "multiclass" or re.search(_PRECISE, subject.words.all):
         return
     labels = torch.arange(spec.classes).reshape(-1, *(1,) * len(spec.spatial)).expand(-1, *spec.spatial).clone()
     target = subject.target_of(labels)

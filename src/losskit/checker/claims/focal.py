@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,8 @@ def focal_factor(subject: Subject) -> Iterator[Found]:
     if subject.spec.layout == "signs":
         subject = taken_as(subject, ("binary", "logits", "same"))
     spec = subject.spec
+    if "norm" in subject.words.all + subject.words.code:
+        return  # the sum of the factors divides them out where all samples are alike
     if not labelled(spec) or spec.scores not in ("logits", "probabilities") or spec.layout == "soft":
         return
     gamma = subject.origin.options.get("gamma")
@@ -96,7 +99,7 @@ def _factor(subject: Subject, curves: Sequence[Curve], options: dict[str, float]
             what = f"the loss{of_what} is the factor alone: the cross-entropy, -log(pt), is missing"
         elif "gamma" in options and _is(curve, options["gamma"] * (1 - curve.sure)):
             what = f"the factor{of_what} is gamma * (1 - pt): gamma multiplies instead of being the exponent"
-        elif right is None and "gamma" in options and _rises(curve):
+        elif right is None and "gamma" in options and _rises(curve) and not re.search(_SUMS, subject.words.all):
             what = f"the factor{of_what} does not fall as pt grows: easy examples count as much as hard ones, or more"
         if what:
             tensors = _example(subject, label, 2.0)
@@ -112,6 +115,9 @@ def _factor(subject: Subject, curves: Sequence[Curve], options: dict[str, float]
 def _is(curve: Curve, factor: Tensor) -> bool:
     by = curve.ratio / factor
     return bool((by > 0).all()) and float(by.max() / by.min()) < 1.005
+
+
+_SUMS = r"dice|\biou|tversky|jaccard|combo|combin|hybrid|sum of"  # whose other part has no factor
 
 
 def _rises(curve: Curve) -> bool:

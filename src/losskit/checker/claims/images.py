@@ -215,6 +215,26 @@ def edges(claimed: Claimed) -> Iterator[Found]:
         return
 
 
+DEPTH = Role("first", r"disp\w*|depth\w*|flow\w*|pred\w*|x|inputs?")
+GUIDE = Role("second", r"im\w*|rgb|guid\w*|frames?|target\w*")
+
+
+def edge_aware(claimed: Claimed) -> Iterator[Found]:
+    """A step of depth where the image has an edge has a lower loss than one where the image is even."""
+    step = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
+    step[..., 4:] = 1.0
+    depth, image = step + 1.0, step.expand(1, 3, 8, 8).contiguous()
+    even = torch.full_like(image, 0.5)
+    at_edge, elsewhere = claimed.value(first=depth, second=image), claimed.value(first=depth, second=even)
+    if math.isfinite(at_edge) and math.isfinite(elsewhere) and at_edge > elsewhere + 1e-9:
+        yield claimed.found(
+            "a step of depth at an edge of the image has a higher loss than one where the image is even",
+            {"at an edge": at_edge, "where it is even": elsewhere},
+            "torch.exp(-image_gradient) * depth_gradient: the exponent has a minus.",
+            {"first": depth[..., :2, 2:6], "second": image[..., :2, 2:6]},
+        )
+
+
 _PAIR = (FIRST, SECOND)
 CLAIMS = (
     Claim("SSIM", r"\bssim|structural (dis)?similarity|\bdssim", _PAIR, (ssim_constants, ssim_texture), ordered=True),
@@ -226,4 +246,5 @@ CLAIMS = (
         "spectral loss", r"\bstft|spectr(al|ogram)|magnitude spectr", (ESTIMATE, REFERENCE), (spectra,), ordered=True
     ),
     Claim("edge loss", r"sobel|\bedge|gradient (magnitude|difference|loss)", _PAIR, (edges,), ordered=True),
+    Claim("edge-aware smoothness", r"edge.?aware|smoothness", (DEPTH, GUIDE), (edge_aware,)),
 )

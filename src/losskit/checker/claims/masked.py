@@ -56,7 +56,7 @@ def lengths(subject: Subject) -> Iterator[Found]:
     """Whether exactly the steps before the length of a sequence count."""
     spec, names = subject.spec, subject.parameters
     at = [n for n, name in enumerate(names[: len(spec.tensors)]) if re.search(_LENGTHS, name.lower())]
-    if re.search(r"prompt|prefix|context|source|src|history", " ".join(names).lower()):
+    if re.search(r"prompt|prefix|context|source|src|history|left.?pad|shift|next|causal|crf", subject.words.all):
         return  # what comes before the length is left out on purpose
     if len(at) != 1 or not spec.layout.startswith("several"):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -70,6 +71,26 @@ def huber(claimed: Claimed) -> Iterator[Found]:
                     _given(claimed, delta),
                 )
                 return
+
+
+def continuous(claimed: Claimed) -> Iterator[Found]:
+    """The loss of an error has no step."""
+    bounds = [claimed.option(each) for each in ("delta", "beta", "w", "omega", "theta", "c", "threshold")]
+    farthest = 2 * max([2.0, *(float(each) for each in bounds if each is not None and each < 100)])
+    errors = torch.linspace(0.0, farthest, 400, dtype=torch.float64).tolist()
+    costs = [_of_error(claimed, each) for each in errors]
+    rises = [abs(b - a) for a, b in itertools.pairwise(costs)]
+    if not all(map(math.isfinite, costs)):
+        return
+    at = max(range(len(rises)), key=rises.__getitem__)
+    beside = max(each for n, each in enumerate(rises) if n != at)
+    if rises[at] > 10 * beside > 0:
+        yield claimed.found(
+            f"it jumps at an error of {errors[at]:.3g}",
+            {"below": costs[at], "above": costs[at + 1]},
+            "Subtract the constant that joins both parts: c = w - w * log(1 + w / epsilon) for the wing loss.",
+            _given(claimed, errors[at + 1]),
+        )
 
 
 def log_cosh(claimed: Claimed) -> Iterator[Found]:
@@ -308,6 +329,7 @@ CLAIMS = (
         unless=r"pseudo|revers|berhu|adaptive|wing|quantile|robust",
         named=True,
     ),
+    Claim("loss in two parts", r"\bwing|berhu|huber|smooth l1|tukey", _PAIR, (continuous,), named=True),
     Claim("log-cosh loss", r"log ?cosh", _PAIR, (log_cosh,), named=True),
     Claim(
         "mean absolute percentage error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import torch
@@ -13,10 +14,15 @@ from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
 
+def _has_thresholds(subject: Subject) -> bool:
+    named = subject.spec.layout == "ranks" and re.search(r"level|threshold|rank", subject.words.all)
+    return bool(named) or roles.of_thresholds(subject.words)
+
+
 @kind(r"ordinal|coral|corn\b|corn_|cornloss|rank|threshold|level|grade|\bage\b|cumulative")
 def thresholds(subject: Subject) -> Iterator[Found]:
     """K - 1 logits of P(label > k)."""
-    if not subject.spec.two or not (subject.spec.layout == "ranks" or roles.of_thresholds(subject.words)):
+    if not subject.spec.two or not _has_thresholds(subject):
         return
     subject = taken_as(subject, ("ordinal", "logits", "ranks"))
     count = subject.spec.classes if subject.spec.classes > 1 else 4
@@ -31,9 +37,10 @@ def thresholds(subject: Subject) -> Iterator[Found]:
             up = k < label
             wrong = slope[k] > 1e-7 if up else slope[k] < -1e-7
             if wrong or (k == label and abs(slope[k]) < 1e-9):
+                shape = "off by one" if k in (label, label - 1) else "inverted"
                 way = "lowers" if up else "raises" if wrong else "does not move"
                 yield Found(
-                    f"with K = {count + 1} classes, a label of {label} {way} threshold {k}: the levels are off by one",
+                    f"with K = {count + 1} classes, a label of {label} {way} threshold {k}: the levels are {shape}",
                     {f"gradient of threshold {k}": float(slope[k]), "label": label},
                     code(subject, input, ranks, lines=BACKWARD),
                     None,
@@ -48,8 +55,12 @@ def thresholds(subject: Subject) -> Iterator[Found]:
 )
 def near_misses(subject: Subject) -> Iterator[Found]:
     """Scores (N, C) of ordered classes: confusing neighbours costs less than confusing classes that are far apart."""
+    if _has_thresholds(subject):
+        return
+    if subject.spec.layout == "ranks":
+        subject = taken_as(subject, ("multiclass", "logits", "indices"))
     spec = subject.spec
-    if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3 or roles.of_thresholds(subject.words):
+    if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3:
         return
     labels = torch.zeros_like(subject.labels(batch=4))
     target = subject.target_of(labels)

@@ -70,7 +70,10 @@ def channels(subject: Subject) -> Iterator[Found]:
             return
 
 
-_ONE_SIDED = r"tversky|beta|alpha|weight|recall|precision|sensitiv|specific|pos_|asym|boundary|focal|hausdorff|distance"
+_ONE_SIDED = (
+    r"tversky|beta|alpha|weight|recall|precision|sensitiv|specific|pos_|asym|boundary|focal|hausdorff|distance|"
+    r"lovasz|hinge|surrog"
+)
 
 
 @kind(r"dice|\biou|iou_?loss|jaccard|f1\b")

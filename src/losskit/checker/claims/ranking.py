@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -13,11 +14,11 @@ from losskit.checker.finding import Found
 
 POS = Role(
     "pos",
-    r"(pos(itive)?s?|p|chosen|winner)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?pos|s_?p|scores?_?pos\w*|pred_?pos\w*|x_?ui",
+    r"(pos(itive)?s?|p|chosen|winner)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?pos|s_?p|scores?_?pos\w*|pred_?pos\w*|x_?ui|s_?i|scores?_?i",
 )
 NEG = Role(
     "neg",
-    r"(neg(ative)?s?|n|rejected|loser)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?neg|s_?n|scores?_?neg\w*|pred_?neg\w*|x_?uj",
+    r"(neg(ative)?s?|n|rejected|loser)(_?(scores?|items?_?scores?|logits?|out|pred\w*|sim\w*))?|s_?neg|s_?n|scores?_?neg\w*|pred_?neg\w*|x_?uj|s_?j|scores?_?j",
 )
 
 
@@ -31,7 +32,10 @@ def pair_order(claimed: Claimed) -> Iterator[Found]:
         fair = {"pos": _level(size, 0.3), "neg": _level(size, 0.1)}
         if not math.isfinite(claimed.total(**fair)):
             continue
+        either = claimed.bound["pos"].lower().endswith("i")  # either item may be the better one
         far = {"pos": _level(size, -120.0), "neg": _level(size, 120.0)}
+        if either and math.isfinite(claimed.value(**far)):
+            far = {"pos": far["neg"], "neg": far["pos"]}
         loss, slope = claimed.value(**far), claimed.slope("pos", **far)
         if not math.isfinite(loss) or not bool(slope.isfinite().all()):
             yield claimed.found(
@@ -43,6 +47,8 @@ def pair_order(claimed: Claimed) -> Iterator[Found]:
                 "pos",
             )
             return
+        if either:
+            return
         pulls = [float(claimed.slope(each, **fair).sum()) for each in ("pos", "neg")]
         if pulls[0] > 0 or pulls[1] < 0:
             yield claimed.found(
@@ -52,6 +58,32 @@ def pair_order(claimed: Claimed) -> Iterator[Found]:
                 {"slope of pos": pulls[0], "slope of neg": pulls[1]},
                 "The loss of pos - neg must fall as it grows.",
                 fair,
+                "pos",
+            )
+        return
+
+
+POS_DISTANCE = Role("pos", r"(pos(itive)?_?|d_?)(dist\w*|energ\w*|pos|ap|p)|dist\w*_(pos\w*|ap)|(pos\w*)_d")
+NEG_DISTANCE = Role("neg", r"(neg(ative)?_?|d_?)(dist\w*|energ\w*|neg|an|n)|dist\w*_(neg\w*|an)|(neg\w*)_d")
+
+
+def pair_distances(claimed: Claimed) -> Iterator[Found]:
+    """The distance of a positive is lowered, that of a negative raised."""
+    if not re.search("dist|energ|d_?(ap|an|pos|neg)", claimed.bound["pos"].lower()):
+        return
+    for size in ((4,), (4, 1)):
+        given = {"pos": torch.full(size, 1.0), "neg": torch.full(size, 0.9)}
+        if not math.isfinite(claimed.total(**given)):
+            continue
+        pulls = [float(claimed.slope(each, **given).sum()) for each in ("pos", "neg")]
+        if pulls[0] < 0 or pulls[1] > 0:
+            yield claimed.found(
+                "a larger distance of the positive lowers the loss"
+                if pulls[0] < 0
+                else "a larger distance of the negative raises the loss",
+                {"slope of the positive": pulls[0], "slope of the negative": pulls[1]},
+                "relu(margin + positive_distance - negative_distance)",
+                given,
                 "pos",
             )
         return
@@ -235,6 +267,9 @@ def _overflows(claimed: Claimed, given: dict[str, Tensor]) -> Iterator[Found]:
 
 _LISTS = (SCORES, GRADES, MASK)
 CLAIMS = (
+    Claim(
+        "margin of distances", r"dist|energy|trans ?e|margin|triplet", (POS_DISTANCE, NEG_DISTANCE), (pair_distances,)
+    ),
     Claim(
         "ranking loss of pairs",
         r"\bbpr\b|bayesian personali|pairwise|rank ?net|\bpair\b|link pred|recommend|preference|reward model",

@@ -65,11 +65,14 @@ _RARE = (
 )
 
 
+_NO_BALANCE = r"focal|dice|tversky|\biou|jaccard|overlap"  # which balance by their formula
+
+
 @kind(r"balanc|imbalanc|rarer|long.?tail|inverse", code=r"numel\(\) - \w*pos|num_neg|n_neg")
 def rare_label(subject: Subject) -> Iterator[Found]:
     """Whether the rarer of 0 and 1 in a batch counts more, if the weights are computed from the batch."""
     spec = subject.spec
-    if not sigmoid(spec) or spec.layout == "signs" or "focal" in subject.words.all:
+    if not sigmoid(spec) or spec.layout == "signs" or re.search(_NO_BALANCE, subject.words.all):
         return
     labels = torch.zeros_like(subject.labels(batch=8))
     labels[0] = 1
@@ -126,7 +129,7 @@ def _favoured(subject: Subject) -> Iterator[Found]:
     spec = subject.spec
     options: dict[str, Any] = {}
     for option in spec.options:
-        if re.search(_COUNTS, option.lower()):
+        if re.search(_COUNTS, option.lower()) and not isinstance(subject.origin.options.get(option), bool):
             options = {option: torch.tensor([600.0, 10.0] + [100.0] * (spec.classes - 2))}
             if isinstance(subject.origin.options.get(option), (list, tuple)):
                 options = {option: options[option].long().tolist()}

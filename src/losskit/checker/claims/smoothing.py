@@ -105,6 +105,7 @@ def _of_flags(subject: Subject, option: str) -> Iterator[Found]:
             return  # not linear in the target
         found.append(shares[0])
     lopsided = found[0] > 1e-3 and found[1] > 1 - 1e-3
+    lopsided = lopsided or (abs(found[0]) < 1e-3 and math.isclose(found[1], 1 - _SHARE / 2, abs_tol=1e-3))
     if found[0] < -1e-3 or found[1] > 1 + 1e-3 or not found[0] < 0.5 < found[1] or lopsided:
         numbers = {"target for 1": found[1], "it should be": 1 - _SHARE / 2, "target for 0": found[0]}
         labels = torch.ones_like(subject.labels(batch=1))

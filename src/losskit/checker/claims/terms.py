@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import torch
@@ -53,7 +54,7 @@ def generalised(subject: Subject) -> Iterator[Found]:
 @kind(r"bootstrap")
 def bootstrapped(subject: Subject) -> Iterator[Found]:
     """With beta = 1 the label alone is the target."""
-    option = next((each for each in ("beta", "alpha") if each in subject.spec.options), None)
+    option = next((each for each in ("beta",) if each in subject.spec.options), None)
     if not _multiclass(subject) or option is None or not 0.5 < float(subject.origin.options.get(option) or 0) <= 1:
         return
     inputs, target, logs = _one_sample(subject)
@@ -118,6 +119,8 @@ def several_labels(subject: Subject) -> Iterator[Found]:
         return
     if subject.spec.layout not in ("same", "one-hot", "same-integers"):
         return
+    if re.search(r"softmax|normali[sz]ed|distribution", subject.words.all):
+        return  # the true labels share a distribution on purpose
     taken = taken_as(subject, ("multilabel", "logits", "same"))
     target = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
     target = torch.cat([target, target.new_zeros(2, max(subject.spec.classes, 3) - 3)], 1)
@@ -142,6 +145,8 @@ def hardest(subject: Subject) -> Iterator[Found]:
     spec = subject.spec
     if not labelled(spec) or spec.scores != "logits" or spec.layout in ("signs", "soft"):
         return
+    if re.search(r"trim|co-?teach|small.?loss|drop|discard|nois|robust|outlier", subject.words.all):
+        return  # the hardest samples may be mislabelled
     labels = subject.labels(batch=8)
     input, other = (subject.input_of(labels, 1.5, answer) for answer in (True, False))
     input[0] = other[0]

@@ -22,7 +22,7 @@ _BEFORE = (
     r"(already|pre-?)\W?shifted|shifted (by|in|before|outside)|labels (are|come) shifted|masked language|\bmlm\b|"
     r"seq2seq|encoder.?decoder|decoder_input"
 )
-_IDS = r"input_ids|token_ids|\btokens\b|\bids\b"
+_IDS = r"input_ids"
 _STEPS = 9
 _TOKENS = 7
 
@@ -53,7 +53,7 @@ def next_tokens(subject: Subject) -> Iterator[Found]:
     by = min(costs, key=lambda each: costs[each])
     if costs[by] > 0.6 * min(cost for n, cost in costs.items() if n != by):
         return
-    inside = re.search(_INSIDE, said) or re.search(_IDS, subject.words.names)
+    inside = re.search(_INSIDE, said) or re.search(_IDS, " ".join(subject.parameters).lower())
     before = re.search(_BEFORE, said)
     what = ""
     if by not in (0, 1):
