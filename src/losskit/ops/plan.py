@@ -44,7 +44,7 @@ class Plans(dict[Any, Any]):
         return Plans, ()
 
     compiled: Any = None  # the options that the plans were built from
-    elements: Any = None  # the loss of elements that serves instead: see losskit.core.elements
+    elements: Any = None  # the loss of elements that serves instead: see losskit.losses.shortcuts
 
     def renew(self, compiled: Any) -> Any:
         """Discard all plans, for a loss whose options changed."""
