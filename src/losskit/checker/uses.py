@@ -99,7 +99,7 @@ def _compared(tree: ast.FunctionDef, name: str) -> Use | None:
     """The strings that an argument is compared with; a plain condition is a flag."""
     texts: list[str] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Compare) and any(_is(each, name) for each in ast.walk(node)):
+        if isinstance(node, ast.Compare) and any(_is(_text(each), name) for each in (node.left, *node.comparators)):
             inner = [
                 n.value
                 for part in (node.left, *node.comparators)
@@ -115,6 +115,12 @@ def _compared(tree: ast.FunctionDef, name: str) -> Use | None:
     )
     flag = _annotation(tree, name) == "bool" or (tested and re.fullmatch(_MODES, name.lower()) is not None)
     return Use(MODE, (True, False)) if flag else None
+
+
+def _text(node: ast.expr) -> ast.expr:
+    """What a text comes from: `mode` of `mode.lower()`."""
+    of_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    return node.func.value if of_method else node  # type: ignore[attr-defined]
 
 
 def _conditions(test: ast.expr) -> list[ast.expr]:

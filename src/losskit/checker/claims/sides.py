@@ -74,6 +74,8 @@ def rare_label(subject: Subject) -> Iterator[Found]:
     spec = subject.spec
     if not sigmoid(spec) or spec.layout == "signs" or re.search(_NO_BALANCE, subject.words.all):
         return
+    if any(re.search(_COUNTS, option.lower()) for option in spec.options):
+        return  # the weights are those of the training set, not of the batch
     labels = torch.zeros_like(subject.labels(batch=8))
     labels[0] = 1
     target = subject.target_of(labels)
