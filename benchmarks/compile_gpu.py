@@ -1,6 +1,6 @@
 """Compile every form of the GPU kernels for architectures that need not be present. Nothing runs.
 
-    python benchmarks/compile_gpu.py [--targets sm_90,gfx942] [--forms 4]
+    python benchmarks/compile_gpu.py [--targets sm_90,gfx942] [--forms 4] [--only numbers]
 
 Prints, for each architecture, how many kernels compile and the error of each other one. Takes about one second per
 kernel. The exit code is 1 if a kernel fails, and 2 if Triton is missing or too old.
@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the launch recor
 
 TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120", "gfx942")
 NUMBERS = {  # losses of differences
-    "Huber": losskit.HuberLoss,
+    "Huber of numbers": losskit.HuberLoss,
     "own formula of numbers": losskit.regression_loss(lambda x, t: torch.tanh(x - t).abs()).Module,
     "several of numbers": lambda: losskit.MSELoss() + 0.3 * losskit.L1Loss(),
 }
@@ -94,13 +94,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--targets", default=",".join(TARGETS), help="architectures, such as sm_90,gfx942")
     parser.add_argument("--forms", type=int, help="compile at most this many forms and losses")
+    parser.add_argument("--only", default="", help="compile kernels whose description contains this text")
     arguments = parser.parse_args()
     if missing := triton.missing():
         sys.stderr.write(f"benchmarks/compile_gpu.py needs Triton {'.'.join(map(str, triton.LEAST))}: {missing}.\n")
         return 2
     import triton_builds
 
-    every = list(launches(arguments.forms))
+    every = [(of, launch) for of, launch in launches(arguments.forms) if arguments.only in of]
     failed = 0
     for name in arguments.targets.split(","):
         start, wrong = time.perf_counter(), []

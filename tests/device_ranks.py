@@ -1,5 +1,6 @@
 """Losses of ranked errors on a device: in Triton's interpreter, or with launches that are counted."""
 
+import threading
 import warnings
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -8,7 +9,7 @@ import torch
 
 import losskit
 from device_cases import Operators, labels, planned_here
-from losskit.ops import choice, reference
+from losskit.ops import choice, first_use, native, reference
 from losskit.ops.inputs import Inputs
 from losskit.ops.triton import ranks
 
@@ -76,13 +77,18 @@ def beside_the_definition(_, name):
 
 @contextmanager
 def faulty(fault):
-    """Kernels of ranked errors that raise, or have one wrong number."""
-    launch = ranks._Ranked._launch
+    """Kernels of ranked errors that raise, hang in compilation, or have one wrong number; yields what was compiled."""
+    launch, compiled, ends = ranks._Ranked._launch, [], threading.Event()
 
     def at_fault(work, kernel, programs, *arguments, **options):
         name = kernel.__name__
         if fault == "raises" and name == "increments":
             raise RuntimeError("out of resource: shared memory")
+        if work.only_compiled:
+            compiled.append(name)
+        if work.only_compiled and fault == "hangs":
+            ends.wait(60)
+            return
         launch(work, kernel, programs, *arguments, **options)
         if work.only_compiled:
             return
@@ -98,8 +104,29 @@ def faulty(fault):
         if fault == "gradient" and name.endswith("gradient"):
             work.made.view(-1)[3] += 1e-3
 
-    with planned_here(), patch.object(ranks._Ranked, "_launch", at_fault):
-        yield
+    limit = 0.5 if fault == "hangs" else 60
+    with (
+        planned_here(),
+        patch.object(ranks._Ranked, "_launch", at_fault),
+        patch.object(native, "warn_missing", lambda: None),
+        patch.object(first_use, "LIMIT", limit),
+    ):
+        try:
+            yield compiled
+        finally:
+            ends.set()
+
+
+def after_a_hang(_):
+    """The kernels compiled for a loss whose compilation hangs, then for another form; the operators of each."""
+    found = []
+    with faulty("hangs") as compiled, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("binary", "binary", "softmax"):
+            loss, x, t = CASES[name]()
+            served = step(loss, x, t, {})[2]
+            found.append((compiled[:], [operator for operator, _ in served]))
+    return found
 
 
 def served(_, fault, link):

@@ -26,6 +26,7 @@ def test_value_and_gradient_equal_the_definition(interpreter, name):
     ("fault", "said"),
     [
         ("raises", "a launch of its kernels raised RuntimeError: out of resource: shared memory"),
+        ("hangs", "compiling its kernels took longer than 0.5 s"),
         ("key", "1 of "),
         ("label", "numbers of its labels"),
         ("increment", "1 of "),
@@ -42,6 +43,10 @@ def test_a_kernel_at_fault_gives_way_to_plain_pytorch(interpreter, fault, said, 
     assert said in only
     assert "reference for LovaszLoss" in explained
     assert said in explained
+
+
+def test_a_compilation_that_hangs_is_the_only_one_on_its_device(interpreter):
+    assert interpreter(device_ranks.after_a_hang) == [(["sigmoid_errors"], ["reference"])] * 3
 
 
 @pytest.mark.parametrize("name", ["binary", "softmax of a batch"])

@@ -1,11 +1,15 @@
 """Device classes that have passed are trusted without a comparison; others, and user-defined formulas, are compared."""
 
-import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import gpu
 
 import first_use_cases
 from losskit.ops import device_forms, trusted
@@ -78,16 +82,9 @@ def test_another_source_of_the_kernels_is_another_class(tmp_path, monkeypatch):
     assert trusted.kernels() == before
 
 
-def benchmark():
-    spec = importlib.util.spec_from_file_location("gpu", Path(__file__).parent.parent / "benchmarks" / "gpu.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("problem", ["", "1 of 9 numbers of its value differ"])
 def test_the_benchmark_keeps_a_device_only_if_every_form_agrees(monkeypatch, tmp_path, capsys, problem):
-    gpu, file = benchmark(), tmp_path / "trusted.json"
+    file = tmp_path / "trusted.json"
     file.write_text("[]")
     form = next(device_forms.every())
     monkeypatch.setattr(gpu.devices, "check", lambda *_: [gpu.devices.Finding(form, 1.0, problem)])

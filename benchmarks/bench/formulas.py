@@ -1,4 +1,4 @@
-"""Reference formulas of all losses in float64, which contenders must match before they are timed."""
+"""Reference formulas of all losses, which contenders must match in float64 before they are timed."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ from bench.workloads import DIFFERENCES
 ALPHA, BETA = 0.3, 0.7  # weights of the Tversky loss
 
 
-def loss(name: str, pool: str, logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+def loss(
+    name: str, pool: str, logits: Tensor, target: Tensor, mask: Tensor | None = None, dtype: torch.dtype = torch.float64
+) -> Tensor:
     """The loss by its formula, over unmasked elements."""
     if name in (*own.ELEMENTS, *own.TERMS):
         return own.plain(name, logits.double(), target.double() if target.is_floating_point() else target)
     if name in catalogue.WORKS:
         return catalogue.right(name, logits, target)
-    return torch.stack([_part(part, pool, logits.double(), target, mask) for part in name.split("+")]).sum()
+    return torch.stack([_part(part, pool, logits.to(dtype), target, mask) for part in name.split("+")]).sum()
 
 
 def _part(name: str, pool: str, x: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
     if name == "lovasz":
         return _lovasz(x, target, pool)
     if name in DIFFERENCES:
-        return _of_difference(name, (x - target.double()).abs()).mean()
+        return _of_difference(name, (x - target.to(x.dtype)).abs()).mean()
     if name in ("bce", "ce", "focal"):
         values = _of_truth(name, x, target)
         return (values if mask is None else values[mask]).mean()
-    p, t = (x.sigmoid(), target.double()) if x.shape[1] == 1 else (x.softmax(1), one_hot(target, x.shape[1]))
+    p, t = (
+        (x.sigmoid(), target.to(x.dtype)) if x.shape[1] == 1 else (x.softmax(1), one_hot(target, x.shape[1], x.dtype))
+    )
     if mask is not None:
         p, t = p * mask, t * mask
     places = [d for d in range(x.dim()) if d > 1 or (d == 0 and pool == "batch")]
@@ -55,7 +59,7 @@ def _of_truth(name: str, x: Tensor, target: Tensor) -> Tensor:
         return -((1 - log_p.exp()) ** 2 * log_p) if name == "focal" else -log_p
 
     if x.shape[1] == 1:
-        t = target.double()
+        t = target.to(x.dtype)
         return t * value(F.logsigmoid(x)) + (1 - t) * value(F.logsigmoid(-x))
     return value(x.log_softmax(1).gather(1, target.unsqueeze(1)))
 
@@ -63,10 +67,10 @@ def _of_truth(name: str, x: Tensor, target: Tensor) -> Tensor:
 def _lovasz(x: Tensor, target: Tensor, pool: str) -> Tensor:
     """Errors in descending order, each times its increment of the Jaccard loss, over present classes."""
     if x.shape[1] == 1:
-        t = target.double()
+        t = target.to(x.dtype)
         errors = F.relu(1 - x * (2 * t - 1))
     else:
-        t = one_hot(target, x.shape[1])
+        t = one_hot(target, x.shape[1], x.dtype)
         errors = (t - x.softmax(1)).abs()
     errors, t = (v.unsqueeze(-1).flatten(2) for v in (errors, t))  # (N, C, S)
     if pool == "batch":
@@ -78,11 +82,11 @@ def _lovasz(x: Tensor, target: Tensor, pool: str) -> Tensor:
     value = (errors * jaccard.diff(dim=-1, prepend=torch.zeros_like(true))).sum(-1)  # (N or 1, C)
     if x.shape[1] == 1:
         return value.mean()
-    occurs = (true.squeeze(-1) > 0).double()
+    occurs = (true.squeeze(-1) > 0).to(x.dtype)
     return ((value * occurs).sum(1) / occurs.sum(1)).mean()
 
 
-def one_hot(target: Tensor, classes: int) -> Tensor:
-    """(N, *) class indices to (N, C, *) float64."""
+def one_hot(target: Tensor, classes: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """(N, *) class indices to (N, C, *)."""
     shape = (target.shape[0], classes, *target.shape[1:])
-    return torch.zeros(shape, dtype=torch.float64).scatter_(1, target.unsqueeze(1), 1.0)
+    return torch.zeros(shape, dtype=dtype, device=target.device).scatter_(1, target.unsqueeze(1), 1.0)

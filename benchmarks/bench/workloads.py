@@ -184,25 +184,25 @@ def pools(loss: str, shape: Shape) -> tuple[str, ...]:
     return ("batch",) if len(shape) == 2 else ("sample", "batch")
 
 
-def data(cell: Cell) -> tuple[Tensor, Tensor]:
+def data(cell: Cell, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     """Logits that require gradients, and labels with every class in every sample that is large enough."""
     shape = cell.shape
     if cell.suite == "catalogue":
         return catalogue.data(cell.loss, shape)
-    make = torch.Generator().manual_seed(0)
-    logits = torch.randn(shape, generator=make).to(getattr(torch, cell.dtype))
+    make = torch.Generator(device).manual_seed(0)
+    logits = torch.randn(shape, generator=make, device=device).to(getattr(torch, cell.dtype))
     if cell.variant == "channels-last":
         logits = logits.contiguous(memory_format=torch.channels_last)
     logits.requires_grad_()
     if cell.loss in (*DIFFERENCES, *OWN_ELEMENTS):
-        return logits, torch.randn(shape, generator=make)
+        return logits, torch.randn(shape, generator=make, device=device)
     if cell.binary:
-        chances = torch.rand(shape, generator=make)
+        chances = torch.rand(shape, generator=make, device=device)
         return logits, chances if cell.variant == "soft" else (chances < 0.3).float()
-    target = torch.randint(shape[1], (shape[0], *shape[2:]), generator=make)
+    target = torch.randint(shape[1], (shape[0], *shape[2:]), generator=make, device=device)
     places = target.view(shape[0], -1)
     if places.shape[1] >= shape[1]:
-        places[:, : shape[1]] = torch.arange(shape[1])
+        places[:, : shape[1]] = torch.arange(shape[1], device=device)
     return logits, target
 
 
