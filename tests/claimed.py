@@ -319,3 +319,22 @@ def _(mistake):
         return 25 * F.mse_loss(z1, z2) + 25 * spread
 
     return vicreg
+
+
+@pair("complete IoU", "v is held constant")
+def _(mistake):
+    def ciou_loss(pred, target):
+        """CIoU of boxes (N, 4) as x1, y1, x2, y2."""
+        sides = torch.minimum(pred[:, 2:], target[:, 2:]) - torch.maximum(pred[:, :2], target[:, :2])
+        inter = sides.clamp(min=0).prod(1)
+        (w1, h1), (w2, h2) = ((each[:, 2:] - each[:, :2]).unbind(1) for each in (pred, target))
+        iou = inter / (w1 * h1 + w2 * h2 - inter)
+        hull = torch.maximum(pred[:, 2:], target[:, 2:]) - torch.minimum(pred[:, :2], target[:, :2])
+        shift = (pred[:, :2] + pred[:, 2:] - target[:, :2] - target[:, 2:]) / 2
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not mistake):
+            v = 4 / math.pi**2 * (torch.atan(w2 / h2) - torch.atan(w1 / h1)) ** 2
+        with torch.no_grad():
+            alpha = v / (1 - iou + v + 1e-7)
+        return (1 - iou + shift.square().sum(1) / hull.square().sum(1) + alpha * v).mean()
+
+    return ciou_loss
