@@ -338,3 +338,20 @@ def _(mistake):
         return (1 - iou + shift.square().sum(1) / hull.square().sum(1) + alpha * v).mean()
 
     return ciou_loss
+
+
+@pair("adaptive wing", "it jumps at an error")
+def _(mistake):
+    class AdaptiveWing(nn.Module):
+        def __init__(self, omega=14, theta=0.5, epsilon=1, alpha=2.1):
+            super().__init__()
+            self.omega, self.theta, self.epsilon, self.alpha = omega, theta, epsilon, alpha
+
+        def forward(self, pred, target):
+            error, power, bound = (pred - target).abs(), self.alpha - target, self.theta / self.epsilon
+            slope = self.omega / (1 + bound**power) * power * bound ** (power - 1) / self.epsilon
+            constant = self.theta * slope - self.omega * (1 + bound**power).log()
+            near = self.omega * (1 + (error / (self.omega if mistake else self.epsilon)) ** power).log()
+            return torch.where(error < self.theta, near, slope * error - constant).mean()
+
+    return AdaptiveWing()
