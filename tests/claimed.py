@@ -355,3 +355,22 @@ def _(mistake):
             return torch.where(error < self.theta, near, slope * error - constant).mean()
 
     return AdaptiveWing()
+
+
+@pair("LDAM", "s multiplies the margin alone")
+def _(mistake):
+    class LDAMLoss(nn.Module):
+        """x: cosines (N, C) in -1 to 1, target: labels (N,)"""
+
+        def __init__(self, counts=(900, 300, 50), max_m=0.5, s=30):
+            super().__init__()
+            margins = torch.tensor(counts) ** -0.25
+            self.register_buffer("margins", margins * max_m / margins.max())
+            self.s = s
+
+        def forward(self, x, target):
+            margin = F.one_hot(target, x.shape[1]) * self.margins.to(x)[target].unsqueeze(1)
+            scaled = x - self.s * margin if mistake else self.s * (x - margin)
+            return F.cross_entropy(scaled, target)
+
+    return LDAMLoss()
