@@ -319,3 +319,58 @@ def _(mistake):
         return 25 * F.mse_loss(z1, z2) + 25 * spread
 
     return vicreg
+
+
+@pair("complete IoU", "v is held constant")
+def _(mistake):
+    def ciou_loss(pred, target):
+        """CIoU of boxes (N, 4) as x1, y1, x2, y2."""
+        sides = torch.minimum(pred[:, 2:], target[:, 2:]) - torch.maximum(pred[:, :2], target[:, :2])
+        inter = sides.clamp(min=0).prod(1)
+        (w1, h1), (w2, h2) = ((each[:, 2:] - each[:, :2]).unbind(1) for each in (pred, target))
+        iou = inter / (w1 * h1 + w2 * h2 - inter)
+        hull = torch.maximum(pred[:, 2:], target[:, 2:]) - torch.minimum(pred[:, :2], target[:, :2])
+        shift = (pred[:, :2] + pred[:, 2:] - target[:, :2] - target[:, 2:]) / 2
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not mistake):
+            v = 4 / math.pi**2 * (torch.atan(w2 / h2) - torch.atan(w1 / h1)) ** 2
+        with torch.no_grad():
+            alpha = v / (1 - iou + v + 1e-7)
+        return (1 - iou + shift.square().sum(1) / hull.square().sum(1) + alpha * v).mean()
+
+    return ciou_loss
+
+
+@pair("adaptive wing", "it jumps at an error")
+def _(mistake):
+    class AdaptiveWing(nn.Module):
+        def __init__(self, omega=14, theta=0.5, epsilon=1, alpha=2.1):
+            super().__init__()
+            self.omega, self.theta, self.epsilon, self.alpha = omega, theta, epsilon, alpha
+
+        def forward(self, pred, target):
+            error, power, bound = (pred - target).abs(), self.alpha - target, self.theta / self.epsilon
+            slope = self.omega / (1 + bound**power) * power * bound ** (power - 1) / self.epsilon
+            constant = self.theta * slope - self.omega * (1 + bound**power).log()
+            near = self.omega * (1 + (error / (self.omega if mistake else self.epsilon)) ** power).log()
+            return torch.where(error < self.theta, near, slope * error - constant).mean()
+
+    return AdaptiveWing()
+
+
+@pair("LDAM", "s multiplies the margin alone")
+def _(mistake):
+    class LDAMLoss(nn.Module):
+        """x: cosines (N, C) in -1 to 1, target: labels (N,)"""
+
+        def __init__(self, counts=(900, 300, 50), max_m=0.5, s=30):
+            super().__init__()
+            margins = torch.tensor(counts) ** -0.25
+            self.register_buffer("margins", margins * max_m / margins.max())
+            self.s = s
+
+        def forward(self, x, target):
+            margin = F.one_hot(target, x.shape[1]) * self.margins.to(x)[target].unsqueeze(1)
+            scaled = x - self.s * margin if mistake else self.s * (x - margin)
+            return F.cross_entropy(scaled, target)
+
+    return LDAMLoss()

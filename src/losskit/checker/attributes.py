@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from torch import Tensor, nn
 
 from losskit.checker.origin import Criterion, Origin
@@ -13,9 +15,13 @@ IGNORED = (
 )
 
 
+_OF_LABELS = r"(lb|lbl|labels?|idx|index|class|cls|targets?|values?)"
+_IGNORES = rf"{_OF_LABELS}_(to_)?(ignored?|void)|(ignored?|void)_{_OF_LABELS}"  # such as lb_ignore
+
+
 def ignored_of(criterion: Criterion, origin: Origin) -> tuple[str, int | None]:
     """The option that names the ignored label, and that label."""
-    for name in IGNORED:
+    for name in (*IGNORED, *(each for each in origin.options if re.fullmatch(_IGNORES, each))):
         if name in origin.options or hasattr(criterion, name):
             found = getattr(criterion, name, origin.options.get(name))
             known = isinstance(found, int) and not isinstance(found, bool)

@@ -83,6 +83,22 @@ def heard(subject: Subject, *tensors: Tensor) -> list[Called]:
     return recorder.calls
 
 
+def has_own_backward(subject: Subject, *tensors: Tensor) -> bool:
+    """Whether the graph of the loss contains a torch.autograd.Function."""
+    x = tensors[0].detach().clone().requires_grad_()
+    torch.manual_seed(0)
+    nodes, seen = [subject.call(subject.build(), x.clone(), *(t.clone() for t in tensors[1:])).grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            return True
+        seen.add(node)
+        nodes += [each for each, _ in node.next_functions]
+    return False
+
+
 def graph_ends(calls: Sequence[Called]) -> list[str]:
     """What cuts the graph, as written in code, the most likely cause first."""
     found = []

@@ -76,7 +76,7 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     before = [value(subject, *each) for each in examples]
     if not all(map(math.isfinite, before)):
         return
-    for option, others in trials(subject.spec).items():
+    for option, others in (trials(subject.spec) | _per_class(subject)).items():
         if option not in subject.spec.options:
             continue
         effects = [_has_effect(subject, option, other, examples, before) for other in others]
@@ -90,6 +90,17 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     yield from _without_slope(subject, examples)
     yield from _tensors_without_effect(subject, examples[0], before[0])
     yield from _at_the_call(subject, examples[0], before[0])
+
+
+def _per_class(subject: Subject) -> dict[str, list[Any]]:
+    """Weights of classes for the options that are documented to be numbers of classes."""
+    spec = subject.spec
+    if spec.kind != "multiclass":
+        return {}
+    numbers = class_numbers(spec.classes)
+    said = r"\b{}\b[^;\n]{{0,60}}?\bweights?\b[^.;\n]{{0,30}}\b(per|each|every) class"
+    documented = [each for each in spec.options if subject.words.say(said.format(re.escape(each)))]
+    return {each: [numbers, numbers.tolist()] for each in documented}
 
 
 def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[float]) -> Iterator[Found]:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from losskit.checker import roles
-from losskit.checker.checks.tools import BACKWARD, code, pull, tried, value
+from losskit.checker.checks.tools import BACKWARD, code, labelled, pull, tried, value
+from losskit.checker.draws import one_hot_of
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
@@ -201,3 +202,44 @@ def _scrambled(subject: Subject) -> Iterator[Found]:
             None,
             "Move the classes last before flattening: logits.permute(0, 2, 3, 1).reshape(-1, C).",
         )
+
+
+def beside_correct(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
+    """Numbers near the target whose loss is lower than that of the target itself."""
+    if subject.spec.kind != "regression":
+        return None
+    tensors = subject.example(correct=True)
+    right = value(subject, *tensors)
+    for shift in (0.5, -0.5):
+        beside = tensors[0] + shift, *tensors[1:]
+        less = value(subject, *beside) - right
+        if less < -1e-6 * max(1.0, abs(right)):
+            return beside, less / abs(shift)
+    return None
+
+
+def towards_correct(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
+    """Wrong predictions at which the loss rises towards the correct ones."""
+    spec = subject.spec
+    if spec.kind == "regression" and spec.layout in ("same", "bare"):
+        return _jump(subject)
+    if not (labelled(spec) and spec.scores == "logits"):
+        return None
+    labels = subject.labels()
+    input, target = subject.input_of(labels, 2.0, correct=False), subject.target_of(labels)
+    towards = (2 * one_hot_of(spec.kind, labels, spec.classes) - 1).reshape(input.shape)
+    slope = float((pull(subject, input, target).gradient * towards).sum())
+    return ((input, target), slope) if slope > 1e-9 else None
+
+
+def _jump(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
+    """Numbers near the target from which each step leads away: the loss jumps at the correct prediction."""
+    right, *others = subject.example(correct=True)
+    least, usual = value(subject, right, *others), value(subject, *subject.example(correct=False))
+    for shift in (0.01, -0.01):
+        beside = right + shift, *others
+        found = pull(subject, *beside)
+        slope = float(-found.gradient.sum() * (1 if shift > 0 else -1))
+        if found.finite and slope > 0 and float(found.value) - least > 0.1 * abs(usual - least) > 0:
+            return beside, slope
+    return None

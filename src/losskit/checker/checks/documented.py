@@ -50,7 +50,7 @@ def _per_sample(subject: Subject) -> Iterator[Found]:
 
 _VALID = (
     r"(mean|averag\w+|normali\w+|divid\w+)[^.;]*"
-    r"(valid|not ignored|non-ignored|counted|labelled|unmasked|observed|not pad|non.?pad|real token|!=)"
+    r"(valid|not ignored|non-ignored|counted|labelled|unmasked|remaining|observed|not pad|non.?pad|real token|!=)"
 )
 
 

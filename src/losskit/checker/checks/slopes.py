@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from losskit.checker.checks.directions import directions
+from losskit.checker.checks.constants import connected, connected_gradient, needs_gradient
+from losskit.checker.checks.directions import beside_correct, directions, towards_correct
 from losskit.checker.checks.numbers import loses_float64
-from losskit.checker.checks.tools import BACKWARD, attached, code, labelled, pull, result, sigmoid, tried, value
-from losskit.checker.draws import one_hot_of
+from losskit.checker.checks.tools import BACKWARD, attached, code, pull, result, sigmoid, tried, value
 from losskit.checker.finding import Found, Severity
-from losskit.checker.listening import graph_ends, heard
+from losskit.checker.listening import graph_ends, has_own_backward, heard
 from losskit.checker.registry import check
 from losskit.checker.subject import LossRaised, Subject
 
@@ -90,7 +90,7 @@ def slope_disagrees(subject: Subject) -> Iterator[Found]:
     if subject.words.say(_CONSTANT):
         return  # a part is a constant on purpose
     coarse = loses_float64(subject)
-    wrong = []
+    wrong, constant = [], []
     for seed in range(3):
         tensors = subject.example(seed, dtype=torch.float32 if coarse else torch.float64)
         found = pull(subject, *tensors)
@@ -104,18 +104,28 @@ def slope_disagrees(subject: Subject) -> Iterator[Found]:
         slope, said = sum(sides) / 2, float((found.gradient * direction).sum())
         if abs(slope - said) > tolerance * size:
             wrong.append((tensors, slope, said))
+            through = connected_gradient(subject, *tensors)
+            constant.append(through is not None and abs(slope - float((through * direction).sum())) < tolerance * size)
     if len(wrong) > 1 and attached(subject):
-        tensors, slope, said = wrong[0]
-        lines = ("torch.autograd.gradcheck(lambda x: " + _of_x(subject) + ", {input}.double())",)
-        yield Found(
-            "the gradient is not the slope of the value",
-            {"slope of the value": slope, "by the gradient": said},
-            code(subject, *tensors, lines=("{input}.requires_grad_()", *lines)),
-            None,
-            _TWICE if subject.spec.way.inside else "",
-        )
+        yield _disagrees(subject, *wrong[0], all(constant))
 
 
+def _disagrees(subject: Subject, tensors: tuple[Tensor, ...], slope: float, said: float, constant: bool) -> Found:
+    """The finding, where `constant` says that the gradient is the slope once nothing is detached."""
+    fix = _TWICE if subject.spec.way.inside else ""
+    what, severity = "the gradient is not the slope of the value", None
+    needed = needs_gradient(subject) if constant else ""
+    if needed:
+        what = f"{what}: {needed} is held constant"
+    elif constant:
+        what = f"a part is held constant by detach() or no_grad(): {what}, by design of the code"
+        severity, fix = Severity.PROPERTY, _ON_PURPOSE
+    line = "torch.autograd.gradcheck(lambda x: " + _of_x(subject) + ", {input}.double())"
+    repro = code(subject, *tensors, lines=("{input}.requires_grad_()", line))
+    return Found(what, {"slope of the value": slope, "by the gradient": said}, repro, severity, fix)
+
+
+_ON_PURPOSE = "Nothing, if this part is a weight or a target; document it. Otherwise remove detach() or no_grad()."
 _TWICE = (
     "torch.autograd.grad(..., create_graph=True): without it the derivative of the model is a constant for backward."
 )
@@ -163,17 +173,43 @@ def second_derivative(subject: Subject) -> Iterator[Found]:
             wrong.append((tensors, float(slope.norm()), float(said.norm())))
     if len(wrong) > 1:
         tensors, rate, length = wrong[0]
+        what, severity = "the second derivative is not the slope of the gradient", None
+        if has_own_backward(subject, *tensors):
+            what, severity = f"{what}: the custom backward computes with constants", Severity.TRAP
+        elif _is_constant_twice(subject, tensors):
+            what, severity = f"{what}: a part is held constant by detach() or no_grad()", Severity.PROPERTY
         yield Found(
-            "the second derivative is not the slope of the gradient",
+            what,
             {"slope of the gradient": rate, "second derivative": length},
             code(subject, *tensors, lines=_twice(subject)),
+            severity,
         )
 
 
-def _second(subject: Subject, tensors: tuple[Tensor, ...], direction: Tensor) -> Tensor:
-    """The second derivative along a direction."""
+def _is_constant_twice(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether the second derivative is the slope of the gradient once nothing is detached."""
+    x, step = tensors[0], 1e-5
+    direction = _direction(x, 0)
+    sides = [connected_gradient(subject, x + s * step * direction, *tensors[1:]) for s in (1, -1)]
+    said = tried(_second, subject, tensors, direction, connected)
+    if sides[0] is None or sides[1] is None or said is None:
+        return False
+    slope = (sides[0] - sides[1]) / (2 * step)
+    return float((slope - said).norm()) < 1e-2 * max(float(said.norm()), float(slope.norm()), 1e-12)
+
+
+Run = Callable[..., tuple[Tensor, Tensor]]
+
+
+def _run(subject: Subject, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+    """The input and the loss."""
     x = tensors[0].clone().requires_grad_()
-    loss = result(subject, x, *tensors[1:]).mean()
+    return x, result(subject, x, *tensors[1:]).mean()
+
+
+def _second(subject: Subject, tensors: tuple[Tensor, ...], direction: Tensor, run: Run = _run) -> Tensor:
+    """The second derivative along a direction."""
+    x, loss = run(subject, *tensors)
     try:
         (first,) = torch.autograd.grad(loss, x, create_graph=True)
         if not first.requires_grad:
@@ -254,7 +290,7 @@ def rewards_errors(subject: Subject) -> Iterator[Found]:
                 code(subject, *wrong, lines=("print({call})  # of wrong predictions: lower than of correct ones",)),
             )
             return
-    found = (_beside(subject) or _towards(subject)) if subject.spec.meant else None
+    found = (beside_correct(subject) or towards_correct(subject)) if subject.spec.meant else None
     if found is None:
         yield from directions(subject)
     else:
@@ -264,47 +300,6 @@ def rewards_errors(subject: Subject) -> Iterator[Found]:
             {"slope towards the correct prediction": abs(slope)},
             code(subject, *tensors, lines=BACKWARD),
         )
-
-
-def _beside(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
-    """Numbers near the target whose loss is lower than that of the target itself."""
-    if subject.spec.kind != "regression":
-        return None
-    tensors = subject.example(correct=True)
-    right = value(subject, *tensors)
-    for shift in (0.5, -0.5):
-        beside = tensors[0] + shift, *tensors[1:]
-        less = value(subject, *beside) - right
-        if less < -1e-6 * max(1.0, abs(right)):
-            return beside, less / abs(shift)
-    return None
-
-
-def _towards(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
-    """Wrong predictions at which the loss rises towards the correct ones."""
-    spec = subject.spec
-    if spec.kind == "regression" and spec.layout in ("same", "bare"):
-        return _jump(subject)
-    if not (labelled(spec) and spec.scores == "logits"):
-        return None
-    labels = subject.labels()
-    input, target = subject.input_of(labels, 2.0, correct=False), subject.target_of(labels)
-    towards = (2 * one_hot_of(spec.kind, labels, spec.classes) - 1).reshape(input.shape)
-    slope = float((pull(subject, input, target).gradient * towards).sum())
-    return ((input, target), slope) if slope > 1e-9 else None
-
-
-def _jump(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
-    """Numbers near the target from which each step leads away: the loss jumps at the correct prediction."""
-    right, *others = subject.example(correct=True)
-    least, usual = value(subject, right, *others), value(subject, *subject.example(correct=False))
-    for shift in (0.01, -0.01):
-        beside = right + shift, *others
-        found = pull(subject, *beside)
-        slope = float(-found.gradient.sum() * (1 if shift > 0 else -1))
-        if found.finite and slope > 0 and float(found.value) - least > 0.1 * abs(usual - least) > 0:
-            return beside, slope
-    return None
 
 
 @check(
@@ -328,16 +323,16 @@ def forward_mode(subject: Subject) -> Iterator[Found]:
             )
         except (RuntimeError, NotImplementedError):
             return None
-        return float(made[1])
+        return float(made[1].detach())
 
     found, right = tried(jvp), float((pull(subject, *tensors).gradient * direction).sum())
     if found is not None and abs(found - right) > 1e-3 * max(abs(right), 1e-2):
         lines = ("print(torch.func.jvp(lambda x: " + _of_x(subject) + ", ({input},), (torch.ones_like({input}),)))",)
-        yield Found(
-            "forward-mode differentiation gives another slope than backward",
-            {"forward": found, "backward": right},
-            code(subject, *tensors, lines=lines),
-        )
+        what, severity = "forward-mode differentiation gives another slope than backward", None
+        through = connected_gradient(subject, *tensors)
+        if through is not None and abs(found - float((through * direction).sum())) <= 1e-3 * max(abs(found), 1e-2):
+            what, severity = f"{what}: it leads through detach() and no_grad()", Severity.PROPERTY
+        yield Found(what, {"forward": found, "backward": right}, code(subject, *tensors, lines=lines), severity)
 
 
 @check(

@@ -9,6 +9,7 @@ from losskit.checker.claims import evidential as evidential
 from losskit.checker.claims import focal as focal
 from losskit.checker.claims import heads as heads
 from losskit.checker.claims import heatmaps as heatmaps
+from losskit.checker.claims import margins as margins
 from losskit.checker.claims import masked as masked
 from losskit.checker.claims import ordinal as ordinal
 from losskit.checker.claims import overlaps as overlaps

@@ -5,54 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from losskit.checker.checks.tools import BACKWARD, close, code, pull, tried, value
+from losskit.checker.claims.aspects import aspect_is_constant
 from losskit.checker.claims.fitting import equals
+from losskit.checker.claims.geometry import FORMATS, Overlap, laid_out, losses_of, overlap_of
 from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
 _SAYS = r"giou|diou|ciou|generali[sz]ed iou|distance iou|complete iou|bbox|bounding.?box|box_?iou|iou_?loss\b.*box"
 _PAIRS = 24  # pairs of boxes, each in a call of its own, so that any reduction gives the loss of the pair
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """The parts of the loss of boxes with corners (N, 4)."""
-
-    inter: Tensor
-    union: Tensor
-    hull: Tensor  # area of the smallest enclosing box
-    diagonal: Tensor  # its squared diagonal
-    centres: Tensor  # squared distance of the centres
-    angles: Tensor  # difference of the arc tangents of the aspects
-    within: tuple[Tensor, Tensor]  # signed sides of the intersection
-
-    @property
-    def iou(self) -> Tensor:
-        return self.inter / self.union
-
-    @property
-    def aspect(self) -> Tensor:
-        return 4 / math.pi**2 * self.angles**2
-
-
-def overlap_of(a: Tensor, b: Tensor, clamp: bool = True, minus: bool = True) -> Overlap:
-    low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
-    sides = (high - low).clamp_min(0) if clamp else high - low
-    sizes = [each[:, 2:] - each[:, :2] for each in (a, b)]
-    inter = sides.prod(1)
-    union = sizes[0].prod(1) + sizes[1].prod(1) - (inter if minus else 0)
-    around = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
-    middles = [(each[:, 2:] + each[:, :2]) / 2 for each in (a, b)]
-    angles = torch.atan(sizes[0][:, 0] / sizes[0][:, 1]) - torch.atan(sizes[1][:, 0] / sizes[1][:, 1])
-    centres = (middles[0] - middles[1]).square().sum(1)
-    within = (high - low)[:, 0], (high - low)[:, 1]
-    return Overlap(inter, union, around.prod(1), around.square().sum(1), centres, angles, within)
 
 
 Formula = Callable[[Overlap], Tensor]  # what is subtracted from the IoU
@@ -186,16 +152,6 @@ def _kind(subject: Subject) -> str:
     return "iou"
 
 
-_FORMATS = ("corners", "centres", "sizes")
-
-
-def _laid_out(boxes: Tensor, form: str) -> Tensor:
-    size = boxes[:, 2:] - boxes[:, :2]
-    if form == "corners":
-        return boxes
-    return torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2 if form == "centres" else boxes[:, :2], size], 1)
-
-
 def boxes_of(scale: float = 1.0) -> tuple[Tensor, Tensor]:
     """Pairs that overlap, lie apart and contain each other."""
     generator = torch.Generator().manual_seed(3)
@@ -207,15 +163,6 @@ def boxes_of(scale: float = 1.0) -> tuple[Tensor, Tensor]:
     return made[0], made[1]
 
 
-def _shapes(iou: Tensor, penalty: Tensor) -> Iterator[Tensor]:
-    """The losses made of an IoU and a penalty."""
-    yield 1 - iou + penalty
-    yield 1 - iou.clamp_min(0).square() + penalty
-    yield 1 - iou.square() + penalty
-    yield -iou.clamp_min(1e-7).log() + penalty
-    yield -iou.clamp_min(1e-6).log() + penalty
-
-
 @kind(_SAYS, code=r"\b[gdc]iou\b|enclos|\bhull")
 def boxes(subject: Subject) -> Iterator[Found]:
     if not subject.spec.two or subject.spec.labels or subject.spec.layout == "sides":
@@ -223,16 +170,18 @@ def boxes(subject: Subject) -> Iterator[Found]:
     name = _kind(subject)
     a, b = boxes_of()
     read: list[tuple[str, list[float | None]]] = []
-    for form in _FORMATS:
-        rows = [_laid_out(each, form) for each in (a, b)]
+    for form in FORMATS:
+        rows = [laid_out(each, form) for each in (a, b)]
         read.append((form, [tried(value, subject, one[None], other[None]) for one, other in zip(*rows, strict=True)]))
     right = _RIGHT[name](overlap_of(a, b))
-    if any(equals(found, each) for _, found in read for each in _shapes(overlap_of(a, b).iou, right)):
-        return
+    for form, found in read:
+        if any(equals(found, each) for each in losses_of(overlap_of(a, b).iou, right)):
+            yield from aspect_is_constant(subject, form, a, b) if name == "ciou" else ()
+            return
     for form, found in read:
         for what, fix, formula in _wrong(name, a, b):
             if equals(found, formula):
-                tensors = [_laid_out(each, form)[20:21].float() for each in (a, b)]
+                tensors = [laid_out(each, form)[20:21].float() for each in (a, b)]
                 wanted = float((1 - overlap_of(a, b).iou + right)[20])
                 numbers = {"value": value(subject, *tensors), f"1 - {_NAMES[name]}": wanted}
                 yield Found(what, numbers, code(subject, *tensors), None, fix)
@@ -253,7 +202,7 @@ def _wrong(name: str, a: Tensor, b: Tensor) -> Iterator[tuple[str, str, Tensor]]
         (True, False, "the union is the sum of both areas: the intersection is counted twice", "area1 + area2 - inter"),
     ):
         other = overlap_of(a, b, clamp, minus)
-        for each in _shapes(other.iou, _RIGHT[name](other)):
+        for each in losses_of(other.iou, _RIGHT[name](other)):
             yield what, fix, each
         yield what, fix, 1 - other.iou + _RIGHT[name](plain)
 
@@ -308,7 +257,7 @@ def documented_format(subject: Subject) -> Iterator[Found]:
     if form is None:
         return
     corners = torch.tensor([[20.0, 30.0, 26.0, 34.0]])
-    boxes, moved = _laid_out(corners, form), _laid_out(corners + torch.tensor([2.0, 1.0, 2.0, 1.0]), form)
+    boxes, moved = laid_out(corners, form), laid_out(corners + torch.tensor([2.0, 1.0, 2.0, 1.0]), form)
     costs = tried(value, subject, boxes, boxes), tried(value, subject, moved, boxes)
     if costs[0] is not None and costs[1] is not None and not costs[0] < costs[1] - 1e-6:
         yield Found(

@@ -85,12 +85,24 @@ def continuous(claimed: Claimed) -> Iterator[Found]:
     at = max(range(len(rises)), key=rises.__getitem__)
     beside = max(each for n, each in enumerate(rises) if n != at)
     if rises[at] > 10 * beside > 0:
-        yield claimed.found(
-            f"it jumps at an error of {errors[at]:.3g}",
-            {"below": costs[at], "above": costs[at + 1]},
-            "Subtract the constant that joins both parts: c = w - w * log(1 + w / epsilon) for the wing loss.",
-            _given(claimed, errors[at + 1]),
-        )
+        yield _jumps(claimed, errors[at], errors[at + 1])
+        return
+    for bound in (float(each) for each in bounds if each is not None and 0 < each < 100):
+        step = 1e-4 * bound
+        before, below, above, after = (_of_error(claimed, bound + n * step) for n in (-3, -1, 1, 3))
+        smooth = max(abs(below - before), abs(after - above))
+        if abs(above - below) > max(10 * smooth, 0.02 * abs(above)):
+            yield _jumps(claimed, bound - step, bound + step)
+            return
+
+
+def _jumps(claimed: Claimed, low: float, high: float) -> Found:
+    return claimed.found(
+        f"it jumps at an error of {low:.3g}",
+        {"below": _of_error(claimed, low), "above": _of_error(claimed, high)},
+        "Subtract the constant that joins both parts: c = w - w * log(1 + w / epsilon) for the wing loss.",
+        _given(claimed, high),
+    )
 
 
 def log_cosh(claimed: Claimed) -> Iterator[Found]:
