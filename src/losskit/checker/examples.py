@@ -281,6 +281,16 @@ def _bins(draw: Draw) -> Tensors:
     return draw.scale * (2.0 * at - 1).double() * (1 if draw.correct else -1), bins, event
 
 
+def _censored_bins(draw: Draw) -> Tensors:
+    input, bins, event = _bins(draw)
+    return input, bins, 1 - event
+
+
+def _hazards(make: Callable[[Draw], Tensors]) -> Callable[[Draw], Tensors]:
+    """The same with the probability of an event in each bin."""
+    return lambda draw: ((made := make(draw))[0].sigmoid(), *made[1:])
+
+
 def _elbo(draw: Draw) -> Tensors:
     """A reconstruction that is correct or wrong, and a posterior that equals the prior or not."""
     size = draw.samples, draw.classes
@@ -363,6 +373,9 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("ordinal", "logits", "ranks"): (PAIR, _ranks),
     ("survival", "values", "survival"): (("input", "time", "event"), _survival),
     ("survival", "logits", "bins"): (("input", "bins", "event"), _bins),
+    ("survival", "probabilities", "bins"): (("input", "bins", "event"), _hazards(_bins)),
+    ("survival", "logits", "censored-bins"): (("input", "bins", "censored"), _censored_bins),
+    ("survival", "probabilities", "censored-bins"): (("input", "bins", "censored"), _hazards(_censored_bins)),
     ("pairs", "values", "above"): (("input1", "input2"), _above),
     ("penalty", "values", "log-variance"): (("mean", "log_var"), _prior),
     ("penalty", "values", "elbo"): (("input", "target", "mean", "log_var"), _elbo),

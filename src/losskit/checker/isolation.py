@@ -117,6 +117,9 @@ class Isolated:
             return step.began + self.seconds
         if "call" in said:
             step.call = said
+            if step.current is None:  # a trial call: each has its own time
+                step.begin(child)
+                return step.began + self.seconds
         elif "seen" in said:
             self.seen = said["seen"]
         else:

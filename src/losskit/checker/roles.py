@@ -46,14 +46,17 @@ _CONFIRMED = {
     "triplets": r"anchor|triplet|positive|negative|\bpos|neg(_|\b)|\ba p n\b",
     "survival": r"surv|cox|hazard|risk|censor|event|time|duration|status|death",
     "bins": r"surv|hazard|censor|event|time|duration|status|death|interval|bin",
+    "censored-bins": r"surv|hazard|censor",
     "ranks": r"ordinal|coral|corn|rank|threshold|level|grade|\bage|k ?- ?1\)",
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
 }
 _THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
 _LISTS = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg|list_?wise|relevance|learning.to.rank|list of (items|doc)"
+_RANKED = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg\w*[ _]?loss|approx_?n?dcg|list_?wise"
 _NO_CORNERS = r"distances? to|ltrb|\(l, ?t, ?[rb], ?[rb]\)|offsets|deltas|rotated|angle"
-_LOGS = r"log.?prob|log.?softmax|log.?likelihoods"
+LOGS = r"log.?prob|log.?softmax|log.?likelihoods"
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
+_DISTANCES = r"dist(ance)?_?(map|transform|field)s?|\bsdf|\bsdm|^dtm|_dtm"
 _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|^sigma|^std|_std$|_sigma$"
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
 _LOW = r"(^|_)(neg|negative|rejected|loser|worse|fake)"
@@ -145,7 +148,7 @@ def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> 
     first, second = (required[0], required[1]) if len(required) > 1 else ("".join(required), "")
     if scores == "boxes" and layout != "sides" and re.search(_NO_CORNERS, words.all):
         return True
-    if scores == "probabilities" and re.search(_LOGS, words.clauses.get(first, "")):
+    if scores == "probabilities" and re.search(LOGS, words.clauses.get(first, "")):
         return True
     if scores == "log_probabilities" and kind != "sequence" and "logit" in f"{first} {second}".lower():
         return True
@@ -155,7 +158,20 @@ def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> 
         and (re.search(r"(?<!target_)(?<!label_)dist", second.lower()) or re.match("emb|feat", first.lower()))
     ):
         return True
+    if layout.endswith("bins") and (layout == "bins") == _censors(required, words):
+        return True
+    if re.search(_DISTANCES, second.lower()) and kind != "regression":
+        return True
     return layout == "teacher" and may_index(second) and second.lower() not in ("target", "targets", "y")
+
+
+def _censors(required: Sequence[str], words: Words) -> bool:
+    """Whether the last argument of a survival loss is 1 for a censored sample."""
+    name = required[-1] if required else ""
+    said = words.clauses.get(name, "")
+    if re.search(r"\b1\W*(=|if|for|is|means)?\W*(an? |the )?(event|uncens|observed|dea|dead)", said):
+        return False
+    return re.search(r"^c$|cens", name.lower()) is not None and "uncens" not in name.lower()
 
 
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
@@ -163,6 +179,8 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     kind, _, layout = key
     if _misnamed(key, labels, required, words):
         return True
+    if kind == "regression" and re.search(_RANKED, words.all):
+        return True  # it follows the order of a list, not its numbers
     if labels and (of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))):
         return True
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())

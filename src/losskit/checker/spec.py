@@ -52,6 +52,7 @@ LAYOUTS = {
     "above": "scores that should be below those of the input",
     "survival": "a time and an event indicator, (N,) each",
     "bins": "the interval of each sample, (N,), and whether the event was seen",
+    "censored-bins": "the interval of each sample, (N,), and 1 if it was censored",
     "elbo": "the data to reconstruct, and the mean and log-variance of a posterior, (N, Z) each",
     "batch-first": "labels (N, S), and the lengths of inputs (N, T, C) and targets",
     "next": "tokens (N, T), each predicted at the position before it",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 import torch
 from torch import Tensor
@@ -15,10 +20,16 @@ from losskit.checker.draws import Draw
 from losskit.checker.origin import Origin
 
 REFUSED = math.nan  # the value of a call that raised
+LARGE = 500  # elements above which the size of a tensor, rather than a fault, may exhaust time and memory
+_SECONDS = 2.0  # of CPU, for a call with a large tensor
 
 
 class DoesNotFit(Exception):  # noqa: N818 - the name states the condition
     """A form is not what the loss takes; the message says why."""
+
+
+class TooLong(Exception):  # noqa: N818 - the name states the condition
+    """A trial call with large tensors took too long."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ class Trial:
         cast = [t.clone() for t in cast]  # not a leaf where it requires a gradient: losses that work in place run
         if self.origin.on_trial is not None:
             self.origin.on_trial(self.way.ordered(cast))
-        found = ""
+        found, large = "", any(t.numel() > LARGE for t in cast)
 
         def criterion(*given: Tensor) -> Tensor:
             nonlocal found
@@ -87,9 +98,15 @@ class Trial:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 warnings.filterwarnings("error", message="Using a target size")  # it broadcasts, which is not intended
-                made = self.way.call(criterion, cast, {})
-        except (MemoryError, KeyboardInterrupt):
+                with _within(_SECONDS if large else None):
+                    made = self.way.call(criterion, cast, {})
+        except KeyboardInterrupt:
             raise
+        except MemoryError as error:
+            if not large:
+                raise
+            self.said = f"{error or 'out of memory'}"  # pairs of positions, or their permutations
+            return None
         except Exception as error:  # noqa: BLE001 - whatever it raises, it refuses this call
             if self.dtype == torch.float64 and _about_dtype(error):
                 self.dtype = torch.float32
@@ -114,6 +131,25 @@ class Trial:
     def runs(self, form: Form) -> bool:
         """Whether the loss returns a number for random scores."""
         return math.isfinite(self.value(*examples.make(*form.key, self.draw(form, None, 0.5, 0))))
+
+
+@contextlib.contextmanager
+def _within(seconds: float | None) -> Iterator[None]:
+    """Raise TooLong in a block that takes more CPU time than this, where the system has such a timer."""
+    if seconds is None or not hasattr(signal, "SIGPROF") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TooLong(f"it takes more than {seconds:g} s")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _about_dtype(error: Exception) -> bool:

@@ -14,6 +14,7 @@ from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, 
 from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import Called, heard
 from losskit.checker.registry import check
+from losskit.checker.roles import LOGS
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
 
@@ -35,9 +36,29 @@ def misused_function(subject: Subject) -> Iterator[Found]:
     outside = float(tensors[0].min()) < -1e-3 and float(tensors[0].max()) > 1 + 1e-3
     for call in heard(subject, *tensors):
         said = _misuse(call, outside)
-        if said:
+        if said and not (call.name in _TAKE_LOGS and _passed_on(call, tensors[0]) and not _says_scores(subject)):
             yield Found(said, {"smallest": _least(call), "largest": _most(call)}, code(subject, *tensors))
             return
+
+
+_TAKE_LOGS = ("nll_loss", "kl_div", "nll_loss_nd")
+
+
+def _passed_on(call: Called, input: Tensor) -> bool:
+    """Whether the loss passes its own input on: then the caller computes log-probabilities."""
+    first = call.given(0, "input")
+    if not isinstance(first, Tensor) or first.numel() != input.numel():
+        return False
+    return torch.equal(first.detach().flatten().sort().values, input.to(first).flatten().sort().values)
+
+
+def _says_scores(subject: Subject) -> bool:
+    """Whether the names or the documentation of a loss say that it takes scores, or probabilities."""
+    words = subject.words
+    if re.search(r"logit|score", words.names):
+        return True
+    said = words.text.lower()
+    return re.search(r"logit|score|raw|probabilit", said) is not None and not re.search(LOGS, said)
 
 
 def _misuse(call: Called, outside: bool) -> str:
@@ -53,7 +74,7 @@ def _misuse(call: Called, outside: bool) -> str:
     inside = bool((first >= 0).all() and (first <= 1).all()) and bool((first != 0).any()) and first.numel() > 1
     sums = first.detach().sum(1) if first.dim() > 1 and first.shape[1] > 1 else None
     adds_up = sums is not None and bool(((sums - 1).abs() < 1e-3).all())
-    if call.name in ("nll_loss", "kl_div", "nll_loss_nd") and bool((first > 1e-4).any()):
+    if call.name in _TAKE_LOGS and bool((first > 1e-4).any()):
         held = "probabilities" if inside else "numbers above 0"
         return f"{call.name} expects log-probabilities, but gets {held}"
     if call.name == "ctc_loss" and bool((first.detach().logsumexp(-1).abs() > 1e-2).any()):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from losskit.checker.claims.claim import Claim, Claimed, Role, near
 from losskit.checker.finding import Found
@@ -91,19 +92,26 @@ def _generator(claimed: Claimed) -> bool:
     return bool(re.search(r"\bgen|\bg loss|\bg\b", claimed.text.names))
 
 
+_BETWEEN = (0.3, 0.6)  # scores between the targets of least squares, where the slope is 0
+
+
+def _level(at: float) -> dict[str, Tensor]:
+    """Real and fake scores of this size."""
+    return {each: torch.full((4, 1), at, dtype=torch.float64) for each in (REAL_SIDE, FAKE_SIDE)}
+
+
 def halves(claimed: Claimed) -> Iterator[Found]:
     """A critic raises real scores and lowers fake ones; a generator raises fake ones."""
     if claimed.has("real", "fake"):
         if claimed.has("mode") or _generator(claimed):
             return
-        level = torch.zeros(4, 1, dtype=torch.float64)
         for of, wanted in (("real", -1), ("fake", 1)):
-            given = {"real": level, "fake": level}
-            slope = float(claimed.slope(of, **given).sum())
-            if math.isfinite(slope) and slope * wanted <= 0:
+            slopes = {at: float(claimed.slope(of, **_level(at)).sum()) for at in _BETWEEN}
+            if all(math.isfinite(slope) and slope * wanted <= 0 for slope in slopes.values()):
+                given, slope = _level(_BETWEEN[0]), slopes[_BETWEEN[0]]
                 what = "get no gradient" if slope == 0 else "are lowered" if wanted < 0 else "are raised"
                 yield claimed.found(
-                    f"{of} scores of 0 {what} by the critic's loss",
+                    f"{of} scores of {_BETWEEN[0]} {what} by the critic's loss",
                     {"slope": slope},
                     "relu(1 - real).mean() + relu(1 + fake).mean()"
                     if claimed.text.claims("hinge")
