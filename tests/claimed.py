@@ -133,7 +133,7 @@ def _(mistake):
     return HingeGAN()
 
 
-@pair("least squares of critics", "real scores of 0.3 are raised")
+@pair("least squares of critics", "real scores of 0.3 are lowered")
 def _(mistake):
     def discriminator_loss(real, fake):
         """Least squares GAN: its slope is 0 at its targets, 1 and 0."""
