@@ -133,6 +133,15 @@ def _(mistake):
     return HingeGAN()
 
 
+@pair("least squares of critics", "real scores of 0.3 are lowered")
+def _(mistake):
+    def discriminator_loss(real, fake):
+        """Least squares GAN: its slope is 0 at its targets, 1 and 0."""
+        return ((0 if mistake else 1) - real).square().mean() + fake.square().mean()
+
+    return discriminator_loss
+
+
 @pair("gradient penalty", "not that of a whole sample")
 def _(mistake):
     def gradient_penalty(critic, real, fake):

@@ -35,6 +35,7 @@ class Origin:
     imports: str  # code that imports it
     options: Mapping[str, Any]  # of its constructor, or bindable by name, with the defaults
     on_trial: Callable[[Sequence[Any]], None] | None = None  # called before each of the first trial calls
+    exhausted = 0  # trial calls with large tensors that took too much time or memory
 
     def build(self, **options: Any) -> Criterion:
         """A fresh loss, with these options changed."""

@@ -160,6 +160,9 @@ def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> 
         return True
     if layout.endswith("bins") and (layout == "bins") == _censors(required, words):
         return True
+    shares = re.search(r"hazard|prob", first.lower()) is not None and "logit" not in words.all
+    if layout.endswith("bins") and scores == "logits" and shares:
+        return True
     if re.search(_DISTANCES, second.lower()) and kind != "regression":
         return True
     return layout == "teacher" and may_index(second) and second.lower() not in ("target", "targets", "y")

@@ -22,6 +22,7 @@ from losskit.checker.origin import Origin
 REFUSED = math.nan  # the value of a call that raised
 LARGE = 500  # elements above which the size of a tensor, rather than a fault, may exhaust time and memory
 _SECONDS = 2.0  # of CPU, for a call with a large tensor
+_PATIENCE = 3  # such calls that take too long, after which large tensors are not tried
 
 
 class DoesNotFit(Exception):  # noqa: N818 - the name states the condition
@@ -85,9 +86,11 @@ class Trial:
     def result(self, *tensors: Tensor) -> Tensor | None:
         cast = [t.to(self.dtype) if t.is_floating_point() else t for t in tensors]
         cast = [t.clone() for t in cast]  # not a leaf where it requires a gradient: losses that work in place run
+        found, large = "", any(t.numel() > LARGE for t in cast)
+        if large and self.origin.exhausted >= _PATIENCE:
+            return None
         if self.origin.on_trial is not None:
             self.origin.on_trial(self.way.ordered(cast))
-        found, large = "", any(t.numel() > LARGE for t in cast)
 
         def criterion(*given: Tensor) -> Tensor:
             nonlocal found
@@ -105,7 +108,10 @@ class Trial:
         except MemoryError as error:
             if not large:
                 raise
-            self.said = f"{error or 'out of memory'}"  # pairs of positions, or their permutations
+            self._exhausted(str(error) or "out of memory")  # pairs of positions, or their permutations
+            return None
+        except TooLong as error:
+            self._exhausted(str(error))
             return None
         except Exception as error:  # noqa: BLE001 - whatever it raises, it refuses this call
             if self.dtype == torch.float64 and _about_dtype(error):
@@ -115,6 +121,10 @@ class Trial:
             return None
         self.scalar, self.part = made.dim() == 0, found
         return made
+
+    def _exhausted(self, said: str) -> None:
+        self.said = said
+        self.origin.exhausted += 1
 
     def slope(self, input: Tensor, *others: Tensor) -> Tensor:
         """The gradient with respect to the input; zeros if there is none."""
@@ -140,7 +150,7 @@ def _within(seconds: float | None) -> Iterator[None]:
         yield
         return
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(*_: int | FrameType | None) -> None:
         raise TooLong(f"it takes more than {seconds:g} s")
 
     before = signal.signal(signal.SIGPROF, stop)
