@@ -52,7 +52,6 @@ _CONFIRMED = {
 }
 _THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
 _LISTS = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg|list_?wise|relevance|learning.to.rank|list of (items|doc)"
-_RANKED = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg\w*[ _]?loss|approx_?n?dcg|list_?wise"
 _NO_CORNERS = r"distances? to|ltrb|\(l, ?t, ?[rb], ?[rb]\)|offsets|deltas|rotated|angle"
 LOGS = r"log.?prob|log.?softmax|log.?likelihoods"
 _VIEWS = r"\bviews?\b|contrastive|info_?nce|nt_?xent|simclr|\bclip_\w|of clip\b|siglip|vicreg|barlow|simsiam|byol|moco"
@@ -182,8 +181,6 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     kind, _, layout = key
     if _misnamed(key, labels, required, words):
         return True
-    if kind == "regression" and re.search(_RANKED, words.all):
-        return True  # it follows the order of a list, not its numbers
     if labels and (of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))):
         return True
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
