@@ -27,11 +27,6 @@ class Watched(NamedTuple):
     read: Callable[[], Any]
     value: Any
 
-    @property
-    def changed(self) -> bool:
-        now = self.read()
-        return now is not self.value and exact(now) != exact(self.value)
-
 
 def exact(value: Any) -> Any:
     """A key that identifies a value exactly: 0.0 differs from -0.0, and 1 from True."""
