@@ -152,6 +152,13 @@ LAUNCHES = {
         lambda: device_formulas.regression(device_formulas.of_two), lambda: device_formulas.numbers((2, 3, 64, 64)),
         ["difference"], ["difference"],
     ),
+    "larger programs": (losskit.DiceCELoss, lambda: labels((4, 19, 256, 256)), ["softmax_tile"], ["softmax_tile"]),
+    "larger programs of rows": (
+        losskit.CrossEntropyLoss, lambda: labels((256, 1000)), ["softmax_tile"], ["softmax_tile"],
+    ),
+    "larger programs of 150 classes": (
+        losskit.JaccardLoss, lambda: labels((2, 150, 160, 160)), ["softmax_tile"], ["softmax_tile"],
+    ),
     "many sums": (losskit.CrossEntropyLoss, lambda: labels((4096, 4096)), ["softmax_tile", "reduce"], ["softmax_tile"]),
 }  # fmt: skip
 
@@ -160,7 +167,7 @@ ALLOCATING = {f"aten::{name}" for name in ("empty", "new_empty", "empty_like", "
 
 @pytest.mark.parametrize("name", LAUNCHES)
 def test_two_launches_forward_and_one_backward_and_no_other_operator(name):
-    """A tile that cannot hold all classes needs one more launch in each direction, very many partial sums another."""
+    """One more in each direction for a tile that cannot hold all classes, and one for sums that cannot be fewer."""
     make, tensors, forward, backward = LAUNCHES[name]
     loss, (x, t) = make(), tensors()
     x.requires_grad_()

@@ -48,11 +48,11 @@ def decorators(node: ast.AST) -> list[str]:
     return [ast.unparse(each) for each in getattr(node, "decorator_list", [])]
 
 
-# Compiled code does not reach these: errors, and the records of recorded formulas and first uses.
+# Compiled code does not reach these: errors, the forms of `losskit doctor`, records of formulas and of first uses.
 NOT_COMPILED = {
     "core/contract.py": {"next with a default"},
     "core/loss.py": {"next with a default"},
-    "ops/captured.py": {"property of Watched"},
+    "ops/device_forms.py": {"property of Form"},
     "ops/first_use.py": {"property of Verdict"},
     "ops/formula.py": {"property of Program"},
     "ops/tape.py": {"property of Operation"},

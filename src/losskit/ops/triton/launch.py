@@ -26,7 +26,9 @@ WHOLE_TILE = 4096  # elements of a tile that contains all classes
 LARGEST_TILE = 8192
 LINE = 32  # adjacent positions that make a memory transfer efficient
 PROGRAMS = 2048  # enough to keep a GPU busy; more would produce more partial sums
-MOST_TILES = 64  # per program, since its sums are float32
+FEWEST_PROGRAMS = 192  # still enough; fewer only if each processes at most FEW_TILES tiles
+MOST_TILES, FEW_TILES = 64, 4  # per program, since its sums are float32
+MOST_AT_ONCE = 2**17  # partial sums that the last kernel, one program, adds; if there are more, a reduction precedes it
 MOST_KEYS = 4096  # read by each program of the reduction, at most
 REDUCED = 4096  # partial sums added at once by a program of the reduction
 
@@ -221,7 +223,14 @@ class Work:
         tiles = -(-self.s // positions)
         programs = tiles * self.n * -(-self.c // block)
         size = min(-(-programs // PROGRAMS), tiles, MOST_TILES)
-        return tiles, size, -(-tiles // size)
+        chunks = -(-tiles // size)
+        most = MOST_AT_ONCE // (self.n * self.c * len(self.columns))  # chunks of a sample whose sums need no reduction
+        if self.totals and chunks > most > 0:
+            larger = -(-tiles // most)
+            fewer = -(-tiles // larger)
+            if larger <= FEW_TILES or (larger <= MOST_TILES and programs // tiles * fewer >= FEWEST_PROGRAMS):
+                size, chunks = larger, fewer
+        return tiles, size, chunks
 
     def _partials(self, chunks: int) -> Tensor | None:
         if not self.totals:

@@ -22,12 +22,11 @@ from losskit.ops.plan import Call, PlannedPart, differentiated, divides
 from losskit.ops.triton import finish, prepared
 from losskit.ops.triton.kernels.printed import compiled
 from losskit.ops.triton.kernels.reduction import reduce
-from losskit.ops.triton.launch import REDUCED, Launch, Work, on, power_of_two
+from losskit.ops.triton.launch import MOST_AT_ONCE, REDUCED, Launch, Work, on, power_of_two
 from losskit.ops.triton.prepared import Room, Steps, addresses_of, bytes_of
 from losskit.ops.triton.source import Numbers
 from losskit.ops.values import report_problem
 
-MOST_AT_ONCE = 2**17  # partial sums that the last kernel, one program, adds; if there are more, a reduction precedes it
 IMMEDIATE = ("cpu",)  # devices on which reading a number back does not stall a queue
 _BLOCK = 128  # regions that the last kernel processes at a time
 _CHUNKS = 16  # partial sums per region that it adds at a time
