@@ -228,6 +228,7 @@ VARIANTS = {  # a loss, its tensors, and the arguments of the call
     "rows": lambda: (CE(), labels((40, 5)), {}),
     "many classes": lambda: (CE(), labels((2, 70, 40)), {"tile": 64}),
     "many sums": lambda: (losskit.DiceCELoss(), labels((2, 5, 9, 40)), {"at once": 8}),
+    "larger programs": lambda: (losskit.DiceCELoss(), labels((2, 5, 32, 64)), {"most": 120}),
     "half": lambda: (losskit.DiceCELoss(), changed(lambda x: x.bfloat16()), {}),
     "channels last": lambda: (losskit.DiceCELoss(), changed(lambda x: x.to(memory_format=torch.channels_last)), {}),
     "logit bias": lambda: (CE(prior=[0.2, 0.3, 0.5]), labels(), {}),
@@ -242,7 +243,12 @@ def of_variant(_, name):
 def made_by(make):
     loss, tensors, arguments = make()
     tile, at_once = arguments.pop("tile", launching.LARGEST_TILE), arguments.pop("at once", plan.MOST_AT_ONCE)
-    with patch.object(launching, "LARGEST_TILE", tile), patch.object(plan, "MOST_AT_ONCE", at_once):
+    most = arguments.pop("most", launching.MOST_AT_ONCE)
+    with (
+        patch.object(launching, "LARGEST_TILE", tile),
+        patch.object(launching, "MOST_AT_ONCE", most),
+        patch.object(plan, "MOST_AT_ONCE", at_once),
+    ):
         return beside_the_definition(loss, tensors, arguments)
 
 
