@@ -6,6 +6,7 @@ and skipped.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -19,24 +20,27 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "tests")]
 
+import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import losskit  # noqa: E402
 from losskit.checker import Severity, Unsure, battery  # noqa: E402
 from losskit.checker.finding import said as evidence  # noqa: E402
+from peers import peer as of_library  # noqa: E402
 
+# The modules of each library that contain its losses.
 MODULES = {
-    "monai": "monai.losses",
-    "kornia": "kornia.losses",
-    "smp": "segmentation_models_pytorch.losses",
-    "toolbelt": "pytorch_toolbelt.losses",
-    "timm": "timm.loss",
-    "torchvision": "torchvision.ops",
-    "fvcore": "fvcore.nn",
-    "pytorch-metric-learning": "pytorch_metric_learning.losses",
-    "lightly": "lightly.loss",
-    "piq": "piq",
-    "auraloss": "auraloss",
+    "monai": ("monai.losses",),
+    "kornia": ("kornia.losses",),
+    "smp": ("segmentation_models_pytorch.losses",),
+    "toolbelt": ("pytorch_toolbelt.losses",),
+    "timm": ("timm.loss",),
+    "torchvision": ("torchvision.ops",),
+    "fvcore": ("fvcore.nn",),
+    "pytorch-metric-learning": ("pytorch_metric_learning.losses",),
+    "lightly": ("lightly.loss",),
+    "piq": ("piq",),
+    "auraloss": ("auraloss.time", "auraloss.freq"),
 }
 # Required constructor arguments, by loss or by library and loss.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -63,23 +67,56 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "kornia.TverskyLoss": {"alpha": 0.5, "beta": 0.5},
     "kornia.SSIMLoss": {"window_size": 5},
     "kornia.SSIM3DLoss": {"window_size": 3},
+    "monai.GeneralizedWassersteinDiceLoss": {"dist_matrix": 1 - torch.eye(3)},
+    "torchvision.complete_box_iou_loss": {"reduction": "mean"},
+    "torchvision.distance_box_iou_loss": {"reduction": "mean"},
+    "torchvision.generalized_box_iou_loss": {"reduction": "mean"},
+    "torchvision.sigmoid_focal_loss": {"reduction": "mean"},
+    "fvcore.giou_loss": {"reduction": "mean"},
+    "fvcore.sigmoid_focal_loss": {"reduction": "mean"},
+    "fvcore.sigmoid_focal_loss_star": {"reduction": "mean"},
+    "fvcore.smooth_l1_loss": {"beta": 1.0, "reduction": "mean"},
+    **{
+        f"pytorch-metric-learning.{name}Loss": {"num_classes": 3, "embedding_size": 8}
+        for name in (
+            *("ArcFace", "CosFace", "LargeMarginSoftmax", "NormalizedSoftmax", "ProxyAnchor", "ProxyNCA"),
+            *("SoftTriple", "SphereFace", "SubCenterArcFace"),
+        )
+    },
+    "pytorch-metric-learning.P2SGradLoss": {"num_classes": 3, "descriptors_dim": 8},
+    "pytorch-metric-learning.ManifoldLoss": {"l": 8},
+    "pytorch-metric-learning.RankedListLoss": {"margin": 0.4, "Tn": 10},
+    "toolbelt.BiTemperedLogisticLoss": {"t1": 0.8, "t2": 1.2},
+    "toolbelt.BinaryBiTemperedLogisticLoss": {"t1": 0.8, "t2": 1.2},
+    "timm.DistributionBalancedLoss": {"class_counts": [40.0, 30.0, 20.0], "num_samples": 60},
+    "monai.JukeboxLoss": {"spatial_dims": 2},
+    "monai.NACLLoss": {"classes": 3, "dim": 2},
+    "kornia.PSNRLoss": {"max_val": 1.0},
+    "auraloss.ChromaSTFTLoss": {"sample_rate": 44100},
+    "auraloss.MelSTFTLoss": {"sample_rate": 44100},
+    "auraloss.SumAndDifferenceSTFTLoss": {"fft_sizes": [512], "hop_sizes": [128], "win_lengths": [512]},
 }
-LEFT_OUT = {  # not losses of two tensors, or wrappers of other losses
-    *(
-        "DeepSupervisionLoss",
-        "MaskedLoss",
-        "MultiScaleLoss",
-        "PatchAdversarialLoss",
-        "PerceptualLoss",
-        "BarlowTwinsLoss",
-    ),
-    *("JointLoss", "WeightedLoss", "SURELoss", "AUCMLoss", "FocalCosineLoss"),
+LEFT_OUT = {
+    **dict.fromkeys(("DeepSupervisionLoss", "MaskedLoss", "MultiScaleLoss", "BaseLossWrapper"), "wraps another loss"),
+    **dict.fromkeys(("JointLoss", "WeightedLoss", "MultipleLosses", "SelfSupervisedLoss"), "wraps other losses"),
+    **dict.fromkeys(("CrossBatchMemory", "ThresholdConsistentMarginLoss"), "wraps another loss"),
+    **dict.fromkeys(("PerceptualLoss", "ContentLoss", "StyleLoss", "LPIPS", "DISTS", "PieAPP"), "downloads a network"),
+    **dict.fromkeys(("BRISQUELoss", "CLIPIQA"), "downloads a model"),
+    **dict.fromkeys(("FID", "GS", "IS", "KID", "MSID", "PR"), "a metric"),
+    **dict.fromkeys(("BaseMetricLossFunction", "GenericPairLoss", "Whitening2d"), "no loss by itself"),
+    **{
+        f"{kind}LossFromRef{dimensions}": "its function, with a fixed target"
+        for kind in ("MI", "NMI")
+        for dimensions in ("", "2D", "3D")
+    },
+    **dict.fromkeys(("SumAndDifference", "FIRFilter", "create_classification_loss"), "no loss by itself"),
 }
 KEPT = Path(__file__).parent / "said"
 PAGE = Path(__file__).parents[2] / "docs" / "measure" / "peers.md"
 SLOW = (  # never the only reason for the verdict "faulty"
     *("compile", "export", "half-sums-overflow", "saves-more", "peak-memory", "copies", "unsafe-on-gpu-autocast"),
     *("float64-lost", "empty-batch", "weights-stay-behind", "keeps-graph"),
+    *("forward-mode", "vmap", "func-grad", "memory-layout"),
 )
 
 
@@ -92,30 +129,31 @@ class Peer:
     made: Callable[[], Any]
 
 
-def installed(library: str) -> Any:
-    """The module of a library that contains its losses; None if the import fails."""
+def modules_of(library: str) -> list[Any]:
+    """The modules of a library that contain its losses; empty if the import fails."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if library in ("torchvision", "smp", "toolbelt", "timm"):
-                from peers import peer
-
-                return peer(library)
-            return importlib.import_module(MODULES[library])
+            of_library("torchvision")  # most of the libraries import it
+            return [importlib.import_module(name) for name in MODULES[library]]
     except ImportError:
-        return None
+        return []
 
 
 def losses_of(library: str) -> Iterator[Peer]:
-    """Every module class and, for some libraries, every function with "loss" in its name."""
-    module = installed(library)
-    for name, found in sorted(vars(module).items()) if module is not None else ():
-        ours = "loss" in name.lower() and not name.startswith("_") and name not in LEFT_OUT
-        options = OPTIONS.get(f"{library}.{name}", OPTIONS.get(name, {}))
-        if ours and isinstance(found, type) and issubclass(found, nn.Module):
-            yield Peer(library, name, lambda found=found, options=options: found(**options))  # type: ignore[misc]
-        elif ours and inspect.isfunction(found) and library in ("torchvision", "fvcore"):
-            yield Peer(library, name, lambda found=found: found)  # type: ignore[misc]
+    """Every module class, and every function with "loss" in its name that has no class."""
+    found = {name: each for module in modules_of(library) for name, each in vars(module).items() if name[0] != "_"}
+    classes = {n: each for n, each in found.items() if isinstance(each, type) and issubclass(each, nn.Module)}
+    if library in ("torchvision", "fvcore", "piq"):  # their modules also contain layers
+        classes = {name: each for name, each in classes.items() if "loss" in name.lower()}
+    functions = {n: each for n, each in found.items() if inspect.isfunction(each) and "loss" in n.lower()}
+    known = {name.lower() for name in classes}
+    functions = {n: each for n, each in functions.items() if n.replace("_", "").lower() not in known}
+    for name, made in sorted({**functions, **{each.__name__: each for each in classes.values()}}.items()):
+        options = OPTIONS.get(f"{library}.{name}", {})
+        if name not in LEFT_OUT:
+            bound = functools.partial(made, **options) if options else made
+            yield Peer(library, name, bound if isinstance(made, type) else lambda bound=bound: bound)  # type: ignore[misc]
 
 
 def said_of(peer: Peer) -> tuple[str, str]:
@@ -163,19 +201,22 @@ def page(kept: dict[str, list[list[str]]]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    wanted = [each for each in arguments if not each.startswith("-")]
-    for library in wanted or MODULES:
-        if installed(library) is None:
-            print(f"{library}: not installed, skipped")
+    """Check the losses named `library` or `library.loss`, by default all, and write the page."""
+    for library in MODULES:
+        chosen = [each for each in arguments if each.split(".")[0] == library]
+        if arguments and not chosen:
             continue
-        rows = []
-        for peer in losses_of(library):
-            verdict, said = said_of(peer)
-            rows.append([peer.name, verdict, said])
-            print(f"{library:12} {peer.name:34} {verdict:8} {said}", flush=True)
-        (KEPT / f"{library}.json").write_text(json.dumps(rows, indent=1) + "\n")
-    kept = {file.stem: json.loads(file.read_text()) for file in sorted(KEPT.glob("*.json"))}
-    PAGE.write_text(page(kept))
+        file = KEPT / f"{library}.json"
+        rows = {each[0]: each for each in json.loads(file.read_text())} if file.exists() else {}
+        peers = list(losses_of(library))
+        for peer in peers:
+            if not chosen or {library, f"{library}.{peer.name}"} & set(chosen):
+                rows[peer.name] = [peer.name, *said_of(peer)]
+                print(library.ljust(12), *rows[peer.name], flush=True)
+                file.write_text(json.dumps([rows[each] for each in sorted(rows)], indent=1) + "\n")
+        if not peers:
+            print(f"{library}: not installed, skipped")
+    PAGE.write_text(page({file.stem: json.loads(file.read_text()) for file in sorted(KEPT.glob("*.json"))}))
     return 0
 
 

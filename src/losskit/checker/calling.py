@@ -216,6 +216,8 @@ def loss_of(result: Any) -> tuple[Tensor, str]:
         return result, ""
     if isinstance(result, (int, float)):
         return torch.tensor(float(result)), "a Python number"
+    if isinstance(result, list) and result and all(isinstance(each, Tensor) and each.dim() for each in result):
+        return torch.cat([each.reshape(-1) for each in result]), "all values of the list"
     parts = _parts(result)
     tensors = {name: value for name, value in parts.items() if isinstance(value, Tensor) and value.is_floating_point()}
     for wanted in ("loss", "total_loss", "loss_total", "total"):

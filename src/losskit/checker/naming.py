@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from types import MethodType
+from types import MappingProxyType, MethodType
 from typing import Any
 
 import torch
@@ -21,8 +21,22 @@ class Unnamed(ValueError):  # noqa: N818 - the name states the condition
     """There is no name by which a program could access this object."""
 
 
-def written(value: Any, imports: dict[str, None], options_of: Options) -> str:
-    """An expression that makes this value again; the imports that it needs are added to `imports`."""
+def stored(criterion: Any, name: str, default: Any) -> Any:
+    """The value of an option: that of the attribute of a loss, or of a part of it; otherwise the default."""
+    if hasattr(criterion, name):
+        return getattr(criterion, name)
+    parts = criterion.modules() if isinstance(criterion, nn.Module) else ()
+    found = (vars(part).get(name) for part in parts)
+    return next((each for each in found if isinstance(each, (bool, int, float, str))), default)
+
+
+def written(
+    value: Any, imports: dict[str, None], options_of: Options, changed: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """An expression that makes this value again; the imports that it needs are added to `imports`.
+
+    `changed` holds options of a module that get other values.
+    """
     inner = functools.partial(written, imports=imports, options_of=options_of)
     if isinstance(value, Tensor):
         return literal(value)
@@ -42,17 +56,20 @@ def written(value: Any, imports: dict[str, None], options_of: Options) -> str:
     if isinstance(value, nn.Module) or (
         callable(value) and not inspect.isroutine(value) and not isinstance(value, type)
     ):
-        return _constructed(value, inner, imports, options_of)
+        options = {name: stored(value, name, default) for name, default in options_of(type(value)).items()}
+        return _constructed(value, inner, imports, {**options, **changed}, options_of)
     if callable(value):
         return named(value, imports)
     return repr(value)
 
 
-def _constructed(value: Any, inner: Callable[[Any], str], imports: dict[str, None], options_of: Options) -> str:
-    given = []
-    for name, default in options_of(type(value)).items():
-        if hasattr(value, name) and _differs(getattr(value, name), default):
-            given.append(f"{name}={inner(getattr(value, name))}")
+def _constructed(
+    value: Any, inner: Callable[[Any], str], imports: dict[str, None], options: Mapping[str, Any], options_of: Options
+) -> str:
+    usual = options_of(type(value))
+    if any(each is inspect.Parameter.empty for each in options.values()):
+        raise Unnamed("an option that is not stored")
+    given = [f"{n}={inner(each)}" for n, each in options.items() if n not in usual or _differs(each, usual[n])]
     return f"{named(type(value), imports)}({', '.join(given)})"
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from losskit.building import references
 from losskit.building.build import build, reference_of
 from losskit.building.references import Reference
-from losskit.checker.naming import Unnamed, written
+from losskit.checker.naming import Unnamed, stored, written
 from losskit.checker.repro import literal
 from losskit.core.loss import Loss
 from losskit.core.operands import Wrapped
@@ -99,7 +99,7 @@ class Object(Origin):
         kind = type(self.criterion)
         self.is_module = isinstance(self.criterion, nn.Module)
         known = options_of(kind if self.is_module else self.criterion)
-        self.options = {name: getattr(self.criterion, name, value) for name, value in known.items()}
+        self.options = {name: stored(self.criterion, name, value) for name, value in known.items()}
         self.name = kind.__name__ if self.is_module else getattr(self.criterion, "__name__", kind.__name__)
         self.imports, self.expression = self._written()
 
@@ -120,19 +120,16 @@ class Object(Origin):
         if isinstance(self.criterion, Loss) and self._declares(options):
             own = {name: getattr(self.criterion, name) for name in self.criterion.options}
             return copy.deepcopy(type(self.criterion)(**{**own, **options}))
-        kind = type(self.criterion)
-        missing = [n for n, default in options_of(kind).items() if n not in options and not self._remembers(n, default)]
+        missing = [name for name, value in self.options.items() if value is inspect.Parameter.empty]
         if missing:
             raise CannotRebuild(f"{self.name} does not store its {missing[0]}, so it cannot be constructed again.")
-        kept = {name: getattr(self.criterion, name, default) for name, default in options_of(kind).items()}
-        return type(self.criterion)(**{**kept, **options})  # type: ignore[no-any-return, misc]
+        kind: Any = type(self.criterion)
+        if _settings(kind(**self.options)) != _settings(self.criterion):
+            raise CannotRebuild(f"{self.name} does not store all of its options, so it cannot be constructed again.")
+        return kind(**{**self.options, **options})  # type: ignore[no-any-return]
 
     def _declares(self, options: Mapping[str, Any]) -> bool:
         return isinstance(self.criterion, Loss) and set(options) <= set(self.criterion.options)
-
-    def _remembers(self, name: str, default: Any) -> bool:
-        """Whether an option can be read from the loss; one that is not stored may be at its default."""
-        return hasattr(self.criterion, name) or default is not inspect.Parameter.empty
 
     def construction(self, **options: Any) -> str:
         if not self.expression:
@@ -143,15 +140,15 @@ class Object(Origin):
         if not self.is_module:
             given = ", ".join(f"{key}={_code(value)}" for key, value in options.items())
             return f"criterion = functools.partial({self.expression}, {given})"
-        return f"criterion = {written(self._with(options), {}, options_of)}"
+        return f"criterion = {written(self.criterion, {}, options_of, options)}"
 
-    def _with(self, options: Mapping[str, Any]) -> Criterion:
-        """The loss with other options, for its code; itself if it cannot be made."""
-        try:
-            made = self.build(**options)
-        except Exception:  # noqa: BLE001 - whatever a constructor raises
-            return self.criterion
-        return made
+
+def _settings(criterion: Any) -> list[dict[str, Any]]:
+    """The numbers and words that a module and its parts store."""
+    return [
+        {name: value for name, value in vars(part).items() if isinstance(value, (bool, int, float, str))}
+        for part in criterion.modules()
+    ]
 
 
 def with_hint(said: str) -> str:

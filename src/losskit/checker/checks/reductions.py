@@ -94,9 +94,9 @@ def none_misplaced(subject: Subject) -> Iterator[Found]:
         after = _reduced(subject, (_within(subject, input), *tensors[1:]), "none")
         if after is None or after.shape != before.shape:
             return
-        moved = (after.detach() - before.detach()).reshape(4, -1).abs().amax(1) > 1e-6
-        others = [k for k in range(4) if k != n and bool(moved[k])]
-        if others:
+        change = (after.detach() - before.detach()).abs()
+        others = _others_moved(change, n)
+        if others and (len(change) == 4 or all(_others_moved(each, n) for each in _samples_first(change))):
             options = {"reduction": "none"}
             yield Found(
                 f"changing sample {n} changes the value of sample {others[0]} with reduction='none'",
@@ -104,6 +104,17 @@ def none_misplaced(subject: Subject) -> Iterator[Found]:
                 code(subject, *tensors, options=options),
             )
             return
+
+
+def _others_moved(change: Tensor, n: int) -> list[int]:
+    """The samples, of 4, besides the n-th whose values changed."""
+    moved = change.reshape(4, -1).amax(1) > 1e-6
+    return [k for k in range(4) if k != n and bool(moved[k])]
+
+
+def _samples_first(change: Tensor) -> list[Tensor]:
+    """Values (C, N, *), classes first, in the order (N, C, *): one for each later dimension of 4."""
+    return [change.movedim(at, 0) for at in range(1, change.dim()) if change.shape[at] == 4]
 
 
 def _within(subject: Subject, input: Tensor) -> Tensor:

@@ -62,6 +62,8 @@ def near_misses(subject: Subject) -> Iterator[Found]:
     spec = subject.spec
     if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3:
         return
+    if any(re.search(r"matrix|^m$|ground|(dist|cost)s?$", name) for name in spec.options):
+        return  # an option gives the distances between classes
     labels = torch.zeros_like(subject.labels(batch=4))
     target = subject.target_of(labels)
     inputs = [subject.input_of(labels + away, 2.0) for away in (1, spec.classes - 1)]

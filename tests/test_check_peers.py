@@ -1,0 +1,180 @@
+"""Kinds of sound losses of other libraries that the checker once accused; and their twins with a mistake."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from losskit.checker import battery
+from losskit.checker.finding import FAULTS
+from losskit.checker.origin import CannotRebuild, Object
+from losskit.checker.subject import Subject
+
+
+def faults(loss, *select):
+    return [f.check for f in battery.run(Subject.of(loss), select=select) if f.severity in FAULTS]
+
+
+# Options that only a part of the loss stores.
+
+
+class Part(nn.Module):
+    def __init__(self, sigmoid=False, reduction="mean"):
+        super().__init__()
+        self.sigmoid, self.reduction = sigmoid, reduction
+
+    def forward(self, input, target):
+        bce = F.binary_cross_entropy_with_logits if self.sigmoid else F.binary_cross_entropy
+        return bce(input, target, reduction=self.reduction)
+
+
+class Whole(nn.Module):
+    def __init__(self, sigmoid=False, reduction="mean"):
+        super().__init__()
+        self.bce = Part(sigmoid, reduction)
+
+    def forward(self, input, target):
+        return 2 * self.bce(input, target)
+
+
+class Hidden(nn.Module):
+    def __init__(self, sigmoid=False, reduction="mean"):
+        super().__init__()
+        self.activated, self.reduction = sigmoid, reduction
+
+    def forward(self, input, target):
+        return Part(self.activated, self.reduction)(input, target)
+
+
+class Needed(nn.Module):
+    def __init__(self, costs):
+        super().__init__()
+        self.table = costs
+
+    def forward(self, input, target):
+        return (input.softmax(1) * self.table[target]).sum(1).mean()
+
+
+def test_options_that_a_part_stores_are_kept():
+    origin = Object(Whole(sigmoid=True))
+    assert origin.build(reduction="sum").bce.sigmoid
+    assert origin.construction(reduction="sum") == "criterion = Whole(sigmoid=True, reduction='sum')"
+    assert faults(Whole(sigmoid=True), "reductions-disagree", "not-finite") == []
+
+
+def test_a_loss_that_hides_an_option_is_not_constructed_with_its_default():
+    with pytest.raises(CannotRebuild, match="does not store all of its options"):
+        Object(Hidden(sigmoid=True)).build(reduction="sum")
+    assert Object(Needed(torch.eye(3))).construction() == ""
+
+
+# Distances between classes that an option gives.
+
+
+class OfDistances(nn.Module):
+    """Wasserstein distance between class probabilities and the label."""
+
+    def __init__(self, dist_matrix):
+        super().__init__()
+        self.dist_matrix = dist_matrix
+
+    def forward(self, input, target):
+        return (input.softmax(1) * self.dist_matrix[target]).sum(1).mean()
+
+
+def emd_of_ordered_classes(logits, target):
+    return (logits.softmax(1) - F.one_hot(target, logits.shape[1])).square().sum(1).mean()
+
+
+def test_classes_are_ordered_unless_an_option_gives_their_distances():
+    assert faults(OfDistances(1 - torch.eye(3)), "contradicts-claim") == []
+    assert faults(emd_of_ordered_classes, "contradicts-claim") == ["contradicts-claim"]
+
+
+# The dimensions of reduction='none'.
+
+
+class ClassesFirst(nn.Module):
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, pred, target):
+        """The squared errors of each class, (C, N)."""
+        hot = F.one_hot(target, pred.shape[1]).to(pred)
+        return self.reduced(torch.stack([(pred.softmax(1)[:, c] - hot[:, c]) ** 2 for c in range(pred.shape[1])]))
+
+    def reduced(self, values):
+        return values if self.reduction == "none" else getattr(values, self.reduction)()
+
+
+class Sorted(ClassesFirst):
+    def reduced(self, values):
+        return super().reduced(values.sort(1, descending=True).values)
+
+
+def test_values_may_have_the_classes_first_but_not_be_sorted():
+    assert faults(ClassesFirst(), "none-misplaced") == []
+    assert faults(Sorted(), "none-misplaced") == ["none-misplaced"]
+
+
+class OfScales(nn.Module):
+    """Hinge loss of several discriminators, a list of scores for each."""
+
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, scores):
+        found = [F.relu(1 - each) for each in (scores, 0.5 * scores)]
+        return found if self.reduction == "none" else getattr(torch.stack(found), self.reduction)()
+
+
+def test_a_list_of_values_is_summed_as_a_whole():
+    assert faults(OfScales(), "reductions-disagree") == []
+
+
+# Wrong predictions without gradient.
+
+
+class Correlation(nn.Module):
+    """Negative correlation of two images."""
+
+    def forward(self, pred, target):
+        first, second = ((each - each.mean()).flatten() for each in (self.limited(pred), self.limited(target)))
+        return -F.cosine_similarity(first, second, dim=0)
+
+    def limited(self, image):
+        """Intensities are expected to range between 0 and 1."""
+        return image.clamp(0, 1)
+
+
+class Clamped(Correlation):
+    def limited(self, image):
+        return image.clamp(-0.1, 0.1)
+
+
+OF_MAPS = {"kind": "multiclass", "scores": "probabilities", "target": "indices", "shape": (4, 5)}
+
+
+def thresholded(pred, target):
+    """Squared errors (N, C, H, W) of probabilities above 0.5, averaged over neighbours."""
+    errors = (pred - F.one_hot(target, pred.shape[1]).movedim(-1, 1)) ** 2
+    return (F.avg_pool2d(errors, 3, 1, 1) - 0.5).clamp(min=0).mean()
+
+
+def eroded(pred, target):
+    """Errors (N, C, H, W) of probabilities that remain after morphological erosion."""
+    return thresholded(pred, target)
+
+
+def test_numbers_outside_of_the_documented_range_need_no_gradient():
+    assert faults(Correlation(), "wrong-answers-unlearnt") == []
+    assert faults(Clamped(), "wrong-answers-unlearnt") == ["wrong-answers-unlearnt"]
+
+
+def test_erosion_removes_isolated_errors():
+    found = battery.run(Subject.of(eroded, **OF_MAPS), select=["wrong-answers-unlearnt"])
+    assert found.outcomes[0].status == "passed"
+    found = battery.run(Subject.of(thresholded, **OF_MAPS), select=["wrong-answers-unlearnt"])
+    assert found.outcomes[0].status == "found"
