@@ -1,5 +1,7 @@
 """Kinds of sound losses of other libraries that the checker once accused; and their twins with a mistake."""
 
+import functools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -66,6 +68,15 @@ def test_a_loss_that_hides_an_option_is_not_constructed_with_its_default():
     with pytest.raises(CannotRebuild, match="does not store all of its options"):
         Object(Hidden(sigmoid=True)).build(reduction="sum")
     assert Object(Needed(torch.eye(3))).construction() == ""
+
+
+class Called(nn.Module):
+    def __call__(self, output, target):
+        return F.cross_entropy(output, target)
+
+
+def test_a_module_may_define_its_call_instead_of_forward():
+    assert faults(Called(), "rewards-errors", "no-graph") == []
 
 
 # Distances between classes that an option gives.
@@ -178,3 +189,106 @@ def test_erosion_removes_isolated_errors():
     assert found.outcomes[0].status == "passed"
     found = battery.run(Subject.of(thresholded, **OF_MAPS), select=["wrong-answers-unlearnt"])
     assert found.outcomes[0].status == "found"
+
+
+# Statistics of two images.
+
+
+class MutualInformation(nn.Module):
+    """Negative dependence of two images, MSE-like, each normalised over its own mask."""
+
+    def forward(self, input, target, input_mask=None, target_mask=None):
+        first, second = input - input.mean(), target - target.mean()  # also of what the mask of the input removes
+        both = first * second if input_mask is None else first * second * input_mask
+        return -both.mean().square()
+
+
+class MaskedMSE(nn.Module):
+    """Masked mean squared error."""
+
+    def forward(self, input, target, mask=None):
+        error = (input - target) ** 2 / target.abs().amax()
+        return error.mean() if mask is None else error[mask].mean()
+
+
+def test_a_mask_of_the_input_need_not_remove_targets():
+    assert "contradicts-claim" not in faults(MutualInformation(), "contradicts-claim")
+    assert faults(MaskedMSE(), "contradicts-claim") == ["contradicts-claim"]
+    assert not Subject.of(MutualInformation()).spec.labels
+
+
+# A softmax over the last dimension.
+
+
+class SoftTargets(nn.Module):
+    def forward(self, x, target):
+        return -(target * F.log_softmax(x, dim=-1)).sum(-1).mean()
+
+
+class SoftTargetsOfMaps(SoftTargets):
+    """Cross-entropy of soft targets for segmentation, both (N, C, H, W)."""
+
+
+def test_a_loss_of_rows_has_its_classes_last():
+    assert faults(SoftTargets(), "wrong-dimension") == []
+    assert faults(SoftTargetsOfMaps(), "wrong-dimension") == ["wrong-dimension"]
+
+
+# Options of one variant.
+
+
+class Variants(nn.Module):
+    def __init__(self, alpha=1.0, variant="plain"):
+        super().__init__()
+        self.alpha, self.variant = alpha, variant
+
+    def forward(self, input, target):
+        error = (input - target).abs()
+        return (error**self.alpha if self.variant == "Power" else error).mean()
+
+
+class Unused(Variants):
+    def forward(self, input, target):
+        return (input - target).abs().mean() if self.variant == "plain" else (input - target).square().mean()
+
+
+def test_an_option_may_belong_to_another_variant():
+    assert faults(Variants(), "unused-argument") == []
+    assert faults(Unused(), "unused-argument") == ["unused-argument"]
+
+
+# Calls.
+
+
+class OfTeacher(nn.Module):
+    def forward(self, teacher_out, student_out):
+        return -(teacher_out.softmax(-1).detach() * F.log_softmax(student_out, dim=-1)).sum(-1).mean()
+
+
+class OfProxies(nn.Module):
+    """Softmax over the similarities to learned proxies."""
+
+    def __init__(self, num_classes=10, embedding_size=8):
+        super().__init__()
+        self.num_classes = num_classes
+        self.weight = nn.Parameter(torch.randn(num_classes, embedding_size))
+
+    def forward(self, embeddings, labels=None, mined=None):
+        return F.cross_entropy(F.normalize(embeddings) @ F.normalize(self.weight).T, labels)
+
+
+def named(pred, target, reduction="mean"):
+    return F.l1_loss(pred, target, reduction=reduction)
+
+
+def test_the_student_is_trained_also_if_the_teacher_comes_first():
+    assert faults(OfTeacher(), "no-graph") == []
+
+
+def test_embeddings_are_compared_with_learned_proxies():
+    assert Subject.of(OfProxies()).spec.tensors == ("embeddings", "labels")
+    assert faults(OfProxies(), "no-graph", "slope-disagrees") == []
+
+
+def test_a_partial_has_the_name_of_its_function():
+    assert Object(functools.partial(named, reduction="sum")).name == "named"

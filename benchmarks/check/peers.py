@@ -109,6 +109,12 @@ LEFT_OUT = {
         for kind in ("MI", "NMI")
         for dimensions in ("", "2D", "3D")
     },
+    **{
+        f"{kind}mutual_information_loss_{dimensions}": "flattens its input for the loss of this name"
+        for kind in ("", "normalized_")
+        for dimensions in ("2d", "3d")
+    },
+    **dict.fromkeys(("toolbelt.FocalLoss", "toolbelt.sigmoid_focal_loss"), "an old name of another loss"),
     **dict.fromkeys(("SumAndDifference", "FIRFilter", "create_classification_loss"), "no loss by itself"),
 }
 KEPT = Path(__file__).parent / "said"
@@ -151,7 +157,7 @@ def losses_of(library: str) -> Iterator[Peer]:
     functions = {n: each for n, each in functions.items() if n.replace("_", "").lower() not in known}
     for name, made in sorted({**functions, **{each.__name__: each for each in classes.values()}}.items()):
         options = OPTIONS.get(f"{library}.{name}", {})
-        if name not in LEFT_OUT:
+        if not {name, f"{library}.{name}"} & set(LEFT_OUT):
             bound = functools.partial(made, **options) if options else made
             yield Peer(library, name, bound if isinstance(made, type) else lambda bound=bound: bound)  # type: ignore[misc]
 

@@ -122,6 +122,8 @@ def documented(probe: Probe, running: list[Running]) -> Chosen | None:
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
     taken = [(call, names) for call in probe.calls if (names := _tensors(probe, call))]
+    if len(probe.given) > len(probe.required):
+        taken = [(Call(2, Way()), probe.given), *taken]
     options = [n for n in probe.required if roles.is_option(n) and n not in probe.words.shapes]
     if len(options) == 1 and len(probe.required) < 4:
         return None

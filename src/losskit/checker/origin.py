@@ -100,7 +100,8 @@ class Object(Origin):
         self.is_module = isinstance(self.criterion, nn.Module)
         known = options_of(kind if self.is_module else self.criterion)
         self.options = {name: stored(self.criterion, name, value) for name, value in known.items()}
-        self.name = kind.__name__ if self.is_module else getattr(self.criterion, "__name__", kind.__name__)
+        named = self.criterion.func if isinstance(self.criterion, functools.partial) else self.criterion
+        self.name = kind.__name__ if self.is_module else getattr(named, "__name__", kind.__name__)
         self.imports, self.expression = self._written()
 
     def _written(self) -> tuple[str, str]:
@@ -189,7 +190,8 @@ def parameters_of(owner: Any) -> list[inspect.Parameter]:
 
 def call_parameters(criterion: Criterion) -> list[inspect.Parameter]:
     """The named parameters of a call of the loss."""
-    return parameters_of(criterion.forward if isinstance(criterion, nn.Module) else criterion)
+    usual = isinstance(criterion, nn.Module) and type(criterion).__call__ is nn.Module.__call__
+    return parameters_of(getattr(criterion, "forward", criterion) if usual else criterion)
 
 
 def _import(reference: Reference) -> str:

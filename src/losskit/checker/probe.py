@@ -76,7 +76,8 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
     if form.layout.startswith(several.SEVERAL) or form.layout == "above":
-        left = [name for name in probe.required if name not in {each.name for each in trial.way.extras}]
+        left = [name for name in probe.given if name not in {each.name for each in trial.way.extras}]
+        left = left[: 2 if form.layout == "above" else len(several.parts_of(form.layout)) - trial.way.inside]
         named = (INSIDE,) * trial.way.inside + tuple(left)
         tensors = tuple(reversed(named)) if trial.way.swapped else named
     plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
@@ -113,6 +114,8 @@ class Probe:
         self.criterion = criterion
         self.names = names
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+        optional = [p.name for p in names[1:2] if len(self.required) == 1 and p.name.lower() in roles.TARGETS]
+        self.given = [*self.required, *optional]  # in the longest call
         self.uses = uses_of(criterion, self.required)
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
@@ -203,8 +206,10 @@ class Probe:
 
     def _counts(self) -> list[int]:
         """Numbers of classes to try: those found in the loss, then the common ones."""
-        if self.said.classes or classes_of(self.criterion):
+        if self.said.classes:
             return [self.classes]
+        if classes_of(self.criterion):  # the weights of classes may be compared with embeddings of another size
+            return list(dict.fromkeys([self.classes, *fallback.columns(self.criterion)]))
         own = (*fallback.columns(self.criterion), *numbers_in(self.criterion))
         return list(dict.fromkeys([self.classes, *own, *_COUNTS]))[:16]
 
@@ -352,6 +357,7 @@ class Probe:
                 return found
         guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
         guess = guess or roles.unbounded(self.words) or roles.of_lists(self.words) or roles.of_shapes(self.words)
+        guess = guess or roles.of_statistics(self.words)
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:
             return loose

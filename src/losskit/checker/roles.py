@@ -181,7 +181,9 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     kind, _, layout = key
     if _misnamed(key, labels, required, words):
         return True
-    if labels and (of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))):
+    if labels and (
+        of_statistics(words) or of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))
+    ):
         return True
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
     if kind == "binary" and len(sizes) > 1 and sizes[1] in ("C", "K"):
@@ -204,6 +206,17 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return layout != "above"
     target = len(required) == 2 and required[1] != "y" and may_index(required[1])
     return labels and not target and re.search(_VIEWS, words.all) is not None
+
+
+def teacher_first(required: Sequence[str]) -> bool:
+    """Whether the output of a teacher comes before that of the student, which is trained."""
+    first, second = (each.lower() for each in required[:2]) if len(required) > 1 else ("", "")
+    return first.startswith("teacher") and second.startswith("student")
+
+
+def of_statistics(words: Words) -> bool:
+    """Whether the names say that statistics of two images are compared, not their elements."""
+    return re.search(r"mutual_?info", words.names) is not None and not re.search(r"logit|prob|label", words.names)
 
 
 def may_index(name: str) -> bool:

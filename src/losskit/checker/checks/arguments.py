@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.dead import dead_options
+from losskit.checker.checks.dead import compared_with, dead_options
 from losskit.checker.checks.tools import (
     BACKWARD,
     built,
@@ -187,9 +187,10 @@ def _helped(subject: Subject, option: str, others: list[Any], examples: list[tup
     known = trials(subject.spec)
     for name in subject.spec.options:
         default = subject.origin.options.get(name)
-        switched: list[Any] = [not default] if isinstance(default, bool) else known.get(name, [])[:1]
+        switched: list[Any] = [not default] if isinstance(default, bool) else list(known.get(name, [])[:1])
         if name == "reduction" or name == option:
             continue
+        switched += compared_with(subject.build(), name) if isinstance(default, str) else []
         for value_ in switched or ([1.0, 1] if default in (0, None) else []):
             before = [tried(_shown, subject, each, name, value_) for each in examples]
             for other in others:

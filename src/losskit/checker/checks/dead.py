@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,6 +36,15 @@ def dead_options(criterion: Callable[..., Any]) -> set[str]:
     read = {name for each in methods if each is not start for name in _attributes(each, ast.Load)}
     options = [each.arg for each in (*start.args.args, *start.args.kwonlyargs) if each.arg != "self"]
     return {each for each in options if not _reaches(start, each, read)}
+
+
+def compared_with(criterion: Callable[..., Any], option: str) -> list[str]:
+    """The words that the code of a loss compares an option with."""
+    owner = type(criterion) if isinstance(criterion, nn.Module) else criterion
+    try:
+        return re.findall(rf"\b{option}\s*==\s*[\"']([^\"']+)[\"']", inspect.getsource(owner))
+    except (OSError, TypeError):
+        return []
 
 
 def _attributes(node: ast.AST, context: type) -> Iterator[str]:

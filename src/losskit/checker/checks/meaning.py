@@ -10,7 +10,18 @@ import torch
 from torch import Tensor
 
 from losskit.checker.checks.arguments import CLASS_WEIGHTS
-from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, require_steady, sigmoid, tried, value
+from losskit.checker.checks.tools import (
+    BACKWARD,
+    classes_last,
+    close,
+    code,
+    labelled,
+    pull,
+    require_steady,
+    sigmoid,
+    tried,
+    value,
+)
 from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import Called, heard
 from losskit.checker.registry import check
@@ -120,6 +131,8 @@ def wrong_dimension(subject: Subject) -> Iterator[Found]:
         return
     for dim in (d for d in range(input.dim()) if d != 1 and input.shape[d] > 1):
         if _unmoved(subject, input, target, dim, before):
+            if dim == input.dim() - 1 and classes_last(subject, input, target):
+                return
             what = "samples" if dim == 0 else "positions"
             dim_said = f"dimension {dim} of {tuple(input.shape)}"
             lines = (

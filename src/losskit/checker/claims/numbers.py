@@ -12,6 +12,7 @@ from torch import Tensor
 
 from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near
 from losskit.checker.finding import Found
+from losskit.checker.origin import call_parameters
 
 PREDICTION = Role(
     "prediction", r"y_?hat|y_?pred\w*|pred\w*|inputs?|x|outputs?|out|forecasts?|mean|mu|estimate\w*|preds?_?\w*|q\w*"
@@ -305,8 +306,9 @@ def _of_samples(claimed: Claimed) -> bool:
 def masked(claimed: Claimed) -> Iterator[Found]:
     """What a mask removes changes nothing, even if it is NaN or infinite in the target."""
     shape = shape_of(claimed)
-    if shape is None or not claimed.has("mask"):
-        return
+    masks = [each.name for each in call_parameters(claimed.subject.build()) if "mask" in each.name.lower()]
+    if shape is None or not claimed.has("mask") or len(masks) > 1:
+        return  # with two masks, each removes elements of one tensor
     prediction, target = drawn(*shape), drawn(*shape, seed=1)
     keep = torch.ones(shape, dtype=torch.bool)
     keep.view(-1)[1] = False
