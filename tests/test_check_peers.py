@@ -76,7 +76,7 @@ class Called(nn.Module):
 
 
 def test_a_module_may_define_its_call_instead_of_forward():
-    assert faults(Called(), "rewards-errors", "no-graph") == []
+    assert Subject.of(Called()).parameters == ("output", "target")
 
 
 # Distances between classes that an option gives.
@@ -292,3 +292,49 @@ def test_embeddings_are_compared_with_learned_proxies():
 
 def test_a_partial_has_the_name_of_its_function():
     assert Object(functools.partial(named, reduction="sum")).name == "named"
+
+
+class ByName(nn.Module):
+    def forward(self, *, predicted, target):
+        return (predicted - target).square().mean()
+
+
+class OfPrototypes(nn.Module):
+    """Cross-entropy of the assignments of two views to prototypes, later ones at a smaller share."""
+
+    def forward(self, anchors, targets, prototypes):
+        wanted, said = ((F.normalize(each) @ F.normalize(prototypes).T / 0.2) for each in (targets, anchors))
+        shares = 1 / torch.arange(1, len(prototypes) + 1)
+        return F.cross_entropy(said, wanted.softmax(1).detach()) - (shares * said.log_softmax(1).mean(0)).sum()
+
+
+class Averaged(nn.Module):
+    """Distance from a running mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = 0.0
+
+    def forward(self, input, target, update=True):
+        mean = 0.9 * self.mean + 0.1 * float(target.mean())
+        self.mean = mean if update else self.mean
+        return (input - target).square().mean() * (1 + mean**2)
+
+
+class AlwaysAveraged(Averaged):
+    def forward(self, input, target):
+        return super().forward(input, target)
+
+
+def test_tensors_may_be_passed_by_name():
+    assert Subject.of(ByName()).spec.kind == "regression"
+    assert faults(ByName(), "rewards-errors", "slope-disagrees") == []
+
+
+def test_prototypes_are_no_samples():
+    assert Subject.of(OfPrototypes()).spec.layout != "triplets"
+
+
+def test_a_memory_may_be_turned_off_by_the_call():
+    assert faults(Averaged(), "has-memory") == []
+    assert faults(AlwaysAveraged(), "has-memory") == ["has-memory"]

@@ -15,6 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "fvcore.sigmoid_focal_loss_star": {"reduction": "mean"},
     "fvcore.smooth_l1_loss": {"beta": 1.0, "reduction": "mean"},
     **{
-        f"pytorch-metric-learning.{name}Loss": {"num_classes": 3, "embedding_size": 8}
+        f"pytorch-metric-learning.{name}Loss": {"num_classes": 10, "embedding_size": 8}
         for name in (
             *("ArcFace", "CosFace", "LargeMarginSoftmax", "NormalizedSoftmax", "ProxyAnchor", "ProxyNCA"),
             *("SoftTriple", "SphereFace", "SubCenterArcFace"),
         )
     },
-    "pytorch-metric-learning.P2SGradLoss": {"num_classes": 3, "descriptors_dim": 8},
+    "pytorch-metric-learning.P2SGradLoss": {"num_classes": 10, "descriptors_dim": 8},
     "pytorch-metric-learning.ManifoldLoss": {"l": 8},
     "pytorch-metric-learning.RankedListLoss": {"margin": 0.4, "Tn": 10},
     "toolbelt.BiTemperedLogisticLoss": {"t1": 0.8, "t2": 1.2},
@@ -92,9 +93,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "monai.JukeboxLoss": {"spatial_dims": 2},
     "monai.NACLLoss": {"classes": 3, "dim": 2},
     "kornia.PSNRLoss": {"max_val": 1.0},
+    "lightly.DINOLoss": {"output_dim": 8},
+    "lightly.IBOTPatchLoss": {"output_dim": 8},
+    "lightly.IBOTPlusPlusPatchLoss": {"output_dim": 8},
+    "lightly.PMSNCustomLoss": {"target_distribution": lambda shares: torch.ones_like(shares) / len(shares)},
     "auraloss.ChromaSTFTLoss": {"sample_rate": 44100},
     "auraloss.MelSTFTLoss": {"sample_rate": 44100},
     "auraloss.SumAndDifferenceSTFTLoss": {"fft_sizes": [512], "hop_sizes": [128], "win_lengths": [512]},
+}
+# What a user states about losses of large images.
+STATED: dict[str, dict[str, Any]] = {
+    f"piq.{name}Loss": {"kind": "regression", "scores": "images", "layout": "images", "shape": (size, size)}
+    for name, size in (
+        *(("DSS", 64), ("VIF", 48), ("SRSIM", 168), ("InformationWeightedSSIM", 168), ("MultiScaleSSIM", 168)),
+    )
 }
 LEFT_OUT = {
     **dict.fromkeys(("DeepSupervisionLoss", "MaskedLoss", "MultiScaleLoss", "BaseLossWrapper"), "wraps another loss"),
@@ -117,6 +129,8 @@ LEFT_OUT = {
     **dict.fromkeys(("toolbelt.FocalLoss", "toolbelt.sigmoid_focal_loss"), "an old name of another loss"),
     **dict.fromkeys(("SumAndDifference", "FIRFilter", "create_classification_loss"), "no loss by itself"),
 }
+# What the code says about each verdict that is not "sound".
+REVIEWED: dict[str, str] = {}
 KEPT = Path(__file__).parent / "said"
 PAGE = Path(__file__).parents[2] / "docs" / "measure" / "peers.md"
 SLOW = (  # never the only reason for the verdict "faulty"
@@ -170,7 +184,7 @@ def said_of(peer: Peer) -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001 - the constructor needs more arguments
         return "not made", f"{type(error).__name__}: {error}".splitlines()[0][:100]
     try:
-        report = losskit.check(made, select=asked)
+        report = losskit.check(made, select=asked, **STATED.get(f"{peer.library}.{peer.name}", {}))
     except Unsure as error:
         return "unsure", str(error).splitlines()[0][:160]
     except Exception as error:  # noqa: BLE001 - an error of the checker itself, to be reported
@@ -184,26 +198,48 @@ def said_of(peer: Peer) -> tuple[str, str]:
     return ("faulty" if report.exit_code() else "sound"), f"({taken}) {first}"
 
 
-def page(kept: dict[str, list[list[str]]]) -> str:
+def version_of(library: str) -> str:
+    """The package of a library and its version."""
+    (package, *_) = metadata.packages_distributions()[MODULES[library][0].split(".")[0]]
+    return f"{package} {metadata.version(package)}"
+
+
+def page(kept: dict[str, dict[str, Any]]) -> str:
     """The page from the stored rows."""
+    counts = {name: Counter(verdict for _, verdict, _ in each["losses"]) for name, each in kept.items()}
     lines = [
         "# Losses of other libraries",
         "",
-        "Verdicts of `losskit check` on every loss of the installed libraries, with the evidence for the first fault.",
-        "`python benchmarks/check/peers.py` writes this page.",
-        f"Skipped, since not installed: {', '.join(name for name in MODULES if name not in kept)}.",
+        "Verdicts of `losskit check` on every loss of these libraries, with the evidence for the first fault, and what",
+        "reading the code of the library by hand says about it. `python benchmarks/check/peers.py` writes this page.",
         "",
-        "| library | sound | faulty | unsure | not constructed: needs more options |",
+        "A confirmed fault is a wrong number or a missing gradient for accepted input, which is not always input that",
+        "the library promises to support. A convention is documented or inherent to the formula.",
+        "",
+        "Options that have no default are given, as by a user. These checks are not run, since they are slow:",
+        f"{', '.join(f'`{each}`' for each in SLOW)}.",
+        "",
+        "| library | sound | faulty | of these confirmed | unsure |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for library, rows in kept.items():
-        counts = Counter(verdict for _, verdict, _ in rows)
-        told = " | ".join(str(counts[verdict]) for verdict in ("sound", "faulty", "unsure", "not made"))
-        lines.append(f"| {library} | {told} |")
-    for library, rows in kept.items():
-        lines += ["", f"## {library}", "", "| loss | verdict | tested as, and the first fault |", "| --- | --- | --- |"]
-        lines += [f"| `{name}` | {verdict} | {said.replace('|', '/')} |" for name, verdict, said in rows]
+    for name, each in kept.items():
+        confirmed = sum(REVIEWED.get(f"{name}.{row[0]}", "").startswith("confirmed") for row in each["losses"])
+        numbers = [counts[name]["sound"], counts[name]["faulty"], confirmed, counts[name]["unsure"]]
+        lines.append(f"| {each['version']} | {' | '.join(map(str, numbers))} |")
+    for name, each in kept.items():
+        lines += ["", f"## {name}", "", "| loss | verdict | tested as, and the first fault | by hand |"]
+        lines += ["| --- | --- | --- | --- |"]
+        for loss, verdict, said in each["losses"]:
+            judged = REVIEWED.get(f"{name}.{loss}", "")
+            lines.append(f"| `{loss}` | {verdict} | {said.replace('|', '/')} | {judged} |")
+    lines += ["", "## Not checked", "", "| loss | reason |", "| --- | --- |"]
+    lines += [f"| `{name}` | {reason} |" for name, reason in sorted(LEFT_OUT.items())]
     return "\n".join(lines) + "\n"
+
+
+def kept() -> dict[str, dict[str, Any]]:
+    """The stored rows of each library, and its version."""
+    return {name: json.loads(file.read_text()) for name in MODULES if (file := KEPT / f"{name}.json").exists()}
 
 
 def main(arguments: list[str]) -> int:
@@ -212,17 +248,18 @@ def main(arguments: list[str]) -> int:
         chosen = [each for each in arguments if each.split(".")[0] == library]
         if arguments and not chosen:
             continue
-        file = KEPT / f"{library}.json"
-        rows = {each[0]: each for each in json.loads(file.read_text())} if file.exists() else {}
+        rows = {each[0]: each for each in kept().get(library, {}).get("losses", ())}
         peers = list(losses_of(library))
         for peer in peers:
             if not chosen or {library, f"{library}.{peer.name}"} & set(chosen):
                 rows[peer.name] = [peer.name, *said_of(peer)]
                 print(library.ljust(12), *rows[peer.name], flush=True)
-                file.write_text(json.dumps([rows[each] for each in sorted(rows)], indent=1) + "\n")
+                known = [rows[each.name] for each in peers if each.name in rows]
+                found = {"version": version_of(library), "losses": known}
+                (KEPT / f"{library}.json").write_text(json.dumps(found, indent=1) + "\n")
         if not peers:
             print(f"{library}: not installed, skipped")
-    PAGE.write_text(page({file.stem: json.loads(file.read_text()) for file in sorted(KEPT.glob("*.json"))}))
+    PAGE.write_text(page(kept()))
     return 0
 
 

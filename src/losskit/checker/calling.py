@@ -76,6 +76,7 @@ class Way:
     labels: bool = False  # the target labels each position, so masks have its shape
     inside: bool = False  # the first tensor is the weights of a model that the loss calls
     wraps: tuple[Wrap, ...] = ()  # tensors that become lists, dicts or distributions
+    keywords: tuple[str, ...] = ()  # names by which all arguments are passed, if it takes none by position
 
     def call(self, criterion: Callable[..., Any], tensors: Sequence[Any], arguments: Mapping[str, Any]) -> Tensor:
         """The loss that the criterion returns for these tensors."""
@@ -83,7 +84,8 @@ class Way:
         given = wrapped(self.ordered(tensors), self.wraps)[self.inside :]
         for extra in self.extras:
             given.insert(extra.at, named.pop(extra.name) if extra.name in named else extra.usual(tensors, self.labels))
-        return loss_of(criterion(*given, **named))[0]
+        named.update(zip(self.keywords, given, strict=False))
+        return loss_of(criterion(*given[len(self.keywords) :], **named))[0]
 
     def ordered(self, tensors: Sequence[Any]) -> list[Any]:
         """The tensors in the order in which the loss takes them."""
@@ -109,6 +111,7 @@ class Way:
         for extra in self.extras:
             value = named.pop(extra.name, None)
             said.insert(extra.at, extra.name if value is not None else extra.code(first, like))
+        said = [f"{n}={each}" for n, each in zip(self.keywords, said, strict=False)] or said
         given = [f"{n}={n if isinstance(v, (str, Tensor)) else repr(v)}" for n, v in named.items()]
         return f"criterion({', '.join([*said, *given])})"
 
@@ -121,11 +124,19 @@ class Call:
     way: Way
 
 
+def required_of(names: list[inspect.Parameter]) -> tuple[list[str], tuple[str, ...]]:
+    """The names of the required arguments, and again if there are none by position: then they are passed by name."""
+    needed = [p for p in names if p.default is p.empty]
+    found = [p.name for p in needed if p.kind is not p.KEYWORD_ONLY]
+    by_name = () if any(p.kind is not p.KEYWORD_ONLY for p in names) else tuple(p.name for p in needed)
+    return found or list(by_name), by_name
+
+
 def calls_of(
     names: list[inspect.Parameter], words: Words | None = None, uses: Mapping[str, Use] | None = None
 ) -> list[Call]:
     """The ways of calling a loss with these parameters, the most likely first; `uses` is read from its code."""
-    required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+    required, keywords = required_of(names)
     uses = uses or {}
     masks = _masks_of(required, words, uses)
     others, wraps = _no_tensors(required, {n: use for n, use in uses.items() if n not in {each.name for each in masks}})
@@ -133,7 +144,8 @@ def calls_of(
     swapped = len(plain) > 1 and plain[0].lower() in roles.TARGETS and plain[1].lower() in roles.INPUTS
     swapped = swapped or roles.sides_of(plain) == (-1, 1) or roles.teacher_first(plain)
     inside = any(each.sort == MODEL for each in others[0])
-    way = Way(swapped and not wraps, inside=inside, wraps=tuple(replace(w, at=w.at + inside) for w in wraps))
+    wraps = [replace(each, at=each.at + inside) for each in wraps]
+    way = Way(swapped and not wraps, inside=inside, wraps=tuple(wraps), keywords=keywords)
     if masks and not inside and not wraps:
         few = len(plain) - len(masks)
         per_sample = tuple(replace(each, per_sample=True) for each in masks)

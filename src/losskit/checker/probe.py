@@ -15,7 +15,7 @@ from typing import Any
 
 from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in
-from losskit.checker.calling import INSIDE, Call, Way, calls_of
+from losskit.checker.calling import INSIDE, Call, Way, calls_of, required_of
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
 from losskit.checker.origin import Criterion, Origin, call_parameters
 from losskit.checker.own import forms_of
@@ -113,7 +113,7 @@ class Probe:
         self.said = said
         self.criterion = criterion
         self.names = names
-        self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+        self.required = required_of(names)[0]
         optional = [p.name for p in names[1:2] if len(self.required) == 1 and p.name.lower() in roles.TARGETS]
         self.given = [*self.required, *optional]  # in the longest call
         self.uses = uses_of(criterion, self.required)

@@ -194,6 +194,8 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return True
     if layout == "elbo" and sum(map(is_spread, required)) > 1:
         return True
+    if layout == "triplets" and re.search(r"proto|cent(er|re|roid)|queue|bank|codebook|mask", required[-1].lower()):
+        return True  # the third tensor is no sample
     spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
     if len(required) == 3 and "variance" in layout and not spread and not plain:
         return True

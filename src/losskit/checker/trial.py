@@ -92,9 +92,9 @@ class Trial:
         if self.origin.on_trial is not None:
             self.origin.on_trial(self.way.ordered(cast))
 
-        def criterion(*given: Tensor) -> Tensor:
+        def criterion(*given: Tensor, **named: Tensor) -> Tensor:
             nonlocal found
-            made, found = loss_of(self.origin.build()(*given))
+            made, found = loss_of(self.origin.build()(*given, **named))
             return made
 
         try:

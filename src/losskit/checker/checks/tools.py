@@ -43,7 +43,7 @@ _MAPS = r"segment|pixel|voxel|images?\b|\bh, ?w\b|\bmaps?\b"
 def classes_last(subject: Subject, input: Tensor, target: Tensor) -> bool:
     """Whether it is a loss of rows of scores, (*, C) with classes last, and nothing says that it takes maps."""
     maps = any(len(each) > 2 for each in subject.words.shapes.values()) or subject.words.say(_MAPS)
-    if maps or "-1" not in subject.words.code or target.shape != input.shape:
+    if maps or target.shape != input.shape:
         return False
     rows = tried(value, subject, *(each.reshape(-1, each.shape[-1]) for each in (input, target)))
     return rows is not None and close(rows, value(subject, input, target))
