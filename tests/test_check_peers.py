@@ -1,6 +1,9 @@
 """Kinds of sound losses of other libraries that the checker once accused; and their twins with a mistake."""
 
 import functools
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 import torch
@@ -142,7 +145,7 @@ class OfScales(nn.Module):
 
 
 def test_a_list_of_values_is_summed_as_a_whole():
-    assert faults(OfScales(), "reductions-disagree") == []
+    assert faults(OfScales(), "reductions-disagree", "none-misplaced") == []
 
 
 # Wrong predictions without gradient.
@@ -338,3 +341,20 @@ def test_prototypes_are_no_samples():
 def test_a_memory_may_be_turned_off_by_the_call():
     assert faults(Averaged(), "has-memory") == []
     assert faults(AlwaysAveraged(), "has-memory") == ["has-memory"]
+
+
+# The page.
+
+PEERS = Path(__file__).parent.parent / "benchmarks" / "check" / "peers.py"
+
+
+def test_every_verdict_on_a_library_that_is_not_sound_was_reviewed():
+    found = spec_from_file_location("losses_of_libraries", PEERS)
+    script = module_from_spec(found)
+    sys.modules[found.name] = script
+    found.loader.exec_module(script)
+    kept = script.kept()
+    assert set(kept) == set(script.MODULES)
+    doubtful = {f"{name}.{row[0]}" for name, each in kept.items() for row in each["losses"] if row[1] != "sound"}
+    assert doubtful == set(script.REVIEWED)
+    assert script.PAGE.read_text() == script.page(kept)

@@ -228,8 +228,8 @@ def loss_of(result: Any) -> tuple[Tensor, str]:
         return result, ""
     if isinstance(result, (int, float)):
         return torch.tensor(float(result)), "a Python number"
-    if isinstance(result, list) and result and all(isinstance(each, Tensor) and each.dim() for each in result):
-        return torch.cat([each.reshape(-1) for each in result]), "all values of the list"
+    if isinstance(result, list) and _of_samples(result):
+        return torch.cat([each.reshape(len(each), -1) for each in result], 1), "all values of the list"
     parts = _parts(result)
     tensors = {name: value for name, value in parts.items() if isinstance(value, Tensor) and value.is_floating_point()}
     for wanted in ("loss", "total_loss", "loss_total", "total"):
@@ -242,6 +242,13 @@ def loss_of(result: Any) -> tuple[Tensor, str]:
             result, (Mapping, tuple, list)
         ) else f"result[{name!r}]"
     raise TypeError(f"it returned {type(result).__name__}, which contains no tensor of numbers")
+
+
+def _of_samples(results: list[Any]) -> bool:
+    """Whether a list holds tensors of the same number of samples."""
+    return (
+        all(isinstance(each, Tensor) and each.dim() for each in results) and len({len(each) for each in results}) == 1
+    )
 
 
 def _parts(result: Any) -> dict[Any, Any]:

@@ -244,7 +244,7 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
     spec = subject.spec
     if spec.labels and re.search(_ROBUST, subject.words.all):
         return  # it saturates on purpose where a label contradicts a confident prediction
-    if spec.labels and re.search(_ERODES, subject.words.all):
+    if spec.labels and re.search(_ERODES, f"{subject.words.all} {subject.words.code}"):
         return
     if spec.kind == "regression" and re.search(f"{_RANKED}|{_IN_UNIT}", f"{subject.words.all} {subject.words.code}"):
         return  # it follows the order of a list, not its numbers, or clamps images to [0, 1]
