@@ -228,12 +228,17 @@ class SoftTargets(nn.Module):
         return -(target * F.log_softmax(x, dim=-1)).sum(-1).mean()
 
 
+class SoftTargetsOfTokens(SoftTargets):
+    """Cross-entropy for patches of images, `x` and `target` of shape (N, L, K)."""
+
+
 class SoftTargetsOfMaps(SoftTargets):
     """Cross-entropy of soft targets for segmentation, both (N, C, H, W)."""
 
 
 def test_a_loss_of_rows_has_its_classes_last():
     assert faults(SoftTargets(), "wrong-dimension") == []
+    assert faults(SoftTargetsOfTokens(), "wrong-dimension") == []
     assert faults(SoftTargetsOfMaps(), "wrong-dimension") == ["wrong-dimension"]
 
 
@@ -284,8 +289,15 @@ def named(pred, target, reduction="mean"):
     return F.l1_loss(pred, target, reduction=reduction)
 
 
+class OfTeachers(OfTeacher):
+    def forward(self, teacher_out, student_out):
+        """Lists of the outputs of views."""
+        return sum(super(OfTeachers, self).forward(a, b) for a, b in zip(teacher_out, student_out, strict=True))
+
+
 def test_the_student_is_trained_also_if_the_teacher_comes_first():
     assert faults(OfTeacher(), "no-graph") == []
+    assert faults(OfTeachers(), "no-graph") == []
 
 
 def test_embeddings_are_compared_with_learned_proxies():

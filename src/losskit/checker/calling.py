@@ -142,10 +142,10 @@ def calls_of(
     others, wraps = _no_tensors(required, {n: use for n, use in uses.items() if n not in {each.name for each in masks}})
     plain = [name for name in required if name not in {each.name for each in others[0]}]
     swapped = len(plain) > 1 and plain[0].lower() in roles.TARGETS and plain[1].lower() in roles.INPUTS
-    swapped = swapped or roles.sides_of(plain) == (-1, 1) or roles.teacher_first(plain)
+    swapped = ((swapped or roles.sides_of(plain) == (-1, 1)) and not wraps) or roles.teacher_first(plain)
     inside = any(each.sort == MODEL for each in others[0])
     wraps = [replace(each, at=each.at + inside) for each in wraps]
-    way = Way(swapped and not wraps, inside=inside, wraps=tuple(wraps), keywords=keywords)
+    way = Way(swapped, inside=inside, wraps=tuple(wraps), keywords=keywords)
     if masks and not inside and not wraps:
         few = len(plain) - len(masks)
         per_sample = tuple(replace(each, per_sample=True) for each in masks)

@@ -342,6 +342,9 @@ class Probe:
             return form, spatial, trial, [], [f"as given by options; it would not have been chosen: {reason}"]
         in_order = tried.running
         running = sorted(in_order, key=lambda each: not each[0].labels)
+        learned = bool(fallback.columns(self.criterion))
+        if learned and self.required and roles.embeds(self.required[0]) and not said.anything:
+            running = []  # learned proxies determine which embeddings are correct
         if not said.anything and running:
             found = (
                 fallback.without_gradient(running)
@@ -355,9 +358,8 @@ class Probe:
             )
             if found is not None:
                 return found
-        guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
+        guess = not running or len(self.required) > 2 or learned
         guess = guess or roles.unbounded(self.words) or roles.of_lists(self.words) or roles.of_shapes(self.words)
-        guess = guess or roles.of_statistics(self.words)
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:
             return loose

@@ -112,8 +112,8 @@ def masks_out(name: str, words: Words) -> bool:
 
 
 def of_shapes(words: Words) -> bool:
-    """Whether the loss compares outlines or distances, which no other form describes."""
-    return re.search(_OUTLINES, words.all) is not None
+    """Whether the loss compares outlines, distances or statistics, which no other form describes."""
+    return re.search(_OUTLINES, words.all) is not None or of_statistics(words)
 
 
 def side_of(name: str) -> int:
@@ -151,11 +151,7 @@ def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> 
         return True
     if scores == "log_probabilities" and kind != "sequence" and "logit" in f"{first} {second}".lower():
         return True
-    if (
-        labels
-        and len(required) == 2
-        and (re.search(r"(?<!target_)(?<!label_)dist", second.lower()) or re.match("emb|feat", first.lower()))
-    ):
+    if labels and len(required) <= 2 and (re.search(r"(?<!target_)(?<!label_)dist", second.lower()) or embeds(first)):
         return True
     if layout.endswith("bins") and (layout == "bins") == _censors(required, words):
         return True
@@ -208,6 +204,10 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return layout != "above"
     target = len(required) == 2 and required[1] != "y" and may_index(required[1])
     return labels and not target and re.search(_VIEWS, words.all) is not None
+
+
+def embeds(name: str) -> bool:
+    return re.match("emb|feat", name.lower()) is not None
 
 
 def teacher_first(required: Sequence[str]) -> bool:

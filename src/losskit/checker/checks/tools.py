@@ -37,12 +37,14 @@ class Pulled(NamedTuple):
         return bool(self.value.isfinite().all()) and bool(self.gradient.isfinite().all())
 
 
+_CLASSES = r"[CKV]|(num_|n_)?cl\w+|vocab\w*|\w*dim"
 _MAPS = r"segment|pixel|voxel|images?\b|\bh, ?w\b|\bmaps?\b"
 
 
 def classes_last(subject: Subject, input: Tensor, target: Tensor) -> bool:
     """Whether it is a loss of rows of scores, (*, C) with classes last, and nothing says that it takes maps."""
-    maps = any(len(each) > 2 for each in subject.words.shapes.values()) or subject.words.say(_MAPS)
+    wide = [each for each in subject.words.shapes.values() if len(each) > 2]
+    maps = not all(re.fullmatch(_CLASSES, each[-1]) for each in wide) if wide else subject.words.say(_MAPS)
     if maps or target.shape != input.shape:
         return False
     rows = tried(value, subject, *(each.reshape(-1, each.shape[-1]) for each in (input, target)))
