@@ -348,6 +348,7 @@ def test_tensors_may_be_passed_by_name():
 
 def test_prototypes_are_no_samples():
     assert Subject.of(OfPrototypes()).spec.layout != "triplets"
+    assert faults(OfPrototypes(), "order-matters") == []
 
 
 def test_a_memory_may_be_turned_off_by_the_call():

@@ -76,6 +76,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "fvcore.giou_loss": {"reduction": "mean"},
     "fvcore.sigmoid_focal_loss": {"reduction": "mean"},
     "fvcore.sigmoid_focal_loss_star": {"reduction": "mean"},
+    "timm.SoftTargetCrossEntropy": "confirmed: `-target` wraps around in uint8",
     "fvcore.smooth_l1_loss": {"beta": 1.0, "reduction": "mean"},
     **{
         f"pytorch-metric-learning.{name}Loss": {"num_classes": 10, "embedding_size": 8}
@@ -97,8 +98,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "lightly.IBOTPatchLoss": {"output_dim": 8},
     "lightly.IBOTPlusPlusPatchLoss": {"output_dim": 8},
     "lightly.PMSNCustomLoss": {"target_distribution": lambda shares: torch.ones_like(shares) / len(shares)},
-    "auraloss.ChromaSTFTLoss": {"sample_rate": 44100},
-    "auraloss.MelSTFTLoss": {"sample_rate": 44100},
     "auraloss.SumAndDifferenceSTFTLoss": {"fft_sizes": [512], "hop_sizes": [128], "win_lengths": [512]},
 }
 # What a user states about losses of large images.
@@ -127,6 +126,7 @@ LEFT_OUT = {
         for dimensions in ("2d", "3d")
     },
     **dict.fromkeys(("toolbelt.FocalLoss", "toolbelt.sigmoid_focal_loss"), "an old name of another loss"),
+    **dict.fromkeys(("MelSTFTLoss", "ChromaSTFTLoss"), "needs librosa"),
     **dict.fromkeys(("SumAndDifference", "FIRFilter", "create_classification_loss"), "no loss by itself"),
 }
 # What the code says about each verdict that is not "sound".
@@ -152,6 +152,7 @@ REVIEWED = {
     "toolbelt.WingLoss": "confirmed: (N, 1) against (N,) averages all pairs",
     "timm.AsymmetricLossSingleLabel": "confirmed: reduction='sum' is accepted and not applied",
     "timm.JsdCrossEntropy": "the batch consists of three augmentations of the same samples",
+    "timm.SoftTargetCrossEntropy": "confirmed: `-target` wraps around in uint8",
     "fvcore.smooth_l1_loss": "confirmed: (N, 1) against (N,) averages all pairs",
     "pytorch-metric-learning.DynamicSoftMarginLoss": "confirmed, without labels: `fill_diagonal_` changes distances",
     "pytorch-metric-learning.InstanceLoss": "labels are compared with numbers of samples: no embeddings are correct",
@@ -159,6 +160,8 @@ REVIEWED = {
     "pytorch-metric-learning.NTXentLoss": "confirmed: `log(x + 6e-5)` in float16 is at least -9.7",
     "pytorch-metric-learning.SmoothAPLoss": "confirmed: labels are counted only; samples must be sorted by class",
     "lightly.DetConBLoss": "it takes six tensors",
+    "lightly.IBOTPatchLoss": "its mask marks the tokens of the other tensors, (N, H, W)",
+    "lightly.IBOTPlusPlusPatchLoss": "it takes tokens (N, L, K)",
     "lightly.MMCRLoss": "it takes several views, (N, K, D)",
     "lightly.SwaVLoss": "convention: outputs are cosine similarities; Sinkhorn overflows above 4.4",
     "lightly.VICRegLLoss": "it takes lists of pairs of tensors",

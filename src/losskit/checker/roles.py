@@ -190,8 +190,8 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return True
     if layout == "elbo" and sum(map(is_spread, required)) > 1:
         return True
-    if layout == "triplets" and re.search(r"proto|cent(er|re|roid)|queue|bank|codebook|mask", required[-1].lower()):
-        return True  # the third tensor is no sample
+    if layout == "triplets" and (holds_no_samples(required[-1]) or "mask" in required[-1].lower()):
+        return True
     spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
     if len(required) == 3 and "variance" in layout and not spread and not plain:
         return True
@@ -204,6 +204,11 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return layout != "above"
     target = len(required) == 2 and required[1] != "y" and may_index(required[1])
     return labels and not target and re.search(_VIEWS, words.all) is not None
+
+
+def holds_no_samples(name: str) -> bool:
+    """Whether the rows of a tensor of this name are not samples of the batch."""
+    return re.search(r"proto|cent(er|re|roid)|queue|bank|codebook", name.lower()) is not None
 
 
 def embeds(name: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from losskit.checker import roles
 from losskit.checker.checks.tools import (
     BACKWARD,
     close,
@@ -227,7 +228,8 @@ def order_matters(subject: Subject) -> Iterator[Found]:
     require_steady(subject)
     tensors = subject.example(batch=4)
     order = torch.tensor([2, 0, 3, 1])
-    moved = (t[order] if len(t) == 4 else t for t in tensors)  # others are not per sample
+    whole = [roles.holds_no_samples(name) for name in subject.spec.tensors]
+    moved = (t[order] if len(t) == 4 and not each else t for t, each in zip(tensors, whole, strict=True))
     found, right = value(subject, *moved), value(subject, *tensors)
     if not close(found, right):
         yield Found(
