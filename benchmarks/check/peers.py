@@ -76,7 +76,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "fvcore.giou_loss": {"reduction": "mean"},
     "fvcore.sigmoid_focal_loss": {"reduction": "mean"},
     "fvcore.sigmoid_focal_loss_star": {"reduction": "mean"},
-    "timm.SoftTargetCrossEntropy": "confirmed: `-target` wraps around in uint8",
     "fvcore.smooth_l1_loss": {"beta": 1.0, "reduction": "mean"},
     **{
         f"pytorch-metric-learning.{name}Loss": {"num_classes": 10, "embedding_size": 8}
@@ -103,9 +102,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 # What a user states about losses of large images.
 STATED: dict[str, dict[str, Any]] = {
     f"piq.{name}Loss": {"kind": "regression", "scores": "images", "layout": "images", "shape": (size, size)}
-    for name, size in (
-        *(("DSS", 64), ("VIF", 48), ("SRSIM", 168), ("InformationWeightedSSIM", 168), ("MultiScaleSSIM", 168)),
-    )
+    for name, size in (("DSS", 64), ("SRSIM", 64), ("VIF", 48))
 }
 LEFT_OUT = {
     **dict.fromkeys(("DeepSupervisionLoss", "MaskedLoss", "MultiScaleLoss", "BaseLossWrapper"), "wraps another loss"),
@@ -142,7 +139,6 @@ REVIEWED = {
     "monai.SoftDiceclDiceLoss": "confirmed: (N, C, 1, 1) plus (N,) is (N, C, 1, N); `-img` wraps around in uint8",
     "monai.SoftclDiceLoss": "confirmed: `-img` wraps around in uint8",
     "kornia.HausdorffERLoss": "confirmed: a range of rounding errors, which is not exactly 0, is stretched to 1",
-    "kornia.HausdorffERLoss3D": "confirmed: as `HausdorffERLoss`",
     "kornia.PSNRLoss": "confirmed: equal images give minus infinity and NaN gradients",
     "kornia.kl_div_loss_2d": "confirmed: the logarithm of a prediction of exactly 0, as of a softmax that underflows",
     "toolbelt.FocalCosineLoss": "confirmed: with reduction='sum' the focal part is not reduced",
@@ -159,6 +155,8 @@ REVIEWED = {
     "pytorch-metric-learning.ManifoldLoss": "it compares samples with proxies at random",
     "pytorch-metric-learning.NTXentLoss": "confirmed: `log(x + 6e-5)` in float16 is at least -9.7",
     "pytorch-metric-learning.SmoothAPLoss": "confirmed: labels are counted only; samples must be sorted by class",
+    "lightly.CAPILoss": "false alarm: its classes are the last dimension",
+    "lightly.DINOLoss": "false alarm: its first argument is a teacher, which needs no gradient",
     "lightly.DetConBLoss": "it takes six tensors",
     "lightly.IBOTPatchLoss": "its mask marks the tokens of the other tensors, (N, H, W)",
     "lightly.IBOTPlusPlusPatchLoss": "it takes tokens (N, L, K)",
@@ -166,13 +164,22 @@ REVIEWED = {
     "lightly.SwaVLoss": "convention: outputs are cosine similarities; Sinkhorn overflows above 4.4",
     "lightly.VICRegLLoss": "it takes lists of pairs of tensors",
     "lightly.WMSELoss": "its batch has 256 samples",
+    "piq.DSSLoss": "its images have at least 64 rows and columns",
+    "piq.SRSIMLoss": "its images have at least 64 rows and columns",
     "piq.FSIMLoss": "confirmed: its filters run in bfloat16",
     "piq.GMSDLoss": "confirmed: the square root of a gradient of 0, as in equal or constant images",
     "piq.HaarPSILoss": "confirmed: 1 minus the sum of the scores, not the sum of 1 minus the scores",
     "piq.MDSILoss": "confirmed: powers of 0, as in equal or constant images",
     "piq.MultiScaleGMSDLoss": "confirmed: as `GMSDLoss`",
+    "piq.InformationWeightedSSIMLoss": "its images have at least 161 rows and columns",
+    "piq.MultiScaleSSIMLoss": "its images have at least 161 rows and columns",
+    "piq.VIFLoss": "confirmed: 1 minus the sum of the scores, not the sum of 1 minus the scores",
     "piq.SSIMLoss": "confirmed: 1 minus the sum of the scores, not the sum of 1 minus the scores",
     "auraloss.LogCoshLoss": "confirmed: cosh overflows",
+    "auraloss.RandomResolutionSTFTLoss": "its windows are longer than the signals tried",
+    "auraloss.STFTLoss": "its windows are longer than the signals tried",
+    "auraloss.STFTMagnitudeLoss": "it takes magnitudes, which are positive",
+    "auraloss.SpectralConvergenceLoss": "confirmed: it divides by the norm of the target, 0 for silence",
 }
 KEPT = Path(__file__).parent / "said"
 PAGE = Path(__file__).parents[2] / "docs" / "measure" / "peers.md"
