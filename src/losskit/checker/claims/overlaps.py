@@ -72,7 +72,7 @@ def channels(subject: Subject) -> Iterator[Found]:
 
 _ONE_SIDED = (
     r"tversky|beta|alpha|weight|recall|precision|sensitiv|specific|pos_|asym|boundary|focal|hausdorff|distance|"
-    r"lovasz|hinge|surrog"
+    r"lovasz|hinge|surrog|bce|entropy|\bce\b"
 )
 
 
