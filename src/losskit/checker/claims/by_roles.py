@@ -12,6 +12,8 @@ from losskit.checker.claims import (
     images,
     numbers,
     policies,
+    preferences,
+    quantiles,
     ranking,
     tasks,
 )
@@ -29,6 +31,8 @@ CLAIMS: tuple[Claim, ...] = (
     *images.CLAIMS,
     *numbers.CLAIMS,
     *policies.CLAIMS,
+    *preferences.CLAIMS,
+    *quantiles.CLAIMS,
     *ranking.CLAIMS,
     *tasks.CLAIMS,
 )
