@@ -189,6 +189,8 @@ def _layouts(probe: Probe, required: list[str]) -> Iterator[tuple[str, tuple[int
     written = several.documented(required, words)
     for place in [(), (4, 5)] if "*" in written else [()] if written else []:
         yield written, place, "its documentation gives the shapes"
+        inside = written.replace("number:", "share:")  # numbers of any sign may be outside its domain
+        yield inside, place, "its documentation gives the shapes, and it runs with numbers between 0 and 1"
     special = any(several.sort_of(name, words) not in ("number", "log") for name in required[1:])
     for spatial in ((), (4, 5), (2,)):
         for letters in roles.shapes_of(required) if len(required) <= 4 else roles.simple_shapes_of(required):

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 
 from losskit.checker.claims import (
     adversarial,
+    counts,
     densities,
     divergences,
     embeddings,
     images,
+    lengths,
+    logistic,
     numbers,
     policies,
     preferences,
     quantiles,
     ranking,
+    spreads,
     tasks,
 )
 from losskit.checker.claims.claim import Claim
@@ -25,15 +29,19 @@ from losskit.checker.subject import LossRaised, Subject
 
 CLAIMS: tuple[Claim, ...] = (
     *adversarial.CLAIMS,
+    *counts.CLAIMS,
     *densities.CLAIMS,
     *divergences.CLAIMS,
     *embeddings.CLAIMS,
     *images.CLAIMS,
+    *lengths.CLAIMS,
+    *logistic.CLAIMS,
     *numbers.CLAIMS,
     *policies.CLAIMS,
     *preferences.CLAIMS,
     *quantiles.CLAIMS,
     *ranking.CLAIMS,
+    *spreads.CLAIMS,
     *tasks.CLAIMS,
 )
 

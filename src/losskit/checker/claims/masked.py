@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from losskit.checker.checks.tools import BACKWARD, code, pull, tried, value
 from losskit.checker.claims.kinds import kind
@@ -62,30 +61,20 @@ def lengths(subject: Subject) -> Iterator[Found]:
     if len(at) != 1 or not spec.layout.startswith("several"):
         return
     tensors = [each.clone() for each in subject.example(batch=2)]
-    wide, axis = tensors[0], _axis_of_time(subject)
-    if wide.dim() <= axis or wide.shape[axis] < 4 or tensors[at[0]].shape != wide.shape[:1]:
+    wide = tensors[0]
+    if wide.dim() < 2 or wide.shape[1] < 4 or tensors[at[0]].shape != wide.shape[:1]:
         return
-    steps = wide.shape[axis]
+    steps = wide.shape[1]
     tensors[at[0]] = torch.tensor([steps - 2, steps])
     found = tried(pull, subject, *tensors)
     if found is None or not found.finite:
         return
-    moved = _counted(found.gradient, axis)
-    own = torch.arange(steps) < steps - 2
-    other = _other_axis(subject, tensors, at[0], axis)
-    if other and not bool((moved == own).all()):
-        yield Found(
-            f"the lengths are compared with positions along axis {other} of {tuple(wide.shape)}: time is axis {axis}",
-            {"steps that count": int(moved.sum()), "length": steps - 2},
-            code(subject, *tensors, lines=BACKWARD),
-            None,
-            f"mask = torch.arange(x.shape[{axis}]) < lengths[:, None], with a size of 1 along axis {other}",
-        )
-    elif bool(moved[-2:].any()) and not bool(moved[-1] and not moved[-2]):
+    moved = found.gradient[0].abs().reshape(steps, -1).sum(1) > 0
+    if bool(moved[-2:].any()) and not bool(moved[-1] and not moved[-2]):
         last = int(moved.nonzero().max())
         yield Found(
             f"step {last} of a sequence of length {steps - 2} is trained on: steps 0 to {steps - 3} are its own",
-            {"gradient there": float(found.gradient[0].movedim(axis - 1, 0)[last].abs().max())},
+            {"gradient there": float(found.gradient[0, last].abs().max())},
             code(subject, *tensors, lines=BACKWARD),
             None,
             "mask = torch.arange(T) < lengths[:, None]",
@@ -99,30 +88,6 @@ def lengths(subject: Subject) -> Iterator[Found]:
             None,
             "mask = torch.arange(T) < lengths[:, None]",
         )
-
-
-def _axis_of_time(subject: Subject) -> int:
-    """The axis of the first tensor whose documented letter is that of time; otherwise the one after the samples."""
-    sizes = subject.words.shapes.get(subject.parameters[0], ())
-    return next((at for at, size in enumerate(sizes) if re.fullmatch(r"(?i)t|l|s|time|seq\w*|frames?", size)), 1)
-
-
-def _counted(gradient: Tensor, axis: int) -> Tensor:
-    """Which positions along an axis of the first sample get a gradient."""
-    return gradient[0].movedim(axis - 1, 0).flatten(1).abs().sum(1) > 0 if gradient.dim() > 2 else gradient[0].abs() > 0
-
-
-def _other_axis(subject: Subject, tensors: list[Tensor], at: int, axis: int) -> int:
-    """The axis along which exactly the positions before the length count; 0 if there is none besides that of time."""
-    shape = tensors[0].shape
-    for other in (each for each in range(1, len(shape)) if each != axis and shape[each] > 2):
-        given = [*tensors[:at], torch.full_like(tensors[at], shape[other] - 1), *tensors[at + 1 :]]
-        found = tried(pull, subject, *given)
-        if found is not None and found.finite:
-            moved = _counted(found.gradient, other)
-            if bool((moved == (torch.arange(shape[other]) < shape[other] - 1)).all()):
-                return other
-    return 0
 
 
 @kind(r"soft.?(label|target)|mixup|cutmix")
