@@ -126,7 +126,7 @@ def by_shapes(probe: Probe) -> Chosen | None:
     if len(options) == 1 and len(probe.required) < 4:
         return None
     taken += [] if len(probe.required) < 2 else [(Call(len(probe.required), Way()), probe.required)]
-    sizes = dict.fromkeys([probe.classes, *columns(probe.criterion)])
+    sizes = dict.fromkeys([*[2] * roles.of_heads(probe.words), probe.classes, *columns(probe.criterion)])
     for call, names in taken:
         if len(names) < 2 and not call.way.extras:
             continue

@@ -40,7 +40,7 @@ def dead_options(criterion: Callable[..., Any]) -> set[str]:
 
 
 def overwritten(criterion: Callable[..., Any]) -> tuple[list[str], str]:
-    """Arguments of a call that enter only a variable that is assigned anew before it is read, and the variable."""
+    """Arguments and options that enter only a variable that is assigned anew before it is read, and the variable."""
     tree = tree_of(source_of(criterion))
     if tree is None:
         return [], ""
@@ -56,6 +56,10 @@ def overwritten(criterion: Callable[..., Any]) -> tuple[list[str], str]:
         arguments = [each.arg for each in (*tree.args.args, *tree.args.kwonlyargs) if each.arg != "self"]
         inside = {found for each in earlier for found in _names(each, ast.Load)}
         lost = [each for each in arguments if each in inside - used]
+        if isinstance(criterion, nn.Module):
+            held = [each for statement in earlier for each in _attributes(statement, ast.Load)]
+            everywhere = list(_attributes(ast.parse(source_of(criterion)), ast.Load))
+            lost += sorted({n for n in held if n in vars(criterion) and held.count(n) == everywhere.count(n)})
         if lost:
             return lost, name
     return [], ""
