@@ -18,6 +18,7 @@ from losskit.checker.claims import (
     preferences,
     quantiles,
     ranking,
+    sparse,
     spreads,
     tasks,
 )
@@ -41,6 +42,7 @@ CLAIMS: tuple[Claim, ...] = (
     *preferences.CLAIMS,
     *quantiles.CLAIMS,
     *ranking.CLAIMS,
+    *sparse.CLAIMS,
     *spreads.CLAIMS,
     *tasks.CLAIMS,
 )

@@ -216,6 +216,23 @@ def own_positive(claimed: Claimed) -> Iterator[Found]:
         )
 
 
+def apart(claimed: Claimed) -> Iterator[Found]:
+    """Groups that are far apart leave no triplet to learn from: the loss is 0, not 0 / 0."""
+    points = 50 * _directions(3, 6).repeat_interleave(3, 0) + 0.01 * drawn(9, 6)
+    given = {"embeddings": points, "groups": torch.arange(3).repeat_interleave(3)}
+    near_by = claimed.total(embeddings=drawn(9, 6), groups=given["groups"])
+    cost, slope = claimed.value(**given), claimed.slope("embeddings", **given)
+    if math.isfinite(near_by) and not (math.isfinite(cost) and bool(slope.isfinite().all())):
+        yield claimed.found(
+            f"groups that are far apart have a {'loss' if not math.isfinite(cost) else 'gradient'} that is not finite: "
+            "the mean over no triplet is 0 / 0",
+            {"value": cost},
+            "losses.sum() / (losses > 0).sum().clamp(min=1)",
+            given,
+            "embeddings",
+        )
+
+
 def triplet_margin(claimed: Claimed) -> Iterator[Found]:
     """Equal distances have the loss of the margin; a negative far away has none."""
     point = drawn(4, 5)
@@ -312,6 +329,7 @@ CLAIMS = (
         (EMBEDDINGS, GROUPS),
         (groups_far, own_positive),
     ),
+    Claim("triplet loss of groups", r"triplet|batch (hard|all)", (EMBEDDINGS, GROUPS), (apart,)),
     Claim("Barlow Twins", r"barlow", _VIEWS, (uncorrelated,), ordered=True),
     Claim("VICReg", r"\bvic ?reg|variance.*invariance.*covariance", _VIEWS, (collapse,), ordered=True),
 )

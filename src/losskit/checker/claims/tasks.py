@@ -141,7 +141,38 @@ def keeps_variance(claimed: Claimed) -> Iterator[Found]:
             return
 
 
+OUTPUT = Role("output", r"(model_?)?out(put)?s?|pred\w*|eps_?(pred|hat)|noise_?(pred|hat)|v_?(pred|hat)|x|inputs?")
+GOAL = Role("goal", r"noise|eps(ilon)?|targets?|y|v|v_?target")
+STEP = Role("step", r"t|steps?|timesteps?|ts")
+
+
+def bounded_weights(claimed: Claimed) -> Iterator[Found]:
+    """Weights of min(SNR, gamma) do not exceed 1 (for noise and velocity) or gamma (for data)."""
+    bound = max(1.0, float(claimed.option("gamma", "snr_gamma", "min_snr_gamma") or 5.0))
+    costs = {}
+    for step in (1, 50, 200, 500, 900, 998):
+        given = {
+            "output": torch.ones(2, 3, 4, 4).double(),
+            "goal": torch.zeros(2, 3, 4, 4).double(),
+            "step": torch.full((2,), step),
+        }
+        costs[step] = claimed.total(**given)
+        if not math.isfinite(costs[step]):
+            return
+    most = max(costs, key=lambda step: costs[step])
+    if costs[most] > 1.05 * bound and costs[most] > 20 * min(costs.values()) and most > 200:
+        given["step"] = torch.full((2,), most)
+        yield claimed.found(
+            f"the weight at step {most} is {costs[most]:.4g}: the signal-to-noise ratio is clamped from below, not from "
+            "above",
+            {"weight": costs[most], "bound": bound},
+            "snr.clamp(max=gamma) / snr",
+            given,
+        )
+
+
 CLAIMS = (
+    Claim("min-SNR weights", r"min.?snr", (OUTPUT, GOAL, STEP), (bounded_weights,)),
     Claim(
         "weighted tasks",
         r"uncertaint\w+ (weight|loss)|multi ?-?task|kendall|homoscedastic|automatic weight|task weight",
