@@ -49,12 +49,10 @@ def _counts(claimed: Claimed) -> list[int]:
 def pulled_by_level(claimed: Claimed) -> Iterator[Found]:
     """The pull on a predicted quantile by targets above it is its level, by targets below it one minus its level."""
     for count in _counts(claimed):
-        calls = [
-            next((g for g in _given(claimed, count, at) if math.isfinite(claimed.total(**g))), None) for at in (9, -9)
-        ]
-        if calls[0] is None or calls[1] is None:
+        above, below = (_accepted(claimed, count, at) for at in (9.0, -9.0))
+        if above is None or below is None:
             continue
-        up, down = (claimed.slope("predicted", **call)[0].abs() for call in calls)  # (N)
+        up, down = (claimed.slope("predicted", **call)[0].abs() for call in (above, below))  # (N)
         if not bool((up + down > 0).all()):
             return
         found = up / (up + down)
@@ -71,7 +69,7 @@ def pulled_by_level(claimed: Claimed) -> Iterator[Found]:
             what,
             {"level of the first": float(found[0]), "expected": float(levels[0])},
             "(tau[None, :, None] - (error < 0).float()).abs() * huber, with error (N, predicted, target)",
-            calls[0],
+            above,
             "predicted",
         )
         return
