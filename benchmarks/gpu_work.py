@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from bench import contenders, formulas
 from bench.contenders import Call, Contender
-from bench.workloads import CITY, CLASS_LOSSES, DIFFERENCES, LABELS, LARGE, POOLED, SCENES, Cell, Shape, pools, table
+from bench.workloads import DIFFERENCES, LARGE, POOLED, Cell, Shape, pools, table
 
 MOST_OVER_FLOOR = 1.15  # of tensors with at least these bytes
 LARGE_BYTES = 64 << 20
@@ -44,11 +44,8 @@ class Launches(NamedTuple):
 
 # A tile cannot hold all classes: one launch more in each direction.
 _SPLIT = ((4096, 32768), _WIDE)
-# More than 2^17 partial sums are added by a launch of their own; the losses of a shape that have so many.
-_MANY_SUMS = {
-    (4, 150, 512, 512): CLASS_LOSSES, (8, 19, 1024, 1024): CLASS_LOSSES, **dict.fromkeys(_SPLIT, CLASS_LOSSES),
-    SCENES: CLASS_LOSSES, **dict.fromkeys((LARGE, CITY, LABELS), POOLED),
-}  # fmt: skip
+# Shapes with more than 2^17 partial sums also in the largest programs, which a launch of their own adds.
+_MANY_SUMS = ((4, 150, 512, 512), *_SPLIT)
 
 
 def cells() -> Iterator[Cell]:
@@ -96,7 +93,7 @@ def expected(cell: Cell) -> Launches:
         reading = ["sigmoid"]
     else:
         reading = ["softmax_positions", "softmax_classes"] if cell.shape in _SPLIT else ["softmax_tile"]
-    added = ["reduce"] if cell.loss in _MANY_SUMS.get(cell.shape, ()) else []
+    added = ["reduce"] if cell.shape in _MANY_SUMS else []
     return Launches([*reading, *added, "finish"], reading)
 
 

@@ -18,7 +18,7 @@ INLINE void exponentials(const Tile *tile, int64_t c, int64_t classes, int subtr
     float *e = tile->e + c * tile->P;
     for (int64_t i = 0; i < tile->P; i += W) {
         vf base = subtract_base ? load(tile->base + i) : (vf){0};
-        vf sum = c ? load(tile->sum + i) : (vf){0}, m = c ? load(tile->m + i) : (vf){0};
+        vf sum = load(tile->sum + i), m = c ? load(tile->m + i) : (vf){0};
         for (int64_t k = 0; k < classes; k++) {
             vf v = load(x[k] + i) + bias[k];
             if (subtract_base) v -= base;
@@ -30,14 +30,17 @@ INLINE void exponentials(const Tile *tile, int64_t c, int64_t classes, int subtr
         store(tile->sum + i, sum);
         store(tile->m + i, m);
     }
+    add_block(tile, c + classes, tile->sum, tile->total);
 }
 
 /* Exponentials of every class without shift; returns whether all are in range. */
 static int exponentials_fit(Tile *tile) {
     const Call *call = tile->call;
     int64_t P = tile->P, c = 0;
+    start_sum(tile, tile->sum, tile->total);
     for (; c + 4 <= call->C; c += 4) exponentials(tile, c, 4, 0);
     for (; c < call->C; c++) exponentials(tile, c, 1, 0);
+    end_sum(tile, tile->sum, tile->total);
     vm fits = le((vf){0}, (vf){0});
     for (int64_t i = 0; i < P; i += W)
         fits = (vm)(fits & both(lt(all(1e-20f), load(tile->m + i)), lt(load(tile->sum + i), all(1e20f))));
@@ -58,7 +61,9 @@ static void softmax_of(Tile *tile) {
             for (int64_t i = 0; i < P; i += W)
                 store(tile->base + i, max_or_nan(load(x + i) + bias, load(tile->base + i)));
         }
+        start_sum(tile, tile->sum, tile->total);
         for (c = 0; c < call->C; c++) exponentials(tile, c, 1, 1);
+        end_sum(tile, tile->sum, tile->total);
     } else
         memset(tile->base, 0, (size_t)P * 4);
     vm certain = lt((vf){0}, (vf){0});
@@ -69,12 +74,15 @@ static void softmax_of(Tile *tile) {
     }
     tile->certain = any(certain);
     if (tile->certain) {
-        memset(tile->total, 0, (size_t)P * 4);
-        for (c = 0; c < call->C; c++)
+        start_sum(tile, tile->total, tile->top);
+        for (c = 0; c < call->C; c++) {
             for (int64_t i = 0; i < P; i += W) {
                 vf e = load(tile->e + c * P + i);
                 store(tile->total + i, add_where(lt(e, load(tile->m + i)), load(tile->total + i), e));
             }
+            add_block(tile, c + 1, tile->total, tile->top);
+        }
+        end_sum(tile, tile->total, tile->top);
         for (int64_t i = 0; i < P; i += W) {
             vf m = load(tile->m + i), others = load(tile->others + i);
             others = pick(lt(others, m * CERTAIN), load(tile->total + i), others);

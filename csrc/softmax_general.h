@@ -59,9 +59,10 @@ static void sum_elements(Tile *tile, double *sums) {
     const vf zero = {0}, one = all(1.0f);
     int grad = tile->coefficients != 0;
     float *rest = tile->total, *largest = tile->top, *log_sum = tile->truth_log;
-    memset(rest, 0, (size_t)P * 4);
-    memset(largest, 0, (size_t)P * 4);
-    memset(tile->row_sum, 0, (size_t)P * 4);
+    float *other_rest = tile->truth_p, *other_largest = tile->truth_q, *other_row_sum = tile->added;
+    start_sum(tile, rest, other_rest);
+    start_sum(tile, largest, other_largest);
+    start_sum(tile, tile->row_sum, other_row_sum);
     for (int64_t i = 0; i < P; i += W) store(log_sum + i, log_(load(tile->sum + i)));
     for (int64_t c = 0; c < C; c++) {
         const float *x = logits(tile, c), *factor = tile->factors;
@@ -113,6 +114,9 @@ static void sum_elements(Tile *tile, double *sums) {
             store(rest + i, add_where(not(top), load(rest + i), r));
             store(largest + i, add_where(top, load(largest + i), r));
         }
+        add_block(tile, c + 1, rest, other_rest);
+        add_block(tile, c + 1, largest, other_largest);
+        add_block(tile, c + 1, tile->row_sum, other_row_sum);
         if (!sums) continue;
         double right = true_positives(sum_of(columns[TP]), sum_of(fn), sum_of(columns[TARGET]));
         if (region[TP] >= 0) sums[c * K + region[TP]] += right;
@@ -128,6 +132,9 @@ static void sum_elements(Tile *tile, double *sums) {
             if (term->every[0] >= 0) sums[c * K + term->every[0]] += sum_of(every[j]);
         }
     }
+    end_sum(tile, rest, other_rest);
+    end_sum(tile, largest, other_largest);
+    end_sum(tile, tile->row_sum, other_row_sum);
     if (call->dense) check_rows(tile);
 }
 

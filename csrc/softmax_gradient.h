@@ -74,12 +74,14 @@ static void gradient_indices(Tile *tile) {
     const float *by_pred = tile->factors + PRED * C;
     int region = call->region[PRED] >= 0;
     float *rest = tile->total, *largest = tile->top;
-    memset(rest, 0, (size_t)P * 4);
-    memset(largest, 0, (size_t)P * 4);
+    float *other_rest = tile->labels, *other_largest = tile->row_sum;
+    start_sum(tile, rest, other_rest);
+    start_sum(tile, largest, other_largest);
     if (region && !tile->certain)
         for (int64_t c = 0; c < C; c++) {
             float factor = by_pred[c];
             for (int64_t i = 0; i < P; i += W) store(rest + i, fma_(load(tile->e + c * P + i), all(factor), load(rest + i)));
+            add_block(tile, c + 1, rest, other_rest);
         }
     else if (region)
         for (int64_t c = 0; c < C; c++) {
@@ -90,7 +92,11 @@ static void gradient_indices(Tile *tile) {
                 store(rest + i, add_where(below, load(rest + i), r));
                 store(largest + i, add_where(not(below), load(largest + i), r));
             }
+            add_block(tile, c + 1, rest, other_rest);
+            add_block(tile, c + 1, largest, other_largest);
         }
+    end_sum(tile, rest, other_rest);
+    end_sum(tile, largest, other_largest);
     /* per position: term added for the true class, factor of e, and exact gradient of a nearly certain class */
     for (int64_t i = 0; i < P; i += W) {
         vf w = load(tile->w + i), inverse = load(tile->inverse + i), m = load(tile->m + i);

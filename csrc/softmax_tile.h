@@ -64,6 +64,30 @@ static Tile open_tile(const Call *call, Tiling tiling, Piece *piece, int64_t r_s
     return tile;
 }
 
+/* A sum over classes is float32 within a block of them; the rounding error of adding a block to the other blocks starts
+ * the next one. */
+#define CLASSES_OF_BLOCK 64
+
+INLINE void start_sum(const Tile *tile, float *block, float *others) {
+    memset(block, 0, (size_t)tile->P * 4);
+    memset(others, 0, (size_t)tile->P * 4);
+}
+
+/* To be called after each class, or group of classes, with the number of classes that have been added. */
+INLINE void add_block(const Tile *tile, int64_t classes, float *block, float *others) {
+    if (classes % CLASSES_OF_BLOCK || classes == tile->call->C) return;
+    for (int64_t i = 0; i < tile->P; i += W) {
+        vf a = load(block + i), b = load(others + i), sum = a + b, lost = a - (sum - b);
+        store(others + i, sum);
+        store(block + i, pick(lt(absolute(lost), all(INFINITY)), lost, (vf){0}));
+    }
+}
+
+INLINE void end_sum(const Tile *tile, float *block, const float *others) {
+    if (tile->call->C <= CLASSES_OF_BLOCK) return;
+    for (int64_t i = 0; i < tile->P; i += W) store(block + i, load(block + i) + load(others + i));
+}
+
 INLINE void move_to(Tile *tile, Span span) { tile->n = span.n, tile->s = span.s, tile->len = span.len; }
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import first_use_cases
-from losskit.ops import first_use
+from losskit.ops import devices, first_use
 
 FAULTS = {
     "compilation raises": "a launch of its kernels raised RuntimeError: out of resource: shared memory",
@@ -142,6 +142,12 @@ def test_devices_are_named_as_their_makers_do(monkeypatch, device, hip, name):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Some GPU")
     monkeypatch.setattr(torch.version, "hip", hip)
     assert first_use.name_of(torch.device(device)) == name
+
+
+def test_the_c_kernels_agree_with_plain_pytorch_in_every_form():
+    found = list(devices.check("native", torch.device("cpu")))
+    assert len(found) > 40
+    assert [str(each) for each in found if each.problem] == []
 
 
 @pytest.mark.parametrize(

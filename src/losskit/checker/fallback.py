@@ -128,7 +128,7 @@ def by_shapes(probe: Probe) -> Chosen | None:
     if len(options) == 1 and len(probe.required) < 4:
         return None
     taken += [] if len(probe.required) < 2 else [(Call(len(probe.required), Way()), probe.required)]
-    sizes = dict.fromkeys([probe.classes, *columns(probe.criterion)])
+    sizes = dict.fromkeys([*[2] * roles.of_heads(probe.words), probe.classes, *columns(probe.criterion)])
     for call, names in taken:
         if len(names) < 2 and not call.way.extras:
             continue
@@ -191,6 +191,8 @@ def _layouts(probe: Probe, required: list[str]) -> Iterator[tuple[str, tuple[int
     written = several.documented(required, words)
     for place in [(), (4, 5)] if "*" in written else [()] if written else []:
         yield written, place, "its documentation gives the shapes"
+        inside = written.replace("number:", "share:")  # numbers of any sign may be outside its domain
+        yield inside, place, "its documentation gives the shapes, and it runs with numbers between 0 and 1"
     special = any(several.sort_of(name, words) not in ("number", "log") for name in required[1:])
     for spatial in ((), (4, 5), (2,)):
         for letters in roles.shapes_of(required) if len(required) <= 4 else roles.simple_shapes_of(required):

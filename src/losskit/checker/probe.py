@@ -182,12 +182,12 @@ class Probe:
             inside = fallback.with_model(self)
             if inside is not None:
                 return inside
-            raise Unsure(self._no_form())
+            raise self._unsure(self._no_form())
         if not any(self._taking(call, known) for call in self.calls):
             loose = None if self.said.anything else fallback.by_shapes(self)
             if loose is not None:
                 return loose
-            raise Unsure(self._no_form())
+            raise self._unsure(self._no_form())
         for classes in self._counts():
             self.classes = classes
             for call in self.calls:
@@ -363,11 +363,19 @@ class Probe:
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:
             return loose
-        error = Unsure(self._no_fit(tried))
+        error = self._unsure(self._no_fit(tried))
         if running:
             form, spatial, trial, _ = running[0]
             error.nearest = _spec(self, form, spatial, trial, [], ["it runs"])
         raise error
+
+    def _unsure(self, said: str) -> Unsure:
+        """An error with tensors by name alone, for the checks of what a loss claims to be."""
+        error = Unsure(said)
+        layout = f"{several.SEVERAL} {'n' * len(self.required)}"
+        error.nearest = Spec("penalty", "values", layout, tuple(self.required), self.classes, ())
+        error.nearest = replace(error.nearest, options=tuple(self.origin.options))
+        return error
 
     def _no_form(self) -> str:
         needs = ", ".join(self.required) or "nothing by name"

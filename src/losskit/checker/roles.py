@@ -172,10 +172,21 @@ def _censors(required: Sequence[str], words: Words) -> bool:
     return re.search(r"^c$|cens", name.lower()) is not None and "uncens" not in name.lower()
 
 
+_HEAD = (
+    r"\b(mean|mu|loc)\b[^.;\n]{0,50}\b(log|raw|softplus|var\w*|std|sigma|log_?\w+|standard|scale|spread)\b|"
+    r"\[\.\.\., ?0\][^.;\n]{0,60}\[\.\.\., ?1\]"
+)
+
+
+def of_heads(words: Words) -> bool:
+    """Whether the documentation says that the last dimension of the input holds a mean and a spread."""
+    return words.say(r"\((\.\.\.|n|b|\w+(, ?\w+)?), ?2\)") and words.say(_HEAD)
+
+
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, _, layout = key
-    if _misnamed(key, labels, required, words):
+    if _misnamed(key, labels, required, words) or (len(required) == 2 and of_heads(words)):
         return True
     if labels and (
         of_statistics(words) or of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))

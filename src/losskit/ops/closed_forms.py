@@ -22,7 +22,7 @@ Found = tuple[Tensor, Sequence[Tensor | None]]
 _SMALLEST, _LARGEST = 1e-30, 1e30  # range of squared lengths without underflow or overflow
 _TINY = 1.2e-38  # smallest normal float32
 _WIDEST = 60.0  # range of exponents whose sums are exact to float32
-_FEW = 16384  # above this many scores the fused operators are faster
+FEW = 16384  # above this many scores the fused operators are faster
 
 
 def class_indices(input: Tensor, target: Tensor, ignored: object) -> Tensor | None:
@@ -163,7 +163,7 @@ def distribution_balanced(
 
 def shares(input: Tensor, target: Tensor, ignored: object) -> Tensor | None:
     """Soft or hard labels of the input's shape in float32; None if one is invalid or ignored, or for many scores."""
-    if target.shape != input.shape or input.numel() > _FEW or not target.is_floating_point() or input.dim() > 2:
+    if target.shape != input.shape or input.numel() > FEW or not target.is_floating_point() or input.dim() > 2:
         return None
     low, high = (each.item() for each in target.aminmax())
     return target.float() if low >= 0 and high <= 1 and not _ignores(ignored, 0, 1) else None

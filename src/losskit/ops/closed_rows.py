@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.ops.closed_forms import Found, finite
+from losskit.ops.closed_forms import FEW, Found, finite
 from losskit.ops.values import above_zero
 
 _MOST_STEPS = 30
+_MEAN, _NO_LABEL = 1, -100  # of PyTorch's operators: the reduction, and a label that valid ones differ from
 
 
 def asymmetric_softmax(
@@ -65,16 +66,26 @@ def zlpr(input: Tensor, yes: Tensor, derive: bool) -> Found | None:
 
 
 def nll(input: Tensor, label: Tensor, derive: bool) -> Found | None:
-    """`NLLLoss` of log-probabilities and class indices (N, 1, *)."""
+    """`NLLLoss` of log-probabilities (N, C, *) and class indices (N, 1, *)."""
     if not input.amax().item() <= above_zero(input):
         return None
+    if input.dim() == 2:
+        operators, given = torch.ops.aten, (label.squeeze(1), None, _MEAN, _NO_LABEL)
+        value, total = operators.nll_loss_forward(input, *given)
+        if not derive:
+            return finite(value, None)
+        return finite(value, operators.nll_loss_backward(torch.ones_like(value), input, *given, total))
     value = -input.gather(1, label).mean(dtype=torch.float64)
     gradient = torch.zeros_like(input).scatter_(1, label, -1 / label.numel()) if derive else None
     return finite(value, gradient)
 
 
 def multi_margin(input: Tensor, label: Tensor, power: int, margin: float, derive: bool) -> Found | None:
-    """`MultiMarginLoss` of class indices (N, 1, *)."""
+    """`MultiMarginLoss` of class indices (N, 1, *), for few scores with PyTorch's own operators."""
+    if input.dim() == 2 and input.numel() <= FEW:
+        operators, given = torch.ops.aten, (input, label.squeeze(1), power, margin, None, _MEAN)
+        value = operators.multi_margin_loss(*given)
+        return finite(value, operators.multi_margin_loss_backward(torch.ones_like(value), *given) if derive else None)
     violation = input - (input.gather(1, label) - margin)
     some = violation >= 0
     violation = violation.clamp_min_(0).scatter_(1, label, 0.0)

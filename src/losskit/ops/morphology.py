@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -30,25 +31,24 @@ def dilated(map: Tensor, space: Sequence[int]) -> Tensor:
     return map
 
 
-def eroded(map: Tensor, space: Sequence[int]) -> Tensor:
-    """Soft erosion: the minimum over each position and its neighbours along each dimension."""
-    least = None
-    for dim in space:
-        found = along(map, dim, lambda rows: -_largest_of_three(-rows))
-        least = found if least is None else torch.minimum(least, found)
-    return map if least is None else least
-
-
 def spread(map: Tensor, space: Sequence[int]) -> Tensor:
     """The maximum over each position and its neighbours along each dimension."""
-    return -eroded(-map, space)
+    most: list[Tensor] = []
+    if len(space) > 1:  # the last two dimensions without a copy
+        plane = map.reshape(1, map.shape[:-2].numel(), *map.shape[-2:])
+        pooled = torch.maximum(F.max_pool2d(plane, (3, 1), 1, (1, 0)), F.max_pool2d(plane, (1, 3), 1, (0, 1)))
+        most, space = [pooled.reshape(map.shape)], space[:-2]
+    most += [along(map, dim, _largest_of_three) for dim in space]
+    return reduce(torch.maximum, most) if most else map
 
 
 def soft_skeleton(map: Tensor, space: Sequence[int], iterations: int) -> Tensor:
     """Soft skeleton: what openings remove from a map of values in [0, 1] and from its erosions."""
     skeleton = torch.zeros_like(map)
+    negative = -map
     for step in range(iterations + 1):
-        smaller = eroded(map, space)
+        negative = spread(negative, space)
+        smaller = -negative
         taken = torch.relu(map - dilated(smaller, space))
         skeleton = taken if step == 0 else skeleton + torch.relu(taken - skeleton * taken)
         map = smaller

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.dead import compared_with, dead_options
+from losskit.checker.checks.dead import compared_with, dead_options, overwritten
 from losskit.checker.checks.tools import (
     BACKWARD,
     built,
@@ -86,6 +86,11 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
                 {"value": before[0], f"with {option}": before[0]},
                 code(subject, *examples[0], options={option: others[effects.index(False)]}),
             )
+    lost, variable = overwritten(subject.build())
+    if lost:
+        said = " and ".join(lost)
+        what = f"{said} {'changes' if len(lost) == 1 else 'change'} nothing: {variable} is assigned anew after them"
+        yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, f"{variable} = {variable} + ...")
     yield from _dead(subject, examples, before)
     yield from _without_slope(subject, examples)
     yield from _tensors_without_effect(subject, examples[0], before[0])

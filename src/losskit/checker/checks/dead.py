@@ -1,4 +1,4 @@
-"""Options that no code reads: stored by the constructor, and never used by the loss."""
+"""Arguments without effect in the code: options that no method reads, and terms that are overwritten."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import nn
+
+from losskit.checker.uses import source_of, tree_of
 
 _READS_ALL = ("getattr(self", "vars(self)", "self.__dict__", "locals()", "super().forward")
 
@@ -45,6 +47,72 @@ def compared_with(criterion: Callable[..., Any], option: str) -> list[str]:
         return re.findall(rf"\b{option}\s*==\s*[\"']([^\"']+)[\"']", inspect.getsource(owner))
     except (OSError, TypeError):
         return []
+
+
+def overwritten(criterion: Callable[..., Any]) -> tuple[list[str], str]:
+    """Arguments and options that enter only a variable that is assigned anew before it is read, and the variable."""
+    tree = tree_of(source_of(criterion))
+    if tree is None:
+        return [], ""
+    for at, statement in enumerate(tree.body):
+        name = _assigned(statement)
+        if not name or name in _names(statement.value, ast.Load):  # type: ignore[attr-defined]
+            continue
+        earlier = _before(tree.body[:at], name)
+        if not earlier or any(map(_calls_itself, earlier)):
+            continue
+        rest = [each for each in tree.body if each not in earlier]
+        used = {found for each in rest for found in _names(each, ast.Load)}
+        arguments = [each.arg for each in (*tree.args.args, *tree.args.kwonlyargs) if each.arg != "self"]
+        inside = {found for each in earlier for found in _names(each, ast.Load)}
+        lost = [each for each in arguments if each in inside - used]
+        if isinstance(criterion, nn.Module):
+            held = [each for statement in earlier for each in _attributes(statement, ast.Load)]
+            everywhere = list(_attributes(ast.parse(source_of(criterion)), ast.Load))
+            lost += sorted({n for n in held if n in vars(criterion) and held.count(n) == everywhere.count(n)})
+        if lost:
+            return lost, name
+    return [], ""
+
+
+def _calls_itself(node: ast.AST) -> bool:
+    """Whether a method of the loss is called, which may keep what it gets."""
+    called = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]
+    return any(ast.unparse(each).startswith("self.") for each in called)
+
+
+def _before(body: list[ast.stmt], name: str) -> list[ast.stmt] | None:
+    """The statements that only change this variable; None if another one reads it."""
+    found = []
+    for each in body:
+        if name not in _names(each, ast.Load) | _names(each, ast.Store):
+            continue
+        loop = isinstance(each, ast.For) and not each.orelse and all(_changes(inner, name) for inner in each.body)
+        if not loop and not _changes(each, name):
+            return None
+        found.append(each)
+    return found
+
+
+def _changes(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement, or each inside a condition, assigns this variable and nothing else."""
+    if isinstance(statement, ast.If):
+        return all(_changes(each, name) for each in (*statement.body, *statement.orelse))
+    if isinstance(statement, ast.AugAssign):
+        return isinstance(statement.target, ast.Name) and statement.target.id == name
+    return _assigned(statement) == name
+
+
+def _assigned(statement: ast.stmt) -> str:
+    """The one variable that a plain assignment assigns."""
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return ""
+    target = statement.targets[0]
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _names(node: ast.AST, context: type) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, context)}
 
 
 def _attributes(node: ast.AST, context: type) -> Iterator[str]:

@@ -10,7 +10,7 @@ import torch
 
 from losskit.checker.checks.ignored import ignored_counts, ignores
 from losskit.checker.checks.reductions import depends_on_batch
-from losskit.checker.checks.tools import BACKWARD, additive, close, code, labelled, pull, tried, value
+from losskit.checker.checks.tools import BACKWARD, additive, close, code, is_random, labelled, pull, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
 from losskit.checker.subject import Subject
@@ -27,7 +27,7 @@ TEMPERATURES = ("temperature", "tau", "T", "temp", "t")
 )
 def not_as_documented(subject: Subject) -> Iterator[Found]:
     """Does the loss do what its docstring says of its options and tensors?"""
-    for part in (_per_sample, _over_valid, _sides, _pairs, _temperature, _teacher, _constants, _next_token):
+    for part in (_per_sample, _averaged, _over_valid, _sides, _pairs, _temperature, _teacher, _constants, _next_token):
         found = next(part(subject), None)
         if found is not None:
             yield found
@@ -46,6 +46,38 @@ def _per_sample(subject: Subject) -> Iterator[Found]:
             yield Found(
                 what, found.evidence, found.repro, None, "Sum over the positions of each sample, not the batch."
             )
+
+
+_UNITS = (
+    r"(batch|samples?|examples?|elements?|instances?|rows|pairs|triplets|tokens|pixels|positions|anchors|lists|items)"
+)
+_MEAN = rf"\b(averag\w+|mean) (over|of|across|for)\b[^.;:]{{0,40}}?\b{_UNITS}\b|\b(batch|sample) (mean|average)\b"
+_SUM = rf"\b(sum\w*|added|total)\b[^.;:]{{0,40}}?\b{_UNITS}\b|not (averaged|a mean)"
+
+
+def _averaged(subject: Subject) -> Iterator[Found]:
+    """Whether what is documented as a mean over the batch stays the same if all samples occur twice."""
+    spec, words = subject.spec, subject.words
+    if spec.way.inside or spec.kind == "sequence" or not words.say(_MEAN) or words.say(_SUM):
+        return
+    tensors = subject.example(batch=4)
+    if any(each.dim() == 0 or len(each) != 4 for each in tensors) or is_random(subject):
+        return
+    twice, thrice = (tuple(torch.cat([each] * n) for each in tensors) for n in (2, 3))
+    once, *costs = (tried(value, subject, *each) for each in (tensors, twice, thrice))
+    if once is None or None in costs or not once > 1e-6:
+        return
+    ratios = [(each or 0.0) / once for each in costs]
+    exact = close(ratios[0], 2.0, 1e-3) and close(ratios[1], 3.0, 1e-3)
+    if exact or (spec.layout == "groups" and ratios[0] > 3.5 and ratios[1] > 7):
+        yield Found(
+            f"it is documented as a mean, but a batch in which each sample occurs twice has {ratios[0]:.3g} times the "
+            "loss: it grows with the batch",
+            {"batch of 4": once, "each sample twice": costs[0]},
+            code(subject, *twice),
+            None,
+            "Divide the sum by the number of samples that are in it.",
+        )
 
 
 _VALID = (

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from losskit.checker.checks.arguments import CLASS_WEIGHTS
+from losskit.checker.checks.axes import along_axes
 from losskit.checker.checks.tools import (
     BACKWARD,
     classes_last,
@@ -118,12 +119,8 @@ def _most(call: Called) -> float:
 )
 def wrong_dimension(subject: Subject) -> Iterator[Found]:
     """Does a softmax run over classes rather than samples or positions, and a variation over all positions?"""
-    if subject.spec.kind == "regression" or subject.spec.kind == "distribution":
-        yield from _over_samples(subject)
-        yield from _one_axis(subject)
-        return
-    if subject.spec.layout == "alone":
-        yield from _variation(subject)
+    if subject.spec.layout == "alone" or subject.spec.kind in ("regression", "distribution"):
+        yield from along_axes(subject)
         return
     input, target = subject.example(batch=4)
     before = value(subject, input, target)
@@ -145,70 +142,6 @@ def wrong_dimension(subject: Subject) -> Iterator[Found]:
                 code(subject, input, target, lines=lines),
             )
             return
-
-
-def _over_samples(subject: Subject) -> Iterator[Found]:
-    """Whether a softmax of the input itself runs over the samples."""
-    tensors = subject.example(batch=4)
-    shape = tensors[0].shape
-    if tensors[0].dim() < 2 or shape[0] == shape[1]:
-        return
-    for call in heard(subject, *tensors):
-        given, dim = call.given(0, "input"), call.given(1, "dim")
-        if call.name in ("softmax", "log_softmax") and isinstance(given, Tensor) and dim == 0 and given.shape == shape:
-            yield Found(
-                f"{call.name} runs over dimension 0 of {tuple(shape)}: samples compete, not the scores of one sample",
-                {"dim": 0},
-                code(subject, *tensors),
-            )
-            return
-
-
-_BOTH = r"height and width|width and height|horizontal\w* and vert|vertical\w* and horiz|both (axes|directions)"
-
-
-def _one_axis(subject: Subject) -> Iterator[Found]:
-    """Whether differences along height and width, as documented, both change the loss."""
-    words = subject.words
-    if not (len(subject.spec.spatial) == 2 and (words.say(_BOTH) or re.search("variation", words.all))):
-        return
-    _, target, *others = subject.example(correct=True, size=(16, 16))
-    stripes = [0.5 * (torch.arange(16) % 2).reshape(size).expand_as(target) for size in ((16, 1), (1, 16))]
-    given = [(target + each.to(target), target, *others) for each in stripes]
-    costs = [value(subject, *each) - value(subject, target, target, *others) for each in given]
-    if max(costs) > 1e-6 and min(costs) < 0.6 * max(costs):
-        at = costs.index(min(costs))
-        along = ("height", "width")[at]
-        yield Found(
-            f"errors along the {along} change the loss less than those along the other axis",
-            {f"stripes along the {along}": costs[at], "along the other": max(costs)},
-            code(subject, *given[at]),
-            None,
-            "One difference of [..., 1:, :] and one of [..., :, 1:].",
-        )
-
-
-def _variation(subject: Subject) -> Iterator[Found]:
-    """Whether a total variation sees differences along both height and width."""
-    if not any(word in subject.name.lower() for word in ("variation", "tv")):
-        return  # its name may say that one of them is intended
-    (input,) = subject.example()
-    stripes = [torch.zeros_like(input) + torch.arange(n).reshape(size) % 2 for n, size in _along(input)]
-    costs = [value(subject, each) for each in stripes]
-    blind, seen = min(costs), max(costs)
-    if seen > 1e-6 and abs(blind) < 1e-9:
-        along = ("the height", "the width")[costs.index(blind)]
-        yield Found(
-            f"variation along {along} does not change the loss",
-            {f"along {along}": blind, "along the other": seen},
-            code(subject, stripes[costs.index(blind)]),
-        )
-
-
-def _along(input: Tensor) -> list[tuple[int, tuple[int, int]]]:
-    """The number of positions along height and width, and the shape with one number for each."""
-    height, width = input.shape[-2:]
-    return [(height, (height, 1)), (width, (1, width))]
 
 
 def _plus(subject: Subject) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from losskit.checker.checks.edges import exact
 from losskit.checker.checks.tools import (
     ANSWERS,
     BACKWARD,
@@ -38,24 +39,6 @@ def saturated(spec: Spec) -> tuple[float, ...]:
     if spec.kind == "regression" and spec.scores == "values":
         return (1.0, 10.0, 1e4)
     return (1.0, 10.0)
-
-
-def exact(subject: Subject) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
-    """Predictions for a target of one number everywhere, where differences and variances are 0."""
-    spec = subject.spec
-    if spec.layout == "groups":
-        embeddings, groups = subject.example(batch=5)
-        yield "a sample that is alone in its group", (embeddings, torch.cat([groups[:4], groups[:1] + 9]))
-    if spec.kind != "regression" or spec.layout not in ("same", "bare", "quantiles") or spec.scores != "values":
-        return
-    input, *others = subject.example()
-    for what, number in (("0", 0.0), ("one number", 0.5)):
-        constant = [torch.full_like(others[0], number), *others[1:]]
-        yield f"a prediction for a target of {what} everywhere", (input, *constant)
-        yield (
-            f"a correct prediction for a target of {what} everywhere",
-            (torch.full_like(input, number), *constant),
-        )
 
 
 @check(

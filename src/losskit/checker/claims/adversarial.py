@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from torch import Tensor
 from losskit.checker.claims.claim import Claim, Claimed, Role, near
 from losskit.checker.finding import Found
 from losskit.checker.models import Linear
+from losskit.checker.subject import LossRaised
 from losskit.checker.uses import MODE, uses_of
 
 REAL = Role("real", r"(d_?|disc_?)?(real|r)(_\w+)?|\w+_real|y_?real|pred_?real|target_scores")
@@ -22,6 +24,7 @@ MODE_ = Role(
     "mode",
     r"mode|kind|phase|which|role|type|side|target|part|for_?\w+|is_\w+|target_is_real|real|discriminator|generator",
 )
+PLAYER = Role("player", r"(for_|is_|train_)?(dis\w*|critic|gen\w*)|player|who|step")
 REAL_SIDE, FAKE_SIDE, GENERATOR = "real", "fake", "generator"
 
 
@@ -52,22 +55,21 @@ def _pulls(claimed: Claimed, of: str, **fixed: Any) -> dict[float, float]:
 
 def by_mode(claimed: Claimed) -> Iterator[Found]:
     """In each mode: real scores are raised, fake scores lowered, and the generator's raised wherever they are low."""
-    name = claimed.bound["mode"]
-    use = uses_of(claimed.subject.build(), [name]).get(name)
-    for mode in use.values if use is not None and use.sort == MODE else (True, False):
-        side = _side(mode, name.lower())
-        if not side:
-            continue
-        pulls = _pulls(claimed, "scores", mode=mode)
+    for modes, side in _modes(claimed):
+        try:
+            pulls = _pulls(claimed, "scores", **modes)
+        except LossRaised:
+            continue  # the generator may refuse scores of fake samples
         if not all(map(math.isfinite, pulls.values())):
             continue
+        mode = ", ".join(f"{claimed.bound[role]}={each!r}" for role, each in modes.items())
         low = [pulls[-5.0], pulls[-0.5]]
-        given = {"scores": torch.full((4, 1), -0.5), "mode": mode}
+        given = {"scores": torch.full((4, 1), -0.5), **modes}
         if side in (REAL_SIDE, GENERATOR) and max(low) >= 0:
             what = "are lowered" if max(low) > 0 else "get no gradient"
             whom = "real samples" if side == REAL_SIDE else "generated samples, which the critic rejects,"
             yield claimed.found(
-                f"in the mode {mode!r} low scores of {whom} {what}",
+                f"with {mode} low scores of {whom} {what}",
                 {"slope at -5": pulls[-5.0], "slope at -0.5": pulls[-0.5]},
                 "relu(1 - score) for real samples; -score without a relu for the generator."
                 if claimed.text.claims("hinge")
@@ -78,14 +80,30 @@ def by_mode(claimed: Claimed) -> Iterator[Found]:
             return
         if side == FAKE_SIDE and min(pulls[0.5], pulls[5.0]) <= 0:
             yield claimed.found(
-                f"in the mode {mode!r} high scores of fake samples "
+                f"with {mode} high scores of fake samples "
                 + ("are raised" if min(pulls[0.5], pulls[5.0]) < 0 else "get no gradient"),
                 {"slope at 0.5": pulls[0.5], "slope at 5": pulls[5.0]},
                 "relu(1 + score) for fake samples." if claimed.text.claims("hinge") else "It must rise with them.",
-                {"scores": torch.full((4, 1), 0.5), "mode": mode},
+                {"scores": torch.full((4, 1), 0.5), **modes},
                 "scores",
             )
             return
+
+
+def _modes(claimed: Claimed) -> Iterator[tuple[dict[str, Any], str]]:
+    """The values of one or two arguments that say whose step it is, and the side that they mean."""
+    roles = [role for role in ("mode", "player") if claimed.has(role)]
+    names = [claimed.bound[role] for role in roles]
+    uses = uses_of(claimed.subject.build(), names)
+    known = [uses[name].values if name in uses and uses[name].sort == MODE else (True, False) for name in names]
+    for values in itertools.product(*known):
+        sides = [_side(value, name.lower()) for value, name in zip(values, names, strict=True)]
+        modes = dict(zip(roles, values, strict=True))
+        if FAKE_SIDE in sides and GENERATOR in sides:
+            continue  # the generator has one target
+        side = GENERATOR if GENERATOR in sides else next(filter(None, sides), "")
+        if side:
+            yield modes, side
 
 
 def _generator(claimed: Claimed) -> bool:
@@ -187,7 +205,7 @@ _GAN = (
     r"wasserstein"
 )
 CLAIMS = (
-    Claim("GAN loss with a mode", _GAN, (SCORES, MODE_), (by_mode,), unless="penalty"),
+    Claim("GAN loss with a mode", _GAN, (SCORES, MODE_, PLAYER), (by_mode,), unless="penalty"),
     Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL, MODE_), (hinge_margin,), unless="penalty"),
     Claim("GAN loss", _GAN, (FAKE, REAL, MODE_), (halves,), unless="penalty|feature match"),
     Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (CRITIC, REAL_DATA, FAKE_DATA), (penalty,)),

@@ -6,13 +6,20 @@ from collections.abc import Iterator
 
 from losskit.checker.claims import (
     adversarial,
+    counts,
     densities,
     divergences,
     embeddings,
     images,
+    lengths,
+    logistic,
     numbers,
     policies,
+    preferences,
+    quantiles,
     ranking,
+    sparse,
+    spreads,
     tasks,
 )
 from losskit.checker.claims.claim import Claim
@@ -23,13 +30,20 @@ from losskit.checker.subject import LossRaised, Subject
 
 CLAIMS: tuple[Claim, ...] = (
     *adversarial.CLAIMS,
+    *counts.CLAIMS,
     *densities.CLAIMS,
     *divergences.CLAIMS,
     *embeddings.CLAIMS,
     *images.CLAIMS,
+    *lengths.CLAIMS,
+    *logistic.CLAIMS,
     *numbers.CLAIMS,
     *policies.CLAIMS,
+    *preferences.CLAIMS,
+    *quantiles.CLAIMS,
     *ranking.CLAIMS,
+    *sparse.CLAIMS,
+    *spreads.CLAIMS,
     *tasks.CLAIMS,
 )
 

@@ -24,7 +24,7 @@ LABEL = Role("label", r"y|labels?|targets?|same|is_?same|similar\w*|match|flag|t
 ANCHOR = Role("anchor", r"a|anchors?|anc|query|emb_a\w*")
 POSITIVE = Role("positive", r"p|pos\w*|emb_p\w*")
 NEGATIVE = Role("negative", r"n|neg\w*|emb_n\w*")
-EMBEDDINGS = Role("embeddings", r"emb\w*|feat\w*|x|z|inputs?|vectors?|e|f|representations?")
+EMBEDDINGS = Role("embeddings", r"emb\w*|feat\w*|x|z|inputs?|outputs?|vectors?|e|f|representations?|proj\w*")
 GROUPS = Role("groups", r"labels?|targets?|y|classes|ids|groups?|pids?")
 
 
@@ -180,6 +180,59 @@ def groups_far(claimed: Claimed) -> Iterator[Found]:
             return
 
 
+def _alike(embeddings: Tensor, groups: Tensor, tau: float, itself: bool, inside: bool) -> float:
+    """The supervised contrastive loss, with or without each embedding among its own positives."""
+    logits = embeddings @ embeddings.T / tau
+    own = torch.eye(len(groups), dtype=torch.bool)
+    positive = groups.unsqueeze(0) == groups.unsqueeze(1)
+    positive = positive if itself else positive & ~own
+    logs = logits - logits.masked_fill(own, -math.inf).logsumexp(1, keepdim=True)
+    if inside:
+        return -float((logs.masked_fill(~positive, -math.inf).logsumexp(1) - positive.sum(1).log()).mean())
+    return -float(((logs * positive).sum(1) / positive.sum(1)).mean())
+
+
+def own_positive(claimed: Claimed) -> Iterator[Found]:
+    """An embedding is not among its own positives."""
+    groups = torch.tensor([0, 0, 1, 1, 1, 2, 2])
+    tau = float(claimed.option(*_TAU) or 1.0)
+    batches = [torch.nn.functional.normalize(drawn(7, 5, seed=seed), dim=1) for seed in range(4)]
+    given = {"embeddings": batches[0], "groups": groups}
+    costs = [claimed.value(embeddings=each, groups=groups) for each in batches]
+
+    def explained(itself: bool, inside: bool) -> bool:
+        rights = [_alike(each, groups, tau, itself, inside) for each in batches]
+        scale = costs[0] / rights[0]
+        return scale > 0 and all(near(cost, scale * right, 1e-3) for cost, right in zip(costs, rights, strict=True))
+
+    if not all(map(math.isfinite, costs)) or any(explained(False, inside) for inside in (False, True)):
+        return
+    if any(explained(True, inside) for inside in (False, True)):
+        yield claimed.found(
+            "each embedding is counted among its own positives",
+            {"value": costs[0], "by definition": _alike(batches[0], groups, tau, False, False)},
+            "Take the diagonal out of the mask of positives before it is summed.",
+            given,
+        )
+
+
+def apart(claimed: Claimed) -> Iterator[Found]:
+    """Groups that are far apart leave no triplet to learn from: the loss is 0, not 0 / 0."""
+    points = 50 * _directions(3, 6).repeat_interleave(3, 0) + 0.01 * drawn(9, 6)
+    given = {"embeddings": points, "groups": torch.arange(3).repeat_interleave(3)}
+    near_by = claimed.total(embeddings=drawn(9, 6), groups=given["groups"])
+    cost, slope = claimed.value(**given), claimed.slope("embeddings", **given)
+    if math.isfinite(near_by) and not (math.isfinite(cost) and bool(slope.isfinite().all())):
+        yield claimed.found(
+            f"groups that are far apart have a {'loss' if not math.isfinite(cost) else 'gradient'} that is not finite: "
+            "the mean over no triplet is 0 / 0",
+            {"value": cost},
+            "losses.sum() / (losses > 0).sum().clamp(min=1)",
+            given,
+            "embeddings",
+        )
+
+
 def triplet_margin(claimed: Claimed) -> Iterator[Found]:
     """Equal distances have the loss of the margin; a negative far away has none."""
     point = drawn(4, 5)
@@ -270,7 +323,13 @@ CLAIMS = (
         ordered=True,
         unless=r"supervis|\bsup ?con|siglip|sigmoid|decoupled|debias|hard neg|dcl\b|label|siamese|moco|queue",
     ),
-    Claim("supervised contrastive loss", r"sup ?con|supervised contrastive", (EMBEDDINGS, GROUPS), (groups_far,)),
+    Claim(
+        "supervised contrastive loss",
+        r"sup ?con|supervised (contrastive|nt ?-?xent|info ?-?nce|simclr)|sup ?clr",
+        (EMBEDDINGS, GROUPS),
+        (groups_far, own_positive),
+    ),
+    Claim("triplet loss of groups", r"triplet|batch (hard|all)", (EMBEDDINGS, GROUPS), (apart,)),
     Claim("Barlow Twins", r"barlow", _VIEWS, (uncorrelated,), ordered=True),
     Claim("VICReg", r"\bvic ?reg|variance.*invariance.*covariance", _VIEWS, (collapse,), ordered=True),
 )

@@ -63,6 +63,9 @@ def _texture(channels: int, contrast: float) -> Tensor:
     return (0.5 + contrast * checks).expand(1, channels, 48, 48).contiguous()
 
 
+_POSITIVE = r"non.?negative|negative (ssim|similarit)|relu|below 0|clipped|clamped|truncat"
+
+
 def ssim_texture(claimed: Claimed) -> Iterator[Found]:
     """Opposite textures have a similarity of about -1, and equal ones of 1, whatever the window."""
     channels = _channels(claimed)
@@ -76,6 +79,17 @@ def ssim_texture(claimed: Claimed) -> Iterator[Found]:
     if not all(map(math.isfinite, (same, opposite, *flat))) or rise <= 0:
         return
     right = 1 - _brightness(0.5, 0.1, 1e-4)
+    halved = 0.4 < rise / right < 0.75 and near(opposite - same, 0.5, 0.02)  # (1 - similarity) / 2, at most a half
+    fainter = {"first": texture, "second": 1 - _texture(channels, 0.15)}
+    flat_inside = not claimed.slope("first", **fainter)[..., 20:28, 20:28].any()
+    if halved and flat_inside and not re.search(_POSITIVE, claimed.text.said):
+        yield claimed.found(
+            "(1 - similarity) / 2 is cut at a half: negative similarities have no gradient",
+            {"opposite textures": opposite, "by definition": 1.0},
+            "torch.clamp((1 - ssim) / 2, 0, 1): halve before clamping.",
+            given,
+        )
+        return
     if (opposite - same) / rise < 0.5 * 1.0 / right and rise > 0.05:
         yield claimed.found(
             "opposite textures are nearly as similar as equal ones: the covariance is not that of the deviations",

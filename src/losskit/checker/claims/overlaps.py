@@ -6,6 +6,9 @@ import math
 import re
 from collections.abc import Iterator
 
+import torch
+from torch import Tensor
+
 from losskit.checker.checks.tools import code, labelled, value
 from losskit.checker.claims.kinds import kind, taken_as
 from losskit.checker.finding import Found
@@ -70,9 +73,49 @@ def channels(subject: Subject) -> Iterator[Found]:
             return
 
 
+@kind(r"\bgdl|gdl\b|generali[sz]ed.?dice|generali[sz]eddice")
+def weighted_dice(subject: Subject) -> Iterator[Found]:
+    """Whether classes are weighted in the sums of one ratio, not in a ratio of each class, where weights cancel."""
+    spec = subject.spec
+    if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3:
+        return
+    if re.search(r"background|exclude", " ".join(spec.options)) or spec.ignore_index in range(spec.classes):
+        return
+    size = next((each for each in ((4, 5), (4, 5, 6)) if each in (spec.spatial, *spec.spatials)), None)
+    if size is None:
+        return
+    costs, plain = [], []
+    for seed in range(4):
+        labels = (subject.labels(seed, batch=1, size=size) == 0).long() * 2  # few positions of class 1, many of class 2
+        labels[0, 0, 0], labels[0, 0, 1], labels[0, 1, 1] = 0, 1, 2
+        input = subject.input_of(labels, 1.0, None, torch.float64, seed)
+        costs.append(value(subject, input, subject.target_of(labels, torch.float64)))
+        shares = input.softmax(1) if spec.scores == "logits" else input
+        hot = torch.nn.functional.one_hot(labels, spec.classes).movedim(-1, 1).double()
+        both, each = (made.flatten(2).sum(2)[0] for made in (shares * hot, shares + hot))
+        there = hot.flatten(2).sum(2)[0] > 0
+        plain.append([_mean(2 * both / each, kept) for kept in (there, torch.ones_like(there))])
+    for at in (0, 1):
+        found = [cost - costs[0] for cost in costs]
+        if all(math.isclose(one, plain[0][at] - row[at], abs_tol=1e-3) for one, row in zip(found, plain, strict=True)):
+            tensors = input.float(), subject.target_of(labels)
+            yield Found(
+                "it is the mean of the Dice of each class: the weights of classes cancel in each ratio",
+                {"value": costs[-1], "1 - mean of Dice": 1 - plain[-1][at]},
+                code(subject, *tensors),
+                None,
+                "1 - 2 * (w * intersection).sum(1) / (w * union).sum(1)",
+            )
+            return
+
+
+def _mean(ratios: Tensor, there: Tensor) -> float:
+    return float(ratios[there].sum() / there.sum())
+
+
 _ONE_SIDED = (
     r"tversky|beta|alpha|weight|recall|precision|sensitiv|specific|pos_|asym|boundary|focal|hausdorff|distance|"
-    r"lovasz|hinge|surrog"
+    r"lovasz|hinge|surrog|bce|entropy|\bce\b"
 )
 
 

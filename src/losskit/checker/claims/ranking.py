@@ -11,6 +11,7 @@ from torch import Tensor
 
 from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near, tensor
 from losskit.checker.finding import Found
+from losskit.checker.origin import call_parameters
 
 POS = Role(
     "pos",
@@ -161,6 +162,46 @@ def list_padding(claimed: Claimed) -> Iterator[Found]:
         )
 
 
+_PAD = re.compile(r"pad|ignore|missing")
+_SAID = r"(-\d+)\W+(=|is|are|for|marks?|means?)?\W*(\w+ )?pad|pad\w*[^.;\n]{0,40}?(-\d+)\b"
+
+
+def _grade_of_padding(claimed: Claimed) -> float | None:
+    """The grade that marks an item as padding: an option with such a name, or as documented."""
+    parameters = {each.name: each.default for each in call_parameters(claimed.subject.build())}
+    for name, default in {**parameters, **claimed.subject.origin.options}.items():
+        if _PAD.search(name.lower()) and isinstance(default, (int, float)) and not isinstance(default, bool):
+            return float(default)
+    said = re.search(
+        r"(-\d+)\W+(=|is|are|for|marks?|means?)?\W*(\w+ )?pad|pad\w*[^.;\n]{0,40}?(-\d+)\b", claimed.text.said
+    )
+    return None if said is None else float(said[1] or said[4])
+
+
+def graded_padding(claimed: Claimed) -> Iterator[Found]:
+    """Items whose grade marks padding change nothing: neither their scores nor their number."""
+    given, grade = _list(claimed), _grade_of_padding(claimed)
+    if given is None or grade is None or grade >= 0 or claimed.has("mask") or given["scores"].dim() < 2:
+        return
+    real = {name: each[:, :3].contiguous() for name, each in given.items()}
+    alone = claimed.value(**real)
+    padded = {**given, "grades": given["grades"].clone()}
+    padded["grades"][:, 3:] = grade
+    costs = []
+    for score in (0.0, 3.0, -3.0):
+        padded["scores"] = torch.cat([real["scores"], torch.full_like(given["scores"][:, 3:], score)], 1)
+        costs.append(claimed.value(**padded))
+    diluted = alone * 3 / 5  # the mean over all items
+    same = any(all(near(each, right, 1e-4, 1e-5) for each in costs) for right in (alone, diluted))
+    if all(map(math.isfinite, [alone, *costs])) and not same:
+        yield claimed.found(
+            f"items with the grade {grade:g}, which marks padding, change the loss of a list: they are in its sums",
+            {"with two padded items": costs[0], "without them": alone},
+            "masked_fill(grades == padding, float('-inf')) before logsumexp, not 0; divide by the real items.",
+            padded,
+        )
+
+
 def list_mle(claimed: Claimed) -> Iterator[Found]:
     """The negative log-probability of the order of the grades."""
     given = _list(claimed)
@@ -200,7 +241,7 @@ def list_mle(claimed: Claimed) -> Iterator[Found]:
 
 RISK = Role(
     "risk",
-    r"risks?|log_?haz\w*|hazards?|pred\w*|scores?|log_?h|inputs?|theta|outputs?|log_?risks?|risk_?scores?|lph|eta",
+    r"risks?|log_?ha?z\w*|hazards?|pred\w*|scores?|log_?h|inputs?|theta|outputs?|log_?risks?|risk_?scores?|lph|eta",
 )
 TIME = Role("time", r"times?|durations?|t|y|survival_?times?")
 EVENT = Role("event", r"events?|e|status|observed|event_?observed|delta|censor\w*|event_?indicators?")
@@ -277,9 +318,14 @@ CLAIMS = (
         (pair_order,),
         unless=r"dist(ance)?s?\b|energy|trans ?e\b|embedding",
     ),
-    Claim("ListMLE", r"list ?mle", _LISTS, (list_padding, list_mle, list_shift)),
+    Claim("ListMLE", r"list ?mle", _LISTS, (list_padding, graded_padding, list_mle, list_shift)),
     Claim(
-        "ListNet", r"list ?net|listwise softmax|softmax rank", _LISTS, (list_shift, list_padding), unless="list ?mle"
+        "ListNet",
+        r"list ?net|listwise softmax|softmax rank",
+        _LISTS,
+        (list_shift, list_padding, graded_padding),
+        unless="list ?mle",
     ),
+    Claim("listwise ranking loss", r"ndcg|lambda ?(rank|loss)|listwise|slate", _LISTS, (graded_padding,)),
     Claim("Cox partial likelihood", r"\bcox\b|partial likelihood|deep ?surv", (RISK, TIME, EVENT), (cox,)),
 )

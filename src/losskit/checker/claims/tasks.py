@@ -19,8 +19,12 @@ LOSSES = Role("losses", r"\w*loss\w*|\w*task\w*|costs?|l\d?|terms?")
 
 
 def _weighted(criterion: Any, size: float, count: int) -> Tensor | None:
-    """The loss of tasks that all have this loss, however they are passed."""
-    tasks = [torch.tensor(size, dtype=torch.float32) for _ in range(count)]
+    """The loss of tasks that all have this loss."""
+    return _total(criterion, [torch.tensor(size, dtype=torch.float32) for _ in range(count)])
+
+
+def _total(criterion: Any, tasks: list[Tensor]) -> Tensor | None:
+    """The loss of tasks, however they are passed."""
     for arguments in ((tasks,), tuple(tasks), (torch.stack(tasks),), ({f"task{n}": t for n, t in enumerate(tasks)},)):
         try:
             return loss_of(criterion(*arguments))[0]
@@ -62,6 +66,32 @@ def learned_weights(claimed: Claimed) -> Iterator[Found]:
         None,
         "torch.exp(-log_var) * loss + log_var, summed over the tasks.",
     )
+
+
+def reaches_tasks(claimed: Claimed) -> Iterator[Found]:
+    """The losses of the tasks get a gradient, not the weights alone."""
+    criterion = claimed.subject.build()
+    if not isinstance(criterion, nn.Module) or len(held := list(criterion.parameters())) != 1:
+        return
+    tasks = [torch.tensor(1.0, requires_grad=True) for _ in range(held[0].numel())]
+    made = _total(criterion, tasks)
+    if made is None or not made.requires_grad or claimed.text.claims("grad ?norm|detach"):
+        return
+    slopes = torch.autograd.grad(made.sum(), tasks, allow_unused=True)
+    if all(each is None or float(each) == 0 for each in slopes):
+        names = [f"l{n}" for n in range(len(tasks))]
+        yield Found(
+            f"{claimed.claim.said}: the losses of the tasks get no gradient, only the weights do",
+            {"loss": float(made.detach().sum())},
+            script(
+                f"import torch\n{claimed.subject.origin.imports}",
+                claimed.subject.origin.construction(),
+                dict.fromkeys(names, "torch.tensor(1.0, requires_grad=True)"),
+                (f"criterion({', '.join(names)}).backward()", "print(l0.grad)"),
+            ),
+            None,
+            "torch.stack(losses), not torch.tensor(losses), which copies their values.",
+        )
 
 
 MODEL = Role("model", r"model|net(work)?|\w*fn|v|u|unet|denoiser|eps_\w+|v(elocity)?_?\w*|score_?\w*|f")
@@ -141,12 +171,42 @@ def keeps_variance(claimed: Claimed) -> Iterator[Found]:
             return
 
 
+OUTPUT = Role("output", r"(model_?)?out(put)?s?|pred\w*|eps_?(pred|hat)|noise_?(pred|hat)|v_?(pred|hat)|x|inputs?")
+GOAL = Role("goal", r"noise|eps(ilon)?|targets?|y|v|v_?target")
+STEP = Role("step", r"t|steps?|timesteps?|ts")
+
+
+def bounded_weights(claimed: Claimed) -> Iterator[Found]:
+    """Weights of min(SNR, gamma) do not exceed 1 (for noise and velocity) or gamma (for data)."""
+    bound = max(1.0, float(claimed.option("gamma", "snr_gamma", "min_snr_gamma") or 5.0))
+    costs = {}
+    for step in (1, 50, 200, 500, 900, 998):
+        given = {
+            "output": torch.ones(2, 3, 4, 4).double(),
+            "goal": torch.zeros(2, 3, 4, 4).double(),
+            "step": torch.full((2,), step),
+        }
+        costs[step] = claimed.total(**given)
+        if not math.isfinite(costs[step]):
+            return
+    most = max(costs, key=lambda step: costs[step])
+    if costs[most] > 1.05 * bound and costs[most] > 20 * min(costs.values()) and most > 200:
+        given["step"] = torch.full((2,), most)
+        yield claimed.found(
+            f"the weight at step {most} is {costs[most]:.4g}: the ratio of signal to noise is clamped from below",
+            {"weight": costs[most], "bound": bound},
+            "snr.clamp(max=gamma) / snr",
+            given,
+        )
+
+
 CLAIMS = (
+    Claim("min-SNR weights", r"min.?snr", (OUTPUT, GOAL, STEP), (bounded_weights,)),
     Claim(
         "weighted tasks",
         r"uncertaint\w+ (weight|loss)|multi ?-?task|kendall|homoscedastic|automatic weight|task weight",
         (LOSSES,),
-        (learned_weights,),
+        (reaches_tasks, learned_weights),
     ),
     Claim("flow matching", r"flow match|rectified flow|\bcfm\b", (MODEL, DATA, NOISE, TIME), (flow_direction,)),
     Claim("denoising diffusion", r"ddpm|diffusion|denois", (MODEL, DATA, NOISE, TIME, SCHEDULE), (keeps_variance,)),
