@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from losskit.checker import examples, fits, roles, several
+from losskit.checker import examples, fits, roles, search, several
 from losskit.checker.calling import Call, Way
 from losskit.checker.groups import GROUPS, LAST
 from losskit.checker.origin import Criterion
@@ -121,6 +121,15 @@ def documented(probe: Probe, running: list[Running]) -> Chosen | None:
 
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
+    classes = probe.classes
+    found = _by_letters(probe)
+    if found is None:
+        probe.classes = classes
+        found = search.by_repairs(probe)
+    return found
+
+
+def _by_letters(probe: Probe) -> Chosen | None:
     taken = [(call, names) for call in probe.calls if (names := _tensors(probe, call))]
     options = [n for n in probe.required if roles.is_option(n) and n not in probe.words.shapes]
     if len(options) == 1 and len(probe.required) < 4:

@@ -17,7 +17,7 @@ from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in
 from losskit.checker.calling import INSIDE, Call, Way, calls_of
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
-from losskit.checker.origin import Criterion, Origin, call_parameters
+from losskit.checker.origin import Criterion, Origin, tensor_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import Spec, Unsure
 from losskit.checker.stated import Stated
@@ -55,7 +55,7 @@ def conclude(origin: Origin, **said: Any) -> Spec:
     """What the loss takes; Unsure if that cannot be determined."""
     options = Stated(**said)
     criterion = origin.build()
-    names = call_parameters(criterion)
+    names = tensor_parameters(criterion)
     own = [Form(*each) for each in forms_of(criterion)]
     probe = Probe(origin, options, criterion, names)
     if own:
@@ -77,10 +77,10 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     tensors = examples.tensors_of(*form.key)
     if form.layout.startswith(several.SEVERAL) or form.layout == "above":
         left = [name for name in probe.required if name not in {each.name for each in trial.way.extras}]
-        named = (INSIDE,) * trial.way.inside + tuple(left)
-        tensors = tuple(reversed(named)) if trial.way.swapped else named
+        named = (INSIDE,) * trial.way.inside + tuple(trial.way.tensor_names(left))
+        tensors = tuple(named[trial.way.order(at)] for at in range(len(named)))
     plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
-    taken = set(plain[: len(tensors) - trial.way.inside])
+    taken = set(plain[: len(tensors) - trial.way.inside - sum(wrap.count - 1 for wrap in trial.way.wraps)])
     arguments = tuple(p.name for p in probe.names if p.name not in taken)
     name, ignored = ignored_of(criterion, origin)
     return Spec(
@@ -351,6 +351,7 @@ class Probe:
             if found is not None:
                 return found
         guess = not running or len(self.required) > 2 or bool(fallback.columns(self.criterion))
+        guess = guess or all(name in self.words.shapes for name in self.required)
         guess = guess or roles.unbounded(self.words) or roles.of_lists(self.words) or roles.of_shapes(self.words)
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:

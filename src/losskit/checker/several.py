@@ -130,8 +130,10 @@ def _of_sort(sort: str, shape: tuple[int, ...], draw: Draw) -> Tensor:
         return draw.scale * draw.normal(*shape)
     if sort == "weights":
         return 0.5 * draw.normal(*shape)
-    if sort == "index":
-        return torch.randint(draw.classes, shape, generator=draw.generator)
+    if sort.startswith("index"):
+        return torch.randint(int(sort.removeprefix("index") or draw.classes), shape, generator=draw.generator)
+    if sort == "boolean":
+        return draw.flags(*shape) > 0
     if sort == "length":
         return torch.randint(2, _SIZES["T"], shape, generator=draw.generator)
     if sort == "flag":
@@ -139,6 +141,11 @@ def _of_sort(sort: str, shape: tuple[int, ...], draw: Draw) -> Tensor:
     if sort == "share":
         return _share(draw, shape)
     return draw.normal(*shape).abs() + (1.1 if sort == "large" else 0.2)
+
+
+def slot_of(name: str, words: Words) -> tuple[str, tuple[str, ...]]:
+    """The sort of a parameter, and its documented sizes."""
+    return sort_of(name, words), tuple(each for each in words.shapes.get(name, ()) if each not in ("*", "..."))
 
 
 def _sizes(text: str, draw: Draw) -> tuple[int, ...]:
