@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,21 @@ def without_gradient(running: list[Running]) -> Chosen | None:
     ]
     form, spatial, trial = next((each for each in readings if fits.roughly(each[2], each[0])), readings[0])
     return form, spatial, _plain(trial), [], ["it gives no gradient in any form"]
+
+
+def other_side(probe: Probe, form: Form, trial: Trial) -> Trial:
+    """The trial with the second tensor as the input, if only that one gets a gradient and no name says otherwise."""
+    names = [name.lower() for name in probe.required]
+    known = any(name in roles.INPUTS or "pred" in name for name in names[:1]) or names[1:2] in (
+        [n] for n in roles.TARGETS
+    )
+    if form.key != ("regression", "values", "same") or len(names) != 2 or known:
+        return trial
+    tensors = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
+    if bool(trial.slope(*tensors).any()):
+        return trial
+    other = Trial(probe.origin, replace(trial.way, swapped=not trial.way.swapped), trial.classes, trial.spatial)
+    return other if bool(other.slope(*tensors).any()) else trial
 
 
 def rows_of_four(probe: Probe, running: list[Running]) -> Chosen | None:
@@ -121,12 +136,13 @@ def documented(probe: Probe, running: list[Running]) -> Chosen | None:
 
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
-    classes = probe.classes
-    found = _by_letters(probe)
-    if found is None:
-        probe.classes = classes
-        found = search.by_repairs(probe)
-    return found
+    tries: tuple[Callable[[Probe], Chosen | None], ...] = (search.without_broadcasts, _by_letters, search.by_repairs)
+    for each in tries:
+        probe.classes = probe.usual_classes
+        found = each(probe)
+        if found is not None:
+            return found
+    return None
 
 
 def _by_letters(probe: Probe) -> Chosen | None:

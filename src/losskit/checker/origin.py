@@ -195,7 +195,9 @@ def call_parameters(criterion: Criterion) -> list[inspect.Parameter]:
     return parameters_of(criterion.forward if isinstance(criterion, nn.Module) else criterion)
 
 
-_NOT_TENSORS = r"_*(args?|rest|others?|unused|ignored?|extras?|params?|_)"  # names of further arguments that are no tensors
+_NOT_TENSORS = (
+    r"_*(args?|rest|others?|unused|ignored?|extras?|params?|_)"  # names of further arguments that are no tensors
+)
 
 
 def tensor_parameters(criterion: Criterion) -> list[inspect.Parameter]:

@@ -117,7 +117,7 @@ class Probe:
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
         self.calls = calls_of(names, self.words, self.uses)
-        self.classes = said.classes or classes_of(criterion) or 3
+        self.classes = self.usual_classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
         way = replace(call.way, last=last, labels=labels or call.way.labels)
@@ -284,6 +284,7 @@ class Probe:
             return rival
         fitting = self._unambiguous(fitting)
         form, spatial, trial = fitting[0]
+        trial = fallback.other_side(self, form, trial)
         also = [each for each, _, _ in fitting[1:]]
         return form, spatial, trial, also, [f"a lower loss follows the correct prediction with {' '.join(form.key)}"]
 

@@ -6,19 +6,33 @@ import heapq
 import itertools
 import linecache
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-_AS_INDEX = r"as indices must be|expected.*(int64|long)|got input tensor of type|only applicable to index|scalar type (long|int)"
+from losskit.checker.watching import Watched, tensors_in
+
+_AS_INDEX = (
+    r"as indices must be|expected.*(int64|long)|got input tensor of type|only applicable to index|scalar type (long|int)"
+)
 _AS_BOOLEAN = r"boolean|bitwise|~ \(operator|logical|byte or bool"
-_AS_SCALAR = r"converted to an index|converted to scalar|more than one (value|element)|an integer|must be (tuple of )?ints?|must be number"
-_INDEXING = ("gather", "index_select", "take_along_dim", "scatter", "scatter_", "scatter_add", "scatter_add_", "embedding")
+_AS_SCALAR = (
+    r"converted to an index|converted to scalar|more than one (value|element)"
+    r"|an integer|must be (tuple of )?ints?|must be number"
+)
+_INDEXING = (
+    "gather",
+    "index_select",
+    "take_along_dim",
+    "scatter",
+    "scatter_",
+    "scatter_add",
+    "scatter_add_",
+    "embedding",
+)
 _OF_CLASSES = ("cross_entropy", "nll_loss", "one_hot", "multi_margin_loss")
 _UNPACKED = re.compile(r"^\s*\(?[\w*]+(?:\s*,\s*[\w*]+)*,?\)?\s*=\s*([\w.]+?)(\.shape|\.size\(\))?\s*(?:#.*)?$")
 _SIZE_AT = re.compile(r"(\w+)\.(?:shape|size\(\))\[(-?\d)\]")
@@ -32,12 +46,21 @@ class Slot:
     sizes: tuple[str, ...]
     bound: str = ""  # the size that an index is below; empty: the number of classes
     known: bool = False  # the sizes are documented
+    stem: str = ""  # the last word of its name: tensors with the same have the same sizes
 
     def __str__(self) -> str:
         return f"{self.sort}{self.bound}:{','.join(self.sizes)}"
 
 
 Slots = tuple[Slot, ...]
+
+
+def _renamed(before: tuple[str, ...], after: tuple[str, ...]) -> dict[str, str]:
+    """The numbers that letters of documented sizes, but not that of the samples, stand for."""
+    if len(before) != len(after):
+        return {}
+    pairs = [(old, new) for old, new in zip(before[1:], after[1:], strict=True) if old != new]
+    return {old: new for old, new in pairs if not old.isdigit() or (new.isdigit() and int(new) > int(old) > 4)}
 
 
 @dataclass(frozen=True)
@@ -48,76 +71,24 @@ class Guess:
     counts: tuple[int, ...]
 
     def with_slot(self, at: int, **changed: Any) -> Guess:
-        if self.slots[at].known:
-            changed.pop("sizes", None)
-        return replace(self, slots=(*self.slots[:at], replace(self.slots[at], **changed), *self.slots[at + 1 :]))
+        """The same with one slot changed, and the sizes of those that are sized like it."""
+        own, sizes = self.slots[at], changed.pop("sizes", None)
+        slots = list(self.slots)
+        if own.known:
+            renamed = _renamed(own.sizes, sizes or own.sizes)
+            slots = [replace(each, sizes=tuple(renamed.get(size, size) for size in each.sizes)) for each in slots]
+        elif sizes is not None:
+            alike = [each.stem == own.stem and each.sizes == own.sizes and not each.known for each in slots]
+            slots = [replace(each, sizes=sizes) if also else each for each, also in zip(slots, alike, strict=True)]
+            slots[at] = replace(own, sizes=sizes)
+        slots[at] = replace(slots[at], **changed)
+        return replace(self, slots=tuple(slots))
 
     def unpacked(self, at: int, count: int) -> Guess:
         """The same with a tuple of tensors in place of one."""
         argument = next(n for n in range(len(self.counts)) if sum(self.counts[: n + 1]) > at)
         slots = (*self.slots[:at], *[self.slots[at]] * count, *self.slots[at + 1 :])
         return Guess(slots, (*self.counts[:argument], count, *self.counts[argument + 1 :]))
-
-
-@dataclass(eq=False)
-class Watched(TorchFunctionMode):
-    """Follows which slot each tensor comes from, up to the function that fails."""
-
-    given: Mapping[int, Tensor]  # by slot
-    done: int = 0
-    failed: str = ""
-    operands: Sequence[Any] = ()
-    undefined: Sequence[Any] = ()  # what the first function whose result is not finite was given
-    kept: list[Tensor] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        self.origins = {id(tensor): frozenset([at]) for at, tensor in self.given.items()}
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        try:
-            made = func(*args, **(kwargs or {}))
-        except Exception:
-            self.failed, self.operands = getattr(func, "__name__", ""), (*args, *(kwargs or {}).values())
-            raise
-        self.done += 1
-        if not self.failed and _made_undefined(made, args):
-            self.undefined = self.undefined or tuple(args)
-        origin = frozenset().union(*(self.origin(each) for each in tensors_in((*args, *(kwargs or {}).values()))))
-        for each in tensors_in([made]):
-            self.origins.setdefault(id(each), origin)
-            self.kept.append(each)  # so that its id stays its own
-        return made
-
-    def origin(self, tensor: Any) -> frozenset[int]:
-        return self.origins.get(id(tensor), frozenset())
-
-    def only(self, tensor: Any) -> int | None:
-        """The one tensor of the call that this one comes from."""
-        found = self.origin(tensor)
-        return next(iter(found)) if len(found) == 1 else None
-
-
-def _made_undefined(made: Any, given: Sequence[Any]) -> bool:
-    """Whether a result is not finite, but what it was computed from is."""
-    before = [each for each in tensors_in(given) if each.is_floating_point()]
-    return isinstance(made, Tensor) and made.is_floating_point() and bool(before) and not _finite(made) and all(map(_finite, before))
-
-
-def _finite(tensor: Tensor) -> bool:
-    return bool(tensor.detach().isfinite().all())
-
-
-def tensors_in(values: Sequence[Any]) -> Iterator[Tensor]:
-    for each in values:
-        if isinstance(each, Tensor):
-            yield each
-        elif isinstance(each, (tuple, list)):
-            yield from tensors_in(each)
-        elif isinstance(each, slice):
-            yield from tensors_in((each.start, each.stop, each.step))
 
 
 @dataclass(frozen=True)
@@ -133,12 +104,10 @@ class Failure:
         return str(self.error).lower()
 
 
-def repaired(
-    starts: Sequence[Guess], attempt: Callable[[Guess], Failure | bool], most: int = 150
-) -> Iterator[Guess]:
+def repaired(starts: Sequence[Guess], attempt: Callable[[Guess], Failure | bool], most: int = 150) -> Iterator[Guess]:
     """Guesses with which a call succeeds; `attempt` returns a failure, or whether the result is usable."""
     order = itertools.count()
-    waiting = [(0, 0, next(order), guess) for guess in starts]
+    waiting = [(-1_000_000, 0, next(order), guess) for guess in starts]  # all of them first
     known = set(starts)
     while waiting and most:
         most -= 1
@@ -167,7 +136,11 @@ def _undefined(failure: Failure) -> Iterator[Guess]:
     """Numbers of any sign where positive ones or shares are needed."""
     if isinstance(failure.error, Undefined):
         sources = {at for each in tensors_in(failure.watched.undefined) for at in failure.watched.origin(each)}
-        for chosen in ([at] for at in sorted(sources)) if len(sources) == 1 else (sorted(sources), *([at] for at in sorted(sources))):
+        for chosen in (
+            ([at] for at in sorted(sources))
+            if len(sources) == 1
+            else (sorted(sources), *([at] for at in sorted(sources)))
+        ):
             for sort in ("positive", "share"):
                 guess = failure.guess
                 for at in chosen:
@@ -187,7 +160,12 @@ def _scalars(failure: Failure) -> Iterator[Guess]:
 
 def _sources(failure: Failure) -> list[int]:
     """The tensors of the call that the failing function was given, those used inside a slice first."""
-    inside = [each for operand in failure.watched.operands if not isinstance(operand, Tensor) for each in tensors_in([operand])]
+    inside = [
+        each
+        for operand in failure.watched.operands
+        if not isinstance(operand, Tensor)
+        for each in tensors_in([operand])
+    ]
     every = [*inside, *tensors_in(failure.watched.operands)]
     return list(dict.fromkeys(at for at in map(failure.watched.only, every) if at is not None))
 
@@ -284,6 +262,11 @@ def _bounds(failure: Failure) -> Iterator[Guess]:
         own = [at for at in _sources(failure) if at in indices]
         for at in own or indices:
             yield failure.guess.with_slot(at, sort="index", bound=size[1] or size[2])
+    fixed = re.search(r"index (\d+) is out of bounds for dimension (\d+) with size", failure.said)
+    for at in _sources(failure) if fixed else ():
+        sizes, place = failure.guess.slots[at].sizes, int(fixed[2]) if fixed else 0
+        if fixed and 0 < place < len(sizes) and int(fixed[1]) < 64:
+            yield failure.guess.with_slot(at, sizes=(*sizes[:place], str(int(fixed[1]) + 1), *sizes[place + 1 :]))
 
 
 def _with_dimensions(guess: Guess, at: int, more: int) -> Iterator[Guess]:
@@ -296,7 +279,9 @@ def _with_dimensions(guess: Guess, at: int, more: int) -> Iterator[Guess]:
     wide = {1: ("N",), 2: ("N", "C"), 3: ("N", "7", "C"), 4: ("N", "C", "4", "5"), 5: ("N", "C", "4", "5", "6")}
     others = [slot.sizes for slot in guess.slots if len(slot.sizes) >= count]
     kept = (*sizes, *("4", "5", "6", "7")[:more])
-    for each in dict.fromkeys([*(other[:count] for other in others), wide.get(count, kept), kept, (*sizes[:1], "7", *sizes[1:])]):
+    for each in dict.fromkeys(
+        [*(other[:count] for other in others), wide.get(count, kept), kept, (*sizes[:1], "7", *sizes[1:])]
+    ):
         if len(each) == count:
             yield guess.with_slot(at, sizes=each)
 
@@ -312,9 +297,19 @@ def _dimensions(failure: Failure) -> Iterator[Guess]:
     if out:
         place = int(out[2])
         wanted = max(place + 1, -place)
-    for pattern in (r"input\.dim\(\) = \d+ is not equal to len\(dims\) = (\d+)", r"expected (\d)d (?!or)", r"must be (\d)-?d", r"sizes provided \((\d)\) must be greater"):
+    for pattern in (
+        r"input\.dim\(\) = \d+ is not equal to len\(dims\) = (\d+)",
+        r"expected (\d)d (?!or)",
+        r"must be (\d)-?d",
+        r"sizes provided \((\d)\) must be greater",
+        r"must be (\d)d",
+    ):
         match = re.search(pattern, said)
         wanted = int(match[1]) if match else wanted
+    if "repeat dims" in said:
+        wanted = (
+            len(watched.operands[1]) if isinstance(watched.operands[1], (tuple, list)) else len(watched.operands) - 1
+        )
     if "too many indices" in said and len(watched.operands) == 2 and isinstance(watched.operands[1], tuple):
         wanted = sum(each is not None and each is not Ellipsis for each in watched.operands[1])
     two = re.search(r"same number of dimensions", said)
@@ -335,19 +330,41 @@ def _at(watched: Watched, tensor: Tensor) -> int:
 def _sizes(failure: Failure) -> Iterator[Guess]:
     """Tensors whose sizes do not match: the shape of one from that of another."""
     guess = failure.guess
-    touched = list(dict.fromkeys(at for each in tensors_in(failure.watched.operands) for at in sorted(failure.watched.origin(each))))
+    touched = list(
+        dict.fromkeys(
+            at for each in tensors_in(failure.watched.operands) for at in sorted(failure.watched.origin(each))
+        )
+    )
     if isinstance(failure.error, TypeError) or not touched:
         return
+    yield from _as_operand(failure)
     for own, other in itertools.permutations(reversed(touched), 2):
         for sizes in _alike(guess.slots[other].sizes):
             yield guess.with_slot(own, sizes=sizes)
-    numbers = re.findall(r"\b\d+\b", failure.said)
+    samples = str(len(next(iter(failure.watched.given.values()))))
+    numbers = [each for each in re.findall(r"\b\d+\b", failure.said) if each != samples]
     for own in touched:
         for sizes in _replaced(guess.slots[own].sizes, numbers):
             yield guess.with_slot(own, sizes=sizes)
         if len(touched) == 1 and len(guess.slots) > 1:
             for other in guess.slots:
                 yield from (guess.with_slot(own, sizes=sizes) for sizes in _alike(other.sizes))
+
+
+def _as_operand(failure: Failure) -> Iterator[Guess]:
+    """The sizes of the other operand, for a tensor of the call or one with a dimension of 1 more."""
+    operands = [each for each in failure.watched.operands if isinstance(each, Tensor)]
+    for own, other in itertools.permutations(operands[:2], 2):
+        at = failure.watched.only(own)
+        if at is None or own.dim() == 0:
+            continue
+        more = own.dim() - len(failure.guess.slots[at].sizes)
+        sizes = tuple(map(str, other.shape))
+        if more == 1 and own.dim() == other.dim() and 1 in own.shape[1:]:
+            place = list(own.shape).index(1, 1)
+            sizes = sizes[:place] + sizes[place + 1 :]
+        if more in (0, 1) and len(sizes) > 0:
+            yield failure.guess.with_slot(at, sizes=failure.watched.written(sizes))
 
 
 def _alike(sizes: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -357,9 +374,10 @@ def _alike(sizes: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield sizes[:-1]
         yield sizes[:1] + sizes[2:]
     yield sizes[:1]
-    yield (*sizes[:-1], "1")
-    yield (*sizes[:1], "1", *sizes[2:])
-    yield (*sizes[:-1], "6", *sizes[-1:])
+    yield (*(sizes[:-1] or sizes), "1")
+    if len(sizes) > 1:
+        yield (*sizes[:1], "1", *sizes[2:])
+        yield (*sizes[:-1], "6", *sizes[-1:])
 
 
 def _replaced(sizes: tuple[str, ...], numbers: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -10,26 +10,44 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from losskit.checker import roles, several
+from losskit.checker import fits, roles, several
 from losskit.checker.calling import NUMBER, Call, Extra, Way
-from losskit.checker.repairs import Failure, Guess, Slot, Undefined, Watched, repaired
+from losskit.checker.repairs import Failure, Guess, Slot, Undefined, repaired
 from losskit.checker.trial import Form, Trial
-from losskit.checker.uses import BOOLEAN, DICT, TUPLE, Use
+from losskit.checker.uses import BOOLEAN, DICT, TUPLE, Use, parts_of
+from losskit.checker.watching import Watched
 from losskit.checker.wraps import Wrap
 
 if TYPE_CHECKING:
     from losskit.checker.probe import Chosen, Probe
 
-_SPATIALS: tuple[tuple[str, ...], ...] = ((), ("4", "5"), ("5",))
+# Sizes after those of samples and channels, and whether tensors that are no scores have one number for each sample.
+_STARTS: tuple[tuple[tuple[str, ...], bool], ...] = (
+    ((), True),
+    ((), False),
+    (("5",), True),
+    (("4", "5"), False),
+    (("5",), False),
+)
+_PER_SAMPLE = r"reward|return|advantage|done|terminal|discount|duration|event|^delta$|sigma$|weight"
 _NUMBERS = {"count": 1, "scalar": 0.5}
 _PREDICTION = r"pred|logit|output|student|score|hat$|log_?p|recon|estimate"
 _TARGET = r"target|label|true|truth|gt|teacher|^y$|ref"
 
 
+def without_broadcasts(probe: Probe) -> Chosen | None:
+    """Tensors whose shapes fit without broadcasting samples, and whose samples may come in any order."""
+    return _first(probe, True)
+
+
 def by_repairs(probe: Probe) -> Chosen | None:
     """Tensors with which the loss runs and has a gradient, if what they mean is unknown."""
+    return _first(probe, False)
+
+
+def _first(probe: Probe, strict: bool) -> Chosen | None:
     for call in _calls(probe):
-        found = Search(probe, call).found()
+        found = Search(probe, call, strict).found()
         if found is not None:
             return found
     return None
@@ -44,12 +62,17 @@ def _calls(probe: Probe) -> list[Call]:
     return list(found.values())
 
 
+def _stem(name: str) -> str:
+    return name.lower().rstrip("0123456789").split("_")[-1].removesuffix("s") or name
+
+
 class Search:
     """One search, with these further arguments."""
 
-    def __init__(self, probe: Probe, call: Call) -> None:
+    def __init__(self, probe: Probe, call: Call, strict: bool) -> None:
         self.probe = probe
         self.extras = call.way.extras
+        self.strict = strict
         fixed = {extra.name for extra in self.extras}
         self.names = [name for name in probe.required if name not in fixed]
 
@@ -57,9 +80,9 @@ class Search:
         if not self.names:
             return None
         for known in (True, False) if self.probe.words.shapes else (False,):
-            for guess in itertools.islice(repaired(self._starts(known), self._attempt), 3):
+            for guess in itertools.islice(repaired(self._starts(known), self._attempt), 4):
                 chosen = self._chosen(guess)
-                if chosen is not None:
+                if chosen is not None and (not self.strict or fits.in_any_order(chosen[2], chosen[0])):
                     return chosen
         return None
 
@@ -70,15 +93,16 @@ class Search:
 
     def _starts(self, known: bool) -> list[Guess]:
         """The guesses that a search begins with; `known`: documented sizes do not change."""
-        every = [
-            ([self._slots(name, small, spatial) for name in self.names])
-            for spatial in _SPATIALS
-            for small in ((True, False) if not spatial else (False,))
-        ]
+        every = [[self._slots(name, small, spatial) for name in self.names] for spatial, small in _STARTS]
         rows = [[[replace(slot, sizes=slot.sizes[:1]) for slot in each] for each in every[0]]]
         if known:
-            every = [[[self._known(slot, name) for slot in each] for name, each in zip(self.names, made, strict=True)] for made in every]
-        return list(dict.fromkeys(Guess(tuple(itertools.chain(*made)), tuple(map(len, made))) for made in (*every, *rows)))
+            every = [
+                [[self._known(slot, name) for slot in each] for name, each in zip(self.names, made, strict=True)]
+                for made in every
+            ]
+        return list(
+            dict.fromkeys(Guess(tuple(itertools.chain(*made)), tuple(map(len, made))) for made in (*every, *rows))
+        )
 
     def _known(self, slot: Slot, name: str) -> Slot:
         return replace(slot, known=name in self.probe.words.shapes)
@@ -88,6 +112,8 @@ class Search:
         if use is not None and use.sort == DICT:
             return [self._slot(str(key), small, spatial) for key in use.values]
         slot = self._slot(name, small, spatial)
+        if use is None and (count := parts_of(self.probe.criterion, name)) > 1:
+            return [slot] * count
         return [replace(slot, sort="boolean")] if use is not None and use.sort == BOOLEAN else [slot]
 
     def _slot(self, name: str, small: bool, spatial: tuple[str, ...]) -> Slot:
@@ -95,9 +121,9 @@ class Search:
         sort, sizes = several.slot_of(name, self.probe.words)
         if sort == "number" and roles.may_index(name) and re.search(r"label|class", name.lower()):
             sort = "index"
-        one = sort in ("length", "index") or (small and sort in ("flag", "share"))
-        usual = ("N",) if sort == "length" else ("N", *spatial) if one else ("N", "C", *spatial)
-        return Slot(sort, sizes or usual)
+        row = small and (sort in ("flag", "share", "index") or re.search(_PER_SAMPLE, name.lower()) is not None)
+        usual = ("N",) if row or sort == "length" else ("N", *spatial) if sort == "index" else ("N", "C", *spatial)
+        return Slot(sort, sizes or usual, stem=_stem(name))
 
     # Calls.
 
@@ -105,7 +131,9 @@ class Search:
         form, way = self._form(guess, 0)
         tensors = [t.float() if t.is_floating_point() else t for t in several.make(form.layout, self._draw(form))]
         slots = (at for at, slot in enumerate(guess.slots) if slot.sort not in _NUMBERS)
-        watched = Watched(dict(zip(slots, tensors, strict=True)))
+        watched = Watched(dict(zip(slots, tensors, strict=True)), strict=self.strict)
+        if self.probe.origin.on_trial is not None:
+            self.probe.origin.on_trial(tensors)
         try:
             with warnings.catch_warnings(), watched:
                 warnings.simplefilter("ignore")
@@ -159,7 +187,7 @@ class Search:
         return None
 
     def _leads(self, guess: Guess) -> Iterator[int]:
-        names = Way(wraps=self._form(guess, 0)[1].wraps).tensor_names([n for n in self.names])
+        names = Way(wraps=self._form(guess, 0)[1].wraps).tensor_names(list(self.names))
         slots = [slot for slot in guess.slots if slot.sort not in _NUMBERS]
         able = [n for n, slot in enumerate(slots) if not slot.sort.startswith(("index", "boolean", "length"))]
 

@@ -16,7 +16,7 @@ SEVERAL = "several"  # the layout: this word, and a letter or `sort:sizes` for e
 _BY_NAME = (
     ("length", r"len(gth)?s?$|_len|lengths"),
     ("log", r"^log|_log|logit|logp"),
-    ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_ids?$|ind?e?x$"),
+    ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_actions?$|_ids?$|ind?e?x$"),
     ("flag", r"mask|^valid|^dones?$|terminal|event|status|censor|observed|visib|^is_"),
     ("share", r"^pis?$|mix\w*_?w|prob|alpha_bar|alphas_cumprod|^t$|timestep|keep"),
     ("large", r"^alpha$"),

@@ -76,7 +76,9 @@ def _use(tree: ast.FunctionDef, name: str) -> Use | None:
 
 def _counted(tree: ast.FunctionDef, name: str) -> Use | None:
     """A whole number: one that bounds a slice or a range, or is annotated as such."""
-    bounds = [part for node in ast.walk(tree) if isinstance(node, ast.Slice) for part in (node.lower, node.upper, node.step)]
+    bounds = [
+        part for node in ast.walk(tree) if isinstance(node, ast.Slice) for part in (node.lower, node.upper, node.step)
+    ]
     bounds += [each for call in _calls(tree) if ast.unparse(call.func) == "range" for each in call.args]
     parts = [each.operand if isinstance(each, ast.UnaryOp) else each for each in bounds]
     found = any(each is not None and _is(each, name) for each in parts) or _annotation(tree, name) == "int"
@@ -90,7 +92,9 @@ def _items(tree: ast.FunctionDef, name: str) -> str:
     """Whether the items of an argument are numbers, the losses of tasks, or tensors."""
     named = [name]
     for node in ast.walk(tree):
-        if isinstance(node, (ast.For, ast.comprehension)) and name in {n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)}:
+        if isinstance(node, (ast.For, ast.comprehension)) and name in {
+            n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)
+        }:
             named += [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
     return SCALARS if any(re.search(_TERMS, each.lower()) for each in named) else LIST
 
@@ -191,6 +195,28 @@ def _iterated(tree: ast.FunctionDef, name: str) -> Use | None:
     if not any(_is(each, name) for each in (*over, *given)) and "list" not in _annotation(tree, name).lower():
         return None
     return Use(_items(tree, name))
+
+
+def parts_of(criterion: Callable[..., Any], name: str) -> int:
+    """How many tensors the tuple in an argument has, by its code; 1 for a tensor."""
+    tree = tree_of(source_of(criterion))
+    if tree is None:
+        return 1
+    unpacked = [
+        len(target.elts)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _is(node.value, name)
+        for target in node.targets
+        if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(each, ast.Starred) for each in target.elts)
+    ]
+    read = {
+        node.slice.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and _is(node.value, name) and isinstance(node.slice, ast.Constant)
+    }
+    sized = any(isinstance(node, ast.Attribute) and _is(node.value, name) for node in ast.walk(tree))
+    several = re.search(r"s$|output|batch|pair|inp", name.lower()) is not None and not sized
+    return max([*unpacked, len(read) if several and read == set(range(len(read))) else 1, 1])
 
 
 def _distribution(tree: ast.FunctionDef, name: str) -> Use | None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 from torch.distributions import Normal
 
-from losskit.checker.uses import BOOLEAN, DICT, LIST, NORMAL, SCALARS, TUPLE
+from losskit.checker.uses import BOOLEAN, DICT, LIST, NORMAL, SCALARS
 
 
 @dataclass(frozen=True)
