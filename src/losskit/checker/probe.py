@@ -31,6 +31,7 @@ _LARGE = (16, 18)  # for losses with a window
 _SIGNAL = (2048,)  # for losses of sound
 _WINDOWS = (_LARGE, (32, 32), (192, 192))
 _COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
+_ENOUGH = 800  # refused trial calls after which no other number of classes is tried
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
     *[Form("binary", s, layout) for layout in ("same", "no-channel", "bare", "same-integers") for s in _SCORED],
@@ -49,6 +50,7 @@ class Tried:
     fitting: list[tuple[Form, tuple[int, ...], Trial]] = field(default_factory=list)
     running: list[tuple[Form, tuple[int, ...], Trial, str]] = field(default_factory=list)  # and why it does not fit
     refusals: list[str] = field(default_factory=list)
+    count: int = 0
 
 
 def conclude(origin: Origin, **said: Any) -> Spec:
@@ -114,6 +116,7 @@ class Probe:
         self.names = names
         self.required = [p.name for p in names if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
         self.uses = uses_of(criterion, self.required)
+        self.dimensions: dict[tuple[Form, int, bool, bool], list[int]] = {}  # of the tensors of a form
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
         self.calls = calls_of(names, self.words, self.uses)
@@ -190,7 +193,7 @@ class Probe:
             for call in self.calls:
                 if self._try_groups(call, self._taking(call, known), tried):
                     return self._decided(tried)
-            if tried.running:
+            if tried.running or tried.count > _ENOUGH:
                 break
         return self._fallback(tried)
 
@@ -253,6 +256,7 @@ class Probe:
             trial = self.trial(call, spatial, last, form.labels or form.layout == "next")
             if not self._as_documented(trial, form):
                 continue
+            tried.count += 1
             if not trial.runs(form):
                 tried.refusals += [trial.said] if trial.said else []
                 continue
@@ -269,10 +273,13 @@ class Probe:
         if self.said.anything or not self.words.shapes or self.words.broadcast:
             return True
         plain = [name for name in self.required if name not in {each.name for each in trial.way.extras}]
-        made = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
-        for name, tensor in zip(plain, made, strict=False):
+        key = (form, len(trial.spatial), trial.way.last, trial.way.swapped)
+        if key not in self.dimensions:
+            made = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
+            self.dimensions[key] = [tensor.dim() for tensor in made]
+        for name, count in zip(plain, self.dimensions[key], strict=False):
             sizes = self.words.shapes.get(name, ("*",))
-            if not {"*", "..."} & set(sizes) and len(sizes) != tensor.dim():
+            if not {"*", "..."} & set(sizes) and len(sizes) != count:
                 return False
         return True
 

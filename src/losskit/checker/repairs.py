@@ -16,7 +16,8 @@ from torch import Tensor
 from losskit.checker.watching import Watched, tensors_in
 
 _AS_INDEX = (
-    r"as indices must be|expected.*(int64|long)|got input tensor of type|only applicable to index|scalar type (long|int)"
+    r"as indices must be|expected.*(int64|long)|got input tensor of type|only applicable to index"
+    r"|scalar type (long|int)"
 )
 _AS_BOOLEAN = r"boolean|bitwise|~ \(operator|logical|byte or bool"
 _AS_SCALAR = (
@@ -347,8 +348,8 @@ def _sizes(failure: Failure) -> Iterator[Guess]:
         for sizes in _replaced(guess.slots[own].sizes, numbers):
             yield guess.with_slot(own, sizes=sizes)
         if len(touched) == 1 and len(guess.slots) > 1:
-            for other in guess.slots:
-                yield from (guess.with_slot(own, sizes=sizes) for sizes in _alike(other.sizes))
+            for beside in guess.slots:
+                yield from (guess.with_slot(own, sizes=sizes) for sizes in _alike(beside.sizes))
 
 
 def _as_operand(failure: Failure) -> Iterator[Guess]:

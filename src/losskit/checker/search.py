@@ -55,7 +55,7 @@ def _first(probe: Probe, strict: bool) -> Chosen | None:
 
 def _calls(probe: Probe) -> list[Call]:
     """The ways of passing what is no tensor; masks and weights are tensors like the others here."""
-    found = {}
+    found: dict[tuple[tuple[str, str], ...], Call] = {}
     for call in probe.calls:
         extras = tuple(extra for extra in call.way.extras if extra.sort)
         found.setdefault(tuple((extra.name, repr(extra.value)) for extra in extras), Call(0, Way(extras=extras)))
@@ -149,7 +149,9 @@ class Search:
 
     def _form(self, guess: Guess, lead: int) -> tuple[Form, Way]:
         """The form and the way of calling of a guess, with this tensor first."""
-        extras, wraps, slots, place, at = list(self.extras), [], [], 0, 0
+        extras, place, at = list(self.extras), 0, 0
+        wraps: list[Wrap] = []
+        slots: list[Slot] = []
         positions = {name: n for n, name in enumerate(self.probe.required)}
         for name, count in zip(self.names, guess.counts, strict=True):
             held = guess.slots[at : at + count]
@@ -161,7 +163,7 @@ class Search:
             wraps += [] if wrap is None else [wrap]
             slots += held
             place += 1
-        slots.insert(0, slots.pop(lead)) if slots else None
+        slots = [*slots[lead : lead + 1], *slots[:lead], *slots[lead + 1 :]]
         layout = f"{several.SEVERAL} {';'.join(map(str, slots))}"
         ordered = tuple(sorted(extras, key=lambda extra: extra.at))
         return Form("penalty", "values", layout), Way(lead=lead, extras=ordered, wraps=tuple(wraps))

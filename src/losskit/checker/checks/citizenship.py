@@ -125,7 +125,8 @@ def _keeps_average(subject: Subject, criterion: Any) -> bool:
         r"momentum|\bema\b|ema_|decay|moving|queue", subject.words.code
     ):
         return False
-    before = dict(subject.build().named_buffers())  # type: ignore[union-attr]
+    fresh = subject.build()
+    before = dict(fresh.named_buffers()) if isinstance(fresh, nn.Module) else {}
     return any(not torch.equal(before[name], held) for name, held in criterion.named_buffers() if name in before)
 
 
