@@ -12,7 +12,7 @@ from torch import Tensor
 
 from losskit.checker import roles
 from losskit.checker.models import Small
-from losskit.checker.uses import BOOLEAN, COUNT, MODE, MODEL, Use
+from losskit.checker.uses import BOOLEAN, COUNT, MODE, MODEL, SCALARS, Use
 from losskit.checker.words import Words
 from losskit.checker.wraps import Wrap, groups, wrapped
 
@@ -146,6 +146,11 @@ class Call:
     arity: int
     way: Way
 
+    def with_terms(self, count: int) -> Call:
+        """The same with so many losses of tasks."""
+        wraps = tuple(replace(wrap, terms=count) if wrap.sort == SCALARS else wrap for wrap in self.way.wraps)
+        return replace(self, way=replace(self.way, wraps=wraps))
+
 
 def calls_of(
     names: list[inspect.Parameter], words: Words | None = None, uses: Mapping[str, Use] | None = None
@@ -209,6 +214,13 @@ def _number(name: str, required: Sequence[str]) -> Any:
     return _NUMBERS.get(name)
 
 
+def _number_of(name: str, at: int, use: Use | None, required: Sequence[str]) -> Any:
+    """The value of an argument that is a number by its code, or by its name, unless it comes first."""
+    if use == Use(COUNT):
+        return 1
+    return _number(name, required) if use is None and at > 0 else None
+
+
 def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[tuple[Extra, ...]], list[Wrap]]:
     """The arguments that are no tensors, in each way of passing them; and tensors that are wrapped."""
     fixed, models, modes = [], [], []
@@ -218,7 +230,9 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
             models.append(Extra(name, at, sort=MODEL))
         elif use is not None and use.sort == MODE:
             modes.append((Extra(name, at, sort=MODE), use.values))
-        elif (number := 1 if use == Use(COUNT) else _number(name, required) if use is None else None) is not None:
+        elif (
+            number := 1 if use == Use(COUNT) else _number(name, required) if use is None and at else None
+        ) is not None:
             fixed.append(Extra(name, at, sort=NUMBER, value=number))
     if len(required) - len(models) - len(modes) - len(fixed) < 1:
         fixed = []

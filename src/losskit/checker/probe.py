@@ -119,7 +119,8 @@ class Probe:
         self.dimensions: dict[tuple[Form, int, bool, bool], list[int]] = {}  # of the tensors of a form
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
-        self.calls = calls_of(names, self.words, self.uses)
+        terms = classes_of(criterion) or 2
+        self.calls = [each.with_terms(terms) for each in calls_of(names, self.words, self.uses)]
         self.classes = self.usual_classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:

@@ -343,7 +343,7 @@ def _sizes(failure: Failure) -> Iterator[Guess]:
         for sizes in _alike(guess.slots[other].sizes):
             yield guess.with_slot(own, sizes=sizes)
     samples = str(len(next(iter(failure.watched.given.values()))))
-    numbers = [each for each in re.findall(r"\b\d+\b", failure.said) if each != samples]
+    numbers = [each for each in re.findall(r"\b\d+\b", failure.said) if each != samples] + ["2"]
     for own in touched:
         for sizes in _replaced(guess.slots[own].sizes, numbers):
             yield guess.with_slot(own, sizes=sizes)

@@ -77,7 +77,7 @@ class Search:
         self.names = [name for name in probe.required if name not in fixed]
 
     def found(self) -> Chosen | None:
-        if not self.names:
+        if not self.names or (len(self.names) > 4 and all(len(name) == 1 for name in self.names)):
             return None
         for known in (True, False) if self.probe.words.shapes else (False,):
             for guess in itertools.islice(repaired(self._starts(known), self._attempt), 4):

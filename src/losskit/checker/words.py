@@ -53,6 +53,12 @@ class Words:
         )
 
     @property
+    def alike(self) -> bool:
+        """Whether two parameters, the prediction and its target, are documented with one shape."""
+        shapes = list(self.shapes.values())[:2]
+        return len(shapes) == 2 and shapes[0] == shapes[1]
+
+    @property
     def differ(self) -> bool:
         """Whether the documentation says that a prediction has a dimension of 1 more than its target, or less."""
         return self.broadcast or self.say(r"\((n|b), ?1\)|linear layer|regression head|column")

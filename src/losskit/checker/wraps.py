@@ -21,6 +21,7 @@ class Wrap:
     keys: tuple[str, ...] = ()
     count: int = 1  # of tensors; 1: all parts are made of one
     star: bool = False  # its parts are arguments of their own
+    terms: int = 2  # losses of tasks
 
     def gathered(self, tensors: Sequence[Tensor]) -> Any:
         """The argument that these tensors are the parts of."""
@@ -41,7 +42,7 @@ class Wrap:
         if self.sort == LIST:
             return [tensor, 0.5 * tensor]
         if self.sort == SCALARS:
-            return [tensor.abs().mean(), tensor.square().mean()]
+            return [tensor.abs().mean(), *(tensor.abs().pow(n).mean() for n in range(2, self.terms + 1))]
         if self.sort == DICT:
             return {key: (1 - 0.25 * at) * tensor for at, key in enumerate(self.keys)}
         return Normal(tensor, 1 + 0.25 * tensor.square(), validate_args=False) if self.sort == NORMAL else tensor
@@ -50,7 +51,7 @@ class Wrap:
         return {
             BOOLEAN: f"{name} > 0.5",
             LIST: f"[{name}, 0.5 * {name}]",
-            SCALARS: f"[{name}.abs().mean(), {name}.square().mean()]",
+            SCALARS: f"[{', '.join(f'{name}.abs().pow({n}).mean()' for n in range(1, self.terms + 1))}]",
             DICT: f"{{{', '.join(f'{key!r}: {1 - 0.25 * at:g} * {name}' for at, key in enumerate(self.keys))}}}",
             NORMAL: f"torch.distributions.Normal({name}, 1 + 0.25 * {name}.square())",
         }[self.sort]
