@@ -20,7 +20,7 @@ KNOWN_NOW = {
     "CTCWrapper": ("sequence", "logits", "batch-first"),
     "VAELoss": ("penalty", "values", "elbo"),
     "FlowMatchingLoss": ("penalty", "values", "several nnn"),
-    "CosFaceHead": ("penalty", "values", "several ni"),
+    "CosFaceHead": ("penalty", "values", "several number:N,32;index:N"),
     "AuxHeadLoss": ("multiclass", "logits", "indices"),
     "OKSLoss": ("penalty", "values", "several number:N,K,2;number:N,K,2;flag:N,K;positive:N"),
     "VPredictionLoss": (

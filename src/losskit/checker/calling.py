@@ -12,9 +12,9 @@ from torch import Tensor
 
 from losskit.checker import roles
 from losskit.checker.models import Small
-from losskit.checker.uses import BOOLEAN, MODE, MODEL, Use
+from losskit.checker.uses import BOOLEAN, COUNT, MODE, MODEL, SCALARS, Use
 from losskit.checker.words import Words
-from losskit.checker.wraps import Wrap, wrapped
+from losskit.checker.wraps import Wrap, groups, wrapped
 
 NUMBER = "number"
 INSIDE = "model_weights"  # the name of the tensor that holds the weights of a model
@@ -71,6 +71,7 @@ class Way:
     """How the tensors of an example become the arguments of a call."""
 
     swapped: bool = False  # the target comes first
+    lead: int = 0  # where the input is, for tensors that are known by shape only
     last: bool = False  # classes are the last dimension of the input
     extras: tuple[Extra, ...] = ()
     labels: bool = False  # the target labels each position, so masks have its shape
@@ -92,20 +93,45 @@ class Way:
         given = list(tensors)
         if self.last:
             given[0] = given[0].movedim(1, -1)
+        return self._in_order(given)
+
+    def _in_order(self, given: list[Any]) -> list[Any]:
         if self.swapped and len(given) > 1:
             given[:2] = given[1::-1]
+        given.insert(self.lead, given.pop(0))
         return given
+
+    def place(self, at: int) -> int:
+        """The tensor of an example that is passed at this place."""
+        lead = 1 if self.swapped else self.lead
+        return at if at > lead else 0 if at == lead else at + 1
+
+    def order(self, place: int) -> int:
+        """The place at which this tensor of an example is passed."""
+        lead = 1 if self.swapped else self.lead
+        return place if place > lead else lead if place == 0 else place - 1
+
+    def tensor_names(self, names: Sequence[str]) -> list[str]:
+        """A name for each tensor, in the order of the call, from the names of its arguments."""
+        counts = {wrap.at: wrap for wrap in self.wraps if wrap.count > 1}
+        found: list[str] = []
+        for at, name in enumerate(names):
+            wrap = counts.get(at)
+            parts = () if wrap is None else wrap.keys or tuple(map(str, range(wrap.count)))
+            found += [name] if wrap is None else [f"{name}_{part}" for part in parts]
+        return found
 
     def call_code(self, names: Sequence[str], arguments: Mapping[str, Any]) -> str:
         """The call as code, with these names for its tensors."""
         said = list(names)
         if self.last:
             said[0] = f"{said[0]}.movedim(1, -1)"
-        if self.swapped and len(said) > 1:
-            said[:2] = said[1::-1]
-        for wrap in self.wraps:
-            said[wrap.at] = wrap.code(said[wrap.at])
+        said = self._in_order(said)
         named, first = dict(arguments), said[0]
+        said = [
+            group[0] if wrap is None else f"{'*' * wrap.star}{wrap.gathered_code(group)}"
+            for wrap, group in groups(said, self.wraps)
+        ]
         said = said[self.inside :]
         like = names[-1] if self.labels else names[0]
         for extra in self.extras:
@@ -122,6 +148,11 @@ class Call:
 
     arity: int
     way: Way
+
+    def with_terms(self, count: int) -> Call:
+        """The same with so many losses of tasks."""
+        wraps = tuple(replace(wrap, terms=count) if wrap.sort == SCALARS else wrap for wrap in self.way.wraps)
+        return replace(self, way=replace(self.way, wraps=wraps))
 
 
 def required_of(names: list[inspect.Parameter]) -> tuple[list[str], tuple[str, ...]]:
@@ -195,6 +226,13 @@ def _number(name: str, required: Sequence[str]) -> Any:
     return _NUMBERS.get(name)
 
 
+def _number_of(name: str, at: int, use: Use | None, required: Sequence[str]) -> Any:
+    """The value of an argument that is a number by its code, or by its name, unless it comes first."""
+    if use == Use(COUNT):
+        return 1
+    return _number(name, required) if use is None and at > 0 else None
+
+
 def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[tuple[Extra, ...]], list[Wrap]]:
     """The arguments that are no tensors, in each way of passing them; and tensors that are wrapped."""
     fixed, models, modes = [], [], []
@@ -204,14 +242,18 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
             models.append(Extra(name, at, sort=MODEL))
         elif use is not None and use.sort == MODE:
             modes.append((Extra(name, at, sort=MODE), use.values))
-        elif use is None and (number := _number(name, required)) is not None:
+        elif (
+            number := 1 if use == Use(COUNT) else _number(name, required) if use is None and at else None
+        ) is not None:
             fixed.append(Extra(name, at, sort=NUMBER, value=number))
     if len(required) - len(models) - len(modes) - len(fixed) < 1:
         fixed = []
     skipped = {each.name for each in (*fixed, *models)} | {each.name for each, _ in modes}
     places = [name for name in required if name not in skipped]
     wraps = [
-        Wrap(at, uses[name].sort, tuple(map(str, uses[name].values))) for at, name in enumerate(places) if name in uses
+        Wrap(at, use.sort, tuple(map(str, use.values)), star=use.star)
+        for at, name in enumerate(places)
+        if (use := uses.get(name)) is not None and use.sort != COUNT
     ]
     found = []
     for out in (1, None, 3, 2) if models else (1,):

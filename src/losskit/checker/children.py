@@ -64,7 +64,7 @@ class Child:
             fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
             return None
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] in "SD"
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] == "S"
 
     def where(self) -> str:
         """The line of the user's code that it is running; empty if there is none."""
@@ -81,7 +81,7 @@ class Child:
         """The line of the user's code in the last trace that the child wrote."""
         self.stderr.seek(after)
         frames = [found for line in self.stderr.read().splitlines() if (found := _FRAME.search(line)) is not None]
-        foreign = [frame for frame in frames if _is_foreign(frame[1])]
+        foreign = [frame for frame in frames if _is_foreign(frame[1]) and not _is_import(frame[1], frame[3])]
         return f"in {foreign[0][3]} ({Path(foreign[0][1]).name}, line {foreign[0][2]})" if foreign else ""
 
     def kill(self) -> int:
@@ -107,6 +107,11 @@ def _is_foreign(file: str) -> bool:
     if file.startswith(_OWN) or "<" in file or f"{os.sep}torch{os.sep}" in file:
         return False
     return "site-packages" in file or not file.startswith(_STANDARD)
+
+
+def _is_import(file: str, function: str) -> bool:
+    """Whether a frame is the import of an installed module, which is slow where memory is short."""
+    return function == "<module>" and "site-packages" in file
 
 
 def _reaped(pid: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -55,6 +56,15 @@ def _rates(draw: Draw) -> Tensors:
     if draw.correct is None:
         return draw.scale * draw.normal(*target.shape).abs() + 0.1, target
     return target.clone() if draw.correct else target + _away(draw, target).abs(), target
+
+
+def _positives(draw: Draw) -> Tensors:
+    """Positive numbers, as depths or magnitudes."""
+    target = draw.normal(*_shaped(draw)).abs() + 0.5
+    if draw.correct:
+        return target.clone(), target
+    noise = 0.5 * draw.scale * (draw.normal(*target.shape) if draw.correct is None else _away(draw, target))
+    return target * noise.clamp(-2, 2).exp(), target
 
 
 def _soft(draw: Draw) -> Tensor:
@@ -193,15 +203,6 @@ def _centred_boxes(draw: Draw) -> Tensors:
 
     input, target = map(centred, _boxes(draw))
     return input, target
-
-
-def _box_sides(draw: Draw) -> Tensors:
-    """Positive distances of a point to the four sides of its box."""
-    target = draw.normal(draw.samples, 4).abs() + 0.5
-    if draw.correct:
-        return target.clone(), target
-    noise = 0.5 * draw.scale * (draw.normal(draw.samples, 4) if draw.correct is None else _away(draw, target))
-    return target * noise.clamp(-2, 2).exp(), target
 
 
 def _heatmaps(draw: Draw) -> Tensors:
@@ -366,7 +367,7 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("regression", "values", "quantiles"): (PAIR, _quantiles),
     ("regression", "boxes", "boxes"): (PAIR, _boxes),
     ("regression", "boxes", "centred"): (PAIR, _centred_boxes),
-    ("regression", "boxes", "sides"): (PAIR, _box_sides),
+    ("regression", "boxes", "sides"): (PAIR, lambda draw: _positives(replace(draw, classes=4, spatial=()))),
     ("regression", "images", "images"): (PAIR, _images),
     ("regression", "probabilities", "heatmap"): (PAIR, _heatmaps),
     ("regression", "logits", "heatmap"): (PAIR, _heatmaps_of_logits),
@@ -376,6 +377,7 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("survival", "probabilities", "bins"): (("input", "bins", "event"), _hazards(_bins)),
     ("survival", "logits", "censored-bins"): (("input", "bins", "censored"), _censored_bins),
     ("survival", "probabilities", "censored-bins"): (("input", "bins", "censored"), _hazards(_censored_bins)),
+    ("regression", "positive", "same"): (PAIR, _positives),
     ("pairs", "values", "above"): (("input1", "input2"), _above),
     ("penalty", "values", "log-variance"): (("mean", "log_var"), _prior),
     ("penalty", "values", "elbo"): (("input", "target", "mean", "log_var"), _elbo),

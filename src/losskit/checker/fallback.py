@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import nn
 
-from losskit.checker import examples, fits, roles, several
+from losskit.checker import examples, fits, roles, search, several
 from losskit.checker.calling import Call, Way
 from losskit.checker.groups import GROUPS, LAST
 from losskit.checker.origin import Criterion
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from losskit.checker.probe import Chosen, Probe
 
 Running = tuple[Form, tuple[int, ...], Trial, str]
+_MANY = 20  # so many points that a mask of 0 and 1 leaves some in every sample
+Layout = tuple[str, tuple[int, ...], str]  # a layout of `several`, its spatial sizes, and why it is tried
 
 
 def _plain(trial: Trial) -> Trial:
@@ -36,6 +38,21 @@ def without_gradient(running: list[Running]) -> Chosen | None:
     ]
     form, spatial, trial = next((each for each in readings if fits.roughly(each[2], each[0])), readings[0])
     return form, spatial, _plain(trial), [], ["it gives no gradient in any form"]
+
+
+def other_side(probe: Probe, form: Form, trial: Trial) -> Trial:
+    """The trial with the second tensor as the input, if only that one gets a gradient and no name says otherwise."""
+    names = [name.lower() for name in probe.required]
+    known = any(name in roles.INPUTS or "pred" in name for name in names[:1]) or names[1:2] in (
+        [n] for n in roles.TARGETS
+    )
+    if form.key != ("regression", "values", "same") or len(names) != 2 or known:
+        return trial
+    tensors = examples.make(*form.key, trial.draw(form, None, 1.0, 0))
+    if bool(trial.slope(*tensors).any()):
+        return trial
+    other = Trial(probe.origin, replace(trial.way, swapped=not trial.way.swapped), trial.classes, trial.spatial)
+    return other if bool(other.slope(*tensors).any()) else trial
 
 
 def rows_of_four(probe: Probe, running: list[Running]) -> Chosen | None:
@@ -84,6 +101,8 @@ def named(probe: Probe, running: list[Running]) -> Chosen | None:
     """A form that follows from the names alone."""
     opposed = roles.sides_of(probe.required) in ((1, -1), (-1, 1))
     for form, spatial, trial, reason in running:
+        if form.key == roles.GROUPED and ("not finite" not in reason or columns(probe.criterion)):
+            continue  # class indices, or labels whose groups are not compared
         said = roles.says(form.key, probe.hints) or (opposed and form.key == roles.ABOVE)
         if said or roles.placed(examples.tensors_of(*form.key), probe.required):
             return form, spatial, trial, [], [f"its names say so, but {reason}"]
@@ -121,6 +140,26 @@ def documented(probe: Probe, running: list[Running]) -> Chosen | None:
 
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
+    tries = (_as_written, search.without_broadcasts, _by_letters, search.by_repairs)
+    for each in tries:
+        probe.classes = probe.usual_classes
+        found = each(probe)
+        if found is not None:
+            return found
+    return None
+
+
+def _as_written(probe: Probe) -> Chosen | None:
+    """Tensors of the documented shapes."""
+    return _by_layouts(probe, _documented_layouts, _MANY)
+
+
+def _by_letters(probe: Probe) -> Chosen | None:
+    """Tensors of any shapes, the simplest first."""
+    return _by_layouts(probe, _layouts)
+
+
+def _by_layouts(probe: Probe, layouts: Callable[[Probe, list[str]], Iterator[Layout]], *counts: int) -> Chosen | None:
     taken = [(call, names) for call in probe.calls if (names := _tensors(probe, call))]
     if len(probe.given) > len(probe.required):
         taken = [(Call(2, Way()), probe.given), *taken]
@@ -128,11 +167,11 @@ def by_shapes(probe: Probe) -> Chosen | None:
     if len(options) == 1 and len(probe.required) < 4:
         return None
     taken += [] if len(probe.required) < 2 else [(Call(len(probe.required), Way()), probe.required)]
-    sizes = dict.fromkeys([*[2] * roles.of_heads(probe.words), probe.classes, *columns(probe.criterion)])
+    sizes = dict.fromkeys([*[2] * roles.of_heads(probe.words), probe.classes, *columns(probe.criterion), *counts])
     for call, names in taken:
         if len(names) < 2 and not call.way.extras:
             continue
-        for layout, spatial, why in _layouts(probe, names):
+        for layout, spatial, why in layouts(probe, names):
             for classes in sizes:
                 probe.classes = classes
                 found = _running(probe, call, Form("penalty", "values", layout), spatial)
@@ -184,15 +223,18 @@ def _sizes_inside(count: int) -> list[tuple[str, ...]]:
     return list(dict.fromkeys([*alike, *mixed]))
 
 
-def _layouts(probe: Probe, required: list[str]) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    words = probe.words
-    if len(required) > 4 and all(len(name) == 1 for name in required):
-        return
-    written = several.documented(required, words)
+def _documented_layouts(probe: Probe, required: list[str]) -> Iterator[Layout]:
+    written = several.documented(required, probe.words)
     for place in [(), (4, 5)] if "*" in written else [()] if written else []:
         yield written, place, "its documentation gives the shapes"
         inside = written.replace("number:", "share:")  # numbers of any sign may be outside its domain
         yield inside, place, "its documentation gives the shapes, and it runs with numbers between 0 and 1"
+
+
+def _layouts(probe: Probe, required: list[str]) -> Iterator[Layout]:
+    words = probe.words
+    if len(required) > 4 and all(len(name) == 1 for name in required):
+        return
     special = any(several.sort_of(name, words) not in ("number", "log") for name in required[1:])
     for spatial in ((), (4, 5), (2,)):
         for letters in roles.shapes_of(required) if len(required) <= 4 else roles.simple_shapes_of(required):

@@ -13,7 +13,7 @@ from losskit.checker import draws, examples
 from losskit.checker.trial import Form, Trial, require
 
 _SEEDS = (0, 1, 2)
-_EXACT = ("values", "boxes", "images", "logits")  # the correct prediction is the target itself
+_EXACT = ("values", "boxes", "images", "logits", "positive")  # the correct prediction is the target itself
 
 
 # Labels.
@@ -161,18 +161,19 @@ def shift_invariant(trial: Trial, form: Form) -> bool:
 # Numbers.
 
 
-def _in_any_order(trial: Trial, form: Form) -> bool:
+def in_any_order(trial: Trial, form: Form) -> bool:
     """Whether the same samples in another order have the same loss."""
     tensors = examples.make(*form.key, trial.draw(form, None, 1.0, 7))
-    order = torch.randperm(len(tensors[0]), generator=torch.Generator().manual_seed(1))
-    values = trial.value(*tensors), trial.value(*(each[order] for each in tensors))
+    count = len(tensors[0])
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
+    values = trial.value(*tensors), trial.value(*(each[order] if len(each) == count else each for each in tensors))
     return math.isclose(*values, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def fits_numbers(trial: Trial, form: Form) -> None:
     """Raise DoesNotFit unless the loss is lowest where the input matches the target."""
     if not trial.spatial and form.scores in ("values", "rates", "log_rates"):
-        require(_in_any_order(trial, form), "samples are compared with their neighbours, so these are positions")
+        require(in_any_order(trial, form), "samples are compared with their neighbours, so these are positions")
     for seed in _SEEDS:
         best, *others = examples.make(*form.key, trial.draw(form, True, 1.0, seed))
         _least_at(trial, best, others, form, seed)
@@ -218,7 +219,7 @@ def _least_at(trial: Trial, best: Tensor, others: Sequence[Tensor], form: Form, 
 
 def _moved(best: Tensor, noise: Tensor, form: Form) -> Tensor:
     """Another prediction of the same sort."""
-    if form.scores == "rates":
+    if form.scores in ("rates", "positive"):
         return best * noise.exp()
     if form.scores == "log_probabilities":
         return (best + noise).log_softmax(1)

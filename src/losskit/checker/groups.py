@@ -66,12 +66,13 @@ GROUPS = (
     Group(lambda f: f.layout == "next", fits.fits_order),
     Group(lambda f: f.layout == "teacher", fits.fits_teacher),
     Group(lambda f: f.layout == "teacher-and-labels", fits.fits_teacher_and_labels),
-    Group(lambda f: f.kind == "regression" and f.layout not in NARROW, fits.fits_numbers),
+    Group(lambda f: f.kind == "regression" and f.layout not in NARROW and f.scores != "positive", fits.fits_numbers),
     Group(lambda f: f.kind == "distribution" and f.scores != "logits", fits.fits_numbers),
     Group(lambda f: f.layout == "images", fits.fits_narrow),
     Group(lambda f: f.labels, fits.fits_labels),
     Group(lambda f: f.layout in NARROW and f.layout not in ("centred", "sides", "heatmap"), fits.fits_narrow),
     Group(lambda f: _ordered(f) and not is_last(f), fits.fits_order),
+    Group(lambda f: f.scores == "positive", fits.fits_numbers),
 )
 LAST: tuple[tuple[Callable[[Trial, Form], None], Callable[[Form], bool]], ...] = (
     (fits.fits_order, lambda f: f.layout == "above"),

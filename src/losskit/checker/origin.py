@@ -194,6 +194,24 @@ def call_parameters(criterion: Criterion) -> list[inspect.Parameter]:
     return parameters_of(getattr(criterion, "forward", criterion) if usual else criterion)
 
 
+_NOT_TENSORS = (
+    r"_*(args?|rest|others?|unused|ignored?|extras?|params?|_)"  # names of further arguments that are no tensors
+)
+
+
+def tensor_parameters(criterion: Criterion) -> list[inspect.Parameter]:
+    """The same with `*losses` or `*images`: any number of tensors, whose name says that they are some."""
+    function = criterion.forward if isinstance(criterion, nn.Module) else criterion
+    named = call_parameters(criterion)
+    try:
+        every = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return named
+    rest = [p for p in every if p.kind is p.VAR_POSITIONAL and not re.fullmatch(_NOT_TENSORS, p.name.lower())]
+    before = [p for p in named if p.kind is not p.KEYWORD_ONLY]
+    return [*before, *rest, *(p for p in named if p.kind is p.KEYWORD_ONLY)]
+
+
 def _import(reference: Reference) -> str:
     top = reference.name.split(".")[0]
     if not reference.place.endswith(".py"):

@@ -17,7 +17,7 @@ from losskit.checker import examples, fallback, fits, roles, several
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in
 from losskit.checker.calling import INSIDE, Call, Way, calls_of, required_of
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, NARROW, RANKS, Fitting, Group, is_last, sharpest
-from losskit.checker.origin import Criterion, Origin, call_parameters
+from losskit.checker.origin import Criterion, Origin, tensor_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.spec import Spec, Unsure
 from losskit.checker.stated import Stated
@@ -31,6 +31,7 @@ _LARGE = (16, 18)  # for losses with a window
 _SIGNAL = (2048,)  # for losses of sound
 _WINDOWS = (_LARGE, (32, 32), (192, 192))
 _COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
+_ENOUGH = 800  # refused trial calls after which no other number of classes is tried
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
     *[Form("binary", s, layout) for layout in ("same", "no-channel", "bare", "same-integers") for s in _SCORED],
@@ -49,13 +50,14 @@ class Tried:
     fitting: list[tuple[Form, tuple[int, ...], Trial]] = field(default_factory=list)
     running: list[tuple[Form, tuple[int, ...], Trial, str]] = field(default_factory=list)  # and why it does not fit
     refusals: list[str] = field(default_factory=list)
+    count: int = 0
 
 
 def conclude(origin: Origin, **said: Any) -> Spec:
     """What the loss takes; Unsure if that cannot be determined."""
     options = Stated(**said)
     criterion = origin.build()
-    names = call_parameters(criterion)
+    names = tensor_parameters(criterion)
     own = [Form(*each) for each in forms_of(criterion)]
     probe = Probe(origin, options, criterion, names)
     if own:
@@ -78,10 +80,10 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     if form.layout.startswith(several.SEVERAL) or form.layout == "above":
         left = [name for name in probe.given if name not in {each.name for each in trial.way.extras}]
         left = left[: 2 if form.layout == "above" else len(several.parts_of(form.layout)) - trial.way.inside]
-        named = (INSIDE,) * trial.way.inside + tuple(left)
-        tensors = tuple(reversed(named)) if trial.way.swapped else named
+        named = (INSIDE,) * trial.way.inside + tuple(trial.way.tensor_names(left))
+        tensors = tuple(named[trial.way.order(at)] for at in range(len(named)))
     plain = [n.name for n in probe.names if n.name not in {each.name for each in trial.way.extras}]
-    taken = set(plain[: len(tensors) - trial.way.inside])
+    taken = set(plain[: len(tensors) - trial.way.inside - sum(wrap.count - 1 for wrap in trial.way.wraps)])
     arguments = tuple(p.name for p in probe.names if p.name not in taken)
     name, ignored = ignored_of(criterion, origin)
     return Spec(
@@ -117,10 +119,12 @@ class Probe:
         optional = [p.name for p in names[1:2] if len(self.required) == 1 and p.name.lower() in roles.TARGETS]
         self.given = [*self.required, *optional]  # in the longest call
         self.uses = uses_of(criterion, self.required)
+        self.dimensions: dict[tuple[Form, int, bool, bool], list[int]] = {}  # of the tensors of a form
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
-        self.calls = calls_of(names, self.words, self.uses)
-        self.classes = said.classes or classes_of(criterion) or 3
+        terms = classes_of(criterion) or 2
+        self.calls = [each.with_terms(terms) for each in calls_of(names, self.words, self.uses)]
+        self.classes = self.usual_classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
         way = replace(call.way, last=last, labels=labels or call.way.labels)
@@ -193,7 +197,7 @@ class Probe:
             for call in self.calls:
                 if self._try_groups(call, self._taking(call, known), tried):
                     return self._decided(tried)
-            if tried.running:
+            if tried.running or tried.count > _ENOUGH:
                 break
         return self._fallback(tried)
 
@@ -258,6 +262,7 @@ class Probe:
             trial = self.trial(call, spatial, last, form.labels or form.layout == "next")
             if not self._as_documented(trial, form):
                 continue
+            tried.count += 1
             if not trial.runs(form):
                 tried.refusals += [trial.said] if trial.said else []
                 continue
@@ -274,10 +279,13 @@ class Probe:
         if self.said.anything or not self.words.shapes or self.words.broadcast:
             return True
         plain = [name for name in self.required if name not in {each.name for each in trial.way.extras}]
-        made = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
-        for name, tensor in zip(plain, made, strict=False):
+        key = (form, len(trial.spatial), trial.way.last, trial.way.swapped)
+        if key not in self.dimensions:
+            made = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
+            self.dimensions[key] = [tensor.dim() for tensor in made]
+        for name, count in zip(plain, self.dimensions[key], strict=False):
             sizes = self.words.shapes.get(name, ("*",))
-            if not {"*", "..."} & set(sizes) and len(sizes) != tensor.dim():
+            if not {"*", "..."} & set(sizes) and len(sizes) != count:
                 return False
         return True
 
@@ -289,6 +297,7 @@ class Probe:
             return rival
         fitting = self._unambiguous(fitting)
         form, spatial, trial = fitting[0]
+        trial = fallback.other_side(self, form, trial)
         also = [each for each, _, _ in fitting[1:]]
         return form, spatial, trial, also, [f"a lower loss follows the correct prediction with {' '.join(form.key)}"]
 
@@ -359,6 +368,7 @@ class Probe:
             if found is not None:
                 return found
         guess = not running or len(self.required) > 2 or learned
+        guess = guess or all(name in self.words.shapes for name in self.required)
         guess = guess or roles.unbounded(self.words) or roles.of_lists(self.words) or roles.of_shapes(self.words)
         loose = fallback.by_shapes(self) if guess and not said.anything else None
         if loose is not None:

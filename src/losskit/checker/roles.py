@@ -22,6 +22,7 @@ ELBO = ("penalty", "values", "elbo")
 ELBO_OF_SHARES = ("penalty", "probabilities", "elbo")
 PRIOR = ("penalty", "values", "log-variance")
 ABOVE = ("pairs", "values", "above")
+GROUPED = ("pairs", "embeddings", "groups")
 NEXT = ("sequence", "logits", "next")
 # The names of a loss called like this contain a word of each group.
 _WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
@@ -30,6 +31,7 @@ _WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
     ELBO: (("mu", "mean"), ("var", "std", "sigma")),
     ELBO_OF_SHARES: (("mu", "mean"), ("var", "std", "sigma")),
     PRIOR: (("mu", "mean"), ("log_var", "logvar", "log_sigma", "log_std")),
+    GROUPED: (("embed", "feat"), ("label", "target")),
     ("pairs", "values", "order"): (("rank", "margin", "order", "pair"),),
     ("survival", "values", "survival"): (("time", "duration"), ("event", "status", "censor")),
     ("sequence", "logits", "batch-first"): (("input_len", "logit_len"), ("target_len", "label_len")),

@@ -16,7 +16,7 @@ SEVERAL = "several"  # the layout: this word, and a letter or `sort:sizes` for e
 _BY_NAME = (
     ("length", r"len(gth)?s?$|_len|lengths"),
     ("log", r"^log|_log|logit|logp"),
-    ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_ids?$|ind?e?x$"),
+    ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_actions?$|_ids?$|ind?e?x$"),
     ("flag", r"mask|^valid|^dones?$|terminal|event|status|censor|observed|visib|^is_"),
     ("share", r"^pis?$|mix\w*_?w|prob|alpha_bar|alphas_cumprod|^t$|timestep|keep"),
     ("large", r"^alpha$"),
@@ -130,8 +130,10 @@ def _of_sort(sort: str, shape: tuple[int, ...], draw: Draw) -> Tensor:
         return draw.scale * draw.normal(*shape)
     if sort == "weights":
         return 0.5 * draw.normal(*shape)
-    if sort == "index":
-        return torch.randint(draw.classes, shape, generator=draw.generator)
+    if sort.startswith("index"):
+        return torch.randint(int(sort.removeprefix("index") or draw.classes), shape, generator=draw.generator)
+    if sort == "boolean":
+        return draw.flags(*shape) > 0
     if sort == "length":
         return torch.randint(2, _SIZES["T"], shape, generator=draw.generator)
     if sort == "flag":
@@ -139,6 +141,11 @@ def _of_sort(sort: str, shape: tuple[int, ...], draw: Draw) -> Tensor:
     if sort == "share":
         return _share(draw, shape)
     return draw.normal(*shape).abs() + (1.1 if sort == "large" else 0.2)
+
+
+def slot_of(name: str, words: Words) -> tuple[str, tuple[str, ...]]:
+    """The sort of a parameter, and its documented sizes."""
+    return sort_of(name, words), tuple(each for each in words.shapes.get(name, ()) if each not in ("*", "..."))
 
 
 def _sizes(text: str, draw: Draw) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ KINDS = (
 )
 SCORES = (
     *("logits", "probabilities", "log_probabilities", "values", "log_rates", "rates", "distances", "embeddings"),
-    *("boxes", "images"),
+    *("boxes", "images", "positive"),
 )
 LAYOUTS = {
     "same": "a float target of the input's shape, (N, C, *)",
@@ -128,6 +128,7 @@ class Spec:
 
     def __str__(self) -> str:
         held = {"values": "numbers", "log_probabilities": "log-probabilities", "log_rates": "logarithms of rates"}
+        held["positive"] = "positive numbers"
         kind = {"multilabel": "multi-label", "multiclass": "multi-class"}.get(self.kind, self.kind)
         said = f"{kind}; {held.get(self.scores, self.scores)} as input; {LAYOUTS[self.layout.split()[0]]}"
         besides = ", ".join(each.name for each in self.way.extras)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from losskit.checker import draws, examples
 from losskit.checker.calling import INSIDE
-from losskit.checker.origin import Criterion, Origin, call_parameters, origin_of
+from losskit.checker.origin import Criterion, Origin, call_parameters, origin_of, tensor_parameters
 from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Spec
@@ -61,14 +61,17 @@ class Subject:
     def parameters(self) -> tuple[str, ...]:
         """The names of the arguments of a call that are tensors of an example, in the order of the call."""
         extras = {each.name for each in self.spec.way.extras}
-        names = tuple(each.name for each in call_parameters(self.build()) if each.name not in extras)
+        found = [each.name for each in tensor_parameters(self.build()) if each.name not in extras]
+        names = tuple(self.spec.way.tensor_names(found))
         return (INSIDE, *names) if self.spec.way.inside else names
 
     def place(self, at: int) -> int:
         """The tensor of an example that is passed as this argument of a call."""
-        return 1 - at if self.spec.swapped and at < 2 else at
+        return self.spec.way.place(at)
 
-    order = place  # the argument that a tensor is passed as: a swap is its own inverse
+    def order(self, place: int) -> int:
+        """The argument that this tensor of an example is passed as."""
+        return self.spec.way.order(place)
 
     def build(self, **options: Any) -> Criterion:
         """A fresh instance of the loss, whose random parameters are those of the others.

@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT, NORMAL = "model", "mode", "boolean", "list", "scalars", "dict", "normal"
+TUPLE, COUNT = "tuple", "count"
 _MODES = r"mode|kind|phase|which|role|side|part|(for|is|as)_\w+|\w+_is_real|train_?generator|training"
 _MODELS = (
     r"model|net(work)?|\w+_(net|model|fn|network)|critic|discriminator|disc|d|f|func|fn|encoder|decoder|backbone|policy"
@@ -26,8 +27,9 @@ _BY_ITEM = ("items", "keys", "values")
 class Use:
     """What an argument is, besides a tensor of numbers."""
 
-    sort: str  # MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT or NORMAL
+    sort: str  # MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT, NORMAL, TUPLE or COUNT
     values: tuple[Any, ...] = ()  # of a mode; the keys of a dict
+    star: bool = False  # any number of arguments
 
 
 def source_of(criterion: Callable[..., Any]) -> str:
@@ -63,11 +65,38 @@ def uses_of(criterion: Callable[..., Any], names: Sequence[str]) -> dict[str, Us
 
 
 def _use(tree: ast.FunctionDef, name: str) -> Use | None:
-    for sort in (_called, _compared, _keyed, _iterated, _distribution, _boolean):
+    if tree.args.vararg is not None and tree.args.vararg.arg == name:
+        return Use(_items(tree, name), star=True)
+    for sort in (_called, _compared, _keyed, _iterated, _distribution, _boolean, _counted):
         found = sort(tree, name)
         if found is not None:
             return found
     return None
+
+
+def _counted(tree: ast.FunctionDef, name: str) -> Use | None:
+    """A whole number: one that bounds a slice or a range, or is annotated as such."""
+    bounds = [
+        part for node in ast.walk(tree) if isinstance(node, ast.Slice) for part in (node.lower, node.upper, node.step)
+    ]
+    bounds += [each for call in _calls(tree) if ast.unparse(call.func) == "range" for each in call.args]
+    parts = [each.operand if isinstance(each, ast.UnaryOp) else each for each in bounds]
+    found = any(each is not None and _is(each, name) for each in parts) or _annotation(tree, name) == "int"
+    return Use(COUNT) if found else None
+
+
+_TERMS = r"(^|_)(loss|cost|term)(es|s)?(_|$)|(^|_)(losses|costs)"
+
+
+def _items(tree: ast.FunctionDef, name: str) -> str:
+    """Whether the items of an argument are numbers, the losses of tasks, or tensors."""
+    named = [name]
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.comprehension)) and name in {
+            n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)
+        }:
+            named += [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
+    return SCALARS if any(re.search(_TERMS, each.lower()) for each in named) else LIST
 
 
 def _is(node: ast.AST, name: str) -> bool:
@@ -165,7 +194,29 @@ def _iterated(tree: ast.FunctionDef, name: str) -> Use | None:
     given = [each for call in _calls(tree) if ast.unparse(call.func).rsplit(".", 1)[-1] in _OVER for each in call.args]
     if not any(_is(each, name) for each in (*over, *given)) and "list" not in _annotation(tree, name).lower():
         return None
-    return Use(SCALARS if re.search(r"loss|cost|term", name.lower()) else LIST)
+    return Use(_items(tree, name))
+
+
+def parts_of(criterion: Callable[..., Any], name: str) -> int:
+    """How many tensors the tuple in an argument has, by its code; 1 for a tensor."""
+    tree = tree_of(source_of(criterion))
+    if tree is None:
+        return 1
+    unpacked = [
+        len(target.elts)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _is(node.value, name)
+        for target in node.targets
+        if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(each, ast.Starred) for each in target.elts)
+    ]
+    read = {
+        node.slice.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and _is(node.value, name) and isinstance(node.slice, ast.Constant)
+    }
+    sized = any(isinstance(node, ast.Attribute) and _is(node.value, name) for node in ast.walk(tree))
+    several = re.search(r"s$|output|batch|pair|inp", name.lower()) is not None and not sized
+    return max([*unpacked, len(read) if several and read == set(range(len(read))) else 1, 1])
 
 
 def _distribution(tree: ast.FunctionDef, name: str) -> Use | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import inspect
 import re
@@ -14,12 +15,14 @@ from torch import nn
 
 _LONGEST = 1500  # characters: longer documentation describes cases that depend on options
 _WORD = (
-    r"batch(?:_size)?|num_\w+|n_classes|classes|channels|height|width|seq(?:_len(?:gth)?)?|vocab(?:_size)?|"
-    r"time(?:_?steps)?|horizon|length|\w*_?dim|(?:in|out)_features"
+    r"batch(?:_size)?|num_\w+|n_\w+|classes|channels|height|width|seq(?:_len(?:gth)?)?|vocab(?:_size)?|"
+    r"time(?:_?steps)?|horizon|length|\w*_?dim|(?:in|out)_features|quantiles|points|queries|atoms|joints|frames"
 )
 _SIZE = rf"(?:{_WORD}|[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
 _SHAPE = re.compile(rf"\(\s*({_SIZE}(?:\s*,\s*{_SIZE})*)\s*,?\s*\)")
 _LETTER = re.compile(rf"{_WORD}|[A-Z]{{1,2}}(\d|_|[-+*/]|$)|\d|[*.]")
+_CROSSED = re.compile(r"(?<![\w*])([A-Z]\w?)((?: ?[x\u00d7] ?(?:[A-Z]\w?|\d+))+)(?!\w)")  # B x C x H x W
+_SQUARE = re.compile(r"\[([A-Z]\w?(?:, ?(?:[A-Z]\w?|\d+))+)\]")
 _ALL = re.compile(r"\b(all|both|every|tensors)\b", re.IGNORECASE)
 _TUPLE = re.compile(r"\([^()]*,[^()]*\)")  # sizes in other words
 _END = re.compile(r"[;\n]|\.\s|\.$")
@@ -48,6 +51,12 @@ class Words:
             and shapes[0] != shapes[1]
             and [e for e in shapes[0] if e != "1"] == [e for e in shapes[1] if e != "1"]
         )
+
+    @property
+    def alike(self) -> bool:
+        """Whether two parameters, the prediction and its target, are documented with one shape."""
+        shapes = list(self.shapes.values())[:2]
+        return len(shapes) == 2 and shapes[0] == shapes[1]
 
     @property
     def differ(self) -> bool:
@@ -95,6 +104,7 @@ def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]
     found: dict[str, set[tuple[str, ...]]] = {}
     rest: set[tuple[str, ...]] = set()
     start, named = 0, []
+    text = _SQUARE.sub(r"(\1)", _CROSSED.sub(_as_tuple, text))
     for match in _SHAPE.finditer(text):
         sizes = tuple(re.sub(r"\s", "", each) for each in match[1].split(","))
         if "," not in match[0] or not all(map(_LETTER.match, sizes)):
@@ -103,6 +113,7 @@ def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]
         start = match.end()
         if before.strip() != "or":  # another shape of the same parameters
             named = [name for name in parameters if re.search(rf"\b{re.escape(name)}\b", before, re.IGNORECASE)]
+            named = named or _called_alike(before, parameters)
         for name in named:
             found.setdefault(name, set()).add(sizes)
         if not named and (_ALL.search(before) or re.match(r"\s*each", text[start:])):
@@ -111,6 +122,23 @@ def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]
         (sizes,) = rest
         found = {**{name: {sizes} for name in parameters}, **found}
     return {name: next(iter(each)) for name, each in found.items() if len(each) == 1}
+
+
+def _as_tuple(crossed: re.Match[str]) -> str:
+    sizes = re.split(r" ?[x\u00d7] ?", crossed[0])
+    return f"({', '.join(sizes)})"
+
+
+def _called_alike(before: str, parameters: Sequence[str]) -> list[str]:
+    """The parameters that a last word stands for: `logits` for two of them, or `ref_*_logps`."""
+    words = re.findall(r"[\w*]+", before.lower())
+    if not words:
+        return []
+    last = words[-1]
+    if "*" in last.strip("*"):
+        return fnmatch.filter(parameters, last)
+    single = last.removesuffix("s")
+    return [name for name in parameters if len(single) > 3 and re.search(rf"_{single}s?$", name.lower())]
 
 
 def _clauses(text: str, parameters: Sequence[str]) -> dict[str, str]:

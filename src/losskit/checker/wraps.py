@@ -14,11 +14,27 @@ from losskit.checker.uses import BOOLEAN, DICT, LIST, NORMAL, SCALARS
 
 @dataclass(frozen=True)
 class Wrap:
-    """How one argument is made of its tensor."""
+    """How one argument is made of its tensor, or of several."""
 
-    at: int  # its place among the tensors of a call
+    at: int  # its place among the arguments that are made of tensors
     sort: str
     keys: tuple[str, ...] = ()
+    count: int = 1  # of tensors; 1: all parts are made of one
+    star: bool = False  # its parts are arguments of their own
+    terms: int = 2  # losses of tasks
+
+    def gathered(self, tensors: Sequence[Tensor]) -> Any:
+        """The argument that these tensors are the parts of."""
+        if self.count == 1:
+            return self.made(tensors[0])
+        return dict(zip(self.keys, tensors, strict=True)) if self.sort == DICT else tuple(tensors)
+
+    def gathered_code(self, names: Sequence[str]) -> str:
+        if self.count == 1:
+            return self.code(names[0])
+        if self.sort == DICT:
+            return f"{{{', '.join(f'{k!r}: {n}' for k, n in zip(self.keys, names, strict=True))}}}"
+        return f"({', '.join(names)})"
 
     def made(self, tensor: Tensor) -> Any:
         if self.sort == BOOLEAN:
@@ -26,7 +42,7 @@ class Wrap:
         if self.sort == LIST:
             return [tensor, 0.5 * tensor]
         if self.sort == SCALARS:
-            return [tensor.abs().mean(), tensor.square().mean()]
+            return [tensor.abs().mean(), *(tensor.abs().pow(n).mean() for n in range(2, self.terms + 1))]
         if self.sort == DICT:
             return {key: (1 - 0.25 * at) * tensor for at, key in enumerate(self.keys)}
         return Normal(tensor, 1 + 0.25 * tensor.square(), validate_args=False) if self.sort == NORMAL else tensor
@@ -35,12 +51,33 @@ class Wrap:
         return {
             BOOLEAN: f"{name} > 0.5",
             LIST: f"[{name}, 0.5 * {name}]",
-            SCALARS: f"[{name}.abs().mean(), {name}.square().mean()]",
+            SCALARS: f"[{', '.join(f'{name}.abs().pow({n}).mean()' for n in range(1, self.terms + 1))}]",
             DICT: f"{{{', '.join(f'{key!r}: {1 - 0.25 * at:g} * {name}' for at, key in enumerate(self.keys))}}}",
             NORMAL: f"torch.distributions.Normal({name}, 1 + 0.25 * {name}.square())",
         }[self.sort]
 
 
 def wrapped(tensors: Sequence[Any], wraps: Sequence[Wrap]) -> list[Any]:
-    by_place = {each.at: each for each in wraps}
-    return [by_place[at].made(t) if at in by_place else t for at, t in enumerate(tensors)]
+    """The arguments that these tensors become."""
+    found: list[Any] = []
+    for wrap, group in groups(tensors, wraps):
+        if wrap is None:
+            found.append(group[0])
+        elif wrap.star:
+            found += wrap.gathered(group)
+        else:
+            found.append(wrap.gathered(group))
+    return found
+
+
+def groups(each: Sequence[Any], wraps: Sequence[Wrap]) -> list[tuple[Wrap | None, Sequence[Any]]]:
+    """The tensors, or their names, that make each argument."""
+    by_place = {wrap.at: wrap for wrap in wraps}
+    found: list[tuple[Wrap | None, Sequence[Any]]] = []
+    start = 0
+    while start < len(each):
+        wrap = by_place.get(len(found))
+        count = 1 if wrap is None else wrap.count
+        found.append((wrap, each[start : start + count]))
+        start += count
+    return found

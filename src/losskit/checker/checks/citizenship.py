@@ -6,6 +6,7 @@ import copy
 import gc
 import io
 import pickle
+import re
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -109,12 +110,25 @@ def has_memory(subject: Subject) -> Iterator[Found]:
             numbers.append(float(subject.call(criterion, *tensors).double().mean()))
     if not close(numbers[0], numbers[2], 1e-6, 1e-9):
         switch = any(each.startswith("update") for each in subject.spec.arguments)  # turns the memory off
+        averages = _keeps_average(subject, criterion)
+        how = ", by a moving average in a buffer" if averages else ""
         yield Found(
-            "the same call gives another number the second time",
+            f"the same call gives another number the second time{how}",
             {"first": numbers[0], "after another call": numbers[2]},
             code(subject, *one, lines=("print({call}, {call}, {call})",)),
-            Severity.PROPERTY if switch else None,
+            Severity.PROPERTY if averages or switch else None,
         )
+
+
+def _keeps_average(subject: Subject, criterion: Any) -> bool:
+    """Whether a loss says that it keeps a moving average or a queue, and a buffer of it has changed."""
+    if not isinstance(criterion, nn.Module) or not re.search(
+        r"momentum|\bema\b|ema_|decay|moving|queue", subject.words.code
+    ):
+        return False
+    fresh = subject.build()
+    before = dict(fresh.named_buffers()) if isinstance(fresh, nn.Module) else {}
+    return any(not torch.equal(before[name], held) for name, held in criterion.named_buffers() if name in before)
 
 
 @check(

@@ -57,8 +57,9 @@ def broadcasts(subject: Subject) -> Iterator[Found]:
         if passed and right is not None:  # a loss of rows, such as a cosine or a spectrum, takes no scalars
             bare = tried(value, subject, scores.squeeze(1), given)
             passed = bare is not None and close(bare, right)
-        if spec.way.extras or (subject.words.text and not subject.words.differ):
-            passed = False  # its documentation does not lead to two shapes
+        stated = subject.words.alike or (subject.words.text and not subject.words.differ)
+        if spec.way.extras or spec.way.wraps or stated:
+            passed = False  # its documentation does not lead to two shapes, or it takes lists of features
         yield Found(
             f"accepts {what}{' with only a warning' if told else ''} and returns a number",
             {"value": found} if right is None else {"value": found, "with the right shape": right},

@@ -1,0 +1,200 @@
+"""Search: the tensors with which a loss of unknown meaning runs, from names, documentation, code and its errors."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from losskit.checker import fits, roles, several
+from losskit.checker.calling import NUMBER, Call, Extra, Way
+from losskit.checker.repairs import Failure, Guess, Slot, Undefined, repaired
+from losskit.checker.trial import Form, Trial
+from losskit.checker.uses import BOOLEAN, DICT, TUPLE, Use, parts_of
+from losskit.checker.watching import Watched
+from losskit.checker.wraps import Wrap
+
+if TYPE_CHECKING:
+    from losskit.checker.probe import Chosen, Probe
+
+# Sizes after those of samples and channels, and whether tensors that are no scores have one number for each sample.
+_STARTS: tuple[tuple[tuple[str, ...], bool], ...] = (
+    ((), True),
+    ((), False),
+    (("5",), True),
+    (("4", "5"), False),
+    (("5",), False),
+)
+_PER_SAMPLE = r"reward|return|advantage|done|terminal|discount|duration|event|^delta$|sigma$|weight"
+_NUMBERS = {"count": 1, "scalar": 0.5}
+_PREDICTION = r"pred|logit|output|student|score|hat$|log_?p|recon|estimate"
+_TARGET = r"target|label|true|truth|gt|teacher|^y$|ref"
+
+
+def without_broadcasts(probe: Probe) -> Chosen | None:
+    """Tensors whose shapes fit without broadcasting samples, and whose samples may come in any order."""
+    return _first(probe, True)
+
+
+def by_repairs(probe: Probe) -> Chosen | None:
+    """Tensors with which the loss runs and has a gradient, if what they mean is unknown."""
+    return _first(probe, False)
+
+
+def _first(probe: Probe, strict: bool) -> Chosen | None:
+    for call in _calls(probe):
+        found = Search(probe, call, strict).found()
+        if found is not None:
+            return found
+    return None
+
+
+def _calls(probe: Probe) -> list[Call]:
+    """The ways of passing what is no tensor; masks and weights are tensors like the others here."""
+    found: dict[tuple[tuple[str, str], ...], Call] = {}
+    for call in probe.calls:
+        extras = tuple(extra for extra in call.way.extras if extra.sort)
+        found.setdefault(tuple((extra.name, repr(extra.value)) for extra in extras), Call(0, Way(extras=extras)))
+    return list(found.values())
+
+
+def _stem(name: str) -> str:
+    return name.lower().rstrip("0123456789").split("_")[-1].removesuffix("s") or name
+
+
+class Search:
+    """One search, with these further arguments."""
+
+    def __init__(self, probe: Probe, call: Call, strict: bool) -> None:
+        self.probe = probe
+        self.extras = call.way.extras
+        self.strict = strict
+        fixed = {extra.name for extra in self.extras}
+        self.names = [name for name in probe.required if name not in fixed]
+
+    def found(self) -> Chosen | None:
+        if not self.names or (len(self.names) > 4 and all(len(name) == 1 for name in self.names)):
+            return None
+        for known in (True, False) if self.probe.words.shapes else (False,):
+            for guess in itertools.islice(repaired(self._starts(known), self._attempt), 4):
+                chosen = self._chosen(guess)
+                if chosen is not None and (not self.strict or fits.in_any_order(chosen[2], chosen[0])):
+                    return chosen
+        return None
+
+    # Guesses.
+
+    def _use(self, name: str) -> Use | None:
+        return self.probe.uses.get(name)
+
+    def _starts(self, known: bool) -> list[Guess]:
+        """The guesses that a search begins with; `known`: documented sizes do not change."""
+        every = [[self._slots(name, small, spatial) for name in self.names] for spatial, small in _STARTS]
+        rows = [[[replace(slot, sizes=slot.sizes[:1]) for slot in each] for each in every[0]]]
+        if known:
+            every = [
+                [[self._known(slot, name) for slot in each] for name, each in zip(self.names, made, strict=True)]
+                for made in every
+            ]
+        return list(
+            dict.fromkeys(Guess(tuple(itertools.chain(*made)), tuple(map(len, made))) for made in (*every, *rows))
+        )
+
+    def _known(self, slot: Slot, name: str) -> Slot:
+        return replace(slot, known=name in self.probe.words.shapes)
+
+    def _slots(self, name: str, small: bool, spatial: tuple[str, ...]) -> list[Slot]:
+        use = self._use(name)
+        if use is not None and use.sort == DICT:
+            return [self._slot(str(key), small, spatial) for key in use.values]
+        slot = self._slot(name, small, spatial)
+        if use is None and (count := parts_of(self.probe.criterion, name)) > 1:
+            return [slot] * count
+        return [replace(slot, sort="boolean")] if use is not None and use.sort == BOOLEAN else [slot]
+
+    def _slot(self, name: str, small: bool, spatial: tuple[str, ...]) -> Slot:
+        """What a name and its documentation say; `small`: what is no prediction has one number for each sample."""
+        sort, sizes = several.slot_of(name, self.probe.words)
+        if sort == "number" and roles.may_index(name) and re.search(r"label|class", name.lower()):
+            sort = "index"
+        row = small and (sort in ("flag", "share", "index") or re.search(_PER_SAMPLE, name.lower()) is not None)
+        usual = ("N",) if row or sort == "length" else ("N", *spatial) if sort == "index" else ("N", "C", *spatial)
+        return Slot(sort, sizes or usual, stem=_stem(name))
+
+    # Calls.
+
+    def _attempt(self, guess: Guess) -> Failure | bool:
+        form, way = self._form(guess, 0)
+        tensors = [t.float() if t.is_floating_point() else t for t in several.make(form.layout, self._draw(form))]
+        slots = (at for at, slot in enumerate(guess.slots) if slot.sort not in _NUMBERS)
+        watched = Watched(dict(zip(slots, tensors, strict=True)), strict=self.strict)
+        if self.probe.origin.on_trial is not None:
+            self.probe.origin.on_trial(tensors)
+        try:
+            with warnings.catch_warnings(), watched:
+                warnings.simplefilter("ignore")
+                made = way.call(self.probe.origin.build(), tensors, {})
+        except Exception as error:  # noqa: BLE001 - whatever it raises, it refuses this call
+            return Failure(guess, error, watched)
+        if not math.isfinite(float(made.detach().double().mean())):
+            return Failure(guess, Undefined("not finite"), watched)
+        return True
+
+    def _draw(self, form: Form) -> Any:
+        return Trial(self.probe.origin, Way(), self.probe.classes, ()).draw(form, None, 1.0, 0)
+
+    def _form(self, guess: Guess, lead: int) -> tuple[Form, Way]:
+        """The form and the way of calling of a guess, with this tensor first."""
+        extras, place, at = list(self.extras), 0, 0
+        wraps: list[Wrap] = []
+        slots: list[Slot] = []
+        positions = {name: n for n, name in enumerate(self.probe.required)}
+        for name, count in zip(self.names, guess.counts, strict=True):
+            held = guess.slots[at : at + count]
+            at += count
+            if count == 1 and held[0].sort in _NUMBERS:
+                extras.append(Extra(name, positions[name], sort=NUMBER, value=_NUMBERS[held[0].sort]))
+                continue
+            wrap = self._wrap(name, place, count)
+            wraps += [] if wrap is None else [wrap]
+            slots += held
+            place += 1
+        slots = [*slots[lead : lead + 1], *slots[:lead], *slots[lead + 1 :]]
+        layout = f"{several.SEVERAL} {';'.join(map(str, slots))}"
+        ordered = tuple(sorted(extras, key=lambda extra: extra.at))
+        return Form("penalty", "values", layout), Way(lead=lead, extras=ordered, wraps=tuple(wraps))
+
+    def _wrap(self, name: str, place: int, count: int) -> Wrap | None:
+        use = self._use(name)
+        if count > 1:
+            keys = tuple(map(str, use.values)) if use is not None and use.sort == DICT else ()
+            return Wrap(place, DICT if keys else TUPLE, keys, count)
+        if use is None or use.sort == BOOLEAN:
+            return None
+        return Wrap(place, use.sort, tuple(map(str, use.values)), star=use.star)
+
+    # The result.
+
+    def _chosen(self, guess: Guess) -> Chosen | None:
+        """The form with the tensor that should get a gradient first."""
+        for lead in self._leads(guess):
+            form, way = self._form(guess, lead)
+            trial = Trial(self.probe.origin, way, self.probe.classes, ())
+            if trial.runs(form) and bool(trial.slope(*several.make(form.layout, self._draw(form))).any()):
+                return form, (), trial, [], ["only the shapes with which it runs are known"]
+        return None
+
+    def _leads(self, guess: Guess) -> Iterator[int]:
+        names = Way(wraps=self._form(guess, 0)[1].wraps).tensor_names(list(self.names))
+        slots = [slot for slot in guess.slots if slot.sort not in _NUMBERS]
+        able = [n for n, slot in enumerate(slots) if not slot.sort.startswith(("index", "boolean", "length"))]
+
+        def rank(at: int) -> int:
+            name = names[at].lower() if at < len(names) else ""
+            return 2 * (re.search(_TARGET, name) is not None) - (re.search(_PREDICTION, name) is not None)
+
+        yield from sorted(able, key=rank)
