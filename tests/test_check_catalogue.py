@@ -32,7 +32,6 @@ WAIVED = {
     "boundary_loss": {"wrong-answers-unlearnt": "the outermost positions inside are at distance 0"},
     "cldice_loss": {"labels-left-out": THIN},
     "skeleton_recall_loss": {"labels-left-out": THIN},
-    "erosion_hausdorff_loss": {"wrong-answers-unlearnt": THIN},
 }
 
 

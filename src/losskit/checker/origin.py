@@ -190,8 +190,13 @@ def parameters_of(owner: Any) -> list[inspect.Parameter]:
 
 def call_parameters(criterion: Criterion) -> list[inspect.Parameter]:
     """The named parameters of a call of the loss."""
+    return parameters_of(_called(criterion))
+
+
+def _called(criterion: Criterion) -> Criterion:
+    """The function that a call runs: `forward`, unless a module defines its call itself."""
     usual = isinstance(criterion, nn.Module) and type(criterion).__call__ is nn.Module.__call__
-    return parameters_of(getattr(criterion, "forward", criterion) if usual else criterion)
+    return getattr(criterion, "forward", criterion) if usual else criterion
 
 
 _NOT_TENSORS = (
@@ -201,10 +206,9 @@ _NOT_TENSORS = (
 
 def tensor_parameters(criterion: Criterion) -> list[inspect.Parameter]:
     """The same with `*losses` or `*images`: any number of tensors, whose name says that they are some."""
-    function = criterion.forward if isinstance(criterion, nn.Module) else criterion
     named = call_parameters(criterion)
     try:
-        every = inspect.signature(function).parameters.values()
+        every = inspect.signature(_called(criterion)).parameters.values()
     except (TypeError, ValueError):
         return named
     rest = [p for p in every if p.kind is p.VAR_POSITIONAL and not re.fullmatch(_NOT_TENSORS, p.name.lower())]

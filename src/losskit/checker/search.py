@@ -30,6 +30,7 @@ _STARTS: tuple[tuple[tuple[str, ...], bool], ...] = (
     (("5",), False),
 )
 _PER_SAMPLE = r"reward|return|advantage|done|terminal|discount|duration|event|^delta$|sigma$|weight"
+_MORE = 12  # samples of a second call
 _NUMBERS = {"count": 1, "scalar": 0.5}
 _PREDICTION = r"pred|logit|output|student|score|hat$|log_?p|recon|estimate"
 _TARGET = r"target|label|true|truth|gt|teacher|^y$|ref"
@@ -184,7 +185,10 @@ class Search:
         for lead in self._leads(guess):
             form, way = self._form(guess, lead)
             trial = Trial(self.probe.origin, way, self.probe.classes, ())
-            if trial.runs(form) and bool(trial.slope(*several.make(form.layout, self._draw(form))).any()):
+            more = replace(self._draw(form), samples=_MORE)
+            if not trial.runs(form) or not math.isfinite(trial.value(*several.make(form.layout, more))):
+                continue  # the number of samples was taken for another size
+            if bool(trial.slope(*several.make(form.layout, self._draw(form))).any()):
                 return form, (), trial, [], ["only the shapes with which it runs are known"]
         return None
 
