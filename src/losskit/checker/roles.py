@@ -187,8 +187,10 @@ def of_heads(words: Words) -> bool:
 
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
-    kind, _, layout = key
+    kind, scores, layout = key
     if _misnamed(key, labels, required, words) or (len(required) == 2 and of_heads(words)):
+        return True
+    if scores == "positive" and re.match(r"im(g|age)", required[-1].lower()):  # a depth is compared with no image
         return True
     if labels and (
         of_statistics(words) or of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))

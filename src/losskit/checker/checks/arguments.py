@@ -152,7 +152,7 @@ def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iter
     for option, default in subject.origin.options.items():
         if not isinstance(default, float) or option not in subject.spec.options or option in trials(subject.spec):
             continue
-        if re.search(r"free|floor|min|max|cl[ia]mp?|bits|capacity|thresh", option):
+        if re.search(r"free|floor|min|max|cl[ia]mp?|bits|capacity|thresh|margin", option):
             continue  # a bound, below which nothing has a gradient
         other = {option: 2 * default + 0.25}
         changed = [tried(pull, subject, *each, options=other) for each in examples]

@@ -344,7 +344,7 @@ CLAIMS = (
         named=True,
     ),
     Claim("loss in two parts", r"\bwing|berhu|huber|smooth l1|tukey", _PAIR, (continuous,), named=True),
-    Claim("log-cosh loss", r"log ?cosh", _PAIR, (log_cosh,), named=True),
+    Claim("log-cosh loss", r"^(?!.*(dice|jaccard|tversky|iou)).*log ?cosh", _PAIR, (log_cosh,), named=True),
     Claim(
         "mean absolute percentage error",
         r"\bmape\b|absolute percentage",
