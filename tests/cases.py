@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from authorities import INPUTS
 from inputs import Case, declared
 from losskit.core.catalogue import Entry, entries
@@ -59,3 +61,8 @@ ELSEWHERE = {entry.name for entry in ENTRIES} - {case.entry.name for case in CAS
 LABELLED = where(lambda case: case.labels)
 ADDITIVE = where(lambda case: issubclass(case.loss, Summable))
 ELEMENTWISE = where(lambda case: case.mean and not case.region)
+
+
+def every_third(cases: list[Any], key: Callable[[Any], str] = str) -> list[Any]:
+    """Parameters of a test that takes long: two of three are left to `make test-all`."""
+    return [pytest.param(c, marks=[pytest.mark.slow] if at % 3 else [], id=key(c)) for at, c in enumerate(cases)]
