@@ -5,7 +5,7 @@ The calls follow from the declaration of a loss, or from INPUTS in its family's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -63,6 +63,9 @@ ADDITIVE = where(lambda case: issubclass(case.loss, Summable))
 ELEMENTWISE = where(lambda case: case.mean and not case.region)
 
 
-def every_third(cases: list[Any], key: Callable[[Any], str] = str) -> list[Any]:
-    """Parameters of a test that takes long: two of three are left to `make test-all`."""
-    return [pytest.param(c, marks=[pytest.mark.slow] if at % 3 else [], id=key(c)) for at, c in enumerate(cases)]
+def one_in(count: int, cases: list[Any], name: Callable[[Any], str] = str, always: Collection[str] = ()) -> list[Any]:
+    """Parameters of a test that takes long: one case in so many, and those named; `make test-all` runs all."""
+    return [
+        pytest.param(c, marks=[pytest.mark.slow] if at % count and name(c) not in always else [], id=name(c))
+        for at, c in enumerate(cases)
+    ]

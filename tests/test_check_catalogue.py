@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import losskit
-from cases import ELSEWHERE, ENTRIES, made
+from cases import ELSEWHERE, ENTRIES, made, one_in
 from losskit import functional
 from losskit.checker import battery
 from losskit.checker.finding import Severity
@@ -50,14 +50,7 @@ def sound(report):
 KNOWN = [e for e in ENTRIES if e.name not in ELSEWHERE.union(*UNKNOWN.values())]
 
 
-# Every sixth loss, and those with a waiver; `make test-all` checks all.
-SLOW_ONES = [e for k, e in enumerate(KNOWN) if k % 6 and e.name not in WAIVED]
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [pytest.param(e, marks=[pytest.mark.slow] if e in SLOW_ONES else [], id=e.name) for e in KNOWN],
-)
+@pytest.mark.parametrize("entry", one_in(6, KNOWN, lambda entry: entry.name, always=WAIVED))
 def test_the_catalogue_is_sound(entry):
     sound(report_of(made(entry), WAIVED.get(entry.name)))
 

@@ -242,9 +242,7 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
             models.append(Extra(name, at, sort=MODEL))
         elif use is not None and use.sort == MODE:
             modes.append((Extra(name, at, sort=MODE), use.values))
-        elif (
-            number := 1 if use == Use(COUNT) else _number(name, required) if use is None and at else None
-        ) is not None:
+        elif (number := _number_of(name, at, use, required)) is not None:
             fixed.append(Extra(name, at, sort=NUMBER, value=number))
     if len(required) - len(models) - len(modes) - len(fixed) < 1:
         fixed = []

@@ -185,7 +185,7 @@ class MultiMarginLoss(ClosedForm, MeanLoss):
         scores, counts = elements.input, elements.counts  # (N, C, *), (N, 1, *)
         truth = inputs.target.unsqueeze(1).long()
         truth = (truth if counts is None else truth.where(counts, 0)).clamp(0, inputs.num_classes - 1)
-        violation = (self.margin - scores.gather(1, truth) + scores).clamp_min(0) ** self.p
+        violation = (self.margin - scores.gather(1, truth) + scores).relu() ** self.p
         value = violation.scatter(1, truth, 0.0).sum(1, keepdim=True) / inputs.num_classes
         share = inputs.weight
         weights = class_weights(self.class_weight, value.new_empty(inputs.num_classes))

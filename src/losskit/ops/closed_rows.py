@@ -87,7 +87,7 @@ def multi_margin(input: Tensor, label: Tensor, power: int, margin: float, derive
         value = operators.multi_margin_loss(*given)
         return finite(value, operators.multi_margin_loss_backward(torch.ones_like(value), *given) if derive else None)
     violation = input - (input.gather(1, label) - margin)
-    some = violation >= 0
+    some = violation > 0
     violation = violation.clamp_min_(0).scatter_(1, label, 0.0)
     count = label.numel() * input.shape[1]
     value = (violation if power == 1 else violation.square()).sum(dtype=torch.float64) / count
