@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from losskit.checker import worker
 from losskit.checker.children import Child, forked, spawned
@@ -24,6 +28,7 @@ from losskit.checker.user_batch import load, with_batch_sizes
 
 Progress = Callable[[str, int, int], None]  # the check that starts, its number, and the total
 
+_TRACE = ("compile", "export", "forward-mode")
 _NOT_ISOLATED = "Checked in this process: a loss that hangs or crashes would have ended it."
 
 
@@ -111,10 +116,23 @@ def _runner(criterion: Any, options: Mapping[str, Any] | None, asked: Mapping[st
         origin = origin_of(criterion, options)
 
         def start(ids: Sequence[str]) -> Child:
+            if any(each in _TRACE for each in ids):
+                _import_tracers()
             return forked(lambda reply: worker.begin(reply, request(ids), lambda: origin))
 
         runner = Isolated(start, seconds, name=origin.name)
     return runner
+
+
+@functools.cache
+def _import_tracers() -> None:
+    """Import what tracing a loss takes, which is slow, once for all processes that are forked from this one."""
+    zero = torch.zeros(1)
+    with contextlib.suppress(Exception), warnings.catch_warnings():  # the checks report what fails
+        warnings.simplefilter("ignore")
+        torch.compile(nn.Identity(), fullgraph=True, backend="eager")(zero)
+        torch.export.export(nn.Identity(), (zero,), strict=False)
+        torch.func.jvp(torch.sin, (zero,), (zero,))
 
 
 def _loaded(batch: Any) -> tuple[Any, ...] | None:
