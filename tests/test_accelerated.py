@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from effort import EFFORT
 from losskit.ops import accelerated, native
 
 ROOT = Path(__file__).parent.parent
@@ -26,8 +27,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(folder, *command, code=0):
-    environment = {**os.environ, "LOSSKIT_CACHE": str(folder), "PYTHONPATH": str(ROOT / "src")}
+def run(folder, *command, code=0, **variables):
+    environment = {**os.environ, "LOSSKIT_CACHE": str(folder), "PYTHONPATH": str(ROOT / "src"), **variables}
     done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -35,7 +36,8 @@ def run(folder, *command, code=0):
 
 def test_plans_and_closed_forms_pass_with_the_node(folder):
     files = [f"tests/{name}" for name in WITH_NODE]
-    run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", f"not {COMPILED}", *files)
+    quiet = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", f"not {COMPILED}")
+    run(folder, "-m", "pytest", *quiet, *files, LOSSKIT_ONE_IN="1" if EFFORT > 1 else "3")
 
 
 def test_a_damaged_node_is_ignored_with_a_warning(folder, tmp_path):

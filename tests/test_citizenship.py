@@ -65,7 +65,7 @@ def fresh():
 COMPILED = [*one_each(), *where(lambda c: str(c) in ("dice_loss-indices", "focal_loss-indices", "lovasz_loss-indices"))]
 
 
-@pytest.mark.parametrize("case", one_in(3, COMPILED))
+@pytest.mark.parametrize("case", one_in(6, COMPILED))
 def test_compiles_in_one_graph(case, fresh):
     given = case.given(Shape(2, 3, (4,)), 1)
     function, leaves = alone(case, given, case(**options_for(case)))

@@ -8,6 +8,11 @@ import torch
 from torch import Generator, Tensor
 
 
+def seed(number: int = 0) -> None:
+    """Seed the random numbers of the CPU; torch.manual_seed also records a trace of the stack for each accelerator."""
+    torch.default_generator.manual_seed(number)
+
+
 @dataclass(frozen=True)
 class Draw:
     """The size and correctness of an example."""

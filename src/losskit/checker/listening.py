@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from losskit.checker import draws
 from losskit.checker.subject import LossRaised, Subject
 
 # Operations whose derivative is 0 or that leave the graph, the most likely first.
@@ -76,7 +77,7 @@ def heard(subject: Subject, *tensors: Tensor) -> list[Called]:
     """The calls that a loss makes on these tensors, which require a gradient; empty if it refuses them."""
     x = tensors[0].detach().clone().requires_grad_()
     recorder = CallRecorder()
-    torch.manual_seed(0)
+    draws.seed()
     criterion = subject.build()
     with contextlib.suppress(LossRaised), recorder:  # the calls before the error count
         subject.call(criterion, x.clone(), *(t.clone() for t in tensors[1:]))
@@ -86,7 +87,7 @@ def heard(subject: Subject, *tensors: Tensor) -> list[Called]:
 def has_own_backward(subject: Subject, *tensors: Tensor) -> bool:
     """Whether the graph of the loss contains a torch.autograd.Function."""
     x = tensors[0].detach().clone().requires_grad_()
-    torch.manual_seed(0)
+    draws.seed()
     nodes, seen = [subject.call(subject.build(), x.clone(), *(t.clone() for t in tensors[1:])).grad_fn], set()
     while nodes:
         node = nodes.pop()

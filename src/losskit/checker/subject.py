@@ -79,7 +79,7 @@ class Subject:
         Raises CannotRebuild if it cannot be made with these options.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            draws.seed()
             return self.origin.build(**options)
 
     def call(self, criterion: Criterion, *tensors: Any, **arguments: Any) -> Tensor:

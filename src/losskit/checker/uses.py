@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,11 @@ def source_of(criterion: Callable[..., Any]) -> str:
     owner: Any = type(criterion) if isinstance(criterion, nn.Module) else criterion
     if (getattr(owner, "__module__", None) or "").split(".")[0] in ("torch", "losskit"):
         return ""
+    return _source(owner) if isinstance(owner, Hashable) else ""
+
+
+@functools.lru_cache(maxsize=64)
+def _source(owner: Any) -> str:
     try:
         return textwrap.dedent(inspect.getsource(owner))
     except (OSError, TypeError):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from losskit.checker import draws
 from losskit.checker.calling import MASKS
 from losskit.checker.checks.dead import compared_with, dead_options, overwritten
 from losskit.checker.checks.tools import (
@@ -209,7 +210,7 @@ def _shown(
     subject: Subject, tensors: tuple[Tensor, ...], option: str, other: Any, also: dict[str, Any] | None = None
 ) -> float | tuple[int, ...]:
     """The loss as a number, or its shape if it is not a single number."""
-    torch.manual_seed(0)
+    draws.seed()
     with torch.no_grad():
         made = subject.call(built(subject, {option: other, **(also or {})}), *(t.clone() for t in tensors))
     return float(made.mean()) if made.dim() == 0 or not subject.spec.scalar else tuple(made.shape)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from losskit.checker import draws
 from losskit.checker.calling import MASKS
 from losskit.checker.checks.ignored import case_of, ignores
 from losskit.checker.checks.tools import additive, away, close, code, pull, value
@@ -105,7 +106,7 @@ def has_memory(subject: Subject) -> Iterator[Found]:
     criterion = subject.build()
     numbers = []
     for tensors in (one, other, one):
-        torch.manual_seed(0)
+        draws.seed()
         with torch.no_grad():
             numbers.append(float(subject.call(criterion, *tensors).double().mean()))
     if not close(numbers[0], numbers[2], 1e-6, 1e-9):
@@ -143,7 +144,7 @@ def random(subject: Subject) -> Iterator[Found]:
     tensors = subject.example(batch=4)
     numbers = []
     for seed in range(3):
-        torch.manual_seed(seed)
+        draws.seed(seed)
         numbers.append(float(subject.value(*tensors).detach()))
     if any(not close(each, numbers[0], 1e-6, 1e-9) for each in numbers):
         repro = code(subject, *tensors, lines=("print({call}, {call}, {call})",))
@@ -211,7 +212,7 @@ def _same(subject: Subject, other: Callable[..., Any], tensors: tuple[Tensor, ..
     right: list[Tensor] = []
     for criterion, kept in ((other, found), (subject.build(), right)):
         x = tensors[0].clone().requires_grad_()
-        torch.manual_seed(0)
+        draws.seed()
         loss = criterion(x, *tensors[1:]).mean()
         kept += [loss.detach(), torch.autograd.grad(loss, x)[0] if loss.requires_grad else torch.zeros_like(x)]
     return "" if all(away(a, b, 1e-6) < 1e-3 for a, b in zip(found, right, strict=True)) else "gives another number"
@@ -306,7 +307,7 @@ def func_grad(subject: Subject) -> Iterator[Found]:
     tensors = subject.example()
     lines = (f"print(torch.func.grad(lambda x: {_as_x(subject)}.mean())({subject.spec.tensors[0]}))",)
     criterion = subject.build()
-    torch.manual_seed(0)
+    draws.seed()
     try:
         found = torch.func.grad(lambda x: subject.call(criterion, x, *tensors[1:]).mean())(tensors[0])
     except Exception as error:  # noqa: BLE001 - functorch raises many kinds
@@ -344,7 +345,7 @@ def vmap(subject: Subject) -> Iterator[Found]:
     def one(x: Tensor, t: Tensor) -> Tensor:
         return subject.call(criterion, x[None], t[None]).mean()
 
-    torch.manual_seed(0)
+    draws.seed()
     try:
         found = torch.func.vmap(torch.func.grad(one), randomness="same")(input, target)
     except Exception as error:  # noqa: BLE001 - functorch raises many kinds
@@ -379,7 +380,7 @@ def copies(subject: Subject) -> Iterator[Found]:
     ):
         try:
             made = copied(criterion)
-            torch.manual_seed(0)
+            draws.seed()
             found = float(subject.call(made, *tensors).detach().double().mean())
             wrong = "" if close(found, right) else f"the copy gives {found:.6g} instead of {right:.6g}"
         except Exception as error:  # noqa: BLE001 - any attribute of the loss may raise

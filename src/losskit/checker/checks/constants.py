@@ -12,6 +12,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from losskit.checker import draws
 from losskit.checker.checks.curves import curve_of
 from losskit.checker.checks.tools import labelled, tried
 from losskit.checker.subject import LossRaised, Subject
@@ -44,7 +45,7 @@ def connected(subject: Subject, *tensors: Tensor) -> tuple[Tensor, Tensor]:
     criterion = subject.build()
     x = tensors[0].detach().clone().requires_grad_()
     others = [each.clone() for each in tensors[1:]]
-    torch.manual_seed(0)
+    draws.seed()
     with without_detachment(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = subject.call(criterion, x.clone(), *others)

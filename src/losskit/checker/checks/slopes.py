@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.checker import draws
 from losskit.checker.checks.constants import connected, connected_gradient, needs_gradient
 from losskit.checker.checks.directions import beside_correct, directions, towards_correct
 from losskit.checker.checks.numbers import loses_float64
@@ -323,7 +324,7 @@ def forward_mode(subject: Subject) -> Iterator[Found]:
 
     def jvp() -> float | None:
         criterion = subject.build()
-        torch.manual_seed(0)
+        draws.seed()
         try:
             made = torch.func.jvp(
                 lambda x: subject.call(criterion, x, *tensors[1:]).mean(), (tensors[0],), (direction,)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from losskit.checker import draws
 from losskit.checker.origin import CannotRebuild
 from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject
@@ -61,7 +62,7 @@ def result(subject: Subject, *tensors: Tensor, options: Options | None = None, *
 def _called(subject: Subject, tensors: tuple[Tensor, ...], options: Options, arguments: Options) -> Tensor:
     """A call with copies that are not leaves: a loss may write into them, which only one check reports."""
     criterion = built(subject, options)
-    torch.manual_seed(0)
+    draws.seed()
     return subject.call(criterion, *map(_copied, tensors), **arguments)
 
 
@@ -226,7 +227,7 @@ def is_random(subject: Subject) -> bool:
         tensors = subject.example(batch=4)
         numbers = []
         for seed in range(3):
-            torch.manual_seed(seed)
+            draws.seed(seed)
             with torch.set_grad_enabled(subject.spec.way.inside):
                 numbers.append(float(subject.value(*tensors)))
         _random[subject] = numbers[0] != numbers[1] and numbers[1] != numbers[2]

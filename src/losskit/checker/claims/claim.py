@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.checker import draws
 from losskit.checker.calling import loss_of
 from losskit.checker.claims.text import Text, text_of
 from losskit.checker.finding import Found
@@ -115,7 +116,7 @@ class Claimed:
         leading = at if at == [p.name for p in parameters][: len(at)] else []
         rest = {name: value for name, value in named.items() if name not in leading}
         try:
-            torch.manual_seed(0)
+            draws.seed()
             return loss_of(criterion(*(named[name] for name in leading), **rest))[0]
         except (MemoryError, KeyboardInterrupt):
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,12 @@ def text_of(criterion: Callable[..., Any], name: str) -> Text:
     if isinstance(criterion, functools.partial):
         criterion = criterion.func
     owner: Any = type(criterion) if isinstance(criterion, nn.Module) else criterion
-    code = source_of(criterion)
+    return _text(owner, name) if isinstance(owner, Hashable) else _text.__wrapped__(owner, name)
+
+
+@functools.lru_cache(maxsize=64)
+def _text(owner: Any, name: str) -> Text:
+    code = source_of(owner)
     docs = [getattr(owner, "__doc__", None), getattr(getattr(owner, "forward", None), "__doc__", None)]
     comments = re.findall(r"#\s*(.*)", code)
     module = inspect.getmodule(owner)
