@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from losskit.checker import worker
 from losskit.checker.children import Child, forked, spawned
+from losskit.checker.concluding import conclude
 from losskit.checker.finding import FAULTS, Finding, Outcome, Report, report_of
 from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork
 from losskit.checker.origin import origin_of
-from losskit.checker.probe import conclude
 from losskit.checker.registry import Check
 from losskit.checker.spec import Spec, Unsure
 from losskit.checker.stated import Stated

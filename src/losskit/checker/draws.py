@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+Tensors = tuple[Tensor, ...]
+
 
 def seed(number: int = 0) -> None:
     """Seed the random numbers of the CPU; torch.manual_seed also records a trace of the stack for each accelerator."""
@@ -35,6 +37,24 @@ class Draw:
         if flat.numel() > 1:
             flat[0], flat[-1] = 1.0, 0.0
         return drawn
+
+
+def shaped(draw: Draw) -> tuple[int, ...]:
+    """The shape (N, C, *) of its tensors."""
+    return (draw.samples, draw.classes, *draw.spatial)
+
+
+def away(draw: Draw, like: Tensor) -> Tensor:
+    """Numbers at least `scale` from 0, on either side."""
+    noise = draw.normal(*like.shape)
+    return draw.scale * (noise + torch.where(noise < 0, -1.0, 1.0).to(noise))
+
+
+def near(draw: Draw, target: Tensor) -> Tensor:
+    """A prediction for a target of numbers."""
+    if draw.correct is None:
+        return draw.scale * draw.normal(*target.shape)
+    return target.clone() if draw.correct else target + away(draw, target)
 
 
 def labels_of(kind: str, draw: Draw) -> Tensor:

@@ -256,7 +256,7 @@ def fits_order(trial: Trial, form: Form) -> None:
         require(not _symmetric(trial, distances), "input and target can be swapped, so neither is a label")
     for seed in _SEEDS if trial.sign > 0 else range(8):  # so many that the negated loss does not fit by chance
 
-        def make(correct: bool | None, scale: float = 1.0, seed: int = seed) -> examples.Tensors:
+        def make(correct: bool | None, scale: float = 1.0, seed: int = seed) -> draws.Tensors:
             return examples.make(*form.key, trial.draw(form, correct, scale, seed))
 
         right, wrong = make(True), make(False)

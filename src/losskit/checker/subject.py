@@ -12,8 +12,8 @@ from torch import Tensor
 
 from losskit.checker import draws, examples
 from losskit.checker.calling import INSIDE
+from losskit.checker.concluding import conclude
 from losskit.checker.origin import Criterion, Origin, call_parameters, origin_of, tensor_parameters
-from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Spec
 from losskit.checker.words import Words, words_of

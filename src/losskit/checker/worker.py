@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from losskit.checker.children import received, send
+from losskit.checker.concluding import conclude
 from losskit.checker.finding import Outcome, plain
 from losskit.checker.origin import Origin, origin_of
-from losskit.checker.probe import conclude
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
