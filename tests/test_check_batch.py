@@ -7,7 +7,7 @@ from torch import nn
 
 import losskit
 from losskit.checker.battery import checks_of_batch
-from losskit.checker.user_batch import load
+from losskit.checker.user_call import load
 
 
 def check(*arguments, **options):
@@ -216,16 +216,11 @@ def test_a_file_that_holds_no_batch_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"There is no file .* torch\.save"):
         load(tmp_path / "absent.pt")
     torch.save({"x": torch.zeros(1)}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match="input and target"):
-        load(tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"takes \(input, target\), and the call is a dict of x"):
+        losskit.check(nn.MSELoss(), batch=str(tmp_path / "other.pt"))
     (tmp_path / "code.pt").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(ValueError, match="does not load"):
         load(tmp_path / "code.pt")
-
-
-def test_input_and_target_come_together():
-    with pytest.raises(TypeError, match="together"):
-        losskit.check(nn.MSELoss(), torch.zeros(2))
 
 
 def test_every_question_is_asked(images):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
 
 from losskit.checker import examples, fallback, roles
 from losskit.checker.attributes import classes_of, numbers_in
@@ -11,6 +14,7 @@ from losskit.checker.calling import Call
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, RANKS, Fitting, Group, is_last
 from losskit.checker.probe import Probe
 from losskit.checker.trial import DoesNotFit, Form, Trial
+from losskit.checker.uses import CONSTANT, Use
 
 _COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
 _ENOUGH = 800  # refused trial calls after which no other number of classes is tried
@@ -33,7 +37,7 @@ class Attempts:
         self.running: list[tuple[Form, tuple[int, ...], Trial, str]] = []  # and why it does not fit
         self.refusals: list[str] = []
         self.count = 0
-        self.dimensions: dict[tuple[Form, int, bool, bool], list[int]] = {}  # of the tensors of a form
+        self.made: dict[Any, list[Tensor]] = {}  # the tensors of a form
 
     def run(self) -> None:
         """Try the forms until one fits, with one number of classes after another."""
@@ -53,7 +57,8 @@ class Attempts:
         found = [form for form in (*_OTHERS, *_LABELS) if probe.said.allows(form) and form not in named]
         if probe.said.anything:
             return found
-        return [f for f in found if not roles.contradicts(f.key, f.labels, probe.required, probe.words)]
+        plain = [name for name in probe.required if probe.uses.get(name, Use("")).sort != CONSTANT]
+        return [f for f in found if not roles.contradicts(f.key, f.labels, plain, probe.words)]
 
     def possible(self) -> bool:
         """Whether a form has as many tensors as one of the calls."""
@@ -63,7 +68,8 @@ class Attempts:
         """Collect the forms that run among those that nearly every loss fits."""
         for form in wanted:
             for spatial in self.probe.spatials(form):
-                if is_last(form) and (trial := self.probe.trial(call, spatial)).runs(form):
+                trial = self.probe.trial(call, spatial)
+                if is_last(form) and self._as_shown(trial, form) and trial.runs(form):
                     self.running.append((form, spatial, trial, "nearly every loss fits it"))
 
     def _counts(self) -> list[int]:
@@ -74,7 +80,8 @@ class Attempts:
         columns = fallback.columns(probe.criterion)
         if classes_of(probe.criterion):  # the weights of classes may be compared with embeddings of another size
             return list(dict.fromkeys([probe.classes, *columns]))
-        return list(dict.fromkeys([probe.classes, *columns, *numbers_in(probe.criterion), *_COUNTS]))[:16]
+        seen = [] if probe.shown is None else probe.shown.channels
+        return list(dict.fromkeys([probe.classes, *seen, *columns, *numbers_in(probe.criterion), *_COUNTS]))[:16]
 
     def _taking(self, call: Call, forms: list[Form]) -> list[Form]:
         """The forms with as many tensors as the call takes; those known by shape only, last."""
@@ -117,7 +124,7 @@ class Attempts:
         lasts = (False, True) if form.layout == "indices" and spatial else (False,)
         for last in lasts:
             trial = self.probe.trial(call, spatial, last, form.labels or form.layout == "next")
-            if not self._as_documented(trial, form):
+            if not (self._as_documented(trial, form) and self._as_shown(trial, form)):
                 continue
             self.count += 1
             if not trial.runs(form):
@@ -137,12 +144,27 @@ class Attempts:
         if self.probe.said.anything or not words.shapes or words.broadcast:
             return True
         plain = [name for name in self.probe.required if name not in {each.name for each in trial.way.extras}]
-        key = (form, len(trial.spatial), trial.way.last, trial.way.swapped)
-        if key not in self.dimensions:
-            made = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
-            self.dimensions[key] = [tensor.dim() for tensor in made]
-        for name, count in zip(plain, self.dimensions[key], strict=False):
+        for name, tensor in zip(plain, self._made(trial, form), strict=False):
             sizes = words.shapes.get(name, ("*",))
-            if not {"*", "..."} & set(sizes) and len(sizes) != count:
+            if not {"*", "..."} & set(sizes) and len(sizes) != tensor.dim():
                 return False
         return True
+
+    def _made(self, trial: Trial, form: Form) -> list[Tensor]:
+        """The tensors of a form in the order of the call."""
+        key = (form, trial.spatial, trial.way.last, trial.way.swapped, trial.classes)
+        if key not in self.made:
+            self.made[key] = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
+        return self.made[key]
+
+    def _as_shown(self, trial: Trial, form: Form) -> bool:
+        """Whether the tensors of a form are like those of the user's example."""
+        shown = self.probe.shown
+        if shown is None or not shown.good or trial.way.inside:
+            return True
+        plain = [name for name in self.probe.required if name not in {each.name for each in trial.way.extras}]
+        made = self._made(trial, form)
+        if not all(shown.agrees(name, tensor) for name, tensor in zip(plain, made, strict=False)):
+            return False
+        within = shown.shares(plain[trial.way.order(0)]) if len(plain) == len(made) else None
+        return within is not False or form.scores not in ("probabilities", "log_probabilities")

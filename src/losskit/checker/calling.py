@@ -12,11 +12,12 @@ from torch import Tensor
 
 from losskit.checker import roles
 from losskit.checker.models import Small
-from losskit.checker.uses import BOOLEAN, COUNT, MODE, MODEL, SCALARS, Use
+from losskit.checker.uses import BOOLEAN, CONSTANT, COUNT, MODE, MODEL, SCALARS, Use
 from losskit.checker.words import Words
 from losskit.checker.wraps import Wrap, groups, wrapped
 
 NUMBER = "number"
+MODELS_OUT = (1, None, 3, 2)  # how many outputs a model may have; None: the shape of its input
 INSIDE = "model_weights"  # the name of the tensor that holds the weights of a model
 _MASKS = ("mask", "masks", "valid", "valid_mask", "loss_mask", "pixel_mask", "attention_mask")
 MASKS_OF_PADDING = ("padding_mask", "pad_mask", "key_padding_mask", "src_key_padding_mask", "ignore_mask")
@@ -117,7 +118,7 @@ class Way:
         found: list[str] = []
         for at, name in enumerate(names):
             wrap = counts.get(at)
-            parts = () if wrap is None else wrap.keys or tuple(map(str, range(wrap.count)))
+            parts = () if wrap is None else wrap.names
             found += [name] if wrap is None else [f"{name}_{part}" for part in parts]
         return found
 
@@ -242,6 +243,8 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
             models.append(Extra(name, at, sort=MODEL))
         elif use is not None and use.sort == MODE:
             modes.append((Extra(name, at, sort=MODE), use.values))
+        elif use is not None and use.sort == CONSTANT:
+            fixed.append(Extra(name, at, sort=NUMBER, value=use.values[0]))
         elif (number := _number_of(name, at, use, required)) is not None:
             fixed.append(Extra(name, at, sort=NUMBER, value=number))
     if len(required) - len(models) - len(modes) - len(fixed) < 1:
@@ -254,7 +257,7 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
         if (use := uses.get(name)) is not None and use.sort != COUNT
     ]
     found = []
-    for out in (1, None, 3, 2) if models else (1,):
+    for out in MODELS_OUT if models else (1,):
         for n in range(max((len(values) for _, values in modes), default=1)):
             chosen = [replace(each, value=values[min(n, len(values) - 1)]) for each, values in modes]
             extras = (*fixed, *(replace(each, value=out) for each in models), *chosen)

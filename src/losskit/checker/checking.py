@@ -8,23 +8,21 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from losskit.checker import worker
 from losskit.checker.children import Child, forked, spawned
-from losskit.checker.concluding import conclude
 from losskit.checker.finding import FAULTS, Finding, Outcome, Report, report_of
 from losskit.checker.isolation import DEFAULT_MEMORY, DEFAULT_SECONDS, Ended, Isolated, can_fork
 from losskit.checker.origin import origin_of
 from losskit.checker.registry import Check
 from losskit.checker.spec import Spec, Unsure
 from losskit.checker.stated import Stated
-from losskit.checker.subject import Subject
-from losskit.checker.user_batch import load, with_batch_sizes
+from losskit.checker.user_batch import subject_of
+from losskit.checker.user_call import Example, example_of
 
 Progress = Callable[[str, int, int], None]  # the check that starts, its number, and the total
 
@@ -34,9 +32,7 @@ _NOT_ISOLATED = "Checked in this process: a loss that hangs or crashes would hav
 
 def check(
     criterion: Any,
-    input: Tensor | None = None,
-    target: Tensor | None = None,
-    *others: Tensor,
+    *arguments: Any,
     select: Sequence[str] = (),
     waive: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
@@ -46,7 +42,7 @@ def check(
     classes: int | None = None,
     shape: Sequence[int] | None = None,
     batch: str | None = None,
-    example: str | None = None,
+    example: Example | None = None,
     isolate: bool | None = None,
     time_limit: float = DEFAULT_SECONDS,
     memory_limit: int | None = DEFAULT_MEMORY,
@@ -55,11 +51,13 @@ def check(
     """Find what is wrong with a loss, whoever wrote it; the report prints, iterates and has an exit code.
 
     `criterion` is a module, a function, or text: `my_losses.py:my_dice`, `torch.nn:BCELoss`, `focal(gamma=2)`;
-    `options` go to the constructor of a loss given by its path. With `input` and `target` (or `batch`, the path of a
-    file that contains them) the checks are about this batch: why does my loss not go down?
+    `options` go to the constructor of a loss given by its path. With the arguments of a call, input and target
+    first (or `batch`, the path of a file that contains them), the checks are about this batch: why does my loss not go
+    down?
 
-    Trial calls determine what the loss takes, with the classes and sizes of the batch or of `example`, a function in a
-    file that returns the tensors of one call (`my.py:make_batch`). `kind`, `scores`, `layout`, `classes` and `shape`
+    Trial calls determine what the loss takes, with the shapes and ranges of `example`: a function, or the path of one
+    (`my.py:make_batch`), that returns the arguments of one call as a tuple, as a dict of arguments by name, or as
+    `(tuple, dict)`. `kind`, `scores`, `layout`, `classes` and `shape`
     (the spatial sizes) set it instead. `select` names the checks to run; `waive` maps the checks to ignore to the
     reasons. Checks run in another process, so that a loss that hangs, crashes or exhausts memory ends only its own
     check, with a finding; `isolate=False` runs them in this process.
@@ -70,9 +68,8 @@ def check(
 
     waive = dict(waive or {})
     battery.require_waivers(waive)
-    if (input is None) != (target is None):
-        raise TypeError("check takes input and target together: the batch that the loss is called with.")
-    given: Any = batch if input is None else (input, target, *others)
+    given: Any = arguments or batch
+    shown = example if example is None or isinstance(example, str) else example_of(example)
     asked = battery.selected(select, given is not None)
     said = asdict(Stated(kind, scores, layout, classes, None if shape is None else tuple(shape)))
     started = _counted(progress, len(asked))
@@ -80,17 +77,13 @@ def check(
     text = isinstance(criterion, str)
     notes: list[str] = []
     if isolate is False or (not text and not can_fork()):
-        made, tensors = origin_of(criterion, options), _loaded(given)
-        shown = tensors if example is None else _loaded(example)
-        subject = Subject(made, conclude(made, **(said if shown is None else with_batch_sizes(shown, said))))
-        subject.batch = tensors
-        subject.batch_file = given if isinstance(given, str) else subject.batch_file
+        subject = subject_of(origin_of(criterion, options), given, shown, said)
         outcomes = list(battery.here(subject)(asked, started))
         taken: Spec | None = subject.spec
         name = subject.name
         notes += [] if isolate is False else [_NOT_ISOLATED]
     else:
-        request = {"said": dict(said), "batch": given, "example": example, "memory": memory_limit}
+        request = {"said": dict(said), "batch": given, "example": shown, "memory": memory_limit}
         runner = _runner(criterion, options, request, time_limit)
         try:
             outcomes = list(runner(asked, started))
@@ -133,12 +126,6 @@ def _import_tracers() -> None:
         torch.compile(nn.Identity(), fullgraph=True, backend="eager")(zero)
         torch.export.export(nn.Identity(), (zero,), strict=False)
         torch.func.jvp(torch.sin, (zero,), (zero,))
-
-
-def _loaded(batch: Any) -> tuple[Any, ...] | None:
-    if not isinstance(batch, str):
-        return batch if batch is None else tuple(batch)
-    return load(Path(batch))
 
 
 def _counted(progress: Progress | None, total: int) -> Callable[[str], None]:

@@ -56,7 +56,7 @@ def _unambiguous(probe: Probe, fitting: Fitting) -> Fitting:
         if len(scores) > 1:
             inside = kind != "regression" or "sigmoid" in probe.words.code
             wanted = "probabilities" if "prob" in probe.hints or probe.says_shares() or not inside else "logits"
-            wanted = "values" if "values" in scores else wanted
+            wanted = "values" if "values" in scores else _shown(probe, scores) or wanted
             if wanted in scores:
                 return [each for each in fitting if each[0].scores == wanted]
             raise Unsure(
@@ -64,6 +64,14 @@ def _unambiguous(probe: Probe, fitting: Fitting) -> Fitting:
                 f"correct predictions. Pass --scores {sorted(scores)[0]} or --scores {sorted(scores)[1]}."
             )
     return fitting
+
+
+def _shown(probe: Probe, scores: set[str]) -> str:
+    """The kind of scores that the input of the user's example has."""
+    first = next((n for n in probe.required if probe.shown and probe.shown.shares(n) is not None), None)
+    if probe.shown is None or first is None or not {"logits", "probabilities"} <= scores:
+        return ""
+    return "probabilities" if probe.shown.shares(first) else "logits"
 
 
 def of_proxies(probe: Probe) -> bool:

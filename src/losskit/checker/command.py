@@ -45,7 +45,7 @@ def check(
         Path | None, typer.Option(help="Your batch, torch.save((input, target), FILE): why does its loss not go down?")
     ] = None,
     example: Annotated[
-        str | None, typer.Option(help="A function that returns the tensors of one call, my.py:make_batch.")
+        str | None, typer.Option(help="A function that returns the arguments of one call, my.py:make_batch.")
     ] = None,
     source: Annotated[Path | None, typer.Option(help="A Python file to read without running it.")] = None,
     select: Annotated[list[str] | None, typer.Option(help="Run only this check. Repeatable.")] = None,
@@ -65,6 +65,7 @@ def check(
     losskit check monai.losses:DiceLoss --with sigmoid=True
     losskit check torch.nn:BCELoss --html report.html
     losskit check my_losses.py:my_dice --batch batch.pt    why does my loss not go down?
+    losskit check my_losses.py:my_dice --example my.py:make_batch    how is it called?
     losskit check --source my_losses.py                    read the code, run nothing
 
     Small trial calls determine what the loss takes. Checks that do not apply to a loss are waived, with the reason, in

@@ -17,18 +17,19 @@ from losskit.checker.groups import NARROW
 from losskit.checker.origin import Origin, tensor_parameters
 from losskit.checker.own import forms_of
 from losskit.checker.probe import FLAT, SIGNAL, SPATIAL, WIDE, WINDOWS, Chosen, Probe
+from losskit.checker.shown import Shown
 from losskit.checker.spec import Spec, Unsure
 from losskit.checker.stated import Stated
 from losskit.checker.trial import Form, Trial
 
 
-def conclude(origin: Origin, **said: Any) -> Spec:
+def conclude(origin: Origin, shown: Shown | None = None, **said: Any) -> Spec:
     """What the loss takes; Unsure if that cannot be determined."""
     options = Stated(**said)
     criterion = origin.build()
     names = tensor_parameters(criterion)
     own = [Form(*each) for each in forms_of(criterion)]
-    probe = Probe(origin, options, criterion, names)
+    probe = Probe(origin, options, criterion, names, shown)
     if own:
         return _spec(probe, *_among_own(probe, own))
     return _spec(probe, *_by_trial(probe))
@@ -74,8 +75,9 @@ def _spec(probe: Probe, form: Form, spatial: tuple[int, ...], trial: Trial, also
     order: tuple[tuple[int, ...], ...] = SPATIAL if form.labels else FLAT
     wide = probe.said.shape is None and (form.labels or (form.kind in WIDE and form.layout not in NARROW))
     wide = wide and spatial not in (*WINDOWS, SIGNAL)
-    if wide and form.kind == "regression":  # the earlier sizes were tried, and did not fit
+    if wide and form.kind == "regression" and spatial in order:  # the earlier sizes were tried, and did not fit
         order = order[order.index(spatial) :]
+    order = tuple(dict.fromkeys([*order, spatial]))
     spatials = tuple(s for s in order if s == spatial or probe.beside(trial, s).runs(form)) if wide else (spatial,)
     tensors = examples.tensors_of(*form.key)
     if form.layout.startswith(several.SEVERAL) or form.layout == "above":

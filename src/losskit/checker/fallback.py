@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from losskit.checker import examples, fits, roles, search, several
+from losskit.checker import as_shown, examples, fits, roles, search, several
 from losskit.checker.calling import Call, Way
 from losskit.checker.groups import GROUPS, LAST
 from losskit.checker.origin import Criterion
@@ -140,7 +140,7 @@ def documented(probe: Probe, running: list[Running]) -> Chosen | None:
 
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
-    tries = (_as_written, search.without_broadcasts, _by_letters, search.by_repairs)
+    tries = (as_shown.as_shown, _as_written, search.without_broadcasts, _by_letters, search.by_repairs)
     for each in tries:
         probe.classes = probe.usual_classes
         found = each(probe)

@@ -190,13 +190,21 @@ def parameters_of(owner: Any) -> list[inspect.Parameter]:
 
 def call_parameters(criterion: Criterion) -> list[inspect.Parameter]:
     """The named parameters of a call of the loss."""
-    return parameters_of(_called(criterion))
+    return parameters_of(called_of(criterion))
 
 
-def _called(criterion: Criterion) -> Criterion:
+def called_of(criterion: Criterion) -> Criterion:
     """The function that a call runs: `forward`, unless a module defines its call itself."""
     usual = isinstance(criterion, nn.Module) and type(criterion).__call__ is nn.Module.__call__
     return getattr(criterion, "forward", criterion) if usual else criterion
+
+
+def signature_of(criterion: Criterion) -> inspect.Signature | None:
+    """The signature of a call of the loss; None if it has none."""
+    try:
+        return inspect.signature(called_of(criterion))
+    except (TypeError, ValueError):
+        return None
 
 
 _NOT_TENSORS = (
@@ -207,11 +215,14 @@ _NOT_TENSORS = (
 def tensor_parameters(criterion: Criterion) -> list[inspect.Parameter]:
     """The same with `*losses` or `*images`: any number of tensors, whose name says that they are some."""
     named = call_parameters(criterion)
-    try:
-        every = inspect.signature(_called(criterion)).parameters.values()
-    except (TypeError, ValueError):
+    signature = signature_of(criterion)
+    if signature is None:
         return named
-    rest = [p for p in every if p.kind is p.VAR_POSITIONAL and not re.fullmatch(_NOT_TENSORS, p.name.lower())]
+    rest = [
+        p
+        for p in signature.parameters.values()
+        if p.kind is p.VAR_POSITIONAL and not re.fullmatch(_NOT_TENSORS, p.name.lower())
+    ]
     before = [p for p in named if p.kind is not p.KEYWORD_ONLY]
     return [*before, *rest, *(p for p in named if p.kind is p.KEYWORD_ONLY)]
 

@@ -12,6 +12,7 @@ from losskit.checker.attributes import classes_of, ignored_of
 from losskit.checker.calling import Call, calls_of, required_of
 from losskit.checker.groups import NARROW
 from losskit.checker.origin import Criterion, Origin
+from losskit.checker.shown import Shown
 from losskit.checker.stated import Stated
 from losskit.checker.trial import Form, Trial
 from losskit.checker.uses import uses_of
@@ -30,15 +31,26 @@ Chosen = tuple[Form, tuple[int, ...], Trial, list[Form], list[str]]
 class Probe:
     """What is known about a loss before it is called, and its trial calls."""
 
-    def __init__(self, origin: Origin, said: Stated, criterion: Criterion, names: list[inspect.Parameter]) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        said: Stated,
+        criterion: Criterion,
+        names: list[inspect.Parameter],
+        shown: Shown | None = None,
+    ) -> None:
+        defaults, names = names, names if shown is None else shown.given(names)
         self.origin = origin
         self.said = said
         self.criterion = criterion
         self.names = names
+        self.shown = shown
         self.required = required_of(names)[0]
         optional = [p.name for p in names[1:2] if len(self.required) == 1 and p.name.lower() in roles.TARGETS]
         self.given = [*self.required, *optional]  # in the longest call
         self.uses = uses_of(criterion, self.required)
+        if shown is not None:
+            self.uses = shown.uses(self.uses, defaults)
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
         terms = classes_of(criterion) or 2
@@ -61,12 +73,19 @@ class Probe:
         if self.said.shape is not None:
             return (self.said.shape,)
         if form.layout == "images":
-            return self._large()
+            return self._shown(self._large())
         if form.key == ("penalty", "values", "alone"):
             return SPATIAL
         if not form.labels and (form.kind not in WIDE or form.layout in NARROW):
             return ((),)
-        return (*(SPATIAL if form.labels else FLAT), *self._large())
+        return self._shown((*(SPATIAL if form.labels else FLAT), *self._large()))
+
+    def _shown(self, sizes: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+        """Those of these sizes that have as many dimensions as the user's example, and its own first."""
+        own = None if self.shown is None or not self.shown.good else self.shown.spatial
+        if own is None:
+            return sizes
+        return tuple(dict.fromkeys([own, *(each for each in sizes if len(each) == len(own))]))
 
     def _large(self) -> tuple[tuple[int, ...], ...]:
         """Sizes for losses with a window; also even ones for those that halve an image, by their names."""

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,8 @@ _STARTS: tuple[tuple[tuple[str, ...], bool], ...] = (
     (("5",), False),
 )
 _PER_SAMPLE = r"reward|return|advantage|done|terminal|discount|duration|event|^delta$|sigma$|weight"
-_MORE = 12  # samples of a second call
+_WHOLE = ("index", "boolean", "length", "from")  # sorts without a gradient
+MORE = 12  # samples of a second call
 _NUMBERS = {"count": 1, "scalar": 0.5}
 _PREDICTION = r"pred|logit|output|student|score|hat$|log_?p|recon|estimate"
 _TARGET = r"target|label|true|truth|gt|teacher|^y$|ref"
@@ -185,20 +186,24 @@ class Search:
         for lead in self._leads(guess):
             form, way = self._form(guess, lead)
             trial = Trial(self.probe.origin, way, self.probe.classes, ())
-            more = replace(self._draw(form), samples=_MORE)
+            more = replace(self._draw(form), samples=MORE)
             if not trial.runs(form) or not math.isfinite(trial.value(*several.make(form.layout, more))):
                 continue  # the number of samples was taken for another size
             if bool(trial.slope(*several.make(form.layout, self._draw(form))).any()):
                 return form, (), trial, [], ["only the shapes with which it runs are known"]
         return None
 
-    def _leads(self, guess: Guess) -> Iterator[int]:
+    def _leads(self, guess: Guess) -> list[int]:
         names = Way(wraps=self._form(guess, 0)[1].wraps).tensor_names(list(self.names))
-        slots = [slot for slot in guess.slots if slot.sort not in _NUMBERS]
-        able = [n for n, slot in enumerate(slots) if not slot.sort.startswith(("index", "boolean", "length"))]
+        return leads(names, [slot.sort for slot in guess.slots if slot.sort not in _NUMBERS])
 
-        def rank(at: int) -> int:
-            name = names[at].lower() if at < len(names) else ""
-            return 2 * (re.search(_TARGET, name) is not None) - (re.search(_PREDICTION, name) is not None)
 
-        yield from sorted(able, key=rank)
+def leads(names: Sequence[str], sorts: Sequence[str]) -> list[int]:
+    """The tensors that may get a gradient, predictions by name first and targets last."""
+    able = [n for n, sort in enumerate(sorts) if not sort.startswith(_WHOLE)]
+
+    def rank(at: int) -> int:
+        name = names[at].lower() if at < len(names) else ""
+        return 2 * (re.search(_TARGET, name) is not None) - (re.search(_PREDICTION, name) is not None)
+
+    return sorted(able, key=rank)

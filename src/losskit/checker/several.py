@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -125,21 +125,35 @@ def _share(draw: Draw, shape: tuple[int, ...]) -> Tensor:
     return (0.1 + 0.8 * drawn).round(decimals=4)
 
 
+def _corners(draw: Draw, shape: tuple[int, ...]) -> Tensor:
+    low, size = draw.normal(*shape[:-1], 2), draw.normal(*shape[:-1], 2).abs() + 1
+    return torch.cat([low, low + size], -1)
+
+
+# How the numbers of a sort are drawn; those of any other sort are positive.
+_DRAWN: dict[str, Callable[[Draw, tuple[int, ...]], Tensor]] = {
+    "number": lambda draw, shape: draw.scale * draw.normal(*shape),
+    "log": lambda draw, shape: draw.scale * draw.normal(*shape),
+    "negative": lambda draw, shape: -draw.normal(*shape).abs() - 0.01,
+    "weights": lambda draw, shape: 0.5 * draw.normal(*shape),
+    "boolean": lambda draw, shape: draw.flags(*shape) > 0,
+    "sign": lambda draw, shape: 2 * draw.flags(*shape) - 1,
+    "flag": lambda draw, shape: draw.flags(*shape),
+    "share": _share,
+    "shares": lambda draw, shape: draw.normal(*shape).softmax(-1),
+    "corners": _corners,
+    "length": lambda draw, shape: torch.randint(2, _SIZES["T"], shape, generator=draw.generator),
+}
+
+
 def _of_sort(sort: str, shape: tuple[int, ...], draw: Draw) -> Tensor:
-    if sort in ("number", "log"):
-        return draw.scale * draw.normal(*shape)
-    if sort == "weights":
-        return 0.5 * draw.normal(*shape)
+    if sort in _DRAWN:
+        return _DRAWN[sort](draw, shape)
     if sort.startswith("index"):
         return torch.randint(int(sort.removeprefix("index") or draw.classes), shape, generator=draw.generator)
-    if sort == "boolean":
-        return draw.flags(*shape) > 0
-    if sort == "length":
-        return torch.randint(2, _SIZES["T"], shape, generator=draw.generator)
-    if sort == "flag":
-        return draw.flags(*shape)
-    if sort == "share":
-        return _share(draw, shape)
+    if sort.startswith("from"):
+        low, high = map(int, sort.removeprefix("from").split("to"))
+        return torch.randint(low, high + 1, shape, generator=draw.generator)
     return draw.normal(*shape).abs() + (1.1 if sort == "large" else 0.2)
 
 

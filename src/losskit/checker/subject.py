@@ -34,6 +34,7 @@ class Subject:
         self.origin = origin
         self.spec = spec
         self.batch: tuple[Any, ...] | None = None  # the user's batch, if checks are about it
+        self.fixed: dict[str, Any] = {}  # the further arguments of that batch
         self.batch_file = "batch.pt"
         self.on_call: Callable[[tuple[Any, ...], Mapping[str, Any]], None] | None = None  # called before each call
 
@@ -84,6 +85,7 @@ class Subject:
 
     def call(self, criterion: Criterion, *tensors: Any, **arguments: Any) -> Tensor:
         """The result of the loss; LossRaised if it raises. Tensors are in the order of `spec.tensors`."""
+        arguments = {**self.fixed, **arguments}
         if self.on_call is not None and not torch.compiler.is_compiling():
             self.on_call(tensors, arguments)
         try:
@@ -192,7 +194,7 @@ class Subject:
         made = {n: t if isinstance(t, str) else literal(t) for n, t in zip(names, tensors, strict=False)}
         further = {
             n: v if isinstance(v, str) else literal(v)
-            for n, v in (arguments or {}).items()
+            for n, v in {**self.fixed, **(arguments or {})}.items()
             if isinstance(v, (str, Tensor))
         }
         construction = self.origin.construction(**(options or {}))
@@ -210,4 +212,4 @@ class Subject:
 
     def call_code(self, **arguments: Any) -> str:
         """The call, as code: criterion(input, target)."""
-        return self.spec.way.call_code(self.spec.tensors, arguments) + self.taken_from
+        return self.spec.way.call_code(self.spec.tensors, {**self.fixed, **arguments}) + self.taken_from

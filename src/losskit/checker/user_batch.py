@@ -4,64 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from losskit.building import references
+from losskit.checker.concluding import conclude
+from losskit.checker.origin import Origin
 from losskit.checker.repro import literal
+from losskit.checker.shown import Shown
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
+from losskit.checker.trees import tree_of
+from losskit.checker.user_call import example_of
 
-_INPUTS = ("input", "inputs", "logits", "output", "outputs", "pred", "preds", "prediction", "predictions")
-_TARGETS = ("target", "targets", "label", "labels", "truth", "mask", "masks", "y")
-_LARGEST = 32  # positions along one dimension of an example
 _SHORT = 48  # numbers that a repro writes in full
 
 
-def with_batch_sizes(batch: tuple[Any, ...], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The options for a loss, with the classes and sizes of a batch where they are not given."""
-    input, target = batch[0], batch[1] if len(batch) > 1 else None
-    indices = isinstance(target, Tensor) and not target.is_floating_point() and target.dim() == input.dim() - 1
-    found: dict[str, Any] = {}
-    if indices and input.dim() > 1 and input.shape[1] > 1:
-        found["classes"] = input.shape[1]
-        found["shape"] = tuple(min(size, _LARGEST) for size in input.shape[2:])
+def subject_of(origin: Origin, batch: Any, example: Any, said: Mapping[str, Any], spec: Spec | None = None) -> Subject:
+    """The subject of a loss with a user's batch or example, each a path, arguments, or None."""
+    held = loaded(batch)
+    plain = isinstance(held, tuple) and all(isinstance(each, Tensor) for each in held)
+    shown = None if batch is None else Shown.of(held, origin.build(), good=not plain)
+    given = shown if example is None else Shown.of(loaded(example), origin.build())
+    if spec is None:
+        spec = conclude(origin, given, **with_sizes(given, said))
+    subject = Subject(origin, spec)
+    if batch is not None:
+        subject.batch, subject.fixed = _placed(held, shown, subject)
+        subject.batch_file = batch if isinstance(batch, str) else subject.batch_file
+    return subject
+
+
+def loaded(call: Any) -> Any:
+    """The arguments of a call: those given, those of a function, or those of a file."""
+    return None if call is None else example_of(call)
+
+
+def with_sizes(shown: Shown | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The options for a loss, with the classes and sizes of a call where they are not given."""
+    if shown is None or shown.classes is None:
+        return dict(said)
+    found = {"classes": shown.classes, "shape": shown.spatial}
     return {**said, **{name: value for name, value in found.items() if said.get(name) is None}}
 
 
-def load(path: Path) -> tuple[Any, ...]:
-    """The tensors of a call from a torch.save file: (input, target, ...), or a dict with names for them."""
-    if ".py:" in str(path):
-        return _made(str(path))
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ValueError(
-            f"There is no file {path}. Save a batch with torch.save((input, target), {str(path)!r})."
-        ) from None
-    except Exception as error:
-        raise ValueError(f"{path} does not load: {error}") from error
-    if isinstance(held, Mapping):
-        names = [next((n for n in each if n in held), None) for each in (_INPUTS, _TARGETS)]
-        if None in names:
-            raise ValueError(f"{path} contains {', '.join(map(str, held))}; it must contain input and target.")
-        rest = [value for name, value in held.items() if name not in names]
-        held = [held[names[0]], held[names[1]], *rest]
-    if not isinstance(held, (list, tuple)) or len(held) < 2 or not all(isinstance(t, Tensor) for t in held):
-        raise ValueError(f"{path} is {type(held).__name__}; it must be (input, target), or a dict with these names.")
-    return tuple(t.detach() for t in held)
-
-
-def _made(text: str) -> tuple[Any, ...]:
-    """The tensors that a function of a file returns."""
-    place, _, name = text.rpartition(":")
-    made = references.load(references.Reference(place, name))()
-    if not isinstance(made, (list, tuple)) or not all(isinstance(each, Tensor) for each in made):
-        raise ValueError(f"{text} returns {type(made).__name__}; it must return the tensors of one call as a tuple.")
-    return tuple(each.detach() for each in made)
+def _placed(held: Any, shown: Shown | None, subject: Subject) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The tensors of a batch in the order of the spec, and its further arguments by name."""
+    spec = subject.spec
+    plain = isinstance(held, tuple) and all(isinstance(each, Tensor) for each in held)
+    if spec.way.inside:
+        raise ValueError("This loss calls a model, whose batch cannot be checked. Pass it as an example.")
+    if shown is None or (plain and len(held) == len(spec.tensors) == 2):
+        return tuple(held), {}
+    extras = {each.name for each in spec.way.extras}
+    named = {name: value for name, value in shown.arguments.items() if name in extras}
+    flat = [tensor for name, value in shown.arguments.items() if name not in extras for tensor in tree_of(value)[1]]
+    if len(flat) != len(spec.tensors):
+        return tuple(shown.tensors), {}
+    tensors = [flat[spec.way.order(at)] for at in range(len(flat))]
+    if spec.way.last:
+        tensors[0] = tensors[0].movedim(-1, 1)
+    return tuple(tensors), named
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Given:
 
     @property
     def target(self) -> Tensor:
-        return self.tensors[1]
+        return self.tensors[min(1, len(self.tensors) - 1)]
 
     @property
     def labels(self) -> Tensor:
@@ -117,5 +121,5 @@ def code_of(subject: Subject, *lines: str) -> str:
     names = ", ".join(subject.spec.tensors)
     file = repr(subject.batch_file)
     saved = f"{names} = load(Path({file}))  # saved with torch.save(({names}), {file})"
-    brought = "from pathlib import Path\nfrom losskit.checker.user_batch import load"
+    brought = "from pathlib import Path\nfrom losskit.checker.user_call import load"
     return subject.code(lines=(saved, *lines), imports=brought)

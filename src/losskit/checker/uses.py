@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT, NORMAL = "model", "mode", "boolean", "list", "scalars", "dict", "normal"
-TUPLE, COUNT = "tuple", "count"
+TUPLE, COUNT, CONSTANT = "tuple", "count", "constant"
 _MODES = r"mode|kind|phase|which|role|side|part|(for|is|as)_\w+|\w+_is_real|train_?generator|training"
 _MODELS = (
     r"model|net(work)?|\w+_(net|model|fn|network)|critic|discriminator|disc|d|f|func|fn|encoder|decoder|backbone|policy"
@@ -27,7 +27,7 @@ _BY_ITEM = ("items", "keys", "values")
 class Use:
     """What an argument is, besides a tensor of numbers."""
 
-    sort: str  # MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT, NORMAL, TUPLE or COUNT
+    sort: str  # MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT, NORMAL, TUPLE, COUNT, or CONSTANT in an example
     values: tuple[Any, ...] = ()  # of a mode; the keys of a dict
     star: bool = False  # any number of arguments
 

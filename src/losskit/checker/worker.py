@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from losskit.checker.children import received, send
-from losskit.checker.concluding import conclude
 from losskit.checker.finding import Outcome, plain
 from losskit.checker.origin import Origin, origin_of
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
-from losskit.checker.user_batch import load, with_batch_sizes
+from losskit.checker.user_batch import subject_of
 
 _SHOWN = 48  # largest tensor that is written down before every call
 
@@ -140,15 +139,8 @@ def _subject(reply: BinaryIO, request: Mapping[str, Any], made: Origin) -> Subje
     send(reply, loaded=made.name)
     limit_memory(request["memory"])
     made.on_trial = _trial_recorder(made, reply)
-    given, batch, example = request["spec"], request["batch"], request["example"]
-    tensors = None if batch is None else load(Path(batch)) if isinstance(batch, str) else tuple(batch)
-    shown = tensors if example is None else load(Path(example))
-    said = request["said"] if shown is None else with_batch_sizes(shown, request["said"])
-    subject = Subject(made, conclude(made, **said) if given is None else given)
+    subject = subject_of(made, request["batch"], request["example"], request["said"], request["spec"])
     send(reply, spec=subject.spec)
-    if batch is not None:
-        subject.batch = tensors
-        subject.batch_file = batch if isinstance(batch, str) else subject.batch_file
     return subject
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 from torch.distributions import Normal
 
+from losskit.checker.trees import Tree
 from losskit.checker.uses import BOOLEAN, DICT, LIST, NORMAL, SCALARS
 
 
@@ -22,14 +23,26 @@ class Wrap:
     count: int = 1  # of tensors; 1: all parts are made of one
     star: bool = False  # its parts are arguments of their own
     terms: int = 2  # losses of tasks
+    tree: Tree | None = None  # the argument of an example, whose parts its tensors are
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each of its tensors."""
+        if self.tree is not None:
+            return tuple(self.tree.paths())
+        return self.keys or tuple(map(str, range(self.count)))
 
     def gathered(self, tensors: Sequence[Tensor]) -> Any:
         """The argument that these tensors are the parts of."""
+        if self.tree is not None:
+            return self.tree.grown(iter(tensors))
         if self.count == 1:
             return self.made(tensors[0])
         return dict(zip(self.keys, tensors, strict=True)) if self.sort == DICT else tuple(tensors)
 
     def gathered_code(self, names: Sequence[str]) -> str:
+        if self.tree is not None:
+            return self.tree.code(iter(names))
         if self.count == 1:
             return self.code(names[0])
         if self.sort == DICT:
