@@ -1,4 +1,7 @@
-"""python benchmarks/check [NAME ...]: check the collection, or the losses with these names, and print the results."""
+"""python benchmarks/check [NAME ...]: check the collection, or the losses with these names, and print the results.
+
+`--mutants [NUMBER]` checks so many mutants of the catalogue instead, and continues an interrupted run.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from check.mutants.run import DEFAULT, run, summary
 from check.run import ASIDE, FAMILIES, UNSEEN, cases, row
 
 
 def main(arguments: list[str]) -> int:
+    if "--mutants" in arguments:
+        number = next((int(each) for each in arguments if each.isdigit()), DEFAULT)
+        print("\n".join(summary(run(number))))
+        return 0
     families = ASIDE if "--aside" in arguments else UNSEEN if "--unseen" in arguments else FAMILIES
     names = [each for each in arguments if not each.startswith("-")]
     chosen = [case for case in cases(families) if not names or case.name in names]

@@ -14,6 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from check.mutants import run as of_mutants
 from check.run import ASIDE, FAMILIES, FRESH, MENDED, UNSEEN, cases, row
 
 HERE = Path(__file__).parent
@@ -89,6 +90,7 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
     sets = {title: [each for family in families for each in kept.get(family, ())] for title, families in SETS.items()}
     sets = {title: rows for title, rows in sets.items() if rows}
     lines += [_counts(title, rows) for title, rows in sets.items()]
+    lines += _mutants()
     for title, rows in sets.items():
         judged = [" judged by hand |", " --- |"] if title in JUDGED else ["", ""]
         head = [
@@ -97,6 +99,27 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
         ]
         lines += ["", f"## {title}", "", *head, *map(_line, rows)]
     return "\n".join(lines) + "\n"
+
+
+def _mutants() -> list[str]:
+    """The section on mutants of the catalogue."""
+    rows = json.loads(of_mutants.KEPT.read_text()) if of_mutants.KEPT.exists() else {}
+    if not rows:
+        return []
+    missed = [f"`{key}`" for key, row in rows.items() if row["verdict"] == "sound"]
+    return [
+        "",
+        "## Mutants of the catalogue",
+        "",
+        "Losses of the catalogue in plain PyTorch (`benchmarks/check/mutants`), each with one edit of its code.",
+        "Left out are edits that change nothing, that scale the gradient, and that raise an error in every call.",
+        "Of the others, one edit of each mistake for each loss is a candidate; a random sample was checked.",
+        "`python benchmarks/check --mutants` runs the checker on them.",
+        "",
+        *of_mutants.summary(rows),
+        "",
+        "Missed: " + "; ".join(missed) + ".",
+    ]
 
 
 def _counts(title: str, rows: list[dict[str, Any]]) -> str:

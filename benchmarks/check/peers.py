@@ -102,7 +102,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 # What a user states about losses of large images.
 STATED: dict[str, dict[str, Any]] = {
     f"piq.{name}Loss": {"kind": "regression", "scores": "images", "layout": "images", "shape": (size, size)}
-    for name, size in (("DSS", 64), ("SRSIM", 64), ("VIF", 48))
+    for name, size in (("DSS", 64), ("SRSIM", 64), ("VIF", 48), ("VSI", 32))
 }
 LEFT_OUT = {
     **dict.fromkeys(("DeepSupervisionLoss", "MaskedLoss", "MultiScaleLoss", "BaseLossWrapper"), "wraps another loss"),
@@ -164,8 +164,8 @@ REVIEWED = {
     "lightly.SwaVLoss": "convention: outputs are cosine similarities; Sinkhorn overflows above 4.4",
     "lightly.VICRegLLoss": "it takes lists of pairs of tensors",
     "lightly.WMSELoss": "its batch has 256 samples",
-    "piq.DSSLoss": "its images have at least 64 rows and columns",
-    "piq.SRSIMLoss": "its images have at least 64 rows and columns",
+    "piq.DSSLoss": "confirmed: the square root of a variance of 0, as in constant areas",
+    "piq.SRSIMLoss": "confirmed: with reduction='sum' 1 minus the clamped sum of the scores, 0 for good images",
     "piq.FSIMLoss": "confirmed: its filters run in bfloat16",
     "piq.GMSDLoss": "confirmed: the square root of a gradient of 0, as in equal or constant images",
     "piq.HaarPSILoss": "confirmed: 1 minus the sum of the scores, not the sum of 1 minus the scores",
@@ -174,6 +174,7 @@ REVIEWED = {
     "piq.InformationWeightedSSIMLoss": "its images have at least 161 rows and columns",
     "piq.MultiScaleSSIMLoss": "its images have at least 161 rows and columns",
     "piq.VIFLoss": "confirmed: 1 minus the sum of the scores, not the sum of 1 minus the scores",
+    "piq.VSILoss": "confirmed: 1 minus the sum of the scores; equal constant images give NaN gradients",
     "piq.SSIMLoss": "confirmed: 1 minus the sum of the scores, not the sum of 1 minus the scores",
     "auraloss.LogCoshLoss": "confirmed: cosh overflows",
     "auraloss.RandomResolutionSTFTLoss": "its windows are longer than the signals tried",

@@ -69,7 +69,7 @@ class Attempts:
         for form in wanted:
             for spatial in self.probe.spatials(form):
                 trial = self.probe.trial(call, spatial)
-                if is_last(form) and self._as_shown(trial, form) and trial.runs(form):
+                if is_last(form) and self._as_shown(trial, form, sized=False) and trial.runs(form):
                     self.running.append((form, spatial, trial, "nearly every loss fits it"))
 
     def _counts(self) -> list[int]:
@@ -157,14 +157,14 @@ class Attempts:
             self.made[key] = trial.way.ordered(examples.make(*form.key, trial.draw(form, None, 1.0, 0)))
         return self.made[key]
 
-    def _as_shown(self, trial: Trial, form: Form) -> bool:
+    def _as_shown(self, trial: Trial, form: Form, sized: bool = True) -> bool:
         """Whether the tensors of a form are like those of the user's example."""
         shown = self.probe.shown
         if shown is None or not shown.good or trial.way.inside:
             return True
         plain = [name for name in self.probe.required if name not in {each.name for each in trial.way.extras}]
         made = self._made(trial, form)
-        if not all(shown.agrees(name, tensor) for name, tensor in zip(plain, made, strict=False)):
+        if not shown.agrees(plain, made, sized):
             return False
         within = shown.shares(plain[trial.way.order(0)]) if len(plain) == len(made) else None
         return within is not False or form.scores not in ("probabilities", "log_probabilities")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from losskit.checker import choice, examples, fallback, fits, refusal, several
+from losskit.checker import as_shown, choice, examples, fallback, fits, refusal, several
 from losskit.checker.attempts import Attempts
 from losskit.checker.attributes import ignored_of
 from losskit.checker.calling import INSIDE, Call, Way
@@ -52,6 +52,9 @@ def _among_own(probe: Probe, own: list[Form]) -> Chosen:
 
 def _by_trial(probe: Probe) -> Chosen:
     """The form that trial calls fit, or the one that names and documentation leave."""
+    exact = as_shown.as_shown(probe) if probe.shown is not None and probe.shown.exact else None
+    if exact is not None:
+        return exact
     tried = Attempts(probe)
     inside = any(call.way.inside for call in probe.calls)
     if inside or not tried.possible():

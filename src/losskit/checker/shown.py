@@ -24,9 +24,10 @@ class Shown:
 
     arguments: Mapping[str, Any]
     good: bool = True  # a call as it should be; False: a batch that may be wrong
+    exact: bool = False  # the tensors of its lists and dicts are those of the spec
 
     @classmethod
-    def of(cls, made: Any, criterion: Criterion, good: bool = True) -> Shown | None:
+    def of(cls, made: Any, criterion: Criterion, good: bool = True, exact: bool = False) -> Shown | None:
         """What the arguments show; None if the loss has no signature."""
         signature = signature_of(criterion)
         if signature is None:
@@ -38,7 +39,8 @@ class Shown:
             takes = ", ".join(signature.parameters)
             passes = ", ".join([*map(_kind, positional), *(f"{n}={_kind(v)}" for n, v in named.items())])
             raise ValueError(f"The loss takes ({takes}), and the example passes ({passes}): {error}.") from error
-        return cls(dict(bound.arguments), good)
+        contained = any(tree.made and tree.count for tree, _ in map(tree_of, bound.arguments.values()))
+        return cls(dict(bound.arguments), good, exact and contained)
 
     def given(self, parameters: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
         """The parameters with those of this call, and those before them, required."""
@@ -60,13 +62,19 @@ class Shown:
         value = self.arguments.get(name)
         return value if isinstance(value, Tensor) else None
 
-    def agrees(self, name: str, made: Tensor) -> bool:
-        """Whether a tensor of an example may be what this call has for the argument: its dimensions and its numbers."""
-        tree, held = tree_of(self.arguments.get(name))
-        if tree.tensor or not held:
-            return not held or _like(held[0], made)
-        whole = len(held) == len(tree.parts)  # all parts are tensors, which may be made of one
-        return whole and all(each.dim() == made.dim() and each.dtype == held[0].dtype for each in held)
+    def agrees(self, names: Sequence[str], made: Sequence[Tensor], sized: bool = True) -> bool:
+        """Whether these tensors may be what this call has for the arguments: their numbers, and how they are shaped."""
+        alike: list[tuple[Tensor, Tensor]] = []
+        for name, tensor in zip(names, made, strict=False):
+            tree, held = tree_of(self.arguments.get(name))
+            whole = len(held) == len(tree.parts)  # all parts are tensors, which may be made of one
+            if held and not tree.tensor and not (whole and all(each.dtype == held[0].dtype for each in held)):
+                return False
+            if not all(_like(each, tensor, sized) for each in held):
+                return False
+            alike += [(tensor, held[0])] if tree.tensor else []
+        apart = [a.shape == b.shape and x.shape != y.shape for a, x in alike for b, y in alike if x.dim() == y.dim()]
+        return not (sized and any(apart))
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -111,9 +119,9 @@ class Shown:
         return bool((shown >= 0).all() and (shown <= 1).all())
 
 
-def _like(shown: Tensor, made: Tensor) -> bool:
+def _like(shown: Tensor, made: Tensor, sized: bool) -> bool:
     """Whether a tensor has as many dimensions as the one shown, and whole numbers where that has more than two."""
-    if shown.dim() != made.dim():
+    if sized and shown.dim() != made.dim():
         return False
     if not shown.is_floating_point() and len(set(shown.flatten().tolist())) > 2:
         return not made.is_floating_point() or bool((made == made.round()).all())

@@ -25,7 +25,7 @@ def subject_of(origin: Origin, batch: Any, example: Any, said: Mapping[str, Any]
     """The subject of a loss with a user's batch or example, each a path, arguments, or None."""
     held = loaded(batch)
     plain = isinstance(held, tuple) and all(isinstance(each, Tensor) for each in held)
-    shown = None if batch is None else Shown.of(held, origin.build(), good=not plain)
+    shown = None if batch is None else Shown.of(held, origin.build(), good=not plain, exact=True)
     given = shown if example is None else Shown.of(loaded(example), origin.build())
     if spec is None:
         spec = conclude(origin, given, **with_sizes(given, said))

@@ -1,0 +1,94 @@
+"""Runs the checker on a sample of the mutants; verdicts are stored as they come, so that a run can be resumed."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import losskit
+from check.mutants.edits import Edit
+from check.mutants.judge import FAULT, code_of, mutants
+from check.run import asked
+from losskit.building.references import Reference, load
+from losskit.checker import Unsure
+
+KEPT = Path(__file__).parent / "verdicts.json"
+# Checks whose finding does not point at the mistake, by the mistake.
+BESIDE: dict[str, tuple[str, ...]] = {}
+DEFAULT = 300  # mutants of a run
+Rows = dict[str, dict[str, Any]]
+
+
+def sampled(each: int = 1) -> list[tuple[str, Edit]]:
+    """Faulty mutants: so many of each mistake for each loss, chosen by a fixed seed, in random order."""
+    groups: dict[tuple[str, str], list[Edit]] = {}
+    for name, edit, judgement in mutants():
+        if judgement == FAULT:
+            groups.setdefault((name, edit.mistake), []).append(edit)
+    chance = random.Random(0)
+    chosen = [
+        (name, edit) for (name, _), found in groups.items() for edit in chance.sample(found, min(each, len(found)))
+    ]
+    chance.shuffle(chosen)
+    return chosen
+
+
+def run(most: int, each: int = 1) -> Rows:
+    """Check the first mutants of the sample, except those with a verdict, and print and store each verdict."""
+    rows: Rows = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    for name, edit in sampled(each)[:most]:
+        key = f"{name}: {edit.said}"
+        if key in rows:
+            continue
+        row = rows[key] = {"loss": name, "mistake": edit.mistake, **_verdict(name, code_of(edit.function))}
+        print(f"{row['verdict']:7} {row['first']:24} {row['seconds']:4.1f} s  {edit.mistake}: {key}", flush=True)
+        KEPT.write_text(json.dumps(rows, indent=1) + "\n")
+    return rows
+
+
+def _verdict(name: str, code: str) -> dict[str, Any]:
+    """What the checker says of a file with one loss."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "my_losses.py"
+        file.write_text(code)
+        try:
+            report = losskit.check(load(Reference(str(file), name)), select=asked())  # in a fork, which starts faster
+        except Unsure as error:
+            found = {"verdict": "unsure", "first": "", "said": str(error).splitlines()[0]}
+        else:
+            first = report.findings[0] if report.findings and report.exit_code() else None
+            said = {"first": "" if first is None else first.check, "said": "" if first is None else first.what}
+            found = {"verdict": "faulty" if report.exit_code() else "sound", **said}
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {**found, "seconds": round(seconds, 1)}
+
+
+def names(row: dict[str, Any]) -> bool:
+    """Whether the first finding is about the mistake: judged by hand for each mistake and check."""
+    return row["verdict"] == "faulty" and row["first"] not in BESIDE.get(row["mistake"], ())
+
+
+def summary(rows: Rows) -> list[str]:
+    """A table of the mistakes: how many were found, and named first."""
+    lines = [
+        "| mistake | mutants | found | of these named first | unsure |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    every = list(rows.values())
+    for mistake in [*sorted({row["mistake"] for row in every}), "all"]:
+        chosen = [row for row in every if mistake in (row["mistake"], "all")]
+        found = [row for row in chosen if row["verdict"] == "faulty"]
+        unsure = sum(row["verdict"] == "unsure" for row in chosen)
+        counts = len(chosen), _share(len(found), chosen), _share(sum(map(names, found)), found), unsure
+        lines.append(f"| {mistake} | {' | '.join(map(str, counts))} |")
+    return lines
+
+
+def _share(count: int, of: list[Any]) -> str:
+    return f"{count} ({100 * count / max(len(of), 1):.0f} %)"
