@@ -37,7 +37,10 @@ class Edit:
 
 def edits(function: ast.FunctionDef) -> Iterator[Edit]:
     """All single edits of a function."""
+    defaults = {id(node) for each in function.args.defaults for node in ast.walk(each)}
     for at, node in enumerate(ast.walk(function)):
+        if id(node) in defaults:
+            continue
         for mistake, made in _replaced(node, function):
             changed = copy.deepcopy(function)
             old = list(ast.walk(changed))[at]

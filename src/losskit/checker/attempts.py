@@ -8,15 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from losskit.checker import examples, fallback, roles
-from losskit.checker.attributes import classes_of, numbers_in
+from losskit.checker import examples, roles
 from losskit.checker.calling import Call
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, RANKS, Fitting, Group, is_last
 from losskit.checker.probe import Probe
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.uses import CONSTANT, Use
 
-_COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
 _ENOUGH = 800  # refused trial calls after which no other number of classes is tried
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
@@ -42,7 +40,7 @@ class Attempts:
     def run(self) -> None:
         """Try the forms until one fits, with one number of classes after another."""
         probe, known = self.probe, self.known()
-        for classes in self._counts():
+        for classes in probe.counts():
             probe.classes = classes
             for call in probe.calls:
                 if self._try_groups(call, self._taking(call, known)):
@@ -71,17 +69,6 @@ class Attempts:
                 trial = self.probe.trial(call, spatial)
                 if is_last(form) and self._as_shown(trial, form, sized=False) and trial.runs(form):
                     self.running.append((form, spatial, trial, "nearly every loss fits it"))
-
-    def _counts(self) -> list[int]:
-        """Numbers of classes to try: those found in the loss, then the common ones."""
-        probe = self.probe
-        if probe.said.classes:
-            return [probe.classes]
-        columns = fallback.columns(probe.criterion)
-        if classes_of(probe.criterion):  # the weights of classes may be compared with embeddings of another size
-            return list(dict.fromkeys([probe.classes, *columns]))
-        seen = [] if probe.shown is None else probe.shown.channels
-        return list(dict.fromkeys([probe.classes, *seen, *columns, *numbers_in(probe.criterion), *_COUNTS]))[:16]
 
     def _taking(self, call: Call, forms: list[Form]) -> list[Form]:
         """The forms with as many tensors as the call takes; those known by shape only, last."""

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from losskit.checker import roles
-from losskit.checker.attributes import classes_of, ignored_of
+from losskit.checker import fallback, roles
+from losskit.checker.attributes import classes_of, ignored_of, numbers_in
 from losskit.checker.calling import Call, calls_of, required_of
 from losskit.checker.groups import NARROW
 from losskit.checker.origin import Criterion, Origin
@@ -23,6 +23,7 @@ FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses with a window
 SIGNAL = (2048,)  # for losses of sound
 WINDOWS = (_LARGE, (32, 32), (192, 192))
+_COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
 WIDE = ("regression", "distribution")  # kinds whose tensors may have spatial dimensions
 
 Chosen = tuple[Form, tuple[int, ...], Trial, list[Form], list[str]]
@@ -95,6 +96,16 @@ class Probe:
             return _LARGE, SIGNAL
         halves = re.search(r"pyramid|scale|wavelet|haar|percept|vgg|lpips|patch|spectr|fft", self.hints)
         return WINDOWS[:2] if halves else (_LARGE,)
+
+    def counts(self) -> list[int]:
+        """Numbers of classes to try: those found in the loss, then the common ones."""
+        if self.said.classes:
+            return [self.classes]
+        columns = fallback.columns(self.criterion)
+        if classes_of(self.criterion):  # the weights of classes may be compared with embeddings of another size
+            return list(dict.fromkeys([self.classes, *columns]))
+        seen = [] if self.shown is None else self.shown.channels
+        return list(dict.fromkeys([self.classes, *seen, *columns, *numbers_in(self.criterion), *_COUNTS]))[:16]
 
     def says_shares(self) -> bool:
         """Whether the documentation says that the scores are probabilities."""

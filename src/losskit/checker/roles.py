@@ -62,6 +62,7 @@ _SPREAD = r"uncertain|(^|_)scale$|log_?(var|sigma|std|scale|b$|s$)|var(iance)?$|
 _HIGH = r"(^|_)(pos|positive|chosen|preferred|winner|better|real)"
 _LOW = r"(^|_)(neg|negative|rejected|loser|worse|fake)"
 _NEARNESS = r"dist(ance)?s?$|energ(y|ies)$|(^|_)d_?(ap|an|pos|neg)$"  # what should be low for a positive
+_TARGET = r"targets?|labels?|y_true|(ground_)?truth|gt"
 _REFERENCE = r"ref|old|target"
 # Arguments that are not tensors, and must be bound.
 OPTIONS = {
@@ -161,6 +162,8 @@ def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> 
     if layout.endswith("bins") and scores == "logits" and shares:
         return True
     if re.search(_DISTANCES, second.lower()) and kind != "regression":
+        return True
+    if layout == "above" and re.fullmatch(_TARGET, second.lower()):
         return True
     return layout == "teacher" and may_index(second) and second.lower() not in ("target", "targets", "y")
 

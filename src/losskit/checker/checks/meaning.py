@@ -47,7 +47,7 @@ def misused_function(subject: Subject) -> Iterator[Found]:
         tensors = tensors[0] + noise, *tensors[1:]
     outside = float(tensors[0].min()) < -1e-3 and float(tensors[0].max()) > 1 + 1e-3
     for call in heard(subject, *tensors):
-        said = _misuse(call, outside)
+        said = _misuse(call, outside) or _exchanged(call, tensors[0], subject.spec)
         if said and not (call.name in _TAKE_LOGS and _passed_on(call, tensors[0]) and not _says_scores(subject)):
             yield Found(said, {"smallest": _least(call), "largest": _most(call)}, code(subject, *tensors))
             return
@@ -62,6 +62,22 @@ def _passed_on(call: Called, input: Tensor) -> bool:
     if not isinstance(first, Tensor) or first.numel() != input.numel():
         return False
     return torch.equal(first.detach().flatten().sort().values, input.to(first).flatten().sort().values)
+
+
+_OF_TARGETS = ("binary_cross_entropy_with_logits", "binary_cross_entropy")
+
+
+def _exchanged(call: Called, input: Tensor, spec: Spec) -> str:
+    """Whether the input of the loss is the target of a function, and the labels are its input."""
+    second = call.given(1, "target")
+    if not spec.labels or call.name not in _OF_TARGETS or not isinstance(second, Tensor) or second.numel() < 3:
+        return ""
+    own = second.numel() == input.numel() and torch.equal(
+        second.detach().flatten().sort().values, input.to(second).flatten().sort().values
+    )
+    first = call.given(0, "input")
+    labels = isinstance(first, Tensor) and bool((first.abs() * (first.abs() - 1) == 0).all())
+    return f"{call.name} gets the labels as its input, and the prediction as its target" if own and labels else ""
 
 
 def _says_scores(subject: Subject) -> bool:

@@ -13,6 +13,7 @@ from losskit.checker.claims import margins as margins
 from losskit.checker.claims import masked as masked
 from losskit.checker.claims import ordinal as ordinal
 from losskit.checker.claims import overlaps as overlaps
+from losskit.checker.claims import scores as scores
 from losskit.checker.claims import sides as sides
 from losskit.checker.claims import smoothing as smoothing
 from losskit.checker.claims import terms as terms

@@ -24,6 +24,15 @@ def whole_overlap(subject: Subject) -> Iterator[Found]:
         return
     tensors, wrong = (subject.example(scale=60.0, correct=answer, batch=4) for answer in (True, False))
     best, worst = value(subject, *tensors), value(subject, *wrong)
+    if best > 0.6 * worst > 0.2:
+        yield Found(
+            "a sure and perfect prediction costs nearly as much as a wrong one: it hardly overlaps its target",
+            {"perfect": best, "wrong": worst},
+            code(subject, *tensors),
+            None,
+            "Sum the intersection over the same positions as the sizes that it is divided by.",
+        )
+        return
     halves = (0.5, -0.5, math.log(2))
     if worst > best and any(math.isclose(best, each, abs_tol=0.02) for each in halves):
         dice = "dice" in subject.words.all or "f1" in subject.words.all
