@@ -1,6 +1,7 @@
 """python benchmarks/check [NAME ...]: check the collection, or the losses with these names, and print the results.
 
 `--mutants [NUMBER]` checks so many mutants of the catalogue instead, and continues an interrupted run.
+`--mutants --again` checks those that were not found once more.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from check.run import ASIDE, FAMILIES, UNSEEN, cases, row
 def main(arguments: list[str]) -> int:
     if "--mutants" in arguments:
         number = next((int(each) for each in arguments if each.isdigit()), DEFAULT)
-        print("\n".join(summary(run(number))))
+        print("\n".join(summary(run(number, again="--again" in arguments))))
         return 0
     families = ASIDE if "--aside" in arguments else UNSEEN if "--unseen" in arguments else FAMILIES
     names = [each for each in arguments if not each.startswith("-")]
