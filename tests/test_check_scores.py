@@ -90,3 +90,12 @@ def test_a_target_is_no_score_that_should_be_lower():
         Subject.of(negated_for_negatives)
     ranked = Subject.of(lambda positive, negative: F.softplus(negative - positive).mean())
     assert ranked.spec.layout == "above"
+
+
+def test_a_score_subtracted_from_a_cross_entropy_is_not_half_an_overlap():
+    def combo(logits, target):
+        """Combo loss: half the cross-entropy minus half the Dice score."""
+        score = 1 - dice(logits, target)
+        return 0.5 * F.binary_cross_entropy_with_logits(logits, target) - 0.5 * score
+
+    assert not found(combo, "contradicts-claim")

@@ -45,9 +45,8 @@ def multiclass_focal_loss(logits, target, gamma=2.0, ignore_index=-100):
 
 def generalized_cross_entropy_loss(logits, target, q=0.7):
     """Generalized cross-entropy, (1 - p^q) / q, for noisy labels."""
-    probs = F.softmax(logits, dim=1)
-    p_t = probs.gather(1, target.unsqueeze(1)).squeeze(1)
-    return ((1 - p_t**q) / q).mean()
+    log_p = F.log_softmax(logits, dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
+    return ((1 - torch.exp(q * log_p)) / q).mean()
 
 
 def poly_loss(logits, target, epsilon=1.0):

@@ -11,7 +11,7 @@ from typing import Any
 
 import losskit
 from check.mutants.edits import Edit
-from check.mutants.judge import FAULT, code_of, mutants
+from check.mutants.judge import FAULT, code_of, mutants, originals
 from check.run import asked
 from losskit.building.references import Reference, load
 from losskit.checker import Unsure
@@ -24,12 +24,13 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "rounds to half precision": ("wrong-answers-unlearnt",),
     "writes to an argument": ("contradicts-claim",),
 }
+NONE = "none: the originals"
 DEFAULT = 300  # mutants of a run
 Rows = dict[str, dict[str, Any]]
 
 
 def sampled(each: int = 1) -> list[tuple[str, Edit]]:
-    """Faulty mutants: so many of each mistake for each loss, chosen by a fixed seed, in random order."""
+    """The originals; then faulty mutants: so many of each mistake for each loss, by a fixed seed, in random order."""
     groups: dict[tuple[str, str], list[Edit]] = {}
     for name, edit, judgement in mutants():
         if judgement == FAULT:
@@ -39,16 +40,16 @@ def sampled(each: int = 1) -> list[tuple[str, Edit]]:
         (name, edit) for (name, _), found in groups.items() for edit in chance.sample(found, min(each, len(found)))
     ]
     chance.shuffle(chosen)
-    return chosen
+    return [*((name, Edit(NONE, "the original", plain)) for name, plain in originals().items()), *chosen]
 
 
 def run(most: int, each: int = 1, again: bool = False) -> Rows:
-    """Check the first mutants of the sample that have no verdict, and print and store each verdict.
+    """Check the originals, and the first mutants of the sample that have no verdict, and print and store each verdict.
 
     With `again`, those that were not found are checked once more, after the checker was changed.
     """
     rows: Rows = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    for name, edit in sampled(each)[:most]:
+    for name, edit in sampled(each)[: most + len(originals())]:
         key = f"{name}: {edit.said}"
         before = rows.get(key)
         if before is not None and (not again or before["verdict"] == "faulty" or "again" in before):
@@ -93,9 +94,9 @@ def summary(rows: Rows) -> list[str]:
         "| mistake | mutants | found | named first | unsure | found after the changes |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    every = list(rows.values())
-    for mistake in [*sorted({row["mistake"] for row in every}), "all"]:
-        chosen = [row for row in every if mistake in (row["mistake"], "all")]
+    every = [row for row in rows.values() if row["mistake"] != NONE]
+    for mistake in [*sorted({row["mistake"] for row in every}), "all mistakes", NONE]:
+        chosen = every if mistake == "all mistakes" else [row for row in rows.values() if row["mistake"] == mistake]
         found = [row for row in chosen if row["verdict"] == "faulty"]
         later = [row for row in chosen if "faulty" in (row["verdict"], row.get("again"))]
         unsure = sum(row["verdict"] == "unsure" for row in chosen)

@@ -33,7 +33,7 @@ def whole_overlap(subject: Subject) -> Iterator[Found]:
             "Sum the intersection over the same positions as the sizes that it is divided by.",
         )
         return
-    halves = (0.5, -0.5, math.log(2))
+    halves = (0.5, math.log(2), *((-0.5,) if worst < 0.5 else ()))  # a weighted score may be subtracted from others
     if worst > best and any(math.isclose(best, each, abs_tol=0.02) for each in halves):
         dice = "dice" in subject.words.all or "f1" in subject.words.all
         fix = "2 * intersection / (a.sum() + b.sum())" if dice else "union = a.sum() + b.sum() - intersection"
