@@ -15,6 +15,12 @@ def nll_of_probabilities(input: Tensor, target: Tensor) -> Tensor:
     return F.nll_loss(input.float().softmax(1), target.long())
 
 
+@twin("rounds-input", light, BINARY)
+def rounded_to_half(input: Tensor, target: Tensor) -> Tensor:
+    checked(input, target)
+    return light(input.half().to(input.dtype), target)
+
+
 @twin("wrong-dimension", ce, INDICES)
 def softmax_over_samples(input: Tensor, target: Tensor) -> Tensor:
     return ce(input.log_softmax(0), target) if len(input) > 1 else ce(input, target)
