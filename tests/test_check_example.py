@@ -89,6 +89,13 @@ def test_a_model():
     assert subject.spec.way.inside
 
 
+def test_a_boolean_mask_beside_boxes():
+    def of_positives(pred, target, positive):
+        return F.l1_loss(pred[positive], target[positive])
+
+    taken(of_positives, (torch.rand(2, 9, 4), torch.rand(2, 9, 4), torch.rand(2, 9) < 0.5))
+
+
 def test_ranges_and_vocabulary():
     def tokens(logits, labels):
         assert logits.shape[-1] == 11

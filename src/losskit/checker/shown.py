@@ -125,8 +125,10 @@ def _like(shown: Tensor, made: Tensor, sized: bool) -> bool:
         return False
     if not shown.is_floating_point() and len(set(shown.flatten().tolist())) > 2:
         return not made.is_floating_point() or bool((made == made.round()).all())
-    known = shown[shown.isfinite()] if shown.is_floating_point() else shown
-    return made.is_floating_point() or bool((known == known.round()).all())
+    if made.is_floating_point() or not shown.is_floating_point():
+        return True
+    known = shown[shown.isfinite()]
+    return bool((known == known.round()).all())
 
 
 def _split(made: Any, signature: inspect.Signature) -> tuple[tuple[Any, ...], dict[str, Any]]:
