@@ -1,0 +1,230 @@
+"""Binding: a loss called with the tensors and options of a reference."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losskit.checker.calling import loss_of
+from losskit.checker.claims.text import Text
+from losskit.checker.origin import CannotRebuild, call_parameters
+from losskit.checker.references.reference import Given, Pick, Reference, real
+from losskit.checker.subject import Subject
+
+EXAMPLES = 4  # seeds
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Values of the terms of a loss for one example, and their gradients."""
+
+    values: Tensor  # (terms)
+    slopes: Tensor  # (elements of the inputs, terms)
+
+
+@dataclass
+class Bound:
+    """A loss as one of a family: its parameter of each role, and its options."""
+
+    subject: Subject
+    reference: Reference
+    text: Text
+    names: Mapping[str, str]  # the parameter of each role
+    numbers: dict[str, float]  # options that the loss has
+    changed: dict[str, Any]  # options of its constructor or call
+    free: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    dtype: torch.dtype = torch.float64
+    built: Callable[..., Any] | None = None
+    order: list[str] | None = None
+
+    def build(self) -> Callable[..., Any]:
+        if self.built is None:
+            _seed()
+            self.built = self.subject.origin.build(**self.changed)
+        made = copy.deepcopy(self.built) if isinstance(self.built, nn.Module) else self.built
+        if isinstance(made, nn.Module):
+            made = made.to(self.dtype)
+            for n, parameter in enumerate(made.parameters()):
+                with torch.no_grad():
+                    parameter.copy_(real(90 + n, *parameter.shape))
+        return made
+
+    def tensors(self, drawing: int, seed: int) -> dict[str, Any]:
+        drawn = self.reference.draws[drawing](100 * seed)
+        return {role: _cast(each, self.dtype) for role, each in drawn.items() if role in self.names}
+
+    def trained(self, tensors: Mapping[str, Any]) -> list[str]:
+        usual = [role for role, each in tensors.items() if isinstance(each, Tensor) and each.is_floating_point()]
+        return [role for role in self.reference.trained or usual if role in tensors]
+
+    def seen(self, tensors: Mapping[str, Any]) -> Seen:
+        """The loss as written."""
+
+        def run(given: Mapping[str, Any]) -> tuple[Tensor, ...]:
+            criterion = self.build()
+            _seed()
+            made = loss_of(self._called(criterion, given))[0]
+            return (made.double().mean(),)
+
+        return _seen(run, tensors, self.trained(tensors))
+
+    def formula(self, tensors: Mapping[str, Any], pick: Pick) -> Seen:
+        """The formula with one choice of its conventions."""
+        criterion = self.build() if self.reference.states else None
+        own = [each.detach().double() for each in criterion.parameters()] if isinstance(criterion, nn.Module) else []
+
+        def run(given: Mapping[str, Any]) -> tuple[Tensor, ...]:
+            _seed()
+            double = {role: _cast(each, torch.float64) for role, each in given.items()}
+            made = self.reference.formula(self._given(double, pick, own), pick)
+            return made if isinstance(made, tuple) else (made,)
+
+        return _seen(run, tensors, self.trained(tensors))
+
+    def _given(self, tensors: Mapping[str, Any], pick: Pick, own: Sequence[Tensor]) -> Given:
+        return Given(tensors, self.numbers, self.free, pick, self.text, self.names, own)
+
+    def _called(self, criterion: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+        named = {self.names[role]: each for role, each in given.items()}
+        if self.order is None:
+            places = (p for p in call_parameters(criterion) if p.kind is not p.KEYWORD_ONLY)
+            self.order = [p.name for p in places if p.name not in self.changed]
+        leading: list[Any] = []
+        for name in self.order:
+            if name not in named:
+                break
+            leading.append(named.pop(name))
+        return criterion(*leading, **named)
+
+    def call_code(self, tensors: Mapping[str, Any]) -> str:
+        return ", ".join(f"{self.names[role]}={self.names[role]}" for role in tensors)
+
+
+def _seed() -> None:
+    """As `torch.manual_seed(0)`, which takes ten times as long, for the CPU."""
+    torch.random.default_generator.manual_seed(0)
+
+
+def _cast(x: Any, dtype: torch.dtype) -> Any:
+    if isinstance(x, (list, tuple)):
+        return type(x)(_cast(each, dtype) for each in x)
+    return x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x
+
+
+def _seen(
+    run: Callable[[Mapping[str, Any]], tuple[Tensor, ...]], tensors: Mapping[str, Any], trained: Sequence[str]
+) -> Seen:
+    given = {role: each.clone() if isinstance(each, Tensor) else each for role, each in tensors.items()}
+    inputs = [given[role].requires_grad_() for role in trained]
+    # Not leaves, so that a loss that works in place runs.
+    passed = {role: each * 1 if role in trained else each for role, each in given.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        terms = run(passed)
+    columns = []
+    for term in terms:
+        if not term.requires_grad:
+            columns.append(torch.zeros(sum(each.numel() for each in inputs), dtype=torch.float64))
+            continue
+        found = torch.autograd.grad(term, inputs, retain_graph=True, allow_unused=True)
+        parts = [
+            torch.zeros(x.numel(), dtype=torch.float64) if g is None else g.detach().reshape(-1).double()
+            for g, x in zip(found, inputs, strict=True)
+        ]
+        columns.append(torch.cat(parts))
+    return Seen(torch.stack([t.detach().double() for t in terms]), torch.stack(columns, 1))
+
+
+def bound_to(subject: Subject, reference: Reference, text: Text) -> Bound | None:
+    """The loss as one of a family, if it is named so and its arguments are those of the family."""
+    if not reference.names(text):
+        return None
+    try:
+        criterion = subject.build()
+    except Exception:  # noqa: BLE001 - its constructor needs more options
+        return None
+    if isinstance(criterion, nn.Module) and any(True for _ in criterion.parameters()) and not reference.states:
+        return None
+    parameters = call_parameters(criterion)
+    names = roles_of(parameters, reference)
+    if names is None:
+        return None
+    numbers, changed, free = _options(subject, criterion, parameters, reference, set(names.values()), text)
+    made = Bound(subject, reference, text, names, numbers, changed, free)
+    try:
+        made.build()
+    except Exception:  # noqa: BLE001 - these values are refused
+        return None
+    return made
+
+
+def roles_of(parameters: Sequence[inspect.Parameter], reference: Reference) -> dict[str, str] | None:
+    """The parameter of each role, by its name, and otherwise by its place; None if it is another call."""
+    found: dict[str, str] = {}
+    loose: list[str] = []
+    options = [option.names for option in reference.options]
+    for each in parameters:
+        name = each.name.lower()
+        role = next((r.name for r in reference.roles if r.name not in found and re.fullmatch(r.names, name)), None)
+        if role is not None:
+            found[role] = each.name
+        elif each.default is each.empty and not any(re.fullmatch(option, name) for option in options):
+            loose.append(each.name)
+    free = [r.name for r in reference.roles if r.name not in found and r.name not in reference.optional]
+    if len(loose) != len(free):
+        return None
+    return {**found, **dict(zip(free, loose, strict=True))}
+
+
+def _options(
+    subject: Subject,
+    criterion: Callable[..., Any],
+    parameters: Sequence[inspect.Parameter],
+    reference: Reference,
+    taken: set[str],
+    text: Text,
+) -> tuple[dict[str, float], dict[str, Any], dict[str, tuple[float, ...]]]:
+    calls = {p.name: p.default for p in parameters if p.default is not p.empty}
+    given = getattr(subject.origin, "given", {})
+    known = {**subject.origin.options, **calls, **given}
+    numbers: dict[str, float] = {}
+    changed: dict[str, Any] = {}
+    free: dict[str, tuple[float, ...]] = {}
+    for option in reference.options:
+        name = next((n for n in known if n not in taken and re.fullmatch(option.names, n.lower())), None)
+        value = known.get(name) if name is not None else None
+        if name is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
+            numbers[option.name], changed[name] = option.value, option.value
+            taken.add(name)
+        else:
+            own = vars(criterion) if hasattr(criterion, "__dict__") else {}
+            stored = [v for n, v in own.items() if re.fullmatch(option.names, n.lower())]
+            stored = [float(v) for v in stored if isinstance(v, (int, float)) and not isinstance(v, bool)]
+            written = _literals(text.code) if option.literal else []
+            free[option.name] = tuple(stored or dict.fromkeys([*option.usual, *written]))
+    try:
+        subject.build(**changed)
+    except (CannotRebuild, TypeError, ValueError):
+        numbers.update({o: float(known[n]) for o, n in _pairs(reference, changed)})
+        changed = {}
+    return numbers, changed, free
+
+
+def _pairs(reference: Reference, changed: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(o.name, n) for o in reference.options for n in changed if re.fullmatch(o.names, n.lower())]
+
+
+def _literals(code: str) -> list[float]:
+    """Numbers that are written in the code."""
+    plain = re.sub(r'"""(.|\n)*?"""|#.*', "", code)
+    found = [float(each) for each in re.findall(r"(?<![\w.])\d+\.?\d*(?:[eE]-?\d+)?(?![\w.])", plain)]
+    return [each for each in dict.fromkeys(found) if math.isfinite(each)][:8]

@@ -1,0 +1,198 @@
+"""The check: a loss that one edit of its code turns into the formula of its name."""
+
+from __future__ import annotations
+
+import ast
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losskit.checker.claims.text import text_of
+from losskit.checker.finding import Found, Severity
+from losskit.checker.references.binding import EXAMPLES, Bound, Seen, bound_to
+from losskit.checker.references.code import Function, functions_of
+from losskit.checker.references.comparing import OTHER, REACHED, Table, closest, table
+from losskit.checker.references.edits import Edit, edits_of
+from losskit.checker.references.reference import REFERENCES
+from losskit.checker.registry import check
+from losskit.checker.repro import literal, script
+from losskit.checker.subject import Subject
+from losskit.checker.trial import _about_dtype, _within
+
+_SECONDS = 1.5  # of CPU for one loss
+_CALL = 0.2  # of CPU for one call of an edited loss
+
+
+@dataclass(frozen=True)
+class Written:
+    """A loss as written, beside the variants of its formula."""
+
+    table: Table
+    seen: list[Seen]
+
+
+@check(
+    "one-edit-from-formula",
+    Severity.WRONG,
+    why="It is not the formula of its name, and one edit turns it into that formula.",
+    fix="Make the edit, or name the loss after what it computes.",
+    consequence_of=("no-graph", "misused-function"),
+    anyhow=True,
+)
+def one_edit_from_formula(subject: Subject) -> Iterator[Found]:
+    """Does one edit of the code turn the loss into the formula of its name?"""
+    until = time.process_time() + _SECONDS
+    text = text_of(subject.build(), subject.name)
+    if not text.code:
+        return
+    others: list[tuple[Bound, list[Written]]] = []
+    for reference in REFERENCES:
+        bound = bound_to(subject, reference, text)
+        forms = [] if bound is None else _forms(bound)
+        if any(closest(each.table, each.seen, OTHER) is not None for each in forms):
+            return  # it is the formula, or nearly
+        if bound is not None and forms:
+            others.append((bound, forms))
+    for bound, forms in others:
+        found = next(_reached(bound, forms, until), None)
+        if found is not None:
+            yield found
+            return
+
+
+def _forms(bound: Bound) -> list[Written]:
+    """The loss in each form that it takes."""
+    found = [_in_form(bound, drawing) for drawing in range(len(bound.reference.draws))]
+    return [each for each in found if each is not None]
+
+
+def _in_form(bound: Bound, drawing: int) -> Written | None:
+    for dtype in (torch.float64, torch.float32):
+        bound.dtype = dtype
+        try:
+            tensors = [bound.tensors(drawing, seed) for seed in range(EXAMPLES)]
+            seen = [bound.seen(each) for each in tensors]
+        except (MemoryError, KeyboardInterrupt):
+            raise
+        except Exception as error:  # noqa: BLE001 - it takes another form
+            if _about_dtype(error):
+                continue
+            return None
+        compared = table(bound, drawing)
+        return None if compared is None else Written(compared, seen)
+    return None
+
+
+def _reached(bound: Bound, written: list[Written], until: float) -> Iterator[Found]:
+    functions = functions_of(bound.build())
+    edits = [(edit, function) for function in functions for edit in edits_of(function)]
+    for edit, function in sorted(edits, key=lambda each: each[0].kind):
+        if time.process_time() > until:
+            return
+        undo = edit.apply()
+        try:
+            code = function.compiled()
+            if code is None:
+                continue
+            for each in written:
+                with function.running(code):
+                    values = _edited(bound, each)
+                if values is not None:
+                    after = _shown(edit, function)
+                    undo()
+                    yield _finding(bound, each, values, edit, function, after)
+                    return
+        finally:
+            undo()
+
+
+def _edited(bound: Bound, written: Written) -> list[Seen] | None:
+    """What an edited loss gives, if it is the formula."""
+    try:
+        with _within(_CALL):
+            first = bound.seen(written.table.tensors[0])
+            slopes = first.slopes[:, 0]
+            if not written.table.near(slopes, REACHED):
+                return None
+            seen = [first, *(bound.seen(each) for each in written.table.tensors[1:])]
+            return seen if closest(written.table, seen, REACHED) is not None else None
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception:  # noqa: BLE001 - the edit makes no loss
+        return None
+
+
+def _shown(edit: Edit, function: Function) -> str:
+    """The code around an edit, as the tree is now."""
+    return _around(edit, function)
+
+
+_WIDE = 72
+
+
+def _around(edit: Edit, function: Function) -> str:
+    place = edit.place
+    simple = not isinstance(place.statement, (ast.For, ast.If, ast.With, ast.FunctionDef))
+    whole = _plain(place.statement) if simple else ""
+    if whole and len(whole) <= _WIDE:
+        return whole
+    now: Any = getattr(place.parent, place.name)
+    now = now if place.at is None else now[place.at]
+    text = _plain(now)
+    for each in reversed(place.above):
+        wider = _plain(each) if isinstance(each, ast.expr) else ""
+        if not wider or len(wider) > _WIDE:
+            break
+        text = wider
+    return text if len(text) <= 2 * _WIDE else text[: 2 * _WIDE] + " ..."
+
+
+def _plain(node: ast.AST) -> str:
+    return ast.unparse(node)
+
+
+def _finding(bound: Bound, written: Written, edited: list[Seen], edit: Edit, function: Function, after: str) -> Found:
+    before = _around(edit, function)
+    line = getattr(edit.place.node, "lineno", edit.place.statement.lineno) + function.before
+    file = Path(function.function.__code__.co_filename).name
+    values = [float(each.values[0]) for each in written.seen]
+    reached = [float(each.values[0]) for each in edited]
+    at = max(range(len(values)), key=lambda n: abs(values[n] - reached[n]))
+    evidence: dict[str, Any] = {"as written": values[at], "formula": reached[at]}
+    if math.isclose(values[at], reached[at], rel_tol=1e-6):
+        evidence = _slopes(written.seen[at].slopes[:, 0], edited[at].slopes[:, 0])
+    said = f"`{before}` is `{after}` in {bound.reference.said}"
+    if "eye(len(" in after and "eye(len(" not in before:
+        said = f"`{before}` keeps its diagonal, which {bound.reference.said} leaves out"
+    return Found(
+        f"{file}, line {line}: {said}",
+        evidence,
+        _code(bound, written.table.tensors[at]),
+        None,
+        after,
+    )
+
+
+def _slopes(written: Tensor, formula: Tensor) -> dict[str, Any]:
+    """The element of the gradient that differs most."""
+    at = int((written - formula).abs().argmax())
+    return {"gradient as written": float(written[at]), "gradient of the formula": float(formula[at])}
+
+
+def _code(bound: Bound, tensors: dict[str, Any]) -> str:
+    origin = bound.subject.origin
+    made = {bound.names[role]: _written_as(each) for role, each in tensors.items()}
+    call = f"print(criterion({bound.call_code(tensors)}))"
+    return script(f"import torch\n{origin.imports}", origin.construction(**bound.changed), made, (call,))
+
+
+def _written_as(x: Any) -> str:
+    if isinstance(x, (list, tuple)):
+        return f"[{', '.join(map(_written_as, x))}]"
+    return literal(x) if isinstance(x, Tensor) else repr(x)

@@ -1,0 +1,173 @@
+"""Overlaps of masks: Dice, Jaccard and Tversky, binary and of several classes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from losskit.checker.references.reference import Given, Option, Pick, reference, share, whole, zeros_and_ones
+
+MASKS = {
+    "x": r"input\w*|pred\w*|logits?|y_?pred|y_?hat|out\w*|prob\w*|scores?|x|net_output|pr|p",
+    "y": r"target\w*|mask\w*|label\w*|y|y_?true|gt|truth|true|ground\w*|labels?|t|g",
+}
+SMOOTH = Option("smooth", r"smooth\w*|eps\w*|epsilon", 0.3, (0.0, 1.0), True)
+
+
+def binary(seed: int) -> dict[str, Any]:
+    return {"x": share(seed, 2, 1, 3, 3), "y": zeros_and_ones(seed, 2, 1, 3, 3)}
+
+
+def flat(seed: int) -> dict[str, Any]:
+    return {"x": share(seed, 2, 3, 3), "y": zeros_and_ones(seed, 2, 3, 3)}
+
+
+def classes(seed: int) -> dict[str, Any]:
+    return {"x": share(seed, 2, 3, 2, 3), "y": whole(seed, 3, 2, 2, 3)}
+
+
+def one_hot(seed: int) -> dict[str, Any]:
+    return {"x": share(seed, 2, 3, 2, 3), "y": F.one_hot(whole(seed, 3, 2, 2, 3), 3).movedim(3, 1).double()}
+
+
+def prepared(g: Given, pick: Pick) -> tuple[Tensor, Tensor]:
+    """Probabilities and a target of the same shape, (samples, channels, positions)."""
+    x = g.x
+    y = F.one_hot(g.y, 3).movedim(3, 1).double() if g.y.dtype == torch.int64 else g.y
+    several = x.dim() == 4 and x.shape[1] > 1
+    p = pick(x.softmax(1), x, x.sigmoid()) if several else pick(x.sigmoid(), x)
+    channels = x.shape[1] if several else 1
+    p, y = (each.reshape(len(each), channels, -1) for each in (p, y))
+    if several and pick(False, True):
+        p, y = p[:, 1:], y[:, 1:]
+    return p, y
+
+
+def sums_over(pick: Pick, several: bool) -> tuple[int, ...]:
+    return pick((2,), (0, 2), (1, 2), (0, 1, 2)) if several else pick((1, 2), (0, 1, 2))  # type: ignore[no-any-return]
+
+
+@reference(
+    "the Dice loss",
+    r"\bdice",
+    MASKS,
+    binary,
+    flat,
+    one_hot,
+    classes,
+    trained=("x",),
+    options=[SMOOTH],
+    unless=r"bce|ce\b|focal|log ?cosh|general|gdl|boundary|cl ?dice|entropy|batch dice|tversky|self ?adjust|\bdsc",
+)
+def dice(g: Given, pick: Pick) -> Any:
+    p, y = prepared(g, pick)
+    axes = sums_over(pick, p.shape[1] > 1)
+    squared = pick(False, True)
+    total = p.square().sum(axes) + y.square().sum(axes) if squared else p.sum(axes) + y.sum(axes)
+    doubled = pick(1, 2)  # the constant counts twice where the factor 2 stands outside
+    above = g.smooth * pick(1, 0)
+    return -((2 * (p * y).sum(axes) + doubled * above) / (total + doubled * g.smooth)).mean()
+
+
+@reference(
+    "the Jaccard loss",
+    r"jaccard|\biou\b|soft ?iou",
+    MASKS,
+    binary,
+    flat,
+    one_hot,
+    classes,
+    trained=("x",),
+    options=[SMOOTH],
+    unless=r"bce|ce\b|focal|box|giou|diou|ciou|lovasz|dice|log|entropy",
+)
+def jaccard(g: Given, pick: Pick) -> Any:
+    p, y = prepared(g, pick)
+    axes = sums_over(pick, p.shape[1] > 1)
+    inter = (p * y).sum(axes)
+    union = (p + y - p * y).sum(axes) if pick(True, False) else p.square().sum(axes) + y.sum(axes) - inter
+    index = (inter + pick(1, 0) * g.smooth) / (union + g.smooth)
+    return -(index.mean() if pick(True, False) else index.log().mean())
+
+
+@reference(
+    "the Tversky loss",
+    r"tversky",
+    MASKS,
+    binary,
+    flat,
+    one_hot,
+    classes,
+    trained=("x",),
+    options=[
+        Option("alpha", r"alpha|a|fp_w\w*|w_?fp", 0.35, (0.3, 0.5, 0.7)),
+        Option("beta", r"beta|b|fn_w\w*|w_?fn", 0.8, (0.7, 0.5, 0.3)),
+        SMOOTH,
+    ],
+    unless=r"focal|unified|ce\b|bce|combo",
+)
+def tversky(g: Given, pick: Pick) -> Any:
+    p, y = prepared(g, pick)
+    axes = sums_over(pick, p.shape[1] > 1)
+    alpha, beta = weights(g, pick)
+    right, extra, missed = (each.sum(axes) for each in (p * y, p * (1 - y), (1 - p) * y))
+    return -((right + g.smooth * pick(1, 0)) / (right + alpha * extra + beta * missed + g.smooth)).mean()
+
+
+def weights(g: Given, pick: Pick) -> tuple[float, float]:
+    """Which errors alpha and beta weigh, as documented; otherwise either way."""
+    alpha, beta = g.alpha, g.beta if g.bound("beta") or not g.bound("alpha") else 1 - g.alpha
+    said = " ".join(g.text.said.split())
+    found = re.search(r"alpha\W[^.;]{0,60}?(false.?(pos|neg)|\bfp|\bfn|false alarm|miss)", said)
+    if found is None:
+        return pick((alpha, beta), (beta, alpha))  # type: ignore[no-any-return]
+    of_extra = "pos" in found[1] or "fp" in found[1] or "alarm" in found[1]
+    return (alpha, beta) if of_extra else (beta, alpha)
+
+
+@reference(
+    "the focal Tversky loss",
+    r"focal ?tversky",
+    MASKS,
+    binary,
+    flat,
+    trained=("x",),
+    options=[
+        Option("alpha", r"alpha|a", 0.35, (0.3, 0.5, 0.7)),
+        Option("beta", r"beta|b", 0.8, (0.7, 0.5, 0.3)),
+        Option("gamma", r"gamma|g", 1.4, (0.75, 4 / 3, 1.0, 2.0)),
+        SMOOTH,
+    ],
+    unless=r"unified|ce\b|bce|combo",
+)
+def focal_tversky(g: Given, pick: Pick) -> Any:
+    p, y = prepared(g, pick)
+    axes = sums_over(pick, False)
+    alpha, beta = weights(g, pick)
+    right, extra, missed = (each.sum(axes) for each in (p * y, p * (1 - y), (1 - p) * y))
+    index = (right + g.smooth * pick(1, 0)) / (right + alpha * extra + beta * missed + g.smooth)
+    return ((1 - index) ** pick(g.gamma, 1 / g.gamma)).mean()
+
+
+@reference(
+    "the sum of cross entropy and Dice",
+    r"(bce|binary cross ?entropy).*dice|dice.*(bce|binary cross)",
+    MASKS,
+    binary,
+    flat,
+    trained=("x",),
+    options=[SMOOTH],
+    unless=r"focal|mask|log ?cosh",
+)
+def bce_dice(g: Given, pick: Pick) -> Any:
+    p, y = prepared(g, pick)
+    p = g.x.reshape(p.shape).sigmoid() if pick(True, False) else p
+    axes = sums_over(pick, False)
+    entropy = F.binary_cross_entropy(p, y)
+    total = p.square().sum(axes) + y.square().sum(axes) if pick(False, True) else p.sum(axes) + y.sum(axes)
+    index = (2 * (p * y).sum(axes) + g.smooth * pick(1, 0, 2)) / (total + g.smooth * pick(1, 2))
+    return entropy, -index.mean()
