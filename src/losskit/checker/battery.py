@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import losskit.checker.checks
-import losskit.checker.claims  # noqa: F401 - importing registers them
+import losskit.checker.claims
+import losskit.checker.references  # noqa: F401 - importing registers them
 from losskit.checker.finding import ENDINGS, Outcome, Report, report_of
 from losskit.checker.registry import OF_BATCH, REGISTRY, Check
 from losskit.checker.source import READINGS

@@ -274,7 +274,8 @@ def report_of(
 
 # Faults that explain others, the deepest first: any other finding may follow from them.
 ROOTS = (
-    *("no-graph", "misused-function", "contradicts-claim", "rewards-errors", "wrong-dimension", "activated-twice"),
+    *("no-graph", "misused-function", "one-edit-from-formula", "contradicts-claim", "rewards-errors"),
+    *("wrong-dimension", "activated-twice"),
     *("keeps-graph", "has-memory", "changes-inputs", "changes-grad-mode"),
 )
 

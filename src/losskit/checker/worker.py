@@ -130,7 +130,8 @@ def _send_general_outcomes(reply: BinaryIO, origin: Origin, error: Unsure) -> No
     from losskit.checker.battery import checks  # imports every check, which `losskit --help` does not need
 
     if error.nearest is not None:
-        known = checks().values() if error.nearest.because else [checks()["contradicts-claim"]]  # because it ran
+        named = [checks()[id] for id in ("one-edit-from-formula", "contradicts-claim")]
+        known = checks().values() if error.nearest.because else named  # because it ran
         outcomes = [_sendable(each(Subject(origin, error.nearest))) for each in known if each.anyhow]
         send(reply, seen=outcomes)
 

@@ -45,6 +45,7 @@ class Bound:
     dtype: torch.dtype = torch.float64
     built: Callable[..., Any] | None = None
     order: list[str] | None = None
+    listed: Sequence[float] = ()
 
     def build(self) -> Callable[..., Any]:
         if self.built is None:
@@ -91,7 +92,7 @@ class Bound:
         return _seen(run, tensors, self.trained(tensors))
 
     def _given(self, tensors: Mapping[str, Any], pick: Pick, own: Sequence[Tensor]) -> Given:
-        return Given(tensors, self.numbers, self.free, pick, self.text, self.names, own)
+        return Given(tensors, self.numbers, self.free, pick, self.text, self.names, own, self.listed)
 
     def _called(self, criterion: Callable[..., Any], given: Mapping[str, Any]) -> Any:
         named = {self.names[role]: each for role, each in given.items()}
@@ -146,7 +147,7 @@ def _seen(
 
 def bound_to(subject: Subject, reference: Reference, text: Text) -> Bound | None:
     """The loss as one of a family, if it is named so and its arguments are those of the family."""
-    if not reference.names(text):
+    if not reference.names(text, strictly=False):
         return None
     try:
         criterion = subject.build()
@@ -158,8 +159,12 @@ def bound_to(subject: Subject, reference: Reference, text: Text) -> Bound | None
     names = roles_of(parameters, reference)
     if names is None:
         return None
+    listed = _listed(subject, parameters)
+    if any(re.fullmatch(reference.lists, name.lower()) is None for name in listed):
+        return None
     numbers, changed, free = _options(subject, criterion, parameters, reference, set(names.values()), text)
     made = Bound(subject, reference, text, names, numbers, changed, free)
+    made.listed = next(iter(listed.values()), ())
     try:
         made.build()
     except Exception:  # noqa: BLE001 - these values are refused
@@ -185,6 +190,18 @@ def roles_of(parameters: Sequence[inspect.Parameter], reference: Reference) -> d
     return {**found, **dict(zip(free, loose, strict=True))}
 
 
+def _listed(subject: Subject, parameters: Sequence[inspect.Parameter]) -> dict[str, list[float]]:
+    """Options that are lists of numbers."""
+    calls = {p.name: p.default for p in parameters if p.default is not p.empty}
+    found = {**subject.origin.options, **calls, **getattr(subject.origin, "given", {})}
+    lists = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in found.items() if hasattr(v, "__len__")}
+    return {
+        n: list(v)
+        for n, v in lists.items()
+        if isinstance(v, (list, tuple)) and all(isinstance(e, (int, float)) for e in v)
+    }
+
+
 def _options(
     subject: Subject,
     criterion: Callable[..., Any],
@@ -203,8 +220,12 @@ def _options(
         name = next((n for n in known if n not in taken and re.fullmatch(option.names, n.lower())), None)
         value = known.get(name) if name is not None else None
         if name is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
-            numbers[option.name], changed[name] = option.value, option.value
-            taken.add(name)
+            stem = name.split("_")[0]
+            same = [n for n in known if re.fullmatch(option.names, n.lower()) and n.split("_")[0] == stem]
+            numbers[option.name] = option.value
+            for each in {name, *(n for n in same if isinstance(known[n], float))} - taken:
+                changed[each] = option.value  # smooth_nr and smooth_dr are one option
+                taken.add(each)
         else:
             own = vars(criterion) if hasattr(criterion, "__dict__") else {}
             stored = [v for n, v in own.items() if re.fullmatch(option.names, n.lower())]

@@ -26,6 +26,12 @@ class Function:
     before: int  # lines of the file before it
     settings: tuple[str, ...] = ()  # numbers that its object stores
 
+    @property
+    def given(self) -> set[str]:
+        """Its arguments, and the numbers that its object stores."""
+        arguments = self.function.__code__.co_varnames[: self.function.__code__.co_argcount]
+        return {*arguments, *(f"self.{each}" for each in self.settings)}
+
     def compiled(self) -> CodeType | None:
         """Its code, as the tree is now."""
         free = self.function.__code__.co_freevars

@@ -14,7 +14,7 @@ from losskit.checker.references.reference import Pick, variants
 SAME = 3e-3  # relative difference below which a loss is the formula: constants in denominators and roots
 REACHED = 3e-4  # below which a changed loss is the formula
 _MOST = 64
-OTHER = 3e-2  # above which a loss is another formula
+OTHER = 1e-2  # above which a loss is another formula
 
 
 @dataclass
@@ -85,6 +85,8 @@ def distance(written: Sequence[Seen], formula: Sequence[Seen]) -> float:
         return float("inf")
     slope = float((terms @ weights - made).norm()) / size
     values = torch.stack([each.values[0] for each in written])
+    if not torch.isfinite(values).all():
+        return float("inf")
     expected = torch.stack([each.values @ weights for each in formula])
     rest = (values - expected) - (values - expected).mean()
     spread = float((values - values.mean()).norm())

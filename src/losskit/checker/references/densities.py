@@ -234,11 +234,12 @@ QUANTILES = (0.1, 0.5, 0.9)
     lambda seed: {"x": real(seed, 5, 3), "y": real(seed + 1, 5)},
     lambda seed: {"x": real(seed, 5, 3), "y": real(seed + 1, 5, 1)},
     lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4)},
+    lists=r"q\w*|taus?|levels?",
     trained=("x",),
     unless=r"huber|expectile|smooth|qr ?dqn|distributional|tft",
 )
 def quantiles(g: Given, pick: Pick) -> Any:
-    q = torch.tensor(pick(QUANTILES, (0.1, 0.25, 0.9), (0.05, 0.5, 0.95), (0.2, 0.5, 0.8), (0.25, 0.5, 0.75))).double()
+    q = torch.tensor(g.listed or QUANTILES, dtype=torch.float64)
     error = g.y.reshape(*g.x.shape[:-1], 1) - g.x
     return torch.maximum(q * error, (q - 1) * error).mean()
 

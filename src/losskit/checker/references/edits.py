@@ -92,6 +92,8 @@ def _editable(node: ast.AST, name: str) -> bool:
         return isinstance(node, ast.With) and name == "body"
     if isinstance(node, (ast.For, ast.comprehension)) and name in ("iter", "target"):
         return False
+    if isinstance(node, (ast.If, ast.IfExp)) and name == "test":
+        return False  # what an option or a shape decides
     if isinstance(node, ast.Call) and called(node) in _ALLOCATES:
         return False
     if isinstance(node, ast.keyword) and node.arg in _KEPT:
@@ -106,6 +108,18 @@ def called(node: ast.Call) -> str:
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+_CONTAINERS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.GeneratorExp)
+
+
+def read_by(tree: ast.AST) -> set[str]:
+    """The names, and the attributes of its object, that a function reads."""
+    return {
+        node.id if isinstance(node, ast.Name) else f"self.{node.attr}"
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)) or _own(node)
+    }
 
 
 class _Scope:
@@ -125,6 +139,10 @@ class _Scope:
                 used.add(node.id)
             elif _own(node) and id(node) not in methods:
                 self.attributes.append(node.attr)  # type: ignore[attr-defined]
+        for node in ast.walk(tree):  # a list put into itself crashes PyTorch
+            if isinstance(node, ast.Assign) and isinstance(node.value, _CONTAINERS):
+                for target in node.targets:
+                    self.first.pop(getattr(target, "id", ""), None)
         self.attributes = list(dict.fromkeys(self.attributes))
         self.unused = [name for name in self.arguments if name not in used]
         self.settings = [name for name in settings if name not in self.attributes]  # that the function does not read
@@ -178,7 +196,7 @@ _OTHER: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Add: (ast.Sub, ast.Mult),
     ast.Sub: (ast.Add,),
     ast.Mult: (ast.Div, ast.Add),
-    ast.Div: (ast.Mult, ast.Sub),
+    ast.Div: (ast.Mult,),
     ast.MatMult: (ast.Mult,),
     ast.Lt: (ast.Gt, ast.LtE),
     ast.Gt: (ast.Lt, ast.GtE),
@@ -210,10 +228,6 @@ def _operators(place: Place, scope: _Scope) -> Made:
         yield OPERATORS, _put(place, ast.UnaryOp(ast.USub(), node))  # type: ignore[arg-type]
         if isinstance(node, (ast.Name, ast.Attribute, ast.Call)):
             yield OPERATORS, _put(place, ast.BinOp(ast.Constant(1.0), ast.Sub(), node))
-    if isinstance(node, ast.IfExp):
-        yield OPERATORS, _set(node, body=node.orelse, orelse=node.body)
-    if isinstance(node, ast.If) and node.orelse:
-        yield OPERATORS, _set(node, body=node.orelse, orelse=node.body)
 
 
 def _value(place: Place) -> bool:
@@ -253,18 +267,17 @@ def _names(place: Place, scope: _Scope) -> Made:
         yield from ((NAMES, _put(place, ast.Name(name, ast.Load()))) for name in scope.unused)
         yield from ((NAMES, _put(place, _setting(name))) for name in scope.settings)
     if isinstance(node, ast.stmt) and not isinstance(node, (ast.For, ast.If, ast.With, ast.FunctionDef)):
-        yield from _exchanges(node)
+        yield from _exchanges(node, scope)
 
 
 def _setting(name: str) -> ast.expr:
     return ast.Attribute(ast.Name("self", ast.Load()), name, ast.Load())
 
 
-def _exchanges(statement: ast.stmt) -> Made:
+def _exchanges(statement: ast.stmt, scope: _Scope) -> Made:
     """Two names exchanged in a statement."""
-    loads = [
-        n for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id != "self"
-    ]
+    names = [n for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    loads = [n for n in names if n.id in scope.first]
     own = [n for n in ast.walk(statement) if _own(n)]
     for nodes, key in ((loads, "id"), (own, "attr")):
         named = list(dict.fromkeys(getattr(n, key) for n in nodes))
@@ -331,6 +344,8 @@ def _of_call(node: ast.Call) -> Made:
             yield ARGUMENTS, _set(node, args=swapped)
     if called(node) == "where" and len(node.args) == 3:
         yield ARGUMENTS, _set(node, args=[node.args[0], node.args[2], node.args[1]])
+    if called(node) in _ELEMENTWISE and not any(k.arg == "reduction" for k in node.keywords):
+        yield ARGUMENTS, _set(node, keywords=[*node.keywords, ast.keyword("reduction", ast.Constant("none"))])
     reduces = called(node) in _REDUCES
     of_tensor = isinstance(node.func, ast.Attribute) and _is_module(node.func.value)
     at = 1 if of_tensor else 0
@@ -350,8 +365,14 @@ def _of_call(node: ast.Call) -> Made:
             other = "max" if keyword.arg == "min" else "min"
             if not any(k.arg == other for k in node.keywords):
                 yield ARGUMENTS, _set(keyword, arg=other)
-        elif keyword.arg not in ("dim", "axis", "keepdim", *_KEPT):
+        elif keyword.arg not in ("dim", "axis", "keepdim", "mode", "padding_mode", "padding", *_KEPT):
             yield ARGUMENTS, _set(node, keywords=[k for k in node.keywords if k is not keyword])
+
+
+_ELEMENTWISE = (
+    *("cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "nll_loss", "mse_loss", "l1_loss"),
+    *("smooth_l1_loss", "huber_loss", "kl_div"),
+)
 
 
 def _of_slice(node: ast.Slice) -> Made:
@@ -404,7 +425,7 @@ _DROPPED = (
     *("clamp", "log1p", "expm1", "t", "softplus", "neg", "flip", "tanh", "cumsum", "mean", "sum", "clamp_min", "round"),
     *("reciprocal", "float", "item", "logsigmoid", "data"),
 )
-_INSERTED = ("exp", "sqrt", "log", "detach", "abs", "square", "sigmoid", "reciprocal")
+_INSERTED = ("exp", "sqrt", "log", "detach", "abs", "square", "sigmoid", "reciprocal", "relu")
 
 
 def _calls(place: Place, scope: _Scope) -> Made:
@@ -421,6 +442,8 @@ def _calls(place: Place, scope: _Scope) -> Made:
             inner = inner or (node.args[0] if node.args else None)
             if inner is not None:
                 yield CALLS, _put(place, inner)
+    if isinstance(node, ast.With) and "no_grad" in ast.unparse(node.items[0].context_expr):
+        yield CALLS, _set(node, items=[ast.withitem(ast.parse("torch.enable_grad()", mode="eval").body)])
     if isinstance(node, ast.Attribute) and node.attr in ("T", "data", "mT"):
         yield CALLS, _put(place, node.value)
     if _value(place) and isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)):
@@ -454,10 +477,18 @@ def _parts(place: Place, scope: _Scope) -> Made:
         yield PARTS, _put(place, ast.Pass())
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         yield PARTS, _put(place, node.value)
+    if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(place.parent, ast.BinOp):
+        for name in scope.arguments:  # a weight of positives, whose complement weighs the negatives
+            yield PARTS, _put(place, _with(f"(X * {name} + (1 - X) * (1 - {name}))", node))
     if _value(place) and isinstance(node, (ast.Name, ast.BinOp, ast.Call)):
         for made in _WITHOUT_DIAGONAL:
             yield PARTS, _put(place, _with(made, node))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        for x, mask in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(mask, (ast.Name, ast.Call)):
+                for limit in ("inf", "-inf"):
+                    code = f'X.masked_fill(({ast.unparse(mask)}) == 0, float("{limit}"))'
+                    yield PARTS, _put(place, _with(code, x))
         for factor in (node.left, node.right):
             if isinstance(factor, (ast.Name, ast.Attribute)):  # a factor in one term only: squared, or its complement
                 yield PARTS, _put(place, ast.BinOp(node, ast.Mult(), factor))

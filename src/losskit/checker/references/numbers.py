@@ -191,7 +191,7 @@ def smape(g: Given, pick: Pick) -> Any:
     unless=r"mask|gradient|sdr",
 )
 def silog(g: Given, pick: Pick) -> Any:
-    x, y = (g.x, g.y) if not pick(False, True) else (g.x.exp(), g.y.exp())
+    x, y = pick((g.x, g.y), (g.x.exp(), g.y.exp()), (g.x.exp(), g.y))
     d = x.log() - y.log()
     square = d.square().mean() - g.share * d.mean().square()
     return pick(square.sqrt(), square)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.checker.children import forked, send
 from losskit.checker.claims.text import text_of
 from losskit.checker.finding import Found, Severity
+from losskit.checker.isolation import can_fork
 from losskit.checker.references.binding import EXAMPLES, Bound, Seen, bound_to
 from losskit.checker.references.code import Function, functions_of
 from losskit.checker.references.comparing import OTHER, REACHED, Table, closest, table
-from losskit.checker.references.edits import Edit, edits_of
+from losskit.checker.references.edits import Edit, edits_of, read_by
 from losskit.checker.references.reference import REFERENCES
 from losskit.checker.registry import check
 from losskit.checker.repro import literal, script
@@ -55,15 +57,32 @@ def one_edit_from_formula(subject: Subject) -> Iterator[Found]:
     for reference in REFERENCES:
         bound = bound_to(subject, reference, text)
         forms = [] if bound is None else _forms(bound)
-        if any(closest(each.table, each.seen, OTHER) is not None for each in forms):
+        if bound is None or not forms:
+            continue
+        unlike = [each for each in forms if closest(each.table, each.seen, OTHER) is None]
+        if not unlike or (len(unlike) < len(forms) and not reference.every):
             return  # it is the formula, or nearly
-        if bound is not None and forms:
-            others.append((bound, forms))
+        if reference.names(text):
+            others.append((bound, unlike))
     for bound, forms in others:
-        found = next(_reached(bound, forms, until), None)
+        left = until - time.process_time()
+        found = _apart(lambda b=bound, f=forms, s=left: next(_reached(b, f, time.process_time() + s), None), left)
         if found is not None:
             yield found
             return
+
+
+def _apart(work: Callable[[], Found | None], seconds: float) -> Found | None:
+    """What some work finds in a copy of this process, which an edited loss may end; None if it does."""
+    if not can_fork():
+        return work()
+    child = forked(lambda reply: send(reply, found=work()))
+    try:
+        sent = child.next(10 * seconds + 5)
+    except TimeoutError:
+        sent = None
+    child.kill()
+    return None if sent is None else sent["found"]
 
 
 def _forms(bound: Bound) -> list[Written]:
@@ -92,9 +111,11 @@ def _in_form(bound: Bound, drawing: int) -> Written | None:
 def _reached(bound: Bound, written: list[Written], until: float) -> Iterator[Found]:
     functions = functions_of(bound.build())
     edits = [(edit, function) for function in functions for edit in edits_of(function)]
+    reads = {each.function: read_by(each.tree) for each in functions}
     for edit, function in sorted(edits, key=lambda each: each[0].kind):
         if time.process_time() > until:
             return
+        read = reads[function.function]
         undo = edit.apply()
         try:
             code = function.compiled()
@@ -103,7 +124,7 @@ def _reached(bound: Bound, written: list[Written], until: float) -> Iterator[Fou
             for each in written:
                 with function.running(code):
                     values = _edited(bound, each)
-                if values is not None:
+                if values is not None and not (read & function.given) - read_by(function.tree):
                     after = _shown(edit, function)
                     undo()
                     yield _finding(bound, each, values, edit, function, after)

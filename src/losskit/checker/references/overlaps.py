@@ -47,6 +47,14 @@ def prepared(g: Given, pick: Pick) -> tuple[Tensor, Tensor]:
     return p, y
 
 
+def averaged(index: Tensor, y: Tensor, axes: tuple[int, ...], pick: Pick) -> Tensor:
+    """A mean of 1 minus the overlap: of all classes, or of those that occur."""
+    occurs = y.sum(axes) > 0
+    kind = pick("all", "others 0", "occurring") if not occurs.all() else "all"
+    loss = 1 - index
+    return loss.mean() if kind == "all" else (loss * occurs).mean() if kind == "others 0" else loss[occurs].mean()
+
+
 def sums_over(pick: Pick, several: bool) -> tuple[int, ...]:
     return pick((2,), (0, 2), (1, 2), (0, 1, 2)) if several else pick((1, 2), (0, 1, 2))  # type: ignore[no-any-return]
 
@@ -70,7 +78,7 @@ def dice(g: Given, pick: Pick) -> Any:
     total = p.square().sum(axes) + y.square().sum(axes) if squared else p.sum(axes) + y.sum(axes)
     doubled = pick(1, 2)  # the constant counts twice where the factor 2 stands outside
     above = g.smooth * pick(1, 0)
-    return -((2 * (p * y).sum(axes) + doubled * above) / (total + doubled * g.smooth)).mean()
+    return averaged((2 * (p * y).sum(axes) + doubled * above) / (total + doubled * g.smooth), y, axes, pick)
 
 
 @reference(
@@ -91,7 +99,7 @@ def jaccard(g: Given, pick: Pick) -> Any:
     inter = (p * y).sum(axes)
     union = (p + y - p * y).sum(axes) if pick(True, False) else p.square().sum(axes) + y.sum(axes) - inter
     index = (inter + pick(1, 0) * g.smooth) / (union + g.smooth)
-    return -(index.mean() if pick(True, False) else index.log().mean())
+    return averaged(index, y, axes, pick) if pick(True, False) else -index.log().mean()
 
 
 @reference(
@@ -115,7 +123,8 @@ def tversky(g: Given, pick: Pick) -> Any:
     axes = sums_over(pick, p.shape[1] > 1)
     alpha, beta = weights(g, pick)
     right, extra, missed = (each.sum(axes) for each in (p * y, p * (1 - y), (1 - p) * y))
-    return -((right + g.smooth * pick(1, 0)) / (right + alpha * extra + beta * missed + g.smooth)).mean()
+    index = (right + g.smooth * pick(1, 0)) / (right + alpha * extra + beta * missed + g.smooth)
+    return averaged(index, y, axes, pick)
 
 
 def weights(g: Given, pick: Pick) -> tuple[float, float]:

@@ -73,6 +73,7 @@ class Given:
         text: Text,
         names: Mapping[str, str],
         parameters: Sequence[Tensor] = (),
+        listed: Sequence[float] = (),
     ) -> None:
         self.tensors = dict(tensors)
         self.numbers = dict(numbers)
@@ -80,6 +81,7 @@ class Given:
         self.pick = pick
         self.text = text
         self.names = {role: name.lower() for role, name in names.items()}  # of its parameters
+        self.listed = list(listed)  # an option that is a list
         self.parameters = list(parameters)  # those of the loss itself
 
     def __getattr__(self, name: str) -> Any:
@@ -122,10 +124,14 @@ class Reference:
     optional: tuple[str, ...] = ()  # roles that a loss need not have
     unless: str = "$^"  # a pattern for other families that share the names
     states: bool = False  # the loss may have parameters of its own
+    lists: str = "$^"  # a pattern for options that are lists of numbers, of which the formula reads the first
+    every: bool = False  # its forms are parts of one loss, of which each must be the formula
 
-    def names(self, text: Text) -> bool:
+    def names(self, text: Text, strictly: bool = True) -> bool:
         """Whether a loss says, in its name or its first sentence, that it is of this family, and not a variant."""
         title = title_of(text)
+        if not strictly:
+            return re.search(self.named, title) is not None
         if re.search(_VARIANTS, title) and not re.search(_VARIANTS, self.said):
             return False
         return re.search(self.named, title) is not None and re.search(self.unless, title) is None

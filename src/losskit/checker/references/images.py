@@ -1,0 +1,304 @@
+"""Images and boxes: smoothness, gradients, structural similarity, overlaps of boxes, heatmaps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from losskit.checker.references.numbers import PAIR
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
+
+ONE = {"x": r"x|im\w*|inputs?|pred\w*|out\w*|y|disp\w*|flow|depth|batch|img|y_?hat"}
+
+
+def picture(seed: int) -> dict[str, Any]:
+    return {"x": share(seed, 2, 3, 4, 6)}
+
+
+def pictures(seed: int) -> dict[str, Any]:
+    return {"x": share(seed, 2, 1, 4, 6), "y": share(seed + 1, 2, 1, 4, 6)}
+
+
+def differences(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Along the height and along the width."""
+    return x.diff(dim=-2), x.diff(dim=-1)
+
+
+@reference(
+    "the total variation",
+    r"\btv\b|total ?variation",
+    ONE,
+    picture,
+    options=[Option("eps", r"eps\w*", 1e-6, (0.0, 1e-6, 1e-8))],
+    unless=r"mask|weight map|3d|huber",
+)
+def total_variation(g: Given, pick: Pick) -> Any:
+    dh, dw = differences(g.x)
+    kind = pick("square", "abs", "root", "cropped", "separate")
+    if kind in ("root", "cropped"):
+        h, w = (dh[..., :-1], dw[..., :-1, :]) if kind == "cropped" else (F.pad(dh, (0, 0, 0, 1)), F.pad(dw, (0, 1)))
+        return (h.square() + w.square() + g.eps).sqrt().sum()
+    dh, dw = (dh.abs(), dw.abs()) if kind == "abs" else (dh.square(), dw.square())
+    if kind == "separate":
+        return dh.mean().sqrt() + dw.mean().sqrt() if pick(True, False) else dh.sum().sqrt() + dw.sum().sqrt()
+    return dh.mean() + dw.mean() if pick(True, False) else dh.sum() + dw.sum()
+
+
+@reference(
+    "the edge-aware smoothness",
+    r"edge ?aware|smoothness",
+    {"x": r"disp\w*|depth\w*|flow|x|pred\w*", "y": r"im\w*|rgb|img|guide\w*|y"},
+    lambda s: {"x": 0.5 + share(s, 2, 1, 3, 4), "y": share(s + 1, 2, 3, 3, 4)},
+    trained=("x",),
+    unless=r"second|2nd",
+    options=[Option("k", r"alpha|gamma|beta|edge_w\w*|edge_constant|lam\w*|weight|k", 1.5, (1.0, 10.0, 150.0), True)],
+)
+def edge_aware(g: Given, pick: Pick) -> Any:
+    x = pick(g.x, g.x / g.x.mean((2, 3), keepdim=True))
+    edges = [d.abs().mean(1, keepdim=True) for d in differences(g.y)]
+    each = [d.abs() * (-g.k * e).exp() for d, e in zip(differences(x), edges, strict=True)]
+    return (each[0].mean() + each[1].mean()) if pick(True, False) else each[0].sum() + each[1].sum()
+
+
+@reference(
+    "the difference of image gradients",
+    r"(image )?gradient (difference|loss|l1)|\bgdl\b|\bgrad(ient)? loss",
+    PAIR,
+    pictures,
+    trained=("x",),
+    unless=r"3d|penalty|sobel|policy|dice|multi ?scale|scharr|laplac|direction|edge",
+)
+def image_gradients(g: Given, pick: Pick) -> Any:
+    (xh, xw), (yh, yw) = differences(g.x), differences(g.y)
+    kind = pick("plain", "magnitudes")
+    gaps = (xh - yh, xw - yw) if kind == "plain" else (xh.abs() - yh.abs(), xw.abs() - yw.abs())
+    power = pick(1, 2)
+    return (
+        sum(each.abs().pow(power).mean() for each in gaps)
+        if pick(True, False)
+        else sum(each.abs().pow(power).sum() for each in gaps)
+    )
+
+
+def _window(kind: str) -> Tensor:
+    at = torch.arange(11 if kind == "gauss" else int(kind), dtype=torch.float64)
+    w = torch.exp(-((at - 5) ** 2) / 4.5) if kind == "gauss" else torch.ones(len(at), dtype=torch.float64)
+    return torch.outer(w, w) / w.sum() ** 2
+
+
+@reference(
+    "structural similarity",
+    r"\bd?ssim\b|structural similarity",
+    {"x": PAIR["x"] + r"|a|img_?a", "y": PAIR["y"] + r"|b|img_?b"},
+    lambda s: {"x": share(s, 1, 1, 13, 13), "y": (share(s, 1, 1, 13, 13) + share(s + 1, 1, 1, 13, 13)) / 2},
+    trained=("x",),
+    unless=r"\bms\b|multi ?scale|3d|l1|photometric|mix",
+)
+def ssim(g: Given, pick: Pick) -> Any:
+    kind = pick("gauss", "3", "7", "8", "11")
+    w = _window(kind)[None, None]
+    inside = len(w[0, 0]) // 2
+    x, y = g.x, g.y
+    pad = pick("valid", "zeros", "reflect")
+    if pad == "reflect":
+        x, y = (F.pad(each, (inside,) * 4, mode="reflect") for each in (x, y))
+
+    def blur(each: Tensor) -> Tensor:
+        return F.conv2d(each, w, padding=inside if pad == "zeros" else 0)
+
+    mx, my = blur(x), blur(y)
+    biased = pick(1.0, w.shape[2] ** 2 / (w.shape[2] ** 2 - 1))
+    vx, vy, cov = ((blur(a * b) - m) * biased for a, b, m in ((x, x, mx * mx), (y, y, my * my), (x, y, mx * my)))
+    value = (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
+    if pick(False, True):
+        return ((1 - value) / 2).clamp(0, 1).mean()
+    return -value.mean()
+
+
+@reference("PSNR", r"\bpsnr\b", PAIR, pictures, trained=("x",))
+def psnr(g: Given, pick: Pick) -> Any:
+    square = (g.x - g.y).square()
+    return square.mean().log10() if pick(True, False) else square.mean((1, 2, 3)).log10().mean()
+
+
+@reference(
+    "the difference of spectra",
+    r"\bfft\b|frequency|fourier",
+    PAIR,
+    pictures,
+    trained=("x",),
+    unless=r"focal|stft|charbonnier|phase|amplitude",
+)
+def spectra(g: Given, pick: Pick) -> Any:
+    a, b = (pick.held(torch.fft.fft2(x)) if False else torch.fft.fft2(x) for x in (g.x, g.y))
+    gap = pick((a - b).abs(), torch.view_as_real(a - b).abs(), a.abs() - b.abs())
+    return pick(gap.abs().mean(), gap.square().mean())
+
+
+@reference(
+    "the spectral convergence",
+    r"spectral convergence",
+    PAIR,
+    lambda s: {"x": share(s, 2, 3, 4), "y": share(s + 1, 2, 3, 4)},
+    trained=("x",),
+)
+def convergence(g: Given, pick: Pick) -> Any:
+    d = g.y - g.x
+    return (
+        d.norm() / g.y.norm() if pick(True, False) else (d.flatten(1).norm(dim=1) / g.y.flatten(1).norm(dim=1)).mean()
+    )
+
+
+@reference(
+    "the Laplacian loss",
+    r"laplacian (loss|edge)|\blaplac\w*",
+    PAIR,
+    pictures,
+    trained=("x",),
+    unless=r"nll|likelihood|pyramid|mesh|gauss|distribution",
+)
+def laplacian(g: Given, pick: Pick) -> Any:
+    kernel = torch.tensor(pick([[0, 1, 0], [1, -4, 1], [0, 1, 0]], [[1, 1, 1], [1, -8, 1], [1, 1, 1]]))[
+        None, None
+    ].double()
+    gap = F.conv2d(g.x - g.y, kernel, padding=pick(0, 1))
+    return pick(gap.abs().mean(), gap.square().mean())
+
+
+@reference("the Sobel edge loss", r"sobel", PAIR, pictures, trained=("x",), unless=r"direction|cosine")
+def sobel(g: Given, pick: Pick) -> Any:
+    kernel = torch.tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])[None, None].double()
+    both = torch.cat([kernel, kernel.mT])
+    edge = pick("", "constant", "replicate", "reflect")
+    x, y = (F.pad(each, (1, 1, 1, 1), mode=edge) if edge else each for each in (g.x, g.y))
+    x, y = (F.conv2d(each, both) for each in (x, y))
+    kind = pick("plain", "length", "sum")
+    if kind == "length":
+        x, y = (each.square().sum(1).sqrt() for each in (x, y))
+    if kind == "sum":
+        x, y = (each.abs().sum(1) for each in (x, y))
+    return pick((x - y).abs().mean(), (x - y).square().mean())
+
+
+def boxes(seed: int) -> dict[str, Any]:
+    made = {}
+    for n, name in enumerate("xy"):
+        at, size = 2 * share(seed + n, 6, 2), 0.6 + 2 * share(seed + 7 + n, 6, 2)
+        made[name] = torch.cat([at, at + size], 1)
+    return made
+
+
+def by_center(seed: int) -> dict[str, Any]:
+    return {name: torch.cat([(b[:, :2] + b[:, 2:]) / 2, b[:, 2:] - b[:, :2]], 1) for name, b in boxes(seed).items()}
+
+
+def overlap(g: Given, pick: Pick) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The overlap, the union, the smallest box around both, and the boxes as corners."""
+    x, y = g.x, g.y
+    if not g.text.says(r"xyxy|x1|corner|left") and (g.text.says(r"cx|centre|center|xywh") or pick(False, True)):
+        x, y = (torch.cat([b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2], 1) for b in (x, y))
+    inter = (torch.minimum(x[:, 2:], y[:, 2:]) - torch.maximum(x[:, :2], y[:, :2])).clamp(min=0).prod(1)
+    union = (x[:, 2:] - x[:, :2]).prod(1) + (y[:, 2:] - y[:, :2]).prod(1) - inter
+    hull = torch.maximum(x[:, 2:], y[:, 2:]) - torch.minimum(x[:, :2], y[:, :2])
+    return inter, union, hull, x, y
+
+
+BOXES = {
+    "x": PAIR["x"] + r"|b(ox(es)?)?_?1|boxes_?1|pred_box\w*|p|bbox\w*",
+    "y": PAIR["y"] + r"|b(ox(es)?)?_?2|boxes_?2|target_box\w*|gt_box\w*|g",
+}
+
+
+def of_boxes(said: str, named: str, unless: str) -> Any:
+    return reference(said, named, BOXES, boxes, by_center, trained=("x",), unless=rf"mask|seg|pixel|aligned|{unless}")
+
+
+@of_boxes(
+    "the IoU loss",
+    r"\biou\b",
+    r"giou|diou|ciou|eiou|siou|lovasz|soft|jaccard|general|g iou|d iou|c iou|complete|distance|aware|quality|family",
+)
+def iou(g: Given, pick: Pick) -> Any:
+    inter, union, *_ = overlap(g, pick)
+    index = inter / union
+    if pick(True, False):
+        return pick(-index, -index.square()).mean()
+    return -(index.clamp(min=pick(1e-6, 1e-7, 1e-8))).log().mean()
+
+
+@of_boxes("the GIoU loss", r"\bg ?iou|generali[sz]ed (intersection|iou)", r"family|weight")
+def giou(g: Given, pick: Pick) -> Any:
+    inter, union, hull, *_ = overlap(g, pick)
+    return -(inter / union - (hull.prod(1) - union) / hull.prod(1)).mean()
+
+
+def _distance(x: Tensor, y: Tensor, hull: Tensor) -> Tensor:
+    return ((x[:, :2] + x[:, 2:] - y[:, :2] - y[:, 2:]) / 2).square().sum(1) / hull.square().sum(1)
+
+
+@of_boxes("the DIoU loss", r"\bd ?iou|distance (intersection|iou)", r"family")
+def diou(g: Given, pick: Pick) -> Any:
+    inter, union, hull, x, y = overlap(g, pick)
+    return (_distance(x, y, hull) - inter / union).mean()
+
+
+@of_boxes("the CIoU loss", r"\bc ?iou|complete (intersection|iou)", r"family")
+def ciou(g: Given, pick: Pick) -> Any:
+    inter, union, hull, x, y = overlap(g, pick)
+    index = inter / union
+    angles = [torch.atan((b[:, 2] - b[:, 0]) / (b[:, 3] - b[:, 1])) for b in (x, y)]
+    v = 4 / math.pi**2 * (angles[1] - angles[0]).square()
+    alpha = (v / (1 - index + v)).detach() if pick(True, False) else v / (1 - index + v)
+    return (_distance(x, y, hull) - index + alpha * v).mean()
+
+
+@reference(
+    "the focal loss of heatmaps",
+    r"heat ?map focal|center ?net|focal heat ?map|gaussian focal|corner ?net",
+    {"x": PAIR["x"] + "|hm", "y": PAIR["y"] + "|heatmap\\w*"},
+    lambda s: {
+        "x": share(s, 2, 2, 3, 3),
+        "y": torch.where(
+            zeros_and_ones(s, 2, 2, 3, 3) * zeros_and_ones(s + 3, 2, 2, 3, 3) > 0, 1.0, 0.9 * share(s + 1, 2, 2, 3, 3)
+        ),
+    },
+    options=[Option("a", "alpha|a|gamma", 1.5, (2.0,)), Option("b", "beta|b", 3.0, (4.0,))],
+    trained=("x",),
+)
+def heatmap(g: Given, pick: Pick) -> Any:
+    p = pick(g.x, g.x.sigmoid())
+    peak = (g.y == 1).double()
+    each = peak * (1 - p) ** g.a * p.log() + (1 - peak) * (1 - g.y) ** g.b * p**g.a * (1 - p).log()
+    return -each.sum() / pick(peak.sum(), 1)
+
+
+def masked(seed: int) -> dict[str, Any]:
+    return {"x": real(seed, 3, 4), "y": real(seed + 1, 3, 4), "m": zeros_and_ones(seed, 3, 4)}
+
+
+MASK = r"\w*mask\w*|valid\w*|m|weights?|w|sample_weights?|observed"
+
+
+@reference(
+    "the masked error",
+    r"mask\w* (mse|l1|l2|mae|rmse|error|squared|absolute|huber)|weighted (mse|mae|l1|l2|squared|absolute)|(mse|mae|l1|l2) mask",
+    {**PAIR, "m": MASK},
+    masked,
+    lambda s: {**masked(s), "m": zeros_and_ones(s, 3, 4).bool()},
+    trained=("x",),
+    unless=r"class|frequency|balanced|horizon|smooth|log|huber|rmse",
+)
+def masked_error(g: Given, pick: Pick) -> Any:
+    d = g.x - g.y
+    m = g.m.double()
+    each = pick(d.square(), d.abs())
+    per_row = ((each * m).sum(1) / m.sum(1)).mean()
+    return per_row if pick(False, True) else pick.mean(each, m)
+
+
+def _classes(seed: int) -> Tensor:
+    return whole(seed, 3, 4)

@@ -1,0 +1,317 @@
+"""Further families: scoring rules, deviances, latent and multi-task losses."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from losskit.checker.references.densities import MEAN, SPREAD, TARGET, gaussian, variance_of
+from losskit.checker.references.numbers import PAIR, errors, option, positive
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole
+
+
+@reference(
+    "the CRPS of a Gaussian",
+    r"\bcrps\b|continuous ranked",
+    {"mean": MEAN, "spread": SPREAD, "y": TARGET},
+    gaussian,
+    unless=r"ensemble|quantile|energy",
+)
+def crps(g: Given, pick: Pick) -> Any:
+    s = variance_of(g, pick).sqrt()
+    z = (g.y - g.mean) / s
+    normal = torch.distributions.Normal(0.0, 1.0)
+    return (s * (z * (2 * normal.cdf(z) - 1) + 2 * normal.log_prob(z).exp() - 1 / math.sqrt(math.pi))).mean()
+
+
+@reference(
+    "the CRPS of an ensemble",
+    r"\bcrps\b|energy score|continuous ranked",
+    {"x": r"ens\w*|samples?|pred\w*|forecast\w*|x|members?", "y": TARGET},
+    lambda s: {"x": real(s, 4, 3), "y": real(s + 1, 4)},
+    trained=("x",),
+)
+def ensemble(g: Given, pick: Pick) -> Any:
+    error = (g.x - g.y[:, None]).abs().mean(1)
+    spread = (g.x[:, :, None] - g.x[:, None]).abs().sum((1, 2)) / pick(9, 6)
+    return (error - 0.5 * spread).mean()
+
+
+@reference(
+    "the interval score",
+    r"interval score|winkler",
+    {"lower": r"l|low\w*|lb|lo|q_?lo\w*", "upper": r"u|up\w*|ub|hi\w*|q_?hi\w*", "y": TARGET},
+    lambda s: {"lower": real(s, 8) - 0.4, "upper": real(s, 8) + 0.4, "y": 1.2 * real(s + 1, 8)},
+    options=[Option("alpha", "alpha|a|level", 0.3, (0.1, 0.05), True)],
+    trained=("lower", "upper"),
+)
+def interval(g: Given, pick: Pick) -> Any:
+    low, high = F.relu(g.lower - g.y), F.relu(g.y - g.upper)
+    return (g.upper - g.lower + 2 / g.alpha * (low + high)).mean()
+
+
+@reference("the gamma deviance", r"gamma (nll|deviance|loss|likelihood)", PAIR, positive, trained=("x",))
+def gamma(g: Given, pick: Pick) -> Any:
+    return (g.y / g.x + g.x.log()).mean() if pick(True, False) else (g.y * (-g.x).exp() + g.x).mean()
+
+
+@reference(
+    "the Tweedie deviance", r"tweedie", PAIR, positive, options=[option("p", r"p|power|rho", 1.4, 1.5)], trained=("x",)
+)
+def tweedie(g: Given, pick: Pick) -> Any:
+    logs = pick(g.x.log(), g.x)
+    return (((2 - g.p) * logs).exp() / (2 - g.p) - g.y * ((1 - g.p) * logs).exp() / (1 - g.p)).mean()
+
+
+@reference(
+    "the exponential likelihood",
+    r"exponential (nll|likelihood|loss)",
+    {"x": r"rate|lam\w*|log_?rate|hazard|pred\w*|x", "y": TARGET},
+    positive,
+    trained=("x",),
+)
+def exponential(g: Given, pick: Pick) -> Any:
+    logs = pick(g.x.log(), g.x)
+    return (logs.exp() * g.y - logs).mean()
+
+
+@reference(
+    "the Weibull likelihood",
+    r"weibull",
+    {
+        "k": r"k|shape\w*|alpha|concentration|c|rho",
+        "lam": r"lam\w*|scale|beta|b|eta",
+        "t": r"t|time\w*|duration\w*|y",
+        "event": r"e|event\w*|observed|status|d|delta|u",
+    },
+    lambda s: {
+        "k": 0.5 + share(s, 6),
+        "lam": 0.5 + share(s + 1, 6),
+        "t": 0.3 + share(s + 2, 6),
+        "event": whole(s, 2, 6).double(),
+    },
+    trained=("k", "lam"),
+    optional=("event",),
+    unless=r"log_?lam|discrete",
+)
+def weibull(g: Given, pick: Pick) -> Any:
+    event = g.event if g.has("event") else 1.0
+    hazard = (g.k / g.lam).log() + (g.k - 1) * (g.t / g.lam).log()
+    return -(event * hazard - (g.t / g.lam) ** g.k).mean()
+
+
+@reference(
+    "the von Mises likelihood",
+    r"von ?mises",
+    {"mu": MEAN, "kappa": r"kappa|k|conc\w*", "y": TARGET},
+    lambda s: {"mu": real(s, 6), "kappa": share(s + 1, 6) * 2, "y": real(s + 2, 6)},
+    trained=("mu", "kappa"),
+)
+def von_mises(g: Given, pick: Pick) -> Any:
+    return -(g.kappa * (g.y - g.mu).cos() - torch.special.i0(g.kappa).log()).mean()
+
+
+@reference(
+    "the Student t likelihood",
+    r"student ?t?\b.*(nll|likelihood)|student ?t",
+    {"mu": MEAN, "scale": r"scale|sigma|s", "df": r"df|nu|dof", "y": TARGET},
+    lambda s: {"mu": real(s, 6), "scale": 0.5 + share(s + 1, 6), "df": 2 + share(s + 2, 6), "y": real(s + 3, 6)},
+    trained=("mu", "scale", "df"),
+)
+def student(g: Given, pick: Pick) -> Any:
+    return -torch.distributions.StudentT(g.df, g.mu, g.scale).log_prob(g.y).mean()
+
+
+@reference(
+    "the evidential regression loss",
+    r"nig\b|evidential regression|normal inverse gamma",
+    {"gamma": r"gamma|mu|mean|m", "v": r"v|nu|lam\w*", "alpha": r"alpha|a", "beta": r"beta|b", "y": TARGET},
+    lambda s: {
+        "gamma": real(s, 6),
+        "v": 0.5 + share(s + 1, 6),
+        "alpha": 1.5 + share(s + 2, 6),
+        "beta": 0.5 + share(s + 3, 6),
+        "y": real(s + 4, 6),
+    },
+    trained=("gamma", "v", "alpha", "beta"),
+    options=[Option("coeff", r"lam\w*|coeff?|reg\w*|weight|lmbda", 0.2, ())],
+)
+def evidential(g: Given, pick: Pick) -> Any:
+    omega = 2 * g.beta * (1 + g.v)
+    nll = (
+        0.5 * (math.pi / g.v).log()
+        - g.alpha * omega.log()
+        + (g.alpha + 0.5) * ((g.y - g.gamma).square() * g.v + omega).log()
+    )
+    nll = (nll + torch.lgamma(g.alpha) - torch.lgamma(g.alpha + 0.5)).mean()
+    penalty = ((g.y - g.gamma).abs() * (2 * g.v + g.alpha)).mean()
+    return pick((nll,), (nll, penalty))
+
+
+@reference(
+    "the adaptive wing loss",
+    r"adaptive ?wing|\bawing",
+    PAIR,
+    lambda s: {"x": share(s, 2, 4) * 1.5, "y": share(s + 1, 2, 4)},
+    options=[
+        Option("omega", "omega|w", 3.0, (14.0,)),
+        Option("theta", "theta", 0.4, (0.5,)),
+        Option("eps", r"eps\w*", 0.8, (1.0,)),
+        Option("alpha", "alpha", 2.3, (2.1,)),
+    ],
+    trained=("x",),
+    unless=r"weight",
+)
+def adaptive_wing(g: Given, pick: Pick) -> Any:
+    error, power = (g.x - g.y).abs(), g.alpha - g.y
+    bound = g.theta / g.eps
+    slope = g.omega / (1 + bound**power) * power * bound ** (power - 1) / g.eps
+    constant = g.theta * slope - g.omega * (1 + bound**power).log()
+    return torch.where(error < g.theta, g.omega * (1 + (error / g.eps) ** power).log(), slope * error - constant).mean()
+
+
+@reference(
+    "the quantile Huber loss",
+    r"quantile huber|huber quantile|qr ?dqn",
+    {"x": PAIR["x"] + r"|q\w*|theta", "y": PAIR["y"] + r"|target\w*"},
+    lambda s: {"x": real(s, 2, 3), "y": real(s + 1, 2, 3)},
+    options=[option("kappa", "kappa|k|delta", 0.7, 1.0)],
+    trained=("x",),
+)
+def quantile_huber(g: Given, pick: Pick) -> Any:
+    gap = g.y[:, None] - g.x[:, :, None]
+    a = gap.abs()
+    each = torch.where(a <= g.kappa, 0.5 * gap.square(), g.kappa * (a - 0.5 * g.kappa))
+    tau = ((torch.arange(3) + 0.5) / 3).double()[:, None]
+    return ((tau - (gap < 0).double()).abs() * each).mean()
+
+
+@reference(
+    "the mean absolute scaled error",
+    r"\bmase\b|absolute scaled",
+    {**PAIR, "h": r"hist\w*|train\w*|insample|past\w*|y_train|context"},
+    lambda s: {"x": real(s, 2, 3), "y": real(s + 1, 2, 3), "h": real(s + 2, 2, 6)},
+    trained=("x",),
+    options=[option("m", r"m|season\w*|period\w*|freq\w*", 1, 1)],
+)
+def scaled(g: Given, pick: Pick) -> Any:
+    error, naive = (g.x - g.y).abs(), (g.h[:, 1:] - g.h[:, :-1]).abs()
+    return (error.mean(1) / naive.mean(1)).mean() if pick(True, False) else error.mean() / naive.mean()
+
+
+@reference(
+    "the loss of weighted tasks",
+    r"uncertainty (weight|loss|sum)|auto(matic)? ?weight|homoscedastic|kendall|multi ?task uncertainty",
+    {"x": r"loss\w*|\w*losses|task\w*"},
+    lambda s: {"x": share(s, 2) * 2},
+    states=True,
+    options=[Option("n", r"n\w*|num\w*|k|tasks?", 2)],
+)
+def weighted_tasks(g: Given, pick: Pick) -> Any:
+    s = torch.cat([each.reshape(-1) for each in g.parameters])[:2]
+    kind = pick("log", "square", "plus")
+    if kind == "plus":
+        return (0.5 / s.square() * g.x + (1 + s.square()).log()).sum()
+    if kind == "square":
+        return (0.5 / s.square() * g.x + s.abs().log()).sum()
+    halves = torch.tensor(pick((1.0, 1.0), (1.0, 0.5), (0.5, 1.0)))  # a half for the errors of a regression
+    return ((-s).exp() * g.x * halves).sum()
+
+
+@reference(
+    "the loss of a denoising step with limited weights",
+    r"min ?snr",
+    {"x": PAIR["x"] + r"|eps_?pred|noise_?pred\w*|model_out\w*", "y": PAIR["y"] + r"|noise|eps", "snr": r"snr"},
+    lambda s: {"x": real(s, 4, 3), "y": real(s + 1, 4, 3), "snr": share(s + 2, 4) * 8},
+    trained=("x",),
+    options=[Option("gamma", "gamma|snr_gamma|g", 3.0, (5.0,))],
+)
+def min_snr(g: Given, pick: Pick) -> Any:
+    limited = g.snr.clamp(max=g.gamma)
+    weight = pick(limited / g.snr, limited, limited / (g.snr + 1))
+    return ((g.x - g.y).square().mean(1) * weight).mean()
+
+
+@reference(
+    "the log-cosh Dice loss",
+    r"log ?cosh dice",
+    PAIR,
+    lambda s: {"x": share(s, 2, 1, 3, 3), "y": whole(s, 2, 2, 1, 3, 3).double()},
+    options=[option("smooth", r"smooth\w*|eps\w*", 0.3, 1.0, 0.0)],
+    trained=("x",),
+    unless="multi",
+)
+def log_cosh_dice(g: Given, pick: Pick) -> Any:
+    p, axes = pick(g.x.sigmoid(), g.x), pick((0, 1, 2, 3), (1, 2, 3))
+    index = (2 * (p * g.y).sum(axes) + g.smooth * pick(1, 0, 2)) / (p.sum(axes) + g.y.sum(axes) + g.smooth * pick(1, 2))
+    return (1 - index).cosh().log().mean() if pick(True, False) else (1 - index.mean()).cosh().log()
+
+
+@reference(
+    "the generalized Dice loss",
+    r"generali[sz]ed dice|\bgdl\b",
+    PAIR,
+    lambda s: {"x": share(s, 2, 3, 2, 3), "y": F.one_hot(whole(s, 3, 2, 2, 3), 3).movedim(3, 1).double()},
+    lambda s: {"x": share(s, 2, 3, 2, 3), "y": whole(s, 3, 2, 2, 3)},
+    options=[option("smooth", r"smooth\w*|eps\w*", 1e-6, 1e-6, 0.0)],
+    trained=("x",),
+    unless=r"focal|3d|image|gradient",
+)
+def generalized_dice(g: Given, pick: Pick) -> Any:
+    p = pick(g.x.softmax(1), g.x)
+    y = g.y if g.y.dim() == 4 and g.y.dtype != torch.int64 else F.one_hot(g.y, 3).movedim(3, 1).double()
+    axes = pick((2, 3), (0, 2, 3))
+    volume = y.sum(axes)
+    w = 1 / pick(volume.square(), volume).clamp(min=1e-3)
+    above, below = w * (p * y).sum(axes), w * (p + y).sum(axes)
+    return -(2 * (above.sum(-1) + pick(0, 1) * g.smooth) / (below.sum(-1) + g.smooth)).mean()
+
+
+@reference(
+    "the sum of cross entropy and Dice",
+    r"\bce\w* ?dice|dice ?ce\b|cross ?entropy.*dice|dice.*cross ?entropy",
+    PAIR,
+    lambda s: {"x": 2 * real(s, 2, 3, 2, 3), "y": whole(s, 3, 2, 2, 3)},
+    options=[option("smooth", r"smooth\w*|eps\w*", 0.3, 1.0, 0.0)],
+    trained=("x",),
+    unless=r"bce|binary|focal|edge",
+)
+def ce_dice(g: Given, pick: Pick) -> Any:
+    p, y = g.x.softmax(1), F.one_hot(g.y, 3).movedim(3, 1).double()
+    if pick(False, True):
+        p, y = p[:, 1:], y[:, 1:]
+    axes = pick((2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3))
+    total = pick(p.sum(axes) + y.sum(axes), p.square().sum(axes) + y.square().sum(axes))
+    index = (2 * (p * y).sum(axes) + g.smooth * pick(1, 0, 2)) / (total + g.smooth * pick(1, 2))
+    return F.cross_entropy(g.x, g.y), -index.mean()
+
+
+@reference(
+    "the soft error of two models",
+    r"mean ?teacher|consistency (loss|mse)|softmax mse",
+    PAIR,
+    lambda s: {"x": real(s, 4, 3), "y": real(s + 1, 4, 3)},
+    trained=("x",),
+    unless=r"cycle|aug|view|temporal|forward",
+)
+def consistency(g: Given, pick: Pick) -> Any:
+    p, q = pick((g.x.softmax(1), g.y.softmax(1)), (g.x, g.y), (g.x.sigmoid(), g.y.sigmoid()))
+    return pick(
+        (p - q).square().mean(),
+        (q * (q.log() - p.log())).sum(1).mean() if (p > 0).all() and (q > 0).all() else (p - q).square().mean(),
+    )
+
+
+@reference(
+    "the mean error",
+    r"\bmae\b|\bmse\b|\bl1 loss|\bl2 loss|mean (squared|absolute) error",
+    PAIR,
+    errors,
+    trained=("x",),
+    unless=r"mask|weight|log|perc|scaled|relative|dice|ssim|lap|feat|grad|smooth|robust|huber|noisy|label|class|quant|root|rmse|kl|vae|fft|freq|focal|balanced|elastic|\+|tv|composite|physics|pinn|softmax|hybrid|mix|pit|nan|miss",
+)
+def plain_error(g: Given, pick: Pick) -> Any:
+    return pick((g.x - g.y).square().mean(), (g.x - g.y).abs().mean(), (g.x - g.y).square().mean().sqrt())

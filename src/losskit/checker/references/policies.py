@@ -1,0 +1,179 @@
+"""Reinforcement learning: policies, values and temporal differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole, zeros_and_ones
+
+NEW = r"(new_)?log_?probs?(_?new)?|logp\w*|new_logp\w*|logprobs?|pi_logp|log_pi|curr\w*_?log\w*|log_prob_new"
+OLD = r"(old|behaviou?r)_?log\w*|log_?probs?_old|logp_old|log_pi_old|logprobs_old|old_\w+|mu_logp"
+ADVANTAGE = r"adv\w*|a|gae|advantages?|delta\w*"
+DISCOUNT = Option("gamma", r"gamma|discount\w*|g", 0.8, (0.99, 0.9, 0.95), True)
+
+
+def steps(seed: int) -> dict[str, Any]:
+    return {"new": 0.5 * real(seed, 8) - 1, "old": 0.5 * real(seed + 1, 8) - 1, "adv": real(seed + 2, 8)}
+
+
+@reference(
+    "the clipped PPO objective",
+    r"\bppo\b|clipped surrogate|proximal policy",
+    {"new": NEW, "old": OLD, "adv": ADVANTAGE},
+    steps,
+    options=[Option("eps", r"clip\w*|eps\w*|epsilon", 0.25, (0.2, 0.1, 0.3), True)],
+    trained=("new",),
+    unless=r"value|critic|dual|grpo|kl",
+)
+def ppo(g: Given, pick: Pick) -> Any:
+    adv = pick(g.adv, (g.adv - g.adv.mean()) / g.adv.std(), (g.adv - g.adv.mean()) / g.adv.std(unbiased=False))
+    ratio = (g.new - g.old).exp()
+    return -torch.minimum(ratio * adv, ratio.clamp(1 - g.eps, 1 + g.eps) * adv).mean()
+
+
+@reference(
+    "the policy gradient",
+    r"reinforce|policy gradient|\bpg loss|vanilla pg",
+    {"new": NEW, "adv": ADVANTAGE + r"|returns?|rewards?|r|g|weights?"},
+    lambda s: {"new": real(s, 6) - 2, "adv": real(s + 1, 6)},
+    trained=("new",),
+    unless=r"ppo|clip|entropy|baseline",
+)
+def policy_gradient(g: Given, pick: Pick) -> Any:
+    adv = pick(
+        g.adv,
+        (g.adv - g.adv.mean()) / g.adv.std(),
+        g.adv - g.adv.mean(),
+        (g.adv - g.adv.mean()) / g.adv.std(unbiased=False),
+    )
+    return -(g.new * adv).mean()
+
+
+def actor(seed: int) -> dict[str, Any]:
+    return {"new": real(seed, 6) - 2, "v": real(seed + 1, 6), "r": real(seed + 2, 6), "h": real(seed + 3, 6) + 2}
+
+
+@reference(
+    "the actor-critic loss",
+    r"\ba[23]c\b|actor ?critic|advantage actor",
+    {
+        "new": NEW,
+        "v": r"values?|v|state_values?|critic\w*|baseline\w*",
+        "r": r"returns?|r|rewards?|targets?|ret",
+        "h": r"entrop\w*|ent|h",
+    },
+    actor,
+    optional=("h",),
+    trained=("new", "v", "h"),
+    unless=r"soft|\bsac",
+)
+def actor_critic(g: Given, pick: Pick) -> Any:
+    gap = g.r - g.v
+    value = pick(gap.square().mean(), F.smooth_l1_loss(g.v, g.r))
+    terms = (-(g.new * gap.detach()).mean(), value)
+    return (*terms, -g.h.mean()) if g.has("h") else terms
+
+
+def transitions(seed: int) -> dict[str, Any]:
+    return {
+        "q": real(seed, 5, 3),
+        "action": whole(seed, 3, 5),
+        "reward": real(seed + 1, 5),
+        "next": real(seed + 2, 5, 3),
+        "done": zeros_and_ones(seed, 5),
+    }
+
+
+@reference(
+    "the DQN loss",
+    r"\bdqn\b|q ?learning|deep q|\btd\b.*q",
+    {
+        "q": r"q|q_?values?|q_?pred\w*|q_?sa|q_?s",
+        "action": r"a|actions?|act",
+        "reward": r"r|rewards?|rew",
+        "next": r"(next|target|tgt)_?q\w*|q_?(next|target|tgt)\w*|q_?ns",
+        "done": r"d|dones?|terminal\w*|terminated|not_?done|mask|finished",
+    },
+    transitions,
+    lambda s: {**transitions(s), "action": transitions(s)["action"][:, None]},
+    options=[DISCOUNT],
+    trained=("q",),
+    unless=r"double|duel|quantile|distribut|\bc51|cql|conservative|soft",
+)
+def dqn(g: Given, pick: Pick) -> Any:
+    chosen = g.q.gather(1, g.action.reshape(-1, 1)).squeeze(1)
+    done = 1 - g.done if g.called("done", "not|mask") else g.done
+    aim = (g.reward + g.gamma * (1 - done) * g.next.amax(1)).detach()
+    return pick(F.mse_loss(chosen, aim), F.smooth_l1_loss(chosen, aim))
+
+
+@reference(
+    "the double DQN loss",
+    r"double ?(dqn|q)",
+    {
+        "q": r"q|q_?values?|q_?pred\w*|q_?online|q_?s",
+        "action": r"a|actions?|act",
+        "reward": r"r|rewards?|rew",
+        "online": r"(next_?q\w*_?online|online_?next\w*|q_?next_?online|next_?online\w*|q_?next|next_q\w*)",
+        "next": r"next_?q\w*_?(target|tgt)|(target|tgt)_?next\w*|q_?next_?(target|tgt)|next_?(target|tgt)\w*|(target|tgt)_?q\w*|q_?(target|tgt)\w*",
+        "done": r"d|dones?|terminal\w*|terminated",
+    },
+    lambda s: {**transitions(s), "online": real(s + 3, 5, 3)},
+    options=[DISCOUNT],
+    trained=("q",),
+)
+def double_dqn(g: Given, pick: Pick) -> Any:
+    chosen = g.q.gather(1, g.action.reshape(-1, 1)).squeeze(1)
+    best = g.next.gather(1, g.online.argmax(1, keepdim=True)).squeeze(1)
+    aim = (g.reward + g.gamma * (1 - g.done) * best).detach()
+    return pick(F.mse_loss(chosen, aim), F.smooth_l1_loss(chosen, aim))
+
+
+@reference(
+    "the temporal difference",
+    r"\btd\b|temporal difference|bellman",
+    {
+        "v": r"v|values?|v_?s|q",
+        "reward": r"r|rewards?",
+        "next": r"next_?v\w*|v_?next|v_?ns|next_?q|target_?v\w*|next_values?",
+        "done": r"d|dones?|terminal\w*|terminated",
+    },
+    lambda s: {"v": real(s, 6), "reward": real(s + 1, 6), "next": real(s + 2, 6), "done": zeros_and_ones(s, 6)},
+    options=[DISCOUNT],
+    trained=("v", "next"),
+    unless=r"lambda|twin|td3",
+)
+def temporal(g: Given, pick: Pick) -> Any:
+    aim = (g.reward + g.gamma * (1 - g.done) * g.next).detach()
+    return pick(F.mse_loss(g.v, aim), F.smooth_l1_loss(g.v, aim))
+
+
+@reference(
+    "the loss of a soft actor",
+    r"\bsac\b.*(actor|policy)|soft actor",
+    {"logp": NEW, "q": r"q|q_?values?|q_?min|min_?q|q_?pi"},
+    lambda s: {"logp": real(s, 6), "q": real(s + 1, 6)},
+    options=[Option("alpha", "alpha|temp\\w*|ent\\w*", 0.4, (0.2,), True)],
+)
+def soft_actor(g: Given, pick: Pick) -> Any:
+    return (g.alpha * g.logp - g.q).mean()
+
+
+@reference(
+    "the clipped value loss",
+    r"(clipped )?value (loss|clip)|value function loss|critic loss.*clip",
+    {
+        "v": r"v|values?|v_?new|new_values?|v_?pred\w*",
+        "old": r"old_?v\w*|v_?old|values?_old|old_values?",
+        "ret": r"ret\w*|targets?|r|v_?targ\w*",
+    },
+    lambda s: {"v": real(s, 8), "old": real(s + 1, 8), "ret": real(s + 2, 8)},
+    options=[Option("eps", r"clip\w*|eps\w*|epsilon", 0.25, (0.2,), True)],
+    trained=("v",),
+)
+def clipped_value(g: Given, pick: Pick) -> Any:
+    near = g.old + (g.v - g.old).clamp(-g.eps, g.eps)
+    return torch.maximum((g.v - g.ret).square(), (near - g.ret).square()).mean()
