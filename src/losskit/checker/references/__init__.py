@@ -5,6 +5,7 @@ from losskit.checker.references import classification as classification
 from losskit.checker.references import densities as densities
 from losskit.checker.references import divergences as divergences
 from losskit.checker.references import embeddings as embeddings
+from losskit.checker.references import heads as heads
 from losskit.checker.references import images as images
 from losskit.checker.references import numbers as numbers
 from losskit.checker.references import one_edit as one_edit

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.reference import Given, Pick, real, reference
+from losskit.checker.references.reference import Formula, Given, Pick, real, reference
 
 REAL = r"(\w*_)?real(_\w+)?|r_\w+|\w+_r|d_x|dx|pos\w*|d_?real\w*|real\w*|y_real"
-FAKE = r"(\w*_)?(fake|gen\w*|synth\w*)(_\w+)?|f_\w+|\w+_f|d_?g_?z\w*|neg\w*|d_?fake\w*|fake\w*|logits|scores?|pred|dgz|y_fake"
+FAKE = r"(\w*_)?(fake|gen\w*|synth\w*)(_\w+)?|f_\w+|\w+_f|d_?g_?z\w*|neg\w*|d_?fake\w*|logits|scores?|pred|dgz|y_fake"
 BOTH = {"real": REAL, "fake": FAKE}
 
 
@@ -22,12 +23,12 @@ def maps(seed: int) -> dict[str, Any]:
     return {"real": 1.5 * real(seed, 3, 1), "fake": 1.5 * real(seed + 1, 3, 1)}
 
 
-def two(said: str, named: str, unless: str = "$^") -> Any:
+def two(said: str, named: str, unless: str = "$^") -> Callable[[Formula], Formula]:
     """Register the loss of a critic."""
     return reference(said, named, BOTH, scores, maps, unless=rf"penalty|\br1\b|{unless}")
 
 
-def generated(said: str, named: str, unless: str = "$^") -> Any:
+def generated(said: str, named: str, unless: str = "$^") -> Callable[[Formula], Formula]:
     """Register the loss of a generator."""
     lone = {"fake": FAKE + r"|x|d_?out\w*|out\w*"}
     return reference(

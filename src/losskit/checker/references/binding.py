@@ -112,7 +112,7 @@ class Bound:
 
 def _seed() -> None:
     """As `torch.manual_seed(0)`, which takes ten times as long, for the CPU."""
-    torch.random.default_generator.manual_seed(0)
+    torch.default_generator.manual_seed(0)
 
 
 def _cast(x: Any, dtype: torch.dtype) -> Any:

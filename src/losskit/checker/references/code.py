@@ -28,9 +28,8 @@ class Function:
 
     @property
     def given(self) -> set[str]:
-        """Its arguments, and the numbers that its object stores."""
-        arguments = self.function.__code__.co_varnames[: self.function.__code__.co_argcount]
-        return {*arguments, *(f"self.{each}" for each in self.settings)}
+        """Its variables, and the numbers that its object stores."""
+        return {*self.function.__code__.co_varnames, *(f"self.{each}" for each in self.settings)}
 
     def compiled(self) -> CodeType | None:
         """Its code, as the tree is now."""

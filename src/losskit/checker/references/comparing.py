@@ -66,7 +66,7 @@ def _basis(columns: Tensor) -> Tensor:
     lengths = columns.norm(dim=0)
     kept = columns[:, lengths > 0] / lengths[lengths > 0]
     left, sizes, _ = torch.linalg.svd(kept, full_matrices=False)
-    return left[:, sizes > 1e-9]
+    return left[:, sizes > 1e-9]  # type: ignore[no-any-return]
 
 
 def distance(written: Sequence[Seen], formula: Sequence[Seen]) -> float:

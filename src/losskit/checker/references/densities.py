@@ -43,7 +43,8 @@ def gaussian(seed: int) -> dict[str, Any]:
 
 @reference(
     "the Gaussian negative log-likelihood",
-    r"(gauss\w*|hetero\w*|normal) ?(log ?)?(nll|likelihood|neg\w* log)|gauss\w* nll|nll gauss|hetero\w* (nll|loss|regression)|"
+    r"(gauss\w*|hetero\w*|normal) ?(log ?)?(nll|likelihood|neg\w* log)|gauss\w* nll|nll gauss|"
+    r"hetero\w* (nll|loss|regression)|"
     r"gaussian likelihood",
     {"mean": MEAN, "spread": SPREAD, "y": TARGET},
     gaussian,
@@ -113,10 +114,14 @@ def poisson(g: Given, pick: Pick) -> Any:
 @reference(
     "the negative binomial likelihood",
     r"negative binomial|neg ?bin|\bnb ?(nll|loss)",
-    {"mu": r"mu|mean|pred\w*|rate|m", "theta": r"theta|disp\w*|r|alpha|total_count|inv\w*|k|log_?theta", "y": TARGET + "|counts?"},
+    {
+        "mu": r"mu|mean|pred\w*|rate|m",
+        "theta": r"theta|disp\w*|r|alpha|total_count|inv\w*|k|log_?theta",
+        "y": TARGET + "|counts?",
+    },
     lambda seed: {"mu": share(seed, 6) * 3, "theta": share(seed + 1, 6) * 2, "y": whole(seed, 4, 6).double()},
     trained=("mu", "theta"),
-)  # fmt: skip
+)
 def negative_binomial(g: Given, pick: Pick) -> Any:
     t = g.theta.exp() if g.called("theta", "log") else pick(g.theta, 1 / g.theta)
     mu, y = g.mu, g.y
@@ -130,11 +135,15 @@ def posterior(seed: int) -> dict[str, Any]:
 
 @reference(
     "the KL divergence of a Gaussian from the standard normal",
-    r"(\bkl\w*|kld)\b.*(gauss|normal|vae|divergence|loss|standard|prior|posterior|latent)|(gauss\w*|vae|latent|normal) ?kl",
-    {"mu": r"mu|mean|z_?mean|mus|m|loc|q_?mu", "spread": r"log_?var\w*|logv|z_?log_?var|log_?(sigma|std)\w*|lv|logsigma2?"},
+    r"(\bkl\w*|kld)\b.*(gauss|normal|vae|divergence|loss|standard|prior|posterior|latent)|"
+    r"(gauss\w*|vae|latent|normal) ?kl",
+    {
+        "mu": r"mu|mean|z_?mean|mus|m|loc|q_?mu",
+        "spread": r"log_?var\w*|logv|z_?log_?var|log_?(sigma|std)\w*|lv|logsigma2?",
+    },
     posterior,
     unless=r"free|capacity|anneal|mask|distill|categorical|two gauss|teacher|sequence",
-)  # fmt: skip
+)
 def gaussian_kl(g: Given, pick: Pick) -> Any:
     s = g.spread if not g.called("spread", r"std|sigma$") else pick(2 * g.spread, g.spread)
     return (g.mu.square() + s.exp() - s).mean()
@@ -143,10 +152,19 @@ def gaussian_kl(g: Given, pick: Pick) -> Any:
 @reference(
     "the KL divergence of two Gaussians",
     r"\bkl\w*|kld|gaussian",
-    {"m1": r"(mu|mean|m)_?(1|q|post\w*)|(q|post\w*)_?(mu|mean)|mu", "s1": r"log_?(var|std|sigma)\w*_?(1|q|post\w*)|(q|post\w*)_?log_?(var|std|sigma)\w*|log_?var",
-     "m2": r"(mu|mean|m)_?(2|p|prior)|(p|prior)_?(mu|mean)", "s2": r"log_?(var|std|sigma)\w*_?(2|p|prior)|(p|prior)_?log_?(var|std|sigma)\w*"},
-    lambda seed: {"m1": real(seed, 4, 3), "s1": real(seed + 1, 4, 3), "m2": real(seed + 2, 4, 3), "s2": real(seed + 3, 4, 3)},
-)  # fmt: skip
+    {
+        "m1": r"(mu|mean|m)_?(1|q|post\w*)|(q|post\w*)_?(mu|mean)|mu",
+        "s1": r"log_?(var|std|sigma)\w*_?(1|q|post\w*)|(q|post\w*)_?log_?(var|std|sigma)\w*|log_?var",
+        "m2": r"(mu|mean|m)_?(2|p|prior)|(p|prior)_?(mu|mean)",
+        "s2": r"log_?(var|std|sigma)\w*_?(2|p|prior)|(p|prior)_?log_?(var|std|sigma)\w*",
+    },
+    lambda seed: {
+        "m1": real(seed, 4, 3),
+        "s1": real(seed + 1, 4, 3),
+        "m2": real(seed + 2, 4, 3),
+        "s2": real(seed + 3, 4, 3),
+    },
+)
 def two_gaussians(g: Given, pick: Pick) -> Any:
     factor = 2 if g.called("s1", "std|sigma$") else 1
     s1, s2 = factor * g.s1, factor * g.s2
@@ -160,14 +178,18 @@ def autoencoded(seed: int) -> dict[str, Any]:
 @reference(
     "the loss of a variational autoencoder",
     r"\bvae\b|\belbo\b|variational auto",
-    {"out": r"(x_?)?recon\w*|x_?hat|out\w*|logits|pred\w*|\w*_x|x_rec|recon_logits|decoded", "x": r"x|target\w*|inputs?|data|image\w*|orig\w*|y|im\w*|batch",
-     "mu": r"mu|z?_?mean|m", "spread": r"log_?var\w*|logv|z_?log_?var|lv"},
+    {
+        "out": r"(x_?)?recon\w*|x_?hat|out\w*|logits|pred\w*|\w*_x|x_rec|recon_logits|decoded",
+        "x": r"x|target\w*|inputs?|data|image\w*|orig\w*|y|im\w*|batch",
+        "mu": r"mu|z?_?mean|m",
+        "spread": r"log_?var\w*|logv|z_?log_?var|lv",
+    },
     autoencoded,
     lambda seed: {**autoencoded(seed), "out": share(seed, 4, 1, 2, 3), "x": share(seed + 3, 4, 1, 2, 3)},
     trained=("out", "mu", "spread"),
     options=[Option("beta", r"beta|kl_?w\w*|kld_w\w*|lambd\w*", 0.7, ())],
     unless=r"vq|vgae|graph|sequence|capacity|free",
-)  # fmt: skip
+)
 def vae(g: Given, pick: Pick) -> Any:
     x = g.x
     recon = pick(
@@ -179,13 +201,38 @@ def vae(g: Given, pick: Pick) -> Any:
 @reference(
     "the likelihood of a mixture of Gaussians",
     r"\bmdn\b|mixture (density|of gauss\w*|nll|likelihood)|gaussian mixture",
-    {"pi": r"(log_?)?pi\w*|(log_?)?weights?|(mix\w*_?)?logits?|alphas?|log_?alpha|coef\w*", "mu": r"mus?|means?|loc", "spread": SPREAD, "y": TARGET},
-    lambda seed: {"pi": share(seed, 5, 3).softmax(1), "mu": real(seed + 1, 5, 3), "spread": share(seed + 2, 5, 3), "y": real(seed + 3, 5)},
-    lambda seed: {"pi": share(seed, 5, 3).softmax(1), "mu": real(seed + 1, 5, 3), "spread": share(seed + 2, 5, 3), "y": real(seed + 3, 5, 1)},
-    lambda seed: {"pi": share(seed, 5, 3).softmax(1), "mu": real(seed + 1, 5, 3, 2), "spread": share(seed + 2, 5, 3, 2), "y": real(seed + 3, 5, 2)},
-    lambda seed: {"pi": share(seed, 5, 3).softmax(1), "mu": real(seed + 1, 5, 3, 2), "spread": share(seed + 2, 5, 3), "y": real(seed + 3, 5, 2)},
+    {
+        "pi": r"(log_?)?pi\w*|(log_?)?weights?|(mix\w*_?)?logits?|alphas?|log_?alpha|coef\w*",
+        "mu": r"mus?|means?|loc",
+        "spread": SPREAD,
+        "y": TARGET,
+    },
+    lambda seed: {
+        "pi": share(seed, 5, 3).softmax(1),
+        "mu": real(seed + 1, 5, 3),
+        "spread": share(seed + 2, 5, 3),
+        "y": real(seed + 3, 5),
+    },
+    lambda seed: {
+        "pi": share(seed, 5, 3).softmax(1),
+        "mu": real(seed + 1, 5, 3),
+        "spread": share(seed + 2, 5, 3),
+        "y": real(seed + 3, 5, 1),
+    },
+    lambda seed: {
+        "pi": share(seed, 5, 3).softmax(1),
+        "mu": real(seed + 1, 5, 3, 2),
+        "spread": share(seed + 2, 5, 3, 2),
+        "y": real(seed + 3, 5, 2),
+    },
+    lambda seed: {
+        "pi": share(seed, 5, 3).softmax(1),
+        "mu": real(seed + 1, 5, 3, 2),
+        "spread": share(seed + 2, 5, 3),
+        "y": real(seed + 3, 5, 2),
+    },
     trained=("pi", "mu", "spread"),
-)  # fmt: skip
+)
 def mixture(g: Given, pick: Pick) -> Any:
     logs = {"logits": g.pi.log_softmax(1), "logs": g.pi, "shares": g.pi.log()}
     kind = "logits" if g.called("pi", "logit") else "logs" if g.called("pi", "^log_") else pick("shares", "logits")
@@ -252,14 +299,17 @@ def survival(seed: int, *size: int) -> dict[str, Any]:
 @reference(
     "the Cox partial likelihood",
     r"\bcox|partial (log )?likelihood|coxph",
-    {"risk": r"(log_?)?(risk|h|hazard|hr)\w*|theta|pred\w*|scores?|eta|out\w*|input|y_pred|x", "time": r"time\w*|duration\w*|t|y_?time|surv\w*_?time\w*|survtime|ttime|y",
-     "event": r"events?\w*|e|censor\w*|status|delta|observed|y_?event|d|is_event"},
+    {
+        "risk": r"(log_?)?(risk|h|hazard|hr)\w*|theta|pred\w*|scores?|eta|out\w*|input|y_pred|x",
+        "time": r"time\w*|duration\w*|t|y_?time|surv\w*_?time\w*|survtime|ttime|y",
+        "event": r"events?\w*|e|censor\w*|status|delta|observed|y_?event|d|is_event",
+    },
     lambda seed: survival(seed, 6),
     lambda seed: survival(seed, 6, 1),
     lambda seed: {**survival(seed, 6), "event": zeros_and_ones(seed, 6).long()},
     trained=("risk",),
     unless=r"discrete|efron|stratif|time ?vary",
-)  # fmt: skip
+)
 def cox(g: Given, pick: Pick) -> Any:
     order = g.time.argsort(descending=True)
     risk, event = g.risk.reshape(-1)[order], g.event[order]
@@ -271,12 +321,20 @@ def cox(g: Given, pick: Pick) -> Any:
 @reference(
     "the likelihood of a discrete-time survival model",
     r"discrete ?(time )?(hazard|surv\w*)|(hazard|logistic ?hazard|nnet ?surv)",
-    {"x": r"logits?|hazards?|phi|pred\w*|out\w*|h|x", "time": r"interval\w*|time\w*|idx_\w+|bins?|t|durations?|y|label\w*", "event": r"events?\w*|e|c|censor\w*|status|delta|observed"},
+    {
+        "x": r"logits?|hazards?|phi|pred\w*|out\w*|h|x",
+        "time": r"interval\w*|time\w*|idx_\w+|bins?|t|durations?|y|label\w*",
+        "event": r"events?\w*|e|c|censor\w*|status|delta|observed",
+    },
     lambda seed: {"x": share(seed, 6, 4), "time": whole(seed, 4, 6), "event": zeros_and_ones(seed, 6)},
-    lambda seed: {"x": share(seed, 6, 4), "time": whole(seed, 4, 6).unsqueeze(1), "event": zeros_and_ones(seed, 6).unsqueeze(1)},
+    lambda seed: {
+        "x": share(seed, 6, 4),
+        "time": whole(seed, 4, 6).unsqueeze(1),
+        "event": zeros_and_ones(seed, 6).unsqueeze(1),
+    },
     trained=("x",),
     unless=r"cox|competing",
-)  # fmt: skip
+)
 def discrete_hazard(g: Given, pick: Pick) -> Any:
     logits = g.x if g.called("x", "logit|phi") else pick(g.x, g.x.logit())
     time, event = g.time.reshape(-1), g.event.reshape(-1)

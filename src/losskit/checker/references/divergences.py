@@ -201,7 +201,7 @@ def discrepancy(g: Given, pick: Pick) -> Any:
     scale = pick(2 * g.s**2, g.s**2, g.s, 1 / g.s, 2 * g.s)
 
     def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (-(x[:, None] - y[None]).square().sum(2) / scale).exp()
+        return (-(x[:, None] - y[None]).square().sum(2) / scale).exp()  # type: ignore[no-any-return]
 
     within, across = (kernel(g.a, g.a), kernel(g.b, g.b)), kernel(g.a, g.b).mean()
     if pick(True, False):

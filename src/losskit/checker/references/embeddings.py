@@ -95,10 +95,14 @@ def vicreg(g: Given, pick: Pick) -> Any:
 @reference(
     "the SimSiam loss",
     r"sim ?siam|byol",
-    {"p1": r"p_?(1|a|one)|pred\w*_?(1|a)", "p2": r"p_?(2|b|two)|pred\w*_?(2|b)", "z1": r"(z|target\w*|proj\w*)_?(1|a)",
-     "z2": r"(z|target\w*|proj\w*)_?(2|b)"},
+    {
+        "p1": r"p_?(1|a|one)|pred\w*_?(1|a)",
+        "p2": r"p_?(2|b|two)|pred\w*_?(2|b)",
+        "z1": r"(z|target\w*|proj\w*)_?(1|a)",
+        "z2": r"(z|target\w*|proj\w*)_?(2|b)",
+    },
     lambda seed: {name: real(seed + n, 4, 3) for n, name in enumerate(("p1", "p2", "z1", "z2"))},
-)  # fmt: skip
+)
 def simsiam(g: Given, pick: Pick) -> Any:
     z1, z2 = g.z1.detach(), g.z2.detach()
     if pick(True, False):
@@ -155,12 +159,19 @@ def supcon(g: Given, pick: Pick) -> Any:
 @reference(
     "the contrastive loss of pairs",
     r"contrastive|siamese",
-    {"a": r"(x|e|o|z|f|h|out\w*|emb\w*|feat\w*)_?(0|1|a)|a|anchor|left", "b": r"(x|e|o|z|f|h|out\w*|emb\w*|feat\w*)_?(1|2|b)|b|other|right",
-     "y": r"y|label\w*|target\w*|same\w*|is_\w+|similar\w*|differ\w*"},
-    lambda seed: {"a": real(seed, 6, 2), "b": real(seed, 6, 2) + 0.4 * real(seed + 1, 6, 2), "y": zeros_and_ones(seed, 6)},
+    {
+        "a": r"(x|e|o|z|f|h|out\w*|emb\w*|feat\w*)_?(0|1|a)|a|anchor|left",
+        "b": r"(x|e|o|z|f|h|out\w*|emb\w*|feat\w*)_?(1|2|b)|b|other|right",
+        "y": r"y|label\w*|target\w*|same\w*|is_\w+|similar\w*|differ\w*",
+    },
+    lambda seed: {
+        "a": real(seed, 6, 2),
+        "b": real(seed, 6, 2) + 0.4 * real(seed + 1, 6, 2),
+        "y": zeros_and_ones(seed, 6),
+    },
     options=[MARGIN],
     unless=r"supervised|cosine|nt ?xent|sim ?clr|cluster|prototyp",
-)  # fmt: skip
+)
 def pairs(g: Given, pick: Pick) -> Any:
     d2 = (g.a - g.b).square().sum(1)
     d = d2.sqrt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from losskit.checker.references.numbers import PAIR
-from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
+from losskit.checker.references.reference import (
+    Formula,
+    Given,
+    Option,
+    Pick,
+    real,
+    reference,
+    share,
+    whole,
+    zeros_and_ones,
+)
 
 ONE = {"x": r"x|im\w*|inputs?|pred\w*|out\w*|y|disp\w*|flow|depth|batch|img|y_?hat"}
 
@@ -43,6 +54,9 @@ def total_variation(g: Given, pick: Pick) -> Any:
         h, w = (dh[..., :-1], dw[..., :-1, :]) if kind == "cropped" else (F.pad(dh, (0, 0, 0, 1)), F.pad(dw, (0, 1)))
         return (h.square() + w.square() + g.eps).sqrt().sum()
     dh, dw = (dh.abs(), dw.abs()) if kind == "abs" else (dh.square(), dw.square())
+    if pick(False, True):  # a sum per sample
+        each = dh.flatten(1).sum(1) + dw.flatten(1).sum(1)
+        return each.sqrt().sum()
     if kind == "separate":
         return dh.mean().sqrt() + dw.mean().sqrt() if pick(True, False) else dh.sum().sqrt() + dw.sum().sqrt()
     return dh.mean() + dw.mean() if pick(True, False) else dh.sum() + dw.sum()
@@ -213,7 +227,7 @@ BOXES = {
 }
 
 
-def of_boxes(said: str, named: str, unless: str) -> Any:
+def of_boxes(said: str, named: str, unless: str) -> Callable[[Formula], Formula]:
     return reference(said, named, BOXES, boxes, by_center, trained=("x",), unless=rf"mask|seg|pixel|aligned|{unless}")
 
 
@@ -285,7 +299,8 @@ MASK = r"\w*mask\w*|valid\w*|m|weights?|w|sample_weights?|observed"
 
 @reference(
     "the masked error",
-    r"mask\w* (mse|l1|l2|mae|rmse|error|squared|absolute|huber)|weighted (mse|mae|l1|l2|squared|absolute)|(mse|mae|l1|l2) mask",
+    r"mask\w* (mse|l1|l2|mae|rmse|error|squared|absolute|huber)|"
+    r"weighted (mse|mae|l1|l2|squared|absolute)|(mse|mae|l1|l2) mask",
     {**PAIR, "m": MASK},
     masked,
     lambda s: {**masked(s), "m": zeros_and_ones(s, 3, 4).bool()},

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.reference import Given, Option, Pick, real, reference, share
+from losskit.checker.references.reference import Formula, Given, Option, Pick, real, reference, share
 
 PAIR = {
-    "x": r"input\w*|preds?\w*|y_?pred|y_?hat|out\w*|est\w*|x|yhat|forecast\w*|sr|src|source|student\w*|logits|img1|image1",
+    "x": r"input\w*|preds?\w*|y_?pred|y_?hat|out\w*|est\w*|x|yhat|forecast\w*|sr|src|source|student\w*|"
+    r"logits|img1|image1",
     "y": r"target\w*|y|y_?true|gt|truth|true|label\w*|actual\w*|ref\w*|hr|t|obs\w*|tgt|teacher\w*|img2|image2",
 }
 
@@ -34,7 +35,9 @@ def positive(seed: int) -> dict[str, Any]:
     return {"x": 0.3 + share(seed, 6), "y": 0.3 + share(seed + 1, 6)}
 
 
-def error(said: str, named: str, *options: Option, draws: Any = (errors, grid, image), unless: str = "$^") -> Any:
+def error(
+    said: str, named: str, *options: Option, draws: Any = (errors, grid, image), unless: str = "$^"
+) -> Callable[[Formula], Formula]:
     """Register a function of the error of a prediction."""
     return reference(said, named, PAIR, *draws, options=options, trained=("x",), unless=rf"{unless}|mask")
 

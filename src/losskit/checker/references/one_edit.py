@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ from losskit.checker.isolation import can_fork
 from losskit.checker.references.binding import EXAMPLES, Bound, Seen, bound_to
 from losskit.checker.references.code import Function, functions_of
 from losskit.checker.references.comparing import OTHER, REACHED, Table, closest, table
-from losskit.checker.references.edits import Edit, edits_of, read_by
+from losskit.checker.references.edits import Edit, read_by
+from losskit.checker.references.mistakes import edits_of
 from losskit.checker.references.reference import REFERENCES
 from losskit.checker.registry import check
 from losskit.checker.repro import literal, script
@@ -59,24 +62,36 @@ def one_edit_from_formula(subject: Subject) -> Iterator[Found]:
         forms = [] if bound is None else _forms(bound)
         if bound is None or not forms:
             continue
-        unlike = [each for each in forms if closest(each.table, each.seen, OTHER) is None]
+        unlike = [each for each in forms if not _is_formula(each, subject.name)]
         if not unlike or (len(unlike) < len(forms) and not reference.every):
             return  # it is the formula, or nearly
         if reference.names(text):
             others.append((bound, unlike))
     for bound, forms in others:
-        left = until - time.process_time()
-        found = _apart(lambda b=bound, f=forms, s=left: next(_reached(b, f, time.process_time() + s), None), left)
+        found = _apart(functools.partial(_first, bound, forms), until - time.process_time())
         if found is not None:
             yield found
             return
 
 
-def _apart(work: Callable[[], Found | None], seconds: float) -> Found | None:
+def _first(bound: Bound, forms: list[Written], seconds: float) -> Found | None:
+    return next(_reached(bound, forms, time.process_time() + seconds), None)
+
+
+def _is_formula(written: Written, name: str) -> bool:
+    """Whether a loss is a variant of the formula, or nearly; a measure may be its negative."""
+    if closest(written.table, written.seen, OTHER) is not None:
+        return True
+    measure = re.search(r"loss|criterion|nll|objective|penalty", name.lower()) is None
+    negated = [Seen(-each.values, -each.slopes) for each in written.seen]
+    return measure and closest(written.table, negated, OTHER) is not None
+
+
+def _apart(work: Callable[[float], Found | None], seconds: float) -> Found | None:
     """What some work finds in a copy of this process, which an edited loss may end; None if it does."""
     if not can_fork():
-        return work()
-    child = forked(lambda reply: send(reply, found=work()))
+        return work(seconds)
+    child = forked(lambda reply: send(reply, found=work(seconds)))
     try:
         sent = child.next(10 * seconds + 5)
     except TimeoutError:
@@ -124,13 +139,21 @@ def _reached(bound: Bound, written: list[Written], until: float) -> Iterator[Fou
             for each in written:
                 with function.running(code):
                     values = _edited(bound, each)
-                if values is not None and not (read & function.given) - read_by(function.tree):
+                if values is not None and _plausible(function, read):
                     after = _shown(edit, function)
                     undo()
                     yield _finding(bound, each, values, edit, function, after)
                     return
         finally:
             undo()
+
+
+def _plausible(function: Function, read: set[str]) -> bool:
+    """Whether the edited function still reads what it read, and subtracts nothing from itself."""
+    if (read & function.given) - read_by(function.tree):
+        return False
+    pairs = (node for node in ast.walk(function.tree) if isinstance(node, ast.BinOp))
+    return all(ast.dump(n.left) != ast.dump(n.right) or not isinstance(n.op, (ast.Sub, ast.Div)) for n in pairs)
 
 
 def _edited(bound: Bound, written: Written) -> list[Seen] | None:

@@ -50,7 +50,7 @@ def prepared(g: Given, pick: Pick) -> tuple[Tensor, Tensor]:
 def averaged(index: Tensor, y: Tensor, axes: tuple[int, ...], pick: Pick) -> Tensor:
     """A mean of 1 minus the overlap: of all classes, or of those that occur."""
     occurs = y.sum(axes) > 0
-    kind = pick("all", "others 0", "occurring") if not occurs.all() else "all"
+    kind = pick("all", "others 0", "occurring")
     loss = 1 - index
     return loss.mean() if kind == "all" else (loss * occurs).mean() if kind == "others 0" else loss[occurs].mean()
 

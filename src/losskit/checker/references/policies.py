@@ -118,7 +118,8 @@ def dqn(g: Given, pick: Pick) -> Any:
         "action": r"a|actions?|act",
         "reward": r"r|rewards?|rew",
         "online": r"(next_?q\w*_?online|online_?next\w*|q_?next_?online|next_?online\w*|q_?next|next_q\w*)",
-        "next": r"next_?q\w*_?(target|tgt)|(target|tgt)_?next\w*|q_?next_?(target|tgt)|next_?(target|tgt)\w*|(target|tgt)_?q\w*|q_?(target|tgt)\w*",
+        "next": r"next_?q\w*_?(target|tgt)|(target|tgt)_?next\w*|"
+        r"q_?next_?(target|tgt)|next_?(target|tgt)\w*|(target|tgt)_?q\w*|q_?(target|tgt)\w*",
         "done": r"d|dones?|terminal\w*|terminated",
     },
     lambda s: {**transitions(s), "online": real(s + 3, 5, 3)},

@@ -138,8 +138,10 @@ def negative_sampling(g: Given, pick: Pick) -> Any:
 
 
 ANSWERS = {
-    "pc": r"(policy|pi|model)_?(chosen|w|pos|win)\w*|chosen_logps?|logp_?(c|w|chosen)|logps_chosen|pi_logp\w*_w|policy_chosen\w*",
-    "pr": r"(policy|pi|model)_?(reject\w*|l|neg|lose)\w*|rejected_logps?|logp_?(r|l|rejected)|logps_rejected|policy_rejected\w*",
+    "pc": r"(policy|pi|model)_?(chosen|w|pos|win)\w*|chosen_logps?|logp_?(c|w|chosen)|"
+    r"logps_chosen|pi_logp\w*_w|policy_chosen\w*",
+    "pr": r"(policy|pi|model)_?(reject\w*|l|neg|lose)\w*|rejected_logps?|logp_?(r|l|rejected)|"
+    r"logps_rejected|policy_rejected\w*",
     "rc": r"ref\w*_?(chosen|w|pos|win)\w*|chosen_ref\w*|ref_logp_?(c|w|chosen)\w*",
     "rr": r"ref\w*_?(reject\w*|l|neg|lose)\w*|rejected_ref\w*|ref_logp_?(r|l|rejected)\w*",
 }

@@ -132,14 +132,14 @@ class Reference:
         title = title_of(text)
         if not strictly:
             return re.search(self.named, title) is not None
-        if re.search(_VARIANTS, title) and not re.search(_VARIANTS, self.said):
-            return False
-        return re.search(self.named, title) is not None and re.search(self.unless, title) is None
+        others = re.search(_VARIANTS, re.sub(self.named, " ", title)) or re.search(self.unless, title)
+        return re.search(self.named, title) is not None and not others
 
 
 _VARIANTS = (
     r"modif|variant|inspired|asymmetric|adapted|custom|adaptive|improved|simplified|generali[sz]ed|robust|"
-    r"extension|our |novel|approximat|weighted|hybrid|combin"
+    r"extension|our |novel|approximat|weighted|hybrid|combin|truncat|relaxed|dynamic|balanced|"
+    r"normali[sz]ed (?!temp|emb|feat|vec|cos|point|by|rep|proj|out|soft)"
 )
 
 
