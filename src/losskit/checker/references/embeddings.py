@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole, zeros_and_ones
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, zeros_and_ones
 
 TEMPERATURE = Option("temperature", r"temp(erature)?|tau|t", 0.4, (1.0, 0.5, 0.1, 0.07), literal=True)
 MARGIN = Option("margin", r"margin|m|alpha", 0.7, (1.0, 0.5, 0.3, 0.2), literal=True)
@@ -226,7 +226,3 @@ def hardest(g: Given, pick: Pick) -> Any:
     far = d.masked_fill(same, torch.inf).amin(1)
     each = F.relu(near - far + g.margin)
     return each.sum() / pick(1, (each > 0).sum().clamp(min=1))
-
-
-def _proxies(seed: int) -> dict[str, Any]:
-    return {"x": real(seed, 4, 3), "labels": whole(seed, 3, 4)}

@@ -19,7 +19,6 @@ from losskit.checker.references.reference import (
     real,
     reference,
     share,
-    whole,
     zeros_and_ones,
 )
 
@@ -313,7 +312,3 @@ def masked_error(g: Given, pick: Pick) -> Any:
     each = pick(d.square(), d.abs())
     per_row = ((each * m).sum(1) / m.sum(1)).mean()
     return per_row if pick(False, True) else pick.mean(each, m)
-
-
-def _classes(seed: int) -> Tensor:
-    return whole(seed, 3, 4)

@@ -57,7 +57,7 @@ def huber(g: Given, pick: Pick) -> Any:
     return torch.where(a < d, 0.5 * a.square(), d * (a - 0.5 * d)).mean()
 
 
-@error("smooth L1", r"smooth ?l1", option("beta", r"beta|delta|sigma", 0.6, 1.0))
+@error("smooth L1", r"smooth ?l1", option("beta", r"beta|delta|sigma", 1.3, 1.0))
 def smooth_l1(g: Given, pick: Pick) -> Any:
     a = (g.x - g.y).abs()
     b = pick(g.beta, 1 / g.beta**2)

@@ -178,3 +178,27 @@ def soft_actor(g: Given, pick: Pick) -> Any:
 def clipped_value(g: Given, pick: Pick) -> Any:
     near = g.old + (g.v - g.old).clamp(-g.eps, g.eps)
     return torch.maximum((g.v - g.ret).square(), (near - g.ret).square()).mean()
+
+
+@reference(
+    "the advantage-weighted regression",
+    r"\bawr\b|advantage ?weighted|\bawac\b",
+    {"new": NEW, "adv": ADVANTAGE},
+    lambda s: {"new": real(s, 6) - 2, "adv": real(s + 1, 6)},
+    options=[Option("beta", r"beta|temp\w*|tau|lam\w*", 1.6, (1.0,), True)],
+    trained=("new",),
+)
+def weighted_regression(g: Given, pick: Pick) -> Any:
+    return -((g.adv / g.beta).exp().detach() * g.new).mean()
+
+
+@reference(
+    "the estimate of a KL divergence",
+    r"\bk3\b|kl penalty|approx\w* kl|kl estimat",
+    {"new": NEW, "ref": r"ref\w*|old\w*|base\w*"},
+    lambda s: {"new": real(s, 6) - 2, "ref": real(s + 1, 6) - 2},
+    trained=("new",),
+)
+def estimated_kl(g: Given, pick: Pick) -> Any:
+    r = g.ref - g.new
+    return pick(r.exp() - r - 1, -r, r.square() / 2, (-r).exp() * -r).mean()

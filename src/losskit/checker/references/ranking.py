@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole, zeros_and_ones
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, zeros_and_ones
 
 BETTER = r"pos\w*|\w*_?pos|p|chosen\w*|\w+_chosen|better|winner\w*|preferred|s_?p|pos_?s\w*|x_?1|r_?w|\w*_w|y_pos|sp"
 WORSE = r"neg\w*|\w*_?neg|n|rejected\w*|\w+_rejected|worse|loser\w*|s_?n|neg_?s\w*|x_?2|r_?l|\w*_l|y_neg|sn"
@@ -122,7 +122,7 @@ def sampled(seed: int) -> dict[str, Any]:
 
 @reference(
     "the sampled softmax loss",
-    r"sampled soft|softmax loss|info ?nce|negatives?",
+    r"sampled soft|softmax loss|info ?nce",
     NEGATIVES,
     sampled,
     options=[Option("t", r"temp\w*|tau|t", 0.6, (1.0,))],
@@ -242,5 +242,23 @@ def uniformity(g: Given, pick: Pick) -> Any:
     return (-g.t * square).exp().mean().log()
 
 
-def _unused(seed: int) -> dict[str, Any]:
-    return {"x": whole(seed, 3, 4)}
+@reference(
+    "the BPR loss",
+    r"\bbpr\b|bayesian personali[sz]ed",
+    {"u": r"u|users?\w*|user_emb\w*", "p": r"pos\w*|i|item_?i|p", "n": r"neg\w*|j|item_?j|n"},
+    lambda s: {name: real(s + n, 5, 3) for n, name in enumerate("upn")},
+    unless=r"l2|reg\b|weighted|margin",
+)
+def bpr_of_embeddings(g: Given, pick: Pick) -> Any:
+    return -F.logsigmoid((g.u * (g.p - g.n)).sum(1)).mean()
+
+
+@reference(
+    "the SimPO loss",
+    r"\bsim ?po\b",
+    PAIR | {"p": ANSWERS["pc"], "n": ANSWERS["pr"]},
+    lambda s: {"p": real(s, 5) - 3, "n": real(s + 1, 5) - 3},
+    options=[Option("beta", "beta", 0.8, (2.0,)), Option("gamma", r"gamma\w*|margin", 0.6, (1.0, 0.5))],
+)
+def simpo(g: Given, pick: Pick) -> Any:
+    return -F.logsigmoid(g.beta * (g.p - g.n) - pick(g.gamma, g.beta * g.gamma)).mean()

@@ -1,0 +1,130 @@
+"""Detection and representation: further losses of boxes, scores with a quality, and spreads of embeddings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from losskit.checker.references.classification import ALPHA, BOTH, GAMMA
+from losskit.checker.references.images import BOXES, boxes, by_center, of_boxes, overlap
+from losskit.checker.references.numbers import option
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
+
+
+@of_boxes("the EIoU loss", r"\be ?iou|efficient (intersection|iou)", r"focal|family")
+def eiou(g: Given, pick: Pick) -> Any:
+    inter, union, hull, x, y = overlap(g, pick)
+    centers = ((x[:, :2] + x[:, 2:] - y[:, :2] - y[:, 2:]) / 2).square().sum(1) / hull.square().sum(1)
+    sides = (((x[:, 2:] - x[:, :2]) - (y[:, 2:] - y[:, :2])).square() / hull.square()).sum(1)
+    return (centers + sides - inter / union).mean()
+
+
+@reference(
+    "the normalized Wasserstein distance of boxes",
+    r"\bnwd\b|normali[sz]ed (gaussian )?wasserstein",
+    BOXES,
+    by_center,
+    boxes,
+    options=[option("c", r"c|constant|tau", 1.5, 12.8, 2.0)],
+    trained=("x",),
+)
+def wasserstein_of_boxes(g: Given, pick: Pick) -> Any:
+    square = (g.x - g.y)[:, :2].square().sum(1) + (g.x - g.y)[:, 2:].square().sum(1) / 4
+    return -(-square.sqrt() / g.c).exp().mean()
+
+
+def qualities(seed: int) -> dict[str, Any]:
+    return {"x": real(seed, 8), "y": zeros_and_ones(seed, 8) * share(seed + 1, 8)}
+
+
+@reference(
+    "the quality focal loss",
+    r"quality focal|\bqfl\b",
+    BOTH,
+    qualities,
+    options=[Option("beta", r"beta|gamma", 1.6, (2.0,))],
+    trained=("x",),
+)
+def quality_focal(g: Given, pick: Pick) -> Any:
+    p = g.x.sigmoid()
+    entropy = F.binary_cross_entropy_with_logits(g.x, g.y, reduction="none")
+    return (entropy * pick.held((g.y - p).abs()) ** g.beta).mean()
+
+
+@reference("the varifocal loss", r"vari ?focal|\bvfl\b", BOTH, qualities, options=[ALPHA, GAMMA], trained=("x",))
+def varifocal(g: Given, pick: Pick) -> Any:
+    weight = torch.where(g.y > 0, g.y, g.alpha * pick.held(g.x.sigmoid()) ** g.gamma)
+    return (F.binary_cross_entropy_with_logits(g.x, g.y, reduction="none") * weight).mean()
+
+
+@reference("the KoLeo regularizer", r"ko ?leo", {"x": r"x|z|emb\w*|feat\w*|student\w*"}, lambda s: {"x": real(s, 5, 3)})
+def koleo(g: Given, pick: Pick) -> Any:
+    x = F.normalize(g.x) if pick(True, False) else g.x
+    square = (x[:, None] - x[None]).square().sum(2).masked_fill(torch.eye(5, dtype=torch.bool), torch.inf)
+    return -square.amin(1).sqrt().log().mean()
+
+
+@reference(
+    "the loss of deep embedded clustering",
+    r"\bdec\b|deep embedded clustering",
+    {"z": r"z|x|emb\w*|feat\w*|h", "c": r"cent\w*|mu|clusters?|c|prototypes?"},
+    lambda s: {"z": real(s, 5, 2), "c": real(s + 1, 3, 2)},
+    options=[Option("alpha", r"alpha|v|nu", 1.4, (1.0,))],
+)
+def embedded_clusters(g: Given, pick: Pick) -> Any:
+    q = (1 + (g.z[:, None] - g.c[None]).square().sum(2) / g.alpha) ** (-(g.alpha + 1) / 2)
+    q = q / q.sum(1, keepdim=True)
+    w = q.square() / q.sum(0)
+    p = pick.held(w / w.sum(1, keepdim=True))
+    return (p * (p / q).log()).sum(1).mean()
+
+
+@reference(
+    "the discriminative loss of instances",
+    r"discriminative (instance )?(loss|embedding)|instance embedding",
+    {"x": r"emb\w*|x|feat\w*|pixels?|input", "y": r"labels?|ids?|instances?|target|y|gt"},
+    lambda s: {"x": 2 * real(s, 8, 2), "y": whole(s, 3, 8)},
+    options=[
+        Option("near", r"delta_?v\w*|margin_?v\w*|delta_?var", 0.4, (0.5,)),
+        Option("far", r"delta_?d\w*|margin_?d\w*|delta_?dist", 1.2, (1.5, 3.0)),
+    ],
+)
+def discriminative(g: Given, pick: Pick) -> Any:
+    means = torch.stack([g.x[g.y == k].mean(0) for k in range(3)])
+    pulls = torch.stack([F.relu((g.x[g.y == k] - means[k]).norm(dim=1) - g.near).square().mean() for k in range(3)])
+    above = torch.triu_indices(3, 3, 1)
+    pushes = F.relu(2 * g.far - (means[above[0]] - means[above[1]]).norm(dim=1)).square()
+    terms = pulls.mean(), pushes.mean()
+    return terms if pick(True, False) else (*terms, means.norm(dim=1).mean())
+
+
+@reference(
+    "the bivariate Gaussian likelihood",
+    r"bivariate",
+    {
+        "mx": r"mu_?x|mean_?x",
+        "my": r"mu_?y|mean_?y",
+        "sx": r"s_?x|sig\w*_?x|std_?x",
+        "sy": r"s_?y|sig\w*_?y|std_?y",
+        "rho": r"rho|corr\w*",
+        "x": r"x|target_?x|y_?x",
+        "y": r"y|target_?y|y_?y",
+    },
+    lambda s: {
+        "mx": real(s, 6),
+        "my": real(s + 1, 6),
+        "sx": 0.4 + share(s + 2, 6),
+        "sy": 0.4 + share(s + 3, 6),
+        "rho": 1.4 * share(s + 4, 6) - 0.7,
+        "x": real(s + 5, 6),
+        "y": real(s + 6, 6),
+    },
+    trained=("mx", "my", "sx", "sy", "rho"),
+)
+def bivariate(g: Given, pick: Pick) -> Any:
+    dx, dy, rest = (g.x - g.mx) / g.sx, (g.y - g.my) / g.sy, 1 - g.rho.square()
+    return (
+        (dx.square() + dy.square() - 2 * g.rho * dx * dy) / (2 * rest) + (g.sx * g.sy).log() + rest.log() / 2
+    ).mean()
