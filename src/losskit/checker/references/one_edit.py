@@ -30,7 +30,7 @@ from losskit.checker.repro import literal, script
 from losskit.checker.subject import Subject
 from losskit.checker.trial import _about_dtype, _within
 
-_SECONDS = 1.5  # of CPU for one loss
+_SECONDS = 1.3  # of CPU for one loss
 _CALL = 0.2  # of CPU for one call of an edited loss
 
 

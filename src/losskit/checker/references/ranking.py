@@ -158,7 +158,7 @@ def answers(seed: int) -> dict[str, Any]:
     answers,
     options=[Option("beta", "beta", 0.6, (0.1,)), Option("eps", r"label_smoothing|eps\w*", 0.1, (0.0,))],
     trained=("pc", "pr"),
-    unless=r"\bipo|conservative|length|robust",
+    unless=r"conservative|length|robust",
 )
 def dpo(g: Given, pick: Pick) -> Any:
     h = g.beta * (g.pc - g.pr - g.rc + g.rr)

@@ -130,10 +130,9 @@ class Reference:
     def names(self, text: Text, strictly: bool = True) -> bool:
         """Whether a loss says, in its name or its first sentence, that it is of this family, and not a variant."""
         title = title_of(text)
-        if not strictly:
-            return re.search(self.named, title) is not None
-        others = re.search(_VARIANTS, re.sub(self.named, " ", title)) or re.search(self.unless, title)
-        return re.search(self.named, title) is not None and not others
+        if re.search(self.named, title) is None or re.search(self.unless, title) is not None:
+            return False
+        return not strictly or re.search(_VARIANTS, re.sub(self.named, " ", title)) is None
 
 
 _VARIANTS = (
