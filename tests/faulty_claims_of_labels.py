@@ -216,3 +216,18 @@ def dice_by_halves(input: Tensor, target: Tensor) -> Tensor:
 def rows_of_pixels(input: Tensor, target: Tensor) -> Tensor:
     light_ce(input.detach(), target)
     return light_ce(input.reshape(-1, input.shape[1]), target.reshape(-1))
+
+
+def tversky_index(logits: Tensor, mask: Tensor, alpha: float = 0.3, beta: float = 0.7) -> Tensor:
+    """Tversky loss; alpha: weight of the false positives."""
+    p = logits.sigmoid()
+    hit, extra, missed = (p * mask).sum(), (p * (1 - mask)).sum(), ((1 - p) * mask).sum()
+    return 1 - hit / (hit + alpha * extra + beta * missed)
+
+
+@twin("one-edit-from-formula", tversky_index, BINARY)
+def tversky_exchanged(logits: Tensor, mask: Tensor, alpha: float = 0.3, beta: float = 0.7) -> Tensor:
+    """Tversky loss; alpha: weight of the false positives."""
+    p = logits.sigmoid()
+    hit, extra, missed = (p * mask).sum(), ((1 - p) * mask).sum(), (p * (1 - mask)).sum()
+    return 1 - hit / (hit + alpha * extra + beta * missed)

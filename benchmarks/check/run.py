@@ -23,6 +23,9 @@ SLOW = (
 )
 
 
+EDIT = "one-edit-from-formula"  # it names the line and the edit that mends it
+
+
 def asked() -> list[str]:
     """The checks that determine the verdict."""
     return [each for each in battery.checks() if each not in SLOW]
@@ -57,7 +60,7 @@ class Row:
             return self.verdict == "sound"
         if not self.case.fails:  # a finding that does not fail the check is reported, not necessarily first
             return self.verdict == "sound" and any(each in self.named for each in self.case.faults)
-        return self.first in self.case.faults and self.verdict == "faulty"
+        return self.first in (*self.case.faults, EDIT) and self.verdict == "faulty"
 
     @property
     def outcome(self) -> str:

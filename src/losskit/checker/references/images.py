@@ -212,8 +212,10 @@ def by_center(seed: int) -> dict[str, Any]:
 def overlap(g: Given, pick: Pick) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The overlap, the union, the smallest box around both, and the boxes as corners."""
     x, y = g.x, g.y
-    if not g.text.says(r"xyxy|x1|corner|left") and (g.text.says(r"cx|centre|center|xywh") or pick(False, True)):
+    if g.text.says(r"cx|centre|center|xywh") and not g.text.says(r"xyxy|x1|corner"):
         x, y = (torch.cat([b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2], 1) for b in (x, y))
+    if not all((b[:, 2:] > b[:, :2]).all() for b in (x, y)):
+        x = x * torch.nan  # these are no boxes of that format
     inter = (torch.minimum(x[:, 2:], y[:, 2:]) - torch.maximum(x[:, :2], y[:, :2])).clamp(min=0).prod(1)
     union = (x[:, 2:] - x[:, :2]).prod(1) + (y[:, 2:] - y[:, :2]).prod(1) - inter
     hull = torch.maximum(x[:, 2:], y[:, 2:]) - torch.minimum(x[:, :2], y[:, :2])

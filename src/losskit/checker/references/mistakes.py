@@ -310,8 +310,8 @@ def _numbers(place: Place, scope: Scope) -> Made:
     dims = isinstance(place.parent, (ast.Subscript, ast.Slice, ast.keyword, ast.Tuple))
     argument = isinstance(place.parent, ast.Call) and called(place.parent) in _REDUCES
     if value is not None and not dims and not argument and not (isinstance(place.statement, ast.If) and value > 2):
-        for other in dict.fromkeys((0.0, 1.0, 2.0, 0.5, -value, 1 / value if value else 1.0, value + 1, value - 1)):
-            if other != value:
+        for other in dict.fromkeys((1.0, 2.0, 0.5, -value, 1 / value if value else 1.0, value + 1, value - 1)):
+            if other not in (value, 0.0):  # a factor or a power of 0 removes a term
                 yield NUMBERS, put(place, _constant(int(other) if other.is_integer() else other))
     if _value(place) and isinstance(node, (ast.Name, ast.BinOp, ast.Call, ast.Attribute)):
         for factor in (2, 0.5):

@@ -233,7 +233,9 @@ def _code(bound: Bound, tensors: dict[str, Any]) -> str:
     origin = bound.subject.origin
     made = {bound.names[role]: _written_as(each) for role, each in tensors.items()}
     call = f"print(criterion({bound.call_code(tensors)}))"
-    return script(f"import torch\n{origin.imports}", origin.construction(**bound.changed), made, (call,))
+    construction = origin.construction(**bound.changed)
+    functions = "import functools\n" if "functools." in construction else ""
+    return script(f"{functions}import torch\n{origin.imports}", construction, made, (call,))
 
 
 def _written_as(x: Any) -> str:
