@@ -13,6 +13,7 @@ from losskit.checker.checks import ignored as ignored
 from losskit.checker.checks import reductions as reductions
 from losskit.checker.checks import documented as documented
 from losskit.checker.checks import citizenship as citizenship
+from losskit.checker.checks import state as state
 from losskit.checker.checks import labels as labels
 from losskit.checker.checks import identities as identities
 from losskit.checker.checks import cost as cost

@@ -6,7 +6,6 @@ import copy
 import gc
 import io
 import pickle
-import re
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -93,46 +92,6 @@ def changes_grad_mode(subject: Subject) -> Iterator[Found]:
 
 
 @check(
-    "has-memory",
-    Severity.WRONG,
-    why="The loss of a batch depends on earlier batches: validation and resumed runs give other numbers.",
-    fix="Store nothing on self in forward, or only in training mode and in a buffer.",
-    consequence_of=("changes-inputs",),
-    anyhow=True,
-)
-def has_memory(subject: Subject) -> Iterator[Found]:
-    """Does a call have no effect on the next one?"""
-    one, other = subject.example(0), subject.example(1)
-    criterion = subject.build()
-    numbers = []
-    for tensors in (one, other, one):
-        draws.seed()
-        with torch.no_grad():
-            numbers.append(float(subject.call(criterion, *tensors).double().mean()))
-    if not close(numbers[0], numbers[2], 1e-6, 1e-9):
-        switch = any(each.startswith("update") for each in subject.spec.arguments)  # turns the memory off
-        averages = _keeps_average(subject, criterion)
-        how = ", by a moving average in a buffer" if averages else ""
-        yield Found(
-            f"the same call gives another number the second time{how}",
-            {"first": numbers[0], "after another call": numbers[2]},
-            code(subject, *one, lines=("print({call}, {call}, {call})",)),
-            Severity.PROPERTY if averages or switch else None,
-        )
-
-
-def _keeps_average(subject: Subject, criterion: Any) -> bool:
-    """Whether a loss says that it keeps a moving average or a queue, and a buffer of it has changed."""
-    if not isinstance(criterion, nn.Module) or not re.search(
-        r"momentum|\bema\b|ema_|decay|moving|queue", subject.words.code
-    ):
-        return False
-    fresh = subject.build()
-    before = dict(fresh.named_buffers()) if isinstance(fresh, nn.Module) else {}
-    return any(not torch.equal(before[name], held) for name, held in criterion.named_buffers() if name in before)
-
-
-@check(
     "random",
     Severity.PROPERTY,
     why="The same batch gives another loss each time; comparing runs needs seeds.",
@@ -210,7 +169,7 @@ def _same(subject: Subject, other: Callable[..., Any], tensors: tuple[Tensor, ..
     """What goes wrong if this replaces the loss; empty if it behaves the same."""
     found: list[Tensor] = []
     right: list[Tensor] = []
-    for criterion, kept in ((other, found), (subject.build(), right)):
+    for criterion, kept in ((other, found), (_straight(subject), right)):
         x = tensors[0].clone().requires_grad_()
         draws.seed()
         loss = criterion(x, *tensors[1:]).mean()
