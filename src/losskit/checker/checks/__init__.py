@@ -11,6 +11,7 @@ from losskit.checker.checks import focal as focal
 from losskit.checker.checks import shapes as shapes
 from losskit.checker.checks import ignored as ignored
 from losskit.checker.checks import reductions as reductions
+from losskit.checker.checks import several_tensors as several_tensors
 from losskit.checker.checks import documented as documented
 from losskit.checker.checks import citizenship as citizenship
 from losskit.checker.checks import state as state

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from losskit.checker import draws
 from losskit.checker.calling import MASKS
 from losskit.checker.checks.dead import compared_with, dead_options, overwritten
+from losskit.checker.checks.several_tensors import tensors_without_effect
 from losskit.checker.checks.tools import (
     BACKWARD,
     built,
@@ -94,7 +95,7 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
         yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, f"{variable} = {variable} + ...")
     yield from _dead(subject, examples, before)
     yield from _without_slope(subject, examples)
-    yield from _tensors_without_effect(subject, examples[0], before[0])
+    yield from tensors_without_effect(subject, examples[0], before[0])
     yield from _at_the_call(subject, examples[0], before[0])
 
 
@@ -124,26 +125,6 @@ def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[flo
                 {"value": before[0], f"with {option}={other:g}": before[0]},
                 code(subject, *examples[0], options={option: other}),
             )
-
-
-def _tensors_without_effect(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
-    """Tensors of the call that change nothing, if only their shapes are known."""
-    if not subject.spec.layout.startswith("several"):
-        return
-    others = [subject.example(seed, batch=3) for seed in range(7, 11)]
-    for at, name in enumerate(subject.spec.tensors):
-        drawn = [*(other[at] for other in others), tensors[at].roll(1, 0)]
-        changed = [(*tensors[:at], each, *tensors[at + 1 :]) for each in drawn if not torch.equal(each, tensors[at])]
-        if name.lower().endswith(("lengths", "lens", "len")):
-            changed = [(*tensors[:at], tensors[at] * 0 + 1, *tensors[at + 1 :])]
-        costs = [tried(value, subject, *each) for each in changed]
-        if costs and all(each is not None and close(each, before, 1e-9, 1e-12) for each in costs):
-            yield Found(
-                f"{name} is accepted and changes nothing",
-                {"value": before, f"with another {name}": before},
-                code(subject, *changed[0]),
-            )
-            return
 
 
 def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iterator[Found]:

@@ -206,8 +206,8 @@ def _scrambled(subject: Subject) -> Iterator[Found]:
 
 def beside_correct(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
     """Numbers near the target whose loss is lower than that of the target itself."""
-    if subject.spec.kind != "regression":
-        return None
+    if subject.spec.kind != "regression" or subject.spec.layout == "heatmap":
+        return None  # the logit of a heatmap has no best number
     tensors = subject.example(correct=True)
     right = value(subject, *tensors)
     for shift in (0.5, -0.5):

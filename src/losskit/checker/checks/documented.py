@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 
 from losskit.checker.checks.ignored import ignored_counts, ignores
+from losskit.checker.checks.promises import PROMISES
 from losskit.checker.checks.reductions import depends_on_batch
 from losskit.checker.checks.tools import BACKWARD, additive, close, code, is_random, labelled, pull, tried, value
 from losskit.checker.finding import Found, Severity
@@ -27,7 +28,8 @@ TEMPERATURES = ("temperature", "tau", "T", "temp", "t")
 )
 def not_as_documented(subject: Subject) -> Iterator[Found]:
     """Does the loss do what its docstring says of its options and tensors?"""
-    for part in (_per_sample, _averaged, _over_valid, _sides, _pairs, _temperature, _teacher, _constants, _next_token):
+    parts = (_per_sample, _averaged, _over_valid, _sides, _pairs, _temperature, _teacher, _constants, _next_token)
+    for part in (*parts, *PROMISES):
         found = next(part(subject), None)
         if found is not None:
             yield found

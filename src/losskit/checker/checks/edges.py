@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ def exact(subject: Subject) -> Edges:
     yield from _coinciding(subject)
     yield from _cosines(subject)
     yield from _negative(subject)
+    yield from _left_out(subject)
     yield from _even(subject)
 
 
@@ -86,6 +88,20 @@ def _negative(subject: Subject) -> Edges:
         if re.search(_RAW, subject.words.clauses.get(name, "")) and tensors[place].is_floating_point():
             given = (*tensors[:place], -tensors[place].abs() - 0.1, *tensors[place + 1 :])
             yield f"negative {name}, documented as the raw output of a layer", given
+
+
+def _left_out(subject: Subject) -> Edges:
+    """Predictions of 0 and below, if the code leaves them out of a loss of positive numbers."""
+    spec = subject.spec
+    if spec.kind == "regression" and spec.scores == "positive" and spec.two:
+        name = (subject.parameters or ("input",))[subject.order(0)].lower()
+        if re.search(rf"\b{re.escape(name)} ?(>=?|<=?) ?\(?(0|self\.\w+|\w*eps)|where\(", subject.words.code):
+            input, *others = subject.example(batch=2)
+            for what, shift in (("0", 0.0), ("below 0", -0.3)):
+                given = input.clone()
+                given.reshape(-1)[0] = shift
+                if math.isfinite(subject.value(given, *others)):
+                    yield f"a prediction {what}, which it leaves out", (given, *others)
 
 
 def _even(subject: Subject) -> Edges:

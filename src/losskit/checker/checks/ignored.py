@@ -109,6 +109,42 @@ def ignored_gets_gradient(subject: Subject) -> Iterator[Found]:
 
 
 @check(
+    "ignored-as-class",
+    Severity.WRONG,
+    why="Ignored positions take part as positions of a class: it gets a worse loss the more is ignored.",
+    fix="Zero ignored positions in the one-hot target as well as in the probabilities, before every sum.",
+    consequence_of=("ignored-changes-value",),
+    applies=lambda spec: ignores(spec) and spec.layout not in ("signs", "soft"),
+)
+def ignored_as_class(subject: Subject) -> Iterator[Found]:
+    """Does a correct prediction of all other positions keep its loss if some positions are ignored?"""
+    require_steady(subject)
+    spec = subject.spec
+    options, label = label_of(spec)
+    if not spec.spatial or (spec.indices and 0 <= label < spec.classes):
+        return
+    labels = subject.labels(batch=1, size=(4, *spec.spatial[1:]))
+    along = labels.dim() - len(spec.spatial)
+    labels = torch.cat([labels.narrow(along, 0, 2)] * 2, along)  # both halves have the same classes
+    right, target = subject.input_of(labels, 20.0, True), subject.target_of(labels)
+    at = target.dim() - len(spec.spatial)
+    wrong = subject.input_of(labels, 20.0, False)
+    best, worst = (tried(value, subject, each, target, options=options) for each in (right, wrong))
+    ignored = target.clone()
+    ignored.narrow(at, 2, 2).fill_(label)
+    found = tried(value, subject, right, ignored, options=options)
+    if best is None or worst is None or found is None or not math.isfinite(found) or not worst > best:
+        return
+    if found - best > 0.05 * (worst - best):
+        yield Found(
+            "a correct prediction of every labelled position has a larger loss if others are ignored: they count as a "
+            "class",
+            {"half ignored": found, "all labelled": best, "all wrong": worst},
+            code(subject, right, ignored, options=options),
+        )
+
+
+@check(
     "ignored-counts",
     Severity.PROPERTY,
     why="The mean also divides by ignored positions: the more are ignored, the smaller the step.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import traceback
 from collections.abc import Iterator
 
 import torch
@@ -158,13 +160,22 @@ def batch_of_one(subject: Subject) -> Iterator[Found]:
     tensors = subject.example(batch=1)
     twice = tuple(torch.cat([t, t]) for t in tensors)
     whole = pull(subject, *twice)
-    found = tried(pull, subject, *tensors)
-    if found is None:
-        yield Found("raises for a batch of one sample", "", code(subject, *tensors), Severity.CONVENIENCE)
-    elif whole.finite and not found.finite:
+    try:
+        found = pull(subject, *tensors)
+    except LossRaised as error:
+        grade = None if labelled(subject.spec) and not _raised_on_purpose(error.original) else Severity.CONVENIENCE
+        yield Found("raises for a batch of one sample", str(error)[:160], code(subject, *tensors), grade)
+        return
+    if whole.finite and not found.finite:
         numbers = {"value": float(found.value), "sample repeated twice": float(whole.value)}
         grade = None if subject.spec.labels else Severity.TRAP  # two views may be compared over the batch
         yield Found("a batch of one sample does not give a finite number", numbers, code(subject, *tensors), grade)
+
+
+def _raised_on_purpose(error: BaseException) -> bool:
+    """Whether the code of a loss raises this error itself: a statement outside PyTorch."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (last.line or "").startswith(("raise", "assert")) and f"{os.sep}torch{os.sep}" not in last.filename
 
 
 @check(

@@ -1,0 +1,276 @@
+"""Several tensors: each has an effect, each prediction a gradient, and what is not labelled has none."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losskit.checker.checks.tools import BACKWARD, close, code, is_random, pull, tried, value
+from losskit.checker.finding import Found, Severity
+from losskit.checker.registry import check
+from losskit.checker.roles import masks_out
+from losskit.checker.spec import Spec
+from losskit.checker.subject import LossRaised, Subject
+
+Tensors = tuple[Tensor, ...]
+
+
+def several(spec: Spec) -> bool:
+    return spec.layout.startswith("several") and not spec.way.inside
+
+
+def tensors_without_effect(subject: Subject, tensors: Tensors, before: float) -> Iterator[Found]:
+    """Tensors of the call that change nothing, if only their shapes are known."""
+    if not subject.spec.layout.startswith("several"):
+        return
+    others = [subject.example(seed, batch=3) for seed in range(7, 11)]
+    bases = [tensors]
+    if (near := _near_another(tensors)) is not None:
+        bases.append(near)  # where a bounded loss has not saturated
+    for at, name in enumerate(subject.spec.tensors):
+        drawn = [*(other[at] for other in others), tensors[at].roll(1, 0)]
+        if name.lower().endswith(("lengths", "lens", "len")):
+            drawn = [tensors[at] * 0 + 1]
+        changed = [_with(base, at, each) for base in bases for each in drawn if not torch.equal(each, base[at])]
+        same = [_same_parts(subject, base, _with(base, at, each)) for base in bases for each in drawn]
+        if changed and all(same):
+            yield Found(
+                f"{name} is accepted and changes nothing",
+                {"value": before, f"with another {name}": before},
+                code(subject, *changed[0]),
+            )
+            return
+
+
+def _with(tensors: Tensors, at: int, one: Tensor) -> Tensors:
+    return (*tensors[:at], one, *tensors[at + 1 :])
+
+
+def _near_another(tensors: Tensors) -> Tensors | None:
+    """The same with a tensor near the first other one of its shape; None if there is none."""
+    for at, one in enumerate(tensors):
+        for other in tensors[at + 1 :]:
+            if one.is_floating_point() and other.shape == one.shape and other.dtype == one.dtype:
+                return _with(tensors, at, other + 0.02 * (one - other))
+    return None
+
+
+def _same_parts(subject: Subject, one: Tensors, other: Tensors) -> bool:
+    """Whether every number of the result is the same; False if a call is refused."""
+    costs = [tried(_parts, subject, each) for each in (one, other)]
+    if costs[0] is None or costs[1] is None or len(costs[0]) != len(costs[1]):
+        return False
+    return all(close(a, b, 1e-9, 1e-12) for a, b in zip(*costs, strict=True))
+
+
+def _parts(subject: Subject, tensors: Tensors) -> list[float]:
+    """All numbers of the result: the loss, and the terms beside it."""
+    criterion, found = subject.build(), []
+
+    def listened(*given: Any, **named: Any) -> Any:
+        result = criterion(*given, **named)
+        found[:] = [float(each.detach().double().mean()) for each in _tensors_in(result)]
+        return result
+
+    torch.manual_seed(0)
+    subject.call(listened, *(each.clone() for each in tensors))
+    return found
+
+
+def _tensors_in(result: Any) -> list[Tensor]:
+    if isinstance(result, Tensor):
+        return [result]
+    inner = result.values() if isinstance(result, dict) else result if isinstance(result, (tuple, list)) else ()
+    return [tensor for each in inner for tensor in _tensors_in(each)]
+
+
+# Predictions and their targets.
+
+_OF_TARGETS = r"targets?|gt|truth|true|labels?|y"
+_SIDES = re.compile(rf"(^|_)(preds?|predictions?|outputs?|out|hat|est|estimates?|{_OF_TARGETS})(?=_|$)")
+
+
+def _stem(name: str) -> str:
+    return _SIDES.sub("", name.lower()).strip("_").rstrip("s")
+
+
+def pairs_of(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, int]]:
+    """The places of each prediction and its target, of one shape and with names that say so."""
+    names = [each.lower() for each in subject.spec.tensors]
+    for at, name in enumerate(names):
+        if re.search(rf"(^|_)({_OF_TARGETS})(_|$)", name) or not tensors[at].is_floating_point():
+            continue
+        for to, other in enumerate(names):
+            said = re.search(rf"(^|_)({_OF_TARGETS})(_|$)", other) and _stem(other) == _stem(name)
+            if to != at and said and tensors[to].shape == tensors[at].shape:
+                yield at, to
+                break
+
+
+@check(
+    "prediction-without-gradient",
+    Severity.WRONG,
+    why="The head that predicts this is not trained, though its error is in the value.",
+    fix="Keep tensors in the total: .item(), .detach() and torch.tensor(...) of a term are for the log.",
+    consequence_of=("no-graph", "not-finite"),
+    applies=several,
+)
+def prediction_without_gradient(subject: Subject) -> Iterator[Found]:
+    """Does every prediction that changes the value get a gradient?"""
+    tensors = subject.example(batch=4, dtype=torch.float64)
+    if is_random(subject):
+        return
+    for at, _ in pairs_of(subject, tensors):
+        name = subject.spec.tensors[at]
+        found = [tried(pull, subject, *subject.example(seed, batch=4), of=at) for seed in range(3)]
+        if any(each is None or not each.finite or bool(each.gradient.any()) for each in found):
+            continue
+        moved = [tried(value, subject, *_with(tensors, at, tensors[at] * factor)) for factor in (1.0, 1.01, 1.02)]
+        costs = [each for each in moved if each is not None and math.isfinite(each)]
+        if len(costs) == 3 and not close(costs[0], costs[1], 1e-7) and not close(costs[1], costs[2], 1e-7):
+            yield Found(
+                f"{name} changes the value and gets no gradient: its term is a constant for autograd",
+                {"value": costs[0], f"with 1.01 * {name}": costs[1], "gradient": 0.0},
+                code(subject, *subject.example(batch=4)),
+            )
+            return
+
+
+# What is not labelled.
+
+_GATES = r"(^|_)(vis(ib\w*)?|valid(ity)?|mask|observed|(target|joint|keypoint|sample|point|pixel)_?(weight|mask|valid)s?)(_|$)"
+_COUNTS_NOT = (
+    r"\b(not|only|un|in)\w*[^.;]{0,40}(count|label|used|visible|valid|match|contribut|foreground|positive|trained)|"
+    r"ignor|left out|unlabel|invisible|missing|per.?(sample|joint|point|pixel|element) weight|0/1|0 or 1"
+)
+_OTHERWISE = r"reward|\bq_|policy|contrast|embedding|negatives|causal|attention|smoothness|prompt|pairs"
+
+
+@check(
+    "unlabelled-gets-gradient",
+    Severity.WRONG,
+    why="Predictions without a label are pulled to whatever the target holds there.",
+    fix="Multiply the error by the weight or mask, not only the target or the prediction, and divide by its sum.",
+    consequence_of=("no-graph", "not-finite", "unused-argument"),
+    applies=several,
+)
+def unlabelled_gets_gradient(subject: Subject) -> Iterator[Found]:
+    """Is the gradient 0 where a mask or weight of 0 says that there is no label?"""
+    tensors = subject.example(batch=4)
+    for at, to, name, spoilt in _gated(subject, tensors):
+        found = tried(pull, subject, *spoilt, of=to)
+        if found is None or not found.finite or is_random(subject):
+            continue
+        there, elsewhere = (float(each.abs().max()) for each in (found.gradient[0], found.gradient[1:]))
+        if there > 1e-6 * max(elsewhere, 1e-9) and there > 1e-9:
+            said = subject.spec.tensors[to]
+            yield Found(
+                f"where {name} is 0, {said} still gets a gradient",
+                {"largest there": there, "largest elsewhere": elsewhere},
+                code(subject, *spoilt, lines=BACKWARD if to == 0 else ("print({call})",)),
+            )
+            return
+        yield from _in_the_mean(subject, spoilt, at, name)
+
+
+def _gated(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, int, str, Tensors]]:
+    """A mask, a prediction of it, its name, and the tensors with a mask of 0 for the first sample."""
+    spec, words = subject.spec, subject.words
+    if re.search(_OTHERWISE, words.all):
+        return
+    for at, name in enumerate(spec.tensors):
+        said = words.clauses.get(name, "")
+        about = said or words.text
+        if not re.search(_GATES, name.lower()) or masks_out(name, words) or re.search(r"pad|ignore|occl", name.lower()):
+            continue
+        if not re.search(_COUNTS_NOT, f"{about} {words.text}".lower()) or tensors[at].dim() == 0:
+            continue
+        gate = tensors[at].clone()
+        gate[1:] = 1
+        gate[0] = 0
+        for to, target in pairs_or_first(subject, tensors):
+            if _covers(gate, tensors[to]) and at not in (to, target):
+                yield at, to, name, _with(tensors, at, gate)
+                break
+
+
+def pairs_or_first(subject: Subject, tensors: Tensors) -> list[tuple[int, int]]:
+    """The pairs by name; otherwise the first two tensors of one shape."""
+    found = list(pairs_of(subject, tensors))
+    if found:
+        return found
+    alike = tensors[0].is_floating_point() and len(tensors) > 1 and tensors[0].shape == tensors[1].shape
+    return [(0, 1)] if alike else []
+
+
+def _covers(gate: Tensor, prediction: Tensor) -> bool:
+    """Whether the shape of a mask is that of a prediction, without its last dimensions or with 1 in their place."""
+    sizes = list(gate.shape)
+    while sizes and sizes[-1] == 1:
+        sizes.pop()
+    return len(sizes) <= prediction.dim() and list(prediction.shape[: len(sizes)]) == sizes
+
+
+_OVER_LABELLED = r"(mean|averag\w+|normali\w+|divid\w+)[^.;]*(visible|valid|labelled|observed|unmasked)"
+
+
+def _in_the_mean(subject: Subject, spoilt: Tensors, at: int, name: str) -> Iterator[Found]:
+    """Whether a sample without labels stays out of a mean that is documented to be over labelled ones."""
+    if not subject.words.say(_OVER_LABELLED) or any(len(each) != 4 for each in spoilt if each.dim()):
+        return
+    near = _near_another(spoilt) or spoilt
+    found, right = (tried(value, subject, *each) for each in (near, tuple(e[1:] for e in near)))
+    if found is not None and right is not None and math.isfinite(right) and not close(found, right, 1e-3):
+        yield Found(
+            f"it is documented as a mean over what is labelled, but a sample where {name} is 0 changes it",
+            {"with that sample": found, "without it": right},
+            code(subject, *near),
+        )
+
+
+# What only counts where there is an object.
+
+_FOREGROUND = r"\bonly\b[^.;]*(foreground|positive|object|matched)|(foreground|positive|matched)[^.;]*\bonly\b"
+_BOX = r"(^|_)(box(es)?|bbox(es)?|reg|loc|locs|offsets?|deltas|wh|regression)(_|$)"
+
+
+@check(
+    "background-gets-gradient",
+    Severity.WRONG,
+    why="Boxes of the background are trained towards targets that mean nothing.",
+    fix="Select the foreground before the loss of the boxes: box[labels > 0].",
+    consequence_of=("no-graph", "not-finite", "unused-argument"),
+    applies=several,
+)
+def background_gets_gradient(subject: Subject) -> Iterator[Found]:
+    """Do the boxes of the background get no gradient, if the documentation says that only the foreground counts?"""
+    words, names = subject.words, [each.lower() for each in subject.spec.tensors]
+    if not words.say(_FOREGROUND) or not words.say(r"\b0\b[^.;]{0,15}background|background[^.;]{0,15}\b0\b|objectness|\bobj"):
+        return
+    tensors = subject.example(batch=4)
+    gates = [n for n, name in enumerate(names) if re.search(r"(^|_)(labels?|cls|classes|obj\w*|target)(_|$)", name)]
+    boxes = [to for to, _ in pairs_of(subject, tensors) if re.search(_BOX, names[to])]
+    for at in gates:
+        integers = not tensors[at].is_floating_point() or "obj" in names[at]
+        if not integers or tensors[at].dim() != 1 or re.search(r"logit|pred|output", names[at]):
+            continue
+        gate = tensors[at].clone()
+        gate[0], gate[1:] = 0, 1
+        for to in boxes:
+            given = _with(tensors, at, gate)
+            try:
+                found = pull(subject, *given, of=to)
+            except LossRaised:
+                continue
+            if found.finite and len(found.gradient) == 4 and bool(found.gradient[0].any()):
+                yield Found(
+                    f"where {names[at]} says background, {names[to]} still gets a gradient",
+                    {"largest there": float(found.gradient[0].abs().max())},
+                    code(subject, *given),
+                )
+                return
