@@ -104,6 +104,8 @@ def explained(probe: Probe, tried: Attempts) -> Chosen | None:
         )
         if found is not None:
             return found
+    if not said.anything and not tried.running and (found := fallback.never_finite(probe)) is not None:
+        return found
     guess = not running or len(probe.required) > 2 or bool(fallback.columns(probe.criterion))
     guess = guess or all(name in probe.words.shapes for name in probe.required)
     guess = guess or roles.unbounded(probe.words) or roles.of_lists(probe.words) or roles.of_shapes(probe.words)

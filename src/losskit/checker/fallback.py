@@ -138,6 +138,22 @@ def documented(probe: Probe, running: list[Running]) -> Chosen | None:
     return None
 
 
+def never_finite(probe: Probe) -> Chosen | None:
+    """Logits and class indices by the documented shapes and the names, if every such call gives NaN."""
+    shapes = [probe.words.shapes.get(name, ()) for name in probe.required[:2]]
+    if len(probe.required) != 2 or (any(shapes) and len(shapes[0]) != len(shapes[1]) + 1):
+        return None
+    if several.sort_of(probe.required[1], probe.words) != "index" or "logit" not in probe.words.all:
+        return None
+    form = Form("multiclass", "logits", "indices")
+    for classes in probe.counts():
+        probe.classes = classes
+        trial = probe.trial(probe.calls[0], (4, 5)[: max(len(shapes[1]) - 1, 0)], labels=True)
+        if trial.result(*examples.make(*form.key, trial.draw(form, None, 0.5, 0))) is not None:
+            return form, trial.spatial, trial, [], ["its documentation says so, but the values are not finite"]
+    return None
+
+
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
     tries = (as_shown.as_shown, _as_written, search.without_broadcasts, _by_letters, search.by_repairs)

@@ -107,16 +107,23 @@ class Search:
         )
 
     def _known(self, slot: Slot, name: str) -> Slot:
-        return replace(slot, known=name in self.probe.words.shapes)
+        return replace(slot, known=slot.known or name in self.probe.words.shapes)
 
     def _slots(self, name: str, small: bool, spatial: tuple[str, ...]) -> list[Slot]:
         use = self._use(name)
         if use is not None and use.sort == DICT:
-            return [self._slot(str(key), small, spatial) for key in use.values]
+            return [self._keyed(name, str(key), small, spatial) for key in use.values]
         slot = self._slot(name, small, spatial)
         if use is None and (count := parts_of(self.probe.criterion, name)) > 1:
             return [slot] * count
         return [replace(slot, sort="boolean")] if use is not None and use.sort == BOOLEAN else [slot]
+
+    def _keyed(self, name: str, key: str, small: bool, spatial: tuple[str, ...]) -> Slot:
+        """A value of a dict, whose documentation may give its sizes."""
+        said = several.keyed(name, key, self.probe.words)
+        if said is None:
+            return self._slot(key, small, spatial)
+        return Slot(*said, known=True, stem=f"{name}_{key}")
 
     def _slot(self, name: str, small: bool, spatial: tuple[str, ...]) -> Slot:
         """What a name and its documentation say; `small`: what is no prediction has one number for each sample."""

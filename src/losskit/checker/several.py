@@ -162,6 +162,24 @@ def slot_of(name: str, words: Words) -> tuple[str, tuple[str, ...]]:
     return sort_of(name, words), tuple(each for each in words.shapes.get(name, ()) if each not in ("*", "..."))
 
 
+def keyed(name: str, key: str, words: Words) -> tuple[str, tuple[str, ...]] | None:
+    """The sort and the documented sizes of a value in a dict: `targets: dict with "box" (N, 4), "obj" (N,)`."""
+    text = re.split(rf"\b{re.escape(name)}\b\W", words.text, maxsplit=1)[-1]
+    text = re.split(r"\n\s*\w+: ", text, maxsplit=1)[0]  # up to the next parameter
+    found = re.search(rf"""["'`]{re.escape(key)}["'`]:?\s*\(([\w, *]+)\)([^("']*)""", text)
+    if found is None:
+        return None
+    sizes = tuple(each.strip() for each in found[1].split(",") if each.strip())
+    said = found[2].lower()
+    target = re.search(r"target|label|gt|truth", name.lower()) is not None
+    sort = next(
+        (sort for sort, pattern in _BY_TEXT if re.search(pattern, said)), "log" if "logit" in said else "number"
+    )
+    if target and len(sizes) == 1 and sort in ("number", "log"):
+        sort = "index" if re.search(r"cls|class|label|categor", key.lower()) else sort
+    return ("log" if not target and sort in ("flag", "index") else sort), sizes
+
+
 def _sizes(text: str, draw: Draw) -> tuple[int, ...]:
     known: Mapping[str, int] = {"N": draw.samples, "B": draw.samples, "M": draw.samples}
     found: list[int] = []

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 
 from losskit.checker.checks.reductions import depends_on_batch
@@ -36,7 +35,8 @@ def takes_bool(subject: Subject) -> Iterator[Found]:
 
 _EMPTY = (
     r"(may|can|might) be (0|zero|empty)|(0|zero) (if|when|for) (there (is|are) no|none|an? empty|no )|"
-    r"empty (batch|batches|set|tensor|images?)[^.;]{0,30}(allowed|possible|fine|accepted|occur)|without any[^.;]{0,40}allowed"
+    r"empty (batch|batches|set|tensor|images?)[^.;]{0,30}(allowed|possible|fine|accepted|occur)|"
+    r"without any[^.;]{0,40}allowed"
 )
 
 

@@ -70,7 +70,8 @@ def _same_parts(subject: Subject, one: Tensors, other: Tensors) -> bool:
 
 def _parts(subject: Subject, tensors: Tensors) -> list[float]:
     """All numbers of the result: the loss, and the terms beside it."""
-    criterion, found = subject.build(), []
+    criterion = subject.build()
+    found: list[float] = []
 
     def listened(*given: Any, **named: Any) -> Any:
         result = criterion(*given, **named)
@@ -143,7 +144,10 @@ def prediction_without_gradient(subject: Subject) -> Iterator[Found]:
 
 # What is not labelled.
 
-_GATES = r"(^|_)(vis(ib\w*)?|valid(ity)?|mask|observed|(target|joint|keypoint|sample|point|pixel)_?(weight|mask|valid)s?)(_|$)"
+_GATES = (
+    r"(^|_)(vis(ib\w*)?|valid(ity)?|mask|observed|"
+    r"(target|joint|keypoint|sample|point|pixel)_?(weight|mask|valid)s?)(_|$)"
+)
 _COUNTS_NOT = (
     r"\b(not|only|un|in)\w*[^.;]{0,40}(count|label|used|visible|valid|match|contribut|foreground|positive|trained)|"
     r"ignor|left out|unlabel|invisible|missing|per.?(sample|joint|point|pixel|element) weight|0/1|0 or 1"
@@ -162,7 +166,7 @@ _OTHERWISE = r"reward|\bq_|policy|contrast|embedding|negatives|causal|attention|
 def unlabelled_gets_gradient(subject: Subject) -> Iterator[Found]:
     """Is the gradient 0 where a mask or weight of 0 says that there is no label?"""
     tensors = subject.example(batch=4)
-    for at, to, name, spoilt in _gated(subject, tensors):
+    for to, name, spoilt in _gated(subject, tensors):
         found = tried(pull, subject, *spoilt, of=to)
         if found is None or not found.finite or is_random(subject):
             continue
@@ -175,11 +179,11 @@ def unlabelled_gets_gradient(subject: Subject) -> Iterator[Found]:
                 code(subject, *spoilt, lines=BACKWARD if to == 0 else ("print({call})",)),
             )
             return
-        yield from _in_the_mean(subject, spoilt, at, name)
+        yield from _in_the_mean(subject, spoilt, name)
 
 
-def _gated(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, int, str, Tensors]]:
-    """A mask, a prediction of it, its name, and the tensors with a mask of 0 for the first sample."""
+def _gated(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, str, Tensors]]:
+    """The place of a prediction, the name of its mask, and the tensors with a mask of 0 for the first sample."""
     spec, words = subject.spec, subject.words
     if re.search(_OTHERWISE, words.all):
         return
@@ -195,7 +199,7 @@ def _gated(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, int, str, 
         gate[0] = 0
         for to, target in pairs_or_first(subject, tensors):
             if _covers(gate, tensors[to]) and at not in (to, target):
-                yield at, to, name, _with(tensors, at, gate)
+                yield to, name, _with(tensors, at, gate)
                 break
 
 
@@ -219,7 +223,7 @@ def _covers(gate: Tensor, prediction: Tensor) -> bool:
 _OVER_LABELLED = r"(mean|averag\w+|normali\w+|divid\w+)[^.;]*(visible|valid|labelled|observed|unmasked)"
 
 
-def _in_the_mean(subject: Subject, spoilt: Tensors, at: int, name: str) -> Iterator[Found]:
+def _in_the_mean(subject: Subject, spoilt: Tensors, name: str) -> Iterator[Found]:
     """Whether a sample without labels stays out of a mean that is documented to be over labelled ones."""
     if not subject.words.say(_OVER_LABELLED) or any(len(each) != 4 for each in spoilt if each.dim()):
         return
@@ -236,6 +240,7 @@ def _in_the_mean(subject: Subject, spoilt: Tensors, at: int, name: str) -> Itera
 # What only counts where there is an object.
 
 _FOREGROUND = r"\bonly\b[^.;]*(foreground|positive|object|matched)|(foreground|positive|matched)[^.;]*\bonly\b"
+_ZERO = r"\b0\b[^.;]{0,15}background|background[^.;]{0,15}\b0\b|objectness|\bobj"
 _BOX = r"(^|_)(box(es)?|bbox(es)?|reg|loc|locs|offsets?|deltas|wh|regression)(_|$)"
 
 
@@ -250,7 +255,7 @@ _BOX = r"(^|_)(box(es)?|bbox(es)?|reg|loc|locs|offsets?|deltas|wh|regression)(_|
 def background_gets_gradient(subject: Subject) -> Iterator[Found]:
     """Do the boxes of the background get no gradient, if the documentation says that only the foreground counts?"""
     words, names = subject.words, [each.lower() for each in subject.spec.tensors]
-    if not words.say(_FOREGROUND) or not words.say(r"\b0\b[^.;]{0,15}background|background[^.;]{0,15}\b0\b|objectness|\bobj"):
+    if not words.say(_FOREGROUND) or not words.say(_ZERO):
         return
     tensors = subject.example(batch=4)
     gates = [n for n, name in enumerate(names) if re.search(r"(^|_)(labels?|cls|classes|obj\w*|target)(_|$)", name)]
@@ -267,7 +272,7 @@ def background_gets_gradient(subject: Subject) -> Iterator[Found]:
                 found = pull(subject, *given, of=to)
             except LossRaised:
                 continue
-            if found.finite and len(found.gradient) == 4 and bool(found.gradient[0].any()):
+            if found.finite and len(found.gradient) == len(gate) and bool(found.gradient[0].any()):
                 yield Found(
                     f"where {names[at]} says background, {names[to]} still gets a gradient",
                     {"largest there": float(found.gradient[0].abs().max())},

@@ -134,7 +134,7 @@ def left_behind(subject: Subject) -> Iterator[Found]:
 
 
 _OF_PRECISION = re.compile(r"dtype|scalar type|same type|type \w*Tensor", re.IGNORECASE)
-_MOVES = {"to", "type_as", "copy_", "is_same_size", "expand_as", "view_as", "reshape_as", "__get__", "broadcast_tensors"}
+_MOVES = {*("to", "type_as", "copy_", "is_same_size", "expand_as", "view_as", "reshape_as"), "__get__"}
 
 
 def _own_tensors(subject: Subject, criterion: nn.Module) -> list[str]:

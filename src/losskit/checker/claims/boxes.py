@@ -169,6 +169,7 @@ def boxes(subject: Subject) -> Iterator[Found]:
         return
     name = _kind(subject)
     a, b = boxes_of()
+    yield from _equal_boxes(subject, a)
     read: list[tuple[str, list[float | None]]] = []
     for form in FORMATS:
         rows = [laid_out(each, form) for each in (a, b)]
@@ -187,6 +188,24 @@ def boxes(subject: Subject) -> Iterator[Found]:
                 yield Found(what, numbers, code(subject, *tensors), None, fix)
                 return
     yield from _relations(subject, name)
+
+
+def _equal_boxes(subject: Subject, boxes: Tensor) -> Iterator[Found]:
+    """Whether the loss of boxes that are predicted exactly is finite, in the format in which others are."""
+    for form in FORMATS:
+        rows = laid_out(boxes, form)[:4].float()
+        other = tried(value, subject, rows + 0.1, rows)
+        same = tried(pull, subject, rows, rows.clone())
+        if other is not None and math.isfinite(other) and same is not None and not same.finite:
+            part = "value" if not same.value.isfinite() else "gradient"
+            yield Found(
+                f"the {part} is not finite for a box that is predicted exactly: 0 / 0",
+                {"value": float(same.value), "for a box moved by 0.1": other},
+                code(subject, rows[:1], rows[:1], lines=BACKWARD),
+                None,
+                "Add eps to the denominator, as in v / (1 - iou + v + eps).",
+            )
+            return
 
 
 _NAMES = {"iou": "IoU", "giou": "GIoU", "diou": "DIoU", "ciou": "CIoU"}
@@ -213,7 +232,7 @@ _CORNERS = r"xyxy|x1|corner|\bx2\b|tl\b|lt\b|top.?left|xmin|x_min|\bltrb"
 def _relations(subject: Subject, name: str) -> Iterator[Found]:
     """What every loss of overlaps obeys, for boxes given by corners."""
     said = subject.words.all + subject.words.code
-    if not re.search(_CORNERS, said) or re.search(r"cx|xywh|anchor|stride|weight|scale|normali[sz]", said):
+    if not re.search(_CORNERS, said) or re.search(r"cx|xywh|anchor|stride|weight|scale|normali[sz]|l1|huber", said):
         return
     a, b = (100 * each for each in boxes_of())
     near, far = (torch.cat([a[:4], a[:4] + n * 1000.0])[4:] for n in (1, 4))

@@ -60,6 +60,8 @@ def _factor(subject: Subject, curves: Sequence[Curve], options: dict[str, float]
             what = f"the factor{of_what} is gamma * (1 - pt): gamma multiplies instead of being the exponent"
         elif right is None and "gamma" in options and _rises(curve) and not re.search(_SUMS, subject.words.all):
             what = f"the factor{of_what} does not fall as pt grows: easy examples count as much as hard ones, or more"
+        if not what and right is None and _asymmetric(subject, curves[1 - label], options):
+            what = f"the loss{of_what} is no power of 1 - pt times the cross-entropy, though that of the other label is"
         if what:
             tensors = _example(subject, label, 2.0)
             numbers = {
@@ -69,6 +71,17 @@ def _factor(subject: Subject, curves: Sequence[Curve], options: dict[str, float]
             fix = "(1 - pt) ** gamma * cross_entropy, where pt is the probability of the label: p for 1, 1 - p for 0"
             yield Found(what, numbers, code(subject, *tensors, options=options), None, fix)
             return
+
+
+_BY_LABEL = r"asym|clip|margin|shift|smooth|poly|soft|gaussian|heat|quality|vari"
+
+
+def _asymmetric(subject: Subject, other: Curve, options: dict[str, float]) -> bool:
+    """Whether the loss of the other label is that of the formula, and nothing says that the labels differ."""
+    plain = subject.spec.kind != "multiclass" and "gamma" in options
+    right = other.power_of(1 - other.sure) if plain else None
+    said = re.search(_BY_LABEL, f"{subject.words.all} {subject.words.code}") is not None
+    return right is not None and abs(right[1] - options["gamma"]) < 0.03 and not said
 
 
 def _is(curve: Curve, factor: Tensor) -> bool:
