@@ -8,17 +8,19 @@ import faulty_calls
 import faulty_claims_of_labels
 import faulty_meaning
 import faulty_results
+import faulty_tensors
 from faulty import PAIRS
 from losskit.checker import battery
 from losskit.checker.subject import Subject
 
-MODULES = (faulty_calls, faulty_claims_of_labels, faulty_meaning, faulty_results)  # importing them fills PAIRS
+# Importing these fills PAIRS.
+MODULES = (faulty_calls, faulty_claims_of_labels, faulty_meaning, faulty_results, faulty_tensors)
 EDIT = "one-edit-from-formula"  # it names the line and the edit, and explains what other checks see
 SLOW = ("compile", "export", "half-sums-overflow")
 # Findings of these checks are errors.
 RAISES = (
     *("no-graph", "slope-disagrees", "second-derivative", "memory-layout", "integer-targets"),
-    *("compile", "export", "func-grad", "vmap", "copies"),
+    *("compile", "export", "func-grad", "vmap", "copies", "left-behind"),
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from losskit.checker.checks.several_tensors import prediction_without_gradient
 from losskit.checker.checks.tools import BACKWARD, code, is_random, pull, tried
 from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, heard
@@ -26,10 +27,13 @@ Shares = tuple[float, float]  # of what the option does not weigh, and of what i
     why="The term is in the number that is logged, and trains nothing.",
     fix="Compute the term of the prediction outside torch.no_grad(), and without .detach() or .item().",
     consequence_of=("no-graph", "not-finite", "unused-argument"),
-    applies=lambda spec: spec.scalar and not spec.way.inside,
+    applies=lambda spec: not spec.way.inside,
 )
 def term_without_gradient(subject: Subject) -> Iterator[Found]:
-    """Does each of two terms that an option mixes have a gradient if it changes with the prediction?"""
+    """Does each term have a gradient if it changes with the prediction?"""
+    if (cut := next(prediction_without_gradient(subject), None)) is not None:
+        yield cut
+        return
     criterion = subject.build()
     trained = isinstance(criterion, nn.Module) and any(True for _ in criterion.parameters())
     if trained or is_random(subject):

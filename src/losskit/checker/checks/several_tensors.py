@@ -113,16 +113,10 @@ def pairs_of(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, int]]:
                 break
 
 
-@check(
-    "prediction-without-gradient",
-    Severity.WRONG,
-    why="The head that predicts this is not trained, though its error is in the value.",
-    fix="Keep tensors in the total: .item(), .detach() and torch.tensor(...) of a term are for the log.",
-    consequence_of=("no-graph", "not-finite"),
-    applies=several,
-)
 def prediction_without_gradient(subject: Subject) -> Iterator[Found]:
-    """Does every prediction that changes the value get a gradient?"""
+    """The predictions that change the value and get no gradient."""
+    if not several(subject.spec):
+        return
     tensors = subject.example(batch=4, dtype=torch.float64)
     if is_random(subject):
         return
@@ -164,7 +158,7 @@ _OTHERWISE = r"reward|\bq_|policy|contrast|embedding|negatives|causal|attention|
     applies=several,
 )
 def unlabelled_gets_gradient(subject: Subject) -> Iterator[Found]:
-    """Is the gradient 0 where a mask or weight of 0 says that there is no label?"""
+    """Is the gradient 0 where a mask, a weight or a label of the background says that nothing counts?"""
     tensors = subject.example(batch=4)
     for to, name, spoilt in _gated(subject, tensors):
         found = tried(pull, subject, *spoilt, of=to)
@@ -180,6 +174,7 @@ def unlabelled_gets_gradient(subject: Subject) -> Iterator[Found]:
             )
             return
         yield from _in_the_mean(subject, spoilt, name)
+    yield from _of_background(subject)
 
 
 def _gated(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, str, Tensors]]:
@@ -244,16 +239,8 @@ _ZERO = r"\b0\b[^.;]{0,15}background|background[^.;]{0,15}\b0\b|objectness|\bobj
 _BOX = r"(^|_)(box(es)?|bbox(es)?|reg|loc|locs|offsets?|deltas|wh|regression)(_|$)"
 
 
-@check(
-    "background-gets-gradient",
-    Severity.WRONG,
-    why="Boxes of the background are trained towards targets that mean nothing.",
-    fix="Select the foreground before the loss of the boxes: box[labels > 0].",
-    consequence_of=("no-graph", "not-finite", "unused-argument"),
-    applies=several,
-)
-def background_gets_gradient(subject: Subject) -> Iterator[Found]:
-    """Do the boxes of the background get no gradient, if the documentation says that only the foreground counts?"""
+def _of_background(subject: Subject) -> Iterator[Found]:
+    """Whether boxes of the background get a gradient, if only the foreground counts by the documentation."""
     words, names = subject.words, [each.lower() for each in subject.spec.tensors]
     if not words.say(_FOREGROUND) or not words.say(_ZERO):
         return
