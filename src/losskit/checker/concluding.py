@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from losskit.checker import as_shown, choice, examples, fallback, fits, refusal, several
+from losskit.checker import as_shown, choice, examples, fallback, fits, refusal, search, several
 from losskit.checker.attempts import Attempts
 from losskit.checker.attributes import ignored_of
 from losskit.checker.calling import INSIDE, Call, Way
@@ -55,6 +55,8 @@ def _by_trial(probe: Probe) -> Chosen:
     exact = as_shown.as_shown(probe) if probe.shown is not None and probe.shown.exact else None
     if exact is not None:
         return exact
+    if not probe.said.anything and search.documents_dicts(probe) and (by := fallback.by_shapes(probe)) is not None:
+        return by
     tried = Attempts(probe)
     inside = any(call.way.inside for call in probe.calls)
     if inside or not tried.possible():

@@ -114,6 +114,17 @@ def masks_out(name: str, words: Words) -> bool:
     return re.search(before, said) is not None or re.search(after, said) is not None
 
 
+_MORE = (
+    r"(count|weigh)\w*[^.;]{0,40}\b(times|more|higher|extra)|emphasi[sz]e|\btimes as much|upweight|"
+    r"extra weight|(foreground|region|edge|lesion|face)s?[^.;]{0,30}weigh"
+)
+
+
+def emphasises(words: Words) -> bool:
+    """Whether a mask marks what counts more, rather than what counts at all."""
+    return words.say(_MORE) or re.search(r"\b1(\.0?)? ?\+ ?[^\n]{0,40}\w*mask", words.code) is not None
+
+
 def of_shapes(words: Words) -> bool:
     """Whether the loss compares outlines, distances or statistics, which no other form describes."""
     return re.search(_OUTLINES, words.all) is not None or of_statistics(words)

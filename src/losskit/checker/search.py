@@ -64,6 +64,12 @@ def _calls(probe: Probe) -> list[Call]:
     return list(found.values())
 
 
+def documents_dicts(probe: Probe) -> bool:
+    """Whether the documentation gives the shapes of every value of a dict."""
+    dicts = {name: use.values for name, use in probe.uses.items() if use.sort == DICT}
+    return bool(dicts) and all(several.keyed(n, str(key), probe.words) for n, keys in dicts.items() for key in keys)
+
+
 def _stem(name: str) -> str:
     return name.lower().rstrip("0123456789").split("_")[-1].removesuffix("s") or name
 

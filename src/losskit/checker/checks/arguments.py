@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from losskit.checker import draws
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.dead import compared_with, dead_options, overwritten
+from losskit.checker.checks.dead import compared_with, dead_options, last_of_loop, overwritten
 from losskit.checker.checks.several_tensors import tensors_without_effect
 from losskit.checker.checks.tools import (
     BACKWARD,
@@ -31,7 +31,7 @@ from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, heard
 from losskit.checker.origin import CannotRebuild
 from losskit.checker.registry import check
-from losskit.checker.roles import masks_out
+from losskit.checker.roles import emphasises, masks_out
 from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject
 
@@ -93,6 +93,9 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
         said = " and ".join(lost)
         what = f"{said} {'changes' if len(lost) == 1 else 'change'} nothing: {variable} is assigned anew after them"
         yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, f"{variable} = {variable} + ...")
+    if loop := last_of_loop(subject.build()):
+        what = f"a loop assigns {loop} anew each time: only its last round counts"
+        yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, f"{loop} = {loop} + ...")
     yield from _dead(subject, examples, before)
     yield from _without_slope(subject, examples)
     yield from tensors_without_effect(subject, examples[0], before[0])
@@ -227,6 +230,8 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
 def masked_counts(subject: Subject) -> Iterator[Found]:
     """Is masking samples out the same as removing them, whatever their values?"""
     require_steady(subject)
+    if emphasises(subject.words):
+        return
     tensors = subject.example(batch=4)
     target = tensors[-1] if subject.spec.labels else tensors[0]
     name = next(each for each in subject.spec.arguments if each in MASKS)

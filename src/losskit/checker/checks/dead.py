@@ -75,6 +75,24 @@ def overwritten(criterion: Callable[..., Any]) -> tuple[list[str], str]:
     return [], ""
 
 
+def last_of_loop(criterion: Callable[..., Any]) -> str:
+    """A total that starts at 0 and that a loop assigns anew instead of adding to it; empty if there is none."""
+    tree = tree_of(source_of(criterion))
+    if tree is None:
+        return ""
+    zeros = {
+        _assigned(each)
+        for each in tree.body
+        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant) and each.value.value == 0
+    }
+    for loop in (each for each in tree.body if isinstance(each, ast.For)):
+        inside = set().union(*(_names(each, ast.Load) for each in loop.body))
+        for name in {_assigned(each) for each in loop.body} & zeros - inside - {""}:
+            if re.search(r"loss|total|cost|sum|^l$", name):
+                return name
+    return ""
+
+
 def _calls_itself(node: ast.AST) -> bool:
     """Whether a method of the loss is called, which may keep what it gets."""
     called = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]

@@ -110,7 +110,8 @@ def _even(subject: Subject) -> Edges:
     if spec.kind != "regression" or spec.layout not in ("same", "bare", "quantiles") or spec.scores != "values":
         return
     input, *others = subject.example()
-    for what, number in (("0", 0.0), ("one number", 0.5)):
+    positive = subject.words.say(r"\bpositive\b|> ?0")
+    for what, number in (("0", 0.0), ("one number", 0.5))[positive:]:
         constant = [torch.full_like(others[0], number), *others[1:]]
         yield f"a prediction for a target of {what} everywhere", (input, *constant)
         yield (

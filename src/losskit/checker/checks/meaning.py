@@ -276,6 +276,21 @@ def below_zero(subject: Subject) -> Iterator[Found]:
         numbers = {"without foreground": found, "usual": usual}
         what = f"without foreground, the loss of a correct prediction is {found:.4g}"
         yield Found(what, numbers, code(subject, *tensors))
+    yield from _of_channels(subject)
+
+
+def _of_channels(subject: Subject) -> Iterator[Found]:
+    """Whether three channels, all correct, have a loss far below that of one, as if each added its overlap."""
+    if subject.spec.layout != "same" or not re.search(r"dice|iou|jaccard|tversky|overlap", subject.words.all):
+        return
+    one, three = (subject.example(batch=2, classes=n, correct=True, scale=20.0) for n in (1, 3))
+    costs = [tried(value, subject, *each) for each in (one, three)]
+    if costs[0] is not None and costs[1] is not None and abs(costs[0]) < 0.05 and costs[1] < -0.5:
+        numbers = {"three channels": costs[1], "one channel": costs[0]}
+        what = (
+            f"with three channels the loss of a correct prediction is {costs[1]:.4g}: overlaps are added, not averaged"
+        )
+        yield Found(what, numbers, code(subject, *three))
 
 
 def _softmax(spec: Spec) -> bool:

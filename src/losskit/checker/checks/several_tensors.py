@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.checker.checks.tools import BACKWARD, close, code, is_random, pull, tried, value
+from losskit.checker.checks.tools import close, code, is_random, pull, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
 from losskit.checker.roles import masks_out
@@ -144,8 +144,10 @@ _GATES = (
 )
 _COUNTS_NOT = (
     r"\b(not|only|un|in)\w*[^.;]{0,40}(count|label|used|visible|valid|match|contribut|foreground|positive|trained)|"
+    r"over (the )?(\w+ )?(visible|valid|labelled)|\b1 (if|where|for)|"
     r"ignor|left out|unlabel|invisible|missing|per.?(sample|joint|point|pixel|element) weight|0/1|0 or 1"
 )
+_OUT = r"\b{}\b[^;.]*\b(1|true|ones?)\b[^;.,]{{0,60}}(not count|ignor|left out|excluded|occluded)"
 _OTHERWISE = r"reward|\bq_|policy|contrast|embedding|negatives|causal|attention|smoothness|prompt|pairs"
 
 
@@ -168,9 +170,13 @@ def unlabelled_gets_gradient(subject: Subject) -> Iterator[Found]:
         if there > 1e-6 * max(elsewhere, 1e-9) and there > 1e-9:
             said = subject.spec.tensors[to]
             yield Found(
-                f"where {name} is 0, {said} still gets a gradient",
+                f"where {name} says that nothing counts, {said} still gets a gradient",
                 {"largest there": there, "largest elsewhere": elsewhere},
-                code(subject, *spoilt, lines=BACKWARD if to == 0 else ("print({call})",)),
+                code(
+                    subject,
+                    *spoilt,
+                    lines=("{call}.mean().backward()", "print({input}.grad)") if to == 0 else ("print({call})",),
+                ),
             )
             return
         yield from _in_the_mean(subject, spoilt, name)
@@ -185,13 +191,14 @@ def _gated(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, str, Tenso
     for at, name in enumerate(spec.tensors):
         said = words.clauses.get(name, "")
         about = said or words.text
-        if not re.search(_GATES, name.lower()) or masks_out(name, words) or re.search(r"pad|ignore|occl", name.lower()):
+        out = masks_out(name, words) or words.say(_OUT.format(re.escape(name)))
+        if not re.search(_GATES, name.lower()) or (not out and re.search(r"pad|ignore|occl", name.lower())):
             continue
         if not re.search(_COUNTS_NOT, f"{about} {words.text}".lower()) or tensors[at].dim() == 0:
             continue
         gate = tensors[at].clone()
-        gate[1:] = 1
-        gate[0] = 0
+        gate[1:] = not out
+        gate[0] = out
         for to, target in pairs_or_first(subject, tensors):
             if _covers(gate, tensors[to]) and at not in (to, target):
                 yield to, name, _with(tensors, at, gate)
@@ -212,7 +219,8 @@ def _covers(gate: Tensor, prediction: Tensor) -> bool:
     sizes = list(gate.shape)
     while sizes and sizes[-1] == 1:
         sizes.pop()
-    return len(sizes) <= prediction.dim() and list(prediction.shape[: len(sizes)]) == sizes
+    fits = all(size in (1, wide) for size, wide in zip(sizes, prediction.shape, strict=False))
+    return 0 < len(sizes) <= prediction.dim() and sizes[0] == len(prediction) and fits
 
 
 _OVER_LABELLED = r"(mean|averag\w+|normali\w+|divid\w+)[^.;]*(visible|valid|labelled|observed|unmasked)"
@@ -226,7 +234,7 @@ def _in_the_mean(subject: Subject, spoilt: Tensors, name: str) -> Iterator[Found
     found, right = (tried(value, subject, *each) for each in (near, tuple(e[1:] for e in near)))
     if found is not None and right is not None and math.isfinite(right) and not close(found, right, 1e-3):
         yield Found(
-            f"it is documented as a mean over what is labelled, but a sample where {name} is 0 changes it",
+            f"it is documented as a mean over what is labelled, but a sample without {name} changes it",
             {"with that sample": found, "without it": right},
             code(subject, *near),
         )

@@ -17,7 +17,10 @@ from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
-_SAYS = r"giou|diou|ciou|generali[sz]ed iou|distance iou|complete iou|bbox|bounding.?box|box_?iou|iou_?loss\b.*box"
+_SAYS = (
+    r"giou|diou|ciou|generali[sz]ed iou|distance iou|complete iou|bbox|bounding.?box|box_?iou|iou_?loss\b.*box|"
+    r"\biou (for|of|between|over)\b[^.]{0,20}box"
+)
 _PAIRS = 24  # pairs of boxes, each in a call of its own, so that any reduction gives the loss of the pair
 
 
@@ -192,6 +195,16 @@ def boxes(subject: Subject) -> Iterator[Found]:
 
 def _equal_boxes(subject: Subject, boxes: Tensor) -> Iterator[Found]:
     """Whether the loss of boxes that are predicted exactly is finite, in the format in which others are."""
+    costs = [tried(value, subject, rows, rows) for rows in (laid_out(boxes, form)[:1] for form in FORMATS)]
+    if all(each is not None and each < -1e3 for each in costs):
+        yield Found(
+            f"the loss of a box that is predicted exactly is {costs[0]:.3g}: the intersection exceeds the union",
+            {"value": costs[0]},
+            code(subject, boxes[:1].float(), boxes[:1].float()),
+            None,
+            "Corners are the centre minus and plus half the size.",
+        )
+        return
     for form in FORMATS:
         rows = laid_out(boxes, form)[:4].float()
         other = tried(value, subject, rows + 0.1, rows)

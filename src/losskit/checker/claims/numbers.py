@@ -13,6 +13,7 @@ from torch import Tensor
 from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near
 from losskit.checker.finding import Found
 from losskit.checker.origin import call_parameters
+from losskit.checker.roles import emphasises
 
 PREDICTION = Role(
     "prediction", r"y_?hat|y_?pred\w*|pred\w*|inputs?|x|outputs?|out|forecasts?|mean|mu|estimate\w*|preds?_?\w*|q\w*"
@@ -307,7 +308,7 @@ def masked(claimed: Claimed) -> Iterator[Found]:
     """What a mask removes changes nothing, even if it is NaN or infinite in the target."""
     shape = shape_of(claimed)
     masks = [each.name for each in call_parameters(claimed.subject.build()) if "mask" in each.name.lower()]
-    if shape is None or not claimed.has("mask") or len(masks) > 1:
+    if shape is None or not claimed.has("mask") or len(masks) > 1 or emphasises(claimed.subject.words):
         return  # with two masks, each removes elements of one tensor
     prediction, target = drawn(*shape), drawn(*shape, seed=1)
     keep = torch.ones(shape, dtype=torch.bool)
