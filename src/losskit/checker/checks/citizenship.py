@@ -46,7 +46,19 @@ def changes_inputs(subject: Subject) -> Iterator[Found]:
                 numbers = {"largest change": float((after.double() - before.double()).abs().max())}
                 repro = code(subject, *tensors, lines=lines, arguments=masks)
                 also = f" if {next(iter(masks))} is given" if masks else ""
-                yield Found(f"the call changes its {name}{also}", numbers, repro, None if place else Severity.TRAP)
+                grade = None if place or _in_training(subject, tensors) else Severity.TRAP
+                yield Found(f"the call changes its {name}{also}", numbers, repro, grade)
+
+
+def _in_training(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether the prediction changes in a training step too, and autograd does not notice."""
+    x = tensors[0].clone().requires_grad_()
+    middle = x * 1.0
+    try:
+        subject.call(subject.build(), middle, *(each.clone() for each in tensors[1:])).mean().backward()  # type: ignore[no-untyped-call]
+    except (LossRaised, RuntimeError):
+        return False
+    return not torch.equal(middle.detach(), tensors[0])
 
 
 def _sorts(subject: Subject) -> Iterator[tuple[tuple[Tensor, ...], dict[str, Tensor]]]:
