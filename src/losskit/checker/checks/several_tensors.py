@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.checker import draws
 from losskit.checker.checks.tools import close, code, is_random, pull, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
@@ -78,7 +79,7 @@ def _parts(subject: Subject, tensors: Tensors) -> list[float]:
         found[:] = [float(each.detach().double().mean()) for each in _tensors_in(result)]
         return result
 
-    torch.manual_seed(0)
+    draws.seed()
     subject.call(listened, *(each.clone() for each in tensors))
     return found
 
