@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import warnings
@@ -186,7 +187,9 @@ def code(
     given = list(tensors)
     if any("backward" in line for line in lines):
         lines = (f"{names[0]}.requires_grad_()", *lines)
-    said = tuple(line.format(**known) for line in lines)
+    said = tuple(
+        functools.reduce(lambda text, name: text.replace(f"{{{name}}}", known[name]), known, line) for line in lines
+    )
     return subject.code(*given, lines=said, options=options, arguments=arguments)
 
 
