@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from losskit.checker import draws
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.dead import compared_with, dead_options, overwritten
+from losskit.checker.checks.dead import compared_with, dead_options, overwritten, tensors_without_effect
 from losskit.checker.checks.tools import (
     BACKWARD,
     built,
@@ -94,7 +94,7 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
         yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, f"{variable} = {variable} + ...")
     yield from _dead(subject, examples, before)
     yield from _without_slope(subject, examples)
-    yield from _tensors_without_effect(subject, examples[0], before[0])
+    yield from tensors_without_effect(subject, examples[0], before[0])
     yield from _at_the_call(subject, examples[0], before[0])
 
 
@@ -126,24 +126,11 @@ def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[flo
             )
 
 
-def _tensors_without_effect(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
-    """Tensors of the call that change nothing, if only their shapes are known."""
-    if not subject.spec.layout.startswith("several"):
-        return
-    others = [subject.example(seed, batch=3) for seed in range(7, 11)]
-    for at, name in enumerate(subject.spec.tensors):
-        drawn = [*(other[at] for other in others), tensors[at].roll(1, 0)]
-        changed = [(*tensors[:at], each, *tensors[at + 1 :]) for each in drawn if not torch.equal(each, tensors[at])]
-        if name.lower().endswith(("lengths", "lens", "len")):
-            changed = [(*tensors[:at], tensors[at] * 0 + 1, *tensors[at + 1 :])]
-        costs = [tried(value, subject, *each) for each in changed]
-        if costs and all(each is not None and close(each, before, 1e-9, 1e-12) for each in costs):
-            yield Found(
-                f"{name} is accepted and changes nothing",
-                {"value": before, f"with another {name}": before},
-                code(subject, *changed[0]),
-            )
-            return
+def _slopes(subject: Subject, tensors: tuple[Tensor, ...], options: dict[str, Any]) -> list[Tensor]:
+    """The gradients with respect to all tensors of numbers."""
+    places = [at for at, each in enumerate(tensors) if each.is_floating_point()]
+    found = [tried(pull, subject, *tensors, of=at, options=options) for at in places]
+    return [each.gradient for each in found if each is not None]
 
 
 def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iterator[Found]:
@@ -162,6 +149,9 @@ def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iter
         rises = [float(now.value - then.value) for now, then in pairs]
         level = all(close(each, rises[0], 1e-3) for each in rises)  # a constant, such as a margin
         same = all(torch.allclose(now.gradient, then.gradient, 1e-6, 1e-9) for now, then in pairs)
+        if same and len(subject.spec.tensors) > 2:  # the option may weigh a term of another tensor
+            slopes = [_slopes(subject, examples[0], given) for given in (other, {})]
+            same = all(torch.allclose(now, then, 1e-6, 1e-9) for now, then in zip(*slopes, strict=False))
         if len(pairs) == len(examples) and not level and same and pairs[0][0].gradient.any():
             ends = graph_ends(heard(subject, *examples[0]))
             at = f": the graph of its term ends at {', '.join(ends[:2])}" if ends else ""
@@ -228,8 +218,9 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
             given = torch.linspace(0.2, 2.0, len(target)) if given is weight else torch.arange(len(target)) > 0
         found = tried(value, subject, *tensors, **{option: given})
         if found is not None and close(found, before, 1e-6, 1e-9):
+            left_out = ": masked elements count like the others" if option == "mask" else ""
             yield Found(
-                f"{option}= at the call is accepted and changes nothing",
+                f"{option}= at the call is accepted and changes nothing{left_out}",
                 {"value": before, f"with {option}": found},
                 code(subject, *tensors, arguments={option: given}),
             )

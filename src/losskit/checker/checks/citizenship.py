@@ -6,7 +6,6 @@ import copy
 import gc
 import io
 import pickle
-import re
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -18,7 +17,8 @@ from torch import Tensor, nn
 from losskit.checker import draws
 from losskit.checker.calling import MASKS
 from losskit.checker.checks.ignored import case_of, ignores
-from losskit.checker.checks.tools import additive, away, close, code, pull, value
+from losskit.checker.checks.state import holds_labels, keeps_average, of_another_call, special_labels
+from losskit.checker.checks.tools import additive, away, close, code, is_random, pull, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
 from losskit.checker.subject import LossRaised, Subject
@@ -58,6 +58,13 @@ def _sorts(subject: Subject) -> Iterator[tuple[tuple[Tensor, ...], dict[str, Ten
     if ignores(subject.spec):
         case = case_of(subject)
         yield (case.input, case.target), {}
+    for label in special_labels(subject):
+        tensors = subject.example()
+        marked = tuple(each.clone() if holds_labels(each) else each for each in tensors)
+        for each in marked:
+            if holds_labels(each):
+                each[..., -1] = label
+        yield marked, {}
     for name in (each for each in subject.spec.arguments if each in MASKS):
         tensors = subject.example()
         mask = torch.ones_like(tensors[-1] if subject.spec.labels else tensors[0], dtype=torch.bool)
@@ -111,7 +118,7 @@ def has_memory(subject: Subject) -> Iterator[Found]:
             numbers.append(float(subject.call(criterion, *tensors).double().mean()))
     if not close(numbers[0], numbers[2], 1e-6, 1e-9):
         switch = any(each.startswith("update") for each in subject.spec.arguments)  # turns the memory off
-        averages = _keeps_average(subject, criterion)
+        averages = keeps_average(subject, criterion)
         how = ", by a moving average in a buffer" if averages else ""
         yield Found(
             f"the same call gives another number the second time{how}",
@@ -119,17 +126,8 @@ def has_memory(subject: Subject) -> Iterator[Found]:
             code(subject, *one, lines=("print({call}, {call}, {call})",)),
             Severity.PROPERTY if averages or switch else None,
         )
-
-
-def _keeps_average(subject: Subject, criterion: Any) -> bool:
-    """Whether a loss says that it keeps a moving average or a queue, and a buffer of it has changed."""
-    if not isinstance(criterion, nn.Module) or not re.search(
-        r"momentum|\bema\b|ema_|decay|moving|queue", subject.words.code
-    ):
-        return False
-    fresh = subject.build()
-    before = dict(fresh.named_buffers()) if isinstance(fresh, nn.Module) else {}
-    return any(not torch.equal(before[name], held) for name, held in criterion.named_buffers() if name in before)
+    elif not subject.spec.way.inside and not is_random(subject):
+        yield from of_another_call(subject)
 
 
 @check(

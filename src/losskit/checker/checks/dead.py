@@ -9,8 +9,12 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from losskit.checker.checks.tools import close, code, tried, value
+from losskit.checker.finding import Found
+from losskit.checker.subject import Subject
 from losskit.checker.uses import source_of, tree_of
 
 _READS_ALL = ("getattr(self", "vars(self)", "self.__dict__", "locals()", "super().forward")
@@ -158,3 +162,32 @@ def _raised(node: ast.AST) -> bool:
     return isinstance(node, ast.Assert) or (
         isinstance(node, ast.If) and all(isinstance(each, ast.Raise) for each in (*node.body, *node.orelse))
     )
+
+
+def tensors_without_effect(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
+    """Tensors of the call that change nothing, if only their shapes are known."""
+    if not subject.spec.layout.startswith("several") or subject.spec.part.startswith("result"):
+        return  # other parts of the result may depend on them
+    others = [subject.example(seed, batch=3) for seed in range(7, 11)]
+    bases = [(each, tried(value, subject, *each)) for each in (subject.example(seed, batch=6) for seed in (1, 2))]
+    for at, name in enumerate(subject.spec.tensors):
+        drawn = [*(other[at] for other in others), tensors[at].roll(1, 0)]
+        changed = [(*tensors[:at], each, *tensors[at + 1 :]) for each in drawn if not torch.equal(each, tensors[at])]
+        if name.lower().endswith(("lengths", "lens", "len")):
+            changed = [(*tensors[:at], tensors[at] * 0 + 1, *tensors[at + 1 :])]
+        costs = [tried(value, subject, *each) for each in changed]
+        if any(_reordered_changes(subject, base, at, cost) for base, cost in bases):
+            continue  # in the first example nothing counts
+        if costs and all(each is not None and close(each, before, 1e-9, 1e-12) for each in costs):
+            yield Found(
+                f"{name} is accepted and changes nothing",
+                {"value": before, f"with another {name}": before},
+                code(subject, *changed[0]),
+            )
+            return
+
+
+def _reordered_changes(subject: Subject, tensors: tuple[Tensor, ...], at: int, before: float | None) -> bool:
+    """Whether a tensor with its samples in another order changes the loss."""
+    after = tried(value, subject, *tensors[:at], tensors[at].roll(1, 0), *tensors[at + 1 :])
+    return before is not None and after is not None and not close(after, before, 1e-9, 1e-12)
