@@ -26,7 +26,7 @@ LARGE = 500  # elements above which the size of a tensor, rather than a fault, m
 _FEW = 5  # classes above which the number of orders or of pairs may exhaust time, however small the tensors
 _SECONDS = 1.0  # of CPU, for a call with a large tensor
 _SLOW = 0.1  # seconds of CPU: a call that takes longer counts towards the time of all such calls
-_SLOW_IN_ALL = 4.0  # seconds of CPU in slow calls, after which large tensors are not tried
+_SLOW_IN_ALL = 12.0  # seconds of CPU in slow calls, after which large tensors are not tried
 _ROOM = 1 << 30  # bytes that a call with a large tensor may take in addition
 _PATIENCE = 3  # such calls that take too long, after which large tensors are not tried
 
