@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from losskit.checker import examples, roles
+from losskit.checker import examples, fallback, roles
 from losskit.checker.calling import Call
 from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, RANKS, Fitting, Group, is_last
 from losskit.checker.probe import Probe
@@ -16,6 +16,7 @@ from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.uses import CONSTANT, Use
 
 _ENOUGH = 800  # refused trial calls after which no other number of classes is tried
+_PATIENCE = 1.0  # seconds of CPU in slow trial calls, after which no other number of classes is tried
 _SCORED = ("logits", "probabilities", "log_probabilities")
 _LABELS = [
     *[Form("binary", s, layout) for layout in ("same", "no-channel", "bare", "same-integers") for s in _SCORED],
@@ -45,7 +46,9 @@ class Attempts:
             for call in probe.calls:
                 if self._try_groups(call, self._taking(call, known)):
                     return
-            if self.running or self.count > _ENOUGH:
+            if probe.origin.slow > _PATIENCE:
+                return  # more classes take longer still
+            if (self.running and not fallback.too_narrow(probe, self.running)) or self.count > _ENOUGH:
                 return
 
     def known(self) -> list[Form]:

@@ -93,7 +93,8 @@ def explained(probe: Probe, tried: Attempts) -> Chosen | None:
         running = []
     if not said.anything and running:
         found = (
-            fallback.without_gradient(running)
+            fallback.halves(probe)
+            or fallback.without_gradient(running)
             or fallback.rows_of_four(probe, running)
             or fallback.negated(probe, in_order)
             or fallback.by_last(running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from losskit.checker.calling import Call, Way
 from losskit.checker.groups import GROUPS, LAST
 from losskit.checker.origin import Criterion
 from losskit.checker.trial import DoesNotFit, Form, Trial
+from losskit.checker.words import helpers_of
 
 if TYPE_CHECKING:
     from losskit.checker.probe import Chosen, Probe
@@ -25,6 +27,28 @@ Layout = tuple[str, tuple[int, ...], str]  # a layout of `several`, its spatial 
 
 def _plain(trial: Trial) -> Trial:
     return trial if trial.sign > 0 else trial.negated()
+
+
+_HALVES = r"chunk\(2|split\(|\[\.\.\., ?:\s*\w+\]|\[:, ?:\s*\w+\]"
+
+
+def halves(probe: Probe) -> Chosen | None:
+    """A head whose output holds a mean and a spread, twice as wide as its target, if its words and code say so."""
+    said = probe.words.say(r"\b(mean|mu|loc)s? and (the |a )?(log\W?|raw )?(var|std|sigma|scale|standard|spread)")
+    text = f"{probe.words.code} {helpers_of(probe.criterion)}"
+    if not said or len(probe.required) != 2 or re.search(_HALVES, text) is None:
+        return None
+    form = Form("penalty", "values", f"{several.SEVERAL} number:N,6;number:N,3")
+    trial = _running(probe, Call(2, Way()), form, ())
+    return None if trial is None else (form, (), trial, [], ["its words say a head of a mean and a spread"])
+
+
+def too_narrow(probe: Probe, running: list[Running]) -> bool:
+    """Whether only one column runs, without a gradient, and the loss holds vectors of another length."""
+    others = [each for each in columns(probe.criterion) if each != probe.classes]
+    single = ("bare", "signs", "same-integers")
+    wide = any(form.kind != "binary" and form.layout not in single for form, *_ in running)
+    return bool(others) and not wide and without_gradient(running) is not None
 
 
 def without_gradient(running: list[Running]) -> Chosen | None:
@@ -114,6 +138,9 @@ def named(probe: Probe, running: list[Running]) -> Chosen | None:
         for form, spatial, trial, reason in running:
             if form.key == ("regression", "values", "same") and fits.monotone(trial, form):
                 return form, spatial, trial, [], [f"its names say a prediction and a target, but {reason}"]
+        for form, spatial, trial, reason in running:
+            if form.key == ("regression", "rates", "counts") and probe.words.say("tweedie|poisson|gamma|deviance"):
+                return form, spatial, trial, [], [f"its names say a rate and a count, but {reason}"]
     return None
 
 

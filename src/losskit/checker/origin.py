@@ -36,6 +36,7 @@ class Origin:
     options: Mapping[str, Any]  # of its constructor, or bindable by name, with the defaults
     on_trial: Callable[[Sequence[Any]], None] | None = None  # called before each of the first trial calls
     exhausted = 0  # trial calls with large tensors that took too much time or memory
+    slow = 0.0  # seconds of CPU in trial calls that took long
 
     def build(self, **options: Any) -> Criterion:
         """A fresh loss, with these options changed."""

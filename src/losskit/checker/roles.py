@@ -24,6 +24,7 @@ PRIOR = ("penalty", "values", "log-variance")
 ABOVE = ("pairs", "values", "above")
 GROUPED = ("pairs", "embeddings", "groups")
 NEXT = ("sequence", "logits", "next")
+QUANTILES = ("regression", "values", "quantiles")
 # The names of a loss called like this contain a word of each group.
 _WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
     TRIPLETS: (("anchor", "triplet", "positive", "pos"), ("negative", "neg", "anchor", "triplet")),
@@ -32,6 +33,7 @@ _WORDS: dict[Key, tuple[tuple[str, ...], ...]] = {
     ELBO_OF_SHARES: (("mu", "mean"), ("var", "std", "sigma")),
     PRIOR: (("mu", "mean"), ("log_var", "logvar", "log_sigma", "log_std")),
     GROUPED: (("embed", "feat"), ("label", "target")),
+    QUANTILES: (("quantile", "pinball"),),
     ("pairs", "values", "order"): (("rank", "margin", "order", "pair"),),
     ("survival", "values", "survival"): (("time", "duration"), ("event", "status", "censor")),
     ("sequence", "logits", "batch-first"): (("input_len", "logit_len"), ("target_len", "label_len")),
@@ -155,9 +157,18 @@ def placed(tensors: Sequence[str], required: Sequence[str]) -> bool:
     return ("log" in tensors[at[0]]) == ("log" in required[at[0]].lower())
 
 
+def _unlike(layout: str, required: Sequence[str], words: Words) -> bool:
+    """Whether the second argument holds lengths, or columns are quantiles, so that it labels nothing."""
+    if len(required) == 2 and re.search(r"(^|_)(len|lens|length|lengths)$", required[1].lower()):
+        return True
+    return layout in ("indices", "indices-channel") and re.search(r"quantile|pinball", words.all) is not None
+
+
 def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the name or the documentation of one argument says something else."""
     kind, scores, layout = key
+    if _unlike(layout, required, words):
+        return True
     first, second = (required[0], required[1]) if len(required) > 1 else ("".join(required), "")
     if scores == "boxes" and layout != "sides" and re.search(_NO_CORNERS, words.all):
         return True

@@ -15,6 +15,7 @@ SEVERAL = "several"  # the layout: this word, and a letter or `sort:sizes` for e
 # The sort of a tensor by its name; the first that matches.
 _BY_NAME = (
     ("length", r"len(gth)?s?$|_len|lengths"),
+    ("logp", r"log_?p(rob)?s?($|_)|log_?probs?$|logps?$"),
     ("log", r"^log|_log|logit|logp"),
     ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_actions?$|_ids?$|ind?e?x$"),
     ("flag", r"mask|^valid|^dones?$|terminal|event|status|censor|observed|visib|^is_"),
@@ -37,6 +38,8 @@ _COUNTED = (
     r"log_?normal"
 )
 _MASKS = r"\bmasks?\b|segment|foreground|\bf1\b"  # what is compared is 0 or 1
+_OF_NUMBERS = r"mixture|densit|\bmdn|gaussian|quantile|pinball|regress|forecast|crps"
+_STEPS = r"t|ts|time_?steps?|steps?|noise_?levels?"
 _SIZES = {"T": 7, "L": 6, "S": 5, "D": 5, "H": 8, "W": 9, "Z": 4, "X": 9, "Y": 8, "F": 5, "E": 5, "P": 6, "J": 5}
 
 
@@ -65,6 +68,10 @@ def sort_of(name: str, words: Words) -> str:
     for sort, pattern in _BY_TEXT:
         if said and re.search(pattern, said):
             return sort
+    if re.fullmatch(_STEPS, name.lower()) and re.search(
+        rf"\[{re.escape(name.lower())}\]|gather\([^)]*\b{re.escape(name.lower())}\b", words.code
+    ):
+        return "index"
     found = next((sort for sort, pattern in _BY_NAME if re.search(pattern, name.lower())), "number")
     return "positive" if found == "number" and re.search(_COUNTED, words.all) else found
 
@@ -79,7 +86,7 @@ def documented(required: list[str], words: Words) -> str:
         sort = sort_of(name, words)
         fewer = len(words.shapes[name]) == len(words.shapes[required[0]]) - 1
         if sort == "number" and fewer and re.search(r"^(y|targets?|gt|truth)$|label", name.lower()):
-            sort = "index"
+            sort = "number" if re.search(_OF_NUMBERS, words.all) else "index"
         parts.append(f"{sort}:{','.join(sizes)}")
     return f"{SEVERAL} {';'.join(parts)}"
 
@@ -134,6 +141,7 @@ def _corners(draw: Draw, shape: tuple[int, ...]) -> Tensor:
 _DRAWN: dict[str, Callable[[Draw, tuple[int, ...]], Tensor]] = {
     "number": lambda draw, shape: draw.scale * draw.normal(*shape),
     "log": lambda draw, shape: draw.scale * draw.normal(*shape),
+    "logp": lambda draw, shape: -draw.normal(*shape).abs() - 0.1,
     "negative": lambda draw, shape: -draw.normal(*shape).abs() - 0.01,
     "weights": lambda draw, shape: 0.5 * draw.normal(*shape),
     "boolean": lambda draw, shape: draw.flags(*shape) > 0,

@@ -6,9 +6,11 @@ import contextlib
 import math
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import torch
@@ -21,7 +23,11 @@ from losskit.checker.origin import Origin
 
 REFUSED = math.nan  # the value of a call that raised
 LARGE = 500  # elements above which the size of a tensor, rather than a fault, may exhaust time and memory
-_SECONDS = 2.0  # of CPU, for a call with a large tensor
+_FEW = 5  # classes above which the number of orders or of pairs may exhaust time, however small the tensors
+_SECONDS = 1.0  # of CPU, for a call with a large tensor
+_SLOW = 0.1  # seconds of CPU: a call that takes longer counts towards the time of all such calls
+_SLOW_IN_ALL = 12.0  # seconds of CPU in slow calls, after which large tensors are not tried
+_ROOM = 1 << 30  # bytes that a call with a large tensor may take in addition
 _PATIENCE = 3  # such calls that take too long, after which large tensors are not tried
 
 
@@ -86,8 +92,8 @@ class Trial:
     def result(self, *tensors: Tensor) -> Tensor | None:
         cast = [t.to(self.dtype) if t.is_floating_point() else t for t in tensors]
         cast = [t.clone() for t in cast]  # not a leaf where it requires a gradient: losses that work in place run
-        found, large = "", any(t.numel() > LARGE for t in cast)
-        if large and self.origin.exhausted >= _PATIENCE:
+        found, large = "", any(t.numel() > LARGE for t in cast) or self.classes > _FEW
+        if large and (self.origin.exhausted >= _PATIENCE or self.origin.slow > _SLOW_IN_ALL):
             return None
         if self.origin.on_trial is not None:
             self.origin.on_trial(self.way.ordered(cast))
@@ -97,6 +103,7 @@ class Trial:
             made, found = loss_of(self.origin.build()(*given, **named))
             return made
 
+        began = time.process_time()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -119,6 +126,9 @@ class Trial:
                 return self.result(*tensors)
             self.said = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
             return None
+        finally:
+            taken = time.process_time() - began
+            self.origin.slow += taken if taken > _SLOW else 0.0
         self.scalar, self.part = made.dim() == 0, found
         return made
 
@@ -128,6 +138,8 @@ class Trial:
 
     def slope(self, input: Tensor, *others: Tensor) -> Tensor:
         """The gradient with respect to the input; zeros if there is none."""
+        if not input.is_floating_point():
+            return torch.zeros_like(input)
         x = input.detach().clone().requires_grad_()
         result = self.result(x, *others)
         if result is None or not result.requires_grad:
@@ -156,10 +168,31 @@ def _within(seconds: float | None) -> Iterator[None]:
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
-        yield
+        with _within_memory():
+            yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+
+
+@contextlib.contextmanager
+def _within_memory() -> Iterator[None]:
+    """Raise MemoryError in a block that takes much memory, where the system can tell how much is in use."""
+    try:
+        import resource
+
+        status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except (ImportError, OSError):
+        yield
+        return
+    used = next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:")), 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bounds = [each for each in (soft, hard) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min([used + _ROOM, *bounds]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _about_dtype(error: Exception) -> bool:

@@ -87,6 +87,25 @@ def code_of(criterion: Callable[..., Any]) -> str:
         return ""
 
 
+def helpers_of(criterion: Callable[..., Any]) -> str:
+    """The source of the functions of the same file that a loss calls, in lower case."""
+    function = getattr(type(criterion), "forward", criterion) if isinstance(criterion, nn.Module) else criterion
+    if isinstance(function, functools.partial):
+        function = function.func
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    known = getattr(function, "__globals__", {})
+    found = [known[name] for name in names if inspect.isfunction(known.get(name))]
+    own = getattr(function, "__module__", None)
+    sources = []
+    for each in found:
+        if each.__module__ == own:
+            try:
+                sources.append(inspect.getsource(each).lower())
+            except (OSError, TypeError):
+                continue
+    return "\n".join(sources)
+
+
 def documentation(criterion: Callable[..., Any]) -> str:
     """The docstrings of a class and its forward, or of a function; empty if they are long."""
     if isinstance(criterion, functools.partial):
@@ -142,7 +161,7 @@ def _called_alike(before: str, parameters: Sequence[str]) -> list[str]:
 
 
 def _clauses(text: str, parameters: Sequence[str]) -> dict[str, str]:
-    parts = [each.lower() for each in re.split(r"[;\n]|\.\s|, (?=\w+ \()|\), ", text)]
+    parts = [each.lower() for each in re.split(r"[;\n]|\.\s|, (?=\w+:? \()|\), ", text)]
     return {
         name: " ".join(part for part in parts if re.search(rf"\b{re.escape(name.lower())}\b", part))
         for name in parameters

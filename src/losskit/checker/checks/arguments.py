@@ -130,6 +130,13 @@ def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[flo
             )
 
 
+def _slopes(subject: Subject, tensors: tuple[Tensor, ...], options: dict[str, Any]) -> list[Tensor]:
+    """The gradients with respect to all tensors of numbers."""
+    places = [at for at, each in enumerate(tensors) if each.is_floating_point()]
+    found = [tried(pull, subject, *tensors, of=at, options=options) for at in places]
+    return [each.gradient for each in found if each is not None]
+
+
 def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iterator[Found]:
     """The numeric options that change the value but no gradient."""
     if not subject.spec.meant:
@@ -146,6 +153,9 @@ def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iter
         rises = [float(now.value - then.value) for now, then in pairs]
         level = all(close(each, rises[0], 1e-3) for each in rises)  # a constant, such as a margin
         same = all(torch.allclose(now.gradient, then.gradient, 1e-6, 1e-9) for now, then in pairs)
+        if same and len(subject.spec.tensors) > 2:  # the option may weigh a term of another tensor
+            slopes = [_slopes(subject, examples[0], given) for given in (other, {})]
+            same = all(torch.allclose(now, then, 1e-6, 1e-9) for now, then in zip(*slopes, strict=False))
         if len(pairs) == len(examples) and not level and same and pairs[0][0].gradient.any():
             ends = graph_ends(heard(subject, *examples[0]))
             at = f": the graph of its term ends at {', '.join(ends[:2])}" if ends else ""
@@ -212,8 +222,9 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
             given = torch.linspace(0.2, 2.0, len(target)) if given is weight else torch.arange(len(target)) > 0
         found = tried(value, subject, *tensors, **{option: given})
         if found is not None and close(found, before, 1e-6, 1e-9):
+            left_out = ": masked elements count like the others" if option == "mask" else ""
             yield Found(
-                f"{option}= at the call is accepted and changes nothing",
+                f"{option}= at the call is accepted and changes nothing{left_out}",
                 {"value": before, f"with {option}": found},
                 code(subject, *tensors, arguments={option: given}),
             )

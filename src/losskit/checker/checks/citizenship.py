@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from losskit.checker import draws
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.ignored import case_of, ignores
+from losskit.checker.checks.ignored import case_of, holds_labels, ignores, special_labels
 from losskit.checker.checks.tools import additive, away, close, code, pull, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
@@ -69,6 +69,13 @@ def _sorts(subject: Subject) -> Iterator[tuple[tuple[Tensor, ...], dict[str, Ten
     if ignores(subject.spec):
         case = case_of(subject)
         yield (case.input, case.target), {}
+    for label in special_labels(subject):
+        tensors = subject.example()
+        marked = tuple(each.clone() if holds_labels(each) else each for each in tensors)
+        for each in marked:
+            if holds_labels(each):
+                each[..., -1] = label
+        yield marked, {}
     for name in (each for each in subject.spec.arguments if each in MASKS):
         tensors = subject.example()
         mask = torch.ones_like(tensors[-1] if subject.spec.labels else tensors[0], dtype=torch.bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, require_steady, result, tried, value
 from losskit.checker.finding import Found, Severity
+from losskit.checker.origin import call_parameters
 from losskit.checker.registry import check
 from losskit.checker.spec import Spec
 from losskit.checker.subject import Subject
@@ -216,3 +218,18 @@ def all_ignored(subject: Subject) -> Iterator[Found]:
         yield Found(what, {"shape": str(tuple(made.shape))}, repro, Severity.WRONG)
     elif not made.isfinite().all():
         yield Found(f"{float(made.double().mean())} if everything is ignored", {"value": float(made.mean())}, repro)
+
+
+def holds_labels(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() and tensor.dtype != torch.bool and tensor.dim() > 0
+
+
+def special_labels(subject: Subject) -> set[int]:
+    """Labels that options name as padding, or as ignored."""
+    defaults = {each.name: each.default for each in call_parameters(subject.build())}
+    named = {**subject.origin.options, **defaults}
+    return {
+        each
+        for name, each in named.items()
+        if re.search(r"pad|ignore|blank|void", name.lower()) and isinstance(each, int) and not isinstance(each, bool)
+    }

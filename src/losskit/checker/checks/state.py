@@ -17,6 +17,7 @@ from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import CallRecorder
 from losskit.checker.registry import check
 from losskit.checker.subject import LossRaised, Subject
+from losskit.checker.uses import MODE
 
 
 @check(
@@ -48,7 +49,10 @@ def has_memory(subject: Subject) -> Iterator[Found]:
             Severity.PROPERTY if averages or switch else None,
         )
     else:
-        yield from _of_first_shape(subject, one)
+        stored = [*_of_first_shape(subject, one)]
+        yield from stored
+        if not stored and not subject.spec.way.inside and not is_random(subject):
+            yield from _of_another_call(subject)
 
 
 def _once(subject: Subject, criterion: Any, tensors: tuple[Tensor, ...]) -> float:
@@ -92,6 +96,39 @@ def _others(subject: Subject) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
     if not spec.labels:
         yield "number of channels", subject.example(classes=spec.classes + 1)
         yield "precision", subject.example(dtype=torch.float64)
+
+
+def _of_another_call(subject: Subject) -> Iterator[Found]:
+    """Whether a call in another mode, or with another number of samples, changes the next one."""
+    tensors = subject.example(0)
+    flags = [each for each in subject.spec.way.extras if each.sort == MODE and isinstance(each.value, bool)]
+    before: list[tuple[str, tuple[Tensor, ...], dict[str, Any]]] = [
+        (f"{each.name}={not each.value}", tensors, {each.name: not each.value}) for each in flags
+    ]
+    before.append(("another number of samples", subject.example(1, batch=4), {}))
+    right = tried(value, subject, *tensors)
+    for what, others, given in before:
+        criterion = subject.build()
+        try:
+            with torch.no_grad():
+                subject.call(criterion, *others, **given)
+        except LossRaised:
+            continue
+        try:
+            draws.seed()
+            with torch.no_grad():
+                after = float(subject.call(criterion, *tensors).double().mean())
+        except LossRaised:
+            after = math.nan
+        if right is not None and math.isfinite(right) and not close(after, right, 1e-5, 1e-8):
+            lines = (f"print({subject.call_code(**given)}, {subject.call_code()})",)
+            yield Found(
+                f"a call with {what} changes what the next one returns: something of it is kept on the loss",
+                {"after it": after, "alone": right},
+                code(subject, *tensors, lines=lines),
+                Severity.PROPERTY if _keeps_average(subject, criterion) else None,
+            )
+            return
 
 
 def _keeps_average(subject: Subject, criterion: Any) -> bool:

@@ -1,18 +1,28 @@
 """What losses of each kind obey, one file per family. Importing them registers them."""
 
+from losskit.checker.claims import attraction as attraction
 from losskit.checker.claims import bootstraps as bootstraps
 from losskit.checker.claims import boxes as boxes
 from losskit.checker.claims import by_roles as by_roles
 from losskit.checker.claims import classes as classes
+from losskit.checker.claims import diffusion as diffusion
 from losskit.checker.claims import distillation as distillation
+from losskit.checker.claims import equations as equations
 from losskit.checker.claims import evidential as evidential
+from losskit.checker.claims import flags as flags
 from losskit.checker.claims import focal as focal
+from losskit.checker.claims import halves as halves
 from losskit.checker.claims import heads as heads
 from losskit.checker.claims import heatmaps as heatmaps
+from losskit.checker.claims import likelihoods as likelihoods
 from losskit.checker.claims import margins as margins
 from losskit.checker.claims import masked as masked
+from losskit.checker.claims import options as options
 from losskit.checker.claims import ordinal as ordinal
 from losskit.checker.claims import overlaps as overlaps
+from losskit.checker.claims import padding as padding
+from losskit.checker.claims import pulls as pulls
+from losskit.checker.claims import scales as scales
 from losskit.checker.claims import scores as scores
 from losskit.checker.claims import sides as sides
 from losskit.checker.claims import smoothing as smoothing

@@ -187,7 +187,7 @@ def _mixed(claimed: Claimed, given: dict[str, Tensor]) -> Iterator[Found]:
             "means",
         )
         return
-    other = {**given, "shares": given["shares"].flip(0)}
+    other = {**given, "shares": _other_shares(given["shares"])}
     before, after = claimed.value(**given), claimed.value(**other)
     if not near(before, after, 1e-3, 1e-4):
         yield claimed.found(
@@ -196,6 +196,12 @@ def _mixed(claimed: Claimed, given: dict[str, Tensor]) -> Iterator[Found]:
             "torch.logsumexp(log_pi + log_prob, dim=-1), with log_softmax of the logits over the components.",
             given,
         )
+
+
+def _other_shares(shares: Tensor) -> Tensor:
+    """Other shares that add up to 1, or their logarithms."""
+    other = drawn(*shares.shape, seed=7).log_softmax(1)
+    return other if bool((shares < 0).any()) else other.exp()
 
 
 # Counts.

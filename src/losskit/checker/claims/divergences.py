@@ -62,6 +62,47 @@ def prior(claimed: Claimed) -> Iterator[Found]:
         )
 
 
+_NATS = r"elbo|evidence|lower bound|\bnats\b|variational bound"
+_WEIGHTS = ("beta", "kl_weight", "kld_weight", "kl_coef", "kl_scale", "kl_beta", "weight", "lambda_kl", "kl_lambda")
+
+
+def of_one_size(claimed: Claimed) -> Iterator[Found]:
+    """The reconstruction and the divergence are both summed over the elements of a sample, or both averaged."""
+    weight = claimed.option(*_WEIGHTS)
+    if not claimed.has("mu", "log_var", "recon", "data") or not claimed.text.claims(_NATS) or weight not in (None, 1):
+        return
+    none = torch.zeros(2, 3, dtype=torch.float64)
+
+    def reconstruction(size: tuple[int, ...]) -> float:
+        given = {"recon": torch.full(size, 0.5).double(), "data": torch.full(size, 0.9).double()}
+        return claimed.total(mu=none, log_var=none, **given)
+
+    for size in ((2, 4), (2, 1, 4, 4), (2, 3, 4, 4)):
+        few, many = reconstruction(size), reconstruction((*size[:-1], 2 * size[-1]))
+        if not (math.isfinite(few) and math.isfinite(many)) or few <= 0:
+            continue
+        half = {each: torch.full(size, 0.5).double() for each in ("recon", "data")}
+        narrow, wide = (
+            claimed.value(mu=torch.full((2, n), 1.5).double(), log_var=torch.zeros(2, n).double(), **half)
+            - claimed.value(mu=torch.zeros(2, n).double(), log_var=torch.zeros(2, n).double(), **half)
+            for n in (3, 6)
+        )
+        summed = near(many / few, 2, 0.02), near(wide / narrow, 2, 0.02) if narrow > 0 else True
+        if summed[0] != summed[1] and not _unusual(claimed):
+            terms = ("the reconstruction", "the divergence")
+            yield claimed.found(
+                f"{terms[summed[1]]} is summed over the elements of a sample and {terms[summed[0]]} is averaged, so "
+                "their sum is no lower bound and one of them weighs far too much"
+                if summed[0]
+                else "the reconstruction is averaged over the elements of a sample and the divergence is summed over "
+                "the latent dimensions, so their sum is no lower bound and the divergence weighs far too much",
+                {"reconstruction, twice the elements": many / few, "divergence, twice the dimensions": wide / narrow},
+                "recon.flatten(1).sum(1).mean() + kl.sum(1).mean()",
+                {"mu": none, "log_var": none, **half},
+            )
+        return
+
+
 _SUMMED = (
     r"(sum\w*|Σ)[^.;]{0,90}(latent|dimension|own dim)|both (terms|parts) are (per-sample )?sum|kl[^.;]{0,40}summed"
 )
@@ -129,7 +170,10 @@ def between_gaussians(claimed: Claimed) -> Iterator[Found]:
 _PARTS = (("mu", "1"), ("mu", "2"), ("log_var", "1"), ("log_var", "2"))
 CLAIMS = (
     Claim(
-        "divergence from a standard Gaussian", r"\bkl\b|\bkld\b|vae|elbo|diverg", (RECON, DATA, MU, LOG_VAR), (prior,)
+        "divergence from a standard Gaussian",
+        r"\bkl\b|\bkld\b|vae|elbo|diverg",
+        (RECON, DATA, MU, LOG_VAR),
+        (prior, of_one_size),
     ),
     Claim(
         "divergence of two Gaussians",

@@ -52,6 +52,26 @@ def clipped(claimed: Claimed) -> Iterator[Found]:
                 return
 
 
+def clipped_values(claimed: Claimed) -> Iterator[Found]:
+    """A value beyond the clip and beyond the return is pulled back: the larger of both errors counts."""
+    if not claimed.has("value", "old_value", "return"):
+        return
+    none = torch.zeros(4, dtype=torch.float64)
+    given = {"value": none + 1, "old_value": none, "return": none}
+    if not math.isfinite(claimed.total(**given)) or claimed.option("clip_range", "clip", "eps", "clip_eps") == 0:
+        return
+    slope = float(claimed.slope("value", **given).sum())
+    if slope <= 0:
+        yield claimed.found(
+            "a value of 1 for a return of 0, far from the old value of 0, gets no gradient: the smaller of the "
+            "clipped and the plain error counts, not the larger",
+            {"slope of the value": slope},
+            "torch.max((value - returns) ** 2, (clipped - returns) ** 2).mean()",
+            given,
+            "value",
+        )
+
+
 def _misclipped(
     claimed: Claimed, given: dict[str, Tensor], ratio: float, gain: float, found: float, right: float, clip: float
 ) -> Iterator[Found]:
@@ -264,6 +284,7 @@ def joint_distance(claimed: Claimed) -> Iterator[Found]:
 _PPO = r"\bppo\b|clipped (surrogate|objective|policy)|proximal policy"
 _REINFORCE = r"reinforce|policy gradient|\bpg\b|actor"
 CLAIMS = (
+    Claim("clipped value loss", r"clip", (OLD_VALUE, VALUE, RETURNS), (clipped_values,)),
     Claim("PPO", _PPO, (NEW, OLD, ADVANTAGE), (clipped,)),
     Claim("PPO", _PPO, (OLD_VALUE, NEW, OLD, ADVANTAGE, VALUE, RETURNS, ENTROPY), (clipped, entropy_bonus)),
     Claim(

@@ -77,7 +77,33 @@ def preference(claimed: Claimed) -> Iterator[Found]:
         )
 
 
+def far_apart(claimed: Claimed) -> Iterator[Found]:
+    """Answers whose log-probabilities are far apart have a finite loss and gradient."""
+    given = {name: torch.full((4,), -8.0) for name in claimed.bound}
+    if not claimed.has("chosen", "rejected") or not math.isfinite(claimed.total(**given)):
+        return
+    for chosen, rejected in ((-180.0, -0.05), (-0.05, -180.0)):
+        far = {**given, "chosen": torch.full((4,), chosen), "rejected": torch.full((4,), rejected)}
+        cost, slope = claimed.value(**far), claimed.slope("chosen", **far)
+        if not math.isfinite(cost) or not bool(slope.isfinite().all()):
+            yield claimed.found(
+                f"log-probabilities of {chosen:g} and {rejected:g} have a loss or gradient that is not finite",
+                {"loss": cost, "gradient": float(slope[0])},
+                "F.logsigmoid(x) for log(sigmoid(x)), and log1p(-exp(x)) for log(1 - exp(x)).",
+                far,
+                "chosen",
+            )
+            return
+
+
+_NLL = Role("nll", r"(sft_|policy_|chosen_)?nll(_loss)?|sft_loss|ce_loss|lm_loss")
 CLAIMS = (
+    Claim(
+        "odds ratio preference optimisation",
+        r"\borpo\b|odds.?ratio|\bcpo\b|simpo",
+        (_bare("chosen", _CHOSEN), _bare("rejected", _REJECTED), _NLL),
+        (far_apart,),
+    ),
     Claim(
         "direct preference optimisation",
         r"\bdpo\b|preference|\bipo\b",
@@ -87,6 +113,6 @@ CLAIMS = (
             _bare("chosen", _CHOSEN),
             _bare("rejected", _REJECTED),
         ),
-        (preference,),
+        (preference, far_apart),
     ),
 )

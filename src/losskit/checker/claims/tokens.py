@@ -38,7 +38,9 @@ def _aligned(tokens: Tensor, by: int) -> Tensor:
 )
 def next_tokens(subject: Subject) -> Iterator[Found]:
     said = subject.words.all
-    if not subject.spec.two or subject.spec.scores not in ("logits", "log_probabilities", "probabilities"):
+    spec = subject.spec
+    of_tokens = re.fullmatch(r"several \w+:\w+,\w+,\w+;index\w*:\w+,\w+", spec.layout) is not None
+    if not spec.two or not (of_tokens or spec.scores in ("logits", "log_probabilities", "probabilities")):
         return
     subject = taken_as(subject, ("sequence", "logits", "next"))
     generator = torch.Generator().manual_seed(2)
