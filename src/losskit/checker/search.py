@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from losskit.checker import fits, roles, several
 from losskit.checker.calling import NUMBER, Call, Extra, Way
 from losskit.checker.repairs import Failure, Guess, Slot, Undefined, repaired
@@ -138,7 +140,13 @@ class Search:
             sort = "index"
         row = small and (sort in ("flag", "share", "index") or re.search(_PER_SAMPLE, name.lower()) is not None)
         usual = ("N",) if row or sort == "length" else ("N", *spatial) if sort == "index" else ("N", "C", *spatial)
-        return Slot(sort, sizes or usual, stem=_stem(name))
+        return Slot(sort, sizes or usual, self._table(name) if sort == "index" else "", stem=_stem(name))
+
+    def _table(self, name: str) -> str:
+        """The length of the tensor of the loss that the code indexes with a parameter; empty if there is none."""
+        found = re.search(rf"self\.(\w+)\[{re.escape(name.lower())}\]", self.probe.words.code)
+        table = getattr(self.probe.criterion, found[1], None) if found is not None else None
+        return str(len(table)) if isinstance(table, Tensor) and table.dim() == 1 else ""
 
     # Calls.
 
