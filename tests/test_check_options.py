@@ -78,3 +78,24 @@ def test_an_option_does_what_is_documented(make, check, words):
     assert words in found.what
     assert found.severity in FAULTS
     assert list(battery.run(Subject.of(make(True)), select=[check])) == []
+
+
+class Unreduced(nn.Module):
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input, target):
+        return (input - target).abs().mean()
+
+
+class Reduced(Unreduced):
+    def forward(self, input, target):
+        errors = (input - target).abs()
+        return errors if self.reduction == "none" else getattr(errors, self.reduction)()
+
+
+def test_a_reduction_that_is_never_read_comes_before_what_any_formula_of_elements_broadcasts():
+    report = battery.run(Subject.of(Unreduced()), select=["broadcasts", "reductions-disagree"])
+    assert [each.check for each in report.findings] == ["reductions-disagree", "broadcasts"]
+    assert not battery.run(Subject.of(Reduced()), select=["reductions-disagree"]).findings

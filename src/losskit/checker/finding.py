@@ -230,10 +230,11 @@ def under_causes(findings: list[Finding], order: list[str]) -> tuple[Finding, ..
     left = [replace(f, causes=tuple(c for c in f.causes if c in found and c != f.check)) for f in findings]
     places = {check: n for n, check in enumerate(order)}
 
-    def place(finding: Finding) -> tuple[int, int, int]:
+    def place(finding: Finding) -> tuple[int, bool, int, int]:
         worst = min(each.severity for each in _flat(finding))
         explained = sum(each.severity in FAULTS for each in _flat(finding))
-        return (0 if worst in FAULTS else worst.rank), -explained, places.get(finding.check, len(places))
+        rank, usual = 0 if worst in FAULTS else worst.rank, finding.check in USUAL
+        return rank, usual, -explained, places.get(finding.check, len(places))
 
     def grown(finding: Finding) -> Finding:
         left.remove(finding)
@@ -271,6 +272,9 @@ def report_of(
     order = [*ENDINGS, *dict.fromkeys(outcome.check for outcome in outcomes)]
     return Report(name, spec, under_causes(left, order), tuple(shown), waived, tuple(notes), seconds, versions())
 
+
+# Found in almost every formula of elements, so what else is found says more about the loss.
+USUAL = ("broadcasts",)
 
 # Faults that explain others, the deepest first: any other finding may follow from them.
 ROOTS = (

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from losskit.checker.checks.dead import dead_options
 from losskit.checker.checks.ignored import ignores, label_of
 from losskit.checker.checks.tools import (
     additive,
@@ -48,6 +49,10 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
     if values is None:
         return
     if values.dim() == 0 and (made["mean"] is not None or made["sum"] is not None):
+        if "reduction" in dead_options(subject.build()):
+            shown = code(subject, *tensors, options={"reduction": "sum"})
+            yield Found("reduction is stored and never read: it changes nothing", {"sum": float(values)}, shown)
+            return
         if subject.words.code and "none" not in subject.words.code and not subject.words.say("none"):
             return  # it does not know this one; `unknown-reduction` reports it
         yield Found(
