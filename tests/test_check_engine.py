@@ -198,6 +198,18 @@ def test_a_loss_that_ends_its_process_ends_its_check_alone(loss, check, evidence
     assert report.exit_code() == 1
 
 
+@pytest.mark.parametrize("loss", [Hangs, AsksForTooMuch])
+def test_a_check_of_assumed_tensors_accuses_no_loss_of_the_time_or_memory_that_they_take(loss, monkeypatch):
+    def function(subject):
+        yield Found("called", float(subject.value(*subject.example(batch=1))))
+
+    monkeypatch.setattr(battery, "REGISTRY", {"x": Check("x", Severity.WRONG, function, "", "", assumes=True)})
+    report = losskit.check(loss(), time_limit=SECONDS, memory_limit=2**28)
+    assert [each.status for each in report.outcomes] == ["not applicable"]
+    assert "its calls take too much" in report.outcomes[0].reason
+    assert not report.findings
+
+
 def test_a_loss_that_always_hangs_is_left_soon():
     def stands(input, target):
         time.sleep(1e6)

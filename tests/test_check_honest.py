@@ -1,5 +1,8 @@
 """Losses that are sound, and that trial calls once accused; and their twins with a mistake, which is named."""
 
+import ast
+import time
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,6 +10,7 @@ from torch import nn
 
 import losskit
 from losskit.checker import battery, trial
+from losskit.checker.claims.equations import equation_of
 from losskit.checker.finding import FAULTS
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
@@ -144,3 +148,48 @@ def surface_loss(logits, dist_maps):
 def test_signed_distances_are_no_views():
     assert form(surface_loss)[0] == "penalty"
     assert faults(surface_loss) == []
+
+
+class Projected(nn.Module):
+    """Mean error along random directions."""
+
+    def forward(self, input, target):
+        directions = F.normalize(torch.randn(input.shape[1], 8).to(input), dim=0)
+        return ((input - target) @ directions).square().mean()
+
+
+def test_a_random_loss_that_is_exported_is_not_accused_of_another_number():
+    assert faults(Projected(), "export") == []
+
+
+class Replayed(nn.Module):
+    """q, next_q: (B, A); actions, rewards, dones and is_weights: (B,)."""
+
+    def __init__(self, gamma=0.99):
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(self, q, actions, rewards, dones, next_q, is_weights):
+        target = rewards + self.gamma * (1 - dones) * next_q.max(1).values.detach()
+        taken = q.gather(1, actions[:, None])[:, 0]
+        return (is_weights * (taken - target).square()).mean()
+
+
+class Undiscounted(Replayed):
+    """q, next_q: (B, A); actions, rewards, dones and is_weights: (B,)."""
+
+    def forward(self, q, actions, rewards, dones, next_q, is_weights):
+        return Replayed(1.0)(q, actions, rewards, dones, next_q, is_weights)
+
+
+def test_an_option_of_few_samples_that_count_is_not_called_unused():
+    assert faults(Replayed(), "unused-argument") == []
+    assert faults(Undiscounted(), "unused-argument") == ["unused-argument"]
+
+
+def test_a_long_documentation_without_an_equation_is_read_at_once():
+    started = time.process_time()
+    assert equation_of("maps (N, 2) points (x, t) to u (N, 1) " * 200) is None
+    found = equation_of("Loss for u_t + u u_x = nu u_xx. " + "model maps points to u " * 50)
+    assert ast.unparse(found) == "u_t + u * u_x - nu * u_xx"
+    assert time.process_time() - started < 1

@@ -140,6 +140,9 @@ class Isolated:
             if not step.loaded:
                 raise ValueError(f"the loss did not load within {LOADING:g} seconds {where}".rstrip())
             raise Ended(_at_first("hangs", f"did not return within {self.seconds:g} seconds", step.call or {}, where))
+        exhausted = step.current.exhausted(f"more than {self.seconds:g} seconds {where}".rstrip())
+        if exhausted is not None:
+            return replace(exhausted, seconds=seconds)
         call = step.call or {}
         finding = step.current.hung(self.seconds, _evidence(call, where), call.get("code", ""))
         return Outcome(step.current.id, "hangs", where, (finding,), seconds)

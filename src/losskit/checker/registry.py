@@ -31,6 +31,7 @@ class Check:
     applies: Applies = lambda _: True
     asks: str = ""  # the question, from the check's docstring
     anyhow: bool = False  # it applies whatever the loss takes
+    assumes: bool = False  # its tensors are assumed to be valid: that they take long, or much memory, is no fault
 
     def __call__(self, subject: Subject) -> Outcome:
         """Run the check on a subject."""
@@ -45,7 +46,9 @@ class Check:
         except CannotRebuild as error:
             outcome = Outcome(self.id, "not applicable", str(error))
         except MemoryError as error:
-            outcome = Outcome(self.id, "memory", str(error), (self.ate_memory(str(error)),))
+            outcome = self.exhausted(str(error)) or Outcome(
+                self.id, "memory", str(error), (self.ate_memory(str(error)),)
+            )
         except Exception as error:  # noqa: BLE001 - a bug in the check ends only that check
             outcome = Outcome(self.id, "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc()[-3000:]}")
         else:
@@ -63,6 +66,10 @@ class Check:
             found.fix or self.fix,
             self.consequence_of,
         )
+
+    def exhausted(self, reason: str) -> Outcome | None:
+        """The outcome if the time or the memory is no fault of the loss."""
+        return Outcome(self.id, "not applicable", f"its calls take too much: {reason}") if self.assumes else None
 
     def ate_memory(self, evidence: str, repro: str = "") -> Finding:
         return self._ended("eats-memory", "requests more memory than there is", evidence, repro)
@@ -103,6 +110,7 @@ def check(
     applies: Applies = lambda _: True,
     of_batch: bool = False,
     anyhow: bool = False,
+    assumes: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a function as a check; it takes a subject and yields what it finds."""
     registry = OF_BATCH if of_batch else REGISTRY
@@ -111,7 +119,7 @@ def check(
         if id in registry and registry[id].function.__module__ != function.__module__:
             raise ValueError(f"There are two checks called {id}.")
         asks = " ".join((function.__doc__ or "").split())
-        registry[id] = Check(id, severity, function, why, fix, tuple(consequence_of), applies, asks, anyhow)
+        registry[id] = Check(id, severity, function, why, fix, tuple(consequence_of), applies, asks, anyhow, assumes)
         return function
 
     return enter

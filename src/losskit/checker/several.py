@@ -18,7 +18,7 @@ _BY_NAME = (
     ("logp", r"log_?p(rob)?s?($|_)|log_?probs?$|logps?$"),
     ("log", r"^log|_log|logit|logp"),
     ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_actions?$|_ids?$|ind?e?x$"),
-    ("flag", r"mask|^valid|^dones?$|terminal|event|status|censor|observed|visib|^is_"),
+    ("flag", r"mask|^valid|^dones?$|terminal|event|status|censor|observed|visib|^is_(?!w)"),
     ("share", r"^pis?$|mix\w*_?w|prob|alpha_bar|alphas_cumprod|^t$|timestep|keep"),
     ("large", r"^alpha$"),
     ("positive", r"^var|variance|_var$|sigma|^std|scale|^nu$|^v$|kappa|theta|disp|precision|weight|^w$|beta|evidence"),

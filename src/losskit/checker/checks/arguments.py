@@ -75,6 +75,8 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     examples = [subject.example(seed, batch=3) for seed in range(3)]
     if subject.spec.labels:
         examples.append(subject.example(batch=3, correct=False, scale=3.0))  # large errors everywhere
+    elif subject.spec.layout.startswith("several"):
+        examples.append(subject.example(batch=12))  # flags and weights of few samples may leave none
     before = [value(subject, *each) for each in examples]
     if not all(map(math.isfinite, before)):
         return

@@ -21,7 +21,8 @@ from losskit.checker.origin import call_parameters
 from losskit.checker.subject import Subject
 
 _PIECE = r"[\w.]+|\*\*|[-+*/^()]|²"
-_EQUATION = re.compile(rf"((?:{_PIECE})(?: ?(?:{_PIECE}))*) ?= ?((?:{_PIECE})(?: ?(?:{_PIECE}))*)")
+_SIDE = r"[\w.*+/^()² -]{1,120}"
+_EQUATION = re.compile(rf"({_SIDE})=({_SIDE})")
 _SLOPE = re.compile(r"u_([xyzt]{1,4})$")
 _COORDINATES = "xyzt"
 _POINTS = 12
@@ -89,8 +90,8 @@ def equation_of(text: str) -> ast.Expression | None:
     for match in _EQUATION.finditer(" ".join(text.split())):
         if not re.search(r"\bu_[xyzt]", match[0]):
             continue
-        for left in _suffixes(match[1]):
-            for right in _prefixes(match[2]):
+        for left in _suffixes(match[1].strip()):
+            for right in _prefixes(match[2].strip()):
                 try:
                     return ast.parse(f"({_written(left)}) - ({_written(right)})", mode="eval")
                 except SyntaxError:

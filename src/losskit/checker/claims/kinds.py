@@ -60,6 +60,7 @@ def kind(says: str, code: str = "") -> Callable[[Look], Look]:
     fix="Change the line that computes this, or the name if another loss is meant.",
     consequence_of=("no-graph",),
     anyhow=True,
+    assumes=True,
 )
 def contradicts_claim(subject: Subject) -> Iterator[Found]:
     """Does the loss obey what every loss of its name obeys?"""

@@ -49,6 +49,7 @@ class Written:
     fix="Make the edit, or name the loss after what it computes.",
     consequence_of=("no-graph", "misused-function"),
     anyhow=True,
+    assumes=True,
 )
 def one_edit_from_formula(subject: Subject) -> Iterator[Found]:
     """Does one edit of the code turn the loss into the formula of its name?"""
