@@ -119,6 +119,8 @@ def _in_form(bound: Bound, drawing: int) -> Written | None:
             if _about_dtype(error):
                 continue
             return None
+        if not all(bool(each.values.isfinite().all() and each.slopes.isfinite().all()) for each in seen):
+            return None  # other checks name what is not finite
         compared = table(bound, drawing)
         return None if compared is None else Written(compared, seen)
     return None
