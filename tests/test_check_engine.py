@@ -2,7 +2,10 @@
 
 import ctypes
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -221,6 +224,37 @@ def test_a_loss_that_always_hangs_is_left_soon():
     assert "in stands (test_check_engine.py" in report.findings[0].evidence
     assert {o.status for o in report.outcomes[1:]} == {"not run"}
     assert report.exit_code() == 1
+
+
+HOLDS_PYTHON = """
+import os, pathlib, re
+import losskit
+
+def stuck(input, target):
+    pathlib.Path("pid").write_text(str(os.getpid()))
+    re.match("(a+)+$", "a" * 64 + "b")  # holds the lock of the interpreter
+    return (input - target).square().mean()
+
+losskit.check(stuck, time_limit=600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the signal at the death of the parent is Linux's")
+def test_a_child_that_runs_no_other_thread_ends_with_its_parent(tmp_path):
+    (tmp_path / "stuck.py").write_text(HOLDS_PYTHON)
+    parent = subprocess.Popen([sys.executable, "stuck.py"], cwd=tmp_path)
+    pid = waited(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    parent.kill()
+    parent.wait()
+    assert waited(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
+
+
+def waited(condition, seconds=60):
+    """The first true value of a condition."""
+    until = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
 
 
 def test_after_three_endings_the_rest_is_left(monkeypatch):

@@ -6,6 +6,7 @@ A child sends pickled dicts; its prints go to its stderr. It ends when its paren
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import os
 import pickle
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 _FRAME = re.compile(r'File "(.+)", line (\d+) in (\S+)')
 _OWN = str(Path(__file__).parents[1])  # this package
 _STANDARD = sysconfig.get_paths()["stdlib"]
@@ -201,7 +203,10 @@ def _settle(stderr: int) -> None:
 
 
 def _exit_with_parent(lifeline: int) -> None:
-    """Exit when the other end closes, however the parent ended."""
+    """Exit when the other end closes, however the parent ended; on Linux also where no thread of ours can run."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
     def wait() -> None:
         os.read(lifeline, 1)
