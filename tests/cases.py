@@ -5,10 +5,8 @@ The calls follow from the declaration of a loss, or from INPUTS in its family's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from authorities import INPUTS
 from inputs import Case, declared
@@ -61,11 +59,3 @@ ELSEWHERE = {entry.name for entry in ENTRIES} - {case.entry.name for case in CAS
 LABELLED = where(lambda case: case.labels)
 ADDITIVE = where(lambda case: issubclass(case.loss, Summable))
 ELEMENTWISE = where(lambda case: case.mean and not case.region)
-
-
-def one_in(count: int, cases: list[Any], name: Callable[[Any], str] = str, always: Collection[str] = ()) -> list[Any]:
-    """Parameters of a test that takes long: one case in so many, and those named; `make test-all` runs all."""
-    return [
-        pytest.param(c, marks=[pytest.mark.slow] if at % count and name(c) not in always else [], id=name(c))
-        for at, c in enumerate(cases)
-    ]

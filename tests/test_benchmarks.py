@@ -51,7 +51,7 @@ from bench.workloads import (
     pools,
 )  # fmt: skip
 
-from cases import one_in
+from effort import one_in
 
 ONE, SEVERAL, VOLUME, FLAT = (2, 1, 16, 16), (2, 5, 16, 16), (2, 4, 4, 4, 4), (8, 20)
 FAST = Settings(rounds=1)

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import losskit
-from cases import ELSEWHERE, ENTRIES, made, one_in
+from cases import ELSEWHERE, ENTRIES, made
+from effort import one_in
 from losskit import functional
 from losskit.checker import battery
 from losskit.checker.finding import Severity

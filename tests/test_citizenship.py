@@ -13,8 +13,9 @@ from torch._dynamo.testing import CompileCounter
 from torch.func import grad, jacrev, jvp, vmap
 
 import losskit
-from cases import CASES, one_each, one_in, where
+from cases import CASES, one_each, where
 from domains import accepted
+from effort import one_in
 from inputs import Shape
 from losskit import functional
 from losskit.core.options import Configured

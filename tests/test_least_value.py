@@ -6,8 +6,9 @@ from typing import Literal, get_args, get_origin
 import pytest
 import torch
 
-from cases import LABELLED, one_in
+from cases import LABELLED
 from domains import APART, accepted
+from effort import one_in
 from inputs import Shape
 
 SHAPE = Shape(3, 3, (4,))

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from cases import one_in
+from effort import one_in
 from losskit import LovaszLoss, classification_loss, functional, regression_loss
 from losskit.ops import choice, differences, native
 from losskit.ops.columns import Difference, kernel_columns

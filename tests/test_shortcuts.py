@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import losskit
-from cases import CASES, one_in
+from cases import CASES
+from effort import one_in
 from inputs import Shape
 from losskit import functional
 from losskit.ops import choice, closed_rows
