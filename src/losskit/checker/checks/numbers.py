@@ -178,7 +178,7 @@ def _vanished(subject: Subject, found: Tensor, right: Tensor) -> bool:
     return not found.any() and float(right.abs().max()) > least
 
 
-_LONG = 1.5  # seconds of CPU
+_LONG = 0.3  # seconds of CPU
 
 
 @check(
