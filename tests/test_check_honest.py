@@ -193,3 +193,23 @@ def test_a_long_documentation_without_an_equation_is_read_at_once():
     found = equation_of("Loss for u_t + u u_x = nu u_xx. " + "model maps points to u " * 50)
     assert ast.unparse(found) == "u_t + u * u_x - nu * u_xx"
     assert time.process_time() - started < 1
+
+
+class OfModes(nn.Module):
+    """Dice loss. mode: "binary" or "multiclass"."""
+
+    def __init__(self, mode="binary"):
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, y_pred, y_true):
+        """
+        y_pred: (N, C, H, W)
+        y_true: (N, H, W)
+        """
+        p, t = y_pred.sigmoid().reshape(len(y_pred), -1), y_true.reshape(len(y_true), -1).to(y_pred)
+        return 1 - ((2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)).mean()
+
+
+def test_shapes_that_are_documented_for_another_mode_exclude_no_form():
+    assert form(OfModes())[1:] == ("logits", "same")

@@ -131,6 +131,7 @@ LEFT_OUT = {
 REVIEWED = {
     "monai.AUCMLoss": "its parameters start at 0, where it does not depend on the sign of the scores",
     "monai.AsymmetricUnifiedFocalLoss": "confirmed: `-y_true` wraps around in uint8; its parts always return a mean",
+    "monai.DiceCELoss": "confirmed: of one channel, the cross-entropy is BCEWithLogitsLoss, without label_smoothing",
     "monai.DiceFocalLoss": "confirmed: the sum averages the focal part over positions, and adds each Dice once",
     "monai.FocalLoss": "confirmed: the sum averages over positions first, and over everything if there are none",
     "monai.GeneralizedDiceFocalLoss": "confirmed: as `FocalLoss`",
