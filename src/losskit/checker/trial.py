@@ -108,7 +108,7 @@ class Trial:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 warnings.filterwarnings("error", message="Using a target size")  # it broadcasts, which is not intended
-                with _within(_SECONDS if large else None):
+                with within(_SECONDS if large else None):
                     made = self.way.call(criterion, cast, {})
         except KeyboardInterrupt:
             raise
@@ -121,7 +121,7 @@ class Trial:
             self._exhausted(str(error))
             return None
         except Exception as error:  # noqa: BLE001 - whatever it raises, it refuses this call
-            if self.dtype == torch.float64 and _about_dtype(error):
+            if self.dtype == torch.float64 and about_dtype(error):
                 self.dtype = torch.float32
                 return self.result(*tensors)
             self.said = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
@@ -156,7 +156,7 @@ class Trial:
 
 
 @contextlib.contextmanager
-def _within(seconds: float | None) -> Iterator[None]:
+def within(seconds: float | None) -> Iterator[None]:
     """Raise TooLong in a block that takes more CPU time than this, where the system has such a timer."""
     if seconds is None or not hasattr(signal, "SIGPROF") or threading.current_thread() is not threading.main_thread():
         yield
@@ -195,7 +195,7 @@ def _within_memory() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _about_dtype(error: Exception) -> bool:
+def about_dtype(error: Exception) -> bool:
     said = str(error).lower()
     return "dtype" in said or "double" in said or "scalar type" in said
 

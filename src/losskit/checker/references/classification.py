@@ -71,7 +71,7 @@ def binary_focal(g: Given, pick: Pick) -> Any:
             torch.where(g.y > 0.5, 1 - g.alpha, g.alpha),
             torch.where(g.y > 0.5, g.alpha, 1.0),
         )
-    return -(balance * pick.held(1 - right) ** g.gamma * right.log()).mean()
+    return -(balance * pick.maybe_detached(1 - right) ** g.gamma * right.log()).mean()
 
 
 @reference(
@@ -89,7 +89,7 @@ def focal(g: Given, pick: Pick) -> Any:
     _, right = logs_of_class(g)
     y = g.y.reshape(-1)
     weight = pick(torch.ones(len(y)), torch.where(y > 0, g.alpha, 1 - g.alpha))  # of the classes and the background
-    return -(weight * pick.held(1 - right.exp()) ** g.gamma * right).mean()
+    return -(weight * pick.maybe_detached(1 - right.exp()) ** g.gamma * right).mean()
 
 
 SMOOTHING = Option("eps", r"smooth\w*|eps\w*|epsilon|label_smoothing|alpha|s", 0.45, (0.1,), True)
@@ -173,7 +173,7 @@ def normalized(g: Given, pick: Pick) -> Any:
 )
 def bootstrapped(g: Given, pick: Pick) -> Any:
     logs, right = logs_of_class(g)
-    own = (pick.held(logs.exp()) * logs).sum(1) if pick(True, False) else logs.amax(1)
+    own = (pick.maybe_detached(logs.exp()) * logs).sum(1) if pick(True, False) else logs.amax(1)
     b = pick(g.beta, 1 - g.beta)
     return -(b * right + (1 - b) * own).mean()
 
@@ -194,7 +194,7 @@ def bootstrapped(g: Given, pick: Pick) -> Any:
 def asymmetric(g: Given, pick: Pick) -> Any:
     p = pick(g.x.sigmoid(), g.x)
     kept = (1 - p + g.clip).clamp(max=1)
-    factors = pick.held((1 - p) ** g.pos), (1 - kept) ** g.neg
+    factors = pick.maybe_detached((1 - p) ** g.pos), (1 - kept) ** g.neg
     factors = (factors[0], factors[1].detach()) if pick(False, True) else factors
     return -(g.y * factors[0] * p.log() + (1 - g.y) * factors[1] * kept.log()).mean()
 

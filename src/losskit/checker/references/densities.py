@@ -267,7 +267,7 @@ def pinball(g: Given, pick: Pick) -> Any:
     options=[Option("q", r"q|expectile|tau|alpha|level", 0.8, (0.5, 0.9, 0.7), True)],
 )
 def expectile(g: Given, pick: Pick) -> Any:
-    error = pick.held(g.y) - g.x
+    error = pick.maybe_detached(g.y) - g.x
     return ((g.q - (error < 0).double()).abs() * error.square()).mean()
 
 

@@ -50,12 +50,12 @@ def qualities(seed: int) -> dict[str, Any]:
 def quality_focal(g: Given, pick: Pick) -> Any:
     p = g.x.sigmoid()
     entropy = F.binary_cross_entropy_with_logits(g.x, g.y, reduction="none")
-    return (entropy * pick.held((g.y - p).abs()) ** g.beta).mean()
+    return (entropy * pick.maybe_detached((g.y - p).abs()) ** g.beta).mean()
 
 
 @reference("the varifocal loss", r"vari ?focal|\bvfl\b", BOTH, qualities, options=[ALPHA, GAMMA], trained=("x",))
 def varifocal(g: Given, pick: Pick) -> Any:
-    weight = torch.where(g.y > 0, g.y, g.alpha * pick.held(g.x.sigmoid()) ** g.gamma)
+    weight = torch.where(g.y > 0, g.y, g.alpha * pick.maybe_detached(g.x.sigmoid()) ** g.gamma)
     return (F.binary_cross_entropy_with_logits(g.x, g.y, reduction="none") * weight).mean()
 
 
@@ -77,7 +77,7 @@ def embedded_clusters(g: Given, pick: Pick) -> Any:
     q = (1 + (g.z[:, None] - g.c[None]).square().sum(2) / g.alpha) ** (-(g.alpha + 1) / 2)
     q = q / q.sum(1, keepdim=True)
     w = q.square() / q.sum(0)
-    p = pick.held(w / w.sum(1, keepdim=True))
+    p = pick.maybe_detached(w / w.sum(1, keepdim=True))
     return (p * (p / q).log()).sum(1).mean()
 
 

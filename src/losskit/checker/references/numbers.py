@@ -270,7 +270,7 @@ def nash(g: Given, pick: Pick) -> Any:
     unless=r"triplet|margin|focal|arc|negative|contrast|centr|xent|log|angular|sim ?siam|pair",
 )
 def cosine(g: Given, pick: Pick) -> Any:
-    return -F.cosine_similarity(g.x, pick.held(g.y)).mean()
+    return -F.cosine_similarity(g.x, pick.maybe_detached(g.y)).mean()
 
 
 @error("the relative L2 error", r"relative (l2|lp|error)|\blp ?loss|rel ?l2", draws=(grid, image))

@@ -28,7 +28,7 @@ from losskit.checker.references.reference import REFERENCES
 from losskit.checker.registry import check
 from losskit.checker.repro import literal, script
 from losskit.checker.subject import Subject
-from losskit.checker.trial import _about_dtype, _within
+from losskit.checker.trial import about_dtype, within
 
 _SECONDS = 1.3  # of CPU for one loss
 _CALL = 0.2  # of CPU for one call of an edited loss
@@ -116,7 +116,7 @@ def _in_form(bound: Bound, drawing: int) -> Written | None:
         except (MemoryError, KeyboardInterrupt):
             raise
         except Exception as error:  # noqa: BLE001 - it takes another form
-            if _about_dtype(error):
+            if about_dtype(error):
                 continue
             return None
         if not all(bool(each.values.isfinite().all() and each.slopes.isfinite().all()) for each in seen):
@@ -143,7 +143,7 @@ def _reached(bound: Bound, written: list[Written], until: float) -> Iterator[Fou
                 with function.running(code):
                     values = _edited(bound, each)
                 if values is not None and _plausible(function, read):
-                    after = _shown(edit, function)
+                    after = _around(edit)
                     undo()
                     yield _finding(bound, each, values, edit, function, after)
                     return
@@ -162,7 +162,7 @@ def _plausible(function: Function, read: set[str]) -> bool:
 def _edited(bound: Bound, written: Written) -> list[Seen] | None:
     """What an edited loss gives, if it is the formula."""
     try:
-        with _within(_CALL):
+        with within(_CALL):
             first = bound.seen(written.table.tensors[0])
             slopes = first.slopes[:, 0]
             if not written.table.near(slopes, REACHED):
@@ -175,37 +175,29 @@ def _edited(bound: Bound, written: Written) -> list[Seen] | None:
         return None
 
 
-def _shown(edit: Edit, function: Function) -> str:
-    """The code around an edit, as the tree is now."""
-    return _around(edit, function)
-
-
 _WIDE = 72
 
 
-def _around(edit: Edit, function: Function) -> str:
+def _around(edit: Edit) -> str:
+    """The code around an edit, as the tree is now."""
     place = edit.place
     simple = not isinstance(place.statement, (ast.For, ast.If, ast.With, ast.FunctionDef))
-    whole = _plain(place.statement) if simple else ""
+    whole = ast.unparse(place.statement) if simple else ""
     if whole and len(whole) <= _WIDE:
         return whole
     now: Any = getattr(place.parent, place.name)
     now = now if place.at is None else now[place.at]
-    text = _plain(now)
+    text = ast.unparse(now)
     for each in reversed(place.above):
-        wider = _plain(each) if isinstance(each, ast.expr) else ""
+        wider = ast.unparse(each) if isinstance(each, ast.expr) else ""
         if not wider or len(wider) > _WIDE:
             break
         text = wider
     return text if len(text) <= 2 * _WIDE else text[: 2 * _WIDE] + " ..."
 
 
-def _plain(node: ast.AST) -> str:
-    return ast.unparse(node)
-
-
 def _finding(bound: Bound, written: Written, edited: list[Seen], edit: Edit, function: Function, after: str) -> Found:
-    before = _around(edit, function)
+    before = _around(edit)
     line = getattr(edit.place.node, "lineno", edit.place.statement.lineno) + function.before
     file = Path(function.function.__code__.co_filename).name
     values = [float(each.values[0]) for each in written.seen]

@@ -30,7 +30,7 @@ class Pick:
         self.sizes.append(len(options))
         return options[self.path[at] if at < len(self.path) else 0]
 
-    def held(self, x: Tensor) -> Tensor:
+    def maybe_detached(self, x: Tensor) -> Tensor:
         """The tensor, with or without its gradient."""
         return self(x, x.detach())  # type: ignore[no-any-return]
 
