@@ -121,13 +121,26 @@ def _cast(x: Any, dtype: torch.dtype) -> Any:
     return x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x
 
 
+def _mapped(change: Callable[[Tensor], Tensor], x: Any) -> Any:
+    """A tensor changed, or each tensor of a list."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(_mapped(change, each) for each in x)
+    return change(x) if isinstance(x, Tensor) else x
+
+
+def _tensors_in(x: Any) -> list[Tensor]:
+    if isinstance(x, (list, tuple)):
+        return [tensor for each in x for tensor in _tensors_in(each)]
+    return [x] if isinstance(x, Tensor) else []
+
+
 def _seen(
     run: Callable[[Mapping[str, Any]], tuple[Tensor, ...]], tensors: Mapping[str, Any], trained: Sequence[str]
 ) -> Seen:
-    given = {role: each.clone() if isinstance(each, Tensor) else each for role, each in tensors.items()}
-    inputs = [given[role].requires_grad_() for role in trained]
+    given = {role: _mapped(torch.clone, each) for role, each in tensors.items()}
+    inputs = [each.requires_grad_() for role in trained for each in _tensors_in(given[role])]
     # Not leaves, so that a loss that works in place runs.
-    passed = {role: each * 1 if role in trained else each for role, each in given.items()}
+    passed = {role: _mapped(lambda x: x * 1, each) if role in trained else each for role, each in given.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         terms = run(passed)

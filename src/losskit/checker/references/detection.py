@@ -7,8 +7,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from losskit.checker.references.boxes import BOXES, averaged, boxes, by_center, distance_of_centers, of_boxes, overlap
 from losskit.checker.references.classification import ALPHA, BOTH, GAMMA
-from losskit.checker.references.images import BOXES, boxes, by_center, of_boxes, overlap
 from losskit.checker.references.numbers import option
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
@@ -16,9 +16,8 @@ from losskit.checker.references.reference import Given, Option, Pick, real, refe
 @of_boxes("the EIoU loss", r"\be ?iou|efficient (intersection|iou)", r"focal|family")
 def eiou(g: Given, pick: Pick) -> Any:
     inter, union, hull, x, y = overlap(g, pick)
-    centers = ((x[:, :2] + x[:, 2:] - y[:, :2] - y[:, 2:]) / 2).square().sum(1) / hull.square().sum(1)
     sides = (((x[:, 2:] - x[:, :2]) - (y[:, 2:] - y[:, :2])).square() / hull.square()).sum(1)
-    return (centers + sides - inter / union).mean()
+    return averaged(distance_of_centers(x, y, hull) + sides - inter / union, g, pick)
 
 
 @reference(
