@@ -7,6 +7,7 @@ from losskit.checker.references import densities as densities
 from losskit.checker.references import detection as detection
 from losskit.checker.references import divergences as divergences
 from losskit.checker.references import embeddings as embeddings
+from losskit.checker.references import evidence as evidence
 from losskit.checker.references import graphs as graphs
 from losskit.checker.references import heads as heads
 from losskit.checker.references import images as images

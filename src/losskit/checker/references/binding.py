@@ -89,7 +89,12 @@ class Bound:
             made = self.reference.formula(self._given(double, pick, own), pick)
             return made if isinstance(made, tuple) else (made,)
 
-        return _seen(run, tensors, self.trained(tensors))
+        trained = self.trained(tensors)
+        try:
+            return _seen(run, tensors, trained)
+        except (RuntimeError, IndexError, ValueError):  # the formula does not take this form, which the loss takes
+            size = sum(x.numel() for role in trained for x in _tensors_in(tensors[role]))
+            return Seen(torch.full((1,), torch.nan), torch.full((size, 1), torch.nan, dtype=torch.float64))
 
     def _given(self, tensors: Mapping[str, Any], pick: Pick, own: Sequence[Tensor]) -> Given:
         return Given(tensors, self.numbers, self.free, pick, self.text, self.names, own, self.listed)
@@ -211,7 +216,7 @@ def _listed(subject: Subject, parameters: Sequence[inspect.Parameter]) -> dict[s
     return {
         n: list(v)
         for n, v in lists.items()
-        if isinstance(v, (list, tuple)) and all(isinstance(e, (int, float)) for e in v)
+        if isinstance(v, (list, tuple)) and v and all(isinstance(e, (int, float)) for e in v)
     }
 
 

@@ -64,9 +64,6 @@ def overlap(g: Given, pick: Pick) -> tuple[Tensor, Tensor, Tensor, Tensor, Tenso
     inter = (torch.minimum(x[:, 2:], y[:, 2:]) - torch.maximum(x[:, :2], y[:, :2])).clamp(min=0).prod(1)
     union = (x[:, 2:] - x[:, :2]).prod(1) + (y[:, 2:] - y[:, :2]).prod(1) - inter
     hull = torch.maximum(x[:, 2:], y[:, 2:]) - torch.minimum(x[:, :2], y[:, :2])
-    if kind == "sides":
-        added = pick(0.0, 1.0)  # to both, in the first code of the method
-        inter, union = inter + added, union + added
     return inter, union, hull, x, y
 
 
@@ -105,7 +102,8 @@ def distance_of_centers(x: Tensor, y: Tensor, hull: Tensor) -> Tensor:
 def index_of(kind: str, g: Given, pick: Pick) -> Tensor:
     """The overlap relative to the union, less what a kind of it subtracts."""
     inter, union, hull, x, y = overlap(g, pick)
-    index = inter / union
+    added = pick(0.0, 1.0) if re.search(r"_left\b", g.text.code) else 0.0  # to both, in the first code of that format
+    index = (inter + added) / (union + added)
     if kind == "giou":
         area = hull.prod(1)
         return index - (area - union) / area
@@ -122,7 +120,8 @@ def index_of(kind: str, g: Given, pick: Pick) -> Tensor:
 @of_boxes(
     "the IoU loss",
     r"\biou\b",
-    r"giou|diou|ciou|eiou|siou|lovasz|soft|jaccard|general|g iou|d iou|c iou|complete|distance|aware|quality|family",
+    r"giou|diou|ciou|eiou|siou|lovasz|soft|jaccard|generali[sz]ed|g iou|d iou|c iou|complete iou|distance iou|aware|"
+    r"quality|family",
 )
 def iou(g: Given, pick: Pick) -> Any:
     further = [kind for kind in ("giou", "diou", "ciou") if kind in g.text.code.lower()]  # that an option may choose
@@ -140,7 +139,7 @@ def giou(g: Given, pick: Pick) -> Any:
     return -averaged(index_of("giou", g, pick), g, pick)
 
 
-@of_boxes("the DIoU loss", r"\bd ?iou|distance (intersection|iou|box iou)", r"family|3d")
+@of_boxes("the DIoU loss", r"\bd ?iou|distance (intersection|iou|box iou)", r"family|\b3d\b")
 def diou(g: Given, pick: Pick) -> Any:
     return -averaged(index_of("diou", g, pick), g, pick)
 

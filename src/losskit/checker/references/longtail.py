@@ -28,7 +28,8 @@ SIZED = tuple(sized(n) for n in (3, 2, 4, 5, 10))
 def counts_of(g: Given) -> Tensor:
     """How often each class occurs: in the data set, or else in the batch."""
     if g.listed:
-        return torch.tensor(g.listed, dtype=torch.float64)
+        known = torch.tensor(g.listed, dtype=torch.float64)
+        return known if len(known) == g.x.shape[1] else torch.full((g.x.shape[1],), torch.nan)
     return torch.bincount(g.y, minlength=g.x.shape[1]).double()
 
 
@@ -99,6 +100,27 @@ def inversely(g: Given, pick: Pick) -> Any:
     weight = 1 / counts_of(g).clamp(min=1)
     own = weight[g.y] / (1 if g.listed else pick(1, weight.sum()))
     return pick.mean(-logs_of_class(g)[1], own)
+
+
+@reference(
+    "the focal loss of weighted classes",
+    r"focal",
+    LABELS_FIRST,
+    *SIZED,
+    options=[Option("beta", "beta", 0.9, (0.999, 0.9999)), GAMMA],
+    trained=("x",),
+    lists=rf"alphas?|\w*weights?|w|{COUNTS}",
+    unless=r"tversky|dice|heat ?map|qfl|quality|corner|vari|iou|reduced|unified|binary|sigmoid|multi ?label|distribution",
+)
+def focal_of_classes(g: Given, pick: Pick) -> Any:
+    if not g.listed:
+        return g.x.sum() * torch.nan
+    known = counts_of(g)
+    balanced = g.text.claims(r"balanced|effective") or g.bound("beta")
+    own = ((1 - g.beta) / (1 - g.beta**known) if balanced else known)[g.y]
+    right = logs_of_class(g)[1]
+    each = -(pick.maybe_detached(1 - right.exp()) ** g.gamma) * right
+    return pick.mean(each, own)
 
 
 @reference(

@@ -21,12 +21,12 @@ BATCH = {
 def batch(seed: int) -> dict[str, Any]:
     order = torch.randperm(6, generator=torch.Generator().manual_seed(seed))
     labels = torch.tensor([[0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 2]][seed // 100 % 2])[order]
-    return {"x": real(seed, 6, 3), "labels": labels}
+    return {"x": 0.7 * real(seed, 6, 3), "labels": labels}
 
 
 def even_batch(seed: int) -> dict[str, Any]:
     """As many samples of each class, two by two."""
-    return {"x": real(seed, 6, 3), "labels": torch.tensor([0, 0, 1, 1, 2, 2])}
+    return {"x": 0.7 * real(seed, 6, 3), "labels": torch.tensor([0, 0, 1, 1, 2, 2])}
 
 
 def pairs_of(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,13 +136,18 @@ def multi_similarity(g: Given, pick: Pick) -> Any:
         Option("near", r"pos_?margin\w*|margin_?pos\w*", 0.2, (0.0,)),
         Option("margin", r"(neg_?)?margin\w*|m", 0.9, (1.0, 0.5)),
     ],
-    unless=r"supervised|sup ?con|nt ?xent|sim ?clr|cluster|prototyp|info|weighted|hard|temperature|online|cross",
+    unless=r"supervised|sup ?con|nt ?xent|sim ?clr|cluster|prototyp|info|weighted|temperature|cross",
 )
 def pairs_of_batch(g: Given, pick: Pick) -> Any:
     plus, minus = pairs_of(g.labels)
     d = distances(g.x, pick)
     near, far = F.relu(d - g.near), F.relu(g.margin - d)
     near, far = (near.square(), far.square()) if pick(True, False) else (near, far)
+    if g.text.claims("hard"):  # as many negatives as positives, the nearest
+        n = int(plus.sum()) // 2
+        hardest = far[minus.triu(1)][d.detach()[minus.triu(1)].argsort()[:n]]
+        pulls = near[plus.triu(1)]
+        return pick(pulls.sum() + hardest.sum(), (pulls.sum() + hardest.sum()) / (len(pulls) + len(hardest)))
     if pick(True, False):
         return ((near * plus).sum() + (far * minus).sum()) / pick(1, (plus | minus).sum())
     return near[plus].mean() + far[minus].mean()

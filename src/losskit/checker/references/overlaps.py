@@ -90,8 +90,8 @@ def sums_over(pick: Pick, several: bool) -> tuple[int, ...]:
     channel_of_labels,
     trained=("x",),
     options=[SMOOTH, COUNT],
-    unless=r"bce|\bce\b|focal|log ?cosh|general|gdl|boundary|cl ?dice|entropy|tversky|self ?adjust|\bdsc|"
-    r"\bmask\w* dice|jaccard|iou|combo|\band\b|\+",
+    unless=r"bce|\bce\b|focal|log ?cosh|generali[sz]ed dice|gdl|boundary|cl ?dice|entropy|tversky|self ?adjust|\bdsc|"
+    r"\bmasked dice|jaccard|dice ?iou|\biou dice|combo",
 )
 def dice(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)
@@ -105,7 +105,7 @@ def dice(g: Given, pick: Pick) -> Any:
 
 def smoothing(g: Given, pick: Pick) -> tuple[float, float]:
     """The constants above and below; they count twice where the factor 2 stands outside."""
-    above, below = pick((1, 1), (2, 2), (0, 1))
+    above, below = pick((1, 1), (2, 2), (0, 1), (0, 2))
     return above * g.smooth, below * g.smooth
 
 
@@ -198,7 +198,7 @@ def focal_tversky(g: Given, pick: Pick) -> Any:
     flat,
     trained=("x",),
     options=[SMOOTH],
-    unless=r"focal|mask|log ?cosh",
+    unless=r"focal|masked|log ?cosh|\broi\b|region of",
 )
 def bce_dice(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)

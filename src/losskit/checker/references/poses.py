@@ -30,7 +30,8 @@ def flat_weights(seed: int) -> dict[str, Any]:
 
 JOINTS = (
     r"joints? ?\w* ?(mse|loss|heat ?map|l2|ohkm)|heat ?map ?\w* ?(mse|loss|l2|regression)|"
-    r"key ?points? ?(mse|heat ?map)|\bohkm"
+    r"key ?points? ?(mse|heat ?map)|\bohkm|"
+    r"weighted by (the )?(visib|joint|target)\w*"
 )
 OF_JOINTS = (
     r"focal|center ?net|corner|adaptive ?wing|awing|\bkl\b|softmax|argmax|oks|\bjs\b|gaussian nll|coord|diffusion"
@@ -55,6 +56,27 @@ def joints(g: Given, pick: Pick) -> Any:
     if g.bound("k"):
         return each.topk(int(g.k), dim=1).values.mean()
     return each.sum() / pick(1, w.sum())
+
+
+@reference(
+    "the focal loss of heatmaps of joints",
+    r"heat ?map.*focal|focal.*heat ?map|gaussian focal|penalty.reduced",
+    {"x": MAPS["x"], "y": MAPS["y"], "w": MAPS["w"]},
+    lambda s: {
+        "x": real(s, 2, 3, 3, 3),
+        "y": torch.where(share(s + 1, 2, 3, 3, 3) > 0.8, 1.0, 0.9 * share(s + 2, 2, 3, 3, 3)),
+        "w": zeros_and_ones(s + 3, 2, 3),
+    },
+    options=[Option("a", "alpha|a|gamma", 1.5, (2.0,)), Option("b", "beta|b", 3.0, (4.0,))],
+    trained=("x",),
+)
+def focal_of_joints(g: Given, pick: Pick) -> Any:
+    if not g.called("w", "weight|mask|vis|valid|^w$"):
+        return g.x.sum() * torch.nan
+    p, w, peak = g.x.sigmoid(), g.w[:, :, None, None], (g.y == 1).double()
+    near = peak * (1 - p) ** g.a * p.log()
+    each = near + (1 - peak) * (1 - g.y) ** g.b * p**g.a * (1 - p).log()
+    return -(each * w).sum() / pick((peak * w).sum().clamp(min=1), peak.sum(), 1)
 
 
 _OF_PEOPLE = (0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89)

@@ -115,3 +115,39 @@ def cpo(g: Given, pick: Pick) -> Any:
 def slic(g: Given, pick: Pick) -> Any:
     hinge = F.relu(g.delta - g.p + g.n).mean()
     return pick((hinge,), (hinge, -g.p.mean()))
+
+
+def sequences(seed: int) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for n, name in enumerate("cr"):
+        labels = torch.randint(5, (3, 4), generator=torch.Generator().manual_seed(seed + n))
+        labels[0, :2], labels[1, 3:] = -100, -100
+        labels[2, n + 1 :] = -100
+        made[f"{name}l"], made[f"{name}y"] = real(seed + 4 + n, 3, 4, 5), labels
+    return {**made, "rc": real(seed + 8, 3) - 2, "rr": real(seed + 9, 3) - 2}
+
+
+@reference(
+    "the DPO loss of sequences",
+    r"\bdpo\b|direct preference",
+    {
+        "cl": r"\w*chosen_logits|\w*logits_(w|chosen)",
+        "rl": r"\w*rejected_logits|\w*logits_(l|rejected)",
+        "cy": r"chosen_(target|label|id)\w*|\w*labels_(w|chosen)",
+        "ry": r"rejected_(target|label|id)\w*|\w*labels_(l|rejected)",
+        "rc": r"ref\w*_chosen\w*|chosen_ref\w*",
+        "rr": r"ref\w*_rejected\w*|rejected_ref\w*",
+    },
+    sequences,
+    options=[Option("beta", "beta", 0.6, (0.1,))],
+    trained=("cl", "rl"),
+)
+def dpo_of_sequences(g: Given, pick: Pick) -> Any:
+    shifted, mean = pick(False, True), pick(False, True)
+    sums = []
+    for x, y in ((g.cl, g.cy), (g.rl, g.ry)):
+        x, y = (x[:, :-1], y[:, 1:]) if shifted else (x, y)
+        each = x.log_softmax(-1).gather(-1, y.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+        kept = (y != -100).double()
+        sums.append((each * kept).sum(1) / (kept.sum(1).clamp(min=1) if mean else 1.0))
+    return -F.logsigmoid(g.beta * (sums[0] - sums[1] - g.rc + g.rr)).mean()

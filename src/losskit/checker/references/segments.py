@@ -38,7 +38,7 @@ def extension(errors: Tensor, truth: Tensor, plus: Any) -> Tensor:
     lambda s: {"x": real(s, 2, 3, 4), "y": zeros_and_ones(s, 2, 3, 4)},
     lambda s: {"x": real(s, 2, 1, 3, 4), "y": zeros_and_ones(s, 2, 1, 3, 4)},
     trained=("x",),
-    unless=r"soft ?max|multi ?class|bce|dice|focal|\bce\b|combo|\band\b|\+",
+    unless=r"soft ?max|multi ?class|bce|dice|focal|\bce\b|combo",
 )
 def lovasz_hinge(g: Given, pick: Pick) -> Any:
     groups = [(g.x.flatten(), g.y.flatten())] if pick(False, True) else list(zip(g.x, g.y, strict=True))
@@ -61,7 +61,7 @@ def lovasz_hinge(g: Given, pick: Pick) -> Any:
     MASKS,
     lambda s: {"x": share(s, 2, 3, 3, 4), "y": whole(s, 3, 2, 3, 4)},
     trained=("x",),
-    unless=r"hinge|binary|bce|dice|focal|\bce\b|combo|\band\b|\+",
+    unless=r"hinge|binary|bce|dice|focal|\bce\b|combo",
 )
 def lovasz_softmax(g: Given, pick: Pick) -> Any:
     p = pick(g.x.softmax(1), g.x).movedim(1, -1)
@@ -89,7 +89,7 @@ VALID = r"\w*mask\w*|valid\w*|roi\w*|m"
     lambda s: {"x": share(s, 2, 3, 3), "y": zeros_and_ones(s, 2, 3, 3), "m": zeros_and_ones(s + 2, 2, 3, 3)},
     trained=("x",),
     options=[SMOOTH, COUNT],
-    unless=r"bce|\bce\b|focal|log ?cosh|general|gdl|boundary|cl ?dice|entropy|tversky|jaccard|iou|combo|\band\b|\+",
+    unless=r"bce|\bce\b|focal|log ?cosh|general|gdl|boundary|cl ?dice|entropy|tversky|jaccard|dice ?iou|combo",
 )
 def masked_dice(g: Given, pick: Pick) -> Any:
     if not g.called("m", VALID) or g.called("m", "^masks$"):
@@ -122,6 +122,55 @@ def ce_dice_of_channel(g: Given, pick: Pick) -> Any:
     above, below = smoothing(g, pick)
     index = (2 * (p * y).sum(axes) + above) / (total + below)
     return F.cross_entropy(g.x, labels), -index.mean() if pick(True, False) else -(index.mean() + 1e-12).log()
+
+
+def of_all_classes(seed: int, *size: int) -> dict[str, Any]:
+    """Labels of which each sample has every class."""
+    labels = torch.stack([whole(seed + 7 * n, 3, *size) for n in range(2)])
+    return {"x": share(seed, 2, 3, *size), "y": labels}
+
+
+@reference(
+    "the generalized Dice loss",
+    r"generali[sz]ed (soft )?dice|\bgdl\b|\bgdl ?3d",
+    MASKS,
+    lambda s: of_all_classes(s, 2, 3),
+    lambda s: {**of_all_classes(s, 2, 3), "y": one_hot_of(of_all_classes(s, 2, 3)["x"], of_all_classes(s, 2, 3)["y"])},
+    lambda s: of_all_classes(s, 2, 2, 2),
+    options=[Option("smooth", SMOOTH.names, 1e-6, (1e-6,))],
+    trained=("x",),
+    unless=r"focal|image|gradient|difference|wasserstein|bce|\bce\b",
+)
+def generalized_dice(g: Given, pick: Pick) -> Any:
+    y = one_hot_of(g.x, g.y).flatten(2)
+    p = pick(g.x.softmax(1), g.x, g.x.sigmoid()).flatten(2)
+    axes = pick((2,), (0, 2))
+    volume = y.sum(axes)
+    w = 1 / pick(volume.square(), volume)
+    total = p.square() + y if pick(False, True) else p + y
+    above, below = (w * (p * y).sum(axes)).sum(-1), (w * total.sum(axes)).sum(-1)
+    return -((2 * above + pick(0, 1) * g.smooth) / (below + g.smooth)).mean()
+
+
+@reference(
+    "the sum of binary cross entropy and Dice under a mask",
+    r"(bce|binary cross ?entropy).*dice|dice.*(bce|binary cross)",
+    {"x": MASKS["x"], "y": MASKS["y"], "m": VALID},
+    lambda s: {"x": share(s, 2, 1, 3, 3), "y": zeros_and_ones(s, 2, 1, 3, 3), "m": zeros_and_ones(s + 2, 2, 1, 3, 3)},
+    trained=("x",),
+    options=[SMOOTH],
+    unless=r"focal|log ?cosh",
+)
+def masked_bce_dice(g: Given, pick: Pick) -> Any:
+    if not g.called("m", VALID) or g.called("m", "^masks$"):
+        return g.x.sum() * torch.nan
+    p, y, m = (each.reshape(2, -1) for each in (g.x.sigmoid() if pick(True, False) else g.x, g.y, g.m))
+    entropy = (F.binary_cross_entropy(p, y, reduction="none") * m).sum() / pick(m.sum(), 1)
+    p, y = p * m, y * m
+    axes = pick((1,), (0, 1))
+    total = p.square().sum(axes) + y.square().sum(axes) if pick(False, True) else p.sum(axes) + y.sum(axes)
+    above, below = smoothing(g, pick)
+    return entropy, -((2 * (p * y).sum(axes) + above) / (total + below)).mean()
 
 
 @reference(
@@ -173,11 +222,11 @@ def bce_jaccard(g: Given, pick: Pick) -> Any:
     unless=r"hausdorff|dice|edge|f1",
 )
 def boundary(g: Given, pick: Pick) -> Any:
-    if not g.called("d", "dist|phi|map|sd|bound"):
+    if not g.called("d", "dist|phi|map|sd|bound|^d$"):
         return g.x.sum() * torch.nan
     p, d = pick(g.x, g.x.softmax(1), g.x.sigmoid()), g.d
-    first = pick(0, 1) if p.shape[1] > 1 else 0
-    return (p * d)[:, first:].mean()
+    chosen = pick(slice(None), slice(1, None), slice(1, 2)) if p.shape[1] > 1 else slice(None)
+    return (p * d)[:, chosen].mean()
 
 
 @reference(

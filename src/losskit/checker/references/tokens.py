@@ -55,8 +55,9 @@ def pads(g: Given, value: float = 0) -> bool:
 
 def over_kept(each: Tensor, kept: Tensor, g: Given, pick: Pick) -> Tensor:
     """A mean over the kept tokens, of each sequence or of all; or a sum, unless a mean over tokens is documented."""
-    said = r"(mean|averag\w*)\b.{0,25}\b(over|of|across)\b.{0,25}(mask|valid|token|real|non|target|within)"
-    kinds = ["tokens", "sequences"] if g.text.says(said) else ["tokens", "sequences", "sum"]
+    said = r"(mean|averag\w*)\b.{0,25}\b(over|of|across)\b.{0,25}(mask|valid|token|real|non|target|within|label|remain)"
+    of_tokens = g.text.says(said) or g.text.claims(r"\bmlm\b|masked (lm|language)")
+    kinds = ["tokens", "sequences"] if of_tokens else ["tokens", "sequences", "sum"]
     kind = pick(*kinds)
     if kind == "sequences" and each.dim() > 1:
         return ((each * kept).sum(-1) / kept.sum(-1).clamp(min=1)).mean()
@@ -92,7 +93,7 @@ def under_mask(g: Given, pick: Pick) -> Any:
 @reference(
     "the cross entropy of the tokens within lengths",
     MASKED + r"|length|d2l",
-    {**TOKENS, "m": LENGTHS},
+    {**TOKENS, "m": LENGTHS + "|m"},
     with_lengths,
     lambda s: {**with_lengths(s), "x": with_lengths(s)["x"].transpose(1, 2).contiguous()},
     lambda s: {
@@ -102,7 +103,7 @@ def under_mask(g: Given, pick: Pick) -> Any:
     unless=r"smooth|focal|distill|\bkd\b|causal|next|shift|\bctc\b|image",
 )
 def within_lengths(g: Given, pick: Pick) -> Any:
-    if not g.called("m", "len"):
+    if not g.called("m", "len|^m$"):
         return g.x.sum() * torch.nan
     x, y = g.x, g.y
     if x.shape[1] == 5:
@@ -168,7 +169,7 @@ def smoothed_tokens(g: Given, pick: Pick) -> Any:
     TOKENS,
     sequences,
     flat,
-    options=[PAD],
+    options=[PADDING],
     trained=("x",),
     unless=r"router|moe|expert|focal",
 )
@@ -218,3 +219,23 @@ def causal_without_padding(g: Given, pick: Pick) -> Any:
     aligned = g.text.says(r"shifted|already|aligned|next")
     x, y = (g.x, g.y) if aligned and pick(False, True) else (g.x[:, :-1], g.y[:, 1:])
     return over_kept(-chosen(x, y)[1], (y != 0).double(), g, pick)
+
+
+@reference(
+    "the cross entropy of labelled pixels",
+    r"^(pixel\w* |spatial |segm\w* |seg )?(cross ?entropy|ce)( loss)?( 2 ?d| seg\w*| pixel\w*| ignor\w*)|per.?pixel cross|"
+    r"^(pixel\w*|spatial|segm\w*|seg) (cross ?entropy|ce)\b",
+    TOKENS,
+    lambda s: {
+        "x": 2 * real(s, 2, 3, 3, 3),
+        "y": whole(s, 3, 2, 3, 3).masked_fill(zeros_and_ones(s + 3, 2, 3, 3) * zeros_and_ones(s + 4, 2, 3, 3) > 0, 255),
+    },
+    options=[Option("ignored", r"ignore\w*|void\w*", 255, (255,))],
+    trained=("x",),
+    unless=r"ohem|hard|top ?k|focal|dice|smooth|weighted|balanced|boundary|edge|distill|boot",
+)
+def of_pixels(g: Given, pick: Pick) -> Any:
+    kept = (g.y != 255).double()
+    x = g.x.movedim(1, -1)
+    each = -chosen(x, g.y.masked_fill(g.y == 255, 0))[1]
+    return over_kept(each.flatten(1), kept.flatten(1), g, pick)

@@ -78,7 +78,7 @@ def relational(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the error of imitated features",
-    r"\bhint|fit ?nets?|feature (distill|mimic|imitation|kd)|\bmimic",
+    r"\bhints?\b|fit ?nets?|feature (distill|mimic|imitation|kd)|\bmimic",
     FEATURES,
     lambda s: {"s": real(s, 2, 3, 2, 2), "t": real(s + 1, 2, 3, 2, 2)},
     lambda s: {"s": real(s, 4, 3), "t": real(s + 1, 4, 3)},
@@ -130,7 +130,7 @@ DENSE = r"pixel|segm\w*|dense|token|seq\w*|\blm\b|language|lwf|map"
     lambda s: {"s": 2 * real(s, 2, 4, 3), "t": 2 * real(s + 1, 2, 4, 3)},
     options=[HEAT],
     trained=("s",),
-    unless=r"decoupled|\bdkd|attention|relation|feature|\bhint|cosine|\bdist\b|norm|self|rkd|similar|contrast|channel",
+    unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|cosine|\bdist\b|norm|self|rkd|similar|contrast|channel",
 )
 def dense_distillation(g: Given, pick: Pick) -> Any:
     axis = 1 if g.s.dim() == 4 else -1
@@ -152,7 +152,7 @@ def _kl(g: Given, axis: int, pick: Pick) -> Tensor:
     lambda s: {"s": 2 * real(s, 2, 3, 2, 2), "t": 2 * real(s + 1, 2, 3, 2, 2), "m": zeros_and_ones(s + 2, 2, 2, 2)},
     options=[HEAT],
     trained=("s",),
-    unless=r"decoupled|\bdkd|attention|relation|feature|\bhint|cosine|\bdist\b|norm|self|rkd|similar|contrast|channel",
+    unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|cosine|\bdist\b|norm|self|rkd|similar|contrast|channel",
 )
 def masked_distillation(g: Given, pick: Pick) -> Any:
     if not g.called("m", "mask|valid|weight"):
@@ -169,7 +169,7 @@ def masked_distillation(g: Given, pick: Pick) -> Any:
     lambda s: {"s": 2 * real(s, 2, 3, 2, 2), "t": 2 * real(s + 1, 2, 3, 2, 2), "y": whole(s, 3, 2, 2, 2)},
     options=[HEAT, Option("alpha", r"alpha|a|lambd\w*|weight|w", 0.7, ())],
     trained=("s",),
-    unless=r"decoupled|\bdkd|attention|relation|feature|\bhint|reverse|self|channel",
+    unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|reverse|self|channel",
 )
 def dense_distillation_and_labels(g: Given, pick: Pick) -> Any:
     return _kl(g, 1, pick).mean(), F.cross_entropy(g.s, g.y)
@@ -186,3 +186,45 @@ def dense_distillation_and_labels(g: Given, pick: Pick) -> Any:
 def channels(g: Given, pick: Pick) -> Any:
     p, q = ((x.flatten(2) / g.T).log_softmax(2) for x in (g.t, g.s))
     return (p.exp() * (p - q)).sum(2).mean()
+
+
+def layers(seed: int) -> dict[str, Any]:
+    """Feature maps of two layers of each model."""
+    sizes = ((2, 3, 2, 2), (2, 4, 3, 3))
+    return {name: [real(seed + 3 * n + i, *size) for i, size in enumerate(sizes)] for n, name in enumerate("st")}
+
+
+@reference(
+    "attention transfer of several layers",
+    r"attention transfer|\bat loss|attention (kd|distill)",
+    FEATURES,
+    layers,
+    options=[Option("p", "p|power", 2, (2.0,))],
+    trained=("s",),
+)
+def attention_of_layers(g: Given, pick: Pick) -> Any:
+    total, kind = torch.zeros((), dtype=torch.float64), pick("mean", "norm", "sum")
+    for s, t in zip(g.s, g.t, strict=True):
+        maps = [F.normalize(x.abs().pow(g.p).mean(1).flatten(1), dim=1) for x in (s, t.detach())]
+        square = (maps[0] - maps[1]).square()
+        total = total + (
+            square.mean() if kind == "mean" else square.sum(1).mean() if kind == "sum" else square.sum(1).sqrt().mean()
+        )
+    return total
+
+
+@reference(
+    "the error of imitated features of several layers",
+    r"\bhints?\b|fit ?nets?|feature (distill|mimic|imitation|kd|match)|\bmimic|perceptual|feature (loss|recon)",
+    FEATURES,
+    layers,
+    trained=("s",),
+    unless=r"mask|attention|weighted|relation|gram|style|fake|lpips",
+)
+def imitated_layers(g: Given, pick: Pick) -> Any:
+    kind = pick("square", "abs")
+    total = torch.zeros((), dtype=torch.float64)
+    for s, t in zip(g.s, g.t, strict=True):
+        gap = s - t.detach()
+        total = total + (gap.square() if kind == "square" else gap.abs()).mean()
+    return total

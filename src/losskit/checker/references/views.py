@@ -66,7 +66,7 @@ TEACHER = r"\w*teacher\w*|t|t_out\w*|out_?t|target\w*|momentum\w*|y"
 def dino(g: Given, pick: Pick) -> Any:
     if isinstance(g.s, (list, tuple)):
         return _across(list(g.s), list(g.t), g)
-    if pick(True, False):
+    if "chunk" in g.text.code:
         return _across(list(g.s.chunk(2)), list(g.t.chunk(2)), g)
     return _entropy(g.s, g.t, g)
 
