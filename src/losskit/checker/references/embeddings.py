@@ -68,14 +68,13 @@ def info_nce(g: Given, pick: Pick) -> Any:
     r"info ?nce|\bclip\b|contrastive|image text",
     VIEWS,
     two_views,
-    options=[TEMPERATURE],
     states=True,
     unless=r"ppo|clipped|grad|queue|moco|memory|supervised|sig ?lip|sigmoid",
 )
 def learned_temperature(g: Given, pick: Pick) -> Any:
-    if len(g.parameters) != 1 or g.parameters[0].numel() != 1:
-        return g.a.sum() * torch.nan if g.parameters else info_nce(g, pick)
-    s = g.parameters[0].reshape(())
+    if len(g.parameters) != 1:
+        return g.a.sum() * torch.nan  # it has a part that is no temperature
+    s = g.parameters[0].mean()
     a, b = (F.normalize(x, dim=1) for x in (g.a, g.b))
     scores = a @ b.T * pick(s.exp(), s, 1 / s, (-s).exp())
     labels = torch.arange(len(a))

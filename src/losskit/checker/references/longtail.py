@@ -110,7 +110,7 @@ def inversely(g: Given, pick: Pick) -> Any:
     options=[Option("beta", "beta", 0.9, (0.999, 0.9999)), GAMMA],
     trained=("x",),
     lists=rf"alphas?|\w*weights?|w|{COUNTS}",
-    unless=r"tversky|dice|heat ?map|qfl|quality|corner|vari|iou|reduced|unified|binary|sigmoid|multi ?label|distribution",
+    unless=r"tversky|dice|heat ?map|qfl|quality|corner|vari|iou|reduced|unified|binary|sigmoid|multi ?label|distribut",
 )
 def focal_of_classes(g: Given, pick: Pick) -> Any:
     if not g.listed:

@@ -28,7 +28,8 @@ def extension(errors: Tensor, truth: Tensor, plus: Any) -> Tensor:
     inter, union = y.sum() - y.cumsum(0), y.sum() + (1 - y).cumsum(0)
     jaccard = 1 - inter / union
     steps = torch.cat([jaccard[:1], jaccard.diff()])
-    return (plus(errors[order]) * steps).sum()
+    total: Tensor = (plus(errors[order]) * steps).sum()
+    return total
 
 
 @reference(

@@ -223,8 +223,8 @@ def causal_without_padding(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the cross entropy of labelled pixels",
-    r"^(pixel\w* |spatial |segm\w* |seg )?(cross ?entropy|ce)( loss)?( 2 ?d| seg\w*| pixel\w*| ignor\w*)|per.?pixel cross|"
-    r"^(pixel\w*|spatial|segm\w*|seg) (cross ?entropy|ce)\b",
+    r"^(pixel\w* |spatial |segm\w* |seg )?(cross ?entropy|ce)( loss)?( 2 ?d| seg\w*| pixel\w*| ignor\w*)|"
+    r"per.?pixel cross|^(pixel\w*|spatial|segm\w*|seg) (cross ?entropy|ce)\b",
     TOKENS,
     lambda s: {
         "x": 2 * real(s, 2, 3, 3, 3),

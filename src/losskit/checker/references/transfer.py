@@ -141,7 +141,8 @@ def _kl(g: Given, axis: int, pick: Pick) -> Tensor:
     p, q = (g.t / g.T).log_softmax(axis), (g.s / g.T).log_softmax(axis)
     if g.text.says("reverse|student to teacher") and pick(False, True):
         p, q = q, p
-    return (p.exp() * (p - q)).sum(axis)
+    divergence: Tensor = (p.exp() * (p - q)).sum(axis)
+    return divergence
 
 
 @reference(
@@ -207,9 +208,8 @@ def attention_of_layers(g: Given, pick: Pick) -> Any:
     for s, t in zip(g.s, g.t, strict=True):
         maps = [F.normalize(x.abs().pow(g.p).mean(1).flatten(1), dim=1) for x in (s, t.detach())]
         square = (maps[0] - maps[1]).square()
-        total = total + (
-            square.mean() if kind == "mean" else square.sum(1).mean() if kind == "sum" else square.sum(1).sqrt().mean()
-        )
+        each = {"mean": square.mean(), "norm": square.sum(1).sqrt().mean(), "sum": square.sum(1).mean()}
+        total = total + each[kind]
     return total
 
 
