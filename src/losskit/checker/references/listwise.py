@@ -14,6 +14,12 @@ from losskit.checker.references.reference import Given, Option, Pick, reference
 GRADES = {"x": LIST["x"] + r"|y_hat|predictions?", "y": LIST["y"] + r"|true\w*|grad\w*|levels?"}
 
 
+def graded(seed: int) -> dict[str, Any]:
+    """Lists of which one has higher grades than the others."""
+    made = lists(seed)
+    return {**made, "y": made["y"] + torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)[:, None]}
+
+
 def gains(y: Tensor, pick: Pick) -> Tensor:
     return pick(2**y - 1, y)  # type: ignore[no-any-return]
 
@@ -27,7 +33,7 @@ def ideal(gain: Tensor) -> Tensor:
     "ApproxNDCG",
     r"approx\w* ?ndcg|(smooth|soft) ?ndcg|ndcg approx",
     GRADES,
-    lists,
+    graded,
     options=[Option("alpha", r"alpha|temp\w*|tau|t|sigma", 1.4, (1.0, 10.0, 0.1))],
     trained=("x",),
     unless=r"neural|sort|lambda",
@@ -43,7 +49,7 @@ def approx_ndcg(g: Given, pick: Pick) -> Any:
     "LambdaRank",
     r"lambda ?(rank|loss|mart)",
     GRADES,
-    lists,
+    graded,
     options=[Option("sigma", r"sigma|s|scale", 0.8, (1.0,))],
     trained=("x",),
     unless=r"ndcg ?loss|binary",

@@ -113,9 +113,7 @@ def inversely(g: Given, pick: Pick) -> Any:
     unless=r"tversky|dice|heat ?map|qfl|quality|corner|vari|iou|reduced|unified|binary|sigmoid|multi ?label|distribut",
 )
 def focal_of_classes(g: Given, pick: Pick) -> Any:
-    if not g.listed:
-        return g.x.sum() * torch.nan
-    known = counts_of(g)
+    known = counts_of(g) if g.listed else torch.ones(g.x.shape[1], dtype=torch.float64)
     balanced = g.text.claims(r"balanced|effective") or g.bound("beta")
     own = ((1 - g.beta) / (1 - g.beta**known) if balanced else known)[g.y]
     right = logs_of_class(g)[1]

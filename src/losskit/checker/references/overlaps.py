@@ -80,7 +80,7 @@ def sums_over(pick: Pick, several: bool) -> tuple[int, ...]:
 
 @reference(
     "the Dice loss",
-    r"\bdice",
+    r"\bdice|similar to generalized iou for masks",
     MASKS,
     binary,
     flat,

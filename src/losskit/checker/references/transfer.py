@@ -156,7 +156,7 @@ def _kl(g: Given, axis: int, pick: Pick) -> Tensor:
     unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|cosine|\bdist\b|norm|self|rkd|similar|contrast|channel",
 )
 def masked_distillation(g: Given, pick: Pick) -> Any:
-    if not g.called("m", "mask|valid|weight"):
+    if not g.called("m", "mask|valid|weight|^m$"):
         return g.s.sum() * torch.nan
     each = _kl(g, 1 if g.s.dim() == 4 else -1, pick)
     kept = pick(g.m, 1 - g.m) if g.called("m", "pad") else g.m
