@@ -50,6 +50,7 @@ def _text(owner: Any, name: str) -> Text:
     comments = re.findall(r"#\s*(.*)", code)
     module = inspect.getmodule(owner)
     stem = getattr(module, "__name__", "").rsplit(".", 1)[-1] if owner.__class__ is not functools.partial else ""
+    stem = re.sub(r"_[0-9a-f]{8}$", "", stem)  # what makes the name of the module of a file unique
     spoken = "\n".join(each for each in [*docs, *comments] if each)
     return Text(f"{in_words(name)} {in_words(stem)}", spoken.lower(), code)
 

@@ -59,6 +59,8 @@ def overlap(g: Given, pick: Pick) -> tuple[Tensor, Tensor, Tensor, Tensor, Tenso
     """The overlap, the union, the smallest box around both, and the boxes as corners."""
     kind = format_of(g, pick)
     x, y = corners(g.x, kind), corners(g.y, kind)
+    if re.search(r"\[:, ?None", g.text.code) and pick(False, True):  # all pairs
+        x, y = x.repeat_interleave(len(y), 0), y.repeat(len(x), 1)
     if not all((b[:, 2:] > b[:, :2]).all() for b in (x, y)):
         x = x * torch.nan  # these are no boxes of that format
     inter = (torch.minimum(x[:, 2:], y[:, 2:]) - torch.maximum(x[:, :2], y[:, :2])).clamp(min=0).prod(1)
@@ -121,7 +123,7 @@ def index_of(kind: str, g: Given, pick: Pick) -> Tensor:
     "the IoU loss",
     r"\biou\b",
     r"giou|diou|ciou|eiou|siou|lovasz|soft|jaccard|generali[sz]ed|g iou|d iou|c iou|complete iou|distance iou|aware|"
-    r"quality|family",
+    r"quality|family|focal",
 )
 def iou(g: Given, pick: Pick) -> Any:
     further = [kind for kind in ("giou", "diou", "ciou") if kind in g.text.code.lower()]  # that an option may choose

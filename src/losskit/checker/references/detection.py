@@ -108,7 +108,8 @@ def focal_of_anchors(g: Given, pick: Pick) -> Any:
 @reference("the varifocal loss", r"vari ?focal|\bvfl\b", BOTH, qualities, options=[ALPHA, GAMMA], trained=("x",))
 def varifocal(g: Given, pick: Pick) -> Any:
     weight = torch.where(g.y > 0, g.y, g.alpha * pick.maybe_detached(g.x.sigmoid()) ** g.gamma)
-    return (F.binary_cross_entropy_with_logits(g.x, g.y, reduction="none") * weight).mean()
+    each = F.binary_cross_entropy_with_logits(g.x, g.y, reduction="none") * weight
+    return each.sum() / pick(1, (g.y > 0).sum(), g.y.sum())
 
 
 @reference("the KoLeo regularizer", r"ko ?leo", {"x": r"x|z|emb\w*|feat\w*|student\w*"}, lambda s: {"x": real(s, 5, 3)})

@@ -38,7 +38,9 @@ DISTILLS = r"distill|\bkd\b|knowledge"
     unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|reverse|cosine|\bdist\b|norm|self|rkd|similarity|contrast|token|sequence",
 )
 def distillation(g: Given, pick: Pick) -> Any:
-    return divergence((g.t / g.T).log_softmax(1), (g.s / g.T).log_softmax(1))
+    p = (g.t / g.T).log_softmax(1)
+    entropy = -(p.exp() * p).sum(1).mean() * pick(0, 1)  # which the cross entropy has in addition
+    return divergence(p, (g.s / g.T).log_softmax(1)) + entropy
 
 
 @reference(

@@ -12,6 +12,7 @@ from losskit.checker.references.reference import Given, Option, Pick, real, refe
 
 TEMPERATURE = Option("temperature", r"temp(erature)?|tau|t", 0.4, (1.0, 0.5, 0.1, 0.07), literal=True)
 MARGIN = Option("margin", r"margin|m|alpha", 0.7, (1.0, 0.5, 0.3, 0.2), literal=True)
+SCALE = Option("scale", r"\w*scale\w*|s", 2.0, ())
 VIEWS = {
     "a": r"(z|h|x|f|v|out|emb|features?|view|proj|p)_?(1|a|i|one)|anchors?|query|queries|q|image\w*|img\w*|zis",
     "b": r"(z|h|x|f|v|out|emb|features?|view|proj|p)_?(2|b|j|two)|positives?|keys?|k|text\w*|txt\w*|zjs",
@@ -20,6 +21,11 @@ VIEWS = {
 
 def two_views(seed: int) -> dict[str, Any]:
     return {"a": real(seed, 4, 3), "b": real(seed + 1, 4, 3)}
+
+
+def scaled(scores: Tensor, g: Given) -> Tensor:
+    """Similarities by the temperature, or by the scale that the loss has instead."""
+    return scores * g.scale if g.bound("scale") else scores / g.temperature
 
 
 def unit(x: Tensor, pick: Pick) -> Tensor:
@@ -31,13 +37,13 @@ def unit(x: Tensor, pick: Pick) -> Tensor:
     r"nt ?xent|sim ?clr",
     VIEWS,
     two_views,
-    options=[TEMPERATURE],
+    options=[TEMPERATURE, SCALE],
     unless=r"sup(ervised|con)|label",
 )
 def nt_xent(g: Given, pick: Pick) -> Any:
     n = len(g.a)
     z = torch.cat([unit(g.a, pick), F.normalize(g.b, dim=1) if pick.path[:1] != (1,) else g.b])
-    scores = (z @ z.T / g.temperature).masked_fill(torch.eye(2 * n, dtype=torch.bool), -torch.inf)
+    scores = scaled(z @ z.T, g).masked_fill(torch.eye(2 * n, dtype=torch.bool), -torch.inf)
     partner = torch.arange(2 * n).roll(n)
     if pick(True, False):
         return F.cross_entropy(scores, partner)
@@ -46,16 +52,16 @@ def nt_xent(g: Given, pick: Pick) -> Any:
 
 @reference(
     "InfoNCE",
-    r"info ?nce|\bclip\b|contrastive language",
+    r"info ?nce|\bclip\b|contrastive language|multiple negatives|in.?batch neg",
     VIEWS,
     two_views,
-    options=[TEMPERATURE],
-    unless=r"ppo|clipped|grad|queue|moco|memory",
+    options=[TEMPERATURE, SCALE],
+    unless=r"ppo|clipped|grad|hard",
 )
 def info_nce(g: Given, pick: Pick) -> Any:
     normalized = pick(True, False)
     a, b = (F.normalize(x, dim=1) if normalized else x for x in (g.a, g.b))
-    scores = a @ b.T / g.temperature
+    scores = scaled(a @ pick.maybe_detached(b).T, g)
     labels = torch.arange(len(a))
     symmetric = pick(2, 0, 1)
     if symmetric == 2:

@@ -128,7 +128,7 @@ def focal_of_classes(g: Given, pick: Pick) -> Any:
     lambda s: {"x": 2 * real(s, 2, 3, 3, 3), "y": whole(s, 3, 2, 3, 3)},
     lambda s: {"x": 2 * real(s, 10, 3), "y": whole(s, 3, 10)},
     options=[
-        Option("t", r"thresh\w*|thr", 0.5, (0.7,)),
+        Option("t", r"thr\w*", 0.5, (0.7,)),
         Option("kept", r"\w*min_?(kept|num|pixels?)?\w*|n_?min|num_hard|k", 4, (0,)),
         Option("ratio", r"\w*(ratio|rate|percent|frac)\w*|top_?k\w*|p", 0.4, ()),
     ],

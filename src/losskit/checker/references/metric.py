@@ -150,7 +150,8 @@ def pairs_of_batch(g: Given, pick: Pick) -> Any:
         return pick(pulls.sum() + hardest.sum(), (pulls.sum() + hardest.sum()) / (len(pulls) + len(hardest)))
     if pick(True, False):
         return ((near * plus).sum() + (far * minus).sum()) / pick(1, (plus | minus).sum())
-    return near[plus].mean() + far[minus].mean()
+    counts = pick((len(near[plus]), len(far[minus])), ((near[plus] > 0).sum(), (far[minus] > 0).sum()))
+    return near[plus].sum() / counts[0] + far[minus].sum() / counts[1]
 
 
 @reference(

@@ -149,7 +149,14 @@ def sampled_softmax(g: Given, pick: Pick) -> Any:
     return F.cross_entropy(torch.cat([g.p[:, None], g.n], 1) / g.t, torch.zeros(4, dtype=torch.int64))
 
 
-@reference("the loss of negative sampling", r"neg\w* ?sampling|sgns|skip ?gram|word2vec", NEGATIVES, sampled, scores)
+@reference(
+    "the loss of negative sampling",
+    r"neg\w* ?sampling|sgns|skip ?gram|word2vec",
+    NEGATIVES,
+    sampled,
+    scores,
+    unless=r"adversarial|rotat",
+)
 def negative_sampling(g: Given, pick: Pick) -> Any:
     return -F.logsigmoid(g.p).mean(), -F.logsigmoid(-g.n).mean()
 

@@ -249,4 +249,29 @@ def boundary(g: Given, pick: Pick) -> Any:
 def binary_entropy(g: Given, pick: Pick) -> Any:
     p = pick(g.x.sigmoid(), g.x)
     y = pick(g.y * (1 - g.eps) + 0.5 * g.eps, g.y * (1 - g.eps) + (1 - g.y) * g.eps) if g.bound("eps") else g.y
-    return -(g.weight * y * p.log() + (1 - y) * (1 - p).log()).mean()
+    each = -(g.weight * y * p.log() + (1 - y) * (1 - p).log())
+    return each.mean() if pick(True, False) else each.sum() / (g.weight * y + 1 - y).sum()
+
+
+def one_marked(seed: int, *size: int) -> Tensor:
+    """Masks of few positives, of which each sample has one."""
+    made = (share(seed + 1, *size) > 0.7).double()
+    made.flatten(1)[:, 0] = 1
+    return made
+
+
+@reference(
+    "the balanced binary cross entropy",
+    r"balanced (bce|binary|cross ?entropy|edge)|\bhed\b|edge (bce|cross ?entropy)",
+    MASKS,
+    lambda s: {"x": share(s, 2, 1, 3, 3), "y": one_marked(s, 2, 1, 3, 3)},
+    lambda s: {"x": share(s, 2, 3, 3), "y": one_marked(s, 2, 3, 3)},
+    options=[Option("factor", r"lam\w*|gamma|factor|balance", 1.3, (1.0, 1.1))],
+    trained=("x",),
+    unless=r"class balanced (loss|focal|soft)|effective|dice|focal|hard|ratio",
+)
+def balanced_entropy(g: Given, pick: Pick) -> Any:
+    p = pick(g.x.sigmoid(), g.x).flatten(1)
+    y = g.y.flatten(1)
+    minus = 1 - (y.mean(1, keepdim=True) if pick(False, True) else y.mean())
+    return -(y * minus * p.log() + g.factor * (1 - y) * (1 - minus) * (1 - p).log()).mean()

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from losskit.checker.references.edits import ARGUMENTS, CALLS, RENAMED, Made, Place, Scope, called, changed, put
+from losskit.checker.references.edits import ARGUMENTS, RENAMED, Made, Place, Scope, called, changed, put
 
 _FLAGS = {
     "topk": ("largest", False),
@@ -73,30 +73,32 @@ def _orders(place: Place, scope: Scope) -> Made:
 def _powers(place: Place, scope: Scope) -> Made:
     """A factor that stands inside or outside a power, or inside or outside a function."""
     node = place.node
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.left, ast.BinOp):
-        product = node.left
-        if isinstance(product.op, (ast.Mult, ast.Div)):
-            yield (
-                CALLS,
-                put(place, ast.BinOp(product.left, product.op, ast.BinOp(product.right, ast.Pow(), node.right))),
-            )
-            yield (
-                CALLS,
-                put(place, ast.BinOp(ast.BinOp(product.left, ast.Pow(), node.right), product.op, product.right)),
-            )
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
-        for side, other in ((node.left, node.right), (node.right, node.left)):
+    if not isinstance(node, ast.expr):
+        return
+    product = _product(node.left) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) else None
+    if product is not None and isinstance(node, ast.BinOp):
+        left, right = (ast.BinOp(each, ast.Pow(), node.right) for each in (product.left, product.right))
+        yield ARGUMENTS, put(place, ast.BinOp(product.left, product.op, right))
+        yield ARGUMENTS, put(place, ast.BinOp(left, product.op, product.right))
+    product = _product(node)
+    if product is not None:
+        for side, other in ((product.left, product.right), (product.right, product.left)):
             if isinstance(side, ast.BinOp) and isinstance(side.op, ast.Pow):
-                if side is node.left:
-                    yield ARGUMENTS, put(place, ast.BinOp(ast.BinOp(side.left, node.op, other), ast.Pow(), side.right))
-                else:
-                    yield ARGUMENTS, put(place, ast.BinOp(ast.BinOp(other, node.op, side.left), ast.Pow(), side.right))
+                first, second = (side.left, other) if side is product.left else (other, side.left)
+                inside = ast.BinOp(first, product.op, second)
+                yield ARGUMENTS, put(place, ast.BinOp(inside, ast.Pow(), side.right))
     applied = _applied(node)
-    if applied is not None and isinstance(applied[1], ast.BinOp) and isinstance(applied[1].op, (ast.Mult, ast.Div)):
-        name, product, args, keywords = applied
-        if name in ("sum", "mean", "softmax", "log_softmax", "sigmoid", "log", "exp", "sqrt"):
-            call = ast.Call(ast.Attribute(product.left, name, ast.Load()), args, keywords)
-            yield ARGUMENTS, put(place, ast.BinOp(call, product.op, product.right))
+    product = None if applied is None else _product(applied[1])
+    if applied is not None and product is not None and applied[0] in _LINEAR:
+        call = ast.Call(ast.Attribute(product.left, applied[0], ast.Load()), applied[2], applied[3])
+        yield ARGUMENTS, put(place, ast.BinOp(call, product.op, product.right))
+
+
+_LINEAR = ("sum", "mean", "softmax", "log_softmax", "sigmoid", "log", "exp", "sqrt")
+
+
+def _product(node: ast.expr) -> ast.BinOp | None:
+    return node if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)) else None
 
 
 def _factors(node: ast.AST) -> Iterator[tuple[type[ast.operator], ast.expr]]:

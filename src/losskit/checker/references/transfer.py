@@ -141,7 +141,7 @@ def _kl(g: Given, axis: int, pick: Pick) -> Tensor:
     p, q = (g.t / g.T).log_softmax(axis), (g.s / g.T).log_softmax(axis)
     if g.text.says("reverse|student to teacher") and pick(False, True):
         p, q = q, p
-    divergence: Tensor = (p.exp() * (p - q)).sum(axis)
+    divergence: Tensor = (p.exp() * (p * pick(1, 0) - q)).sum(axis)  # or the cross entropy
     return divergence
 
 

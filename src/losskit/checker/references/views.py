@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.embeddings import TEMPERATURE
+from losskit.checker.references.embeddings import SCALE, TEMPERATURE, scaled
 from losskit.checker.references.reference import Given, Option, Pick, real, reference
 
 QUEUE = {
@@ -25,7 +25,7 @@ QUEUE = {
     lambda s: {"q": real(s, 4, 3), "k": real(s + 1, 4, 3), "queue": real(s + 2, 3, 5)},
     lambda s: {"q": real(s, 4, 3), "k": real(s + 1, 4, 3), "queue": real(s + 2, 5, 3)},
     lambda s: {"q": real(s, 4, 3), "k": real(s + 1, 4, 3), "queue": real(s + 2, 4, 5, 3)},
-    options=[TEMPERATURE],
+    options=[TEMPERATURE, SCALE],
     trained=("q",),
     unless=r"supervised|triplet|margin|cluster|proto",
 )
@@ -36,7 +36,7 @@ def with_queue(g: Given, pick: Pick) -> Any:
     queue = F.normalize(queue, dim=-1) if kind == "all" else queue
     near = (q * k).sum(1, keepdim=True)
     far = q @ queue.T if queue.dim() == 2 else (q[:, None] * queue).sum(2)
-    return F.cross_entropy(torch.cat([near, far], 1) / g.temperature, torch.zeros(4, dtype=torch.int64))
+    return F.cross_entropy(scaled(torch.cat([near, far], 1), g), torch.zeros(4, dtype=torch.int64))
 
 
 STUDENT = r"\w*student\w*|s|s_out\w*|out_?s|pred\w*|online\w*|x"
@@ -74,7 +74,8 @@ def dino(g: Given, pick: Pick) -> Any:
 def _entropy(s: Tensor, t: Tensor, g: Given) -> Tensor:
     centered = t - g.center if g.has("center") else t
     shares: Tensor = (centered / g.tt).softmax(-1).detach()
-    return -(shares * (s / g.ts).log_softmax(-1)).sum(-1).mean()
+    found: Tensor = -(shares * (s / g.ts).log_softmax(-1)).sum(-1).mean()
+    return found
 
 
 def _across(s: list[Tensor], t: list[Tensor], g: Given) -> Tensor:
