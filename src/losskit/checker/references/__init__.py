@@ -3,6 +3,7 @@
 from losskit.checker.references import adversarial as adversarial
 from losskit.checker.references import classification as classification
 from losskit.checker.references import densities as densities
+from losskit.checker.references import departs as departs
 from losskit.checker.references import detection as detection
 from losskit.checker.references import divergences as divergences
 from losskit.checker.references import embeddings as embeddings

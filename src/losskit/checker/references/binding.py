@@ -69,27 +69,30 @@ class Bound:
 
     def seen(self, tensors: Mapping[str, Any]) -> Seen:
         """The loss as written."""
+        return _seen(lambda given: (self.written(given),), tensors, self.trained(tensors))
 
-        def run(given: Mapping[str, Any]) -> tuple[Tensor, ...]:
-            criterion = self.build()
-            _seed()
-            made = loss_of(self._called(criterion, given))[0]
-            return (made.double().mean(),)
-
-        return _seen(run, tensors, self.trained(tensors))
+    def written(self, given: Mapping[str, Any]) -> Tensor:
+        """The value of the loss as written."""
+        criterion = self.build()
+        _seed()
+        return loss_of(self._called(criterion, given))[0].double().mean()
 
     def formula(self, tensors: Mapping[str, Any], pick: Pick) -> Seen:
         """The formula with one choice of its conventions."""
+        return _seen(lambda given: self.terms(given, pick), tensors, self.trained(tensors))
+
+    def terms(self, given: Mapping[str, Any], pick: Pick) -> tuple[Tensor, ...]:
+        """The values of its terms."""
         criterion = self.build() if self.reference.states else None
         own = [each.detach().double() for each in criterion.parameters()] if isinstance(criterion, nn.Module) else []
+        _seed()
+        double = {role: _cast(each, torch.float64) for role, each in given.items()}
+        made = self.reference.formula(self._given(double, pick, own), pick)
+        return made if isinstance(made, tuple) else (made,)
 
-        def run(given: Mapping[str, Any]) -> tuple[Tensor, ...]:
-            _seed()
-            double = {role: _cast(each, torch.float64) for role, each in given.items()}
-            made = self.reference.formula(self._given(double, pick, own), pick)
-            return made if isinstance(made, tuple) else (made,)
-
-        return _seen(run, tensors, self.trained(tensors))
+    def passed(self, tensors: Mapping[str, Any]) -> tuple[dict[str, Any], list[Tensor]]:
+        """The arguments of a call, of which those that are trained are no leaves, so that a loss in place runs."""
+        return _passed(tensors, self.trained(tensors))
 
     def _given(self, tensors: Mapping[str, Any], pick: Pick, own: Sequence[Tensor]) -> Given:
         return Given(tensors, self.numbers, self.free, pick, self.text, self.names, own, self.listed)
@@ -124,10 +127,7 @@ def _cast(x: Any, dtype: torch.dtype) -> Any:
 def _seen(
     run: Callable[[Mapping[str, Any]], tuple[Tensor, ...]], tensors: Mapping[str, Any], trained: Sequence[str]
 ) -> Seen:
-    given = {role: each.clone() if isinstance(each, Tensor) else each for role, each in tensors.items()}
-    inputs = [given[role].requires_grad_() for role in trained]
-    # Not leaves, so that a loss that works in place runs.
-    passed = {role: each * 1 if role in trained else each for role, each in given.items()}
+    passed, inputs = _passed(tensors, trained)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         terms = run(passed)
@@ -143,6 +143,12 @@ def _seen(
         ]
         columns.append(torch.cat(parts))
     return Seen(torch.stack([t.detach().double() for t in terms]), torch.stack(columns, 1))
+
+
+def _passed(tensors: Mapping[str, Any], trained: Sequence[str]) -> tuple[dict[str, Any], list[Tensor]]:
+    given = {role: each.clone() if isinstance(each, Tensor) else each for role, each in tensors.items()}
+    inputs = [given[role].requires_grad_() for role in trained]
+    return {role: each * 1 if role in trained else each for role, each in given.items()}, inputs
 
 
 def bound_to(subject: Subject, reference: Reference, text: Text) -> Bound | None:

@@ -1,0 +1,162 @@
+"""The check: the line at which a loss departs from the formula of its name."""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losskit.checker.finding import Found, Severity
+from losskit.checker.origin import call_parameters
+from losskit.checker.references.binding import Bound
+from losskit.checker.references.call_text import call_text
+from losskit.checker.references.code import functions_of
+from losskit.checker.references.departure import Course, apart, course, first_of
+from losskit.checker.references.formula_text import Choices, line_of
+from losskit.checker.references.unlike import Unlike, Written, unlike_its_formula
+from losskit.checker.registry import check
+from losskit.checker.subject import Subject
+
+_NEAREST = 12  # variants beside which a loss is put
+_MOST = 0.65  # of its steps that the formula does not have: a loss with more is of another kind
+_LEAST = 0.28  # of its operations that the formula has too
+
+
+@dataclass(frozen=True)
+class Departure:
+    """What a loss computes and a variant of its formula does not, and the reverse."""
+
+    bound: Bound
+    written: Written
+    path: tuple[int, ...]
+    choices: Choices
+    own: Course
+    formula: Course
+    ahead: list[int]  # steps of the loss
+    missing: list[int]  # steps of the formula
+
+    @property
+    def share(self) -> float:
+        """The share of steps that the other does not have."""
+        parts = ((self.own, self.ahead), (self.formula, self.missing))
+        return max(course.count(some) / max(course.count(range(len(course.steps))), 1) for course, some in parts)
+
+    @property
+    def likeness(self) -> float:
+        """The share of operations that both have."""
+        own, formula = self.own.names(), self.formula.names()
+        return (own & formula).total() / max((own | formula).total(), 1)
+
+    @property
+    def lines(self) -> list[int]:
+        """The lines that compute what the formula does not contain from what it contains, the last first."""
+        roots = [self.own.steps[at].line for at in first_of(self.own, self.ahead)]
+        return [line for line in dict.fromkeys(reversed(roots)) if line]
+
+
+@check(
+    "departs-from-formula",
+    Severity.WRONG,
+    why="Up to this line it computes what the formula of its name computes; what follows is no known form of it.",
+    fix="Compare this line with the formula, or name the loss after what it computes.",
+    consequence_of=("no-graph", "misused-function", "one-edit-from-formula"),
+    anyhow=True,
+    assumes=True,
+)
+def departs_from_formula(subject: Subject) -> Iterator[Found]:
+    """Which line makes the loss another one than the formula of its name?"""
+    others = unlike_its_formula(subject)
+    if not others or _has_modes(subject):
+        return
+    found = [departure(each) for each in others]
+    nearest = min((each for each in found if each is not None), key=lambda each: each.share, default=None)
+    if nearest is not None and nearest.share <= _MOST and nearest.likeness >= _LEAST:
+        yield _finding(nearest)
+
+
+_REDUCTIONS = ("mean", "sum", "none", "batchmean", "elementwise_mean", "")
+
+
+def _has_modes(subject: Subject) -> bool:
+    """Whether an option chooses between several losses, of which the formula may be another."""
+    calls = {p.name: p.default for p in call_parameters(subject.build())}
+    chosen = {**calls, **subject.origin.options}
+    return any(isinstance(each, str) and each.lower() not in _REDUCTIONS for each in chosen.values())
+
+
+def departure(unlike: Unlike) -> Departure | None:
+    """Where a loss departs from the variant with which it has most in common; None if it does nowhere."""
+    found = [each for written in unlike.forms for each in _beside(unlike.bound, written)]
+    return min((each for each in found if each.ahead), key=lambda each: each.share, default=None)
+
+
+def _beside(bound: Bound, written: Written) -> Iterator[Departure]:
+    functions = functions_of(bound.build())
+    if not functions:
+        return
+    file = functions[0].function.__code__.co_filename
+    tensors = written.table.tensors
+    given = [[x for x in each.values() if isinstance(x, Tensor)] for each in tensors]
+    own = course([partial(_written, bound, each) for each in tensors], given, file)
+    if own is None:
+        return
+    for path in written.table.near(written.seen[0].slopes[:, 0], math.inf)[:_NEAREST]:
+        choices = Choices(path)
+        runs = [partial(_terms, bound, each, choices) for each in tensors]
+        with contextlib.suppress(RuntimeError, ValueError, IndexError):
+            formula = course(runs, given, bound.reference.formula.__code__.co_filename)
+            if formula is not None:
+                ahead, missing = apart(own, formula), apart(formula, own)
+                yield Departure(bound, written, path, choices, own, formula, ahead, missing)
+
+
+def _written(bound: Bound, tensors: Mapping[str, Any]) -> None:
+    bound.written(bound.passed(tensors)[0])
+
+
+def _terms(bound: Bound, tensors: Mapping[str, Any], choices: Choices) -> None:
+    bound.terms(bound.passed(tensors)[0], choices)
+
+
+def _finding(departure: Departure) -> Found:
+    bound = departure.bound
+    file = functions_of(bound.build())[0].function.__code__.co_filename
+    line, *others = departure.lines or [0]
+    code = linecache.getline(file, line).strip()
+    formula = _line_of_formula(departure)
+    further = f" (as do lines {', '.join(map(str, sorted(others)))})" if others else ""
+    said = f"{Path(file).name}, line {line}: `{code}` gives values{further} that do not occur in {bound.reference.said}"
+    beside = f", which computes `{formula}`" if formula else ""
+    values = [float(each.values[0]) for each in departure.written.seen]
+    right = _values(departure)
+    at = max(range(len(values)), key=lambda n: abs(values[n] - right[n]))
+    evidence = {"as written": values[at], "formula": right[at]}
+    return Found(said + beside, evidence, call_text(bound, departure.written.table.tensors[at]))
+
+
+def _line_of_formula(departure: Departure) -> str:
+    formula = departure.formula
+    lines = [formula.steps[at].line for at in first_of(formula, departure.missing)]
+    file = departure.bound.reference.formula.__code__.co_filename
+    if not lines:
+        return ""
+    return line_of(file, lines[0], departure.choices.chosen, departure.bound.names)
+
+
+def _values(departure: Departure) -> list[float]:
+    """The values of the formula, whose terms are weighed as they fit the loss best."""
+    seen = departure.written.table.variant(departure.path)
+    terms = torch.stack([each.values for each in seen])
+    made = torch.stack([each.values[0] for each in departure.written.seen])
+    weights = torch.linalg.lstsq(terms, made.unsqueeze(1), driver="gelsd").solution.squeeze(1)
+    if not bool((weights > 0).all()):
+        weights = torch.ones_like(weights)
+    return [float(each) for each in terms @ weights]
