@@ -57,9 +57,11 @@ class Departure:
 
     @property
     def lines(self) -> list[int]:
-        """The lines that compute what the formula does not contain from what it contains, the last first."""
-        roots = [self.own.steps[at].line for at in first_of(self.own, self.ahead)]
-        return [line for line in dict.fromkeys(reversed(roots)) if line]
+        """The lines that compute what the formula does not contain, the last of those with a gradient first."""
+        trained = [at for at in self.ahead if self.own.steps[at].trained]
+        roots = [*reversed(first_of(self.own, trained)), *reversed(first_of(self.own, self.ahead))]
+        lines = dict.fromkeys(self.own.steps[at].line for at in roots)
+        return [line for line in lines if line]
 
 
 @check(

@@ -27,6 +27,7 @@ class Step:
     value: Tensor
     inputs: tuple[int, ...]  # earlier steps; those that are not computed are left out
     line: int
+    trained: bool  # it has a gradient
 
 
 @dataclass
@@ -45,12 +46,13 @@ class Steps(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **(kwargs or {}))
         given = [each for each in torch.utils._pytree.tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
         inputs = tuple(dict.fromkeys(self._at[id(each)] for each in given if id(each) in self._at))
+        trained = any(each.requires_grad for each in given)
         for each in torch.utils._pytree.tree_leaves(result):
             if isinstance(each, Tensor) and each.numel() and not each.is_complex():
                 self._kept.append(each)
                 self._at[id(each)] = len(self.made)
                 value = _sorted(each)
-                self.made.append(Step(func.overloadpacket.__name__, value, inputs, self._line()))
+                self.made.append(Step(func.overloadpacket.__name__, value, inputs, self._line(), trained))
         return result
 
     def _line(self) -> int:
@@ -89,8 +91,8 @@ def course(runs: Sequence[Callable[[], Any]], given: Sequence[Sequence[Tensor]],
     if len({len(each) for each in all}) != 1:
         all = all[:1]
     steps = all[0]
-    values = [torch.cat([each[n].value for each in all]) for n in range(len(steps))]
-    inputs = [torch.cat([_sorted(each[n]) for each in given[: len(all)]]) for n in range(len(given[0]))]
+    values = [_joined([each[n].value for each in all]) for n in range(len(steps))]
+    inputs = [_joined([_sorted(each[n]) for each in given[: len(all)]]) for n in range(len(given[0]))]
     return Course(steps, [_shape(each) for each in values], [_shape(each) for each in inputs]) if steps else None
 
 
@@ -98,9 +100,14 @@ def _sorted(x: Tensor) -> Tensor:
     return x.detach().double().flatten().nan_to_num(0.0, 0.0, 0.0).sort().values
 
 
+def _joined(values: Sequence[Tensor]) -> Tensor:
+    """The values for several examples, (examples, elements); those of the first where their numbers differ."""
+    return torch.stack(list(values)) if len({len(each) for each in values}) == 1 else values[0].unsqueeze(0)
+
+
 def _shape(value: Tensor) -> Tensor:
     """A value without what differs by convention: its mean and its length; a single number as it is."""
-    if len(value) == 1:
+    if value.numel() == 1:
         return value
     centered = value - value.mean()
     length = float(centered.norm())
@@ -108,16 +115,18 @@ def _shape(value: Tensor) -> Tensor:
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
-    if len(a) == len(b) == 1:
+    if a.shape != b.shape:
+        return False
+    if a.numel() == 1:
         return abs(float(a) - float(b)) <= _CLOSE * abs(float(a))
-    return len(a) == len(b) and (bool((a - b).abs().max() < _CLOSE) or bool((a + b.flip(0)).abs().max() < _CLOSE))
+    return bool((a - b).abs().max() < _CLOSE) or bool((a + b.flip(1)).abs().max() < _CLOSE)
 
 
 def apart(one: Course, other: Course) -> list[int]:
     """The steps that lead to the result of one and have no counterpart in the other, in their order."""
     by_size: dict[int, list[Tensor]] = {}
     for each in [*other.shapes, *other.given]:
-        by_size.setdefault(len(each), []).append(each)
+        by_size.setdefault(each.numel(), []).append(each)
     found: dict[int, None] = {}
     queue = [len(one.steps) - 1]
     seen: set[int] = set()
@@ -127,7 +136,8 @@ def apart(one: Course, other: Course) -> list[int]:
             continue
         seen.add(at)
         shape = one.shapes[at]
-        if (len(shape) > 1 and not shape.any()) or any(_alike(shape, each) for each in by_size.get(len(shape), [])):
+        size = shape.numel()
+        if (size > 1 and not shape.any()) or any(_alike(shape, each) for each in by_size.get(size, [])):
             continue
         found[at] = None
         queue += one.steps[at].inputs

@@ -72,15 +72,15 @@ class _Plain(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
         if not _is_pick(node):
-            return self.generic_visit(node)
+            return node
         if isinstance(node.func, ast.Attribute):
-            return self.visit(node.args[0])  # type: ignore[no-any-return]
-        same = [each for each in self.chosen if each[2] == len(node.args)]
-        if not same or len({each[3] for each in same}) > 1:
+            return node.args[0]
+        if not self.chosen or self.chosen[0][2] != len(node.args):  # they are visited in the order of the computation
             self.unclear = True
             return node
-        return self.visit(node.args[same[0][3]])  # type: ignore[no-any-return]
+        return node.args[self.chosen.pop(0)[3]]
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id == "g":
