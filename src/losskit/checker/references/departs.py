@@ -80,8 +80,12 @@ def departs_from_formula(subject: Subject) -> Iterator[Found]:
         return
     found = [departure(each) for each in others]
     nearest = min((each for each in found if each is not None), key=lambda each: each.share, default=None)
-    if nearest is not None and nearest.share <= _MOST and nearest.likeness >= _LEAST:
-        yield _finding(nearest)
+    if nearest is None or nearest.share > _MOST or nearest.likeness < _LEAST:
+        return
+    values = [float(each.values[0]) for each in nearest.written.seen]
+    right = _values(nearest, values)
+    if not all(map(partial(math.isclose, rel_tol=1e-6), values, right)):  # otherwise only its gradient differs
+        yield _finding(nearest, values, right)
 
 
 _REDUCTIONS = ("mean", "sum", "none", "batchmean", "elementwise_mean", "")
@@ -128,17 +132,16 @@ def _terms(bound: Bound, tensors: Mapping[str, Any], choices: Choices) -> None:
     bound.terms(bound.passed(tensors)[0], choices)
 
 
-def _finding(departure: Departure) -> Found:
+def _finding(departure: Departure, values: list[float], right: list[float]) -> Found:
     bound = departure.bound
     file = functions_of(bound.build())[0].function.__code__.co_filename
     line, *others = departure.lines or [0]
     code = linecache.getline(file, line).strip()
     formula = _line_of_formula(departure)
-    further = f" (as do lines {', '.join(map(str, sorted(others)))})" if others else ""
+    numbers = ", ".join(map(str, sorted(others)))
+    further = f" (as do{'es line' if len(others) == 1 else ' lines'} {numbers})" if others else ""
     said = f"{Path(file).name}, line {line}: `{code}` gives values{further} that do not occur in {bound.reference.said}"
     beside = f", which computes `{formula}`" if formula else ""
-    values = [float(each.values[0]) for each in departure.written.seen]
-    right = _values(departure)
     at = max(range(len(values)), key=lambda n: abs(values[n] - right[n]))
     evidence = {"as written": values[at], "formula": right[at]}
     return Found(said + beside, evidence, call_text(bound, departure.written.table.tensors[at]))
@@ -153,12 +156,13 @@ def _line_of_formula(departure: Departure) -> str:
     return line_of(file, lines[0], departure.choices.chosen, departure.bound.names)
 
 
-def _values(departure: Departure) -> list[float]:
-    """The values of the formula, whose terms are weighed as they fit the loss best."""
+def _values(departure: Departure, written: list[float]) -> list[float]:
+    """The values of the formula, with the weights of its terms and the constant that fit the loss best."""
     seen = departure.written.table.variant(departure.path)
     terms = torch.stack([each.values for each in seen])
-    made = torch.stack([each.values[0] for each in departure.written.seen])
-    weights = torch.linalg.lstsq(terms, made.unsqueeze(1), driver="gelsd").solution.squeeze(1)
-    if not bool((weights > 0).all()):
-        weights = torch.ones_like(weights)
-    return [float(each) for each in terms @ weights]
+    made = torch.tensor(written, dtype=torch.float64)
+    columns = torch.cat([terms, torch.ones(len(terms), 1)], 1)
+    weights = torch.linalg.lstsq(columns, made.unsqueeze(1), driver="gelsd").solution.squeeze(1)
+    if not bool((weights[:-1] > 0).all()):
+        weights, columns = torch.ones(terms.shape[1], dtype=torch.float64), terms
+    return [float(each) for each in columns @ weights]
