@@ -1,150 +1,90 @@
-"""Where a loss departs from a formula: the first of its values that the formula does not contain, and its line."""
+"""Where a loss departs from the variant of its formula with which it has most in common."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import contextlib
+import functools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-_CLOSE = 1e-5  # of values that are brought to mean 0 and length 1
-_VIEWS = (
-    *("view", "_unsafe_view", "unsqueeze", "squeeze", "expand", "reshape", "t", "transpose", "permute", "slice"),
-    *("select", "detach", "clone", "_to_copy", "lift_fresh", "alias", "as_strided", "split", "unbind"),
-)
+from losskit.checker.references.binding import Bound
+from losskit.checker.references.code import functions_of
+from losskit.checker.references.course import Course, apart, course, first_of
+from losskit.checker.references.formula_text import Choices
+from losskit.checker.references.unlike import Unlike, Written
 
-
-@dataclass
-class Step:
-    """One operation: its result, what it was computed from, and its line, which is 0 if it is in another file."""
-
-    name: str
-    value: Tensor
-    inputs: tuple[int, ...]  # earlier steps; those that are not computed are left out
-    line: int
-    trained: bool  # it has a gradient
+_NEAREST = 12  # variants beside which a loss is put
 
 
-@dataclass
-class Steps(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Records the operations of a call, with the lines of one file."""
+@dataclass(frozen=True)
+class Departure:
+    """What a loss computes and a variant of its formula does not, and the reverse."""
 
-    file: str
-    made: list[Step] = field(default_factory=list)
+    bound: Bound
+    written: Written
+    path: tuple[int, ...]
+    choices: Choices
+    own: Course
+    formula: Course
+    ahead: list[int]  # steps of the loss
+    missing: list[int]  # steps of the formula
 
-    def __post_init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._kept: list[Tensor] = []  # a number of a tensor is not used again while it lives
-        self._at: dict[int, int] = {}
+    @property
+    def share(self) -> float:
+        """The share of steps that the other does not have."""
+        parts = ((self.own, self.ahead), (self.formula, self.missing))
+        return max(course.count(some) / max(course.count(range(len(course.steps))), 1) for course, some in parts)
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        given = [each for each in torch.utils._pytree.tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
-        inputs = tuple(dict.fromkeys(self._at[id(each)] for each in given if id(each) in self._at))
-        trained = any(each.requires_grad for each in given)
-        for each in torch.utils._pytree.tree_leaves(result):
-            if isinstance(each, Tensor) and each.numel() and not each.is_complex():
-                self._kept.append(each)
-                self._at[id(each)] = len(self.made)
-                value = _sorted(each)
-                self.made.append(Step(func.overloadpacket.__name__, value, inputs, self._line(), trained))
-        return result
+    @property
+    def likeness(self) -> float:
+        """The share of operations that both have."""
+        own, formula = self.own.names(), self.formula.names()
+        return (own & formula).total() / max((own | formula).total(), 1)
 
-    def _line(self) -> int:
-        frame = sys._getframe(2)
-        while frame is not None:
-            if frame.f_code.co_filename == self.file:
-                return frame.f_lineno
-            frame = frame.f_back  # type: ignore[assignment]
-        return 0
-
-
-@dataclass
-class Course:
-    """The steps of a computation over all examples, without those that are constant."""
-
-    steps: list[Step]
-    shapes: list[Tensor]  # the values of each step, up to a factor and a constant
-    given: list[Tensor]  # the same of its inputs
-
-    def count(self, steps: Iterable[int]) -> int:
-        """How many of these steps are written in its file."""
-        return sum(self.steps[at].line > 0 for at in steps)
-
-    def names(self) -> Counter[str]:
-        """How often each operation occurs in its file."""
-        return Counter(each.name for each in self.steps if each.line > 0 and each.name not in _VIEWS)
+    @property
+    def lines(self) -> list[int]:
+        """The lines that compute what the formula does not contain, the last of those with a gradient first."""
+        trained = [at for at in self.ahead if self.own.steps[at].trained]
+        roots = [*reversed(first_of(self.own, trained)), *reversed(first_of(self.own, self.ahead))]
+        lines = dict.fromkeys(self.own.steps[at].line for at in roots)
+        return [line for line in lines if line]
 
 
-def course(runs: Sequence[Callable[[], Any]], given: Sequence[Sequence[Tensor]], file: str) -> Course | None:
-    """The steps of a computation, whose values for several examples are joined where its steps are always the same."""
-    all: list[list[Step]] = []
-    for run in runs:
-        with Steps(file) as seen:
-            run()
-        all.append(seen.made)
-    if len({len(each) for each in all}) != 1:
-        all = all[:1]
-    steps = all[0]
-    values = [_joined([each[n].value for each in all]) for n in range(len(steps))]
-    inputs = [_joined([_sorted(each[n]) for each in given[: len(all)]]) for n in range(len(given[0]))]
-    return Course(steps, [_shape(each) for each in values], [_shape(each) for each in inputs]) if steps else None
+@functools.lru_cache(maxsize=16)
+def departure(unlike: Unlike) -> Departure | None:
+    """Where a loss departs from the variant with which it has most in common; None if it does nowhere."""
+    found = [each for written in unlike.forms for each in _beside(unlike.bound, written)]
+    return min((each for each in found if each.ahead), key=lambda each: each.share, default=None)
 
 
-def _sorted(x: Tensor) -> Tensor:
-    return x.detach().double().flatten().nan_to_num(0.0, 0.0, 0.0).sort().values
+def _beside(bound: Bound, written: Written) -> Iterator[Departure]:
+    functions = functions_of(bound.build())
+    if not functions:
+        return
+    file = functions[0].function.__code__.co_filename
+    tensors = written.table.tensors
+    given = [[x for x in each.values() if isinstance(x, Tensor)] for each in tensors]
+    own = course([partial(_written, bound, each) for each in tensors], given, file)
+    if own is None:
+        return
+    for path in written.table.near(written.seen[0].slopes[:, 0], math.inf)[:_NEAREST]:
+        choices = Choices(path)
+        runs = [partial(_terms, bound, each, choices) for each in tensors]
+        with contextlib.suppress(RuntimeError, ValueError, IndexError):
+            formula = course(runs, given, bound.reference.formula.__code__.co_filename)
+            if formula is not None:
+                ahead, missing = apart(own, formula), apart(formula, own)
+                yield Departure(bound, written, path, choices, own, formula, ahead, missing)
 
 
-def _joined(values: Sequence[Tensor]) -> Tensor:
-    """The values for several examples, (examples, elements); those of the first where their numbers differ."""
-    return torch.stack(list(values)) if len({len(each) for each in values}) == 1 else values[0].unsqueeze(0)
+def _written(bound: Bound, tensors: Mapping[str, Any]) -> None:
+    bound.written(bound.passed(tensors)[0])
 
 
-def _shape(value: Tensor) -> Tensor:
-    """A value without what differs by convention: its mean and its length; a single number as it is."""
-    if value.numel() == 1:
-        return value
-    centered = value - value.mean()
-    length = float(centered.norm())
-    return centered / length if length > 1e-9 * (1 + float(value.norm())) else torch.zeros_like(value)
-
-
-def _alike(a: Tensor, b: Tensor) -> bool:
-    if a.shape != b.shape:
-        return False
-    if a.numel() == 1:
-        return abs(float(a) - float(b)) <= _CLOSE * abs(float(a))
-    return bool((a - b).abs().max() < _CLOSE) or bool((a + b.flip(1)).abs().max() < _CLOSE)
-
-
-def apart(one: Course, other: Course) -> list[int]:
-    """The steps that lead to the result of one and have no counterpart in the other, in their order."""
-    by_size: dict[int, list[Tensor]] = {}
-    for each in [*other.shapes, *other.given]:
-        by_size.setdefault(each.numel(), []).append(each)
-    found: dict[int, None] = {}
-    queue = [len(one.steps) - 1]
-    seen: set[int] = set()
-    while queue:
-        at = queue.pop()
-        if at in seen:
-            continue
-        seen.add(at)
-        shape = one.shapes[at]
-        size = shape.numel()
-        if (size > 1 and not shape.any()) or any(_alike(shape, each) for each in by_size.get(size, [])):
-            continue
-        found[at] = None
-        queue += one.steps[at].inputs
-    return sorted(found)
-
-
-def first_of(one: Course, found: Sequence[int]) -> list[int]:
-    """The steps among these that none of the others lead to."""
-    among = set(found)
-    return [at for at in found if not among & set(one.steps[at].inputs)]
+def _terms(bound: Bound, tensors: Mapping[str, Any], choices: Choices) -> None:
+    bound.terms(bound.passed(tensors)[0], choices)

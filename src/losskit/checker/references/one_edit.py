@@ -19,9 +19,10 @@ from losskit.checker.references.binding import Bound, Seen
 from losskit.checker.references.call_text import call_text
 from losskit.checker.references.code import Function, functions_of
 from losskit.checker.references.comparing import REACHED, closest
+from losskit.checker.references.departure import departure
 from losskit.checker.references.edits import Edit, read_by
 from losskit.checker.references.mistakes import edits_of
-from losskit.checker.references.unlike import Written, unlike_its_formula
+from losskit.checker.references.unlike import Unlike, Written, unlike_its_formula
 from losskit.checker.registry import check
 from losskit.checker.subject import Subject
 from losskit.checker.trial import within
@@ -41,17 +42,18 @@ _CALL = 0.2  # of CPU for one call of an edited loss
 )
 def one_edit_from_formula(subject: Subject) -> Iterator[Found]:
     """Does one edit of the code turn the loss into the formula of its name?"""
-    others = unlike_its_formula(subject)
+    departures = [(each, departure(each)) for each in unlike_its_formula(subject)]
     until = time.process_time() + _SECONDS
-    for each in others:
-        found = _apart(functools.partial(_first, each.bound, each.forms), until - time.process_time())
+    for each, departs in sorted(departures, key=lambda pair: 1.0 if pair[1] is None else pair[1].share):
+        lines = frozenset(() if departs is None else departs.lines)
+        found = _apart(functools.partial(_first, each, lines), until - time.process_time())
         if found is not None:
             yield found
             return
 
 
-def _first(bound: Bound, forms: list[Written], seconds: float) -> Found | None:
-    return next(_reached(bound, forms, time.process_time() + seconds), None)
+def _first(unlike: Unlike, lines: frozenset[int], seconds: float) -> Found | None:
+    return next(_reached(unlike.bound, unlike.forms, lines, time.process_time() + seconds), None)
 
 
 def _apart(work: Callable[[float], Found | None], seconds: float) -> Found | None:
@@ -67,11 +69,21 @@ def _apart(work: Callable[[float], Found | None], seconds: float) -> Found | Non
     return None if sent is None else sent["found"]
 
 
-def _reached(bound: Bound, written: list[Written], until: float) -> Iterator[Found]:
+def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until: float) -> Iterator[Found]:
+    """Edits that reach the formula: first those of the lines at which the loss departs, the likely kinds first."""
     functions = functions_of(bound.build())
     edits = [(edit, function) for function in functions for edit in edits_of(function)]
     reads = {each.function: read_by(each.tree) for each in functions}
-    for edit, function in sorted(edits, key=lambda each: each[0].kind):
+
+    def order(each: tuple[Edit, Function]) -> tuple[bool, float]:
+        edit, function = each
+        statement = edit.place.statement
+        own = range(
+            statement.lineno + function.before, (statement.end_lineno or statement.lineno) + function.before + 1
+        )
+        return lines.isdisjoint(own), edit.kind
+
+    for edit, function in sorted(edits, key=order):
         if time.process_time() > until:
             return
         read = reads[function.function]

@@ -26,7 +26,7 @@ class Written:
     seen: list[Seen]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unlike:
     """A loss that is no variant of a formula, in these forms of its tensors."""
 
