@@ -69,7 +69,7 @@ def sums_over(pick: Pick, several: bool) -> tuple[int, ...]:
     classes,
     trained=("x",),
     options=[SMOOTH],
-    unless=r"bce|ce\b|focal|log ?cosh|general|gdl|boundary|cl ?dice|entropy|batch dice|tversky|self ?adjust|\bdsc",
+    unless=r"bce|\bce\b|focal|log ?cosh|general|gdl|boundary|cl ?dice|entropy|batch dice|tversky|self ?adjust|\bdsc",
 )
 def dice(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)
@@ -91,7 +91,7 @@ def dice(g: Given, pick: Pick) -> Any:
     classes,
     trained=("x",),
     options=[SMOOTH],
-    unless=r"bce|ce\b|focal|box|giou|diou|ciou|lovasz|dice|log|entropy",
+    unless=r"bce|\bce\b|focal|box|giou|diou|ciou|lovasz|dice|log|entropy",
 )
 def jaccard(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)
@@ -116,7 +116,7 @@ def jaccard(g: Given, pick: Pick) -> Any:
         Option("beta", r"beta|b|fn_w\w*|w_?fn", 0.8, (0.7, 0.5, 0.3)),
         SMOOTH,
     ],
-    unless=r"focal|unified|ce\b|bce|combo",
+    unless=r"focal|unified|\bce\b|bce|combo",
 )
 def tversky(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)
@@ -151,7 +151,7 @@ def weights(g: Given, pick: Pick) -> tuple[float, float]:
         Option("gamma", r"gamma|g", 1.4, (0.75, 4 / 3, 1.0, 2.0)),
         SMOOTH,
     ],
-    unless=r"unified|ce\b|bce|combo",
+    unless=r"unified|\bce\b|bce|combo",
 )
 def focal_tversky(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)
