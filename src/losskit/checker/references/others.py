@@ -274,7 +274,7 @@ def generalized_dice(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the sum of cross entropy and Dice",
-    r"\bce\w* ?dice|dice ?ce\b|cross ?entropy.*dice|dice.*cross ?entropy",
+    r"\bce\w* ?dice|dice ?ce\b|cross ?entropy.*\bdice|\bdice.*cross ?entropy",
     PAIR,
     lambda s: {"x": 2 * real(s, 2, 3, 2, 3), "y": whole(s, 3, 2, 2, 3)},
     options=[option("smooth", r"smooth\w*|eps\w*", 0.3, 1.0, 0.0)],
