@@ -44,7 +44,7 @@ def halves(a: Tensor, b: Tensor) -> Tensor:
     return a.mean() + b.mean()
 
 
-@two("the hinge loss of a critic", r"hinge", unless=r"relativ|rank|triplet")
+@two("the hinge loss of a critic", r"hinge", unless=r"relativ|rank|triplet|lov[aá]sz|multi|svm|pair|embed|squared")
 def hinge(g: Given, pick: Pick) -> Any:
     return halves(F.relu(1 - g.real), F.relu(1 + g.fake))
 

@@ -79,7 +79,12 @@ class Bound:
 
     def formula(self, tensors: Mapping[str, Any], pick: Pick) -> Seen:
         """The formula with one choice of its conventions."""
-        return _seen(lambda given: self.terms(given, pick), tensors, self.trained(tensors))
+        trained = self.trained(tensors)
+        try:
+            return _seen(lambda given: self.terms(given, pick), tensors, trained)
+        except (RuntimeError, IndexError, ValueError):  # the formula does not take this form, which the loss takes
+            size = sum(x.numel() for role in trained for x in _tensors_in(tensors[role]))
+            return Seen(torch.full((1,), torch.nan), torch.full((size, 1), torch.nan, dtype=torch.float64))
 
     def terms(self, given: Mapping[str, Any], pick: Pick) -> tuple[Tensor, ...]:
         """The values of its terms."""
@@ -124,6 +129,19 @@ def _cast(x: Any, dtype: torch.dtype) -> Any:
     return x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x
 
 
+def _mapped(change: Callable[[Tensor], Tensor], x: Any) -> Any:
+    """A tensor changed, or each tensor of a list."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(_mapped(change, each) for each in x)
+    return change(x) if isinstance(x, Tensor) else x
+
+
+def _tensors_in(x: Any) -> list[Tensor]:
+    if isinstance(x, (list, tuple)):
+        return [tensor for each in x for tensor in _tensors_in(each)]
+    return [x] if isinstance(x, Tensor) else []
+
+
 def _seen(
     run: Callable[[Mapping[str, Any]], tuple[Tensor, ...]], tensors: Mapping[str, Any], trained: Sequence[str]
 ) -> Seen:
@@ -146,9 +164,10 @@ def _seen(
 
 
 def _passed(tensors: Mapping[str, Any], trained: Sequence[str]) -> tuple[dict[str, Any], list[Tensor]]:
-    given = {role: each.clone() if isinstance(each, Tensor) else each for role, each in tensors.items()}
-    inputs = [given[role].requires_grad_() for role in trained]
-    return {role: each * 1 if role in trained else each for role, each in given.items()}, inputs
+    given = {role: _mapped(torch.clone, each) for role, each in tensors.items()}
+    inputs = [each.requires_grad_() for role in trained for each in _tensors_in(given[role])]
+    passed = {role: _mapped(lambda x: x * 1, each) if role in trained else each for role, each in given.items()}
+    return passed, inputs
 
 
 def bound_to(subject: Subject, reference: Reference, text: Text) -> Bound | None:
@@ -204,7 +223,7 @@ def _listed(subject: Subject, parameters: Sequence[inspect.Parameter]) -> dict[s
     return {
         n: list(v)
         for n, v in lists.items()
-        if isinstance(v, (list, tuple)) and all(isinstance(e, (int, float)) for e in v)
+        if isinstance(v, (list, tuple)) and v and all(isinstance(e, (int, float)) for e in v)
     }
 
 

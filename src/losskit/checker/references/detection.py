@@ -7,8 +7,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from losskit.checker.references.boxes import BOXES, averaged, boxes, by_center, distance_of_centers, of_boxes, overlap
 from losskit.checker.references.classification import ALPHA, BOTH, GAMMA
-from losskit.checker.references.images import BOXES, boxes, by_center, of_boxes, overlap
 from losskit.checker.references.numbers import option
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
@@ -16,9 +16,8 @@ from losskit.checker.references.reference import Given, Option, Pick, real, refe
 @of_boxes("the EIoU loss", r"\be ?iou|efficient (intersection|iou)", r"focal|family")
 def eiou(g: Given, pick: Pick) -> Any:
     inter, union, hull, x, y = overlap(g, pick)
-    centers = ((x[:, :2] + x[:, 2:] - y[:, :2] - y[:, 2:]) / 2).square().sum(1) / hull.square().sum(1)
     sides = (((x[:, 2:] - x[:, :2]) - (y[:, 2:] - y[:, :2])).square() / hull.square()).sum(1)
-    return (centers + sides - inter / union).mean()
+    return averaged(distance_of_centers(x, y, hull) + sides - inter / union, g, pick)
 
 
 @reference(
@@ -51,6 +50,59 @@ def quality_focal(g: Given, pick: Pick) -> Any:
     p = g.x.sigmoid()
     entropy = F.binary_cross_entropy_with_logits(g.x, g.y, reduction="none")
     return (entropy * pick.maybe_detached((g.y - p).abs()) ** g.beta).mean()
+
+
+def classes_and_scores(seed: int) -> dict[str, Any]:
+    return {"x": real(seed, 6, 3), "label": whole(seed, 4, 6), "score": share(seed + 1, 6)}
+
+
+@reference(
+    "the quality focal loss of classes",
+    r"quality focal|\bqfl\b",
+    {"x": BOTH["x"], "label": r"labels?|cls\w*|y", "score": r"scores?|quality|iou\w*|q"},
+    classes_and_scores,
+    options=[Option("beta", r"beta|gamma", 1.6, (2.0,))],
+    trained=("x",),
+)
+def quality_of_classes(g: Given, pick: Pick) -> Any:
+    own = F.one_hot(g.label, 4)[:, :3]  # the last is the background
+    y = own * g.score[:, None]
+    entropy = F.binary_cross_entropy_with_logits(g.x, y, reduction="none")
+    return (entropy * pick.maybe_detached((y - g.x.sigmoid()).abs()) ** g.beta).sum(1).mean()
+
+
+@reference(
+    "the quality focal loss of classes",
+    r"quality focal|\bqfl\b",
+    BOTH,
+    lambda s: {"x": real(s, 6, 3), "y": (whole(s, 4, 6), share(s + 1, 6))},
+    options=[Option("beta", r"beta|gamma", 1.6, (2.0,))],
+    trained=("x",),
+)
+def quality_of_a_pair(g: Given, pick: Pick) -> Any:
+    return quality_of_classes(
+        Given({"x": g.x, "label": g.y[0], "score": g.y[1]}, g.numbers, g.free, pick, g.text, {}), pick
+    )
+
+
+@reference(
+    "the binary focal loss of weighted anchors",
+    r"focal",
+    {**BOTH, "w": r"(anchor_?|cls_?|loss_?)?weights?|w|\w*mask"},
+    lambda s: {"x": real(s, 2, 4, 3), "y": zeros_and_ones(s, 2, 4, 3), "w": share(s + 1, 2, 4)},
+    lambda s: {"x": real(s, 6, 3), "y": zeros_and_ones(s, 6, 3), "w": share(s + 1, 6)},
+    options=[ALPHA, GAMMA],
+    trained=("x",),
+    unless=r"tversky|dice|heat ?map|qfl|quality|center|corner|vari|iou|reduced|unified|freq",
+)
+def focal_of_anchors(g: Given, pick: Pick) -> Any:
+    if not g.called("w", "^w|weight|mask"):
+        return g.x.sum() * torch.nan
+    p = g.x.sigmoid()
+    right = torch.where(g.y > 0.5, p, 1 - p)
+    balance = torch.where(g.y > 0.5, g.alpha, 1 - g.alpha)
+    each = -(pick(balance, torch.ones_like(p)) * pick.maybe_detached(1 - right) ** g.gamma * right.log()).sum(-1)
+    return pick.mean(each, g.w)
 
 
 @reference("the varifocal loss", r"vari ?focal|\bvfl\b", BOTH, qualities, options=[ALPHA, GAMMA], trained=("x",))

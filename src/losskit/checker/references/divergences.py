@@ -35,7 +35,7 @@ DISTILLS = r"distill|\bkd\b|knowledge"
     outputs,
     options=[HEAT],
     trained=("s",),
-    unless=r"decoupled|\bdkd|attention|relation|feature|\bhint|reverse|cosine|\bdist\b|norm|self|rkd|similarity|contrast|token|sequence",
+    unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|reverse|cosine|\bdist\b|norm|self|rkd|similarity|contrast|token|sequence",
 )
 def distillation(g: Given, pick: Pick) -> Any:
     return divergence((g.t / g.T).log_softmax(1), (g.s / g.T).log_softmax(1))
@@ -48,7 +48,7 @@ def distillation(g: Given, pick: Pick) -> Any:
     lambda s: {**outputs(s), "y": whole(s, 3, 4)},
     options=[HEAT, Option("alpha", r"alpha|a|lambd\w*|weight|w", 0.7, ())],
     trained=("s",),
-    unless=r"decoupled|\bdkd|attention|relation|feature|\bhint|reverse|self|token|sequence",
+    unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|reverse|self|token|sequence",
 )
 def distillation_and_labels(g: Given, pick: Pick) -> Any:
     kd = divergence((g.t / g.T).log_softmax(1), (g.s / g.T).log_softmax(1))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-OPERATORS, NAMES, ARGUMENTS, CALLS, NUMBERS, PARTS = range(6)  # kinds, in the order of the search
+# Kinds, in the order of the search: names last of the likely ones, since they are many.
+UNREAD, OPERATORS, RENAMED, ARGUMENTS, NAMES, CALLS, NUMBERS, PARTS = range(8)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,24 @@ def info_nce(g: Given, pick: Pick) -> Any:
 
 
 @reference(
+    "InfoNCE with a learned temperature",
+    r"info ?nce|\bclip\b|contrastive|image text",
+    VIEWS,
+    two_views,
+    states=True,
+    unless=r"ppo|clipped|grad|queue|moco|memory|supervised|sig ?lip|sigmoid",
+)
+def learned_temperature(g: Given, pick: Pick) -> Any:
+    if len(g.parameters) != 1:
+        return g.a.sum() * torch.nan  # it has a part that is no temperature
+    s = g.parameters[0].mean()
+    a, b = (F.normalize(x, dim=1) for x in (g.a, g.b))
+    scores = a @ b.T * pick(s.exp(), s, 1 / s, (-s).exp())
+    labels = torch.arange(len(a))
+    return F.cross_entropy(scores, labels) + F.cross_entropy(scores.T, labels)
+
+
+@reference(
     "the Barlow Twins loss",
     r"barlow",
     VIEWS,

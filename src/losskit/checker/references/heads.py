@@ -11,12 +11,19 @@ from torch import Tensor
 from losskit.checker.references.classification import BOTH, LABELS, SCORES, labelled
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole
 
+CLASSES = r"num_class\w*|k|n_class\w*|num_labels"
+
+
+def ranks(seed: int) -> dict[str, Any]:
+    """Labels of four ordered classes, whose borders have three scores."""
+    return {"x": real(seed, 5, 3), "y": whole(seed, 4, 5), "classes": 4}
+
 
 @reference(
     "CORAL",
     r"\bcoral\b",
-    {"x": SCORES, "y": LABELS + r"|levels?"},
-    lambda s: {"x": real(s, 5, 3), "y": whole(s, 4, 5)},
+    {"x": SCORES, "y": LABELS + r"|levels?", "classes": CLASSES},
+    ranks,
     lambda s: {"x": real(s, 5, 3), "y": (whole(s, 4, 5)[:, None] > torch.arange(3)).double()},
     trained=("x",),
     unless=r"domain|deep|corr|covariance|adapt",
@@ -31,8 +38,9 @@ def coral(g: Given, pick: Pick) -> Any:
 @reference(
     "CORN",
     r"\bcorn\b",
-    BOTH,
-    lambda s: {"x": real(s, 5, 3), "y": whole(s, 4, 5)},
+    {**BOTH, "classes": CLASSES},
+    ranks,
+    optional=("classes",),
     trained=("x",),
     options=[Option("classes", r"num_classes|k|n_classes", 4, (4,))],
 )
@@ -49,8 +57,9 @@ def corn(g: Given, pick: Pick) -> Any:
 @reference(
     "the ordinal loss of levels",
     r"ordinal",
-    BOTH,
-    lambda s: {"x": real(s, 5, 3), "y": whole(s, 4, 5)},
+    {**BOTH, "classes": CLASSES},
+    ranks,
+    optional=("classes",),
     trained=("x",),
     unless=r"coral|corn|emd|soft|weighted|kappa|cumulative|unimodal|distribution|thresh",
     options=[Option("classes", r"num_classes|k|n_classes", 4, (4,))],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +10,6 @@ from torch import Tensor
 
 from losskit.checker.references.numbers import PAIR
 from losskit.checker.references.reference import (
-    Formula,
     Given,
     Option,
     Pick,
@@ -197,83 +194,9 @@ def sobel(g: Given, pick: Pick) -> Any:
     return pick((x - y).abs().mean(), (x - y).square().mean())
 
 
-def boxes(seed: int) -> dict[str, Any]:
-    made = {}
-    for n, name in enumerate("xy"):
-        at, size = 2 * share(seed + n, 6, 2), 0.6 + 2 * share(seed + 7 + n, 6, 2)
-        made[name] = torch.cat([at, at + size], 1)
-    return made
-
-
-def by_center(seed: int) -> dict[str, Any]:
-    return {name: torch.cat([(b[:, :2] + b[:, 2:]) / 2, b[:, 2:] - b[:, :2]], 1) for name, b in boxes(seed).items()}
-
-
-def overlap(g: Given, pick: Pick) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The overlap, the union, the smallest box around both, and the boxes as corners."""
-    x, y = g.x, g.y
-    if g.text.says(r"cx|centre|center|xywh") and not g.text.says(r"xyxy|x1|corner"):
-        x, y = (torch.cat([b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2], 1) for b in (x, y))
-    if not all((b[:, 2:] > b[:, :2]).all() for b in (x, y)):
-        x = x * torch.nan  # these are no boxes of that format
-    inter = (torch.minimum(x[:, 2:], y[:, 2:]) - torch.maximum(x[:, :2], y[:, :2])).clamp(min=0).prod(1)
-    union = (x[:, 2:] - x[:, :2]).prod(1) + (y[:, 2:] - y[:, :2]).prod(1) - inter
-    hull = torch.maximum(x[:, 2:], y[:, 2:]) - torch.minimum(x[:, :2], y[:, :2])
-    return inter, union, hull, x, y
-
-
-BOXES = {
-    "x": PAIR["x"] + r"|b(ox(es)?)?_?1|boxes_?1|pred_box\w*|p|bbox\w*",
-    "y": PAIR["y"] + r"|b(ox(es)?)?_?2|boxes_?2|target_box\w*|gt_box\w*|g",
-}
-
-
-def of_boxes(said: str, named: str, unless: str) -> Callable[[Formula], Formula]:
-    return reference(said, named, BOXES, boxes, by_center, trained=("x",), unless=rf"mask|seg|pixel|aligned|{unless}")
-
-
-@of_boxes(
-    "the IoU loss",
-    r"\biou\b",
-    r"giou|diou|ciou|eiou|siou|lovasz|soft|jaccard|general|g iou|d iou|c iou|complete|distance|aware|quality|family",
-)
-def iou(g: Given, pick: Pick) -> Any:
-    inter, union, *_ = overlap(g, pick)
-    index = inter / union
-    if pick(True, False):
-        return pick(-index, -index.square()).mean()
-    return -(index.clamp(min=pick(1e-6, 1e-7, 1e-8))).log().mean()
-
-
-@of_boxes("the GIoU loss", r"\bg ?iou|generali[sz]ed (intersection|iou)", r"family|weight")
-def giou(g: Given, pick: Pick) -> Any:
-    inter, union, hull, *_ = overlap(g, pick)
-    return -(inter / union - (hull.prod(1) - union) / hull.prod(1)).mean()
-
-
-def _distance(x: Tensor, y: Tensor, hull: Tensor) -> Tensor:
-    return ((x[:, :2] + x[:, 2:] - y[:, :2] - y[:, 2:]) / 2).square().sum(1) / hull.square().sum(1)
-
-
-@of_boxes("the DIoU loss", r"\bd ?iou|distance (intersection|iou)", r"family")
-def diou(g: Given, pick: Pick) -> Any:
-    inter, union, hull, x, y = overlap(g, pick)
-    return (_distance(x, y, hull) - inter / union).mean()
-
-
-@of_boxes("the CIoU loss", r"\bc ?iou|complete (intersection|iou)", r"family")
-def ciou(g: Given, pick: Pick) -> Any:
-    inter, union, hull, x, y = overlap(g, pick)
-    index = inter / union
-    angles = [torch.atan((b[:, 2] - b[:, 0]) / (b[:, 3] - b[:, 1])) for b in (x, y)]
-    v = 4 / math.pi**2 * (angles[1] - angles[0]).square()
-    alpha = (v / (1 - index + v)).detach() if pick(True, False) else v / (1 - index + v)
-    return (_distance(x, y, hull) - index + alpha * v).mean()
-
-
 @reference(
     "the focal loss of heatmaps",
-    r"heat ?map focal|center ?net|focal heat ?map|gaussian focal|corner ?net",
+    r"heat ?map focal|penalty.reduced|center ?net|focal heat ?map|gaussian focal|corner ?net",
     {"x": PAIR["x"] + "|hm", "y": PAIR["y"] + "|heatmap\\w*"},
     lambda s: {
         "x": share(s, 2, 2, 3, 3),

@@ -15,6 +15,8 @@ from losskit.checker.references.edits import (
     NUMBERS,
     OPERATORS,
     PARTS,
+    RENAMED,
+    UNREAD,
     Applies,
     Edit,
     Made,
@@ -26,6 +28,7 @@ from losskit.checker.references.edits import (
     places,
     put,
 )
+from losskit.checker.references.slips import SLIPS
 
 
 def edits_of(function: Function) -> list[Edit]:
@@ -105,14 +108,14 @@ def _names(place: Place, scope: Scope) -> Made:
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and not calls and node.id in scope.first:
         for other in scope.names(node.lineno):
             if other != node.id:
-                yield NAMES - (0.5 if other in scope.unused else 0), changed(node, id=other)  # type: ignore[misc]
+                yield UNREAD if other in scope.unused else NAMES, changed(node, id=other)
     if own(node) and not calls and node.attr in scope.attributes:  # type: ignore[attr-defined]
         for other in scope.attributes:
             if other != node.attr:  # type: ignore[attr-defined]
                 yield NAMES, changed(node, attr=other)
     if _number(node) is not None and not isinstance(place.parent, (ast.Subscript, ast.Slice, ast.keyword, ast.UnaryOp)):
-        yield from ((NAMES, put(place, ast.Name(name, ast.Load()))) for name in scope.unused)
-        yield from ((NAMES, put(place, _setting(name))) for name in scope.settings)
+        yield from ((UNREAD, put(place, ast.Name(name, ast.Load()))) for name in scope.unused)
+        yield from ((UNREAD, put(place, _setting(name))) for name in scope.settings)
     if isinstance(node, ast.stmt) and not isinstance(node, (ast.For, ast.If, ast.With, ast.FunctionDef)):
         yield from _exchanges(node, scope)
 
@@ -260,7 +263,7 @@ def _is_module(node: ast.AST) -> bool:
     return ast.unparse(node) in _MODULES
 
 
-_RENAMED: dict[str, tuple[str, ...]] = {
+_OTHERS: dict[str, tuple[str, ...]] = {
     "min": ("max",), "max": ("min",), "minimum": ("maximum",), "maximum": ("minimum",), "amin": ("amax",),
     "amax": ("amin",), "mean": ("sum",), "sum": ("mean",), "clamp_min": ("clamp_max",), "clamp_max": ("clamp_min",),
     "softmax": ("log_softmax",), "log_softmax": ("softmax",), "sigmoid": ("logsigmoid", "tanh"),
@@ -276,7 +279,7 @@ _RENAMED: dict[str, tuple[str, ...]] = {
 _DROPPED = (
     *("exp", "sqrt", "abs", "log", "detach", "pow", "square", "sigmoid", "softmax", "log_softmax", "relu", "normalize"),
     *("clamp", "log1p", "expm1", "t", "softplus", "neg", "flip", "tanh", "cumsum", "mean", "sum", "clamp_min", "round"),
-    *("reciprocal", "float", "item", "logsigmoid", "data"),
+    *("reciprocal", "float", "item", "logsigmoid", "data", "unsqueeze", "squeeze"),
 )
 _INSERTED = ("exp", "sqrt", "log", "detach", "abs", "square", "sigmoid", "reciprocal")
 
@@ -286,15 +289,15 @@ def _calls(place: Place, scope: Scope) -> Made:
     if isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name)):
         name = called(node)
         key = "attr" if isinstance(node.func, ast.Attribute) else "id"
-        for other in _RENAMED.get(name, ()):
-            yield CALLS, changed(node.func, **{key: other})
+        for other in _OTHERS.get(name, ()):
+            yield RENAMED, changed(node.func, **{key: other})
         if name in _DROPPED:
             inner = (
                 node.func.value if isinstance(node.func, ast.Attribute) and not _is_module(node.func.value) else None
             )
             inner = inner or (node.args[0] if node.args else None)
             if inner is not None:
-                yield CALLS, put(place, inner)
+                yield RENAMED, put(place, inner)
     if isinstance(node, ast.With) and "no_grad" in ast.unparse(node.items[0].context_expr):
         yield CALLS, changed(node, items=[ast.withitem(ast.parse("torch.enable_grad()", mode="eval").body)])
     if isinstance(node, ast.Attribute) and node.attr in ("T", "data", "mT"):
@@ -372,4 +375,4 @@ def _with(code: str, node: ast.expr) -> ast.expr:
     return Put().visit(ast.parse(code, mode="eval").body)  # type: ignore[no-any-return]
 
 
-_MAKERS = (_operators, _names, _arguments, _calls, _numbers, _parts)
+_MAKERS = (_operators, _names, _arguments, _calls, _numbers, _parts, *SLIPS)

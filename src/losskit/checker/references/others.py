@@ -253,45 +253,6 @@ def log_cosh_dice(g: Given, pick: Pick) -> Any:
 
 
 @reference(
-    "the generalized Dice loss",
-    r"generali[sz]ed dice|\bgdl\b",
-    PAIR,
-    lambda s: {"x": share(s, 2, 3, 2, 3), "y": F.one_hot(whole(s, 3, 2, 2, 3), 3).movedim(3, 1).double()},
-    lambda s: {"x": share(s, 2, 3, 2, 3), "y": whole(s, 3, 2, 2, 3)},
-    options=[option("smooth", r"smooth\w*|eps\w*", 1e-6, 1e-6, 0.0)],
-    trained=("x",),
-    unless=r"focal|3d|image|gradient",
-)
-def generalized_dice(g: Given, pick: Pick) -> Any:
-    p = pick(g.x.softmax(1), g.x)
-    y = g.y if g.y.dim() == 4 and g.y.dtype != torch.int64 else F.one_hot(g.y, 3).movedim(3, 1).double()
-    axes = pick((2, 3), (0, 2, 3))
-    volume = y.sum(axes)
-    w = 1 / pick(volume.square(), volume).clamp(min=1e-3)
-    above, below = w * (p * y).sum(axes), w * (p + y).sum(axes)
-    return -(2 * (above.sum(-1) + pick(0, 1) * g.smooth) / (below.sum(-1) + g.smooth)).mean()
-
-
-@reference(
-    "the sum of cross entropy and Dice",
-    r"\bce\w* ?dice|dice ?ce\b|cross ?entropy.*\bdice|\bdice.*cross ?entropy",
-    PAIR,
-    lambda s: {"x": 2 * real(s, 2, 3, 2, 3), "y": whole(s, 3, 2, 2, 3)},
-    options=[option("smooth", r"smooth\w*|eps\w*", 0.3, 1.0, 0.0)],
-    trained=("x",),
-    unless=r"bce|binary|focal|edge",
-)
-def ce_dice(g: Given, pick: Pick) -> Any:
-    p, y = g.x.softmax(1), F.one_hot(g.y, 3).movedim(3, 1).double()
-    if pick(False, True):
-        p, y = p[:, 1:], y[:, 1:]
-    axes = pick((2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3))
-    total = pick(p.sum(axes) + y.sum(axes), p.square().sum(axes) + y.square().sum(axes))
-    index = (2 * (p * y).sum(axes) + g.smooth * pick(1, 0, 2)) / (total + g.smooth * pick(1, 2))
-    return F.cross_entropy(g.x, g.y), -index.mean()
-
-
-@reference(
     "the soft error of two models",
     r"mean ?teacher|consistency (loss|mse)|softmax mse",
     PAIR,

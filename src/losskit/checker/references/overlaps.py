@@ -16,6 +16,7 @@ MASKS = {
     "y": r"target\w*|mask\w*|label\w*|y|y_?true|gt|truth|true|ground\w*|labels?|t|g",
 }
 SMOOTH = Option("smooth", r"smooth\w*|eps\w*|epsilon", 0.3, (0.0, 1.0), True)
+COUNT = Option("count", r"num_(boxes|masks|objects)|avg_factor", 3.0, (1.0,))  # divides the loss
 
 
 def binary(seed: int) -> dict[str, Any]:
@@ -34,21 +35,39 @@ def one_hot(seed: int) -> dict[str, Any]:
     return {"x": share(seed, 2, 3, 2, 3), "y": F.one_hot(whole(seed, 3, 2, 2, 3), 3).movedim(3, 1).double()}
 
 
+def channel_of_labels(seed: int) -> dict[str, Any]:
+    return {"x": share(seed, 2, 3, 2, 3), "y": whole(seed, 3, 2, 1, 2, 3)}
+
+
+def volumes(seed: int) -> dict[str, Any]:
+    return {"x": share(seed, 2, 3, 2, 2, 2), "y": whole(seed, 3, 2, 2, 2, 2)}
+
+
+def one_hot_of(x: Tensor, y: Tensor) -> Tensor:
+    """The target in the shape of the scores."""
+    if y.dtype != torch.int64:
+        return y
+    y = y.squeeze(1) if y.dim() == x.dim() else y
+    return F.one_hot(y, x.shape[1]).movedim(-1, 1).double()
+
+
 def prepared(g: Given, pick: Pick) -> tuple[Tensor, Tensor]:
     """Probabilities and a target of the same shape, (samples, channels, positions)."""
-    x = g.x
-    y = F.one_hot(g.y, 3).movedim(3, 1).double() if g.y.dtype == torch.int64 else g.y
-    several = x.dim() == 4 and x.shape[1] > 1
-    p = pick(x.softmax(1), x, x.sigmoid()) if several else pick(x.sigmoid(), x)
+    x, y = g.x, one_hot_of(g.x, g.y)
+    several = x.dim() > 3 and x.shape[1] > 1
+    kind = pick("softmax", "given", "sigmoid") if several else pick("sigmoid", "given")
+    p = {"softmax": lambda: x.softmax(1), "given": lambda: x, "sigmoid": x.sigmoid}[kind]()
     channels = x.shape[1] if several else 1
     p, y = (each.reshape(len(each), channels, -1) for each in (p, y))
-    if several and pick(False, True):
+    if several and kind != "sigmoid" and pick(False, True):
         p, y = p[:, 1:], y[:, 1:]
     return p, y
 
 
 def averaged(index: Tensor, y: Tensor, axes: tuple[int, ...], pick: Pick) -> Tensor:
     """A mean of 1 minus the overlap: of all classes, or of those that occur."""
+    if axes not in ((2,), (0, 2)):
+        return (1 - index).mean()
     occurs = y.sum(axes) > 0
     kind = pick("all", "others 0", "occurring")
     loss = 1 - index
@@ -61,24 +80,33 @@ def sums_over(pick: Pick, several: bool) -> tuple[int, ...]:
 
 @reference(
     "the Dice loss",
-    r"\bdice",
+    r"\bdice|similar to generalized iou for masks",
     MASKS,
     binary,
     flat,
     one_hot,
     classes,
+    volumes,
+    channel_of_labels,
     trained=("x",),
-    options=[SMOOTH],
-    unless=r"bce|\bce\b|focal|log ?cosh|general|gdl|boundary|cl ?dice|entropy|batch dice|tversky|self ?adjust|\bdsc",
+    options=[SMOOTH, COUNT],
+    unless=r"bce|\bce\b|focal|log ?cosh|generali[sz]ed dice|gdl|boundary|cl ?dice|entropy|tversky|self ?adjust|\bdsc|"
+    r"\bmasked dice|jaccard|dice ?iou|\biou dice|combo",
 )
 def dice(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)
     axes = sums_over(pick, p.shape[1] > 1)
     squared = pick(False, True)
     total = p.square().sum(axes) + y.square().sum(axes) if squared else p.sum(axes) + y.sum(axes)
-    doubled = pick(1, 2)  # the constant counts twice where the factor 2 stands outside
-    above = g.smooth * pick(1, 0)
-    return averaged((2 * (p * y).sum(axes) + doubled * above) / (total + doubled * g.smooth), y, axes, pick)
+    above, below = smoothing(g, pick)
+    index = (2 * (p * y).sum(axes) + above) / (total + below)
+    return averaged(index, y, axes, pick) if pick(True, False) else -index.mean().log()
+
+
+def smoothing(g: Given, pick: Pick) -> tuple[float, float]:
+    """The constants above and below; they count twice where the factor 2 stands outside."""
+    above, below = pick((1, 1), (2, 2), (0, 1), (0, 2))
+    return above * g.smooth, below * g.smooth
 
 
 @reference(
@@ -170,7 +198,7 @@ def focal_tversky(g: Given, pick: Pick) -> Any:
     flat,
     trained=("x",),
     options=[SMOOTH],
-    unless=r"focal|mask|log ?cosh",
+    unless=r"focal|masked|log ?cosh|\broi\b|region of",
 )
 def bce_dice(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)

@@ -28,10 +28,11 @@ def column(seed: int) -> dict[str, Any]:
     PAIR,
     scores,
     column,
-    unless=r"\bdpo|reg\b|l2|weighted|embedding|margin|soft label|ipo|hinge",
+    options=[Option("margin", r"margin|m", 0.7, (0.0,)), Option("tiny", r"gamma|eps\w*", 1e-10)],
+    unless=r"\bdpo|reg\b|l2|weighted|embedding|soft label|ipo|hinge|\bo?rpo\b|\bkto\b|margin rank",
 )
 def bpr(g: Given, pick: Pick) -> Any:
-    return -F.logsigmoid(g.p - g.n).mean()
+    return -F.logsigmoid(g.p - g.n - g.margin).mean()
 
 
 @reference(
@@ -41,10 +42,11 @@ def bpr(g: Given, pick: Pick) -> Any:
     scores,
     column,
     options=[Option("margin", "margin|m|gamma|delta", 0.8, (1.0, 0.5, 0.1, 0.0, 0.2), True)],
-    unless=r"large margin|multi|bpr|contrastive|arc|additive|softmax|gan|triplet",
+    unless=r"large margin|multi|bpr|contrastive|arc|additive|softmax|gan|triplet|lov[aá]sz|distribution|\bldam|reward",
 )
 def margin(g: Given, pick: Pick) -> Any:
-    return F.relu(g.margin - g.p + g.n).mean()
+    sign = -1 if g.called("p", r"dist|^d_|_d$|energy") else 1
+    return F.relu(g.margin - sign * (g.p - g.n)).mean()
 
 
 @reference(
@@ -86,14 +88,29 @@ def lists(seed: int) -> dict[str, Any]:
     return {"x": real(seed, 3, 4), "y": order.double()}
 
 
-@reference("ListNet", r"list ?net", LIST, lists, trained=("x",), unless=r"mask|pad")
+PADDED = Option("pad", r"pad\w*|\w*_pad(ding)?\w*|ignore\w*", -1, ())
+
+
+@reference("ListNet", r"list ?net", LIST, lists, trained=("x",), options=[PADDED])
 def listnet(g: Given, pick: Pick) -> Any:
+    if g.bound("pad"):
+        return g.x.sum() * torch.nan  # compared with padding alone
     target = g.y.softmax(1) if pick(True, False) else g.y / g.y.sum(1, keepdim=True)
     return -(target * g.x.log_softmax(1)).sum(1).mean()
 
 
-@reference("ListMLE", r"list ?mle|plackett", LIST, lists, trained=("x",), unless=r"position|p-?list|weighted")
+@reference(
+    "ListMLE",
+    r"list ?mle|plackett",
+    LIST,
+    lists,
+    trained=("x",),
+    options=[PADDED],
+    unless=r"position|p-?list|weighted",
+)
 def listmle(g: Given, pick: Pick) -> Any:
+    if g.bound("pad"):
+        return g.x.sum() * torch.nan
     ranked = g.x.gather(1, g.y.argsort(1, descending=True))
     return (ranked.flip(1).logcumsumexp(1).flip(1) - ranked).mean()
 
@@ -153,15 +170,26 @@ def answers(seed: int) -> dict[str, Any]:
 
 @reference(
     "the DPO loss",
-    r"\bdpo\b|direct preference",
+    r"\bdpo\b|direct preference|preference",
     ANSWERS,
     answers,
+    lambda s: {name: each for name, each in answers(s).items() if name[0] == "p"},
     options=[Option("beta", "beta", 0.6, (0.1,)), Option("eps", r"label_smoothing|eps\w*", 0.1, (0.0,))],
     trained=("pc", "pr"),
-    unless=r"conservative|length|robust",
+    optional=("rc", "rr"),
+    unless=r"length|robust|\bo?rpo\b|\bkto\b|sim ?po|\bcpo\b|reward model",
 )
 def dpo(g: Given, pick: Pick) -> Any:
-    h = g.beta * (g.pc - g.pr - g.rc + g.rr)
+    gap = g.pc - g.pr - (g.rc - g.rr if g.has("rc") and g.has("rr") else 0.0)
+    kinds = ["sigmoid", *(name for name in ("ipo", "hinge", "robust") if name in f"{g.text.title} {g.text.code}")]
+    kind = pick(*kinds)
+    h = g.beta * gap
+    if kind == "ipo":
+        return (gap - 1 / (2 * g.beta)).square().mean()
+    if kind == "hinge":
+        return F.relu(1 - h).mean()
+    if kind == "robust":
+        return -((1 - g.eps) * F.logsigmoid(h) - g.eps * F.logsigmoid(-h)).mean()
     return -((1 - g.eps) * F.logsigmoid(h) + g.eps * F.logsigmoid(-h)).mean()
 
 
@@ -172,6 +200,7 @@ def dpo(g: Given, pick: Pick) -> Any:
     answers,
     options=[Option("beta", "beta|tau", 0.6, (0.1,))],
     trained=("pc", "pr"),
+    unless=r"\bdpo\b|preference loss",
 )
 def ipo(g: Given, pick: Pick) -> Any:
     return (g.pc - g.pr - g.rc + g.rr - 1 / (2 * g.beta)).square().mean()
