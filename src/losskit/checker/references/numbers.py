@@ -273,7 +273,12 @@ def cosine(g: Given, pick: Pick) -> Any:
     return -F.cosine_similarity(g.x, pick.maybe_detached(g.y)).mean()
 
 
-@error("the relative L2 error", r"relative (l2|lp|error)|\blp ?loss|rel ?l2", draws=(grid, image))
+@error(
+    "the relative L2 error",
+    r"relative (l2|lp|error)|\blp ?loss|rel ?l2",
+    draws=(grid, image),
+    unless=r"mean relative|absolute relative",
+)
 def relative(g: Given, pick: Pick) -> Any:
     d, y = (g.x - g.y).flatten(1), g.y.flatten(1)
     if pick(True, False):
