@@ -13,6 +13,7 @@ from losskit.checker.references import features as features
 from losskit.checker.references import heads as heads
 from losskit.checker.references import images as images
 from losskit.checker.references import latents as latents
+from losskit.checker.references import masks as masks
 from losskit.checker.references import networks as networks
 from losskit.checker.references import numbers as numbers
 from losskit.checker.references import one_edit as one_edit

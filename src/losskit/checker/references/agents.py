@@ -111,7 +111,7 @@ def scaled(x: Tensor, pick: Pick) -> Tensor:
 
 @reference(
     "the policy gradient of an episode",
-    r"reinforce|policy gradient|\bvpg\b|monte ?carlo policy|actor ?critic",
+    r"reinforce|policy gradient|normali[sz]ed returns?|\bvpg\b|monte ?carlo policy|actor ?critic",
     {
         "new": NEW,
         "reward": r"rewards?|r|rews?",
@@ -195,7 +195,7 @@ def categorical(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the clipped PPO objective",
-    r"\bppo\b|clipped surrogate|proximal policy",
+    r"\bppo\b|clipped surrogate|proximal policy|normali[sz]ed advantages?",
     {
         "new": NEW,
         "old": OLD,

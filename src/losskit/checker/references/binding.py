@@ -95,7 +95,7 @@ class Bound:
                 made = self.reference.formula(self._given(double, pick, own), pick)
             except (RuntimeError, IndexError, ValueError, ZeroDivisionError, OverflowError):
                 # A convention that does not take these examples or options is no variant.
-                made = sum((leaf.sum() for role in self.trained(given) for leaf in _leaves(given[role])), torch.nan)
+                made = tuple(x.sum() * torch.nan for role in self.trained(given) for x in _leaves(given[role]))
             return made if isinstance(made, tuple) else (made,)
 
         return _seen(run, tensors, self.trained(tensors))

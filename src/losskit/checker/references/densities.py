@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from losskit.checker.references.numbers import MASK, reduced
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 MEAN = r"mu|mean\w*|m|loc|pred\w*|input|output|out|y_?hat|y_pred|forecast\w*|mus"
@@ -257,15 +258,18 @@ def mixture(g: Given, pick: Pick) -> Any:
 @reference(
     "the pinball loss",
     r"pinball|quantile|tilted|check loss",
-    {"x": r"preds?\w*|y_?pred|y_?hat|input|out\w*|forecast\w*|q_?hat|prediction\w*|x", "y": TARGET},
+    {"x": r"preds?\w*|y_?pred|y_?hat|input|out\w*|forecast\w*|q_?hat|prediction\w*|x", "y": TARGET, "m": MASK},
     lambda seed: {"x": real(seed, 6), "y": real(seed + 1, 6)},
+    lambda seed: {"x": real(seed, 3, 4), "y": real(seed + 1, 3, 4), "m": zeros_and_ones(seed, 3, 4)},
+    lambda seed: {"x": real(seed, 3, 4), "y": real(seed + 1, 3, 4), "m": zeros_and_ones(seed, 3, 4).bool()},
+    optional=("m",),
     trained=("x",),
     options=[Option("q", r"q|quantiles?|tau|alpha|level", 0.8, (0.5, 0.9, 0.1), True)],
     unless=r"huber|several|multi|quantiles\b|expectile|smooth",
 )
 def pinball(g: Given, pick: Pick) -> Any:
     error = g.y - g.x
-    return torch.maximum(g.q * error, (g.q - 1) * error).mean()
+    return reduced(g, pick, torch.maximum(g.q * error, (g.q - 1) * error), g.m.double() if g.has("m") else None)
 
 
 @reference(
@@ -286,18 +290,24 @@ QUANTILES = (0.1, 0.5, 0.9)
 @reference(
     "the quantile loss",
     r"pinball|quantile",
-    {"x": r"preds?\w*|y_?pred|y_?hat|input|out\w*|forecast\w*|prediction\w*|x", "y": TARGET},
+    {"x": r"preds?\w*|y_?pred|y_?hat|input|out\w*|forecast\w*|prediction\w*|x", "y": TARGET, "m": MASK},
     lambda seed: {"x": real(seed, 5, 3), "y": real(seed + 1, 5)},
     lambda seed: {"x": real(seed, 5, 3), "y": real(seed + 1, 5, 1)},
-    lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4)},
+    lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4), "m": zeros_and_ones(seed, 2, 4)},
+    lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4), "m": zeros_and_ones(seed, 2, 4).bool()},
+    lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4, 1), "m": zeros_and_ones(seed, 2, 4, 1)},
+    lambda seed: {"x": real(seed, 2, 3, 4), "y": real(seed + 1, 2, 4), "m": zeros_and_ones(seed, 2, 4)},
+    optional=("m",),
     lists=r"q\w*|taus?|levels?",
     trained=("x",),
     unless=r"huber|expectile|smooth|qr ?dqn|distributional|tft",
 )
 def quantiles(g: Given, pick: Pick) -> Any:
     q = torch.tensor(g.listed or QUANTILES, dtype=torch.float64)
-    error = g.y.reshape(*g.x.shape[:-1], 1) - g.x
-    return torch.maximum(q * error, (q - 1) * error).mean()
+    x = g.x.mT if g.x.dim() == 3 and g.x.shape[1] == len(q) else g.x  # quantiles before the steps
+    error = g.y.reshape(*x.shape[:-1], 1) - x
+    each = torch.maximum(q * error, (q - 1) * error).mean(-1)
+    return reduced(g, pick, each, g.m.double().reshape(each.shape) if g.has("m") else None)
 
 
 def survival(seed: int, *size: int) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def flows(seed: int) -> dict[str, Any]:
 
 @reference(
     "the loss of a sequence of flows",
-    r"\braft\b|sequence loss|flow sequence|iterative (flow|refine)|optical flow",
+    r"\braft\b|exponentially weighted|sequence loss|flow sequence|iterative (flow|refine)|optical flow",
     {
         "x": r"(flow|disp)?_?(preds?|predictions?|list|iters?|est\w*|seq\w*|outputs?)|flows|preds\w*|flow_preds\w*",
         "y": r"(flow|disp)?_?(gt|target|true|label)|gt_?flow|target\w*|y|gt",

@@ -90,13 +90,13 @@ def grams(g: Given, pick: Pick) -> Any:
     unless=r"conditional|joint|local|\blmmd\b|inverse multiquad|\bimq\b|linear",
 )
 def kernels(g: Given, pick: Pick) -> Any:
-    if "mul" not in g.text.code:
-        return g.a.sum() * torch.nan
+    several = pick(False, True)
+    count = int(g.count) if several else 1
     both = torch.cat([g.a, g.b])
     gaps = (both[:, None] - both[None]).square().sum(2)
     n, m = len(g.a), len(both)
-    width = pick.maybe_detached(gaps).sum() / (m * m - m) / g.mul ** (int(g.count) // 2)
-    k = sum((-gaps / (width * g.mul**i)).exp() for i in range(int(g.count)))
+    width = pick.maybe_detached(gaps).sum() / (m * m - m) / g.mul ** (count // 2)
+    k = sum((-gaps / (width * g.mul**i)).exp() for i in range(count))
     return k[:n, :n].mean() + k[n:, n:].mean() - k[:n, n:].mean() - k[n:, :n].mean()
 
 

@@ -20,8 +20,9 @@ MASK = r"\w*mask\w*|valid\w*|m|observed|pad\w*"
 
 def log_variance(g: Given, role: str = "spread") -> Tensor:
     """The logarithm of the variance: an argument that is named after the deviation is half of it."""
+    named = g.called(role, r"std|sigma(?!_?(sq|2))|scale|sig$")
     s: Tensor = getattr(g, role)
-    return s * (2 if g.called(role, r"std|sigma(?!_?(sq|2))|scale|sig$") else 1)
+    return s.mul(2 if named else 1)
 
 
 def each_kl(g: Given) -> Tensor:
@@ -120,7 +121,7 @@ def graph(seed: int) -> dict[str, Any]:
 
 @reference(
     "the loss of a variational graph autoencoder",
-    r"\bv?gae\b|graph (variational )?auto ?encod|variational graph",
+    r"\bv?gae\b|graph (variational )?auto ?encod|variational graph|weighted (recon\w*|cross|bce)",
     {
         "out": r"preds?|(adj_?)?(logits|rec\w*|pred\w*|hat)|\w*logits|recon\w*|a_?hat|out\w*",
         "x": r"labels?|adj\w*|target\w*|a|y|orig\w*",

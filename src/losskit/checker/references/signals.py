@@ -105,7 +105,8 @@ def spectra(g: Given, pick: Pick) -> Any:
         logs.append((x.log() - y.log()).abs().pow(power).mean())
         plain.append((x - y).abs().pow(power).mean())
     gaps = [torch.stack(each).sum() for each in (converged, logs, plain)]
-    return pick((gaps[0], gaps[1]), (gaps[1],), (gaps[2], gaps[1]), (gaps[2],), (gaps[0], gaps[2]), tuple(gaps))
+    one = tuple((gap,) for gap in gaps)
+    return pick((gaps[0], gaps[1]), *one, (gaps[2], gaps[1]), (gaps[0], gaps[2]), tuple(gaps))
 
 
 def utterances(seed: int) -> dict[str, Any]:
