@@ -93,10 +93,11 @@ def _powers(place: Place, scope: Scope) -> Made:
                     yield ARGUMENTS, put(place, ast.BinOp(ast.BinOp(other, node.op, side.left), ast.Pow(), side.right))
     applied = _applied(node)
     if applied is not None and isinstance(applied[1], ast.BinOp) and isinstance(applied[1].op, (ast.Mult, ast.Div)):
-        name, product, args, keywords = applied
+        name, _, args, keywords = applied
+        inner = applied[1]
         if name in ("sum", "mean", "softmax", "log_softmax", "sigmoid", "log", "exp", "sqrt"):
-            call = ast.Call(ast.Attribute(product.left, name, ast.Load()), args, keywords)
-            yield ARGUMENTS, put(place, ast.BinOp(call, product.op, product.right))
+            call = ast.Call(ast.Attribute(inner.left, name, ast.Load()), args, keywords)
+            yield ARGUMENTS, put(place, ast.BinOp(call, inner.op, inner.right))
 
 
 def _factors(node: ast.AST) -> Iterator[tuple[type[ast.operator], ast.expr]]:

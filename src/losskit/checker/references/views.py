@@ -74,7 +74,8 @@ def dino(g: Given, pick: Pick) -> Any:
 def _entropy(s: Tensor, t: Tensor, g: Given) -> Tensor:
     centered = t - g.center if g.has("center") else t
     shares: Tensor = (centered / g.tt).softmax(-1).detach()
-    return -(shares * (s / g.ts).log_softmax(-1)).sum(-1).mean()
+    entropy: Tensor = -(shares * (s / g.ts).log_softmax(-1)).sum(-1).mean()
+    return entropy
 
 
 def _across(s: list[Tensor], t: list[Tensor], g: Given) -> Tensor:
