@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from losskit.checker import draws
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.dead import compared_with, dead_options, last_of_loop, overwritten
+from losskit.checker.checks.dead import compared_with, dead_options, ends_loop, last_of_loop, overwritten
 from losskit.checker.checks.several_tensors import tensors_without_effect
 from losskit.checker.checks.tools import (
     BACKWARD,
@@ -68,7 +68,7 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
     Severity.WRONG,
     why="Someone sets it, sees no error, and believes that it works.",
     fix="Use the argument or delete it.",
-    consequence_of=("no-graph", "not-finite"),
+    consequence_of=("no-graph",),
 )
 def unused_argument(subject: Subject) -> Iterator[Found]:
     """Does every accepted argument change something?"""
@@ -98,7 +98,11 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     if loop := last_of_loop(subject.build()):
         what = f"a loop assigns {loop} anew each time: only its last round counts"
         yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, f"{loop} = {loop} + ...")
+    if ends_loop(subject.build()):
+        what = "a loop returns in its first round: only its first part counts"
+        yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, "Return after the loop.")
     yield from _dead(subject, examples, before)
+    yield from _lists(subject, examples, before)
     yield from _without_slope(subject, examples)
     yield from tensors_without_effect(subject, examples[0], before[0])
     yield from _at_the_call(subject, examples[0], before[0])
@@ -128,6 +132,27 @@ def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[flo
             yield Found(
                 f"{option} is stored and never read: it changes nothing",
                 {"value": before[0], f"with {option}={other:g}": before[0]},
+                code(subject, *examples[0], options={option: other}),
+            )
+
+
+_WEIGHTS = r"(\w*_)?(weights?|weightings?|coef\w*|factors?|lambdas?|alphas?|gains?)"
+
+
+def _lists(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[float]) -> Iterator[Found]:
+    """Lists of weights that change nothing."""
+    for option, default in subject.origin.options.items():
+        held = isinstance(default, (list, tuple)) and len(default) > 1 and option not in trials(subject.spec)
+        if not held or not re.fullmatch(_WEIGHTS, option.lower()):
+            continue
+        if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in default):
+            continue
+        other = type(default)(each * (n + 2) + 0.5 for n, each in enumerate(default))
+        unused = _has_effect(subject, option, other, examples, before) is False
+        if unused and not _helped(subject, option, [other], examples):
+            yield Found(
+                f"{option} is accepted and changes nothing",
+                {"value": before[0], f"with other {option}": before[0]},
                 code(subject, *examples[0], options={option: other}),
             )
 

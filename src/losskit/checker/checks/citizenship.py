@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from losskit.checker import draws
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.ignored import case_of, holds_labels, ignores, special_labels
+from losskit.checker.checks.ignored import case_of, compared_labels, holds_labels, ignores, special_labels
 from losskit.checker.checks.tools import additive, away, close, code, is_random, pull, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
@@ -69,11 +69,13 @@ def _sorts(subject: Subject) -> Iterator[tuple[tuple[Tensor, ...], dict[str, Ten
     if ignores(subject.spec):
         case = case_of(subject)
         yield (case.input, case.target), {}
-    for label in special_labels(subject):
+    for label in special_labels(subject) | compared_labels(subject):
         tensors = subject.example()
-        marked = tuple(each.clone() if holds_labels(each) else each for each in tensors)
-        for each in marked:
-            if holds_labels(each):
+        last = len(tensors) - 1
+        held = [holds_labels(each) or (subject.spec.labels and at == last) for at, each in enumerate(tensors)]
+        marked = tuple(each.clone() if held[at] else each for at, each in enumerate(tensors))
+        for at, each in enumerate(marked):
+            if held[at] and each.dim():
                 each[..., -1] = label
         yield marked, {}
     for name in (each for each in subject.spec.arguments if each in MASKS):
