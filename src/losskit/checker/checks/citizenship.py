@@ -267,13 +267,23 @@ def export(subject: Subject) -> Iterator[Found]:
             warnings.simplefilter("ignore")
             exported = torch.export.export(_Held(_straight(subject)), tensors, strict=False).module()
             made = float(exported(*tensors).double().mean())
-        same = close(made, value(subject, *tensors), 1e-3) or is_random(subject)
+        same = close(made, value(subject, *tensors), 1e-3) or is_random(subject) or _moves_buffers(subject, tensors)
         wrong = "" if same else "gives another number"
     except Exception as error:  # noqa: BLE001 - whatever the exporter raises
         wrong = _said(error)
     if wrong:
         grade = Severity.WRONG if wrong.startswith("gives") else None
         yield Found("torch.export fails", wrong, code(subject, *tensors, lines=lines), grade)
+
+
+def _moves_buffers(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether a call changes the buffers of a loss, such as a moving average."""
+    criterion = subject.build()
+    if not isinstance(criterion, nn.Module):
+        return False
+    before = [each.clone() for each in criterion.buffers()]
+    subject.call(criterion, *(each.clone() for each in tensors))
+    return any(not torch.equal(*each) for each in zip(before, criterion.buffers(), strict=False))
 
 
 @check(

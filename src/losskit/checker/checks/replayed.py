@@ -114,7 +114,8 @@ class _Diagonal(TorchFunctionMode):
         elif slope.shape == point.shape and _ones(weights):
             self.mixed = True
             columns = [
-                func(slope[..., n].sum(), point, create_graph=True, allow_unused=True)[0] for n in range(slope.shape[-1])
+                func(slope[..., n].sum(), point, create_graph=True, allow_unused=True)[0]
+                for n in range(slope.shape[-1])
             ]
             diagonal = [
                 torch.zeros_like(slope[..., n]) if each is None else each[..., n] for n, each in enumerate(columns)

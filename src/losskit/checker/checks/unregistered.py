@@ -19,7 +19,7 @@ _LAYERS = (nn.Linear, nn.Bilinear, nn.Embedding)  # others in a list may be a fr
 
 
 def _without_model(spec: Spec) -> bool | str:
-    return not spec.way.inside and all(each.sort != "model" for each in spec.way.extras) or "its model is an argument"
+    return (not spec.way.inside and all(each.sort != "model" for each in spec.way.extras)) or "its model is an argument"
 
 
 @check(
@@ -48,7 +48,8 @@ def unregistered_parameters(subject: Subject) -> Iterator[Found]:
 
 
 def _found(subject: Subject, what: str, how: str) -> Found:
-    count = sum(1 for _ in subject.build().parameters())  # type: ignore[attr-defined]
+    criterion = subject.build()
+    count = len(list(criterion.parameters())) if isinstance(criterion, nn.Module) else 0
     return Found(
         f"{what}, which {how} and is not in parameters(): no optimizer trains it",
         {"parameters": count},
@@ -91,7 +92,7 @@ def _counts(subject: Subject, criterion: Any, tensor: Tensor) -> bool:
 
 def _made_in_call(subject: Subject, known: set[int]) -> Iterator[Found]:
     """Parameters that a call makes with random values."""
-    criterion = subject.build()
+    criterion: Any = subject.build()
     hidden = {id(each) for inner in _modules(criterion) for each in inner.parameters()}
     made = [_new_leaves(_called(subject, criterion, seed), known | hidden) for seed in (0, 0, 1)]
     again = len(made[0]) > 0 and all(len(each) == len(made[0]) for each in made)

@@ -19,10 +19,10 @@ _SIDE = 40.0  # distance between groups that no margin reaches
 
 def _groups(near: float) -> tuple[Tensor, Tensor]:
     """Four groups of two embeddings, far apart but for two embeddings of two groups at this distance."""
-    corners = _SIDE * torch.eye(4, dtype=torch.float64)
-    embeddings = corners.repeat_interleave(2, 0)
-    embeddings[1::2] += 0.2 * torch.roll(torch.eye(4, dtype=torch.float64), 1, 1)
-    embeddings[2] = embeddings[0] + near * torch.tensor([0.0, 0.0, 0.6, 0.8], dtype=torch.float64)
+    corners = torch.eye(6, dtype=torch.float64)[:4]
+    embeddings = _SIDE * corners.repeat_interleave(2, 0)
+    embeddings[1::2] += 0.2 * corners.roll(1, 0)
+    embeddings[2] = embeddings[0] + near * torch.tensor([0.0, 0.0, 0.0, 0.0, 0.6, 0.8], dtype=torch.float64)
     return embeddings, torch.arange(4).repeat_interleave(2)
 
 
@@ -45,7 +45,7 @@ def nearest_negative(subject: Subject) -> Iterator[Found]:
         return
     gap = (embeddings[2] - embeddings[0]).detach()
     pushed = float(slope[0] @ gap) - float(slope[2] @ gap)  # above 0: a step moves them apart
-    if abs(pushed) > 1e-7 * max(1.0, float(slope.abs().max())):
+    if pushed > 1e-9:
         return
     yield Found(
         "two embeddings of different groups at one point are not pushed apart: the negatives with the largest "
@@ -87,7 +87,10 @@ def own_permutation(subject: Subject) -> Iterator[Found]:
 
 _STUDENT = r"student\w*|s|stu\w*|pred\w*|online\w*"
 _TEACHER = r"teacher\w*|t|tea\w*|target\w*|momentum\w*"
-_STATE = r"(cent(er|re)|mean|average|ema|queue|statistics?)\b[^.;\n]{0,60}\bteacher|teacher[^.;\n]{0,40}\b(cent(er|re)|queue|average)|\bdino\b|dino_?loss"
+_STATE = (
+    r"(cent(er|re)|mean|average|ema|queue|statistics?)\b[^.;\n]{0,60}\bteacher|"
+    r"teacher[^.;\n]{0,40}\b(cent(er|re)|queue|average)|\bdino\b|dino_?loss"
+)
 
 
 @kind(_STATE)
@@ -116,7 +119,11 @@ def state_of_teacher(subject: Subject) -> Iterator[Found]:
             code(
                 subject,
                 *first,
-                lines=("before = dict(criterion.named_buffers())", "{call}", f"print(before[{by_student[0]!r}], criterion.{by_student[0]})"),
+                lines=(
+                    "before = {**criterion.state_dict()}",
+                    "{call}",
+                    f"print(before[{by_student[0]!r}], criterion.{by_student[0]})",
+                ),
             ),
             None,
             "Update it with the output of the teacher, without a gradient.",
