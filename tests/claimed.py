@@ -190,6 +190,18 @@ def _(mistake):
     return barlow_twins
 
 
+@pair("barlow_joint", "not standardised on its own")
+def _(mistake):
+    def barlow_twins(z1, z2):
+        both = torch.cat([z1, z2])
+        of = [both, both] if mistake else [z1, z2]
+        z1, z2 = ((z - every.mean(0)) / every.std(0) for z, every in zip((z1, z2), of, strict=True))
+        c = z1.T @ z2 / len(z1)
+        return (c.diagonal() - 1).square().sum() + 0.01 * (c.square().sum() - c.diagonal().square().sum())
+
+    return barlow_twins
+
+
 @pair("ranking", "two steps takes the logarithm of 0")
 def _(mistake):
     def bpr_loss(pos_score, neg_score):

@@ -33,6 +33,16 @@ def test_every_relation_can_be_broken():
     assert len({claim.said for claim in CLAIMS}) > 25
 
 
+def cosine_embedding(x1, x2, y, margin=0.0):
+    """y is 1 for similar pairs and -1 for others."""
+    cosine = torch.cosine_similarity(x1, x2)
+    return torch.where(y == 1, 1 - cosine, (cosine - margin).clamp(min=0)).mean()
+
+
+def test_a_margin_up_to_which_a_cosine_is_free_may_lower_the_loss():
+    assert claims_of(cosine_embedding) == []
+
+
 def small(model, x):
     """Residual of u' + u = 0."""
     x = x.detach().requires_grad_()

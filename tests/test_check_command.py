@@ -44,7 +44,7 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(FILE)
     monkeypatch.chdir(tmp_path)
     real = command.run_check
-    monkeypatch.setattr(command, "run_check", lambda *given, **options: real(*given, isolate=False, **options))
+    monkeypatch.setattr(command, "run_check", lambda *given, **options: real(*given, **{**options, "isolate": False}))
     return tmp_path
 
 

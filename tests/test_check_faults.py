@@ -6,6 +6,7 @@ import pytest
 
 import faulty_calls
 import faulty_claims_of_labels
+import faulty_learned
 import faulty_meaning
 import faulty_results
 import faulty_tensors
@@ -14,7 +15,7 @@ from losskit.checker import battery
 from losskit.checker.subject import Subject
 
 # Importing these fills PAIRS.
-MODULES = (faulty_calls, faulty_claims_of_labels, faulty_meaning, faulty_results, faulty_tensors)
+MODULES = (faulty_calls, faulty_claims_of_labels, faulty_learned, faulty_meaning, faulty_results, faulty_tensors)
 EDIT = "one-edit-from-formula"  # it names the line and the edit, and explains what other checks see
 SLOW = ("compile", "export", "half-sums-overflow")
 # Findings of these checks are errors.

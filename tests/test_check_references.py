@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 
 import pytest
 import torch
@@ -116,6 +117,13 @@ def test_the_edit_that_reaches_the_formula_is_named(loss, words):
     assert "line" in what
 
 
+def test_no_family_excludes_its_own_name():
+    for reference in REFERENCES:
+        said = reference.said.lower()
+        excluded = re.search(reference.named, said) and re.search(reference.unless, said)
+        assert not excluded, reference.said
+
+
 def test_a_loss_named_a_variant_is_not_accused():
     assert found_in(AsymmetricTversky()) == []
 
@@ -124,7 +132,7 @@ def test_the_finding_shows_both_values_and_the_line():
     subject = Subject(origin_of(nt_xent_with_itself), None)
     (found,) = one_edit_from_formula(subject)
     assert found.evidence["as written"] > found.evidence["formula"]
-    line = inspect.getsourcelines(nt_xent_with_itself)[1] + 2
+    line = inspect.getsourcelines(nt_xent_with_itself)[1] + 3
     assert f"line {line}:" in found.what
     assert REGISTRY["one-edit-from-formula"].severity is Severity.WRONG
 

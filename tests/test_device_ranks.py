@@ -27,7 +27,7 @@ def test_value_and_gradient_equal_the_definition(interpreter, name):
     [
         ("raises", "a launch of its kernels raised RuntimeError: out of resource: shared memory"),
         ("hangs", "compiling its kernels took longer than 0.5 s"),
-        ("key", "1 of "),
+        ("key", "numbers of its value and"),  # how many increments differ depends on rounding
         ("label", "numbers of its labels"),
         ("increment", "1 of "),
         ("sum", "numbers of its value differ from plain PyTorch's"),

@@ -178,7 +178,7 @@ class Evaluation:
         if isinstance(node, (ast.List, ast.Tuple)):
             items = [self.value(item, losses=losses) for item in node.elts]
             return items if isinstance(node, ast.List) else tuple(items)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tensor":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("tensor", "torch.tensor", "torch.Tensor"):
             return self._tensor(node)
         if isinstance(node, ast.Name) and not self._names_loss(node, losses):
             meant = _WORDS.get(node.id.lower())
@@ -197,9 +197,18 @@ class Evaluation:
             return False
 
     def _tensor(self, node: ast.Call) -> torch.Tensor:
-        if len(node.args) != 1 or node.keywords:
+        dtypes = [_dtype(each.value) for each in node.keywords if each.arg == "dtype"]
+        if len(node.args) != 1 or len(node.keywords) != len(dtypes) or None in dtypes:
             raise self.error(node, "A tensor is written tensor([1.0, 2.0]).")
+        floats = [torch.float32] if ast.unparse(node.func) == "torch.Tensor" else []
         try:
-            return torch.tensor(self.value(node.args[0], losses=False))
+            return torch.tensor(self.value(node.args[0], losses=False), dtype=next(iter([*dtypes, *floats]), None))
         except (TypeError, ValueError, RuntimeError) as error:
             raise self.error(node, f"This is not a tensor: {error}.") from error
+
+
+def _dtype(node: ast.expr) -> torch.dtype | None:
+    """A dtype as it is written in code, torch.float32; None if this is none."""
+    place, _, name = ast.unparse(node).rpartition(".")
+    found = getattr(torch, name, None) if place == "torch" else None
+    return found if isinstance(found, torch.dtype) else None

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -43,7 +43,7 @@ def check(
     shape: Sequence[int] | None = None,
     batch: str | None = None,
     example: Example | None = None,
-    isolate: bool | None = None,
+    isolate: bool | Literal["fork"] | None = None,
     time_limit: float = DEFAULT_SECONDS,
     memory_limit: int | None = DEFAULT_MEMORY,
     progress: Progress | None = None,
@@ -60,7 +60,8 @@ def check(
     `(tuple, dict)`. `kind`, `scores`, `layout`, `classes` and `shape`
     (the spatial sizes) set it instead. `select` names the checks to run; `waive` maps the checks to ignore to the
     reasons. Checks run in another process, so that a loss that hangs, crashes or exhausts memory ends only its own
-    check, with a finding; `isolate=False` runs them in this process.
+    check, with a finding; `isolate=False` runs them in this process. A loss given by its path is imported in a new
+    interpreter, or, with `isolate="fork"`, in a copy of this process, which need not import PyTorch again.
 
     Raises `Unsure` if it cannot be determined what the loss takes.
     """
@@ -84,7 +85,7 @@ def check(
         notes += [] if isolate is False else [_NOT_ISOLATED]
     else:
         request = {"said": dict(said), "batch": given, "example": shown, "memory": memory_limit}
-        runner = _runner(criterion, options, request, time_limit)
+        runner = _runner(criterion, options, request, time_limit, forks=isolate == "fork" and can_fork())
         try:
             outcomes = list(runner(asked, started))
         except Ended as error:
@@ -98,13 +99,20 @@ def check(
     return report_of(name, taken, outcomes, waive, time.monotonic() - began, notes)
 
 
-def _runner(criterion: Any, options: Mapping[str, Any] | None, asked: Mapping[str, Any], seconds: float) -> Isolated:
+def _runner(
+    criterion: Any, options: Mapping[str, Any] | None, asked: Mapping[str, Any], seconds: float, *, forks: bool
+) -> Isolated:
     def request(ids: Sequence[str]) -> dict[str, Any]:
         return {**asked, "checks": list(ids), "spec": runner.spec}
 
     if isinstance(criterion, str) and (asked["batch"] is None or isinstance(asked["batch"], str)):
         own = {"loss": criterion, "options": dict(options or {})}
-        runner = Isolated(lambda ids: spawned(worker.__name__, {**request(ids), **own}), seconds, name=criterion)
+
+        def load(ids: Sequence[str]) -> Child:
+            whole = {**request(ids), **own}
+            return forked(functools.partial(worker.load, whole)) if forks else spawned(worker.__name__, whole)
+
+        runner = Isolated(load, seconds, name=criterion)
     else:
         origin = origin_of(criterion, options)
 

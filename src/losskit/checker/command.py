@@ -101,6 +101,7 @@ def check(
                 batch=None if batch is None else str(batch),
                 example=example,
                 time_limit=time_limit,
+                isolate="fork",
                 **said,
             )
     except Unsure as error:

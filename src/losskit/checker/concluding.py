@@ -57,6 +57,11 @@ def _by_trial(probe: Probe) -> Chosen:
         return exact
     if not probe.said.anything and search.documents_dicts(probe) and (by := fallback.by_shapes(probe)) is not None:
         return by
+    if not probe.said.anything and probe.shown is None and search.documents_narrow_mask(probe):
+        usual, probe.calls = probe.calls, [Call(len(probe.required), Way())]
+        if (by := fallback.by_shapes(probe)) is not None:
+            return by
+        probe.calls = usual
     tried = Attempts(probe)
     inside = any(call.way.inside for call in probe.calls)
     if inside or not tried.possible():

@@ -68,7 +68,7 @@ class Referred(Origin):
     def build(self, **options: Any) -> Criterion:
         made = references.criterion(self.reference, (), {**self.given, **options})
         # A module instance in a file is one object: a copy keeps checks from sharing its state.
-        return copy.deepcopy(made) if made is self.found and isinstance(made, nn.Module) else made
+        return _copied(made) if made is self.found and isinstance(made, nn.Module) else made
 
     def construction(self, **options: Any) -> str:
         name = self.reference.name
@@ -116,7 +116,7 @@ class Object(Origin):
 
     def build(self, **options: Any) -> Criterion:
         if not options:
-            return copy.deepcopy(self.criterion) if self.is_module else self.criterion
+            return _copied(self.criterion) if self.is_module else self.criterion
         if not self.is_module:
             return functools.partial(self.criterion, **options)
         if isinstance(self.criterion, Loss) and self._declares(options):
@@ -143,6 +143,13 @@ class Object(Origin):
             given = ", ".join(f"{key}={_code(value)}" for key, value in options.items())
             return f"criterion = functools.partial({self.expression}, {given})"
         return f"criterion = {written(self.criterion, {}, options_of, options)}"
+
+
+def _copied(module: Any) -> Any:
+    """A copy; it shares the tensors that deepcopy refuses, results of operations that require a gradient."""
+    held = [each for part in module.modules() for each in vars(part).values()]
+    shared = {id(each): each for each in held if isinstance(each, Tensor) and not each.is_leaf}
+    return copy.deepcopy(module, shared)
 
 
 def _settings(criterion: Any) -> list[dict[str, Any]]:

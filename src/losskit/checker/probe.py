@@ -105,7 +105,12 @@ class Probe:
         if classes_of(self.criterion):  # the weights of classes may be compared with embeddings of another size
             return list(dict.fromkeys([self.classes, *columns]))
         seen = [] if self.shown is None else self.shown.channels
+        seen = [*seen, *[1] * self._one_channel()]
         return list(dict.fromkeys([self.classes, *seen, *columns, *numbers_in(self.criterion), *_COUNTS]))[:16]
+
+    def _one_channel(self) -> bool:
+        """Whether the first tensor is documented as a map of one channel, (B, 1, H, W)."""
+        return self.words.shapes.get(self.required[0] if self.required else "", ())[1:2] == ("1",)
 
     def says_shares(self) -> bool:
         """Whether the documentation says that the scores are probabilities."""

@@ -40,7 +40,8 @@ class Check:
             return Outcome(self.id, "not applicable", applies or f"nothing to check: {self.asks}")
         started = time.monotonic()
         try:
-            found = [self.finding(each) for each in smallest(self.function, subject)]
+            seen = self.function(subject) if self.assumes else smallest(self.function, subject)
+            found = [self.finding(each) for each in seen]
         except LossRaised as error:
             outcome = Outcome(self.id, "refused", f"the loss raised {error}")
         except CannotRebuild as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from losskit.checker import fits, roles, several
-from losskit.checker.calling import NUMBER, Call, Extra, Way
+from losskit.checker.calling import MASKS, NUMBER, WEIGHTS, Call, Extra, Way
 from losskit.checker.repairs import Failure, Guess, Slot, Undefined, repaired
 from losskit.checker.trial import Form, Trial
 from losskit.checker.uses import BOOLEAN, DICT, TUPLE, Use, parts_of
@@ -70,6 +70,16 @@ def documents_dicts(probe: Probe) -> bool:
     """Whether the documentation gives the shapes of every value of a dict."""
     dicts = {name: use.values for name, use in probe.uses.items() if use.sort == DICT}
     return bool(dicts) and all(several.keyed(n, str(key), probe.words) for n, keys in dicts.items() for key in keys)
+
+
+def documents_narrow_mask(probe: Probe) -> bool:
+    """Whether a mask is documented for the steps of prediction and target alike, (B, T) of (B, T, D)."""
+    shapes = [probe.words.shapes.get(name, ()) for name in probe.required]
+    masks = [at for at, name in enumerate(probe.required) if name.lower() in (*MASKS, *WEIGHTS)]
+    if len(shapes) != 3 or masks != [2] or not all(shapes):
+        return False
+    first, second, mask = shapes
+    return first == second and 1 < len(mask) < len(first) and first[: len(mask)] == mask
 
 
 def _stem(name: str) -> str:

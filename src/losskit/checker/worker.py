@@ -145,10 +145,14 @@ def _subject(reply: BinaryIO, request: Mapping[str, Any], made: Origin) -> Subje
     return subject
 
 
-def main() -> None:
-    """Load the loss of a request in this fresh process."""
-    request, reply = received()
+def load(request: Mapping[str, Any], reply: BinaryIO) -> None:
+    """Load the loss of a request, and check it."""
     begin(reply, request, lambda: origin_of(request["loss"], request["options"]))
+
+
+def main() -> None:
+    """Check the loss of a request in this fresh process."""
+    load(*received())
     os._exit(0)  # without waiting for threads that a loss left running
 
 

@@ -10,9 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from losskit.checker import draws
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.dead import compared_with, dead_options, last_of_loop, overwritten
+from losskit.checker.checks.dead import dead_options, ends_loop, last_of_loop, overwritten
+from losskit.checker.checks.effects import (
+    CLASS_WEIGHTS,
+    class_numbers,
+    has_effect,
+    helped,
+    lists_without_effect,
+    trials,
+)
 from losskit.checker.checks.several_tensors import tensors_without_effect
 from losskit.checker.checks.tools import (
     BACKWARD,
@@ -25,42 +32,13 @@ from losskit.checker.checks.tools import (
     result,
     tried,
     value,
-    warned,
 )
 from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, heard
 from losskit.checker.origin import CannotRebuild
 from losskit.checker.registry import check
 from losskit.checker.roles import emphasises, masks_out
-from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject
-
-CLASS_WEIGHTS = ("class_weight", "class_weights", "weight", "ce_weight", "focal_weight", "weights")
-
-
-def class_numbers(classes: int) -> Tensor:
-    return torch.linspace(0.25, 3.0, classes)
-
-
-def trials(spec: Spec) -> dict[str, list[Any]]:
-    """Other values for the options that affect every example, by their usual names."""
-    numbers = class_numbers(spec.classes)
-    known: dict[str, list[Any]] = {
-        "size_average": [False],
-        "reduce": [False],
-        "gamma": [0.6, 3.0],
-        "alpha": [0.15, 0.85],
-        "beta": [0.1, 0.9],
-        "delta": [0.05],
-        "pos_weight": [torch.tensor([5.0]), 5.0],
-        "label_smoothing": [0.3],
-        "smooth": [7.0],
-        "temperature": [0.2, 3.0],
-        "tau": [0.2, 3.0],
-    }
-    if spec.labels and spec.classes > 1:
-        known |= {each: [numbers, numbers.tolist()] for each in CLASS_WEIGHTS}
-    return known
 
 
 @check(
@@ -68,7 +46,7 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
     Severity.WRONG,
     why="Someone sets it, sees no error, and believes that it works.",
     fix="Use the argument or delete it.",
-    consequence_of=("no-graph", "not-finite"),
+    consequence_of=("no-graph",),
 )
 def unused_argument(subject: Subject) -> Iterator[Found]:
     """Does every accepted argument change something?"""
@@ -83,8 +61,8 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     for option, others in (trials(subject.spec) | _per_class(subject)).items():
         if option not in subject.spec.options:
             continue
-        effects = [_has_effect(subject, option, other, examples, before) for other in others]
-        if False in effects and True not in effects and not _helped(subject, option, others, examples):
+        effects = [has_effect(subject, option, other, examples, before) for other in others]
+        if False in effects and True not in effects and not helped(subject, option, others, examples):
             yield Found(
                 f"{option} is accepted and changes nothing",
                 {"value": before[0], f"with {option}": before[0]},
@@ -98,7 +76,11 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     if loop := last_of_loop(subject.build()):
         what = f"a loop assigns {loop} anew each time: only its last round counts"
         yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, f"{loop} = {loop} + ...")
+    if ends_loop(subject.build()):
+        what = "a loop returns in its first round: only its first part counts"
+        yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, "Return after the loop.")
     yield from _dead(subject, examples, before)
+    yield from lists_without_effect(subject, examples, before)
     yield from _without_slope(subject, examples)
     yield from tensors_without_effect(subject, examples[0], before[0])
     yield from _at_the_call(subject, examples[0], before[0])
@@ -122,7 +104,7 @@ def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[flo
         if isinstance(default, bool) or not isinstance(default, (int, float)):
             continue
         tried_ = [type(default)(each) for each in (2 * default + 1, default / 2)]
-        effects = [_has_effect(subject, option, each, examples, before) for each in tried_]
+        effects = [has_effect(subject, option, each, examples, before) for each in tried_]
         if False in effects and True not in effects:
             other = tried_[effects.index(False)]
             yield Found(
@@ -166,50 +148,6 @@ def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iter
                 {"value": float(pairs[0][1].value), f"with {option}={other[option]:g}": float(pairs[0][0].value)},
                 code(subject, *examples[0], options=other, lines=BACKWARD),
             )
-
-
-def _has_effect(
-    subject: Subject, option: str, other: Any, examples: list[tuple[Tensor, ...]], before: list[float]
-) -> bool | None:
-    """Whether an option changes the value; None if it is refused or announced to have no effect."""
-    with warned() as heard:
-        try:
-            made = [_shown(subject, each, option, other) for each in examples]
-        except (LossRaised, CannotRebuild):
-            return None
-    if any(option in str(each.message) for each in heard):
-        return None
-    return any(
-        not isinstance(now, float) or not close(now, then, 1e-6, 1e-9) for now, then in zip(made, before, strict=True)
-    )
-
-
-def _helped(subject: Subject, option: str, others: list[Any], examples: list[tuple[Tensor, ...]]) -> bool:
-    """Whether an option has an effect together with another one that switches it on."""
-    known = trials(subject.spec)
-    for name in subject.spec.options:
-        default = subject.origin.options.get(name)
-        switched: list[Any] = [not default] if isinstance(default, bool) else list(known.get(name, [])[:1])
-        if name == "reduction" or name == option:
-            continue
-        switched += compared_with(subject.build(), name) if isinstance(default, str) else []
-        for value_ in switched or ([1.0, 1] if default in (0, None) else []):
-            before = [tried(_shown, subject, each, name, value_) for each in examples]
-            for other in others:
-                after = [tried(_shown, subject, each, option, other, {name: value_}) for each in examples]
-                if None not in after and None not in before and after != before:
-                    return True
-    return False
-
-
-def _shown(
-    subject: Subject, tensors: tuple[Tensor, ...], option: str, other: Any, also: dict[str, Any] | None = None
-) -> float | tuple[int, ...]:
-    """The loss as a number, or its shape if it is not a single number."""
-    draws.seed()
-    with torch.no_grad():
-        made = subject.call(built(subject, {option: other, **(also or {})}), *(t.clone() for t in tensors))
-    return float(made.mean()) if made.dim() == 0 or not subject.spec.scalar else tuple(made.shape)
 
 
 def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from losskit.checker import draws
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.ignored import case_of, holds_labels, ignores, special_labels
+from losskit.checker.checks.ignored import case_of, compared_labels, holds_labels, ignores, special_labels
 from losskit.checker.checks.tools import additive, away, close, code, is_random, pull, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
@@ -69,11 +69,13 @@ def _sorts(subject: Subject) -> Iterator[tuple[tuple[Tensor, ...], dict[str, Ten
     if ignores(subject.spec):
         case = case_of(subject)
         yield (case.input, case.target), {}
-    for label in special_labels(subject):
+    for label in special_labels(subject) | compared_labels(subject):
         tensors = subject.example()
-        marked = tuple(each.clone() if holds_labels(each) else each for each in tensors)
-        for each in marked:
-            if holds_labels(each):
+        last = len(tensors) - 1
+        held = [holds_labels(each) or (subject.spec.labels and at == last) for at, each in enumerate(tensors)]
+        marked = tuple(each.clone() if held[at] else each for at, each in enumerate(tensors))
+        for at, each in enumerate(marked):
+            if held[at] and each.dim():
                 each[..., -1] = label
         yield marked, {}
     for name in (each for each in subject.spec.arguments if each in MASKS):
@@ -265,13 +267,23 @@ def export(subject: Subject) -> Iterator[Found]:
             warnings.simplefilter("ignore")
             exported = torch.export.export(_Held(_straight(subject)), tensors, strict=False).module()
             made = float(exported(*tensors).double().mean())
-        same = close(made, value(subject, *tensors), 1e-3) or is_random(subject)
+        same = close(made, value(subject, *tensors), 1e-3) or is_random(subject) or _moves_buffers(subject, tensors)
         wrong = "" if same else "gives another number"
     except Exception as error:  # noqa: BLE001 - whatever the exporter raises
         wrong = _said(error)
     if wrong:
         grade = Severity.WRONG if wrong.startswith("gives") else None
         yield Found("torch.export fails", wrong, code(subject, *tensors, lines=lines), grade)
+
+
+def _moves_buffers(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether a call changes the buffers of a loss, such as a moving average."""
+    criterion = subject.build()
+    if not isinstance(criterion, nn.Module):
+        return False
+    before = [each.clone() for each in criterion.buffers()]
+    subject.call(criterion, *(each.clone() for each in tensors))
+    return any(not torch.equal(*each) for each in zip(before, criterion.buffers(), strict=False))
 
 
 @check(

@@ -61,6 +61,7 @@ def _shown(subject: Subject, tensors: tuple[Tensor, ...], lines: tuple[str, ...]
     why="Large images and vocabularies run out of memory in the loss, not in the model.",
     fix="Recompute in the backward pass from the scores (torch.autograd.Function, or checkpoint), or fuse.",
     applies=_measured,
+    assumes=True,
 )
 def saves_more(subject: Subject) -> Iterator[Found]:
     """Does the backward pass need no more than the scores, the target and one number per position?"""
@@ -123,6 +124,7 @@ class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
     fix="Compute class by class or block by block, and do not expand class indices to one-hot.",
     consequence_of=("saves-more",),
     applies=_measured,
+    assumes=True,
 )
 def peak_memory(subject: Subject) -> Iterator[Found]:
     """Is the peak memory no more than the gradient and a few numbers per position?"""

@@ -93,6 +93,18 @@ def last_of_loop(criterion: Callable[..., Any]) -> str:
     return ""
 
 
+def ends_loop(criterion: Callable[..., Any]) -> int:
+    """The line of a `return` that ends every first round of a loop; 0 if there is none."""
+    tree = tree_of(source_of(criterion))
+    for loop in ast.walk(tree) if tree is not None else ():
+        if not isinstance(loop, ast.For) or not loop.body or not isinstance(loop.body[-1], ast.Return):
+            continue
+        inner = [each for statement in loop.body for each in ast.walk(statement)]
+        if not any(isinstance(each, (ast.Continue, ast.Break)) for each in inner) and len(loop.body) > 1:
+            return loop.body[-1].lineno
+    return 0
+
+
 def _calls_itself(node: ast.AST) -> bool:
     """Whether a method of the loss is called, which may keep what it gets."""
     called = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]

@@ -233,3 +233,8 @@ def special_labels(subject: Subject) -> set[int]:
         for name, each in named.items()
         if re.search(r"pad|ignore|blank|void", name.lower()) and isinstance(each, int) and not isinstance(each, bool)
     }
+
+
+def compared_labels(subject: Subject) -> set[int]:
+    """Numbers that are no usual labels, and that the code compares something with: 255, -1, -100."""
+    return {int(each) for each in re.findall(r"[=!]= ?(-\d+|255)\b", subject.words.code)}

@@ -188,6 +188,7 @@ _LONG = 0.3  # seconds of CPU
     fix="Sum in float32: input.float() first, or .sum(dtype=torch.float32).",
     consequence_of=("half-disagrees", "not-finite", "float64-disagrees"),
     applies=lambda spec: spec.two and spec.takes_spatial(2),
+    assumes=True,  # all orders of 64 rows are too many for any machine
 )
 def half_sums_overflow(subject: Subject) -> Iterator[Found]:
     """Are value and gradient correct in half precision at sizes whose sums exceed float16?"""

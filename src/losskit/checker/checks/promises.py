@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 
 from losskit.checker.checks.reductions import depends_on_batch
@@ -60,6 +61,38 @@ def takes_nothing(subject: Subject) -> Iterator[Found]:
         )
 
 
+_NONE_VALID = (
+    r"(may|can|might|could) (all )?(be|have|contain|leave) (all |entirely |completely )?(false|zeros?|masked|nothing|"
+    r"none|empty|no (valid|observed|labell?ed|unmasked|positive))|"
+    r"without (any |a )?valid|no valid \w+ (is|are) (allowed|fine)"
+)
+
+
+def masks_everything(subject: Subject) -> Iterator[Found]:
+    """Whether a mask that may leave nothing by the documentation gives a finite loss."""
+    if not subject.words.say(_NONE_VALID):
+        return
+    tensors = subject.example()
+    masks = {}
+    for extra in subject.spec.way.extras:
+        if extra.is_mask:
+            usual = extra.usual(tensors, subject.spec.labels)
+            masks[extra.name] = ~usual if extra.boolean else 1 - usual
+    places = [at for at, name in enumerate(subject.spec.tensors) if re.search(r"mask|valid", name.lower())]
+    if len(masks) + len(places) != 1:
+        return
+    tensors = tuple(torch.zeros_like(each) if at in places else each for at, each in enumerate(tensors))
+    found = tried(value, subject, *tensors, **masks)
+    if found is not None and not math.isfinite(found):
+        yield Found(
+            f"the mask may leave nothing by its documentation, but then the loss is {found}: a mean over nothing",
+            {"value": found},
+            code(subject, *tensors, arguments=masks),
+            None,
+            "Sum, and divide by mask.sum().clamp(min=1).",
+        )
+
+
 _LEARNS = (
     r"\b(learns?|learned|learnt|learnable|trainable)\b[^.;]{0,40}\b(weights?|weighting|uncertaint\w+|temperature|"
     r"scale|variances?|log.?var\w*|balance)|(weights?|temperature|scale|log.?var\w*)( is| are)? (learned|learnable)"
@@ -100,4 +133,4 @@ def of_each_image(subject: Subject) -> Iterator[Found]:
         yield Found(what, found.evidence, found.repro, None, "Keep the batch apart: bmm on (N, C, H * W), not mm.")
 
 
-PROMISES = (takes_bool, takes_nothing, learns, of_each_image)
+PROMISES = (takes_bool, takes_nothing, masks_everything, learns, of_each_image)

@@ -100,7 +100,8 @@ _SIDES = re.compile(rf"(^|_)(preds?|predictions?|outputs?|out|hat|est|estimates?
 
 
 def _stem(name: str) -> str:
-    return _SIDES.sub("", name.lower()).strip("_").rstrip("s")
+    found = _SIDES.sub("", name.lower()).strip("_").rstrip("s")
+    return found.removesuffix("e") if re.search(r"(x|s|sh|ch)e$", found) else found  # boxes, masses
 
 
 def pairs_of(subject: Subject, tensors: Tensors) -> Iterator[tuple[int, int]]:

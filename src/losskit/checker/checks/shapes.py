@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import traceback
 from collections.abc import Iterator
 
@@ -24,10 +25,12 @@ from losskit.checker.checks.tools import (
     value,
 )
 from losskit.checker.finding import Found, Severity
+from losskit.checker.listening import heard
 from losskit.checker.registry import check
 from losskit.checker.repro import literal
 from losskit.checker.spec import Spec
 from losskit.checker.subject import LossRaised, Subject
+from losskit.checker.words import Words
 
 
 @check(
@@ -163,13 +166,22 @@ def batch_of_one(subject: Subject) -> Iterator[Found]:
     try:
         found = pull(subject, *tensors)
     except LossRaised as error:
-        grade = None if labelled(subject.spec) and not _raised_on_purpose(error.original) else Severity.CONVENIENCE
+        own = not _raised_on_purpose(error.original) and (labelled(subject.spec) or _squeezes(subject, tensors))
+        grade = None if own else Severity.CONVENIENCE
         yield Found("raises for a batch of one sample", str(error)[:160], code(subject, *tensors), grade)
         return
     if whole.finite and not found.finite:
         numbers = {"value": float(found.value), "sample repeated twice": float(whole.value)}
         grade = None if subject.spec.labels else Severity.TRAP  # two views may be compared over the batch
         yield Found("a batch of one sample does not give a finite number", numbers, code(subject, *tensors), grade)
+
+
+def _squeezes(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether squeeze() without a dimension removes that of the samples."""
+    return any(
+        call.name == "squeeze" and len(call.arguments) == 1 and not call.named and call.tensors[0].shape[:1] == (1,)
+        for call in heard(subject, *tensors)
+    )
 
 
 def _raised_on_purpose(error: BaseException) -> bool:
@@ -228,6 +240,14 @@ def positions_matter(subject: Subject) -> Iterator[Found]:
         )
 
 
+def _time_first(words: Words) -> bool:
+    """Whether the documentation says that steps are the first dimension, (T, B) or (time, batch, classes)."""
+    steps, samples = re.compile(r"T\w?|S|L|\w*time\w*|\w*seq\w*|\w*len\w*"), re.compile(r"[NB]|\w*batch\w*")
+    return any(
+        len(each) > 1 and steps.fullmatch(each[0]) and samples.fullmatch(each[1]) for each in words.shapes.values()
+    )
+
+
 @check(
     "order-matters",
     Severity.WRONG,
@@ -238,6 +258,8 @@ def positions_matter(subject: Subject) -> Iterator[Found]:
 def order_matters(subject: Subject) -> Iterator[Found]:
     """Is the loss the same if the samples are in another order?"""
     require_steady(subject)
+    if _time_first(subject.words):
+        return
     tensors = subject.example(batch=4)
     order = torch.tensor([2, 0, 3, 1])
     whole = [roles.holds_no_samples(name) for name in subject.spec.tensors]

@@ -24,6 +24,7 @@ from losskit.checker.claims import padding as padding
 from losskit.checker.claims import pulls as pulls
 from losskit.checker.claims import scales as scales
 from losskit.checker.claims import scores as scores
+from losskit.checker.claims import selection as selection
 from losskit.checker.claims import sides as sides
 from losskit.checker.claims import smoothing as smoothing
 from losskit.checker.claims import terms as terms

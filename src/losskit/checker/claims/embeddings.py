@@ -293,6 +293,21 @@ def uncorrelated(claimed: Claimed) -> Iterator[Found]:
         )
 
 
+def own_statistics(claimed: Claimed) -> Iterator[Found]:
+    """The features of each view are standardised over the batch: their means and scales in one view do not count."""
+    z = _orthogonal() + 0.1 * drawn(8, 4, seed=3)
+    moved = {"one": z, "two": 2 * z + 4}
+    cost, moved_cost = claimed.value(one=z, two=z.clone()), claimed.value(**moved)
+    mixed = claimed.value(one=z, two=drawn(8, 4, seed=4))
+    if all(map(math.isfinite, (cost, moved_cost, mixed))) and abs(moved_cost - cost) > 0.05 * abs(mixed - cost):
+        yield claimed.found(
+            "a view with other means and scales changes the loss: each view is not standardised on its own",
+            {"2 * z + 4 as the second view": moved_cost, "z": cost},
+            "z1 = (z1 - z1.mean(0)) / z1.std(0); z2 = (z2 - z2.mean(0)) / z2.std(0)",
+            moved,
+        )
+
+
 def collapse(claimed: Claimed) -> Iterator[Found]:
     """Embeddings that collapse to one point have a larger loss than spread ones."""
     z = 3 * _orthogonal()
@@ -330,6 +345,6 @@ CLAIMS = (
         (groups_far, own_positive),
     ),
     Claim("triplet loss of groups", r"triplet|batch (hard|all)", (EMBEDDINGS, GROUPS), (apart,)),
-    Claim("Barlow Twins", r"barlow", _VIEWS, (uncorrelated,), ordered=True),
+    Claim("Barlow Twins", r"barlow", _VIEWS, (uncorrelated, own_statistics), ordered=True),
     Claim("VICReg", r"\bvic ?reg|variance.*invariance.*covariance", _VIEWS, (collapse,), ordered=True),
 )

@@ -310,6 +310,9 @@ def masked(claimed: Claimed) -> Iterator[Found]:
     masks = [each.name for each in call_parameters(claimed.subject.build()) if "mask" in each.name.lower()]
     if shape is None or not claimed.has("mask") or len(masks) > 1 or emphasises(claimed.subject.words):
         return  # with two masks, each removes elements of one tensor
+    documented = claimed.subject.words.shapes
+    if len(documented.get(claimed.bound["mask"], shape)) < len(documented.get(claimed.bound["prediction"], ())):
+        return  # it removes steps
     prediction, target = drawn(*shape), drawn(*shape, seed=1)
     keep = torch.ones(shape, dtype=torch.bool)
     keep.view(-1)[1] = False

@@ -12,6 +12,7 @@ from losskit.checker.references.reference import Formula, Given, Pick, real, ref
 
 REAL = r"(\w*_)?real(_\w+)?|r_\w+|\w+_r|d_x|dx|pos\w*|d_?real\w*|real\w*|y_real"
 FAKE = r"(\w*_)?(fake|gen\w*|synth\w*)(_\w+)?|f_\w+|\w+_f|d_?g_?z\w*|neg\w*|d_?fake\w*|logits|scores?|pred|dgz|y_fake"
+NO_CRITIC = r"relativ|rank|triplet|lov[aá]sz|multi|svm|pair|embed|squared"  # other losses of the name "hinge"
 BOTH = {"real": REAL, "fake": FAKE}
 
 
@@ -44,7 +45,7 @@ def halves(a: Tensor, b: Tensor) -> Tensor:
     return a.mean() + b.mean()
 
 
-@two("the hinge loss of a critic", r"hinge", unless=r"relativ|rank|triplet|lov[aá]sz|multi|svm|pair|embed|squared")
+@two("the hinge loss of a critic", r"hinge", unless=NO_CRITIC)
 def hinge(g: Given, pick: Pick) -> Any:
     return halves(F.relu(1 - g.real), F.relu(1 + g.fake))
 
@@ -115,6 +116,7 @@ FOR_CRITIC = r"(for|is)_?(disc\w*|d)|train_d|disc\w*"
     lambda s: {"x": 1.5 * real(s, 6), "is_real": False, "critic": True},
     lambda s: {"x": 1.5 * real(s, 6), "is_real": True, "critic": False},
     optional=("critic",),
+    unless=NO_CRITIC,
     every=True,
 )
 def hinge_with_flags(g: Given, pick: Pick) -> Any:
@@ -128,6 +130,7 @@ def hinge_with_flags(g: Given, pick: Pick) -> Any:
     r"hinge",
     {"x": SCORES, "mode": r"mode|kind|which|role|phase|target"},
     *_parts("mode", ("real", "fake", "gen", "generator", "g", "d_real", "d_fake")),
+    unless=NO_CRITIC,
     every=True,
 )
 def hinge_with_mode(g: Given, pick: Pick) -> Any:

@@ -46,6 +46,8 @@ class Bound:
     built: Callable[..., Any] | None = None
     order: list[str] | None = None
     listed: Sequence[float] = ()
+    lists: Mapping[str, Sequence[float]] = field(default_factory=dict)  # all options that are lists, by name
+    settings: Mapping[str, Any] = field(default_factory=dict)  # all options, as given or by default
 
     def build(self) -> Callable[..., Any]:
         if self.built is None:
@@ -64,40 +66,50 @@ class Bound:
         return {role: _cast(each, self.dtype) for role, each in drawn.items() if role in self.names}
 
     def trained(self, tensors: Mapping[str, Any]) -> list[str]:
-        usual = [role for role, each in tensors.items() if isinstance(each, Tensor) and each.is_floating_point()]
+        usual = [role for role, each in tensors.items() if isinstance(each, Tensor) and _leaves(each)]
         return [role for role in self.reference.trained or usual if role in tensors]
 
     def seen(self, tensors: Mapping[str, Any]) -> Seen:
         """The loss as written."""
+        return _seen(lambda given: (self.written(given),), tensors, self.trained(tensors))
 
-        def run(given: Mapping[str, Any]) -> tuple[Tensor, ...]:
-            criterion = self.build()
-            _seed()
-            made = loss_of(self._called(criterion, given))[0]
-            return (made.double().mean(),)
-
-        return _seen(run, tensors, self.trained(tensors))
+    def written(self, given: Mapping[str, Any]) -> Tensor:
+        """The value of the loss as written."""
+        criterion = self.build()
+        _seed()
+        return loss_of(self._called(criterion, given))[0].double().mean()
 
     def formula(self, tensors: Mapping[str, Any], pick: Pick) -> Seen:
         """The formula with one choice of its conventions."""
+        # A module is cast before, so that the gradients are those of its own parameters.
+        tensors = {r: _cast(x, torch.float64) if isinstance(x, nn.Module) else x for r, x in tensors.items()}
+        return _seen(lambda given: self.terms(given, pick), tensors, self.trained(tensors))
+
+    def terms(self, given: Mapping[str, Any], pick: Pick) -> tuple[Tensor, ...]:
+        """The values of its terms."""
         criterion = self.build() if self.reference.states else None
         own = [each.detach().double() for each in criterion.parameters()] if isinstance(criterion, nn.Module) else []
-
-        def run(given: Mapping[str, Any]) -> tuple[Tensor, ...]:
-            _seed()
-            double = {role: _cast(each, torch.float64) for role, each in given.items()}
-            made = self.reference.formula(self._given(double, pick, own), pick)
-            return made if isinstance(made, tuple) else (made,)
-
-        trained = self.trained(tensors)
+        _seed()
+        double = {r: x if isinstance(x, nn.Module) else _cast(x, torch.float64) for r, x in given.items()}
         try:
-            return _seen(run, tensors, trained)
-        except (RuntimeError, IndexError, ValueError):  # the formula does not take this form, which the loss takes
-            size = sum(x.numel() for role in trained for x in _tensors_in(tensors[role]))
-            return Seen(torch.full((1,), torch.nan), torch.full((size, 1), torch.nan, dtype=torch.float64))
+            made = self.reference.formula(self._given(double, pick, own), pick)
+        except (RuntimeError, IndexError, ValueError, ZeroDivisionError, OverflowError):
+            # A convention that does not take these examples or options is no variant.
+            made = tuple(x.sum() * torch.nan for role in self.trained(given) for x in _leaves(given[role]))
+        return made if isinstance(made, tuple) else (made,)
+
+    def passed(self, tensors: Mapping[str, Any]) -> tuple[dict[str, Any], list[Tensor]]:
+        """The arguments of a call, of which those that are trained are no leaves, so that a loss in place runs."""
+        return _passed(tensors, self.trained(tensors))
+
+    def buffers(self) -> dict[str, Tensor]:
+        """What the loss stores besides parameters, such as a schedule."""
+        criterion = self.built
+        return dict(criterion.named_buffers()) if isinstance(criterion, nn.Module) else {}
 
     def _given(self, tensors: Mapping[str, Any], pick: Pick, own: Sequence[Tensor]) -> Given:
-        return Given(tensors, self.numbers, self.free, pick, self.text, self.names, own, self.listed)
+        given = {**tensors, "lists": self.lists, "settings": self.settings, "buffers": self.buffers()}
+        return Given(given, self.numbers, self.free, pick, self.text, self.names, own, self.listed)
 
     def _called(self, criterion: Callable[..., Any], given: Mapping[str, Any]) -> Any:
         named = {self.names[role]: each for role, each in given.items()}
@@ -123,29 +135,37 @@ def _seed() -> None:
 def _cast(x: Any, dtype: torch.dtype) -> Any:
     if isinstance(x, (list, tuple)):
         return type(x)(_cast(each, dtype) for each in x)
+    if isinstance(x, nn.Module):
+        return copy.deepcopy(x).to(dtype)
     return x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x
 
 
-def _mapped(change: Callable[[Tensor], Tensor], x: Any) -> Any:
-    """A tensor changed, or each tensor of a list."""
+def _each(x: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same with every tensor changed; a module is copied."""
     if isinstance(x, (list, tuple)):
-        return type(x)(_mapped(change, each) for each in x)
+        return type(x)(_each(each, change) for each in x)
+    if isinstance(x, nn.Module):
+        return x if change is _not_leaf else copy.deepcopy(x)
     return change(x) if isinstance(x, Tensor) else x
 
 
-def _tensors_in(x: Any) -> list[Tensor]:
+def _not_leaf(x: Tensor) -> Tensor:
+    return x * 1 if x.is_floating_point() else x
+
+
+def _leaves(x: Any) -> list[Tensor]:
+    """The tensors whose gradient counts: parameters of a module, and tensors of floating point."""
     if isinstance(x, (list, tuple)):
-        return [tensor for each in x for tensor in _tensors_in(each)]
-    return [x] if isinstance(x, Tensor) else []
+        return [leaf for each in x for leaf in _leaves(each)]
+    if isinstance(x, nn.Module):
+        return list(x.parameters())
+    return [x] if isinstance(x, Tensor) and x.is_floating_point() else []
 
 
 def _seen(
     run: Callable[[Mapping[str, Any]], tuple[Tensor, ...]], tensors: Mapping[str, Any], trained: Sequence[str]
 ) -> Seen:
-    given = {role: _mapped(torch.clone, each) for role, each in tensors.items()}
-    inputs = [each.requires_grad_() for role in trained for each in _tensors_in(given[role])]
-    # Not leaves, so that a loss that works in place runs.
-    passed = {role: _mapped(lambda x: x * 1, each) if role in trained else each for role, each in given.items()}
+    passed, inputs = _passed(tensors, trained)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         terms = run(passed)
@@ -161,6 +181,12 @@ def _seen(
         ]
         columns.append(torch.cat(parts))
     return Seen(torch.stack([t.detach().double() for t in terms]), torch.stack(columns, 1))
+
+
+def _passed(tensors: Mapping[str, Any], trained: Sequence[str]) -> tuple[dict[str, Any], list[Tensor]]:
+    given = {role: _each(each, Tensor.clone) for role, each in tensors.items()}
+    inputs = [leaf.requires_grad_() for role in trained for leaf in _leaves(given[role])]
+    return {role: _each(each, _not_leaf) if role in trained else each for role, each in given.items()}, inputs
 
 
 def bound_to(subject: Subject, reference: Reference, text: Text) -> Bound | None:
@@ -182,7 +208,8 @@ def bound_to(subject: Subject, reference: Reference, text: Text) -> Bound | None
         return None
     numbers, changed, free = _options(subject, criterion, parameters, reference, set(names.values()), text)
     made = Bound(subject, reference, text, names, numbers, changed, free)
-    made.listed = next(iter(listed.values()), ())
+    made.listed, made.lists = next(iter(listed.values()), ()), listed
+    made.settings = {**_known(subject, parameters), **changed}
     try:
         made.build()
     except Exception:  # noqa: BLE001 - these values are refused
@@ -208,10 +235,15 @@ def roles_of(parameters: Sequence[inspect.Parameter], reference: Reference) -> d
     return {**found, **dict(zip(free, loose, strict=True))}
 
 
+def _known(subject: Subject, parameters: Sequence[inspect.Parameter]) -> dict[str, Any]:
+    """Options of its constructor and call, as given or by default."""
+    calls = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {**subject.origin.options, **calls, **getattr(subject.origin, "given", {})}
+
+
 def _listed(subject: Subject, parameters: Sequence[inspect.Parameter]) -> dict[str, list[float]]:
     """Options that are lists of numbers."""
-    calls = {p.name: p.default for p in parameters if p.default is not p.empty}
-    found = {**subject.origin.options, **calls, **getattr(subject.origin, "given", {})}
+    found = _known(subject, parameters)
     lists = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in found.items() if hasattr(v, "__len__")}
     return {
         n: list(v)
@@ -228,9 +260,7 @@ def _options(
     taken: set[str],
     text: Text,
 ) -> tuple[dict[str, float], dict[str, Any], dict[str, tuple[float, ...]]]:
-    calls = {p.name: p.default for p in parameters if p.default is not p.empty}
-    given = getattr(subject.origin, "given", {})
-    known = {**subject.origin.options, **calls, **given}
+    known = _known(subject, parameters)
     numbers: dict[str, float] = {}
     changed: dict[str, Any] = {}
     free: dict[str, tuple[float, ...]] = {}

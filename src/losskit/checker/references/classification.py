@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -289,6 +290,7 @@ def brier(g: Given, pick: Pick) -> Any:
 )
 def causal(g: Given, pick: Pick) -> Any:
     shifted = g.called("y", "target") or g.text.says(r"shifted|already|aligned|next")
-    if pick(False, True) and shifted:
+    shifts = re.search(r"1:|shift_|roll\(", g.text.code) is not None  # it does that itself
+    if pick(False, True) and shifted and not shifts:
         return F.cross_entropy(g.x.reshape(-1, 5), g.y.reshape(-1))
     return F.cross_entropy(g.x[:, :-1].reshape(-1, 5), g.y[:, 1:].reshape(-1))

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from losskit.checker.references.numbers import MASK, reduced
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 MEAN = r"mu|mean\w*|m|loc|pred\w*|input|output|out|y_?hat|y_pred|forecast\w*|mus"
@@ -108,24 +109,30 @@ def laplace_nll(g: Given, pick: Pick) -> Any:
 )
 def poisson(g: Given, pick: Pick) -> Any:
     logs = g.called("x", "log") or pick(False, True)
-    return ((g.x.exp() - g.y * g.x) if logs else (g.x - g.y * g.x.log())).mean()
+    each = (g.x.exp() - g.y * g.x) if logs else (g.x - g.y * g.x.log())
+    stirling = torch.where(
+        g.y > 1, g.y * g.y.clamp(min=1).log() - g.y + 0.5 * (2 * math.pi * g.y.clamp(min=1)).log(), 0
+    )
+    return (each + pick(0, torch.lgamma(g.y + 1), stirling)).mean()
 
 
 @reference(
     "the negative binomial likelihood",
     r"negative binomial|neg ?bin|\bnb ?(nll|loss)",
     {
-        "mu": r"mu|mean|pred\w*|rate|m",
-        "theta": r"theta|disp\w*|r|alpha|total_count|inv\w*|k|log_?theta",
+        "mu": r"(log_?)?(mu|mean|rate|m)|pred\w*",
+        "theta": r"(log_?)?(theta|disp\w*|r|alpha|total_count|inv\w*|k)",
         "y": TARGET + "|counts?",
     },
     lambda seed: {"mu": share(seed, 6) * 3, "theta": share(seed + 1, 6) * 2, "y": whole(seed, 4, 6).double()},
+    lambda seed: {"mu": share(seed, 5, 3) * 3, "theta": share(seed + 1, 3) * 2, "y": whole(seed, 4, 5, 3).double()},
     trained=("mu", "theta"),
+    unless=r"zero ?infl|zinb|sampl",
 )
 def negative_binomial(g: Given, pick: Pick) -> Any:
-    t = g.theta.exp() if g.called("theta", "log") else pick(g.theta, 1 / g.theta)
-    mu, y = g.mu, g.y
-    each = torch.lgamma(y + t) - torch.lgamma(t) - torch.lgamma(y + 1)
+    t = g.theta.exp() if g.called("theta", "log") else pick(g.theta, 1 / g.theta, g.theta.exp())
+    mu, y = g.mu.exp() if g.called("mu", "log") else g.mu, g.y
+    each = torch.lgamma(y + t) - torch.lgamma(t) - pick(1, 0) * torch.lgamma(y + 1)
     return -(each + t * (t / (t + mu)).log() + y * (mu / (t + mu)).log()).mean()
 
 
@@ -145,7 +152,7 @@ def posterior(seed: int) -> dict[str, Any]:
     unless=r"free|capacity|anneal|mask|distill|categorical|two gauss|teacher|sequence",
 )
 def gaussian_kl(g: Given, pick: Pick) -> Any:
-    s = g.spread if not g.called("spread", r"std|sigma$") else pick(2 * g.spread, g.spread)
+    s = g.spread if not g.called("spread", r"std|sigma$|scale") else pick(2 * g.spread, g.spread)
     return (g.mu.square() + s.exp() - s).mean()
 
 
@@ -166,6 +173,8 @@ def gaussian_kl(g: Given, pick: Pick) -> Any:
     },
 )
 def two_gaussians(g: Given, pick: Pick) -> Any:
+    if not all(g.called(role, r"[2p]") for role in ("m2", "s2")):  # arguments of another loss, taken by their place
+        return g.m1.sum() * torch.nan
     factor = 2 if g.called("s1", "std|sigma$") else 1
     s1, s2 = factor * g.s1, factor * g.s2
     return (s2 - s1 + ((s1 - s2).exp()) + (g.m1 - g.m2).square() / s2.exp()).mean()
@@ -182,7 +191,7 @@ def autoencoded(seed: int) -> dict[str, Any]:
         "out": r"(x_?)?recon\w*|x_?hat|out\w*|logits|pred\w*|\w*_x|x_rec|recon_logits|decoded",
         "x": r"x|target\w*|inputs?|data|image\w*|orig\w*|y|im\w*|batch",
         "mu": r"mu|z?_?mean|m",
-        "spread": r"log_?var\w*|logv|z_?log_?var|lv",
+        "spread": r"(z_?)?log_?(var|std|sigma|scale)\w*|logv|lv",
     },
     autoencoded,
     lambda seed: {**autoencoded(seed), "out": share(seed, 4, 1, 2, 3), "x": share(seed + 3, 4, 1, 2, 3)},
@@ -195,7 +204,8 @@ def vae(g: Given, pick: Pick) -> Any:
     recon = pick(
         *(f(g.out, x) for f in (F.mse_loss, F.binary_cross_entropy_with_logits, F.binary_cross_entropy, F.l1_loss))
     )
-    return recon, (g.mu.square() + g.spread.exp() - g.spread).mean()
+    s = g.spread * (2 if g.called("spread", r"std|sigma|scale") else 1)
+    return recon, (g.mu.square() + s.exp() - s).mean()
 
 
 @reference(
@@ -248,15 +258,18 @@ def mixture(g: Given, pick: Pick) -> Any:
 @reference(
     "the pinball loss",
     r"pinball|quantile|tilted|check loss",
-    {"x": r"preds?\w*|y_?pred|y_?hat|input|out\w*|forecast\w*|q_?hat|prediction\w*|x", "y": TARGET},
+    {"x": r"preds?\w*|y_?pred|y_?hat|input|out\w*|forecast\w*|q_?hat|prediction\w*|x", "y": TARGET, "m": MASK},
     lambda seed: {"x": real(seed, 6), "y": real(seed + 1, 6)},
+    lambda seed: {"x": real(seed, 3, 4), "y": real(seed + 1, 3, 4), "m": zeros_and_ones(seed, 3, 4)},
+    lambda seed: {"x": real(seed, 3, 4), "y": real(seed + 1, 3, 4), "m": zeros_and_ones(seed, 3, 4).bool()},
+    optional=("m",),
     trained=("x",),
     options=[Option("q", r"q|quantiles?|tau|alpha|level", 0.8, (0.5, 0.9, 0.1), True)],
     unless=r"huber|several|multi|quantiles\b|expectile|smooth",
 )
 def pinball(g: Given, pick: Pick) -> Any:
     error = g.y - g.x
-    return torch.maximum(g.q * error, (g.q - 1) * error).mean()
+    return reduced(g, pick, torch.maximum(g.q * error, (g.q - 1) * error), g.m.double() if g.has("m") else None)
 
 
 @reference(
@@ -277,18 +290,24 @@ QUANTILES = (0.1, 0.5, 0.9)
 @reference(
     "the quantile loss",
     r"pinball|quantile",
-    {"x": r"preds?\w*|y_?pred|y_?hat|input|out\w*|forecast\w*|prediction\w*|x", "y": TARGET},
+    {"x": r"preds?\w*|y_?pred|y_?hat|input|out\w*|forecast\w*|prediction\w*|x", "y": TARGET, "m": MASK},
     lambda seed: {"x": real(seed, 5, 3), "y": real(seed + 1, 5)},
     lambda seed: {"x": real(seed, 5, 3), "y": real(seed + 1, 5, 1)},
-    lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4)},
+    lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4), "m": zeros_and_ones(seed, 2, 4)},
+    lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4), "m": zeros_and_ones(seed, 2, 4).bool()},
+    lambda seed: {"x": real(seed, 2, 4, 3), "y": real(seed + 1, 2, 4, 1), "m": zeros_and_ones(seed, 2, 4, 1)},
+    lambda seed: {"x": real(seed, 2, 3, 4), "y": real(seed + 1, 2, 4), "m": zeros_and_ones(seed, 2, 4)},
+    optional=("m",),
     lists=r"q\w*|taus?|levels?",
     trained=("x",),
     unless=r"huber|expectile|smooth|qr ?dqn|distributional|tft",
 )
 def quantiles(g: Given, pick: Pick) -> Any:
     q = torch.tensor(g.listed or QUANTILES, dtype=torch.float64)
-    error = g.y.reshape(*g.x.shape[:-1], 1) - g.x
-    return torch.maximum(q * error, (q - 1) * error).mean()
+    x = g.x.mT if g.x.dim() == 3 and g.x.shape[1] == len(q) else g.x  # quantiles before the steps
+    error = g.y.reshape(*x.shape[:-1], 1) - x
+    each = torch.maximum(q * error, (q - 1) * error).mean(-1)
+    return reduced(g, pick, each, g.m.double().reshape(each.shape) if g.has("m") else None)
 
 
 def survival(seed: int, *size: int) -> dict[str, Any]:

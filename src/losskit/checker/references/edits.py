@@ -102,12 +102,24 @@ _CONTAINERS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.Gene
 
 
 def read_by(tree: ast.AST) -> set[str]:
-    """The names, and the attributes of its object, that a function reads."""
+    """The names, and the attributes of its object, that a function reads; to write to an element is not to read."""
+    written = {id(_base(node)) for node in ast.walk(tree) if _is_stored(node)}
     return {
         node.id if isinstance(node, ast.Name) else f"self.{node.attr}"  # type: ignore[attr-defined]
         for node in ast.walk(tree)
-        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)) or own(node)
+        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in written) or own(node)
     }
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+
+
+def _base(node: ast.AST) -> ast.AST:
+    """What an element is an element of."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node
 
 
 class Scope:

@@ -13,7 +13,6 @@ from losskit.checker.references.reference import (
     Given,
     Option,
     Pick,
-    real,
     reference,
     share,
     zeros_and_ones,
@@ -212,28 +211,3 @@ def heatmap(g: Given, pick: Pick) -> Any:
     peak = (g.y == 1).double()
     each = peak * (1 - p) ** g.a * p.log() + (1 - peak) * (1 - g.y) ** g.b * p**g.a * (1 - p).log()
     return -each.sum() / pick(peak.sum(), 1)
-
-
-def masked(seed: int) -> dict[str, Any]:
-    return {"x": real(seed, 3, 4), "y": real(seed + 1, 3, 4), "m": zeros_and_ones(seed, 3, 4)}
-
-
-MASK = r"\w*mask\w*|valid\w*|m|weights?|w|sample_weights?|observed"
-
-
-@reference(
-    "the masked error",
-    r"mask\w* (mse|l1|l2|mae|rmse|error|squared|absolute|huber)|"
-    r"weighted (mse|mae|l1|l2|squared|absolute)|(mse|mae|l1|l2) mask",
-    {**PAIR, "m": MASK},
-    masked,
-    lambda s: {**masked(s), "m": zeros_and_ones(s, 3, 4).bool()},
-    trained=("x",),
-    unless=r"class|frequency|balanced|horizon|smooth|log|huber|rmse",
-)
-def masked_error(g: Given, pick: Pick) -> Any:
-    d = g.x - g.y
-    m = g.m.double()
-    each = pick(d.square(), d.abs())
-    per_row = ((each * m).sum(1) / m.sum(1)).mean()
-    return per_row if pick(False, True) else pick.mean(each, m)

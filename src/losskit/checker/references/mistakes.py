@@ -281,7 +281,7 @@ _DROPPED = (
     *("clamp", "log1p", "expm1", "t", "softplus", "neg", "flip", "tanh", "cumsum", "mean", "sum", "clamp_min", "round"),
     *("reciprocal", "float", "item", "logsigmoid", "data", "unsqueeze", "squeeze"),
 )
-_INSERTED = ("exp", "sqrt", "log", "detach", "abs", "square", "sigmoid", "reciprocal", "relu")
+_INSERTED = ("exp", "sqrt", "log", "detach", "abs", "square", "sigmoid", "reciprocal")
 
 
 def _calls(place: Place, scope: Scope) -> Made:
@@ -303,7 +303,9 @@ def _calls(place: Place, scope: Scope) -> Made:
     if isinstance(node, ast.Attribute) and node.attr in ("T", "data", "mT"):
         yield CALLS, put(place, node.value)
     if _value(place) and isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)):
-        for name in _INSERTED:
+        # Only of a difference: a term that is never positive would vanish.
+        clips = ("relu",) if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)) else ()
+        for name in (*_INSERTED, *clips):
             yield CALLS, put(place, ast.Call(ast.Attribute(node, name, ast.Load()), [], []))
 
 

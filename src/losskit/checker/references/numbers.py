@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.reference import Formula, Given, Option, Pick, real, reference, share
+from losskit.checker.references.reference import Formula, Given, Option, Pick, real, reference, share, zeros_and_ones
 
 PAIR = {
     "x": r"input\w*|preds?\w*|y_?pred|y_?hat|out\w*|est\w*|x|yhat|forecast\w*|sr|src|source|student\w*|"
@@ -35,11 +35,71 @@ def positive(seed: int) -> dict[str, Any]:
     return {"x": 0.3 + share(seed, 6), "y": 0.3 + share(seed + 1, 6)}
 
 
+MASK = r"\w*mask\w*|valid\w*|m|weights?|w|sample_weights?|observed|\w*_weights?"
+
+
+def covered(draw: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, Any]]:
+    """The same with a mask of the targets."""
+
+    def drawn(seed: int) -> dict[str, Any]:
+        made = draw(seed)
+        return {**made, "m": zeros_and_ones(seed, *made["y"].shape)}
+
+    return drawn
+
+
+def by_truth(draw: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, Any]]:
+    """The same with a mask of truth values."""
+
+    def drawn(seed: int) -> dict[str, Any]:
+        made = covered(draw)(seed)
+        return {**made, "m": made["m"].bool()}
+
+    return drawn
+
+
+def missing(draw: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, Any]]:
+    """The same with targets that are not numbers where they are missing."""
+
+    def drawn(seed: int) -> dict[str, Any]:
+        made = covered(draw)(seed)
+        return {"x": made["x"], "y": made["y"].masked_fill(made["m"] == 0, torch.nan)}
+
+    return drawn
+
+
+def reduced(g: Given, pick: Pick, each: Tensor, m: Tensor | None) -> Tensor:
+    """The mean of errors, or of those that a mask keeps: of all of them, or in each row."""
+    if m is None or each.dim() == 0:
+        return each.mean() if m is None else each * torch.nan
+    if m.dim() < each.dim():  # of steps or of pixels, with features besides
+        m = m.unsqueeze(1 if m.shape[1:] == each.shape[2:] and m.shape[1] != each.shape[1] else -1)
+    m = m.expand_as(each)
+    each = torch.where(m > 0, each * m, 0)
+    if m.dim() > 1 and pick(False, True):
+        return (each.flatten(1).sum(1) / m.flatten(1).sum(1).clamp(min=1)).mean()
+    return each.sum() / pick(m.sum(), 1.0)  # type: ignore[no-any-return]
+
+
 def error(
     said: str, named: str, *options: Option, draws: Any = (errors, grid, image), unless: str = "$^"
 ) -> Callable[[Formula], Formula]:
-    """Register a function of the error of a prediction."""
-    return reference(said, named, PAIR, *draws, options=options, trained=("x",), unless=rf"{unless}|mask")
+    """Register a function of the error of a prediction: a number, or one for each element, which a mask may select."""
+
+    def enter(each: Formula) -> Formula:
+        def formula(g: Given, pick: Pick) -> Any:
+            m = g.m.double() if g.has("m") else None
+            if torch.isnan(g.y).any():
+                m = torch.isnan(g.y).logical_not().double()
+                g.tensors["y"] = torch.where(m > 0, g.y, g.x.detach())
+            return reduced(g, pick, each(g, pick), m)
+
+        forms = [*draws, *(f(draw) for f in (covered, by_truth, missing) for draw in draws[:2])]
+        return reference(
+            said, named, {**PAIR, "m": MASK}, *forms, options=options, optional=("m",), trained=("x",), unless=unless
+        )(formula)
+
+    return enter
 
 
 def option(name: str, names: str, value: float, *usual: float) -> Option:
@@ -54,19 +114,19 @@ def option(name: str, names: str, value: float, *usual: float) -> Option:
 )
 def huber(g: Given, pick: Pick) -> Any:
     a, d = (g.x - g.y).abs(), g.delta
-    return torch.where(a < d, 0.5 * a.square(), d * (a - 0.5 * d)).mean()
+    return torch.where(a < d, 0.5 * a.square(), d * (a - 0.5 * d))
 
 
 @error("smooth L1", r"smooth ?l1", option("beta", r"beta|delta|sigma", 1.3, 1.0))
 def smooth_l1(g: Given, pick: Pick) -> Any:
     a = (g.x - g.y).abs()
     b = pick(g.beta, 1 / g.beta**2)
-    return torch.where(a < b, 0.5 * a.square() / b, a - 0.5 * b).mean()
+    return torch.where(a < b, 0.5 * a.square() / b, a - 0.5 * b)
 
 
 @error("the pseudo-Huber loss", r"pseudo ?huber", option("delta", r"delta|c|d", 0.6, 1.0))
 def pseudo_huber(g: Given, pick: Pick) -> Any:
-    return (1 + ((g.x - g.y) / g.delta).square()).sqrt().mean()
+    return (1 + ((g.x - g.y) / g.delta).square()).sqrt()
 
 
 @error(
@@ -77,12 +137,12 @@ def pseudo_huber(g: Given, pick: Pick) -> Any:
 def berhu(g: Given, pick: Pick) -> Any:
     a = (g.x - g.y).abs()
     c = g.share * pick(a.max(), a.max().detach(), 1.0)
-    return torch.where(a <= c, a, (a.square() + c * c) / (2 * c)).mean()
+    return torch.where(a <= c, a, (a.square() + c * c) / (2 * c))
 
 
 @error("the log-cosh loss", r"log ?cosh", unless=r"dice|tversky|weight")
 def log_cosh(g: Given, pick: Pick) -> Any:
-    return (g.x - g.y).cosh().log().mean()
+    return (g.x - g.y).cosh().log()
 
 
 @error(
@@ -94,31 +154,31 @@ def log_cosh(g: Given, pick: Pick) -> Any:
 )
 def charbonnier(g: Given, pick: Pick) -> Any:
     square = (g.x - g.y).square()
-    return ((square + pick(g.eps**2, g.eps)) ** g.alpha).mean()
+    return (square + pick(g.eps**2, g.eps)) ** g.alpha
 
 
 @error("the Cauchy loss", r"cauchy|lorentz", option("c", r"c|gamma|sigma|scale|delta|k|s", 0.6, 1.0))
 def cauchy(g: Given, pick: Pick) -> Any:
     square = (g.x - g.y).square()
-    return (1 + square / pick(g.c**2, 2 * g.c**2)).log().mean()
+    return (1 + square / pick(g.c**2, 2 * g.c**2)).log()
 
 
 @error("the Geman-McClure loss", r"geman|mc ?clure|\bgmc?\b", option("c", r"c|sigma|scale|rho|k|s|mu", 0.6, 1.0))
 def geman(g: Given, pick: Pick) -> Any:
     square = (g.x - g.y).square()
-    return (square / (square + pick(g.c**2, g.c, 4 * g.c**2))).mean()
+    return square / (square + pick(g.c**2, g.c, 4 * g.c**2))
 
 
 @error("the Welsch loss", r"welsch|leclerc|correntropy", option("c", r"c|sigma|scale|k|s|gamma", 0.6, 1.0))
 def welsch(g: Given, pick: Pick) -> Any:
     square = (g.x - g.y).square()
-    return -(-square / pick(g.c**2, 2 * g.c**2)).exp().mean()
+    return -(-square / pick(g.c**2, 2 * g.c**2)).exp()
 
 
 @error("the Tukey loss", r"tukey|biweight", option("c", r"c|k|t", 2.0, 4.685))
 def tukey(g: Given, pick: Pick) -> Any:
     share_ = ((g.x - g.y) / g.c).square().clamp(max=1)
-    return (1 - (1 - share_) ** 3).mean()
+    return 1 - (1 - share_) ** 3
 
 
 @error(
@@ -131,7 +191,7 @@ def tukey(g: Given, pick: Pick) -> Any:
 def wing(g: Given, pick: Pick) -> Any:
     a = (g.x - g.y).abs()
     constant = g.w - g.w * math.log(1 + g.w / g.eps)
-    return torch.where(a < g.w, g.w * (1 + a / g.eps).log(), a - constant).mean()
+    return torch.where(a < g.w, g.w * (1 + a / g.eps).log(), a - constant)
 
 
 @error(
@@ -141,7 +201,7 @@ def wing(g: Given, pick: Pick) -> Any:
     unless=r"scale|rmsle|root",
 )
 def msle(g: Given, pick: Pick) -> Any:
-    return (g.x.log1p() - g.y.log1p()).square().mean() if pick(True, False) else (g.x.log() - g.y.log()).square().mean()
+    return pick((g.x.log1p() - g.y.log1p()).square(), (g.x.log() - g.y.log()).square())
 
 
 @error("the root mean squared logarithmic error", r"rmsle|root mean squared? log", draws=(positive,))
@@ -173,17 +233,18 @@ def rmse(g: Given, pick: Pick) -> Any:
     unless=r"symmetric|smape|weighted",
 )
 def mape(g: Given, pick: Pick) -> Any:
-    return ((g.x - g.y) / g.y).abs().mean()
+    return ((g.x - g.y) / g.y).abs()
 
 
 @error(
     "the symmetric percentage error",
     r"smape|symmetric (mean )?absolute",
-    draws=(positive, lambda s: {k: v.reshape(2, 3) for k, v in positive(s).items()}),
+    draws=(errors, grid),
 )
 def smape(g: Given, pick: Pick) -> Any:
     a = (g.x - g.y).abs()
-    return (a / (g.x.abs() + g.y.abs())).mean() if pick(True, False) else a.sum() / (g.x.abs() + g.y.abs()).sum()
+    both = pick(pick.maybe_detached(g.x.abs() + g.y.abs()), g.x + g.y)
+    return pick(a / both, a.sum() / both.sum())
 
 
 @error(
@@ -191,9 +252,11 @@ def smape(g: Given, pick: Pick) -> Any:
     r"si ?log|scale ?invariant (log|depth)|eigen",
     option("share", r"lam\w*|lambd|variance_focus|beta|share|weight|alpha", 0.6, 0.85, 0.5, 1.0),
     draws=(positive, lambda s: {k: v.reshape(1, 1, 2, 3) for k, v in positive(s).items()}),
-    unless=r"mask|gradient|sdr",
+    unless=r"gradient|sdr",
 )
 def silog(g: Given, pick: Pick) -> Any:
+    if g.has("m"):  # another family
+        return g.x.sum() * torch.nan
     x, y = pick((g.x, g.y), (g.x.exp(), g.y.exp()), (g.x.exp(), g.y))
     d = x.log() - y.log()
     square = d.square().mean() - g.share * d.mean().square()
@@ -273,7 +336,12 @@ def cosine(g: Given, pick: Pick) -> Any:
     return -F.cosine_similarity(g.x, pick.maybe_detached(g.y)).mean()
 
 
-@error("the relative L2 error", r"relative (l2|lp|error)|\blp ?loss|rel ?l2", draws=(grid, image))
+@error(
+    "the relative L2 error",
+    r"relative (l2|lp|error)|\blp ?loss|rel ?l2",
+    draws=(grid, image),
+    unless=r"mean relative|absolute relative",
+)
 def relative(g: Given, pick: Pick) -> Any:
     d, y = (g.x - g.y).flatten(1), g.y.flatten(1)
     if pick(True, False):

@@ -5,41 +5,30 @@ from __future__ import annotations
 import ast
 import functools
 import math
-import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from losskit.checker.children import forked, send
-from losskit.checker.claims.text import text_of
 from losskit.checker.finding import Found, Severity
 from losskit.checker.isolation import can_fork
-from losskit.checker.references.binding import EXAMPLES, Bound, Seen, bound_to
+from losskit.checker.references.binding import Bound, Seen
+from losskit.checker.references.call_text import call_text
 from losskit.checker.references.code import Function, functions_of
-from losskit.checker.references.comparing import OTHER, REACHED, Table, closest, table
+from losskit.checker.references.comparing import REACHED, closest
+from losskit.checker.references.departure import departure
 from losskit.checker.references.edits import Edit, read_by
 from losskit.checker.references.mistakes import edits_of
-from losskit.checker.references.reference import REFERENCES
+from losskit.checker.references.unlike import Unlike, Written, unlike_its_formula
 from losskit.checker.registry import check
-from losskit.checker.repro import literal, script
 from losskit.checker.subject import Subject
-from losskit.checker.trial import about_dtype, within
+from losskit.checker.trial import within
 
 _SECONDS = 1.3  # of CPU for one loss
 _CALL = 0.2  # of CPU for one call of an edited loss
-
-
-@dataclass(frozen=True)
-class Written:
-    """A loss as written, beside the variants of its formula."""
-
-    table: Table
-    seen: list[Seen]
 
 
 @check(
@@ -53,39 +42,18 @@ class Written:
 )
 def one_edit_from_formula(subject: Subject) -> Iterator[Found]:
     """Does one edit of the code turn the loss into the formula of its name?"""
+    departures = [(each, departure(each)) for each in unlike_its_formula(subject)]
     until = time.process_time() + _SECONDS
-    text = text_of(subject.build(), subject.name)
-    if not text.code:
-        return
-    others: list[tuple[Bound, list[Written]]] = []
-    for reference in REFERENCES:
-        bound = bound_to(subject, reference, text)
-        forms = [] if bound is None else _forms(bound)
-        if bound is None or not forms:
-            continue
-        unlike = [each for each in forms if not _is_formula(each, subject.name)]
-        if not unlike or (len(unlike) < len(forms) and not reference.every):
-            return  # it is the formula, or nearly
-        if reference.names(text):
-            others.append((bound, unlike))
-    for bound, forms in others:
-        found = _apart(functools.partial(_first, bound, forms), until - time.process_time())
+    for each, departs in sorted(departures, key=lambda pair: 1.0 if pair[1] is None else pair[1].share):
+        lines = frozenset(() if departs is None else departs.lines)
+        found = _apart(functools.partial(_first, each, lines), until - time.process_time())
         if found is not None:
             yield found
             return
 
 
-def _first(bound: Bound, forms: list[Written], seconds: float) -> Found | None:
-    return next(_reached(bound, forms, time.process_time() + seconds), None)
-
-
-def _is_formula(written: Written, name: str) -> bool:
-    """Whether a loss is a variant of the formula, or nearly; a measure may be its negative."""
-    if closest(written.table, written.seen, OTHER) is not None:
-        return True
-    measure = re.search(r"loss|criterion|nll|objective|penalty", name.lower()) is None
-    negated = [Seen(-each.values, -each.slopes) for each in written.seen]
-    return measure and closest(written.table, negated, OTHER) is not None
+def _first(unlike: Unlike, lines: frozenset[int], seconds: float) -> Found | None:
+    return next(_reached(unlike.bound, unlike.forms, lines, time.process_time() + seconds), None)
 
 
 def _apart(work: Callable[[float], Found | None], seconds: float) -> Found | None:
@@ -101,36 +69,21 @@ def _apart(work: Callable[[float], Found | None], seconds: float) -> Found | Non
     return None if sent is None else sent["found"]
 
 
-def _forms(bound: Bound) -> list[Written]:
-    """The loss in each form that it takes."""
-    found = [_in_form(bound, drawing) for drawing in range(len(bound.reference.draws))]
-    return [each for each in found if each is not None]
-
-
-def _in_form(bound: Bound, drawing: int) -> Written | None:
-    for dtype in (torch.float64, torch.float32):
-        bound.dtype = dtype
-        try:
-            tensors = [bound.tensors(drawing, seed) for seed in range(EXAMPLES)]
-            seen = [bound.seen(each) for each in tensors]
-        except (MemoryError, KeyboardInterrupt):
-            raise
-        except Exception as error:  # noqa: BLE001 - it takes another form
-            if about_dtype(error):
-                continue
-            return None
-        if not all(bool(each.values.isfinite().all() and each.slopes.isfinite().all()) for each in seen):
-            return None  # other checks name what is not finite
-        compared = table(bound, drawing)
-        return None if compared is None else Written(compared, seen)
-    return None
-
-
-def _reached(bound: Bound, written: list[Written], until: float) -> Iterator[Found]:
+def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until: float) -> Iterator[Found]:
+    """Edits that reach the formula: first those of the lines at which the loss departs, the likely kinds first."""
     functions = functions_of(bound.build())
     edits = [(edit, function) for function in functions for edit in edits_of(function)]
     reads = {each.function: read_by(each.tree) for each in functions}
-    for edit, function in sorted(edits, key=lambda each: each[0].kind):
+
+    def order(each: tuple[Edit, Function]) -> tuple[bool, float]:
+        edit, function = each
+        statement = edit.place.statement
+        own = range(
+            statement.lineno + function.before, (statement.end_lineno or statement.lineno) + function.before + 1
+        )
+        return lines.isdisjoint(own), edit.kind
+
+    for edit, function in sorted(edits, key=order):
         if time.process_time() > until:
             return
         read = reads[function.function]
@@ -212,7 +165,7 @@ def _finding(bound: Bound, written: Written, edited: list[Seen], edit: Edit, fun
     return Found(
         f"{file}, line {line}: {said}",
         evidence,
-        _code(bound, written.table.tensors[at]),
+        call_text(bound, written.table.tensors[at]),
         None,
         after,
     )
@@ -222,18 +175,3 @@ def _slopes(written: Tensor, formula: Tensor) -> dict[str, Any]:
     """The element of the gradient that differs most."""
     at = int((written - formula).abs().argmax())
     return {"gradient as written": float(written[at]), "gradient of the formula": float(formula[at])}
-
-
-def _code(bound: Bound, tensors: dict[str, Any]) -> str:
-    origin = bound.subject.origin
-    made = {bound.names[role]: _written_as(each) for role, each in tensors.items()}
-    call = f"print(criterion({bound.call_code(tensors)}))"
-    construction = origin.construction(**bound.changed)
-    functions = "import functools\n" if "functools." in construction else ""
-    return script(f"{functions}import torch\n{origin.imports}", construction, made, (call,))
-
-
-def _written_as(x: Any) -> str:
-    if isinstance(x, (list, tuple)):
-        return f"[{', '.join(map(_written_as, x))}]"
-    return literal(x) if isinstance(x, Tensor) else repr(x)

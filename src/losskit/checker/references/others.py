@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from losskit.checker.references.densities import MEAN, SPREAD, TARGET, gaussian, variance_of
-from losskit.checker.references.numbers import PAIR, errors, option, positive
+from losskit.checker.references.numbers import MASK, PAIR, errors, option, positive, reduced
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole
 
 
@@ -59,11 +60,21 @@ def gamma(g: Given, pick: Pick) -> Any:
 
 
 @reference(
-    "the Tweedie deviance", r"tweedie", PAIR, positive, options=[option("p", r"p|power|rho", 1.4, 1.5)], trained=("x",)
+    "the Tweedie deviance",
+    r"tweedie",
+    {**PAIR, "m": MASK + r"|exposure\w*|expo"},
+    positive,
+    lambda s: {**positive(s), "m": share(s + 3, 6)},
+    lambda s: {k: v.reshape(3, 2) for k, v in positive(s).items()},
+    options=[option("p", r"p|power|rho|variance_power|tweedie_\w+", 1.4, 1.5)],
+    optional=("m",),
+    trained=("x",),
 )
 def tweedie(g: Given, pick: Pick) -> Any:
     logs = pick(g.x.log(), g.x)
-    return (((2 - g.p) * logs).exp() / (2 - g.p) - g.y * ((1 - g.p) * logs).exp() / (1 - g.p)).mean()
+    each = ((2 - g.p) * logs).exp() / (2 - g.p) - g.y * ((1 - g.p) * logs).exp() / (1 - g.p)
+    each = each + pick(0, g.y ** (2 - g.p) / ((1 - g.p) * (2 - g.p)))  # the deviance, or the likelihood
+    return reduced(g, pick, each, g.m if g.has("m") else None)
 
 
 @reference(
@@ -117,14 +128,28 @@ def von_mises(g: Given, pick: Pick) -> Any:
 @reference(
     "the Student t likelihood",
     r"student ?t?\b.*(nll|likelihood)|student ?t",
-    {"mu": MEAN, "scale": r"scale|sigma|s", "df": r"df|nu|dof", "y": TARGET},
+    {
+        "mu": MEAN,
+        "scale": r"(raw_?|log_?)?(scale|sigma|s)(_?raw)?",
+        "df": r"(raw_?|log_?)?(df|nu|dof)(_?raw)?",
+        "y": TARGET,
+    },
     lambda s: {"mu": real(s, 6), "scale": 0.5 + share(s + 1, 6), "df": 2 + share(s + 2, 6), "y": real(s + 3, 6)},
     trained=("mu", "scale", "df"),
 )
 def student(g: Given, pick: Pick) -> Any:
-    half = g.df / 2
-    constant = torch.lgamma(half + 0.5) - torch.lgamma(half) - 0.5 * g.df.log() - g.scale.log()
-    return -(constant - (half + 0.5) * (((g.y - g.mu) / g.scale).square() / g.df).log1p()).mean()
+    scale, df = g.scale, g.df
+    if g.called("scale", "log"):
+        scale = scale.exp()
+    elif g.called("scale", "raw") or pick(False, True):
+        scale = F.softplus(scale)
+    if g.called("df", "log"):
+        df = df.exp() + pick(0, 2, 1)
+    elif g.called("df", "raw") or pick(False, True):
+        df = F.softplus(df) + pick(2, 0, 1)
+    half = df / 2
+    constant = torch.lgamma(half + 0.5) - torch.lgamma(half) - 0.5 * df.log() - scale.log()
+    return -(constant - (half + 0.5) * (((g.y - g.mu) / scale).square() / df).log1p()).mean()
 
 
 @reference(
@@ -194,47 +219,98 @@ def quantile_huber(g: Given, pick: Pick) -> Any:
 @reference(
     "the mean absolute scaled error",
     r"\bmase\b|absolute scaled",
-    {**PAIR, "h": r"hist\w*|train\w*|insample|past\w*|y_train|context"},
-    lambda s: {"x": real(s, 2, 3), "y": real(s + 1, 2, 3), "h": real(s + 2, 2, 6)},
+    {
+        **PAIR,
+        "h": r"hist\w*|(y_?)?train\w*|(y_?)?in_?sample\w*|past\w*|context\w*",
+        "lag": r"m|season\w*|period\w*|freq\w*|sp",
+        "m": MASK,
+    },
+    lambda s: {
+        "x": real(s, 2, 3),
+        "y": real(s + 1, 2, 3),
+        "h": real(s + 2, 2, 6),
+        "lag": 2,
+        "m": torch.tensor([[1.0, 1, 0], [0, 1, 1]]),
+    },
+    optional=("lag", "m"),
     trained=("x",),
-    options=[option("m", r"m|season\w*|period\w*|freq\w*", 1, 1)],
+    options=[option("step", r"m|season\w*|period\w*|freq\w*|sp", 2, 1)],
 )
 def scaled(g: Given, pick: Pick) -> Any:
-    error, naive = (g.x - g.y).abs(), (g.h[:, 1:] - g.h[:, :-1]).abs()
-    return (error.mean(1) / naive.mean(1)).mean() if pick(True, False) else error.mean() / naive.mean()
+    lag = int(g.lag if g.has("lag") else g.step)
+    error, naive = (g.x - g.y).abs(), (g.h[:, lag:] - g.h[:, :-lag]).abs()
+    if not g.has("m"):
+        return (error.mean(1) / naive.mean(1)).mean() if pick(True, False) else error.mean() / naive.mean()
+    each = error / naive.mean(1, keepdim=True)
+    return reduced(g, pick, each, g.m)
 
 
 @reference(
     "the loss of weighted tasks",
     r"uncertainty (weight|loss|sum)|auto(matic)? ?weight|homoscedastic|kendall|multi ?task uncertainty",
-    {"x": r"loss\w*|\w*losses|task\w*"},
+    {"x": r"loss\w*|\w*losses|task\w*|x"},
     lambda s: {"x": share(s, 2) * 2},
+    lambda s: {"x": list((share(s, 2) * 2).unbind())},
+    trained=("x",),
     states=True,
     options=[Option("n", r"n\w*|num\w*|k|tasks?", 2)],
 )
 def weighted_tasks(g: Given, pick: Pick) -> Any:
     s = torch.cat([each.reshape(-1) for each in g.parameters])[:2]
-    kind = pick("log", "square", "plus")
+    x = torch.stack(list(g.x)) if isinstance(g.x, (list, tuple)) else g.x
+    kind = pick("log variance", "log deviation", "square", "plus")
     if kind == "plus":
-        return (0.5 / s.square() * g.x + (1 + s.square()).log()).sum()
+        return (0.5 / s.square() * x + (1 + s.square()).log()).sum()
     if kind == "square":
-        return (0.5 / s.square() * g.x + s.abs().log()).sum()
+        return (0.5 / s.square() * x + s.abs().log()).sum()
     halves = torch.tensor(pick((1.0, 1.0), (1.0, 0.5), (0.5, 1.0)))  # a half for the errors of a regression
-    return ((-s).exp() * g.x * halves).sum()
+    return ((-s if kind == "log variance" else -2 * s).exp() * x * halves).sum()
 
 
 @reference(
     "the loss of a denoising step with limited weights",
     r"min ?snr",
-    {"x": PAIR["x"] + r"|eps_?pred|noise_?pred\w*|model_out\w*", "y": PAIR["y"] + r"|noise|eps", "snr": r"snr"},
+    {
+        "x": PAIR["x"] + r"|eps_?pred|noise_?pred\w*|model_\w*|v_pred\w*",
+        "y": PAIR["y"] + r"|noise|eps\w*",
+        "snr": r"snr|t|time_?steps?|step|steps|ts",
+    },
     lambda s: {"x": real(s, 4, 3), "y": real(s + 1, 4, 3), "snr": share(s + 2, 4) * 8},
+    lambda s: {"x": real(s, 4, 2, 2, 2), "y": real(s + 1, 4, 2, 2, 2), "snr": share(s + 2, 4) * 8},
+    *(
+        lambda s, size=size, steps=steps: {
+            "x": real(s, *size),
+            "y": real(s + 1, *size),
+            "snr": torch.tensor(steps),
+        }
+        for size in ((4, 3), (4, 2, 2, 2))
+        for steps in ((12, 230, 420, 700), (2, 14, 28, 41))
+    ),
     trained=("x",),
-    options=[Option("gamma", "gamma|snr_gamma|g", 3.0, (5.0,))],
+    options=[Option("gamma", r"gamma|snr_gamma|g|min_snr\w*", 3.0, (5.0,))],
+    unless=r"max ?snr|soft",
 )
 def min_snr(g: Given, pick: Pick) -> Any:
-    limited = g.snr.clamp(max=g.gamma)
-    weight = pick(limited / g.snr, limited, limited / (g.snr + 1))
-    return ((g.x - g.y).square().mean(1) * weight).mean()
+    snr = g.snr if g.snr.is_floating_point() else scheduled(g)[g.snr]
+    if (snr > 10).all():
+        return g.x.sum() * torch.nan  # steps at which all weights are alike
+    limited = snr.clamp(max=g.gamma)
+    kinds = [str(each) for each in g.settings.values() if "v_pred" in str(each) or "eps" in str(each)]
+    velocity = "v_pred" in kinds[0] if kinds else g.text.claims(r"v.?pred|velocity") and not g.text.claims(r"eps")
+    of_velocity = limited / (snr + 1)
+    weight = of_velocity if velocity else pick(limited / snr, limited, of_velocity)
+    return ((g.x - g.y).square().flatten(1).mean(1) * weight).mean()
+
+
+def scheduled(g: Given) -> torch.Tensor:
+    """The signal-to-noise ratio of each step, by what the loss stores; an error if it stores something else."""
+    for name, each in g.buffers.items():
+        if re.search(r"alphas?_?(cum\w*|bar|hat)|a_?bar|^abar|^ac$", name) and "sqrt" not in name:
+            kept: torch.Tensor = each.double()
+            return kept / (1 - kept)
+        if re.fullmatch(r"snrs?", name):
+            return each.double()  # type: ignore[no-any-return]
+    raise ValueError("no schedule")
 
 
 @reference(

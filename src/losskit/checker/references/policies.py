@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole, zeros_and_ones
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 NEW = r"(new_)?log_?probs?(_?new)?|logp\w*|new_logp\w*|logprobs?|pi_logp|log_pi|curr\w*_?log\w*|log_prob_new"
 OLD = r"(old|behaviou?r)_?log\w*|log_?probs?_old|logp_old|log_pi_old|logprobs_old|old_\w+|mu_logp"
@@ -20,29 +21,16 @@ def steps(seed: int) -> dict[str, Any]:
 
 
 @reference(
-    "the clipped PPO objective",
-    r"\bppo\b|clipped surrogate|proximal policy",
-    {"new": NEW, "old": OLD, "adv": ADVANTAGE},
-    steps,
-    options=[Option("eps", r"clip\w*|eps\w*|epsilon", 0.25, (0.2, 0.1, 0.3), True)],
-    trained=("new",),
-    unless=r"value|critic|dual|grpo|kl",
-)
-def ppo(g: Given, pick: Pick) -> Any:
-    adv = pick(g.adv, (g.adv - g.adv.mean()) / g.adv.std(), (g.adv - g.adv.mean()) / g.adv.std(unbiased=False))
-    ratio = (g.new - g.old).exp()
-    return -torch.minimum(ratio * adv, ratio.clamp(1 - g.eps, 1 + g.eps) * adv).mean()
-
-
-@reference(
     "the policy gradient",
     r"reinforce|policy gradient|\bpg loss|vanilla pg",
-    {"new": NEW, "adv": ADVANTAGE + r"|returns?|rewards?|r|g|weights?"},
+    {"new": NEW, "adv": ADVANTAGE + r"|returns?|g|weights?"},
     lambda s: {"new": real(s, 6) - 2, "adv": real(s + 1, 6)},
     trained=("new",),
     unless=r"ppo|clip|entropy|baseline",
 )
 def policy_gradient(g: Given, pick: Pick) -> Any:
+    if g.called("adv", r"reward|^r$"):  # discounted by the loss: another form
+        return g.new.sum() * torch.nan
     adv = pick(
         g.adv,
         (g.adv - g.adv.mean()) / g.adv.std(),
@@ -84,7 +72,17 @@ def transitions(seed: int) -> dict[str, Any]:
         "reward": real(seed + 1, 5),
         "next": real(seed + 2, 5, 3),
         "done": zeros_and_ones(seed, 5),
+        "w": share(seed + 4, 5),
     }
+
+
+WEIGHTS = r"(is_?|importance_?|per_?|sample_?)?(sampling_?)?weights?|isw|w|importance\w*"
+
+
+def replayed(g: Given, pick: Pick, chosen: Tensor, aim: Tensor) -> Any:
+    """The error of chosen values, with the weights of prioritised replay."""
+    each = pick(F.mse_loss, F.smooth_l1_loss)(chosen, aim, reduction="none")
+    return (each * g.w).mean() if g.has("w") else each.mean()
 
 
 @reference(
@@ -96,10 +94,12 @@ def transitions(seed: int) -> dict[str, Any]:
         "reward": r"r|rewards?|rew",
         "next": r"(next|target|tgt)_?q\w*|q_?(next|target|tgt)\w*|q_?ns",
         "done": r"d|dones?|terminal\w*|terminated|not_?done|mask|finished",
+        "w": WEIGHTS,
     },
     transitions,
     lambda s: {**transitions(s), "action": transitions(s)["action"][:, None]},
     options=[DISCOUNT],
+    optional=("w",),
     trained=("q",),
     unless=r"double|duel|quantile|distribut|\bc51|cql|conservative|soft",
 )
@@ -107,7 +107,7 @@ def dqn(g: Given, pick: Pick) -> Any:
     chosen = g.q.gather(1, g.action.reshape(-1, 1)).squeeze(1)
     done = 1 - g.done if g.called("done", "not|mask") else g.done
     aim = (g.reward + g.gamma * (1 - done) * g.next.amax(1)).detach()
-    return pick(F.mse_loss(chosen, aim), F.smooth_l1_loss(chosen, aim))
+    return replayed(g, pick, chosen, aim)
 
 
 @reference(
@@ -120,17 +120,20 @@ def dqn(g: Given, pick: Pick) -> Any:
         "online": r"(next_?q\w*_?online|online_?next\w*|q_?next_?online|next_?online\w*|q_?next|next_q\w*)",
         "next": r"next_?q\w*_?(target|tgt)|(target|tgt)_?next\w*|"
         r"q_?next_?(target|tgt)|next_?(target|tgt)\w*|(target|tgt)_?q\w*|q_?(target|tgt)\w*",
-        "done": r"d|dones?|terminal\w*|terminated",
+        "done": r"d|dones?|terminal\w*|terminated|not_?done|masks?",
+        "w": WEIGHTS,
     },
     lambda s: {**transitions(s), "online": real(s + 3, 5, 3)},
+    lambda s: {**transitions(s), "online": real(s + 3, 5, 3), "action": transitions(s)["action"][:, None]},
     options=[DISCOUNT],
+    optional=("w",),
     trained=("q",),
 )
 def double_dqn(g: Given, pick: Pick) -> Any:
     chosen = g.q.gather(1, g.action.reshape(-1, 1)).squeeze(1)
     best = g.next.gather(1, g.online.argmax(1, keepdim=True)).squeeze(1)
-    aim = (g.reward + g.gamma * (1 - g.done) * best).detach()
-    return pick(F.mse_loss(chosen, aim), F.smooth_l1_loss(chosen, aim))
+    done = 1 - g.done if g.called("done", "not|mask") else g.done
+    return replayed(g, pick, chosen, (g.reward + g.gamma * (1 - done) * best).detach())
 
 
 @reference(

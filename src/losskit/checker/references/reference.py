@@ -136,7 +136,7 @@ class Reference:
 
 
 _VARIANTS = (
-    r"modif|variant|inspired|asymmetric|adapted|custom|adaptive|improved|simplified|generali[sz]ed|robust|"
+    r"modif|(?<!in)variant|inspired|asymmetric|adapted|custom|adaptive|improved|simplified|generali[sz]ed|robust|"
     r"extension|our |novel|approximat|weighted|hybrid|combin|truncat|relaxed|dynamic|balanced|"
     r"normali[sz]ed (?!temp|emb|feat|vec|cos|point|by|rep|proj|out|soft)"
 )
@@ -145,7 +145,7 @@ _VARIANTS = (
 def title_of(text: Text) -> str:
     """The names of a loss, and the first sentence of its documentation."""
     first = re.split(r"\.\s|\.$|\n\s*\n", text.said.strip(), maxsplit=1)[0]
-    return f"{text.names} {' '.join(first.split())}"
+    return f"{text.names} {' '.join(first.split())}".replace("-", " ")
 
 
 def variants(run: Callable[[Pick], Any]) -> Iterator[tuple[tuple[int, ...], Any]]:

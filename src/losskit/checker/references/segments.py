@@ -105,7 +105,7 @@ def masked_dice(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the sum of cross entropy and Dice",
-    r"\b(ce|dc) .*dice|dice ?\bce\b|\bdc (and )?ce\b|cross ?entropy.*dice|dice.*cross ?entropy",
+    r"\b(ce|dc) .*dice|dice ?\bce\b|\bdc (and )?ce\b|cross ?entropy.*\bdice|\bdice.*cross ?entropy",
     MASKS,
     channel_of_labels,
     lambda s: {"x": share(s, 2, 3, 2, 3), "y": whole(s, 3, 2, 2, 3)},
