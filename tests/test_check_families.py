@@ -4,8 +4,10 @@ import pytest
 
 from losskit.checker.claims.text import text_of
 from losskit.checker.origin import origin_of
-from losskit.checker.references.one_edit import _forms, _is_formula, bound_to, one_edit_from_formula
+from losskit.checker.references.binding import bound_to
+from losskit.checker.references.one_edit import one_edit_from_formula
 from losskit.checker.references.reference import REFERENCES
+from losskit.checker.references.unlike import _forms, _is_formula
 from losskit.checker.subject import Subject
 
 HEAD = "import math\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
