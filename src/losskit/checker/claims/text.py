@@ -9,8 +9,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from losskit.checker.uses import source_of
 
 
@@ -39,7 +37,7 @@ class Text:
 def text_of(criterion: Callable[..., Any], name: str) -> Text:
     if isinstance(criterion, functools.partial):
         criterion = criterion.func
-    owner: Any = type(criterion) if isinstance(criterion, nn.Module) else criterion
+    owner: Any = criterion if inspect.isroutine(criterion) or isinstance(criterion, type) else type(criterion)
     return _text(owner, name) if isinstance(owner, Hashable) else _text.__wrapped__(owner, name)
 
 

@@ -12,7 +12,8 @@ from losskit.checker.references.reference import Formula, Given, Pick, real, ref
 
 REAL = r"(\w*_)?real(_\w+)?|r_\w+|\w+_r|d_x|dx|pos\w*|d_?real\w*|real\w*|y_real"
 FAKE = r"(\w*_)?(fake|gen\w*|synth\w*)(_\w+)?|f_\w+|\w+_f|d_?g_?z\w*|neg\w*|d_?fake\w*|logits|scores?|pred|dgz|y_fake"
-NO_CRITIC = r"relativ|rank|triplet|lov[aá]sz|multi ?(class|margin|label)|svm|pair|embed|squared"  # other losses of the name "hinge"
+# Other losses of the name "hinge".
+NO_CRITIC = r"relativ|rank|triplet|lov[aá]sz|multi ?(class|margin|label)|svm|pair|embed|squared"
 BOTH = {"real": REAL, "fake": FAKE}
 
 

@@ -45,6 +45,9 @@ def nt_xent(g: Given, pick: Pick) -> Any:
     z = torch.cat([unit(g.a, pick), F.normalize(g.b, dim=1) if pick.path[:1] != (1,) else g.b])
     scores = scaled(z @ z.T, g).masked_fill(torch.eye(2 * n, dtype=torch.bool), -torch.inf)
     partner = torch.arange(2 * n).roll(n)
+    if g.text.claims("decoupled|without the positive"):  # the partner is no term of its denominator
+        own = F.one_hot(partner, 2 * n).bool()
+        return (scores.masked_fill(own, -torch.inf).logsumexp(1) - scores[own]).mean()
     if pick(True, False):
         return F.cross_entropy(scores, partner)
     return F.cross_entropy(scores[:n], partner[:n])

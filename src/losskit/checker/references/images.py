@@ -195,7 +195,8 @@ def sobel(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the focal loss of heatmaps",
-    r"heat ?map focal|penalty.reduced|center ?net|focal heat ?map|gaussian focal|corner ?net",
+    r"heat ?map focal|penalty.reduced|modified focal loss(?=.*(corner|heat))|center ?net|focal heat ?map|"
+    r"gaussian focal|corner ?net",
     {"x": PAIR["x"] + "|hm", "y": PAIR["y"] + "|heatmap\\w*"},
     lambda s: {
         "x": share(s, 2, 2, 3, 3),

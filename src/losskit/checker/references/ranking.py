@@ -291,7 +291,7 @@ def bpr_of_embeddings(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the SimPO loss",
-    r"\bsim ?po\b",
+    r"\bsim ?po\b|length.normali[sz]ed log",
     PAIR | {"p": ANSWERS["pc"], "n": ANSWERS["pr"]},
     lambda s: {"p": real(s, 5) - 3, "n": real(s + 1, 5) - 3},
     options=[Option("beta", "beta", 0.8, (2.0,)), Option("gamma", r"gamma\w*|margin", 0.6, (1.0, 0.5))],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from losskit.checker.references.edits import ARGUMENTS, RENAMED, Made, Place, Scope, called, changed, put
+from losskit.checker.references.edits import ARGUMENTS, RENAMED, Applies, Made, Place, Scope, called, changed, put
 
 _FLAGS = {
     "topk": ("largest", False),
@@ -153,6 +153,79 @@ def _options(place: Place, scope: Scope) -> Made:
             yield ARGUMENTS, put(place, ast.BinOp(node, ast.Div(), own))
 
 
+def _means(place: Place, scope: Scope) -> Made:
+    """A mean over all elements of what a mask keeps, instead of over those that it keeps."""
+    node = place.node
+    if not isinstance(node, ast.Call) or called(node) != "mean" or not isinstance(node.func, ast.Attribute):
+        return
+    masked = node.func.value
+    if not isinstance(masked, ast.BinOp) or not isinstance(masked.op, ast.Mult):
+        return
+    for mask in (masked.right, masked.left):
+        if isinstance(mask, ast.Name) and _MASKS.fullmatch(mask.id.lower()):
+            total, count = (
+                ast.Call(ast.Attribute(each, "sum", ast.Load()), node.args, node.keywords) for each in (masked, mask)
+            )
+            yield RENAMED, put(place, ast.BinOp(total, ast.Div(), count))
+
+
+def _everywhere(place: Place, scope: Scope) -> Made:
+    """The same dimension, or the same complement, wherever a function has it."""
+    node = place.node
+    if isinstance(node, ast.keyword) and node.arg in ("dim", "axis"):
+        value = ast.unparse(node.value)
+        same = [n for n in _keywords(place) if n.arg == node.arg and ast.unparse(n.value) == value]
+        if len(same) > 1 and same[0] is node:
+            for other in ("0", "1", "-1", "2"):
+                if other != value:
+                    yield ARGUMENTS, _all([(n, ast.parse(other, mode="eval").body) for n in same])
+    if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+        ones = [n for n in ast.walk(node) if isinstance(n, ast.BinOp) and ast.unparse(n).startswith("1 - ")]
+        names = {ast.unparse(n.right) for n in ones}
+        if len(ones) > 1 and len(names) == 1 and isinstance(ones[0].right, ast.Name):
+            yield RENAMED, _without_ones(node, ones)
+
+
+def _keywords(place: Place) -> list[ast.keyword]:
+    return [n for n in ast.walk(place.above[0]) if isinstance(n, ast.keyword)]
+
+
+def _all(changes: list[tuple[ast.keyword, ast.expr]]) -> Applies:
+    def apply() -> Callable[[], None]:
+        before = [(n, n.value) for n, _ in changes]
+        for n, value in changes:
+            n.value = ast.fix_missing_locations(ast.copy_location(value, n.value))
+
+        def undo() -> None:
+            for n, value in before:
+                n.value = value
+
+        return undo
+
+    return apply
+
+
+def _without_ones(statement: ast.stmt, ones: list[ast.BinOp]) -> Applies:
+    """`1 - m` as `m`."""
+    places = []
+    for parent in ast.walk(statement):
+        for name, value in ast.iter_fields(parent):
+            if value in ones:
+                places.append((parent, name, value))
+
+    def apply() -> Callable[[], None]:
+        for parent, name, one in places:
+            setattr(parent, name, one.right)
+
+        def undo() -> None:
+            for parent, name, one in places:
+                setattr(parent, name, one)
+
+        return undo
+
+    return apply
+
+
 def _layouts(place: Place, scope: Scope) -> Made:
     """A reshaping where the axes have to be exchanged."""
     node = place.node
@@ -165,4 +238,4 @@ def _layouts(place: Place, scope: Scope) -> Made:
             yield RENAMED, put(place, ast.Call(flat, [ast.Constant(1)], []))
 
 
-SLIPS = (_flags, _orders, _powers, _shared, _options, _layouts)
+SLIPS = (_flags, _orders, _powers, _shared, _options, _means, _everywhere, _layouts)

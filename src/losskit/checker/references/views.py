@@ -114,7 +114,8 @@ def swav(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the loss of a masked autoencoder",
-    r"\bmae\b.*(patch|pix|mask)|mask\w* auto ?encoder|\bsim ?mim|\bmim\b|masked (image|patch)",
+    r"\bmae\b.*(patch|pix|mask)|mask\w* auto ?encoder|\bsim ?mim|\bmim\b|masked (image|patch)|"
+    r"(?<=encoder )with normali[sz]ed \w+",
     {"x": r"pred\w*|x|out\w*|recon\w*|y_hat|x_rec", "y": r"target\w*|y|patches|im\w*|gt|labels?", "m": r"\w*mask\w*|m"},
     lambda s: {
         "x": real(s, 2, 5, 4),
