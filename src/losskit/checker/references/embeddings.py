@@ -25,7 +25,8 @@ def two_views(seed: int) -> dict[str, Any]:
 
 def scaled(scores: Tensor, g: Given) -> Tensor:
     """Similarities by the temperature, or by the scale that the loss has instead."""
-    return scores * g.scale if g.bound("scale") else scores / g.temperature
+    made: Tensor = scores * g.scale if g.bound("scale") else scores / g.temperature
+    return made
 
 
 def unit(x: Tensor, pick: Pick) -> Tensor:
