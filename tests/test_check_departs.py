@@ -68,7 +68,7 @@ def line_in(loss, text):
     [
         (tweedie_deviance, "return (first - 3 * second", "logs"),
         (causal_lm_loss, "return F.cross_entropy", ""),
-        (giou_loss, "wasted = ", "(hull.prod(1) - union) / hull.prod(1)"),
+        (giou_loss, "wasted = ", "index - (area - union) / area"),
     ],
 )
 def test_the_line_and_the_formula_are_named(loss, departs, formula):

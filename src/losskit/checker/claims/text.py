@@ -19,6 +19,7 @@ class Text:
     names: str  # its own name and that of its file
     said: str  # docstrings and comments
     code: str  # its source, as written; empty if there is none
+    name: str = ""  # its own name
 
     @property
     def title(self) -> str:
@@ -50,7 +51,8 @@ def _text(owner: Any, name: str) -> Text:
     stem = getattr(module, "__name__", "").rsplit(".", 1)[-1] if owner.__class__ is not functools.partial else ""
     stem = re.sub(r"_[0-9a-f]{8}$", "", stem)  # what makes the name of the module of a file unique
     spoken = "\n".join(each for each in [*docs, *comments] if each)
-    return Text(f"{in_words(name)} {in_words(stem)}", spoken.lower(), code)
+    own = in_words(name)
+    return Text(f"{own} {in_words(stem)}", spoken.lower(), code, own)
 
 
 def in_words(name: str) -> str:

@@ -17,7 +17,8 @@ from losskit.checker.references.code import functions_of
 from losskit.checker.references.course import first_of
 from losskit.checker.references.departure import Departure, departure
 from losskit.checker.references.formula_text import line_of
-from losskit.checker.references.unlike import unlike_its_formula
+from losskit.checker.references.reference import is_plain
+from losskit.checker.references.unlike import Unlike, unlike_its_formula
 from losskit.checker.registry import check
 from losskit.checker.subject import Subject
 
@@ -36,7 +37,7 @@ _LEAST = 0.28  # of its operations that the formula has too
 )
 def departs_from_formula(subject: Subject) -> Iterator[Found]:
     """Which line makes the loss another one than the formula of its name?"""
-    others = unlike_its_formula(subject)
+    others = [each for each in unlike_its_formula(subject) if _is_settled(each)]
     if not others or _has_modes(subject):
         return
     found = [departure(each) for each in others]
@@ -47,6 +48,12 @@ def departs_from_formula(subject: Subject) -> Iterator[Found]:
     right = _values(nearest, values)
     if not all(map(partial(math.isclose, rel_tol=1e-6), values, right)):  # otherwise only its gradient differs
         yield _finding(nearest, values, right)
+
+
+def _is_settled(unlike: Unlike) -> bool:
+    """Whether a loss of this name has no other sound forms than those of the formula."""
+    reference = unlike.bound.reference
+    return not reference.free and is_plain(reference, unlike.bound.text)
 
 
 _REDUCTIONS = ("mean", "sum", "none", "batchmean", "elementwise_mean", "")

@@ -126,13 +126,22 @@ class Reference:
     states: bool = False  # the loss may have parameters of its own
     lists: str = "$^"  # a pattern for options that are lists of numbers, of which the formula reads the first
     every: bool = False  # its forms are parts of one loss, of which each must be the formula
+    free: bool = False  # it has more sound forms than can be listed
 
     def names(self, text: Text, strictly: bool = True) -> bool:
         """Whether a loss says, in its name or its first sentence, that it is of this family, and not a variant."""
         title = title_of(text)
         if re.search(self.named, title) is None or re.search(self.unless, title) is not None:
             return False
-        return not strictly or re.search(_VARIANTS, re.sub(self.named, " ", title)) is None
+        if not strictly:
+            return True
+        own = re.sub(self.named, " ", text.name)
+        if own == text.name:  # only its file or its documentation names the family
+            return re.search(_VARIANTS, re.sub(self.named, " ", title)) is None
+        return (
+            re.search(_VARIANTS, own) is None
+            and re.search(_SAID, re.sub(self.named, " ", first_sentence(text))) is None
+        )
 
 
 _VARIANTS = (
@@ -142,10 +151,36 @@ _VARIANTS = (
 )
 
 
+_PLAIN = (
+    r"loss(es)?|criterion|fn|func(tion)?|my|the|a|of|for|with|from|logits?|binary|multi|class(es)?|label|multi(class|label)|"
+    r"soft(max)?|sigmoid|compute|calc(ulate)?|get|torch|pytorch|simple|plain|basic|naive|[123]?d|box(es)?|bbox|gan|pinn|"
+    r"residual|coeff(icient)?|neg(ative)?|log|likelihood|nll|deviance|error|distance|score|index|\w{1,2}|\d+"
+)
+
+
+def is_plain(reference: Reference, text: Text) -> bool:
+    """Whether the name of a loss says nothing besides its family."""
+    own = re.sub(reference.named, " ", text.name)
+    return own != text.name and all(re.fullmatch(_PLAIN, word) for word in own.split())
+
+
+# What the documentation of a loss that has the name of a family says of a variant of it.
+_SAID = (
+    r"modif|(?<!in)variant|version|inspired|adapted|custom|improve|simplif|extension of|extend|our |novel|approximat|"
+    r"hybrid|combin|truncat|relaxed|(class|sample|frequency|pixel|instance).?(weight|balanc)|"
+    r"(weight|balanc)\w* (by|with|for) (the )?(class|freq|inverse|area|volume|effective)"
+)
+
+
+def first_sentence(text: Text) -> str:
+    """The first sentence of the documentation of a loss."""
+    first = re.split(r"\.\s|\.$|\n\s*\n", text.said.strip(), maxsplit=1)[0]
+    return " ".join(first.split())
+
+
 def title_of(text: Text) -> str:
     """The names of a loss, and the first sentence of its documentation."""
-    first = re.split(r"\.\s|\.$|\n\s*\n", text.said.strip(), maxsplit=1)[0]
-    return f"{text.names} {' '.join(first.split())}".replace("-", " ")
+    return f"{text.names} {first_sentence(text)}".replace("-", " ")
 
 
 def variants(run: Callable[[Pick], Any]) -> Iterator[tuple[tuple[int, ...], Any]]:
