@@ -125,7 +125,8 @@ def scaled(x: Tensor, pick: Pick) -> Tensor:
     unless=r"ppo|clip|gae|generali[sz]ed|bootstrap|\ba[23]c\b|n ?step|soft",
 )
 def episode(g: Given, pick: Pick) -> Any:
-    returns = pick(discounted(g.reward, g.gamma), g.reward)
+    returns = discounted(g.reward, g.gamma)
+    returns = returns if g.bound("gamma") else pick(returns, g.reward)
     returns = scaled(returns, pick)
     gain = scaled(returns - g.v.detach(), pick) if g.has("v") else returns
     policy = -(g.new * gain).mean()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from losskit.checker.references.divergences import DOMAINS, domains
 from losskit.checker.references.numbers import PAIR
-from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, zeros_and_ones
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 MADE = r"(\w*_)?(fake|gen\w*|pred\w*|x|out\w*|sr|student|fmap_?g|f?feats?_?(x|g|s|fake|pred|gen|sr|out))(_\w+)?|x|a"
 GIVEN = r"(\w*_)?(real|style|target|y|gt|hr|ref\w*|teacher|fmap_?r|f?feats?_?(y|r|t|real|target|gt|hr))(_\w+)?|y|b"
@@ -106,11 +106,20 @@ def kernels(g: Given, pick: Pick) -> Any:
     {
         "a": r"(\w*_)?(source|src|s)(_\w+)?|source\w*|src\w*|domain_?s\w*",
         "b": r"(\w*_)?(target|tgt|t)(_\w+)?|target\w*|tgt\w*|domain_?t\w*",
+        "x": r"(class|cls|label|task|y|src_class)_?(logits?|preds?|out\w*)|logits?|preds?|y_?(hat|pred)",
+        "y": r"labels?|y|(class|src|source)_?labels?|y_s\w*",
     },
-    lambda s: {"a": real(s, 5, 2), "b": real(s + 1, 4, 2)},
-    lambda s: {"a": real(s, 5, 1), "b": real(s + 1, 4, 1)},
-    lambda s: {"a": real(s, 5), "b": real(s + 1, 4)},
-    unless=r"conditional|entropy|cdan|task|label|mmd|coral|least|wasserstein|focal",
+    *(
+        lambda s, size=size: {
+            "a": real(s, 5, *size),
+            "b": real(s + 1, 4, *size),
+            "x": real(s + 2, 5, 3),
+            "y": whole(s, 3, 5),
+        }
+        for size in ((2,), (1,), ())
+    ),
+    optional=("x", "y"),
+    unless=r"conditional|(?<!cross )entropy|cdan|mmd|coral|least|wasserstein|focal",
 )
 def domain(g: Given, pick: Pick) -> Any:
     sign = pick(1, -1)
@@ -119,7 +128,8 @@ def domain(g: Given, pick: Pick) -> Any:
     else:
         a, b = g.a.reshape(-1) * sign, g.b.reshape(-1) * sign
     n = len(a) + len(b)
-    return pick(F.softplus(a).mean() + F.softplus(-b).mean(), (F.softplus(a).sum() + F.softplus(-b).sum()) / n)
+    gap = pick(F.softplus(a).mean() + F.softplus(-b).mean(), (F.softplus(a).sum() + F.softplus(-b).sum()) / n)
+    return (F.cross_entropy(g.x, g.y), gap) if g.has("x") else (gap,)
 
 
 @reference(

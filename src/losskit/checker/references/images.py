@@ -73,6 +73,7 @@ def edge_aware(g: Given, pick: Pick) -> Any:
     x = pick(g.x, g.x / g.x.mean((2, 3), keepdim=True))
     edges = [d.abs().mean(1, keepdim=True) for d in differences(g.y)]
     each = [d.abs() * (-g.k * e).exp() for d, e in zip(differences(x), edges, strict=True)]
+    each = [each[0][..., :-1], each[1][..., :-1, :]] if pick(False, True) else each
     return (each[0].mean() + each[1].mean()) if pick(True, False) else each[0].sum() + each[1].sum()
 
 
