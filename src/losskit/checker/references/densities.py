@@ -184,6 +184,11 @@ def autoencoded(seed: int) -> dict[str, Any]:
     return {"out": share(seed, 4, 5), "x": share(seed + 3, 4, 5), **posterior(seed)}
 
 
+def positively(seed: int) -> dict[str, Any]:
+    """With a spread that may be a variance."""
+    return {**autoencoded(seed), "spread": share(seed + 1, 4, 3)}
+
+
 @reference(
     "the loss of a variational autoencoder",
     r"\bvae\b|\belbo\b|variational auto",
@@ -191,9 +196,10 @@ def autoencoded(seed: int) -> dict[str, Any]:
         "out": r"(x_?)?recon\w*|x_?hat|out\w*|logits|pred\w*|\w*_x|x_rec|recon_logits|decoded",
         "x": r"x|target\w*|inputs?|data|image\w*|orig\w*|y|im\w*|batch",
         "mu": r"mu|z?_?mean|m",
-        "spread": r"(z_?)?log_?(var|std|sigma|scale)\w*|logv|lv",
+        "spread": r"(z_?)?(log_?|raw_?)?(var|std|sigma|scale)\w*|logv|lv",
     },
     autoencoded,
+    positively,
     lambda seed: {**autoencoded(seed), "out": share(seed, 4, 1, 2, 3), "x": share(seed + 3, 4, 1, 2, 3)},
     trained=("out", "mu", "spread"),
     options=[Option("beta", r"beta|kl_?w\w*|kld_w\w*|lambd\w*", 0.7, ())],
@@ -204,6 +210,9 @@ def vae(g: Given, pick: Pick) -> Any:
     recon = pick(
         *(f(g.out, x) for f in (F.mse_loss, F.binary_cross_entropy_with_logits, F.binary_cross_entropy, F.l1_loss))
     )
+    if g.called("spread", "^(raw|var|std|sigma|scale)"):
+        v = variance_of(g, pick)
+        return recon, (g.mu.square() + v - v.log()).mean()
     s = g.spread * (2 if g.called("spread", r"std|sigma|scale") else 1)
     return recon, (g.mu.square() + s.exp() - s).mean()
 

@@ -91,13 +91,16 @@ def resolutions(g: Given) -> Iterator[tuple[int, int, int]]:
     unless=r"complex|phase|mel\b|\bsi\b|perceptual|a ?weight|random",
 )
 def spectra(g: Given, pick: Pick) -> Any:
-    window, center = pick("hann", ""), pick(True, False)
+    window, (center, edge) = pick("hann", "hamming", ""), pick((True, "reflect"), (False, ""), (True, "constant"))
     whole_batch, power = pick(True, False), pick(1, 2)
     converged, logs, plain = [], [], []
     for size, hop, win in resolutions(g):
-        taper = torch.hann_window(win, dtype=torch.float64) if window else torch.ones(win, dtype=torch.float64)
+        made = {"hann": torch.hann_window, "hamming": torch.hamming_window}.get(window, torch.ones)
+        taper = made(win, dtype=torch.float64)
         x, y = (
-            torch.stft(each, size, hop, win, taper, center=center, return_complex=True).abs().clamp(min=1e-7)
+            torch.stft(each, size, hop, win, taper, center, edge or "reflect", return_complex=True)
+            .abs()
+            .clamp(min=1e-7)
             for each in (g.x, g.y)
         )
         axes = (0, 1, 2) if whole_batch else (1, 2)
