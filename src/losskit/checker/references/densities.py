@@ -161,22 +161,23 @@ def gaussian_kl(g: Given, pick: Pick) -> Any:
     r"\bkl\w*|kld|gaussian",
     {
         "m1": r"(mu|mean|m)_?(1|q|post\w*)|(q|post\w*)_?(mu|mean)|mu",
-        "s1": r"log_?(var|std|sigma)\w*_?(1|q|post\w*)|(q|post\w*)_?log_?(var|std|sigma)\w*|log_?var",
+        "s1": r"(log_?)?(var|std|sigma)\w*_?(1|q|post\w*)|(q|post\w*)_?(log_?)?(var|std|sigma)\w*|log_?var",
         "m2": r"(mu|mean|m)_?(2|p|prior)|(p|prior)_?(mu|mean)",
-        "s2": r"log_?(var|std|sigma)\w*_?(2|p|prior)|(p|prior)_?log_?(var|std|sigma)\w*",
+        "s2": r"(log_?)?(var|std|sigma)\w*_?(2|p|prior)|(p|prior)_?(log_?)?(var|std|sigma)\w*",
     },
     lambda seed: {
         "m1": real(seed, 4, 3),
-        "s1": real(seed + 1, 4, 3),
+        "s1": share(seed + 1, 4, 3),
         "m2": real(seed + 2, 4, 3),
-        "s2": real(seed + 3, 4, 3),
+        "s2": share(seed + 3, 4, 3),
     },
 )
 def two_gaussians(g: Given, pick: Pick) -> Any:
     if not all(g.called(role, r"[2p]") for role in ("m2", "s2")):  # arguments of another loss, taken by their place
         return g.m1.sum() * torch.nan
     factor = 2 if g.called("s1", "std|sigma$") else 1
-    s1, s2 = factor * g.s1, factor * g.s2
+    plain = g.called("s1", "std|var|sigma|scale") and not g.called("s1", "log")
+    s1, s2 = (factor * (s.log() if plain else s) for s in (g.s1, g.s2))
     return (s2 - s1 + ((s1 - s2).exp()) + (g.m1 - g.m2).square() / s2.exp()).mean()
 
 

@@ -87,9 +87,12 @@ def grams(g: Given, pick: Pick) -> Any:
         Option("mul", r"(kernel_)?mul\w*", 1.7, (2.0,)),
         Option("count", r"(kernel_)?num\w*|n_?kernels?", 3, (5,)),
     ],
+    lists=r"sigmas?|bandwidths?|\w*widths?|gammas?|alphas?|scales?|kernels?|bandwidth_range",
     unless=r"conditional|joint|local|\blmmd\b|inverse multiquad|\bimq\b|linear",
 )
 def kernels(g: Given, pick: Pick) -> Any:
+    if g.listed:
+        return listed_kernels(g, pick)
     several = pick(False, True)
     count = int(g.count) if several else 1
     both = torch.cat([g.a, g.b])
@@ -98,6 +101,25 @@ def kernels(g: Given, pick: Pick) -> Any:
     width = pick.maybe_detached(gaps).sum() / (m * m - m) / g.mul ** (count // 2)
     k = sum((-gaps / (width * g.mul**i)).exp() for i in range(count))
     return k[:n, :n].mean() + k[n:, n:].mean() - k[:n, n:].mean() - k[n:, :n].mean()
+
+
+def listed_kernels(g: Given, pick: Pick) -> Tensor:
+    """The discrepancy with the sum of kernels of given widths."""
+    kind, unbiased = pick("2 s2", "s", "2 s", "s2", "gamma"), pick(False, True)
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        gaps = (x[:, None] - y[None]).square().sum(2)
+        scales = {"2 s2": lambda s: 2 * s * s, "s": lambda s: s, "2 s": lambda s: 2 * s, "s2": lambda s: s * s}
+        found: Tensor = torch.stack([(-gaps / scales.get(kind, lambda s: 1 / s)(w)).exp() for w in g.listed]).sum(0)
+        return found
+
+    within = [kernel(g.a, g.a), kernel(g.b, g.b)]
+    across = kernel(g.a, g.b).mean()
+    if unbiased:
+        parts = [(k.sum() - k.diagonal().sum()) / (len(k) * (len(k) - 1)) for k in within]
+    else:
+        parts = [k.mean() for k in within]
+    return parts[0] + parts[1] - 2 * across
 
 
 @reference(

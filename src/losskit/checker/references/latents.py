@@ -22,13 +22,14 @@ def log_variance(g: Given, role: str = "spread") -> Tensor:
     """The logarithm of the variance: an argument that is named after the deviation is half of it."""
     named = g.called(role, r"std|sigma(?!_?(sq|2))|scale|sig$")
     s: Tensor = getattr(g, role)
-    return s.mul(2 if named else 1)
+    doubled: Tensor = s * (2 if named else 1)
+    return doubled
 
 
 def each_kl(g: Given) -> Tensor:
     """The divergence from the standard normal, of each element."""
     s = log_variance(g)
-    return 0.5 * (g.mu.square() + s.exp() - s - 1)
+    return 0.5 * (g.mu.square() + s.exp() - s - 1)  # type: ignore[no-any-return]
 
 
 def steps(seed: int) -> dict[str, Any]:

@@ -260,6 +260,7 @@ def silog(g: Given, pick: Pick) -> Any:
     x, y = pick((g.x, g.y), (g.x.exp(), g.y.exp()), (g.x.exp(), g.y))
     d = x.log() - y.log()
     square = d.square().mean() - g.share * d.mean().square()
+    square = square if pick(True, False) else d.var() + (1 - g.share) * d.mean().square()
     return pick(square.sqrt(), square)
 
 

@@ -112,8 +112,11 @@ def exponential(g: Given, pick: Pick) -> Any:
 )
 def weibull(g: Given, pick: Pick) -> Any:
     event = g.event if g.has("event") else 1.0
-    hazard = (g.k / g.lam).log() + (g.k - 1) * (g.t / g.lam).log()
-    return -(event * hazard - (g.t / g.lam) ** g.k).mean()
+    # Which of alpha and beta is the shape depends on the book.
+    greek = g.called("k", "alpha|beta") and g.called("lam", "alpha|beta")
+    k, lam = pick((g.k, g.lam), (g.lam, g.k)) if greek else (g.k, g.lam)
+    hazard = (k / lam).log() + (k - 1) * (g.t / lam).log()
+    return -(event * hazard - (g.t / lam) ** k).mean()
 
 
 @reference(

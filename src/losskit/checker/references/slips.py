@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from losskit.checker.references.edits import (
     ARGUMENTS,
@@ -37,8 +36,10 @@ def across(place: Place, scope: Scope) -> Made:
                 yield OPERATORS, put(place, ast.Call(call.func, [*call.args[:-2], *parts], call.keywords))
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(node.left, ast.BinOp):
         inner = node.left
-        if isinstance(inner.op, (ast.Add, ast.Sub)) and _is_product(inner.right):  # a + b * c - d as a + b * (c - d)
-            moved = ast.BinOp(inner.right.left, inner.right.op, ast.BinOp(inner.right.right, node.op, node.right))
+        product = inner.right
+        if isinstance(inner.op, (ast.Add, ast.Sub)) and isinstance(product, ast.BinOp) and _is_product(product):
+            # a + b * c - d as a + b * (c - d)
+            moved = ast.BinOp(product.left, product.op, ast.BinOp(product.right, node.op, node.right))
             yield OPERATORS, put(place, ast.BinOp(inner.left, inner.op, moved))
         if _is_product(inner):  # b * c - d as b * (c - d)
             yield OPERATORS, put(place, ast.BinOp(inner.left, inner.op, ast.BinOp(inner.right, node.op, node.right)))
@@ -49,13 +50,12 @@ def across(place: Place, scope: Scope) -> Made:
     ):
         total = node.func.value
         if isinstance(total, ast.BinOp) and isinstance(total.op, (ast.Add, ast.Sub)):
-            parts = [
-                ast.Call(ast.Attribute(each, node.func.attr, ast.Load()), [], []) for each in (total.left, total.right)
-            ]
-            yield OPERATORS, put(place, ast.BinOp(parts[0], total.op, parts[1]))
+            name = node.func.attr
+            left, right = (ast.Call(ast.Attribute(x, name, ast.Load()), [], []) for x in (total.left, total.right))
+            yield OPERATORS, put(place, ast.BinOp(left, total.op, right))
 
 
-def _is_product(node: ast.AST) -> Any:
+def _is_product(node: ast.AST) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
 
 
