@@ -81,7 +81,7 @@ def denoised_score(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the relativistic loss of pairs",
-    r"relativ\w*|\brp ?gan|\br3 ?gan",
+    r"relativistic|\brp ?gan|\br3 ?gan",
     {
         "real": r"(\w*_)?real(_\w+)?|r_\w+|\w+_r|d_?real\w*|real\w*|c_?r|y_pred",
         "fake": r"(\w*_)?(fake|gen\w*)(_\w+)?|f_\w+|\w+_f|d_?fake\w*|fake\w*|c_?f|y_pred_fake",

@@ -192,6 +192,8 @@ LOG_DET = r"(sum_?)?(log_?(abs_?)?(det\w*|j\w*)|s?ldj|logdet\w*|jac\w*|delta_log
     unless=r"optical|matching|kl\b|posterior|conditional flow",
 )
 def flow(g: Given, pick: Pick) -> Any:
+    if not g.called("d", r"log|ldj|jac|det|delta|^d$|objective"):  # arguments of another loss, taken by their place
+        return g.d.sum() * torch.nan
     if g.called("z", r"log_?p|prior"):
         if g.z.dim() > 1:
             return g.z.sum() * torch.nan
