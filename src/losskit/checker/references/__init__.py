@@ -9,6 +9,7 @@ from losskit.checker.references import densities as densities
 from losskit.checker.references import departs as departs
 from losskit.checker.references import depths as depths
 from losskit.checker.references import detection as detection
+from losskit.checker.references import diffusion as diffusion
 from losskit.checker.references import divergences as divergences
 from losskit.checker.references import embeddings as embeddings
 from losskit.checker.references import evidence as evidence

@@ -125,7 +125,8 @@ def scaled(x: Tensor, pick: Pick) -> Tensor:
     unless=r"ppo|clip|gae|generali[sz]ed|bootstrap|\ba[23]c\b|n ?step|soft",
 )
 def episode(g: Given, pick: Pick) -> Any:
-    returns = pick(discounted(g.reward, g.gamma), g.reward)
+    returns = discounted(g.reward, g.gamma)
+    returns = returns if g.bound("gamma") else pick(returns, g.reward)
     returns = scaled(returns, pick)
     gain = scaled(returns - g.v.detach(), pick) if g.has("v") else returns
     policy = -(g.new * gain).mean()
@@ -237,8 +238,8 @@ def proximal(g: Given, pick: Pick) -> Any:
     terms = [policy]
     if g.has("v") and g.has("ret"):
         near = g.v_old + (g.v - g.v_old).clamp(-g.eps, g.eps) if g.has("v_old") else g.v
-        plain = (g.v - g.ret).square()
-        terms.append(pick(torch.maximum(plain, (near - g.ret).square()), plain))
+        plain, smooth = (g.v - g.ret).square(), F.smooth_l1_loss
+        terms.append(pick(torch.maximum(plain, (near - g.ret).square()), plain, smooth(g.v, g.ret, reduction="none")))
     terms += [-g.h] if g.has("h") else []
     if not g.has("m"):
         return tuple(each.mean() for each in terms)

@@ -63,7 +63,21 @@ class Bound:
 
     def tensors(self, drawing: int, seed: int) -> dict[str, Any]:
         drawn = self.reference.draws[drawing](100 * seed)
-        return {role: _cast(each, self.dtype) for role, each in drawn.items() if role in self.names}
+        taken = {role: each for role, each in drawn.items() if role in self.names}
+        if len(taken) < len(drawn) and any(self._alike(taken, n, seed) for n in range(drawing)):
+            raise ValueError("without the roles that the loss lacks it is an earlier form")
+        return {role: _cast(each, self.dtype) for role, each in taken.items()}
+
+    def _alike(self, taken: Mapping[str, Any], drawing: int, seed: int) -> bool:
+        """Whether an earlier form has the same tensors."""
+        earlier = self.reference.draws[drawing](100 * seed)
+        return all(
+            role in earlier
+            and isinstance(each, Tensor)
+            and each.shape == getattr(earlier[role], "shape", None)
+            and each.dtype == earlier[role].dtype
+            for role, each in taken.items()
+        )
 
     def trained(self, tensors: Mapping[str, Any]) -> list[str]:
         usual = [role for role, each in tensors.items() if isinstance(each, Tensor) and _leaves(each)]

@@ -161,27 +161,33 @@ def gaussian_kl(g: Given, pick: Pick) -> Any:
     r"\bkl\w*|kld|gaussian",
     {
         "m1": r"(mu|mean|m)_?(1|q|post\w*)|(q|post\w*)_?(mu|mean)|mu",
-        "s1": r"log_?(var|std|sigma)\w*_?(1|q|post\w*)|(q|post\w*)_?log_?(var|std|sigma)\w*|log_?var",
+        "s1": r"(log_?)?(var|std|sigma)\w*_?(1|q|post\w*)|(q|post\w*)_?(log_?)?(var|std|sigma)\w*|log_?var",
         "m2": r"(mu|mean|m)_?(2|p|prior)|(p|prior)_?(mu|mean)",
-        "s2": r"log_?(var|std|sigma)\w*_?(2|p|prior)|(p|prior)_?log_?(var|std|sigma)\w*",
+        "s2": r"(log_?)?(var|std|sigma)\w*_?(2|p|prior)|(p|prior)_?(log_?)?(var|std|sigma)\w*",
     },
     lambda seed: {
         "m1": real(seed, 4, 3),
-        "s1": real(seed + 1, 4, 3),
+        "s1": share(seed + 1, 4, 3),
         "m2": real(seed + 2, 4, 3),
-        "s2": real(seed + 3, 4, 3),
+        "s2": share(seed + 3, 4, 3),
     },
 )
 def two_gaussians(g: Given, pick: Pick) -> Any:
     if not all(g.called(role, r"[2p]") for role in ("m2", "s2")):  # arguments of another loss, taken by their place
         return g.m1.sum() * torch.nan
     factor = 2 if g.called("s1", "std|sigma$") else 1
-    s1, s2 = factor * g.s1, factor * g.s2
+    plain = g.called("s1", "std|var|sigma|scale") and not g.called("s1", "log")
+    s1, s2 = (factor * (s.log() if plain else s) for s in (g.s1, g.s2))
     return (s2 - s1 + ((s1 - s2).exp()) + (g.m1 - g.m2).square() / s2.exp()).mean()
 
 
 def autoencoded(seed: int) -> dict[str, Any]:
     return {"out": share(seed, 4, 5), "x": share(seed + 3, 4, 5), **posterior(seed)}
+
+
+def positively(seed: int) -> dict[str, Any]:
+    """With a spread that may be a variance."""
+    return {**autoencoded(seed), "spread": share(seed + 1, 4, 3)}
 
 
 @reference(
@@ -191,9 +197,10 @@ def autoencoded(seed: int) -> dict[str, Any]:
         "out": r"(x_?)?recon\w*|x_?hat|out\w*|logits|pred\w*|\w*_x|x_rec|recon_logits|decoded",
         "x": r"x|target\w*|inputs?|data|image\w*|orig\w*|y|im\w*|batch",
         "mu": r"mu|z?_?mean|m",
-        "spread": r"(z_?)?log_?(var|std|sigma|scale)\w*|logv|lv",
+        "spread": r"(z_?)?(log_?|raw_?)?(var|std|sigma|scale)\w*|logv|lv",
     },
     autoencoded,
+    positively,
     lambda seed: {**autoencoded(seed), "out": share(seed, 4, 1, 2, 3), "x": share(seed + 3, 4, 1, 2, 3)},
     trained=("out", "mu", "spread"),
     options=[Option("beta", r"beta|kl_?w\w*|kld_w\w*|lambd\w*", 0.7, ())],
@@ -204,6 +211,9 @@ def vae(g: Given, pick: Pick) -> Any:
     recon = pick(
         *(f(g.out, x) for f in (F.mse_loss, F.binary_cross_entropy_with_logits, F.binary_cross_entropy, F.l1_loss))
     )
+    if g.called("spread", "^(raw|var|std|sigma|scale)"):
+        v = variance_of(g, pick)
+        return recon, (g.mu.square() + v - v.log()).mean()
     s = g.spread * (2 if g.called("spread", r"std|sigma|scale") else 1)
     return recon, (g.mu.square() + s.exp() - s).mean()
 

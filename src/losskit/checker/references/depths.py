@@ -31,6 +31,7 @@ def of_bool(draw: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, 
     return lambda s: {name: each.bool() if name == "m" else each for name, each in draw(s).items()}
 
 
+SHARES = (0.85, 0.5, 1.0, 0.15)
 FORMS = (plane, layered(plane), of_bool(plane), of_bool(layered(plane)))
 
 
@@ -40,7 +41,9 @@ FORMS = (plane, layered(plane), of_bool(plane), of_bool(layered(plane)))
     DEPTHS,
     *FORMS,
     trained=("x",),
-    options=[Option("share", r"lam\w*|lambd|variance_focus|beta|share|weight|alpha", 0.6, (0.85, 0.5, 1.0), True)],
+    options=[
+        Option("share", r"lam\w*|lambd|variance_focus|beta|share|weight|alpha", 0.6, (0.85, 0.5, 1.0, 0.15), True)
+    ],
     unless=r"gradient|sdr|multi ?scale",
 )
 def masked_silog(g: Given, pick: Pick) -> Any:
@@ -50,6 +53,7 @@ def masked_silog(g: Given, pick: Pick) -> Any:
     if pick(True, False):
         square, mean = (d.square() * m).sum() / m.sum(), (d * m).sum() / m.sum()
         gap = square - g.share * mean.square()
+        gap = gap if pick(True, False) else (square - mean.square()) * m.sum() / (m.sum() - 1) + (1 - g.share) * mean**2
         return pick(gap.sqrt(), gap)
     count = m.flatten(1).sum(1)
     square, mean = (d.square() * m).flatten(1).sum(1) / count, (d * m).flatten(1).sum(1) / count

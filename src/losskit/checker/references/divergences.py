@@ -253,12 +253,16 @@ def chamfer(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the VQ-VAE loss",
-    r"\bvq\b|vector quanti|codebook|commitment",
+    r"\bvq\b|\bvq ?vae\b|vector quanti|codebook|commitment",
     {"z": r"z|z_?e|x|inputs?|latents?|enc\w*|e", "q": r"z_?q|q|quanti[sz]ed?|codes?|emb\w*|codebook\w*"},
     lambda s: {"z": real(s, 4, 3), "q": real(s + 1, 4, 3)},
+    options=[Option("beta", r"beta|commit\w*", 0.3, ())],
+    unless=r"ema\b|legacy|diversity|entropy",
 )
 def quantized(g: Given, pick: Pick) -> Any:
-    return F.mse_loss(g.q, g.z.detach()), F.mse_loss(g.z, g.q.detach())
+    codes, commitment = F.mse_loss(g.q, g.z.detach()), F.mse_loss(g.z, g.q.detach())
+    # One weight is that of the commitment.
+    return codes + g.beta * commitment if g.bound("beta") else (codes, commitment)
 
 
 @reference(

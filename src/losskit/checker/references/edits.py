@@ -158,7 +158,7 @@ def own(node: ast.AST) -> bool:
 
 
 Applies = Callable[[], Callable[[], None]]
-Made = Iterator[tuple[int, Applies]]
+Made = Iterator[tuple[int, Applies] | tuple[int, Applies, Place]]  # the place that a finding shows, if another
 
 
 def put(place: Place, made: ast.AST) -> Applies:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from losskit.checker.references.divergences import DOMAINS, domains
 from losskit.checker.references.numbers import PAIR
-from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, zeros_and_ones
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 MADE = r"(\w*_)?(fake|gen\w*|pred\w*|x|out\w*|sr|student|fmap_?g|f?feats?_?(x|g|s|fake|pred|gen|sr|out))(_\w+)?|x|a"
 GIVEN = r"(\w*_)?(real|style|target|y|gt|hr|ref\w*|teacher|fmap_?r|f?feats?_?(y|r|t|real|target|gt|hr))(_\w+)?|y|b"
@@ -87,9 +87,12 @@ def grams(g: Given, pick: Pick) -> Any:
         Option("mul", r"(kernel_)?mul\w*", 1.7, (2.0,)),
         Option("count", r"(kernel_)?num\w*|n_?kernels?", 3, (5,)),
     ],
+    lists=r"sigmas?|bandwidths?|\w*widths?|gammas?|alphas?|scales?|kernels?|bandwidth_range",
     unless=r"conditional|joint|local|\blmmd\b|inverse multiquad|\bimq\b|linear",
 )
 def kernels(g: Given, pick: Pick) -> Any:
+    if g.listed:
+        return listed_kernels(g, pick)
     several = pick(False, True)
     count = int(g.count) if several else 1
     both = torch.cat([g.a, g.b])
@@ -100,17 +103,45 @@ def kernels(g: Given, pick: Pick) -> Any:
     return k[:n, :n].mean() + k[n:, n:].mean() - k[:n, n:].mean() - k[n:, :n].mean()
 
 
+def listed_kernels(g: Given, pick: Pick) -> Tensor:
+    """The discrepancy with the sum of kernels of given widths."""
+    kind, unbiased = pick("2 s2", "s", "2 s", "s2", "gamma"), pick(False, True)
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        gaps = (x[:, None] - y[None]).square().sum(2)
+        scales = {"2 s2": lambda s: 2 * s * s, "s": lambda s: s, "2 s": lambda s: 2 * s, "s2": lambda s: s * s}
+        found: Tensor = torch.stack([(-gaps / scales.get(kind, lambda s: 1 / s)(w)).exp() for w in g.listed]).sum(0)
+        return found
+
+    within = [kernel(g.a, g.a), kernel(g.b, g.b)]
+    across = kernel(g.a, g.b).mean()
+    if unbiased:
+        parts = [(k.sum() - k.diagonal().sum()) / (len(k) * (len(k) - 1)) for k in within]
+    else:
+        parts = [k.mean() for k in within]
+    return parts[0] + parts[1] - 2 * across
+
+
 @reference(
     "the loss of a domain classifier",
     r"\bdann\b|domain (loss|adversarial|classif\w*|confusion|discrim\w*)",
     {
         "a": r"(\w*_)?(source|src|s)(_\w+)?|source\w*|src\w*|domain_?s\w*",
         "b": r"(\w*_)?(target|tgt|t)(_\w+)?|target\w*|tgt\w*|domain_?t\w*",
+        "x": r"(class|cls|label|task|y|src_class)_?(logits?|preds?|out\w*)|logits?|preds?|y_?(hat|pred)",
+        "y": r"labels?|y|(class|src|source)_?labels?|y_s\w*",
     },
-    lambda s: {"a": real(s, 5, 2), "b": real(s + 1, 4, 2)},
-    lambda s: {"a": real(s, 5, 1), "b": real(s + 1, 4, 1)},
-    lambda s: {"a": real(s, 5), "b": real(s + 1, 4)},
-    unless=r"conditional|entropy|cdan|task|label|mmd|coral|least|wasserstein|focal",
+    *(
+        lambda s, size=size: {
+            "a": real(s, 5, *size),
+            "b": real(s + 1, 4, *size),
+            "x": real(s + 2, 5, 3),
+            "y": whole(s, 3, 5),
+        }
+        for size in ((2,), (1,), ())
+    ),
+    optional=("x", "y"),
+    unless=r"conditional|(?<!cross )entropy|cdan|mmd|coral|least|wasserstein|focal",
 )
 def domain(g: Given, pick: Pick) -> Any:
     sign = pick(1, -1)
@@ -119,7 +150,8 @@ def domain(g: Given, pick: Pick) -> Any:
     else:
         a, b = g.a.reshape(-1) * sign, g.b.reshape(-1) * sign
     n = len(a) + len(b)
-    return pick(F.softplus(a).mean() + F.softplus(-b).mean(), (F.softplus(a).sum() + F.softplus(-b).sum()) / n)
+    gap = pick(F.softplus(a).mean() + F.softplus(-b).mean(), (F.softplus(a).sum() + F.softplus(-b).sum()) / n)
+    return (F.cross_entropy(g.x, g.y), gap) if g.has("x") else (gap,)
 
 
 @reference(

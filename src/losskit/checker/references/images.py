@@ -70,6 +70,7 @@ def edge_aware(g: Given, pick: Pick) -> Any:
     x = pick(g.x, g.x / g.x.mean((2, 3), keepdim=True))
     edges = [d.abs().mean(1, keepdim=True) for d in differences(g.y)]
     each = [d.abs() * (-g.k * e).exp() for d, e in zip(differences(x), edges, strict=True)]
+    each = [each[0][..., :-1], each[1][..., :-1, :]] if pick(False, True) else each
     return (each[0].mean() + each[1].mean()) if pick(True, False) else each[0].sum() + each[1].sum()
 
 
@@ -94,8 +95,10 @@ def image_gradients(g: Given, pick: Pick) -> Any:
 
 
 def _window(kind: str) -> Tensor:
-    at = torch.arange(11 if kind == "gauss" else int(kind), dtype=torch.float64)
-    w = torch.exp(-((at - 5) ** 2) / 4.5) if kind == "gauss" else torch.ones(len(at), dtype=torch.float64)
+    size = int(kind.removeprefix("gauss"))
+    at = torch.arange(size, dtype=torch.float64)
+    round_ = kind.startswith("gauss")
+    w = torch.exp(-((at - size // 2) ** 2) / 4.5) if round_ else torch.ones(size, dtype=torch.float64)
     return torch.outer(w, w) / w.sum() ** 2
 
 
@@ -108,7 +111,7 @@ def _window(kind: str) -> Tensor:
     unless=r"\bms\b|multi ?scale|3d|l1|photometric|mix",
 )
 def ssim(g: Given, pick: Pick) -> Any:
-    kind = pick("gauss", "3", "7", "8", "11")
+    kind = pick("gauss11", "3", "5", "7", "8", "9", "11", "gauss3", "gauss5", "gauss7", "gauss9")
     w = _window(kind)[None, None]
     inside = len(w[0, 0]) // 2
     x, y = g.x, g.y
@@ -143,7 +146,8 @@ def psnr(g: Given, pick: Pick) -> Any:
     unless=r"focal|stft|charbonnier|phase|amplitude",
 )
 def spectra(g: Given, pick: Pick) -> Any:
-    a, b = (pick.maybe_detached(torch.fft.fft2(x)) if False else torch.fft.fft2(x) for x in (g.x, g.y))
+    spectrum = pick(torch.fft.fft2, torch.fft.rfft2)
+    a, b = spectrum(g.x), spectrum(g.y)
     gap = pick((a - b).abs(), torch.view_as_real(a - b).abs(), a.abs() - b.abs())
     return pick(gap.abs().mean(), gap.square().mean())
 
@@ -156,10 +160,9 @@ def spectra(g: Given, pick: Pick) -> Any:
     trained=("x",),
 )
 def convergence(g: Given, pick: Pick) -> Any:
-    d = g.y - g.x
-    return (
-        d.norm() / g.y.norm() if pick(True, False) else (d.flatten(1).norm(dim=1) / g.y.flatten(1).norm(dim=1)).mean()
-    )
+    x, y = pick((g.x, g.y), (torch.fft.rfft(g.x).abs(), torch.fft.rfft(g.y).abs()))
+    d = y - x
+    return d.norm() / y.norm() if pick(True, False) else (d.flatten(1).norm(dim=1) / y.flatten(1).norm(dim=1)).mean()
 
 
 @reference(

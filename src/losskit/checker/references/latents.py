@@ -22,7 +22,8 @@ def log_variance(g: Given, role: str = "spread") -> Tensor:
     """The logarithm of the variance: an argument that is named after the deviation is half of it."""
     named = g.called(role, r"std|sigma(?!_?(sq|2))|scale|sig$")
     s: Tensor = getattr(g, role)
-    return s.mul(2 if named else 1)
+    doubled: Tensor = s * (2 if named else 1)
+    return doubled
 
 
 def each_kl(g: Given) -> Tensor:
@@ -192,6 +193,8 @@ LOG_DET = r"(sum_?)?(log_?(abs_?)?(det\w*|j\w*)|s?ldj|logdet\w*|jac\w*|delta_log
     unless=r"optical|matching|kl\b|posterior|conditional flow",
 )
 def flow(g: Given, pick: Pick) -> Any:
+    if not g.called("d", r"log|ldj|jac|det|delta|^d$|objective"):  # arguments of another loss, taken by their place
+        return g.d.sum() * torch.nan
     if g.called("z", r"log_?p|prior"):
         if g.z.dim() > 1:
             return g.z.sum() * torch.nan

@@ -28,6 +28,7 @@ from losskit.checker.references.edits import (
     places,
     put,
 )
+from losskit.checker.references.misplaced import MISPLACED
 from losskit.checker.references.slips import SLIPS
 
 
@@ -38,7 +39,7 @@ def edits_of(function: Function) -> list[Edit]:
     found: list[Edit] = []
     for place in there:
         for make in _MAKERS:
-            found += [Edit(kind, place, apply) for kind, apply in make(place, scope)]
+            found += [Edit(kind, at[0] if at else place, apply) for kind, apply, *at in make(place, scope)]
     return sorted(found, key=lambda edit: edit.kind)
 
 
@@ -63,7 +64,8 @@ def _operators(place: Place, scope: Scope) -> Made:
     node = place.node
     if isinstance(node, (ast.BinOp, ast.AugAssign)):
         for other in _OTHER.get(type(node.op), ()):
-            yield OPERATORS, changed(node, op=other())
+            if other is not ast.Mult or not _accumulates(place):
+                yield OPERATORS, changed(node, op=other())
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Sub, ast.Div, ast.Pow)):
         yield OPERATORS, changed(node, left=node.right, right=node.left)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -76,8 +78,18 @@ def _operators(place: Place, scope: Scope) -> Made:
         yield OPERATORS, put(place, ast.UnaryOp(ast.USub(), node.right))
     if _value(place) and not isinstance(node, ast.Constant):
         yield OPERATORS, put(place, ast.UnaryOp(ast.USub(), node))  # type: ignore[arg-type]
-        if isinstance(node, (ast.Name, ast.Attribute, ast.Call)):
+        beside = isinstance(place.parent, ast.BinOp) and _number(place.parent.right) == 1
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Call)) and not beside:
             yield OPERATORS, put(place, ast.BinOp(ast.Constant(1.0), ast.Sub(), node))
+
+
+def _accumulates(place: Place) -> bool:
+    """Whether a sum is added to a variable that starts at 0."""
+    node, statement = place.node, place.statement
+    if isinstance(node, ast.AugAssign):
+        return True
+    names = [t.id for t in getattr(statement, "targets", []) if isinstance(t, ast.Name)]
+    return isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name) and node.left.id in names
 
 
 def _value(place: Place) -> bool:
@@ -272,6 +284,7 @@ _OTHERS: dict[str, tuple[str, ...]] = {
     "relu": ("softplus",),
     "softplus": ("relu", "sigmoid"), "l1_loss": ("mse_loss",), "mse_loss": ("l1_loss",), "sin": ("cos",),
     "cos": ("sin",), "prod": ("sum",), "std": ("var",), "var": ("std",), "triu": ("tril",), "tril": ("triu",),
+    "zeros": ("ones",), "ones": ("zeros",), "zeros_like": ("ones_like",), "ones_like": ("zeros_like",),
     "mm": (), "log_sigmoid": ("sigmoid",), "logical_and": ("logical_or",), "logical_or": ("logical_and",),
     "any": ("all",), "all": ("any",), "gt": ("lt",), "lt": ("gt",), "eq": ("ne",), "ne": ("eq",),
     "ge": ("gt", "le"), "le": ("lt", "ge"), "fliplr": ("flipud",), "argmax": ("argmin",), "argmin": ("argmax",),
@@ -375,4 +388,4 @@ def _with(code: str, node: ast.expr) -> ast.expr:
     return Put().visit(ast.parse(code, mode="eval").body)  # type: ignore[no-any-return]
 
 
-_MAKERS = (_operators, _names, _arguments, _calls, _numbers, _parts, *SLIPS)
+_MAKERS = (_operators, _names, _arguments, _calls, _numbers, _parts, *SLIPS, *MISPLACED)

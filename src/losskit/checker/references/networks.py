@@ -68,6 +68,7 @@ def times_called(g: Given, role: str) -> int:
     optional=("weight",),
     trained=("critic",),
     unless=r"\br1\b|\br2\b|zero ?cent|dragan|lipschitz penalty|consistency",
+    every=True,
 )
 def penalized(g: Given, pick: Pick) -> Any:
     size = (len(g.real), *(1 for _ in g.real.shape[1:]))

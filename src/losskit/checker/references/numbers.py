@@ -110,7 +110,7 @@ def option(name: str, names: str, value: float, *usual: float) -> Option:
     "the Huber loss",
     r"huber",
     option("delta", r"delta|beta|d|threshold|k", 0.6, 1.0),
-    unless=r"pseudo|reverse|quantile|ber ?hu|smooth quant",
+    unless=r"pseudo|reverse|quantile|\bber ?hu|smooth quant",
 )
 def huber(g: Given, pick: Pick) -> Any:
     a, d = (g.x - g.y).abs(), g.delta
@@ -131,7 +131,7 @@ def pseudo_huber(g: Given, pick: Pick) -> Any:
 
 @error(
     "the reverse Huber loss",
-    r"ber ?hu|reverse ?huber",
+    r"\bber ?hu|reverse ?huber",
     option("share", r"c|threshold|share|ratio|delta|thresh", 0.3, 0.2),
 )
 def berhu(g: Given, pick: Pick) -> Any:
@@ -260,6 +260,7 @@ def silog(g: Given, pick: Pick) -> Any:
     x, y = pick((g.x, g.y), (g.x.exp(), g.y.exp()), (g.x.exp(), g.y))
     d = x.log() - y.log()
     square = d.square().mean() - g.share * d.mean().square()
+    square = square if pick(True, False) else d.var() + (1 - g.share) * d.mean().square()
     return pick(square.sqrt(), square)
 
 

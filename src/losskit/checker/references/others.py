@@ -32,12 +32,14 @@ def crps(g: Given, pick: Pick) -> Any:
     "the CRPS of an ensemble",
     r"\bcrps\b|energy score|continuous ranked",
     {"x": r"ens\w*|samples?|pred\w*|forecast\w*|x|members?", "y": TARGET},
-    lambda s: {"x": real(s, 4, 3), "y": real(s + 1, 4)},
+    lambda s: {"x": real(s, 4, 5), "y": real(s + 1, 4)},
+    lambda s: {"x": real(s, 5, 4), "y": real(s + 1, 4)},
     trained=("x",),
 )
 def ensemble(g: Given, pick: Pick) -> Any:
-    error = (g.x - g.y[:, None]).abs().mean(1)
-    spread = (g.x[:, :, None] - g.x[:, None]).abs().sum((1, 2)) / pick(9, 6)
+    x = g.x if len(g.x) == 4 else g.x.T  # members may come first
+    error = (x - g.y[:, None]).abs().mean(1)
+    spread = (x[:, :, None] - x[:, None]).abs().sum((1, 2)) / pick(25, 20)
     return (error - 0.5 * spread).mean()
 
 
@@ -110,8 +112,11 @@ def exponential(g: Given, pick: Pick) -> Any:
 )
 def weibull(g: Given, pick: Pick) -> Any:
     event = g.event if g.has("event") else 1.0
-    hazard = (g.k / g.lam).log() + (g.k - 1) * (g.t / g.lam).log()
-    return -(event * hazard - (g.t / g.lam) ** g.k).mean()
+    # Which of alpha and beta is the shape depends on the book.
+    greek = g.called("k", "alpha|beta") and g.called("lam", "alpha|beta")
+    k, lam = pick((g.k, g.lam), (g.lam, g.k)) if greek else (g.k, g.lam)
+    hazard = (k / lam).log() + (k - 1) * (g.t / lam).log()
+    return -(event * hazard - (g.t / lam) ** k).mean()
 
 
 @reference(
@@ -269,7 +274,7 @@ def weighted_tasks(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the loss of a denoising step with limited weights",
-    r"min ?snr",
+    r"min ?snr|snr ?weight\w*|weighted by (its|the)( clipped)? (snr|signal)",
     {
         "x": PAIR["x"] + r"|eps_?pred|noise_?pred\w*|model_\w*|v_pred\w*",
         "y": PAIR["y"] + r"|noise|eps\w*",

@@ -158,12 +158,15 @@ def temporal(g: Given, pick: Pick) -> Any:
 @reference(
     "the loss of a soft actor",
     r"\bsac\b.*(actor|policy)|soft actor",
-    {"logp": NEW, "q": r"q|q_?values?|q_?min|min_?q|q_?pi"},
-    lambda s: {"logp": real(s, 6), "q": real(s + 1, 6)},
+    {"logp": NEW + r"|log_?pi\w*", "q": r"q|q_?values?|q_?min|min_?q|q_?pi|qf?_?1\w*", "q2": r"qf?_?2\w*"},
+    lambda s: {"logp": real(s, 6), "q": real(s + 1, 6), "q2": real(s + 2, 6)},
+    lambda s: {"logp": real(s, 6, 1), "q": real(s + 1, 6, 1), "q2": real(s + 2, 6, 1)},
+    optional=("q2",),
     options=[Option("alpha", "alpha|temp\\w*|ent\\w*", 0.4, (0.2,), True)],
 )
 def soft_actor(g: Given, pick: Pick) -> Any:
-    return (g.alpha * g.logp - g.q).mean()
+    q = torch.minimum(g.q, g.q2) if g.has("q2") else g.q
+    return (g.alpha * g.logp - q).mean()
 
 
 @reference(
