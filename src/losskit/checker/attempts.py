@@ -15,6 +15,7 @@ from losskit.checker.probe import Probe
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.uses import CONSTANT, Use
 
+_OF_LABELS = r"binary|multi[_ -]?(class|label)"  # an option that says what the target is
 _ENOUGH = 800  # refused trial calls after which no other number of classes is tried
 _PATIENCE = 1.0  # seconds of CPU in slow trial calls, after which no other number of classes is tried
 _SCORED = ("logits", "probabilities", "log_probabilities")
@@ -133,8 +134,8 @@ class Attempts:
         words = self.probe.words
         if self.probe.said.anything or not words.shapes or words.broadcast:
             return True
-        if "mode" in self.probe.origin.options:
-            return True  # the documentation is of all modes
+        if any(re.fullmatch(_OF_LABELS, str(each).lower()) for each in self.probe.origin.options.values()):
+            return True  # the documentation is of all kinds of labels
         plain = [name for name in self.probe.required if name not in {each.name for each in trial.way.extras}]
         for name, tensor in zip(plain, self._made(trial, form), strict=False):
             sizes = words.shapes.get(name, ("*",))

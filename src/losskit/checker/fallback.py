@@ -29,6 +29,15 @@ def _plain(trial: Trial) -> Trial:
     return trial if trial.sign > 0 else trial.negated()
 
 
+def rotations(probe: Probe) -> Chosen | None:
+    """Two rotation matrices, if the documentation says so."""
+    if not probe.words.say(r"rotation matri") or len(probe.required) != 2:
+        return None
+    form = Form("penalty", "values", f"{several.SEVERAL} rotation:N,3,3;rotation:N,3,3")
+    trial = _running(probe, Call(2, Way()), form, ())
+    return None if trial is None else (form, (), trial, [], ["its documentation says rotation matrices"])
+
+
 _HALVES = r"chunk\(2|split\(|\[\.\.\., ?:\s*\w+\]|\[:, ?:\s*\w+\]"
 
 

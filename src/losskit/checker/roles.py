@@ -221,6 +221,8 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         of_statistics(words) or of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))
     ):
         return True
+    if "poisson" in words.all and any(re.fullmatch(r"\w*counts?", each.lower()) for each in required):
+        return layout != "counts" or re.search(r"logit|raw|unconstrained", required[0].lower()) is not None
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
     if kind == "binary" and len(sizes) > 1 and sizes[1] in ("C", "K"):
         return True

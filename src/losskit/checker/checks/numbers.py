@@ -347,7 +347,10 @@ def autocast(subject: Subject) -> Iterator[Found]:
             coarse = 4 * rounding(subject, tensors, torch.finfo(torch.bfloat16).eps)[0]
             if found.finite and abs(float(found.value) - right) < coarse:
                 continue
-            yield Found("the value changes under autocast", {"autocast": float(found.value), "float32": right}, repro)
+            same = bool(found.value.isfinite().all()) and close(float(found.value), right, 0.05, 0.01)
+            what = "the gradient is not finite" if same else "the value changes"
+            numbers = {"autocast": float(found.value), "float32": right}
+            yield Found(f"{what} under autocast", numbers, repro, Severity.TRAP if same else None)
             return
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from losskit.checker.checks.tools import code, is_random, tried, value
 from losskit.checker.claims.kinds import kind
@@ -99,7 +99,7 @@ def state_of_teacher(subject: Subject) -> Iterator[Found]:
     names = [each.lower() for each in subject.spec.tensors]
     students = [n for n, name in enumerate(names) if re.fullmatch(_STUDENT, name)]
     teachers = [n for n, name in enumerate(names) if re.fullmatch(_TEACHER, name)]
-    if len(students) != 1 or len(teachers) != 1 or len(names) != 2:
+    if len(students) != 1 or len(teachers) != 1 or len(names) != 2 or not isinstance(subject.build(), nn.Module):
         return
     first, other = subject.example(0, batch=4), subject.example(1, batch=4)
     moved = []
@@ -120,9 +120,9 @@ def state_of_teacher(subject: Subject) -> Iterator[Found]:
                 subject,
                 *first,
                 lines=(
-                    "before = {**criterion.state_dict()}",
+                    f"before = criterion.{by_student[0]}.clone()",
                     "{call}",
-                    f"print(before[{by_student[0]!r}], criterion.{by_student[0]})",
+                    f"print(before, criterion.{by_student[0]})",
                 ),
             ),
             None,
