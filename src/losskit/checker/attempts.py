@@ -10,7 +10,7 @@ from torch import Tensor
 
 from losskit.checker import examples, fallback, roles
 from losskit.checker.calling import Call
-from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, RANKS, Fitting, Group, is_last
+from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, IMAGES, RANKS, Fitting, Group, is_last
 from losskit.checker.probe import Probe
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.uses import CONSTANT, Use
@@ -96,6 +96,7 @@ class Attempts:
         return [
             (BOXES, roles.says(roles.BOXES, self.probe.hints) or boxes),
             (RANKS, roles.of_thresholds(self.probe.words)),
+            (IMAGES, re.search(r"ms_?-?ssim|multi.?scale (ssim|structural)", self.probe.words.all) is not None),
             (HEATMAPS, re.search(roles.HEATMAPS, self.probe.words.all) is not None),
         ]
 
