@@ -210,10 +210,18 @@ def of_heads(words: Words) -> bool:
     return words.say(r"\((\.\.\.|n|b|\w+(, ?\w+)?), ?2\)") and words.say(_HEAD)
 
 
+def _not_of_counts(layout: str, required: Sequence[str], words: Words) -> bool:
+    """Whether counts are compared with something else than their rate or its logarithm."""
+    if "poisson" not in words.all or not any(re.fullmatch(r"\w*counts?", each.lower()) for each in required):
+        return False
+    return layout != "counts" or re.search(r"logit|raw|unconstrained", required[0].lower()) is not None
+
+
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, scores, layout = key
-    if _misnamed(key, labels, required, words) or (len(required) == 2 and of_heads(words)):
+    heads = len(required) == 2 and of_heads(words)
+    if heads or _misnamed(key, labels, required, words) or _not_of_counts(layout, required, words):
         return True
     if scores == "positive" and re.match(r"im(g|age)", required[-1].lower()):  # a depth is compared with no image
         return True
@@ -221,8 +229,6 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         of_statistics(words) or of_lists(words) or (kind == "multiclass" and re.search(r"\bcoral|\bcorn\b", words.all))
     ):
         return True
-    if "poisson" in words.all and any(re.fullmatch(r"\w*counts?", each.lower()) for each in required):
-        return layout != "counts" or re.search(r"logit|raw|unconstrained", required[0].lower()) is not None
     sizes = next((words.shapes[each] for each in required[:2] if each in words.shapes), ())
     if kind == "binary" and len(sizes) > 1 and sizes[1] in ("C", "K"):
         return True

@@ -22,7 +22,9 @@ _NAMES = r"\w*weights?|w|alphas?"
 def weighs_once(subject: Subject) -> Iterator[Found]:
     """Whether the gradients of the classes are in the proportion of their weights, not of the squares."""
     spec = subject.spec
-    if spec.kind != "multiclass" or spec.scores != "logits" or not spec.softmax or spec.classes < 3 or spec.spatial:
+    if spec.kind != "multiclass" or spec.scores != "logits" or not spec.softmax or spec.classes < 3:
+        return
+    if not spec.takes_spatial(0):
         return
     logits, target = torch.zeros(spec.classes, spec.classes), subject.target_of(torch.arange(spec.classes))
     for name, weights, options in _weights(subject):

@@ -96,7 +96,8 @@ _STATE = (
 @kind(_STATE)
 def state_of_teacher(subject: Subject) -> Iterator[Found]:
     """Whether what is kept between calls follows the teacher's outputs, not the student's."""
-    names = [each.lower() for each in subject.spec.tensors]
+    named = subject.parameters[: len(subject.spec.tensors)]
+    names = [named[subject.order(place)].lower() for place in range(len(named))]
     students = [n for n, name in enumerate(names) if re.fullmatch(_STUDENT, name)]
     teachers = [n for n, name in enumerate(names) if re.fullmatch(_TEACHER, name)]
     if len(students) != 1 or len(teachers) != 1 or len(names) != 2 or not isinstance(subject.build(), nn.Module):
@@ -114,7 +115,7 @@ def state_of_teacher(subject: Subject) -> Iterator[Found]:
     by_student, by_teacher = moved
     if by_student and not by_teacher:
         yield Found(
-            f"{by_student[0]} is updated with {subject.spec.tensors[students[0]]}, not with the teacher's output",
+            f"{by_student[0]} is updated with {names[students[0]]}, not with the teacher's output",
             {"buffers that follow the student": len(by_student)},
             code(
                 subject,
