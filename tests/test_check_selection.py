@@ -227,3 +227,11 @@ def test_options_may_be_tensors_written_as_in_code(tmp_path):
     assert made.state_dict is not None
     with pytest.raises(ValueError, match="tensor"):
         build(f"{tmp_path / 'mine.py'}:Mine(weight=torch.tensor([1.0], device='cpu'))", references=True)
+
+
+def test_documented_signs_are_read_as_such():
+    def soft_margin(scores, target):
+        """Soft margin loss of scores (N,); target is -1 or 1."""
+        return F.softplus(-scores * target).mean()
+
+    assert Subject.of(soft_margin).spec.layout == "signs"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from losskit.checker import examples, fallback, roles
 from losskit.checker.calling import Call
-from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, IMAGES, RANKS, Fitting, Group, is_last
+from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, IMAGES, RANKS, SIGNS, Fitting, Group, is_last
 from losskit.checker.probe import Probe
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.uses import CONSTANT, Use
@@ -95,6 +95,7 @@ class Attempts:
         boxes = re.search(r"\bbox|bbox|boxes", self.probe.words.all) is not None
         return [
             (BOXES, roles.says(roles.BOXES, self.probe.hints) or boxes),
+            (SIGNS, roles.of_signs(self.probe.words)),
             (RANKS, roles.of_thresholds(self.probe.words)),
             (IMAGES, re.search(r"ms_?-?ssim|multi.?scale (ssim|structural)", self.probe.words.all) is not None),
             (HEATMAPS, re.search(roles.HEATMAPS, self.probe.words.all) is not None),
@@ -133,7 +134,7 @@ class Attempts:
     def _as_documented(self, trial: Trial, form: Form) -> bool:
         """Whether the tensors of a form have as many dimensions as the documentation says."""
         words = self.probe.words
-        if self.probe.said.anything or not words.shapes or words.broadcast:
+        if self.probe.said.anything or not words.shapes or words.broadcast or form.layout == "signs":
             return True
         if any(re.fullmatch(_OF_LABELS, str(each).lower()) for each in self.probe.origin.options.values()):
             return True  # the documentation is of all kinds of labels

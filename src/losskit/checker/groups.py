@@ -60,6 +60,7 @@ def is_last(form: Form) -> bool:
 BOXES = Group(lambda f: f.layout in ("boxes", "centred", "sides"), fits.fits_narrow)
 HEATMAPS = Group(lambda f: f.layout == "heatmap", fits.fits_order)
 IMAGES = Group(lambda f: f.layout == "images", fits.fits_narrow)
+SIGNS = Group(lambda f: f.layout == "signs" and f.kind == "binary", fits.fits_signs)
 RANKS = Group(lambda f: f.layout == "ranks", fits.fits_order)
 # In the order in which they are tried: the most specific first.
 GROUPS = (
