@@ -134,7 +134,9 @@ class Attempts:
     def _as_documented(self, trial: Trial, form: Form) -> bool:
         """Whether the tensors of a form have as many dimensions as the documentation says."""
         words = self.probe.words
-        if self.probe.said.anything or not words.shapes or words.broadcast or form.layout == "signs":
+        if self.probe.said.anything or not words.shapes or words.broadcast:
+            return True
+        if form.layout == "signs" and roles.of_signs(words):
             return True
         if any(re.fullmatch(_OF_LABELS, str(each).lower()) for each in self.probe.origin.options.values()):
             return True  # the documentation is of all kinds of labels
