@@ -10,11 +10,12 @@ from torch import Tensor
 
 from losskit.checker import examples, fallback, roles
 from losskit.checker.calling import Call
-from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, RANKS, Fitting, Group, is_last
+from losskit.checker.groups import BOXES, GROUPS, HEATMAPS, IMAGES, RANKS, SIGNS, Fitting, Group, is_last
 from losskit.checker.probe import Probe
 from losskit.checker.trial import DoesNotFit, Form, Trial
 from losskit.checker.uses import CONSTANT, Use
 
+_OF_LABELS = r"binary|multi[_ -]?(class|label)"  # an option that says what the target is
 _ENOUGH = 800  # refused trial calls after which no other number of classes is tried
 _PATIENCE = 1.0  # seconds of CPU in slow trial calls, after which no other number of classes is tried
 _SCORED = ("logits", "probabilities", "log_probabilities")
@@ -94,7 +95,9 @@ class Attempts:
         boxes = re.search(r"\bbox|bbox|boxes", self.probe.words.all) is not None
         return [
             (BOXES, roles.says(roles.BOXES, self.probe.hints) or boxes),
+            (SIGNS, roles.of_signs(self.probe.words)),
             (RANKS, roles.of_thresholds(self.probe.words)),
+            (IMAGES, re.search(r"ms_?-?ssim|multi.?scale (ssim|structural)", self.probe.words.all) is not None),
             (HEATMAPS, re.search(roles.HEATMAPS, self.probe.words.all) is not None),
         ]
 
@@ -133,8 +136,10 @@ class Attempts:
         words = self.probe.words
         if self.probe.said.anything or not words.shapes or words.broadcast:
             return True
-        if "mode" in self.probe.origin.options:
-            return True  # the documentation is of all modes
+        if form.layout == "signs" and roles.of_signs(words):
+            return True
+        if any(re.fullmatch(_OF_LABELS, str(each).lower()) for each in self.probe.origin.options.values()):
+            return True  # the documentation is of all kinds of labels
         plain = [name for name in self.probe.required if name not in {each.name for each in trial.way.extras}]
         for name, tensor in zip(plain, self._made(trial, form), strict=False):
             sizes = words.shapes.get(name, ("*",))

@@ -62,6 +62,8 @@ def _by_trial(probe: Probe) -> Chosen:
         if (by := fallback.by_shapes(probe)) is not None:
             return by
         probe.calls = usual
+    if not probe.said.anything and probe.shown is None and (by := fallback.rotations(probe)) is not None:
+        return by
     tried = Attempts(probe)
     inside = any(call.way.inside for call in probe.calls)
     if inside or not tried.possible():

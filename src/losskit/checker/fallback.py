@@ -29,6 +29,15 @@ def _plain(trial: Trial) -> Trial:
     return trial if trial.sign > 0 else trial.negated()
 
 
+def rotations(probe: Probe) -> Chosen | None:
+    """Two rotation matrices, if the documentation says so."""
+    if not probe.words.say(r"rotation matri") or len(probe.required) != 2:
+        return None
+    form = Form("penalty", "values", f"{several.SEVERAL} rotation:N,3,3;rotation:N,3,3")
+    trial = _running(probe, Call(2, Way()), form, ())
+    return None if trial is None else (form, (), trial, [], ["its documentation says rotation matrices"])
+
+
 _HALVES = r"chunk\(2|split\(|\[\.\.\., ?:\s*\w+\]|\[:, ?:\s*\w+\]"
 
 
@@ -168,6 +177,8 @@ def documented(probe: Probe, running: list[Running]) -> Chosen | None:
 def never_finite(probe: Probe) -> Chosen | None:
     """Logits and class indices by the documented shapes and the names, if every such call gives NaN."""
     shapes = [probe.words.shapes.get(name, ()) for name in probe.required[:2]]
+    if len(probe.required) == 2 and re.search(r"ssim|psnr", probe.words.all):
+        return _never_finite_images(probe)
     if len(probe.required) != 2 or (any(shapes) and len(shapes[0]) != len(shapes[1]) + 1):
         return None
     if several.sort_of(probe.required[1], probe.words) != "index" or "logit" not in probe.words.all:
@@ -178,6 +189,16 @@ def never_finite(probe: Probe) -> Chosen | None:
         trial = probe.trial(probe.calls[0], (4, 5)[: max(len(shapes[1]) - 1, 0)], labels=True)
         if trial.result(*examples.make(*form.key, trial.draw(form, None, 0.5, 0))) is not None:
             return form, trial.spatial, trial, [], ["its documentation says so, but the values are not finite"]
+    return None
+
+
+def _never_finite_images(probe: Probe) -> Chosen | None:
+    """Two images, if every such call gives NaN."""
+    form = Form("regression", "images", "images")
+    for spatial in probe.spatials(form):
+        trial = probe.trial(probe.calls[0], spatial)
+        if trial.result(*examples.make(*form.key, trial.draw(form, None, 0.5, 0))) is not None:
+            return form, spatial, trial, [], ["its names say images, but the values are not finite"]
     return None
 
 

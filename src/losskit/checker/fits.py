@@ -63,6 +63,12 @@ def fits_labels(trial: Trial, form: Form) -> None:
         )
 
 
+def fits_signs(trial: Trial, form: Form) -> None:
+    """Raise DoesNotFit unless a lower loss follows the documented signs; a loss of their product is symmetric."""
+    for seed in _SEEDS:
+        _fits_logits(trial, form, marks_of(trial, form, seed), seed)
+
+
 def _symmetric(trial: Trial, like: Tensor) -> bool:
     """Whether swapping two tensors of numbers gives the same loss."""
     one, other = _noise(like, 11), _noise(like, 12)

@@ -59,6 +59,8 @@ def is_last(form: Form) -> bool:
 
 BOXES = Group(lambda f: f.layout in ("boxes", "centred", "sides"), fits.fits_narrow)
 HEATMAPS = Group(lambda f: f.layout == "heatmap", fits.fits_order)
+IMAGES = Group(lambda f: f.layout == "images", fits.fits_narrow)
+SIGNS = Group(lambda f: f.layout == "signs" and f.kind == "binary", fits.fits_signs)
 RANKS = Group(lambda f: f.layout == "ranks", fits.fits_order)
 # In the order in which they are tried: the most specific first.
 GROUPS = (
@@ -68,7 +70,7 @@ GROUPS = (
     Group(lambda f: f.layout == "teacher-and-labels", fits.fits_teacher_and_labels),
     Group(lambda f: f.kind == "regression" and f.layout not in NARROW and f.scores != "positive", fits.fits_numbers),
     Group(lambda f: f.kind == "distribution" and f.scores != "logits", fits.fits_numbers),
-    Group(lambda f: f.layout == "images", fits.fits_narrow),
+    IMAGES,
     Group(lambda f: f.labels, fits.fits_labels),
     Group(lambda f: f.layout in NARROW and f.layout not in ("centred", "sides", "heatmap"), fits.fits_narrow),
     Group(lambda f: _ordered(f) and not is_last(f), fits.fits_order),

@@ -18,6 +18,9 @@ Function = Callable[[Subject], Iterable[Found]]
 Applies = Callable[[Spec], "bool | str"]  # a text says why it does not apply
 
 
+_TRANSFORMS = ("forward-mode", "compile", "export", "func-grad", "vmap")  # a crash in these is one of PyTorch
+
+
 @dataclass(frozen=True)
 class Check:
     """One question about a loss."""
@@ -79,7 +82,8 @@ class Check:
         return self._ended("hangs", f"did not return within {seconds:g} seconds", evidence, repro)
 
     def died(self, how: str, evidence: str, repro: str = "") -> Finding:
-        return self._ended("crashes", f"ended the whole process ({how})", evidence, repro)
+        found = self._ended("crashes", f"ended the whole process ({how})", evidence, repro)
+        return replace(found, severity=Severity.CONVENIENCE) if self.id in _TRANSFORMS else found
 
     def _ended(self, id: str, what: str, evidence: str, repro: str) -> Finding:
         return Finding(id, Severity.WRONG, f"{what}, in the check {self.id}", evidence, repro, *ENDINGS[id])

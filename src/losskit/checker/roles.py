@@ -210,10 +210,28 @@ def of_heads(words: Words) -> bool:
     return words.say(r"\((\.\.\.|n|b|\w+(, ?\w+)?), ?2\)") and words.say(_HEAD)
 
 
+_SIGNS = (
+    r"\b(targets?|labels?|y|y_true)\b[^.;\n]{0,40}(\{?-1,? ?(or|and|/|,) ?\+?1\b|\+?\b1,? ?(or|and|/|,) ?-1\b|\u00b11)"
+)
+
+
+def of_signs(words: Words) -> bool:
+    """Whether the target is documented as 1 or -1."""
+    return words.say(_SIGNS)
+
+
+def _not_of_counts(layout: str, required: Sequence[str], words: Words) -> bool:
+    """Whether counts are compared with something else than their rate or its logarithm."""
+    if "poisson" not in words.all or not any(re.fullmatch(r"\w*counts?", each.lower()) for each in required):
+        return False
+    return layout != "counts" or re.search(r"logit|raw|unconstrained", required[0].lower()) is not None
+
+
 def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names or the documentation of a loss say that it is not called like this."""
     kind, scores, layout = key
-    if _misnamed(key, labels, required, words) or (len(required) == 2 and of_heads(words)):
+    heads = len(required) == 2 and of_heads(words)
+    if heads or _misnamed(key, labels, required, words) or _not_of_counts(layout, required, words):
         return True
     if scores == "positive" and re.match(r"im(g|age)", required[-1].lower()):  # a depth is compared with no image
         return True

@@ -137,6 +137,11 @@ def _corners(draw: Draw, shape: tuple[int, ...]) -> Tensor:
     return torch.cat([low, low + size], -1)
 
 
+def _rotations(draw: Draw, shape: tuple[int, ...]) -> Tensor:
+    skew = draw.scale * draw.normal(*shape)
+    return torch.matrix_exp(skew - skew.mT)
+
+
 # How the numbers of a sort are drawn; those of any other sort are positive.
 _DRAWN: dict[str, Callable[[Draw, tuple[int, ...]], Tensor]] = {
     "number": lambda draw, shape: draw.scale * draw.normal(*shape),
@@ -150,6 +155,7 @@ _DRAWN: dict[str, Callable[[Draw, tuple[int, ...]], Tensor]] = {
     "share": _share,
     "shares": lambda draw, shape: draw.normal(*shape).softmax(-1),
     "corners": _corners,
+    "rotation": _rotations,
     "length": lambda draw, shape: torch.randint(2, _SIZES["T"], shape, generator=draw.generator),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -117,7 +118,8 @@ class Subject:
     @property
     def samples(self) -> int:
         """The default number of samples in an example: enough for statistics over the batch."""
-        return 2 if self.spec.spatial and self.spec.labels else 6
+        large = math.prod(self.spec.spatial) > 2**14
+        return 2 if large or (self.spec.spatial and self.spec.labels) else 6
 
     def draw(
         self,

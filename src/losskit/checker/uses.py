@@ -65,7 +65,9 @@ def tree_of(code: str) -> ast.FunctionDef | None:
 def uses_of(criterion: Callable[..., Any], names: Sequence[str]) -> dict[str, Use]:
     """The arguments that are not tensors of numbers."""
     tree = tree_of(source_of(criterion))
-    found = {name: _use(tree, name) for name in names} if tree is not None else {}
+    found = (
+        {name: _use(tree, name) or _keyed_by_own(criterion, tree, name) for name in names} if tree is not None else {}
+    )
     return {name: use for name, use in found.items() if use is not None}
 
 
@@ -191,6 +193,27 @@ def _keyed(tree: ast.FunctionDef, name: str) -> Use | None:
 
 
 _OVER = ("zip", "enumerate", "reversed", "list", "tuple", "stack", "cat")  # functions of something to iterate over
+
+
+def _keyed_by_own(criterion: Callable[..., Any], tree: ast.FunctionDef, name: str) -> Use | None:
+    """A dict whose keys are those of a dict, or the words of a list, that the loss holds: losses[task]."""
+    read = {node.slice.id for node in ast.walk(tree) if _by_name(node, name)}  # type: ignore[attr-defined]
+    for node in ast.walk(tree):
+        if not isinstance(node, (ast.For, ast.comprehension)):
+            continue
+        targets = {each.id for each in ast.walk(node.target) if isinstance(each, ast.Name)}
+        held = [
+            each.attr for each in ast.walk(node.iter) if isinstance(each, ast.Attribute) and _is(each.value, "self")
+        ]
+        own = getattr(criterion, held[0], ()) if len(held) == 1 else ()
+        keys = list(map(str, own)) if isinstance(own, (list, tuple, dict, nn.ModuleDict, nn.ParameterDict)) else []
+        if read & targets and keys and all(each.isidentifier() for each in keys):
+            return Use(SCALARS if re.search(_TERMS, name.lower()) else DICT, tuple(keys))
+    return None
+
+
+def _by_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Subscript) and _is(node.value, name) and isinstance(node.slice, ast.Name)
 
 
 def _iterated(tree: ast.FunctionDef, name: str) -> Use | None:

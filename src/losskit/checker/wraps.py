@@ -54,6 +54,8 @@ class Wrap:
             return tensor > 0.5
         if self.sort == LIST:
             return [tensor, 0.5 * tensor]
+        if self.sort == SCALARS and self.keys:
+            return {key: tensor.abs().pow(n).mean() for n, key in enumerate(self.keys, 1)}
         if self.sort == SCALARS:
             return [tensor.abs().mean(), *(tensor.abs().pow(n).mean() for n in range(2, self.terms + 1))]
         if self.sort == DICT:
@@ -61,6 +63,8 @@ class Wrap:
         return Normal(tensor, 1 + 0.25 * tensor.square(), validate_args=False) if self.sort == NORMAL else tensor
 
     def code(self, name: str) -> str:
+        if self.sort == SCALARS and self.keys:
+            return f"{{{', '.join(f'{key!r}: {name}.abs().pow({n}).mean()' for n, key in enumerate(self.keys, 1))}}}"
         return {
             BOOLEAN: f"{name} > 0.5",
             LIST: f"[{name}, 0.5 * {name}]",

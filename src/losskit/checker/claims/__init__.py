@@ -4,6 +4,7 @@ from losskit.checker.claims import attraction as attraction
 from losskit.checker.claims import bootstraps as bootstraps
 from losskit.checker.claims import boxes as boxes
 from losskit.checker.claims import by_roles as by_roles
+from losskit.checker.claims import class_weights as class_weights
 from losskit.checker.claims import classes as classes
 from losskit.checker.claims import diffusion as diffusion
 from losskit.checker.claims import distillation as distillation
@@ -22,6 +23,7 @@ from losskit.checker.claims import ordinal as ordinal
 from losskit.checker.claims import overlaps as overlaps
 from losskit.checker.claims import padding as padding
 from losskit.checker.claims import pulls as pulls
+from losskit.checker.claims import rotations as rotations
 from losskit.checker.claims import scales as scales
 from losskit.checker.claims import scores as scores
 from losskit.checker.claims import selection as selection

@@ -168,8 +168,8 @@ def _batches(subject: Subject) -> Iterator[tuple[str, Padded]]:
     if not spec.layout.startswith("several"):
         return
     held = range(min(len(names), len(spec.tensors)))
-    masks = [at for at in held if _MASK.fullmatch(names[at].lower())]
     lengths = [at for at in held if _LENGTHS.fullmatch(names[at].lower())]
+    masks = [at for at in held if _MASK.fullmatch(names[at].lower()) and at not in lengths]
     if len(masks) == 1 and not lengths and len(spec.tensors) > 2:
         said = masks_out(names[masks[0]], subject.words)
         for out in (said, not said):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from losskit.checker.checks.tools import code, is_random, tried, value
 from losskit.checker.claims.kinds import kind
@@ -96,10 +96,11 @@ _STATE = (
 @kind(_STATE)
 def state_of_teacher(subject: Subject) -> Iterator[Found]:
     """Whether what is kept between calls follows the teacher's outputs, not the student's."""
-    names = [each.lower() for each in subject.spec.tensors]
+    named = subject.parameters[: len(subject.spec.tensors)]
+    names = [named[subject.order(place)].lower() for place in range(len(named))]
     students = [n for n, name in enumerate(names) if re.fullmatch(_STUDENT, name)]
     teachers = [n for n, name in enumerate(names) if re.fullmatch(_TEACHER, name)]
-    if len(students) != 1 or len(teachers) != 1 or len(names) != 2:
+    if len(students) != 1 or len(teachers) != 1 or len(names) != 2 or not isinstance(subject.build(), nn.Module):
         return
     first, other = subject.example(0, batch=4), subject.example(1, batch=4)
     moved = []
@@ -114,15 +115,15 @@ def state_of_teacher(subject: Subject) -> Iterator[Found]:
     by_student, by_teacher = moved
     if by_student and not by_teacher:
         yield Found(
-            f"{by_student[0]} is updated with {subject.spec.tensors[students[0]]}, not with the teacher's output",
+            f"{by_student[0]} is updated with {names[students[0]]}, not with the teacher's output",
             {"buffers that follow the student": len(by_student)},
             code(
                 subject,
                 *first,
                 lines=(
-                    "before = {**criterion.state_dict()}",
+                    f"before = criterion.{by_student[0]}.clone()",
                     "{call}",
-                    f"print(before[{by_student[0]!r}], criterion.{by_student[0]})",
+                    f"print(before, criterion.{by_student[0]})",
                 ),
             ),
             None,
