@@ -13,8 +13,9 @@ from losskit.checker.origin import origin_of
 from losskit.checker.references.binding import bound_to
 from losskit.checker.references.code import functions_of
 from losskit.checker.references.mistakes import edits_of
-from losskit.checker.references.one_edit import _forms, _is_formula, one_edit_from_formula
+from losskit.checker.references.one_edit import one_edit_from_formula
 from losskit.checker.references.reference import REFERENCES
+from losskit.checker.references.unlike import forms_of, is_formula
 from losskit.checker.subject import Subject
 
 
@@ -219,16 +220,16 @@ PAIRS = [
 ]
 
 
-def is_formula(loss):
+def equals_a_formula(loss):
     subject = Subject(origin_of(loss), None)
     text = text_of(loss, subject.name)
     bound = [made for reference in REFERENCES if (made := bound_to(subject, reference, text)) is not None]
-    return any(_is_formula(form, subject.name) for each in bound for form in _forms(each))
+    return any(is_formula(form, subject.name) for each in bound for form in forms_of(each))
 
 
 @pytest.mark.parametrize("loss", [*(pair[0] for pair in PAIRS), style_loss], ids=lambda loss: loss.__name__)
 def test_a_convention_is_the_formula(loss):
-    assert is_formula(loss)
+    assert equals_a_formula(loss)
 
 
 @pytest.mark.parametrize(("loss", "line"), [pair[1:] for pair in PAIRS], ids=lambda each: getattr(each, "__name__", ""))

@@ -119,6 +119,7 @@ FOR_CRITIC = r"(for|is)_?(disc\w*|d)|train_d|disc\w*"
     optional=("critic",),
     unless=NO_CRITIC,
     every=True,
+    free=True,
 )
 def hinge_with_flags(g: Given, pick: Pick) -> Any:
     if not (g.critic if g.has("critic") else True):
@@ -133,6 +134,7 @@ def hinge_with_flags(g: Given, pick: Pick) -> Any:
     *_parts("mode", ("real", "fake", "gen", "generator", "g", "d_real", "d_fake")),
     unless=NO_CRITIC,
     every=True,
+    free=True,
 )
 def hinge_with_mode(g: Given, pick: Pick) -> Any:
     if g.mode.startswith("g"):

@@ -123,6 +123,7 @@ def scaled(x: Tensor, pick: Pick) -> Tensor:
     optional=("v", "h"),
     trained=("new", "v", "h"),
     unless=r"ppo|clip|gae|generali[sz]ed|bootstrap|\ba[23]c\b|n ?step|soft",
+    free=True,
 )
 def episode(g: Given, pick: Pick) -> Any:
     returns = discounted(g.reward, g.gamma)

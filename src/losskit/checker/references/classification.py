@@ -222,6 +222,7 @@ def zlpr(g: Given, pick: Pick) -> Any:
     options=[Option("margin", "margin|m", 0.8, (1.0,), True)],
     trained=("x",),
     unless=r"gan|adv|embedding|multi|rank|triplet|pair|crammer",
+    free=True,
 )
 def hinge(g: Given, pick: Pick) -> Any:
     each = F.relu(g.margin - g.y * g.x)

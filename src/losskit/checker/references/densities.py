@@ -205,6 +205,7 @@ def positively(seed: int) -> dict[str, Any]:
     trained=("out", "mu", "spread"),
     options=[Option("beta", r"beta|kl_?w\w*|kld_w\w*|lambd\w*", 0.7, ())],
     unless=r"vq|vgae|graph|sequence|capacity|free",
+    free=True,
 )
 def vae(g: Given, pick: Pick) -> Any:
     x = g.x

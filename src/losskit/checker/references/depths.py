@@ -134,6 +134,7 @@ def flows(seed: int) -> dict[str, Any]:
     trained=("x",),
     options=[Option("gamma", r"gamma|decay|alpha|weight_decay", 0.6, (0.8, 0.9, 0.85), True)],
     unless=r"multi ?scale|laplace|mixture|confidence|smooth",
+    free=True,
 )
 def flow_sequence(g: Given, pick: Pick) -> Any:
     if not isinstance(g.x, (list, tuple)):
@@ -188,6 +189,7 @@ def views(seed: int) -> dict[str, Any]:
     optional=("m",),
     trained=("x",),
     unless=r"min(imum)?\b|multi ?scale|ternary|census|ms ?ssim|gauss",
+    free=True,
 )
 def photometric(g: Given, pick: Pick) -> Any:
     edge = pick("reflect", "inside", "valid")

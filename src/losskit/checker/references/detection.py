@@ -63,6 +63,7 @@ def classes_and_scores(seed: int) -> dict[str, Any]:
     classes_and_scores,
     options=[Option("beta", r"beta|gamma", 1.6, (2.0,))],
     trained=("x",),
+    free=True,
 )
 def quality_of_classes(g: Given, pick: Pick) -> Any:
     own = F.one_hot(g.label, 4)[:, :3]  # the last is the background
@@ -78,6 +79,7 @@ def quality_of_classes(g: Given, pick: Pick) -> Any:
     lambda s: {"x": real(s, 6, 3), "y": (whole(s, 4, 6), share(s + 1, 6))},
     options=[Option("beta", r"beta|gamma", 1.6, (2.0,))],
     trained=("x",),
+    free=True,
 )
 def quality_of_a_pair(g: Given, pick: Pick) -> Any:
     return quality_of_classes(
@@ -105,7 +107,9 @@ def focal_of_anchors(g: Given, pick: Pick) -> Any:
     return pick.mean(each, g.w)
 
 
-@reference("the varifocal loss", r"vari ?focal|\bvfl\b", BOTH, qualities, options=[ALPHA, GAMMA], trained=("x",))
+@reference(
+    "the varifocal loss", r"vari ?focal|\bvfl\b", BOTH, qualities, options=[ALPHA, GAMMA], trained=("x",), free=True
+)
 def varifocal(g: Given, pick: Pick) -> Any:
     weight = torch.where(g.y > 0, g.y, g.alpha * pick.maybe_detached(g.x.sigmoid()) ** g.gamma)
     each = F.binary_cross_entropy_with_logits(g.x, g.y, reduction="none") * weight
@@ -125,6 +129,7 @@ def koleo(g: Given, pick: Pick) -> Any:
     {"z": r"z|x|emb\w*|feat\w*|h", "c": r"cent\w*|mu|clusters?|c|prototypes?"},
     lambda s: {"z": real(s, 5, 2), "c": real(s + 1, 3, 2)},
     options=[Option("alpha", r"alpha|v|nu", 1.4, (1.0,))],
+    free=True,
 )
 def embedded_clusters(g: Given, pick: Pick) -> Any:
     q = (1 + (g.z[:, None] - g.c[None]).square().sum(2) / g.alpha) ** (-(g.alpha + 1) / 2)
@@ -143,6 +148,7 @@ def embedded_clusters(g: Given, pick: Pick) -> Any:
         Option("near", r"delta_?v\w*|margin_?v\w*|delta_?var", 0.4, (0.5,)),
         Option("far", r"delta_?d\w*|margin_?d\w*|delta_?dist", 1.2, (1.5, 3.0)),
     ],
+    free=True,
 )
 def discriminative(g: Given, pick: Pick) -> Any:
     means = torch.stack([g.x[g.y == k].mean(0) for k in range(3)])

@@ -128,6 +128,7 @@ def chi_squared(g: Given, pick: Pick) -> Any:
     {"x": r"act\w*|h|x|hidden|z|rho_hat|code\w*|feat\w*"},
     lambda s: {"x": share(s, 4, 3)},
     options=[Option("rho", r"rho|target|sparsity\w*|p|level", 0.1, (0.05,))],
+    free=True,
 )
 def sparsity(g: Given, pick: Pick) -> Any:
     m, r = g.x.mean(0), g.rho
@@ -159,6 +160,7 @@ def attention(g: Given, pick: Pick) -> Any:
     lambda s: {"s": real(s, 4, 3), "t": real(s + 1, 4, 3)},
     features,
     trained=("s",),
+    free=True,
 )
 def preserved(g: Given, pick: Pick) -> Any:
     products = [F.normalize(x.flatten(1) @ x.flatten(1).T, dim=1) for x in (g.s, g.t)]
@@ -258,6 +260,7 @@ def chamfer(g: Given, pick: Pick) -> Any:
     lambda s: {"z": real(s, 4, 3), "q": real(s + 1, 4, 3)},
     options=[Option("beta", r"beta|commit\w*", 0.3, ())],
     unless=r"ema\b|legacy|diversity|entropy",
+    free=True,
 )
 def quantized(g: Given, pick: Pick) -> Any:
     codes, commitment = F.mse_loss(g.q, g.z.detach()), F.mse_loss(g.z, g.q.detach())

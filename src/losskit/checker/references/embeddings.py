@@ -80,6 +80,7 @@ def info_nce(g: Given, pick: Pick) -> Any:
     two_views,
     states=True,
     unless=r"ppo|clipped|grad|queue|moco|memory|supervised|sig ?lip|sigmoid",
+    free=True,
 )
 def learned_temperature(g: Given, pick: Pick) -> Any:
     if len(g.parameters) != 1:

@@ -53,6 +53,7 @@ def pairs(a: Any, b: Any) -> list[tuple[Tensor, Tensor]]:
     trained=("a",),
     lists=r"\w*weights?\w*|\w*layers?\w*|lambdas?|ws?",
     unless=r"gram|style|contrast|cosine|lpips|attention|normali[sz]ed",
+    free=True,
 )
 def matched(g: Given, pick: Pick) -> Any:
     kind = pick("l1", "square")
@@ -68,6 +69,7 @@ def matched(g: Given, pick: Pick) -> Any:
     trained=("a",),
     lists=r"\w*weights?\w*|\w*layers?\w*|lambdas?|ws?",
     unless=r"gram ?anchor|anchoring|iter|histogram",
+    free=True,
 )
 def grams(g: Given, pick: Pick) -> Any:
     kind = pick("square", "l1", "length")
@@ -142,6 +144,7 @@ def listed_kernels(g: Given, pick: Pick) -> Tensor:
     ),
     optional=("x", "y"),
     unless=r"conditional|(?<!cross )entropy|cdan|mmd|coral|least|wasserstein|focal",
+    free=True,
 )
 def domain(g: Given, pick: Pick) -> Any:
     sign = pick(1, -1)
@@ -163,6 +166,7 @@ def domain(g: Given, pick: Pick) -> Any:
     lambda s: {"a": real(s, 4, 3), "b": real(s + 1, 4, 3)},
     options=[Option("T", r"t|temp\w*|tau", 0.6, (1.0, 0.1, 0.07), True)],
     unless=r"negatives|memory",
+    free=True,
 )
 def predicted(g: Given, pick: Pick) -> Any:
     steps = list(zip(g.a.unbind(1), g.b.unbind(1), strict=True)) if _stacked(g.a) else pairs(g.a, g.b)
@@ -192,6 +196,7 @@ def _stacked(x: Any) -> bool:
     lambda s: {"x": share(s, 8), "s": zeros_and_ones(s, 8).long()},
     trained=("x",),
     unless=r"odds|opportunity|covariance|hsic|mmd|kl|correlation|adversar",
+    free=True,
 )
 def parity(g: Given, pick: Pick) -> Any:
     p = pick(g.x, g.x.sigmoid())
@@ -211,6 +216,7 @@ def parity(g: Given, pick: Pick) -> Any:
     lambda s: {"x": share(s, 12), "y": torch.arange(12) % 2, "s": torch.arange(12) // 2 % 2},
     lambda s: {"x": share(s, 12), "y": (torch.arange(12) % 2).double(), "s": (torch.arange(12) // 2 % 2).double()},
     trained=("x",),
+    free=True,
 )
 def odds(g: Given, pick: Pick) -> Any:
     p = pick(g.x, g.x.sigmoid())
@@ -233,6 +239,7 @@ def odds(g: Given, pick: Pick) -> Any:
     lambda s: {"x": 2 * share(s, 3), "last": 0.5 + share(s + 1, 3), "before": 0.5 + share(s + 2, 3)},
     trained=("x",),
     options=[Option("T", r"t|temp\w*", 1.6, (2.0,), True)],
+    free=True,
 )
 def dynamic(g: Given, pick: Pick) -> Any:
     return ((g.last / g.before / g.T).softmax(0) * g.x).sum()
@@ -245,6 +252,7 @@ def dynamic(g: Given, pick: Pick) -> Any:
     lambda s: {"x": share(s, 2, 2, 4, 6), "y": share(s + 1, 2, 2, 4, 6)},
     trained=("x",),
     options=[Option("alpha", r"alpha|power", 0.7, (1.0,))],
+    free=True,
 )
 def focal_frequency(g: Given, pick: Pick) -> Any:
     gap = torch.fft.fft2(g.x - g.y, norm="ortho").abs().square()

@@ -39,6 +39,7 @@ def graphs(seed: int) -> dict[str, Any]:
     ],
     trained=("z",),
     unless=r"kl|elbo|variational|negative|edge",
+    free=True,
 )
 def graph_autoencoder(g: Given, pick: Pick) -> Any:
     logits = g.z @ g.z.T
@@ -61,6 +62,7 @@ EDGES = {"p": r"pos\w*|p|\w*_pos|real\w*|h_1|true\w*", "n": r"neg\w*|n|\w*_neg|f
     lambda s: {"p": real(s, 6), "n": real(s + 1, 6)},
     lambda s: {"p": real(s, 4), "n": real(s + 1, 7)},
     unless=r"margin|hinge|rank|bpr",
+    free=True,
 )
 def edges(g: Given, pick: Pick) -> Any:
     near, far = -F.logsigmoid(g.p), -F.logsigmoid(-g.n)
@@ -79,6 +81,7 @@ def edges(g: Given, pick: Pick) -> Any:
     lambda s: {"a": real(s, 4, 3), "p": real(s + 1, 4, 3), "n": real(s + 2, 5, 3)},
     options=[Option("q", r"q|neg\w*weight|num_neg\w*|k", 1.0, (1.0,))],
     unless=r"margin|hinge|triplet|info ?nce|soft ?max",
+    free=True,
 )
 def sampled_embeddings(g: Given, pick: Pick) -> Any:
     near = -F.logsigmoid((g.a * g.p).sum(1)).mean()

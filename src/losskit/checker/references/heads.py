@@ -152,6 +152,7 @@ def cosface(g: Given, pick: Pick) -> Any:
     trained=("x",),
     states=True,
     unless=r"triplet|contrastive",
+    free=True,
 )
 def center(g: Given, pick: Pick) -> Any:
     return (g.x - g.parameters[0][g.y]).square().sum(1).mean()

@@ -41,6 +41,7 @@ def differences(x: Tensor) -> tuple[Tensor, Tensor]:
     picture,
     options=[Option("eps", r"eps\w*", 1e-6, (0.0, 1e-6, 1e-8))],
     unless=r"mask|weight map|3d|huber",
+    free=True,
 )
 def total_variation(g: Given, pick: Pick) -> Any:
     dh, dw = differences(g.x)
@@ -65,6 +66,7 @@ def total_variation(g: Given, pick: Pick) -> Any:
     trained=("x",),
     unless=r"second|2nd",
     options=[Option("k", r"alpha|gamma|beta|edge_w\w*|edge_constant|lam\w*|weight|k", 1.5, (1.0, 10.0, 150.0), True)],
+    free=True,
 )
 def edge_aware(g: Given, pick: Pick) -> Any:
     x = pick(g.x, g.x / g.x.mean((2, 3), keepdim=True))
@@ -81,6 +83,7 @@ def edge_aware(g: Given, pick: Pick) -> Any:
     pictures,
     trained=("x",),
     unless=r"3d|penalty|sobel|policy|dice|multi ?scale|scharr|laplac|direction|edge",
+    free=True,
 )
 def image_gradients(g: Given, pick: Pick) -> Any:
     (xh, xw), (yh, yw) = differences(g.x), differences(g.y)
@@ -172,6 +175,7 @@ def convergence(g: Given, pick: Pick) -> Any:
     pictures,
     trained=("x",),
     unless=r"nll|likelihood|pyramid|mesh|gauss|distribution",
+    free=True,
 )
 def laplacian(g: Given, pick: Pick) -> Any:
     kernel = torch.tensor(pick([[0, 1, 0], [1, -4, 1], [0, 1, 0]], [[1, 1, 1], [1, -8, 1], [1, 1, 1]]))[
@@ -181,7 +185,7 @@ def laplacian(g: Given, pick: Pick) -> Any:
     return pick(gap.abs().mean(), gap.square().mean())
 
 
-@reference("the Sobel edge loss", r"sobel", PAIR, pictures, trained=("x",), unless=r"direction|cosine")
+@reference("the Sobel edge loss", r"sobel", PAIR, pictures, trained=("x",), unless=r"direction|cosine", free=True)
 def sobel(g: Given, pick: Pick) -> Any:
     kernel = torch.tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])[None, None].double()
     both = torch.cat([kernel, kernel.mT])

@@ -82,6 +82,7 @@ def masked_kl(g: Given, pick: Pick) -> Any:
     trained=("out", "mu", "spread"),
     options=[Option("beta", r"beta|kl_?w\w*|kld_w\w*|lambd\w*", 0.7, ())],
     unless=r"vq|free|capacity|hierarch",
+    free=True,
 )
 def sequences(g: Given, pick: Pick) -> Any:
     m = g.m.double()
@@ -134,6 +135,7 @@ def graph(seed: int) -> dict[str, Any]:
     optional=("mu", "spread"),
     trained=("out", "mu", "spread"),
     unless=r"edges|neg\w* (edges|sampl)|link",
+    free=True,
 )
 def graphs(g: Given, pick: Pick) -> Any:
     rest, ones = g.x.numel() - g.x.sum(), g.x.sum()
@@ -154,6 +156,7 @@ def graphs(g: Given, pick: Pick) -> Any:
     },
     lambda s: {"pos": share(s, 6), "neg": share(s + 1, 5), "mu": real(s + 2, 4, 2), "spread": real(s + 3, 4, 2)},
     optional=("mu", "spread"),
+    free=True,
 )
 def edges(g: Given, pick: Pick) -> Any:
     a, b = pick((g.pos.sigmoid(), g.neg.sigmoid()), (g.pos, g.neg))
@@ -173,6 +176,7 @@ def edges(g: Given, pick: Pick) -> Any:
     lambda s: {"out": real(s, 4, 3), "x": real(s + 1, 4, 3), "z": real(s + 2, 4, 2), "q": real(s + 3, 4, 2)},
     trained=("out", "z", "q"),
     options=[Option("beta", r"beta|commit\w*", 0.3, ())],
+    free=True,
 )
 def quantized_autoencoder(g: Given, pick: Pick) -> Any:
     fit = pick(F.mse_loss, F.l1_loss)(g.out, g.x)

@@ -95,6 +95,7 @@ def ldam(g: Given, pick: Pick) -> Any:
     trained=("x",),
     lists=COUNTS,
     unless=r"dice|focal|bce|binary|square root|log",
+    free=True,
 )
 def inversely(g: Given, pick: Pick) -> Any:
     weight = 1 / counts_of(g).clamp(min=1)
@@ -111,6 +112,7 @@ def inversely(g: Given, pick: Pick) -> Any:
     trained=("x",),
     lists=rf"alphas?|\w*weights?|w|{COUNTS}",
     unless=r"tversky|dice|heat ?map|qfl|quality|corner|vari|iou|reduced|unified|binary|sigmoid|multi ?label|distribut",
+    free=True,
 )
 def focal_of_classes(g: Given, pick: Pick) -> Any:
     known = counts_of(g) if g.listed else torch.ones(g.x.shape[1], dtype=torch.float64)
@@ -134,6 +136,7 @@ def focal_of_classes(g: Given, pick: Pick) -> Any:
     ],
     trained=("x",),
     unless=r"keypoint|triplet|dice|focal|negative|bce|binary|box|warm",
+    free=True,
 )
 def hard_elements(g: Given, pick: Pick) -> Any:
     each = -logs_of_class(g)[1]
@@ -167,6 +170,7 @@ def hard_elements(g: Given, pick: Pick) -> Any:
     trained=("x",),
     optional=("m",),
     unless=r"class ?balanced|focal|dice",
+    free=True,
 )
 def hard_negatives(g: Given, pick: Pick) -> Any:
     mask = g.m if g.has("m") else torch.ones_like(g.x)
@@ -185,6 +189,7 @@ def hard_negatives(g: Given, pick: Pick) -> Any:
     options=[Option("k", r"top_?k\w*|k\w*|percent\w*", 0.4, (0.1, 0.15, 0.3), True)],
     trained=("x",),
     unless=r"ohem|beta|soft",
+    free=True,
 )
 def largest_errors(g: Given, pick: Pick) -> Any:
     each = -logs_of_class(g)[1]

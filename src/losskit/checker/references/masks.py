@@ -54,6 +54,7 @@ def kept(x: Tensor, n: Tensor, axis: int) -> Tensor:
     optional=("m", "n"),
     trained=("x",),
     unless=r"class|frequency|balanced|horizon|smooth|log|huber|gradient|contrast|depth",
+    free=True,
 )
 def masked_error(g: Given, pick: Pick) -> Any:
     y, m = g.y, None

@@ -52,6 +52,7 @@ def distances(x: Tensor, pick: Pick) -> Tensor:
     batch,
     options=[MARGIN],
     unless=r"semi|center|centre|sampl|cross|weighted|adaptive|log ?ratio|multi",
+    free=True,
 )
 def triplets(g: Given, pick: Pick) -> Any:
     plus, minus = pairs_of(g.labels)
@@ -137,6 +138,7 @@ def multi_similarity(g: Given, pick: Pick) -> Any:
         Option("margin", r"(neg_?)?margin\w*|m", 0.9, (1.0, 0.5)),
     ],
     unless=r"supervised|sup ?con|nt ?xent|sim ?clr|cluster|prototyp|info|weighted|temperature|cross",
+    free=True,
 )
 def pairs_of_batch(g: Given, pick: Pick) -> Any:
     plus, minus = pairs_of(g.labels)
@@ -236,6 +238,7 @@ def proxy_nca(g: Given, pick: Pick) -> Any:
     options=[CLASSES, SIZE, Option("scale", r"\w*scale\w*|s|temp\w*|t", 1.5, (30.0, 64.0, 16.0, 0.05))],
     trained=("x",),
     unless=r"margin|arc|cos ?face|sphere",
+    free=True,
 )
 def normalized_softmax(g: Given, pick: Pick) -> Any:
     cos = F.normalize(g.x) @ F.normalize(proxies(g)).T

@@ -259,6 +259,7 @@ def scaled(g: Given, pick: Pick) -> Any:
     trained=("x",),
     states=True,
     options=[Option("n", r"n\w*|num\w*|k|tasks?", 2)],
+    free=True,
 )
 def weighted_tasks(g: Given, pick: Pick) -> Any:
     s = torch.cat([each.reshape(-1) for each in g.parameters])[:2]
@@ -340,6 +341,7 @@ def log_cosh_dice(g: Given, pick: Pick) -> Any:
     lambda s: {"x": real(s, 4, 3), "y": real(s + 1, 4, 3)},
     trained=("x",),
     unless=r"cycle|aug|view|temporal|forward",
+    free=True,
 )
 def consistency(g: Given, pick: Pick) -> Any:
     p, q = pick((g.x.softmax(1), g.y.softmax(1)), (g.x, g.y), (g.x.sigmoid(), g.y.sigmoid()))
@@ -356,6 +358,7 @@ def consistency(g: Given, pick: Pick) -> Any:
     errors,
     trained=("x",),
     unless=r"mask|weight|log|perc|scaled|relative|dice|ssim|lap|feat|grad|smooth|robust|huber|noisy|label|class|quant|root|rmse|kl|vae|fft|freq|focal|balanced|elastic|\+|tv|composite|physics|pinn|softmax|hybrid|mix|pit|nan|miss",
+    free=True,
 )
 def plain_error(g: Given, pick: Pick) -> Any:
     return pick((g.x - g.y).square().mean(), (g.x - g.y).abs().mean(), (g.x - g.y).square().mean().sqrt())

@@ -199,6 +199,7 @@ def focal_tversky(g: Given, pick: Pick) -> Any:
     trained=("x",),
     options=[SMOOTH],
     unless=r"focal|masked|log ?cosh|\broi\b|region of",
+    free=True,
 )
 def bce_dice(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)

@@ -180,6 +180,7 @@ def soft_actor(g: Given, pick: Pick) -> Any:
     lambda s: {"v": real(s, 8), "old": real(s + 1, 8), "ret": real(s + 2, 8)},
     options=[Option("eps", r"clip\w*|eps\w*|epsilon", 0.25, (0.2,), True)],
     trained=("v",),
+    free=True,
 )
 def clipped_value(g: Given, pick: Pick) -> Any:
     near = g.old + (g.v - g.old).clamp(-g.eps, g.eps)

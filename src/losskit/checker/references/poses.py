@@ -69,6 +69,7 @@ def joints(g: Given, pick: Pick) -> Any:
     },
     options=[Option("a", "alpha|a|gamma", 1.5, (2.0,)), Option("b", "beta|b", 3.0, (4.0,))],
     trained=("x",),
+    free=True,
 )
 def focal_of_joints(g: Given, pick: Pick) -> Any:
     if not g.called("w", "weight|mask|vis|valid|^w$"):

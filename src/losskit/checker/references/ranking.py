@@ -144,6 +144,7 @@ def sampled(seed: int) -> dict[str, Any]:
     sampled,
     options=[Option("t", r"temp\w*|tau|t", 0.6, (1.0,))],
     unless=r"neg ?sampling|negative sampling|log ?sigmoid|sgns|skip|bpr|hinge|margin|word2vec|binary|adv|self",
+    free=True,
 )
 def sampled_softmax(g: Given, pick: Pick) -> Any:
     return F.cross_entropy(torch.cat([g.p[:, None], g.n], 1) / g.t, torch.zeros(4, dtype=torch.int64))
@@ -156,6 +157,7 @@ def sampled_softmax(g: Given, pick: Pick) -> Any:
     sampled,
     scores,
     unless=r"adversarial|rotat",
+    free=True,
 )
 def negative_sampling(g: Given, pick: Pick) -> Any:
     return -F.logsigmoid(g.p).mean(), -F.logsigmoid(-g.n).mean()

@@ -112,6 +112,7 @@ def masked_dice(g: Given, pick: Pick) -> Any:
     options=[SMOOTH],
     trained=("x",),
     unless=r"bce|binary|focal|edge",
+    free=True,
 )
 def ce_dice_of_channel(g: Given, pick: Pick) -> Any:
     p, y = g.x.softmax(1), one_hot_of(g.x, g.y)
@@ -161,6 +162,7 @@ def generalized_dice(g: Given, pick: Pick) -> Any:
     trained=("x",),
     options=[SMOOTH],
     unless=r"focal|log ?cosh",
+    free=True,
 )
 def masked_bce_dice(g: Given, pick: Pick) -> Any:
     if not g.called("m", VALID) or g.called("m", "^masks$"):
@@ -182,6 +184,7 @@ def masked_bce_dice(g: Given, pick: Pick) -> Any:
     options=[ALPHA, GAMMA, SMOOTH],
     trained=("x",),
     unless=r"tversky|multi|lovasz",
+    free=True,
 )
 def focal_dice(g: Given, pick: Pick) -> Any:
     p = g.x.sigmoid() if pick(True, False) else g.x
@@ -202,6 +205,7 @@ def focal_dice(g: Given, pick: Pick) -> Any:
     options=[SMOOTH],
     trained=("x",),
     unless=r"focal|dice|ssim|box",
+    free=True,
 )
 def bce_jaccard(g: Given, pick: Pick) -> Any:
     p = g.x.sigmoid() if pick(True, False) else g.x

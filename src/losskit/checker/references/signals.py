@@ -89,6 +89,7 @@ def resolutions(g: Given) -> Iterator[tuple[int, int, int]]:
     lists=r"\w*(fft|size|hop|win|scale|resol|shift)\w*",
     trained=("x",),
     unless=r"complex|phase|mel\b|\bsi\b|perceptual|a ?weight|random",
+    free=True,
 )
 def spectra(g: Given, pick: Pick) -> Any:
     sizes = list(resolutions(g))

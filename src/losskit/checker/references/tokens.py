@@ -233,6 +233,7 @@ def causal_without_padding(g: Given, pick: Pick) -> Any:
     options=[Option("ignored", r"ignore\w*|void\w*", 255, (255,))],
     trained=("x",),
     unless=r"ohem|hard|top ?k|focal|dice|smooth|weighted|balanced|boundary|edge|distill|boot",
+    free=True,
 )
 def of_pixels(g: Given, pick: Pick) -> Any:
     kept = (g.y != 255).double()

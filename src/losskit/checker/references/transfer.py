@@ -34,6 +34,7 @@ FEATURES = {
     ],
     trained=("s",),
     unless=r"contrastive|policy|weight decay|gaussian",
+    free=True,
 )
 def decoupled(g: Given, pick: Pick) -> Any:
     own = F.one_hot(g.y, 3).bool()
@@ -61,6 +62,7 @@ def _distances(x: Tensor, of_others: bool) -> Tensor:
     lambda s: {"s": real(s, 4, 3), "t": 1.5 * real(s + 1, 4, 3)},
     trained=("s",),
     unless=r"graph|logit",
+    free=True,
 )
 def relational(g: Given, pick: Pick) -> Any:
     kind = pick("both", "distance", "angle")
@@ -84,6 +86,7 @@ def relational(g: Given, pick: Pick) -> Any:
     lambda s: {"s": real(s, 4, 3), "t": real(s + 1, 4, 3)},
     trained=("s",),
     unless=r"mask|attention|weighted|relation",
+    free=True,
 )
 def imitated(g: Given, pick: Pick) -> Any:
     s, t = g.s, g.t.detach()
@@ -113,6 +116,7 @@ def _correlation(a: Tensor, b: Tensor) -> Tensor:
         Option("T", HEAT.names, 2.5, (1.0, 4.0)),
     ],
     trained=("s",),
+    free=True,
 )
 def correlated(g: Given, pick: Pick) -> Any:
     p, q = (g.s / g.T).softmax(1), (g.t / g.T).softmax(1).detach()
@@ -131,6 +135,7 @@ DENSE = r"pixel|segm\w*|dense|token|seq\w*|\blm\b|language|lwf|map"
     options=[HEAT],
     trained=("s",),
     unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|cosine|\bdist\b|norm|self|rkd|similar|contrast|channel",
+    free=True,
 )
 def dense_distillation(g: Given, pick: Pick) -> Any:
     axis = 1 if g.s.dim() == 4 else -1
@@ -154,6 +159,7 @@ def _kl(g: Given, axis: int, pick: Pick) -> Tensor:
     options=[HEAT],
     trained=("s",),
     unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|cosine|\bdist\b|norm|self|rkd|similar|contrast|channel",
+    free=True,
 )
 def masked_distillation(g: Given, pick: Pick) -> Any:
     if not g.called("m", "mask|valid|weight|^m$"):
@@ -171,6 +177,7 @@ def masked_distillation(g: Given, pick: Pick) -> Any:
     options=[HEAT, Option("alpha", r"alpha|a|lambd\w*|weight|w", 0.7, ())],
     trained=("s",),
     unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|reverse|self|channel",
+    free=True,
 )
 def dense_distillation_and_labels(g: Given, pick: Pick) -> Any:
     return _kl(g, 1, pick).mean(), F.cross_entropy(g.s, g.y)
@@ -183,6 +190,7 @@ def dense_distillation_and_labels(g: Given, pick: Pick) -> Any:
     lambda s: {"s": 2 * real(s, 2, 3, 2, 2), "t": 2 * real(s + 1, 2, 3, 2, 2)},
     options=[HEAT],
     trained=("s",),
+    free=True,
 )
 def channels(g: Given, pick: Pick) -> Any:
     p, q = ((x.flatten(2) / g.T).log_softmax(2) for x in (g.t, g.s))
@@ -220,6 +228,7 @@ def attention_of_layers(g: Given, pick: Pick) -> Any:
     layers,
     trained=("s",),
     unless=r"mask|attention|weighted|relation|gram|style|fake|lpips",
+    free=True,
 )
 def imitated_layers(g: Given, pick: Pick) -> Any:
     kind = pick("square", "abs")

@@ -51,10 +51,10 @@ def _compared(subject: Subject) -> Iterator[Unlike]:
     others: list[tuple[Bound, list[Written]]] = []
     for reference in REFERENCES:
         bound = bound_to(subject, reference, text)
-        forms = [] if bound is None else _forms(bound)
+        forms = [] if bound is None else forms_of(bound)
         if bound is None or not forms:
             continue
-        unlike = [each for each in forms if not _is_formula(each, subject.name)]
+        unlike = [each for each in forms if not is_formula(each, subject.name)]
         if not unlike or (len(unlike) < len(forms) and not reference.every):
             return  # it is the formula, or nearly
         if reference.names(text):
@@ -62,7 +62,7 @@ def _compared(subject: Subject) -> Iterator[Unlike]:
     yield from (Unlike(bound, forms) for bound, forms in others)
 
 
-def _is_formula(written: Written, name: str) -> bool:
+def is_formula(written: Written, name: str) -> bool:
     """Whether a loss is a variant of the formula, or nearly; a measure may be its negative."""
     if closest(written.table, written.seen, OTHER) is not None:
         return True
@@ -71,7 +71,7 @@ def _is_formula(written: Written, name: str) -> bool:
     return measure and closest(written.table, negated, OTHER) is not None
 
 
-def _forms(bound: Bound) -> list[Written]:
+def forms_of(bound: Bound) -> list[Written]:
     """The loss in each form that it takes."""
     found = [_in_form(bound, drawing) for drawing in range(len(bound.reference.draws))]
     return [each for each in found if each is not None]

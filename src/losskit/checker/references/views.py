@@ -28,6 +28,7 @@ QUEUE = {
     options=[TEMPERATURE, SCALE],
     trained=("q",),
     unless=r"supervised|triplet|margin|cluster|proto",
+    free=True,
 )
 def with_queue(g: Given, pick: Pick) -> Any:
     queue = g.queue.T if g.queue.dim() == 2 and len(g.queue) == 3 else g.queue
@@ -62,6 +63,7 @@ TEACHER = r"\w*teacher\w*|t|t_out\w*|out_?t|target\w*|momentum\w*|y"
     optional=("center",),
     trained=("s",),
     unless=r"detr|ibot|koleo|patch",
+    free=True,
 )
 def dino(g: Given, pick: Pick) -> Any:
     if isinstance(g.s, (list, tuple)):
@@ -106,6 +108,7 @@ def codes(scores: Tensor, eps: float, rounds: int) -> Tensor:
         Option("eps", r"eps\w*|sinkhorn_eps\w*", 0.4, (0.05,), True),
         Option("rounds", r"\w*iter\w*|n_iters|rounds", 2, (3,)),
     ],
+    free=True,
 )
 def swav(g: Given, pick: Pick) -> Any:
     qa, qb = (codes(x.detach(), g.eps, int(g.rounds)) for x in (g.a, g.b))
@@ -124,6 +127,7 @@ def swav(g: Given, pick: Pick) -> Any:
     },
     trained=("x",),
     unless=r"language|\bbert\b|graph",
+    free=True,
 )
 def removed_patches(g: Given, pick: Pick) -> Any:
     y = g.y
