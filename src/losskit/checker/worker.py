@@ -24,12 +24,12 @@ _SHOWN = 48  # largest tensor that is written down before every call
 
 def serve(subject: Subject, ids: Sequence[str], reply: BinaryIO) -> None:
     """Run these checks on a subject, and send each call, each start and each outcome."""
-    from losskit.checker.battery import known  # imports every check, which `losskit --help` does not need
+    from losskit.checker.battery import known, outcome_of  # imports every check, which `losskit --help` does not need
 
     subject.on_call = _call_recorder(subject, reply)
     for id in ids:
         send(reply, check=id)
-        send(reply, outcome=_sendable(known(id)(subject)))
+        send(reply, outcome=_sendable(outcome_of(known(id), subject)))
     send(reply, done=True)
 
 
@@ -127,12 +127,13 @@ def begin(reply: BinaryIO, request: Mapping[str, Any], origin: Callable[[], Orig
 
 def _send_general_outcomes(reply: BinaryIO, origin: Origin, error: Unsure) -> None:
     """Send the outcomes of the checks that apply to any loss, in a form with which it ran."""
-    from losskit.checker.battery import checks  # imports every check, which `losskit --help` does not need
+    from losskit.checker.battery import checks, outcome_of  # imports every check, unlike `losskit --help`
 
     if error.nearest is not None:
         named = [checks()[id] for id in ("one-edit-from-formula", "contradicts-claim")]
         known = checks().values() if error.nearest.because else named  # because it ran
-        outcomes = [_sendable(each(Subject(origin, error.nearest))) for each in known if each.anyhow]
+        subject = Subject(origin, error.nearest)
+        outcomes = [_sendable(outcome_of(each, subject)) for each in known if each.anyhow]
         send(reply, seen=outcomes)
 
 

@@ -18,7 +18,7 @@ _MISSING = (
 )
 
 
-@kind(r"\bnan", code=r"isnan|nan_to_num|isfinite|nanmean|nansum")
+@kind(r"\bnan", code=r"isnan|nan_to_num\(\s*(y|t|target\w*|label\w*|gt|y_?true)\b|isfinite|nanmean|nansum")
 def missing_targets(subject: Subject) -> Iterator[Found]:
     """Whether a target of NaN, which stands for a missing one, leaves value and gradient finite."""
     spec = subject.spec

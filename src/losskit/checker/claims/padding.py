@@ -191,10 +191,13 @@ def _shows(made: Padded) -> float:
     return 0.0 if close(after, before, 1e-5, 1e-7) else abs(after - before)
 
 
+_ENDS = r"\bterminal|not.?done|end of (the|an) episode"  # a mask of ends: rewards count there, what follows does not
+
+
 @kind(r"mask|\bpad|valid|length|_lens?\b")
 def padding(subject: Subject) -> Iterator[Found]:
     """Whether neither the content nor the number of padded steps changes the loss."""
-    if subject.spec.way.inside or is_random(subject):
+    if subject.spec.way.inside or is_random(subject) or re.search(_ENDS, subject.words.all):
         return
     found = [(name, made, _shows(made)) for name, made in _batches(subject)]
     if not found or any(math.isnan(moved) for _, _, moved in found[:1]):

@@ -197,6 +197,12 @@ def _seen(
     return Seen(torch.stack([t.detach().double() for t in terms]), torch.stack(columns, 1))
 
 
+def _given(subject: Subject) -> Mapping[str, Any]:
+    """The options with which a loss is constructed, where they are known."""
+    given: Mapping[str, Any] = getattr(subject.origin, "given", {})
+    return given
+
+
 def _passed(tensors: Mapping[str, Any], trained: Sequence[str]) -> tuple[dict[str, Any], list[Tensor]]:
     given = {role: _each(each, Tensor.clone) for role, each in tensors.items()}
     inputs = [leaf.requires_grad_() for role in trained for leaf in _leaves(given[role])]
@@ -213,6 +219,8 @@ def bound_to(subject: Subject, reference: Reference, text: Text) -> Bound | None
         return None
     if isinstance(criterion, nn.Module) and any(True for _ in criterion.parameters()) and not reference.states:
         return None
+    if any(each is inspect.Parameter.empty for each in subject.origin.options.values()) and not _given(subject):
+        return None  # it was constructed with options that it does not store
     parameters = call_parameters(criterion)
     names = roles_of(parameters, reference)
     if names is None:

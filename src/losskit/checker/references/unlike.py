@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -13,7 +13,7 @@ from losskit.checker.claims.text import text_of
 from losskit.checker.origin import Origin
 from losskit.checker.references.binding import EXAMPLES, Bound, Seen, bound_to
 from losskit.checker.references.comparing import OTHER, Table, closest, table
-from losskit.checker.references.reference import REFERENCES
+from losskit.checker.references.reference import REFERENCES, Reference
 from losskit.checker.subject import Subject
 from losskit.checker.trial import about_dtype
 
@@ -34,21 +34,34 @@ class Unlike:
     forms: list[Written]
 
 
-_KNOWN: WeakKeyDictionary[Origin, list[Unlike]] = WeakKeyDictionary()
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """The formula that a loss is, or those of its name that it is not."""
+
+    formula: Reference | None
+    unlike: Sequence[Unlike] = ()
 
 
-def unlike_its_formula(subject: Subject) -> list[Unlike]:
-    """The formulas of its name that a loss is not; none if it is one of them."""
+_KNOWN: WeakKeyDictionary[Origin, Compared] = WeakKeyDictionary()
+
+
+def compared(subject: Subject) -> Compared:
+    """A loss beside the formulas of its name."""
     if subject.origin not in _KNOWN:
-        _KNOWN[subject.origin] = list(_compared(subject))
+        _KNOWN[subject.origin] = _compared(subject)
     return _KNOWN[subject.origin]
 
 
-def _compared(subject: Subject) -> Iterator[Unlike]:
+def unlike_its_formula(subject: Subject) -> Sequence[Unlike]:
+    """The formulas of its name that a loss is not; none if it is one of them."""
+    return compared(subject).unlike
+
+
+def _compared(subject: Subject) -> Compared:
     text = text_of(subject.build(), subject.name)
     if not text.code:
-        return
-    others: list[tuple[Bound, list[Written]]] = []
+        return Compared(None)
+    others: list[Unlike] = []
     for reference in REFERENCES:
         bound = bound_to(subject, reference, text)
         forms = [] if bound is None else forms_of(bound)
@@ -56,10 +69,10 @@ def _compared(subject: Subject) -> Iterator[Unlike]:
             continue
         unlike = [each for each in forms if not is_formula(each, subject.name)]
         if not unlike or (len(unlike) < len(forms) and not reference.every):
-            return  # it is the formula, or nearly
+            return Compared(reference)  # it is the formula, or nearly
         if reference.names(text):
-            others.append((bound, unlike))
-    yield from (Unlike(bound, forms) for bound, forms in others)
+            others.append(Unlike(bound, unlike))
+    return Compared(None, others)
 
 
 def is_formula(written: Written, name: str) -> bool:
