@@ -11,6 +11,7 @@ from losskit.checker.finding import Found, Severity
 from losskit.checker.origin import CannotRebuild
 from losskit.checker.registry import check
 from losskit.checker.subject import LossRaised, Subject
+from losskit.checker.trial import TooLong, within
 
 Look = Callable[[Subject], Iterator[Found]]
 
@@ -28,6 +29,8 @@ class Kind:
         said = bool(self.says) and re.search(self.says, words.all) is not None
         return said or (bool(self.code) and re.search(self.code, words.code) is not None)
 
+
+_SECONDS = 2.0  # of CPU for one kind
 
 KINDS: list[Kind] = []
 
@@ -68,9 +71,10 @@ def contradicts_claim(subject: Subject) -> Iterator[Found]:
         if not each.claimed_by(subject):
             continue
         try:
-            found = next(iter(each.look(subject)), None)
-        except (LossRaised, CannotRebuild):
-            continue
+            with within(_SECONDS):
+                found = next(iter(each.look(subject)), None)
+        except (LossRaised, CannotRebuild, TooLong, MemoryError):
+            continue  # its tensors were too large for a loss of all permutations, say
         if found is not None:
             yield found
             return

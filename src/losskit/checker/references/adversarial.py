@@ -27,7 +27,7 @@ def maps(seed: int) -> dict[str, Any]:
 
 def two(said: str, named: str, unless: str = "$^") -> Callable[[Formula], Formula]:
     """Register the loss of a critic."""
-    return reference(said, named, BOTH, scores, maps, unless=rf"penalty|\br1\b|{unless}")
+    return reference(said, named, BOTH, scores, maps, unless=rf"penalty|\br1\b|{unless}", by_name=True)
 
 
 def generated(said: str, named: str, unless: str = "$^") -> Callable[[Formula], Formula]:

@@ -252,7 +252,7 @@ def roles_of(parameters: Sequence[inspect.Parameter], reference: Reference) -> d
         elif each.default is each.empty and not any(re.fullmatch(option, name) for option in options):
             loose.append(each.name)
     free = [r.name for r in reference.roles if r.name not in found and r.name not in reference.optional]
-    if len(loose) != len(free):
+    if len(loose) != len(free) or (loose and reference.by_name):
         return None
     return {**found, **dict(zip(free, loose, strict=True))}
 

@@ -127,6 +127,7 @@ class Reference:
     lists: str = "$^"  # a pattern for options that are lists of numbers, of which the formula reads the first
     every: bool = False  # its forms are parts of one loss, of which each must be the formula
     free: bool = False  # it has more sound forms than can be listed
+    by_name: bool = False  # its arguments are known by their names alone, not by their places
 
     def names(self, text: Text, strictly: bool = True) -> bool:
         """Whether a loss says, in its name or its first sentence, that it is of this family, and not a variant."""
