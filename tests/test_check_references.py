@@ -124,6 +124,32 @@ def test_no_family_excludes_its_own_name():
         assert not excluded, reference.said
 
 
+def ssim_loss(x, y):
+    """1 - SSIM of images in [0, 1]."""
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    blur = nn.AvgPool2d(3, 1)
+    mx, my = blur(x), blur(y)
+    vx, vy, cov = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
+    return 1 - ((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean()
+
+
+def test_a_number_that_is_wrong_in_several_places_is_one_edit():
+    (what,) = found_in(ssim_loss)
+    assert "0.01 * 1.0" in what
+
+
+def barlow_twins(a, b):
+    """With a further term, the error of the views."""
+    one, other = ((x - x.mean(0)) / x.std(0) for x in (a, b))
+    c = one.T @ other / len(a)
+    off = c - torch.diag(c.diagonal())
+    return (c.diagonal() - 1).square().sum() + 0.2 * off.square().sum() + F.mse_loss(a, b)
+
+
+def test_an_edit_that_removes_a_further_term_is_no_repair():
+    assert found_in(barlow_twins) == []
+
+
 def test_a_loss_named_a_variant_is_not_accused():
     assert found_in(AsymmetricTversky()) == []
 

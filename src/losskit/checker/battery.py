@@ -70,8 +70,8 @@ _OF_MEANING = (
 
 # What a formula for ordinary tensors, up to factors of its terms, leaves open in a claim.
 _BEYOND = (
-    r"finite|overflow|NaN|infinit|mask|padd|left out|leaves? out|missing|weight|documented|ignor|term|averag|summed|"
-    r"sums?\b|batch|cut|varianc|deviation|absent|empty|dimension"
+    r"finite|overflow|NaN|infinit|mask|padd|length|left out|leaves? out|missing|weight|documented|ignor|term|averag|"
+    r"summed|sums?\b|batch|cut|varianc|deviation|absent|empty|dimension"
 )
 
 
@@ -80,11 +80,12 @@ def outcome_of(check: Check, subject: Subject) -> Outcome:
     outcome = check(subject)
     if outcome.status != "found":
         return outcome
+    known = compared(subject)
     claims = check.id == "contradicts-claim" and not any(re.search(_BEYOND, each.what) for each in outcome.findings)
-    if not claims and check.id not in _OF_MEANING:
+    masks = check.id == "masked-counts" and any(each in known.taken for each in subject.spec.arguments)
+    if known.formula is None or not (claims or masks or check.id in _OF_MEANING):
         return outcome
-    formula = compared(subject).formula
-    return outcome if formula is None else Outcome(check.id, "passed", f"it equals {formula.said}")
+    return Outcome(check.id, "passed", f"it equals {known.formula.said}")
 
 
 def here(subject: Subject) -> Runner:

@@ -278,7 +278,14 @@ USUAL = ("broadcasts",)
 
 # Faults that explain others, the deepest first: any other finding may follow from them.
 ROOTS = (
-    *("no-graph", "misused-function", "one-edit-from-formula", "contradicts-claim", "departs-from-formula"),
+    *(
+        "no-graph",
+        "misused-function",
+        "samples-crossed",
+        "one-edit-from-formula",
+        "contradicts-claim",
+        "departs-from-formula",
+    ),
     *("samples-crossed", "mixed-derivatives", "rewards-errors"),
     *("wrong-dimension", "activated-twice"),
     *("keeps-graph", "has-memory", "changes-inputs", "changes-grad-mode"),

@@ -46,13 +46,16 @@ def has_memory(subject: Subject) -> Iterator[Found]:
             f"the same call gives another number the second time{how}",
             {"first": numbers[0], "after another call": numbers[3]},
             code(subject, *one, lines=("print({call}, {call}, {call})",)),
-            Severity.PROPERTY if averages or switch else None,
+            Severity.PROPERTY if averages or switch or subject.words.say(_SCHEDULE) else None,
         )
     else:
         stored = [*_of_first_shape(subject, one)]
         yield from stored
         if not stored and not subject.spec.way.inside and not is_random(subject):
             yield from _of_another_call(subject)
+
+
+_SCHEDULE = r"warm.?up|anneal|schedul|ramps?\b|grows|training (calls|steps)|curriculum"  # documented
 
 
 def _once(subject: Subject, criterion: Any, tensors: tuple[Tensor, ...]) -> float:

@@ -98,6 +98,7 @@ def least_squares(x: Tensor, y: Tensor, m: Tensor) -> Tensor:
     optional=("m",),
     trained=("x",),
     unless=r"gradient|trim|multi ?scale|log",
+    free=True,
 )
 def aligned(g: Given, pick: Pick) -> Any:
     x, y = g.x.flatten(1), g.y.flatten(1)

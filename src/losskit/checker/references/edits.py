@@ -22,6 +22,12 @@ class Place:
     statement: ast.stmt
     above: tuple[ast.AST, ...] = field(default=(), repr=False)
 
+    @property
+    def now(self) -> Any:
+        """What stands there, after an edit perhaps."""
+        held = getattr(self.parent, self.name)
+        return held if self.at is None else held[self.at]
+
     def put(self, made: Any) -> None:
         if self.at is None:
             setattr(self.parent, self.name, made)

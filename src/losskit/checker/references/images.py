@@ -110,6 +110,7 @@ def _window(kind: str) -> Tensor:
     r"\bd?ssim\b|structural similarity",
     {"x": PAIR["x"] + r"|a|img_?a", "y": PAIR["y"] + r"|b|img_?b"},
     lambda s: {"x": share(s, 1, 1, 13, 13), "y": (share(s, 1, 1, 13, 13) + share(s + 1, 1, 1, 13, 13)) / 2},
+    lambda s: {"x": share(s, 1, 3, 13, 13), "y": (share(s, 1, 3, 13, 13) + share(s + 1, 1, 3, 13, 13)) / 2},
     trained=("x",),
     unless=r"\bms\b|multi ?scale|3d|l1|photometric|mix",
 )
@@ -117,7 +118,7 @@ def ssim(g: Given, pick: Pick) -> Any:
     kind = pick("gauss11", "3", "5", "7", "8", "9", "11", "gauss3", "gauss5", "gauss7", "gauss9")
     w = _window(kind)[None, None]
     inside = len(w[0, 0]) // 2
-    x, y = g.x, g.y
+    x, y = (each.flatten(0, 1).unsqueeze(1) for each in (g.x, g.y))  # each channel on its own
     pad = pick("valid", "zeros", "reflect")
     if pad == "reflect":
         x, y = (F.pad(each, (inside,) * 4, mode="reflect") for each in (x, y))

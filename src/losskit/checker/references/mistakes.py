@@ -338,7 +338,7 @@ def _numbers(place: Place, scope: Scope) -> Made:
 
 def _parts(place: Place, scope: Scope) -> Made:
     node = place.node
-    if isinstance(node, ast.BinOp):
+    if isinstance(node, ast.BinOp) and not _adds_a_term(node):
         yield PARTS, put(place, node.left)
         if not isinstance(node.op, (ast.Div, ast.Pow, ast.Sub)):
             yield PARTS, put(place, node.right)
@@ -349,6 +349,13 @@ def _parts(place: Place, scope: Scope) -> Made:
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         yield PARTS, put(place, node.value)
     yield from _missing(place, scope)
+
+
+def _adds_a_term(node: ast.BinOp) -> bool:
+    """Whether both sides of a sum are computed: without one of them it is another loss, not a repaired one."""
+    sides = (node.left, node.right)
+    adds = isinstance(node.op, (ast.Add, ast.Sub))
+    return adds and all(any(isinstance(each, ast.Call) for each in ast.walk(side)) for side in sides)
 
 
 def _missing(place: Place, scope: Scope) -> Made:

@@ -20,7 +20,7 @@ from losskit.checker.references.call_text import call_text
 from losskit.checker.references.code import Function, functions_of
 from losskit.checker.references.comparing import REACHED, closest
 from losskit.checker.references.departure import departure
-from losskit.checker.references.edits import Edit, read_by
+from losskit.checker.references.edits import Edit, put, read_by
 from losskit.checker.references.mistakes import edits_of
 from losskit.checker.references.unlike import Unlike, Written, unlike_its_formula
 from losskit.checker.registry import check
@@ -74,6 +74,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
     functions = functions_of(bound.build())
     edits = [(edit, function) for function in functions for edit in edits_of(function)]
     reads = {each.function: read_by(each.tree) for each in functions}
+    doubled = {each.function: _doubled(each.tree) for each in functions}
 
     def order(each: tuple[Edit, Function]) -> tuple[bool, float]:
         edit, function = each
@@ -95,7 +96,8 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
             for each in written:
                 with function.running(code):
                     values = _edited(bound, each)
-                if values is not None and _plausible(function, read):
+                plausible = _plausible(function, read) and _doubled(function.tree) <= doubled[function.function]
+                if values is not None and plausible and not _removable(bound, each, edit, function):
                     after = _around(edit)
                     undo()
                     yield _finding(bound, each, values, edit, function, after)
@@ -110,6 +112,30 @@ def _plausible(function: Function, read: set[str]) -> bool:
         return False
     pairs = (node for node in ast.walk(function.tree) if isinstance(node, ast.BinOp))
     return all(ast.dump(n.left) != ast.dump(n.right) or not isinstance(n.op, (ast.Sub, ast.Div)) for n in pairs)
+
+
+def _doubled(tree: ast.AST) -> int:
+    """How many arguments of calls are given twice: the difference of a value from itself is no repair."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    given = ([ast.dump(each) for each in call.args if not isinstance(each, ast.Constant)] for call in calls)
+    return sum(len(each) - len(set(each)) for each in given)
+
+
+def _removable(bound: Bound, written: Written, edit: Edit, function: Function) -> bool:
+    """Whether 0 in the place of what was edited gives the formula too: it is a further term, and no mistake."""
+    place = edit.place
+    if not isinstance(place.node, ast.expr) or isinstance(place.node, ast.Constant):
+        return False
+    edited = place.now
+    put(place, ast.BinOp(place.node, ast.Mult(), ast.Constant(0)))()
+    try:
+        code = function.compiled()
+        if code is None:
+            return False
+        with function.running(code):
+            return _edited(bound, written) is not None
+    finally:
+        place.put(edited)
 
 
 def _edited(bound: Bound, written: Written) -> list[Seen] | None:
@@ -138,9 +164,7 @@ def _around(edit: Edit) -> str:
     whole = ast.unparse(place.statement) if simple else ""
     if whole and len(whole) <= _WIDE:
         return whole
-    now: Any = getattr(place.parent, place.name)
-    now = now if place.at is None else now[place.at]
-    text = ast.unparse(now)
+    text = ast.unparse(place.now)
     for each in reversed(place.above):
         wider = ast.unparse(each) if isinstance(each, ast.expr) else ""
         if not wider or len(wider) > _WIDE:

@@ -238,4 +238,24 @@ def _layouts(place: Place, scope: Scope) -> Made:
             yield RENAMED, put(place, ast.Call(flat, [ast.Constant(1)], []))
 
 
-SLIPS = (_flags, _orders, _powers, _shared, _options, _means, _everywhere, _layouts)
+def _scales(place: Place, scope: Scope) -> Made:
+    """A number that stands in several places, such as the 255 of images in 0 to 255, is 1."""
+    node = place.node
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, (int, float)) or abs(node.value) <= 2:
+        return
+    same = [n for n in ast.walk(place.above[0]) if isinstance(n, ast.Constant) and n.value == node.value]
+    if len(same) > 1 and same[0] is node:
+        value = node.value
+
+        def put(now: float) -> None:
+            for each in same:
+                each.value = now
+
+        def apply() -> Callable[[], None]:
+            put(1.0)
+            return lambda: put(value)
+
+        yield -1, apply  # there are few of them: they come first
+
+
+SLIPS = (_scales, _flags, _orders, _powers, _shared, _options, _means, _everywhere, _layouts)

@@ -18,7 +18,7 @@ from losskit.checker.subject import Subject
 from losskit.checker.trial import about_dtype
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Written:
     """A loss as written, beside the variants of its formula."""
 
@@ -40,6 +40,7 @@ class Compared:
 
     formula: Reference | None
     unlike: Sequence[Unlike] = ()
+    taken: frozenset[str] = frozenset()  # the arguments with which it is that formula
 
 
 _KNOWN: WeakKeyDictionary[Origin, Compared] = WeakKeyDictionary()
@@ -69,7 +70,9 @@ def _compared(subject: Subject) -> Compared:
             continue
         unlike = [each for each in forms if not is_formula(each, subject.name)]
         if not unlike or (len(unlike) < len(forms) and not reference.every):
-            return Compared(reference)  # it is the formula, or nearly
+            equal = [each for each in forms if each not in unlike]
+            taken = {bound.names[role] for each in equal for role in each.table.tensors[0]}
+            return Compared(reference, (), frozenset(taken))  # it is the formula, or nearly
         if reference.names(text):
             others.append(Unlike(bound, unlike))
     return Compared(None, others)
