@@ -25,7 +25,8 @@ SECOND = "A second set of independently written losses, run once"
 THIRD = "A third set of independently written losses, run once"
 FOURTH = "A fourth set of independently written losses, run once"
 FIFTH = "A fifth set of independently written losses, run once"
-JUDGED = (ONCE, SECOND, THIRD, FOURTH, FIFTH)  # the first finding for each loss was judged by hand
+SIXTH = "A sixth set of independently written losses, run once"
+JUDGED = (ONCE, SECOND, THIRD, FOURTH, FIFTH, SIXTH)  # the first finding for each loss was judged by hand
 SETS = {
     "Losses used to fix the checker": FAMILIES,
     "Held-out losses, run once after the fixes": ASIDE,
@@ -36,6 +37,7 @@ SETS = {
     THIRD: ("third",),  # benchmarks/check/third, likewise
     FOURTH: ("fourth",),  # benchmarks/check/fourth, likewise
     FIFTH: ("fifth",),  # benchmarks/check/fifth, likewise
+    SIXTH: ("sixth",),  # benchmarks/check/sixth, likewise
 }
 
 
@@ -90,6 +92,11 @@ def page(kept: dict[str, list[dict[str, Any]]]) -> str:
         "",
         "When the fifth set was run, the checker named 35 of 36 faults of the second set, 35 of 36 of the third and 28",
         "of 30 of the fourth, and accused none of their sound losses: these sets had guided the fixes.",
+        "",
+        f"{SIXTH}: 60 losses by a sixth author, likewise, run after formulas of about 290 families and",
+        "departures from them had been added. They are in `benchmarks/check/sixth`. The five false alarms were fixed",
+        "afterwards. When it was run, the checker reported 130 of the 132 faults of the second to fifth set, and accused",
+        "none of their sound losses: what guides the fixes says little of what is new.",
         "",
         "A row is right if a sound loss exits with 0, or a faulty one exits with 1 and its fault is reported first.",
         "",
