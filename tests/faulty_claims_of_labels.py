@@ -231,3 +231,16 @@ def tversky_exchanged(logits: Tensor, mask: Tensor, alpha: float = 0.3, beta: fl
     p = logits.sigmoid()
     hit, extra, missed = (p * mask).sum(), ((1 - p) * mask).sum(), (p * (1 - mask)).sum()
     return 1 - hit / (hit + alpha * extra + beta * missed)
+
+
+def causal_lm(logits: Tensor, labels: Tensor) -> Tensor:
+    """Next token loss of (B, T, V) logits."""
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+
+
+@twin("departs-from-formula", causal_lm)
+def next_token_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Next token loss of (B, T, V) logits."""
+    shifted = torch.ones_like(labels)
+    shifted[:, :-1] = labels[:, 1:]
+    return F.cross_entropy(logits.flatten(0, 1), shifted.flatten())

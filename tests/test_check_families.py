@@ -9,7 +9,7 @@ from losskit.checker.origin import origin_of
 from losskit.checker.references.binding import bound_to
 from losskit.checker.references.one_edit import one_edit_from_formula
 from losskit.checker.references.reference import REFERENCES
-from losskit.checker.references.unlike import _forms, _is_formula
+from losskit.checker.references.unlike import forms_of, is_formula
 from losskit.checker.subject import Subject
 
 HEAD = "import math\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
@@ -36,8 +36,8 @@ def test_a_loss_that_is_its_formula_is_recognized(name, tmp_path):
     subject = subject_of(code, name, tmp_path)
     text = text_of(subject.build(), subject.name)
     bound = [bound_to(subject, each, text) for each in REFERENCES if each.said == said]
-    forms = [form for each in bound if each is not None for form in _forms(each)]
-    assert any(_is_formula(form, subject.name) for form in forms)
+    forms = [form for each in bound if each is not None for form in forms_of(each)]
+    assert any(is_formula(form, subject.name) for form in forms)
     assert list(one_edit_from_formula(subject)) == []
 
 

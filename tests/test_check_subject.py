@@ -72,7 +72,7 @@ OF_PEERS = {
     "monai.DiceCELoss(sigmoid=True)": BINARY,
     "monai.FocalLoss()": BINARY,
     "monai.ContrastiveLoss()": ("pairs", "embeddings", "partners"),
-    "monai.SSIMLoss(2)": ("regression", "values", "same"),
+    "monai.SSIMLoss(2)": ("regression", "images", "images"),
     "kornia.FocalLoss(0.5)": INDICES,
     "kornia.BinaryFocalLossWithLogits(0.25)": BINARY,
     "kornia.LovaszHingeLoss()": ("binary", "logits", "no-channel"),

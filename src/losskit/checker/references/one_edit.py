@@ -27,7 +27,7 @@ from losskit.checker.registry import check
 from losskit.checker.subject import Subject
 from losskit.checker.trial import within
 
-_SECONDS = 1.3  # of CPU for one loss
+_SECONDS = 2.0  # of CPU for one loss
 _CALL = 0.2  # of CPU for one call of an edited loss
 
 

@@ -99,7 +99,8 @@ def dice(g: Given, pick: Pick) -> Any:
     squared = pick(False, True)
     total = p.square().sum(axes) + y.square().sum(axes) if squared else p.sum(axes) + y.sum(axes)
     above, below = smoothing(g, pick)
-    index = (2 * (p * y).sum(axes) + above) / (total + below)
+    doubled = pick(2, 1) if p.shape[1] == 1 else 2
+    index = (doubled * (p * y).sum(axes) + above) / (total + below)
     return averaged(index, y, axes, pick) if pick(True, False) else -index.mean().log()
 
 
