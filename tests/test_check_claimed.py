@@ -66,6 +66,17 @@ def freed(model, x):
     return (curve + u).square().mean()
 
 
+def views_of_a_batch(student, teacher):
+    """Cross entropy of the other of two views, stacked along the batch."""
+    first, second = student.log_softmax(1).chunk(2)
+    one, other = teacher.softmax(1).detach().chunk(2)
+    return -((one * second).sum(1).mean() + (other * first).sum(1).mean())
+
+
+def test_views_that_are_stacked_along_the_batch_have_an_order():
+    assert not list(battery.run(Subject.of(views_of_a_batch), select=["order-matters"]))
+
+
 FEW = ["no-graph", "slope-disagrees", "rewards-errors", "order-matters"]
 
 

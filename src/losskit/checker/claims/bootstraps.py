@@ -10,7 +10,7 @@ from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
-_NEXT = r"next_\w+|\w+_next|target_q\w*|q_target\w*"
+_NEXT = r"next_\w+|\w+_next|target_q(?!uant)\w*|q_target\w*"
 
 
 @kind(r"critic|bellman|\btd\b|q.?learning|\bd?dqn|\bsac\b|td3|ddpg|temporal difference")
