@@ -75,7 +75,8 @@ def test_compiles_in_one_graph(case, fresh):
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "huber_loss", "jaccard_loss"])
-def test_compiles_to_machine_code(name, fresh):
+def test_compiles_to_machine_code(name, fresh, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)  # PyTorch's own CI refuses operators that have a decomposition too
     case = next(case for case in CASES if case.entry.name == name)
     given = case.given(Shape(2, 3, (4,)), 1, torch.float32)
     function, leaves = alone(case, given, case(**options_for(case)))
