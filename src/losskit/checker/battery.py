@@ -63,25 +63,29 @@ def require_waivers(waive: Mapping[str, str]) -> None:
 # Of a loss whose values and gradients are those of a formula, what they find is true of that formula.
 _OF_MEANING = (
     *("rewards-errors", "order-matters", "positions-matter", "no-graph", "mixed-derivatives", "term-without-gradient"),
-    *("misused-function", "activated-twice", "below-zero", "perfect-costs"),
+    *("misused-function", "activated-twice", "below-zero", "perfect-costs", "masked-counts"),
     *("divides-by-classes", "focal-of-mean", "weight-in-factor", "negatives-left-out", "self-compared", "margin-eases"),
 )
-
-
 _MISREAD = r"threshold|levels|evidence"  # claims of losses of labels that share a name with others
 
 
 def outcome_of(check: Check, subject: Subject) -> Outcome:
     """The outcome of a check, which says nothing of the meaning of a loss that is a known formula."""
     outcome = check(subject)
-    if outcome.status != "found":
+    if outcome.status != "found" or not _is_of_meaning(outcome):
         return outcome
     known = compared(subject)
-    claims = check.id == "contradicts-claim" and any(re.search(_MISREAD, each.what) for each in outcome.findings)
-    masks = check.id == "masked-counts" and any(each in known.taken for each in subject.spec.arguments)
-    if known.formula is None or not (claims or masks or check.id in _OF_MEANING):
+    masked = check.id != "masked-counts" or any(each in known.taken for each in subject.spec.arguments)
+    if known.formula is None or not masked:
         return outcome
     return Outcome(check.id, "passed", f"it equals {known.formula.said}")
+
+
+def _is_of_meaning(outcome: Outcome) -> bool:
+    """Whether a formula that the loss equals would excuse what was found."""
+    if outcome.check == "contradicts-claim":
+        return any(re.search(_MISREAD, each.what) for each in outcome.findings)
+    return outcome.check in _OF_MEANING
 
 
 def here(subject: Subject) -> Runner:

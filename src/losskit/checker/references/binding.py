@@ -260,7 +260,7 @@ def roles_of(parameters: Sequence[inspect.Parameter], reference: Reference) -> d
 def _known(subject: Subject, parameters: Sequence[inspect.Parameter]) -> dict[str, Any]:
     """Options of its constructor and call, as given or by default."""
     calls = {p.name: p.default for p in parameters if p.default is not p.empty}
-    return {**subject.origin.options, **calls, **getattr(subject.origin, "given", {})}
+    return {**subject.origin.options, **calls, **_given(subject)}
 
 
 def _listed(subject: Subject, parameters: Sequence[inspect.Parameter]) -> dict[str, list[float]]:

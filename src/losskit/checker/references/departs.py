@@ -69,7 +69,7 @@ def _has_modes(subject: Subject) -> bool:
 def _finding(departure: Departure, values: list[float], right: list[float]) -> Found:
     bound = departure.bound
     file = functions_of(bound.build())[0].function.__code__.co_filename
-    line, *others = departure.lines or [0]
+    line, *others = departure.lines
     code = linecache.getline(file, line).strip()
     formula = _line_of_formula(departure)
     numbers = ", ".join(map(str, sorted(others)))

@@ -59,7 +59,7 @@ class Departure:
 def departure(unlike: Unlike) -> Departure | None:
     """Where a loss departs from the variant with which it has most in common; None if it does nowhere."""
     found = [each for written in unlike.forms for each in _beside(unlike.bound, written)]
-    return min((each for each in found if each.ahead), key=lambda each: each.share, default=None)
+    return min((each for each in found if each.lines), key=lambda each: each.share, default=None)
 
 
 def _beside(bound: Bound, written: Written) -> Iterator[Departure]:
