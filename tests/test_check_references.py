@@ -14,7 +14,7 @@ from losskit.checker.finding import Severity
 from losskit.checker.origin import origin_of
 from losskit.checker.references.binding import Bound
 from losskit.checker.references.code import functions_of
-from losskit.checker.references.mistakes import edits_of
+from losskit.checker.references.edits.mistakes import edits_of
 from losskit.checker.references.one_edit import one_edit_from_formula
 from losskit.checker.references.reference import REFERENCES, Pick, variants
 from losskit.checker.registry import REGISTRY

@@ -12,7 +12,7 @@ from losskit.checker.claims.text import text_of
 from losskit.checker.origin import origin_of
 from losskit.checker.references.binding import bound_to
 from losskit.checker.references.code import functions_of
-from losskit.checker.references.mistakes import edits_of
+from losskit.checker.references.edits.mistakes import edits_of
 from losskit.checker.references.one_edit import one_edit_from_formula
 from losskit.checker.references.reference import REFERENCES
 from losskit.checker.references.unlike import forms_of, is_formula

@@ -20,8 +20,8 @@ from losskit.checker.references.call_text import call_text
 from losskit.checker.references.code import Function, functions_of
 from losskit.checker.references.comparing import REACHED, closest
 from losskit.checker.references.departure import departure
-from losskit.checker.references.edits import Edit, put, read_by
-from losskit.checker.references.mistakes import edits_of
+from losskit.checker.references.edits.edit import Edit, put, read_by
+from losskit.checker.references.edits.mistakes import edits_of
 from losskit.checker.references.unlike import Unlike, Written, unlike_its_formula
 from losskit.checker.registry import check
 from losskit.checker.subject import Subject

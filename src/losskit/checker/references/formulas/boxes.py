@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.checker.references.numbers import PAIR
+from losskit.checker.references.formulas.numbers import PAIR
 from losskit.checker.references.reference import Formula, Given, Pick, reference, share
 
 

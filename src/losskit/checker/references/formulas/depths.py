@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.images import differences
-from losskit.checker.references.numbers import PAIR
+from losskit.checker.references.formulas.images import differences
+from losskit.checker.references.formulas.numbers import PAIR
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, zeros_and_ones
 
 VALID = r"\w*mask\w*|valid\w*|m|weights?|w|occ\w*|vis\w*|non_?occ\w*"

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.classification import BOTH, LABELS, SCORES, labelled
+from losskit.checker.references.formulas.classification import BOTH, LABELS, SCORES, labelled
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole
 
 CLASSES = r"num_class\w*|k|n_class\w*|num_labels"

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.divergences import DOMAINS, domains
-from losskit.checker.references.numbers import PAIR
+from losskit.checker.references.formulas.divergences import DOMAINS, domains
+from losskit.checker.references.formulas.numbers import PAIR
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 MADE = r"(\w*_)?(fake|gen\w*|pred\w*|x|out\w*|sr|student|fmap_?g|f?feats?_?(x|g|s|fake|pred|gen|sr|out))(_\w+)?|x|a"

@@ -7,9 +7,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from losskit.checker.references.boxes import BOXES, averaged, boxes, by_center, distance_of_centers, of_boxes, overlap
-from losskit.checker.references.classification import ALPHA, BOTH, GAMMA
-from losskit.checker.references.numbers import option
+from losskit.checker.references.formulas.boxes import (
+    BOXES,
+    averaged,
+    boxes,
+    by_center,
+    distance_of_centers,
+    of_boxes,
+    overlap,
+)
+from losskit.checker.references.formulas.classification import ALPHA, BOTH, GAMMA
+from losskit.checker.references.formulas.numbers import option
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 

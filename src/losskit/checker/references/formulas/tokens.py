@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.checker.references.classification import LABELS, SCORES, SMOOTHING
+from losskit.checker.references.formulas.classification import LABELS, SCORES, SMOOTHING
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole, zeros_and_ones
 
 TOKENS = {"x": SCORES + r"|\w*logits\w*|l(og_?)?prob\w*|decoder_out\w*", "y": LABELS + r"|\w*labels|\w*_ids|tgt\w*|trg"}

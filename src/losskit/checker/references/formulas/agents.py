@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.policies import ADVANTAGE, DISCOUNT, NEW, OLD
+from losskit.checker.references.formulas.policies import ADVANTAGE, DISCOUNT, NEW, OLD
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 REWARD = r"r|rewards?|rew\w*"

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.divergences import DISTILLS, HEAT, STUDENT, TEACHER
+from losskit.checker.references.formulas.divergences import DISTILLS, HEAT, STUDENT, TEACHER
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole, zeros_and_ones
 
 LOGITS = {

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.classification import LABELS
-from losskit.checker.references.embeddings import MARGIN, TEMPERATURE, unit
+from losskit.checker.references.formulas.classification import LABELS
+from losskit.checker.references.formulas.embeddings import MARGIN, TEMPERATURE, unit
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole
 
 BATCH = {

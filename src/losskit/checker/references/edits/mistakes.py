@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from losskit.checker.references.code import Function
-from losskit.checker.references.edits import (
+from losskit.checker.references.edits.edit import (
     ARGUMENTS,
     CALLS,
     KEPT,
@@ -28,8 +28,8 @@ from losskit.checker.references.edits import (
     places,
     put,
 )
-from losskit.checker.references.misplaced import MISPLACED
-from losskit.checker.references.slips import SLIPS
+from losskit.checker.references.edits.misplaced import MISPLACED
+from losskit.checker.references.edits.slips import SLIPS
 
 
 def edits_of(function: Function) -> list[Edit]:

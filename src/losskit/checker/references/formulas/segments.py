@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.classification import ALPHA, GAMMA
-from losskit.checker.references.overlaps import (
+from losskit.checker.references.formulas.classification import ALPHA, GAMMA
+from losskit.checker.references.formulas.overlaps import (
     COUNT,
     MASKS,
     SMOOTH,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.ranking import LIST, lists
+from losskit.checker.references.formulas.ranking import LIST, lists
 from losskit.checker.references.reference import Given, Option, Pick, reference
 
 GRADES = {"x": LIST["x"] + r"|y_hat|predictions?", "y": LIST["y"] + r"|true\w*|grad\w*|levels?"}

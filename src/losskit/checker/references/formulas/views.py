@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.embeddings import SCALE, TEMPERATURE, scaled
+from losskit.checker.references.formulas.embeddings import SCALE, TEMPERATURE, scaled
 from losskit.checker.references.reference import Given, Option, Pick, real, reference
 
 QUEUE = {

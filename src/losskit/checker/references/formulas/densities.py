@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.numbers import MASK, reduced
+from losskit.checker.references.formulas.numbers import MASK, reduced
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 MEAN = r"mu|mean\w*|m|loc|pred\w*|input|output|out|y_?hat|y_pred|forecast\w*|mus"

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from losskit.checker.references.densities import MEAN, SPREAD, TARGET, gaussian, variance_of
-from losskit.checker.references.numbers import MASK, PAIR, errors, option, positive, reduced
+from losskit.checker.references.formulas.densities import MEAN, SPREAD, TARGET, gaussian, variance_of
+from losskit.checker.references.formulas.numbers import MASK, PAIR, errors, option, positive, reduced
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole
 
 

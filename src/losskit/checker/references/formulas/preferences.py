@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from losskit.checker.references.ranking import ANSWERS, PAIR, answers
+from losskit.checker.references.formulas.ranking import ANSWERS, PAIR, answers
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, zeros_and_ones
 
 CHOSEN = ANSWERS["pc"] + r"|chosen\w*|\w*_chosen|\w*win\w*|pos\w*"

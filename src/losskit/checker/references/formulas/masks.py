@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.checker.references.numbers import MASK, PAIR, grid, missing, reduced
+from losskit.checker.references.formulas.numbers import MASK, PAIR, grid, missing, reduced
 from losskit.checker.references.reference import Given, Pick, real, reference, zeros_and_ones
 
 

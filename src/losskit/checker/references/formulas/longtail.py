@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.classification import BOTH, GAMMA, logs_of_class, pixels
+from losskit.checker.references.formulas.classification import BOTH, GAMMA, logs_of_class, pixels
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 COUNTS = r"\w*(cls|class|count|freq|samples?|spc|prior|num)\w*"

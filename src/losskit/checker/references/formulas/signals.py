@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.numbers import PAIR
+from losskit.checker.references.formulas.numbers import PAIR
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.classification import BOTH
+from losskit.checker.references.formulas.classification import BOTH
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, zeros_and_ones
 
 MAPS = {

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from losskit.checker.references.edits import ARGUMENTS, RENAMED, Applies, Made, Place, Scope, called, changed, put
+from losskit.checker.references.edits.edit import ARGUMENTS, RENAMED, Applies, Made, Place, Scope, called, changed, put
 
 _FLAGS = {
     "topk": ("largest", False),

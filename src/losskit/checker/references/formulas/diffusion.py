@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.numbers import PAIR
+from losskit.checker.references.formulas.numbers import PAIR
 from losskit.checker.references.reference import Given, Pick, real, reference, share
 
 PREDICTED = r"v_?pred\w*|v_?hat|v|pred\w*|model_\w+|out\w*|x|(x0|eps|noise)_?(pred\w*|hat)"

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Sequence
 
-from losskit.checker.references.edits import (
+from losskit.checker.references.edits.edit import (
     ARGUMENTS,
     CALLS,
     NAMES,

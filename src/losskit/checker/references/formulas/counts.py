@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from losskit.checker.references.densities import MEAN, TARGET
+from losskit.checker.references.formulas.densities import MEAN, TARGET
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, whole, zeros_and_ones
 
 COUNTS = TARGET + r"|counts?"
