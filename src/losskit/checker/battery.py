@@ -9,6 +9,7 @@ from typing import Protocol
 
 import losskit.checker.checks
 import losskit.checker.claims
+import losskit.checker.quantities
 import losskit.checker.references  # noqa: F401 - importing registers them
 from losskit.checker.finding import ENDINGS, Outcome, Report, report_of
 from losskit.checker.references.unlike import compared
@@ -63,7 +64,7 @@ def require_waivers(waive: Mapping[str, str]) -> None:
 # Of a loss whose values and gradients are those of a formula, what they find is true of that formula.
 _OF_MEANING = (
     *("rewards-errors", "order-matters", "positions-matter", "no-graph", "mixed-derivatives", "term-without-gradient"),
-    *("misused-function", "activated-twice", "below-zero", "perfect-costs", "masked-counts"),
+    *("misused-function", "activated-twice", "below-zero", "perfect-costs", "masked-counts", "differs-from-name"),
     *("divides-by-classes", "focal-of-mean", "weight-in-factor", "negatives-left-out", "self-compared", "margin-eases"),
 )
 _MISREAD = r"threshold|levels|evidence"  # claims of losses of labels that share a name with others

@@ -284,6 +284,7 @@ ROOTS = (
         "samples-crossed",
         "one-edit-from-formula",
         "contradicts-claim",
+        "differs-from-name",
         "departs-from-formula",
     ),
     *("samples-crossed", "mixed-derivatives", "rewards-errors"),

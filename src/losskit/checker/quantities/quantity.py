@@ -1,0 +1,83 @@
+"""A quantity: what a variable of this name is, computed from others of these names."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_AROUND = r"(self\.)?_?(batch_?|b_|cur(rent)?_?|my_?)?({})(_?batch|_?b|_?t|_)?"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One quantity of the field, by the names that it and its parts go by."""
+
+    said: str  # "the target of a temporal difference"
+    named: str  # a pattern for its names, in lower case
+    parts: Mapping[str, str]  # patterns for the names of its parts
+    formulas: Sequence[str]  # accepted; each is that of the parts that it names
+    factor: bool = False  # any positive factor is accepted
+    constant: bool = False  # any constant is accepted
+    reduced: bool = False  # sums and means of it are accepted
+    binary: Sequence[str] = ()  # parts that are 0 or 1
+    is_one: bool = False  # the formulas, of the variable x, of which one is 1 in every element
+
+    def is_named(self, name: str) -> bool:
+        return _fits(self.named, name)
+
+    def part(self, name: str) -> str | None:
+        """The part that a variable of this name is."""
+        return next((part for part, names in self.parts.items() if _fits(names, name)), None)
+
+    def of(self, parts: set[str]) -> list[str]:
+        """The formulas that have exactly these parts."""
+        return [each for each in self.formulas if self.is_one or parts_of(each) & set(self.parts) == parts]
+
+
+@functools.lru_cache(maxsize=8192)
+def _fits(pattern: str, name: str) -> bool:
+    return re.fullmatch(_AROUND.format(pattern), name.lower()) is not None
+
+
+@functools.lru_cache(maxsize=512)
+def parts_of(formula: str) -> frozenset[str]:
+    return frozenset(re.findall(r"(?<![\w.])[a-z]\w*(?!\w*[(\w])", formula))
+
+
+def computed(formula: str, parts: Mapping[str, Any]) -> Tensor:
+    """The value of a formula."""
+    return torch.as_tensor(eval(formula, {**vars(torch), "torch": torch}, dict(parts)))  # noqa: S307 - one of ours
+
+
+def written(formula: str, names: Mapping[str, str]) -> str:
+    """A formula with the names of the user."""
+    return re.sub(r"(?<![\w.])[a-z]\w*(?![\w(])", lambda found: names.get(found[0], found[0]), formula)
+
+
+def reductions(full: Tensor) -> Iterator[Tensor]:
+    """A tensor, and what sums and means make of it."""
+    yield full
+    for last in range(1, full.dim() + 1):
+        axes = tuple(range(full.dim() - last, full.dim()))
+        yield full.sum(axes)
+        if last < full.dim():
+            yield full.sum(axes).mean()
+    if full.dim() > 1:
+        yield full.mean(tuple(range(1, full.dim())))
+        yield full.sum(1)
+        yield full.mean(0)
+        yield full.sum(0)
+
+
+QUANTITIES: list[Quantity] = []
+
+
+def quantity(said: str, named: str, parts: Mapping[str, str], *formulas: str, **further: Any) -> None:
+    """Register a quantity."""
+    QUANTITIES.append(Quantity(said, named, parts, formulas, **further))
