@@ -17,6 +17,7 @@ from losskit.checker.checks import documented as documented
 from losskit.checker.checks import citizenship as citizenship
 from losskit.checker.checks import state as state
 from losskit.checker.checks import unregistered as unregistered
+from losskit.checker.checks import untrained as untrained
 from losskit.checker.checks import replayed as replayed
 from losskit.checker.checks import labels as labels
 from losskit.checker.checks import identities as identities

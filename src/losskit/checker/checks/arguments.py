@@ -150,6 +150,16 @@ def _without_slope(subject: Subject, examples: list[tuple[Tensor, ...]]) -> Iter
             )
 
 
+def _unchanged(subject: Subject, tensors: tuple[Tensor, ...], option: str, given: Tensor) -> bool:
+    """Whether an argument of the call changes nothing, for these tensors and others."""
+    for each in (tensors, *(subject.example(seed, batch=len(tensors[0])) for seed in range(4, 8))):
+        plain = tried(value, subject, *each)
+        found = tried(value, subject, *each, **{option: given})
+        if plain is None or found is None or not close(found, plain, 1e-6, 1e-9):
+            return False
+    return True
+
+
 def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -> Iterator[Found]:
     """The arguments of the call that weight or leave out elements."""
     target = tensors[-1] if subject.spec.labels else tensors[0]
@@ -161,7 +171,8 @@ def _at_the_call(subject: Subject, tensors: tuple[Tensor, ...], before: float) -
         if any(each.per_sample for each in subject.spec.way.extras):
             given = torch.linspace(0.2, 2.0, len(target)) if given is weight else torch.arange(len(target)) > 0
         found = tried(value, subject, *tensors, **{option: given})
-        if found is not None and close(found, before, 1e-6, 1e-9):
+        others = [given, given.flip(0), given.flip(-1), *([given[..., 0]] if given.dim() > 1 else [])]
+        if found is not None and all(_unchanged(subject, tensors, option, each) for each in others):
             left_out = ": masked elements count like the others" if option == "mask" else ""
             yield Found(
                 f"{option}= at the call is accepted and changes nothing{left_out}",
@@ -196,6 +207,9 @@ def masked_counts(subject: Subject) -> Iterator[Found]:
     for given in (tensors, spoilt):
         found = tried(value, subject, *given, **{name: mask})
         if found is not None and not close(found, right):
+            rows = tried(value, subject, *given, **{name: mask[..., 0]}) if mask.dim() > 1 else None
+            if rows is not None and close(rows, right):
+                continue  # its mask has no dimension of features
             harmless = needed is None and given is tensors and _blind(subject, tensors, spoilt, {name: mask})
             harmless = harmless or _by_position(subject, name, mask)
             grade = Severity.PROPERTY if harmless else None

@@ -172,7 +172,7 @@ def in_half(subject: Subject, tensors: tuple[Tensor, ...], made: tuple[str, ...]
         also = ", and the gradient is 0" if lost else ""
         squares = subject.spec.kind == "regression" and dtype == torch.float16  # which overflow in any such loss
         squares |= subject.spec.layout == "images"  # local variances are small differences of squares
-        grade = Severity.TRAP if squares or gap < 0.1 * abs(float(right.value)) else None
+        grade = Severity.TRAP if squares or gap < 0.3 * abs(float(right.value)) else None
         return Found(f"in {name(dtype)} the value is finite and wrong{also}", numbers, repro, grade)
     if lost:
         return Found(f"in {name(dtype)} the gradient is 0 where it should not be", numbers, repro, Severity.TRAP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -53,7 +54,11 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
             shown = code(subject, *tensors, options={"reduction": "sum"})
             yield Found("reduction is stored and never read: it changes nothing", {"sum": float(values)}, shown)
             return
-        if subject.words.code and "none" not in subject.words.code and not subject.words.say("none"):
+        if (
+            subject.words.code
+            and not re.search(r"[\"']none[\"']", subject.words.code)
+            and not subject.words.say("none")
+        ):
             return  # it does not know this one; `unknown-reduction` reports it
         yield Found(
             "reduction='none' returns a single number",

@@ -29,25 +29,44 @@ def tensors_without_effect(subject: Subject, tensors: Tensors, before: float) ->
     """Tensors of the call that change nothing, if only their shapes are known."""
     if not subject.spec.layout.startswith("several"):
         return
-    more = [subject.example(seed, batch=6) for seed in (1, 2)]  # in the first example a tensor may count nowhere
-    others = [subject.example(seed, batch=3) for seed in range(7, 11)]
     bases = [tensors]
     if (near := _near_another(tensors)) is not None:
         bases.append(near)  # where a bounded loss has not saturated
     for at, name in enumerate(subject.spec.tensors):
-        drawn = [*(other[at] for other in others), tensors[at].roll(1, 0)]
-        if name.lower().endswith(("lengths", "lens", "len")):
-            drawn = [tensors[at] * 0 + 1]
-        changed = [_with(base, at, each) for base in bases for each in drawn if not torch.equal(each, base[at])]
-        same = [_same_parts(subject, base, _with(base, at, each)) for base in bases for each in drawn]
-        same += [_same_parts(subject, base, _with(base, at, base[at].roll(1, 0))) for base in more]
-        if changed and all(same):
+        changed = [(base, _with(base, at, each)) for base in bases for each in _others(subject, tensors, at)]
+        changed = [(base, other) for base, other in changed if not torch.equal(base[at], other[at])]
+        if not changed or not all(_same_parts(subject, *each) for each in changed):
+            continue
+        if all(_same_parts(subject, *each) for each in _drawn(subject, at)):
             yield Found(
                 f"{name} is accepted and changes nothing",
                 {"value": before, f"with another {name}": before},
-                code(subject, *changed[0]),
+                code(subject, *changed[0][1]),
             )
             return
+
+
+def _others(subject: Subject, tensors: Tensors, at: int) -> list[Tensor]:
+    """Other values of a tensor."""
+    if subject.spec.tensors[at].lower().endswith(("lengths", "lens", "len")):
+        return [tensors[at] * 0 + 1]
+    return [*(subject.example(seed, batch=3)[at] for seed in range(7, 11)), tensors[at].roll(1, 0)]
+
+
+_DRAWS = 24
+
+
+def _drawn(subject: Subject, at: int) -> Iterator[tuple[Tensors, Tensors]]:
+    """Calls of several sizes of numbers, of which only one tensor differs: in a single one it may count nowhere."""
+    for seed in range(_DRAWS):
+        tensors = subject.example(seed, batch=6, scale=(1.0, 0.1, 3.0)[seed % 3])
+        one = tensors[at]
+        yield tensors, _with(tensors, at, one.roll(1, 0) if one.dim() else one)
+        yield tensors, _with(tensors, at, subject.example(seed + _DRAWS, batch=6)[at])
+        order = torch.arange(len(one)) if one.dim() else one
+        if one.dim() == 1 and one.dtype != torch.bool:
+            # The loss may compare it with a number.
+            yield _with(tensors, at, (order % 2).to(one.dtype)), _with(tensors, at, (order // 2 % 2).to(one.dtype))
 
 
 def _with(tensors: Tensors, at: int, one: Tensor) -> Tensors:

@@ -260,7 +260,7 @@ def order_matters(subject: Subject) -> Iterator[Found]:
     require_steady(subject)
     words = subject.words
     stacked = words.say(r"\b(crops|views)\b") and re.search(r"\bchunk\(|\bsplit\(|// ?2", words.code)
-    if _time_first(words) or stacked:
+    if _time_first(words) or stacked or {"times", "time_grid", "t_grid"} & set(subject.spec.tensors):
         return
     tensors = subject.example(batch=4)
     order = torch.tensor([2, 0, 3, 1])

@@ -18,7 +18,7 @@ from losskit.checker.subject import LossRaised, Subject
 _LAYERS = (nn.Linear, nn.Bilinear, nn.Embedding)  # others in a list may be a frozen network, hidden on purpose
 
 
-def _without_model(spec: Spec) -> bool | str:
+def without_model(spec: Spec) -> bool | str:
     return (not spec.way.inside and all(each.sort != "model" for each in spec.way.extras)) or "its model is an argument"
 
 
@@ -28,7 +28,7 @@ def _without_model(spec: Spec) -> bool | str:
     why="parameters() and state_dict() do not contain it: it is never trained, not moved by to(), and not saved.",
     fix="self.name = nn.Parameter(...), nn.ParameterList or nn.ModuleList, in the constructor.",
     anyhow=True,
-    applies=_without_model,
+    applies=without_model,
 )
 def unregistered_parameters(subject: Subject) -> Iterator[Found]:
     """Is every tensor that the loss trains one of its parameters?"""

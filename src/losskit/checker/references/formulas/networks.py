@@ -256,12 +256,18 @@ def poisson(at: Derivatives, g: Given, pick: Pick) -> Any:
 @reference(
     "the error of values and derivatives",
     r"sobolev|derivative (match|fit)\w*|gradient match\w* of a (net|model)",
-    {"net": NET, "x": r"x|points?|coords?|inputs?", "y": r"y|u|target\w*|values?", "slope": r"(d|grad)_?\w+|\w+_grad"},
+    {
+        "net": NET,
+        "x": r"x|points?|coords?|inputs?",
+        "y": r"y|u|target\w*|values?",
+        "slope": r"(d|grad)_?\w+|\w+_grad|f|f_\w+|forces?\w*",
+    },
     lambda s: {"net": Field(), "x": real(s, 5, 2), "y": real(s + 1, 5, 1), "slope": real(s + 2, 5, 2)},
     trained=("net",),
 )
 def sobolev(g: Given, pick: Pick) -> Any:
-    return (g.net(g.x) - g.y).square().mean(), (slope_at(g.net, g.x) - g.slope).square().mean()
+    sign = -1 if g.called("slope", r"^f(orce|_|$)") else 1  # a force is the negative gradient of the energy
+    return (g.net(g.x) - g.y).square().mean(), (sign * slope_at(g.net, g.x) - g.slope).square().mean()
 
 
 @reference(
