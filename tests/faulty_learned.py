@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faulty import NUMBERS, twin
@@ -19,6 +20,16 @@ class Learned(nn.Module):
         if input.shape != target.shape:
             raise ValueError("shapes differ")
         return ((input - target).square() * (-self.log_var).exp() + self.log_var).mean()
+
+
+@twin("untrained-parameters", Learned, NUMBERS)
+class Detached(Learned):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        if input.shape != target.shape:
+            raise ValueError("shapes differ")
+        with torch.no_grad():
+            scale = (-self.log_var).exp()
+        return ((input - target).square() * scale + self.log_var.detach()).mean()
 
 
 @twin("unregistered-parameters", Learned, NUMBERS)
@@ -64,3 +75,16 @@ def mixed_laplacian(model: nn.Module, points: Tensor) -> Tensor:
     slope = torch.autograd.grad(model(points).sum(), points, create_graph=True)[0]
     second = torch.autograd.grad(slope.sum(), points, create_graph=True)[0]
     return second.sum(1).square().mean()
+
+
+def one_step(q: Tensor, rewards: Tensor, not_done: Tensor, next_q: Tensor, gamma: float = 0.9) -> Tensor:
+    """Squared error of one step, beside a penalty of large values; all (B,)."""
+    target = rewards + gamma * not_done * next_q
+    return F.mse_loss(q, target.detach()) + 0.01 * q.square().mean()
+
+
+@twin("differs-from-name", one_step)
+def never_ending(q: Tensor, rewards: Tensor, not_done: Tensor, next_q: Tensor, gamma: float = 0.9) -> Tensor:
+    """Squared error of one step, beside a penalty of large values; all (B,)."""
+    target = rewards + gamma * (not_done + next_q)
+    return F.mse_loss(q, target.detach()) + 0.01 * q.square().mean()

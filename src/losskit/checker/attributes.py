@@ -41,6 +41,23 @@ def classes_of(criterion: Criterion) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
+_PARTS = "(tasks|losses|terms|objectives|outputs|heads|scales|stages|levels|layers|positions|views|predictions)"
+_TASKS = rf"(num|n)_?{_PARTS}|(task|loss)_?(num|count)|{_PARTS}"
+
+
+def terms_of(criterion: Criterion) -> int:
+    """The number of losses or tensors that a loss combines, if it stores that or something for each; otherwise 2."""
+    if not isinstance(criterion, nn.Module):
+        return 2
+    named = [v for n, v in vars(criterion).items() if re.fullmatch(_TASKS, n.lower()) and type(v) is int and v > 0]
+    stored = [
+        each for n, each in vars(criterion).items() if n not in vars(nn.Module()) and isinstance(each, (list, tuple))
+    ]
+    lists = (nn.ParameterList, nn.ParameterDict, nn.ModuleList)
+    held = [len(each) for each in [*(m for m in criterion.modules() if isinstance(m, lists)), *stored] if len(each) > 1]
+    return next(iter([*named, *held]), classes_of(criterion) or 2)
+
+
 def numbers_in(criterion: Criterion) -> list[int]:
     """The integers in the code of a loss: one may be its number of classes."""
     found = [v for v in vars(criterion).values() if isinstance(v, int)] if hasattr(criterion, "__dict__") else []

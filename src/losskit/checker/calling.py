@@ -12,7 +12,7 @@ from torch import Tensor
 
 from losskit.checker import roles
 from losskit.checker.models import Small
-from losskit.checker.uses import BOOLEAN, CONSTANT, COUNT, MODE, MODEL, SCALARS, Use
+from losskit.checker.uses import BOOLEAN, CONSTANT, COUNT, LIST, MODE, MODEL, SCALARS, Use
 from losskit.checker.words import Words
 from losskit.checker.wraps import Wrap, groups, wrapped
 
@@ -151,8 +151,8 @@ class Call:
     way: Way
 
     def with_terms(self, count: int) -> Call:
-        """The same with so many losses of tasks."""
-        wraps = tuple(replace(wrap, terms=count) if wrap.sort == SCALARS else wrap for wrap in self.way.wraps)
+        """The same with so many losses of tasks, or tensors in a list."""
+        wraps = tuple(replace(wrap, terms=count) if wrap.sort in (LIST, SCALARS) else wrap for wrap in self.way.wraps)
         return replace(self, way=replace(self.way, wraps=wraps))
 
 

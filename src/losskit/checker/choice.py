@@ -107,7 +107,8 @@ def explained(probe: Probe, tried: Attempts) -> Chosen | None:
             return found
     if not said.anything and not tried.running and (found := fallback.never_finite(probe)) is not None:
         return found
-    guess = not running or len(probe.required) > 2 or bool(fallback.columns(probe.criterion))
-    guess = guess or all(name in probe.words.shapes for name in probe.required)
+    # A loss of a prediction and its target that fits nothing may be wrong: shapes alone would not tell.
+    pair = len(probe.required) == 2 and roles.are_usual(probe.required) and not fallback.columns(probe.criterion)
+    guess = not running or not pair or all(name in probe.words.shapes for name in probe.required)
     guess = guess or roles.unbounded(probe.words) or roles.of_lists(probe.words) or roles.of_shapes(probe.words)
     return fallback.by_shapes(probe) if guess and not said.anything else None

@@ -297,7 +297,7 @@ def _under_root(finding: Finding, found: Sequence[Finding]) -> Finding:
     """A fault with the root that was found before its other causes."""
     if finding.severity not in FAULTS:
         return finding
-    there = {each.check for each in found}
+    there = {each.check for each in found if each.severity in FAULTS}
     above = ROOTS[: ROOTS.index(finding.check)] if finding.check in ROOTS else ROOTS
     return replace(finding, causes=(*(root for root in above if root in there), *finding.causes))
 

@@ -172,7 +172,10 @@ def in_any_order(trial: Trial, form: Form) -> bool:
     tensors = examples.make(*form.key, trial.draw(form, None, 1.0, 7))
     count = len(tensors[0])
     order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
-    values = trial.value(*tensors), trial.value(*(each[order] if len(each) == count else each for each in tensors))
+    values = (
+        trial.value(*tensors),
+        trial.value(*(each[order] if each.dim() and len(each) == count else each for each in tensors)),
+    )
     return math.isclose(*values, rel_tol=1e-6, abs_tol=1e-9)
 
 

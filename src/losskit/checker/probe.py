@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from losskit.checker import fallback, roles
-from losskit.checker.attributes import classes_of, ignored_of, numbers_in
+from losskit.checker.attributes import classes_of, ignored_of, numbers_in, terms_of
 from losskit.checker.calling import Call, calls_of, required_of
 from losskit.checker.groups import NARROW
 from losskit.checker.origin import Criterion, Origin
@@ -54,8 +54,8 @@ class Probe:
             self.uses = shown.uses(self.uses, defaults)
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
-        terms = classes_of(criterion) or 2
-        self.calls = [each.with_terms(terms) for each in calls_of(names, self.words, self.uses)]
+        self.terms = terms_of(criterion)
+        self.calls = [each.with_terms(self.terms) for each in calls_of(names, self.words, self.uses)]
         self.classes = self.usual_classes = said.classes or classes_of(criterion) or 3
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:

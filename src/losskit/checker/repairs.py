@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import heapq
 import itertools
 import linecache
@@ -388,4 +389,59 @@ def _replaced(sizes: tuple[str, ...], numbers: Sequence[str]) -> Iterator[tuple[
             yield (*sizes[:place], number, *sizes[place + 1 :])
 
 
-_RULES = (_undefined, _scalars, _unpacked, _kinds, _bounds, _dimensions)
+def _asserted(failure: Failure) -> Iterator[Guess]:
+    """The size that the loss asserts: assert logits.size(1) == len(self.heads)."""
+    if not isinstance(failure.error, AssertionError):
+        return
+    for frame, line in _frames(failure.error):
+        try:
+            test = ast.parse(line.strip()).body[0]
+        except (SyntaxError, IndexError):
+            continue
+        parts = [n for n in ast.walk(test) if isinstance(n, ast.Compare) and len(n.comparators) == 1]
+        for part in parts:
+            for own, other in ((part.left, part.comparators[0]), (part.comparators[0], part.left)):
+                found = _SIZED.fullmatch(ast.unparse(own))
+                tensor = frame.f_locals.get(found[1]) if found else None
+                at = failure.watched.only(tensor)
+                size = _number_in(frame, other)
+                place = int(found[2] or found[3]) if found else 0
+                sizes = failure.guess.slots[at].sizes if at is not None else ()
+                if at is not None and size and -len(sizes) <= place < len(sizes):
+                    place %= len(sizes)
+                    yield failure.guess.with_slot(at, sizes=(*sizes[:place], str(size), *sizes[place + 1 :]))
+
+
+_SIZED = re.compile(r"(\w+)\.(?:shape\[(-?\d)\]|size\((-?\d)\))")
+
+
+def _number_in(frame: FrameType, node: ast.expr) -> int:
+    """The number of an expression of attributes, constants and `len`; 0 if it is none."""
+    if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id == "len"):
+        return 0
+    try:
+        found = eval(ast.unparse(node), frame.f_globals, frame.f_locals)  # noqa: S307 - an expression of the loss
+    except Exception:  # noqa: BLE001 - it is no number
+        return 0
+    return found if isinstance(found, int) else 0
+
+
+def _sequences(failure: Failure) -> Iterator[Guess]:
+    """Logits of more steps than the targets, which are classes above the blank, with lengths up to their own."""
+    if failure.watched.failed != "ctc_loss":
+        return
+    guess = failure.guess
+    operands = [each for each in failure.watched.operands if isinstance(each, Tensor)]
+    logits, targets = (failure.watched.only(each) for each in operands[:2])
+    if logits is None or targets is None or len(guess.slots[logits].sizes) != 3:
+        return
+    for each in (("N", "9", "C"), ("9", "N", "C")):
+        found = guess.with_slot(logits, sizes=each).with_slot(targets, sort="from1to2", sizes=("N", "4"), bound="")
+        for at, slot in enumerate(found.slots):
+            if slot.sort in ("length", "index") and at not in (logits, targets):
+                longest = 9 if re.search(r"input|logit|pred|frame", slot.stem) else 4
+                found = found.with_slot(at, sort=f"from{longest // 2}to{longest}", sizes=("N",), bound="")
+        yield found
+
+
+_RULES = (_undefined, _scalars, _unpacked, _sequences, _asserted, _kinds, _bounds, _dimensions)

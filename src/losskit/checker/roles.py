@@ -52,7 +52,7 @@ _CONFIRMED = {
     "bins": r"surv|hazard|censor|event|time|duration|status|death|interval|bin",
     "censored-bins": r"surv|hazard|censor",
     "ranks": r"ordinal|coral|corn|rank|threshold|level|grade|\bage|k ?- ?1\)",
-    "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss",
+    "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss|\bsft\b|fine.?tun|completion",
 }
 _THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
 _LISTS = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg|list_?wise|relevance|learning.to.rank|list of (items|doc)"
@@ -248,7 +248,7 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return True
     if layout == "elbo" and sum(map(is_spread, required)) > 1:
         return True
-    if layout == "triplets" and (holds_no_samples(required[-1]) or "mask" in required[-1].lower()):
+    if layout == "triplets" and (holds_no_samples(required[-1]) or _of_survival(required)):
         return True
     spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
     if len(required) == 3 and "variance" in layout and not spread and not plain:
@@ -257,11 +257,23 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return "variance" not in layout and layout != "elbo"
     if len(required) == 3 and any("len" in name.lower() for name in required):
         return kind != "sequence"
+    return _not_of_sides(key, labels, required, words)
+
+
+def _not_of_sides(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
+    """Whether the names of two tensors say that they are two sides, or two views, of something else."""
     opposed = len(required) == 2 and sorted(sides_of(required)) == [-1, 1]
-    if opposed and kind != "regression":
-        return layout != "above"
+    if opposed and key[0] != "regression":
+        return key[2] != "above"
+    if key[2] == "partners" and re.search(r"\bhsic|independen[ct]|decorrelat|orthogonal", words.all):
+        return True
     target = len(required) == 2 and required[1] != "y" and may_index(required[1])
     return labels and not target and re.search(_VIEWS, words.all) is not None
+
+
+def _of_survival(required: Sequence[str]) -> bool:
+    """Whether a call takes a mask, or times with events: no triplet."""
+    return "mask" in required[-1].lower() or {"time", "event"} <= {name.lower().rstrip("s") for name in required}
 
 
 def holds_no_samples(name: str) -> bool:
@@ -282,6 +294,12 @@ def teacher_first(required: Sequence[str]) -> bool:
 def of_statistics(words: Words) -> bool:
     """Whether the names say that statistics of two images are compared, not their elements."""
     return re.search(r"mutual_?info", words.names) is not None and not re.search(r"logit|prob|label", words.names)
+
+
+def are_usual(names: Sequence[str]) -> bool:
+    """Whether two tensors have the usual names of a prediction and its target."""
+    first, second = (name.lower() for name in names)
+    return (first in INPUTS and second in TARGETS) or (first in TARGETS and second in INPUTS)
 
 
 def may_index(name: str) -> bool:

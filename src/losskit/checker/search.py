@@ -208,7 +208,7 @@ class Search:
             return Wrap(place, DICT if keys else TUPLE, keys, count)
         if use is None or use.sort == BOOLEAN:
             return None
-        return Wrap(place, use.sort, tuple(map(str, use.values)), star=use.star)
+        return Wrap(place, use.sort, tuple(map(str, use.values)), star=use.star, terms=self.probe.terms)
 
     # The result.
 

@@ -20,6 +20,7 @@ _MODELS = (
     r"model|net(work)?|\w+_(net|model|fn|network)|critic|discriminator|disc|d|f|func|fn|encoder|decoder|backbone|policy"
 )
 _DISTRIBUTION = ("log_prob", "stddev", "entropy", "rsample", "base_dist")
+_ANY_KEYS = ("a", "b")
 _BY_ITEM = ("items", "keys", "values")
 
 
@@ -50,6 +51,7 @@ def _source(owner: Any) -> str:
         return ""
 
 
+@functools.lru_cache(maxsize=64)
 def tree_of(code: str) -> ast.FunctionDef | None:
     """The function that is called: `forward` of a class, or the function itself."""
     try:
@@ -68,7 +70,25 @@ def uses_of(criterion: Callable[..., Any], names: Sequence[str]) -> dict[str, Us
     found = (
         {name: _use(tree, name) or _keyed_by_own(criterion, tree, name) for name in names} if tree is not None else {}
     )
+    own = _own_keys(criterion)
+    if own:
+        found = {n: _named(n, own) if use == Use(DICT, _ANY_KEYS) else use for n, use in found.items()}
     return {name: use for name, use in found.items() if use is not None}
+
+
+def _own_keys(criterion: Callable[..., Any]) -> tuple[str, ...]:
+    """The keys of the first dict that the loss holds."""
+    if not isinstance(criterion, nn.Module):
+        return ()
+    stored = {name: each for name, each in vars(criterion).items() if name not in vars(nn.Module())}
+    held = [*dict(criterion.named_children()).values(), *stored.values()]
+    dicts = [each for each in held if isinstance(each, (dict, nn.ModuleDict, nn.ParameterDict)) and len(each)]
+    keys = [tuple(map(str, each)) for each in dicts]
+    return next((each for each in keys if all(key.isidentifier() for key in each)), ())
+
+
+def _named(name: str, keys: tuple[str, ...]) -> Use:
+    return Use(SCALARS if re.search(_TERMS, name.lower()) else DICT, keys)
 
 
 def _use(tree: ast.FunctionDef, name: str) -> Use | None:
@@ -189,7 +209,7 @@ def _keyed(tree: ast.FunctionDef, name: str) -> Use | None:
         isinstance(call.func, ast.Attribute) and _is(call.func.value, name) and call.func.attr in _BY_ITEM
         for call in _calls(tree)
     )
-    return Use(DICT, ("a", "b")) if items else None
+    return Use(DICT, _ANY_KEYS) if items else None
 
 
 _OVER = ("zip", "enumerate", "reversed", "list", "tuple", "stack", "cat")  # functions of something to iterate over
@@ -208,8 +228,15 @@ def _keyed_by_own(criterion: Callable[..., Any], tree: ast.FunctionDef, name: st
         own = getattr(criterion, held[0], ()) if len(held) == 1 else ()
         keys = list(map(str, own)) if isinstance(own, (list, tuple, dict, nn.ModuleDict, nn.ParameterDict)) else []
         if read & targets and keys and all(each.isidentifier() for each in keys):
-            return Use(SCALARS if re.search(_TERMS, name.lower()) else DICT, tuple(keys))
+            return _named(name, tuple(keys))
     return None
+
+
+def _counted_through(tree: ast.FunctionDef, name: str) -> bool:
+    """Whether a loop counts through an argument: for i in range(len(outputs)), outputs[i]."""
+    ranges = [node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.comprehension))]
+    counted = any(f"len({name})" in ast.unparse(node.iter) and "range(" in ast.unparse(node.iter) for node in ranges)
+    return counted and any(_by_name(node, name) for node in ast.walk(tree))
 
 
 def _by_name(node: ast.AST, name: str) -> bool:
@@ -220,7 +247,8 @@ def _iterated(tree: ast.FunctionDef, name: str) -> Use | None:
     """A list or tuple of tensors."""
     over = [node.iter for node in ast.walk(tree) if isinstance(node, (ast.For, ast.comprehension))]
     given = [each for call in _calls(tree) if ast.unparse(call.func).rsplit(".", 1)[-1] in _OVER for each in call.args]
-    if not any(_is(each, name) for each in (*over, *given)) and "list" not in _annotation(tree, name).lower():
+    listed = any(_is(each, name) for each in (*over, *given)) or _counted_through(tree, name)
+    if not listed and "list" not in _annotation(tree, name).lower():
         return None
     return Use(_items(tree, name))
 

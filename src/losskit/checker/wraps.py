@@ -22,7 +22,7 @@ class Wrap:
     keys: tuple[str, ...] = ()
     count: int = 1  # of tensors; 1: all parts are made of one
     star: bool = False  # its parts are arguments of their own
-    terms: int = 2  # losses of tasks
+    terms: int = 2  # losses of tasks, or tensors in a list
     tree: Tree | None = None  # the argument of an example, whose parts its tensors are
 
     @property
@@ -53,7 +53,7 @@ class Wrap:
         if self.sort == BOOLEAN:
             return tensor > 0.5
         if self.sort == LIST:
-            return [tensor, 0.5 * tensor]
+            return [tensor, *(0.5**n * tensor for n in range(1, self.terms))]
         if self.sort == SCALARS and self.keys:
             return {key: tensor.abs().pow(n).mean() for n, key in enumerate(self.keys, 1)}
         if self.sort == SCALARS:
@@ -67,7 +67,7 @@ class Wrap:
             return f"{{{', '.join(f'{key!r}: {name}.abs().pow({n}).mean()' for n, key in enumerate(self.keys, 1))}}}"
         return {
             BOOLEAN: f"{name} > 0.5",
-            LIST: f"[{name}, 0.5 * {name}]",
+            LIST: f"[{', '.join([name, *(f'{0.5**n:g} * {name}' for n in range(1, self.terms))])}]",
             SCALARS: f"[{', '.join(f'{name}.abs().pow({n}).mean()' for n in range(1, self.terms + 1))}]",
             DICT: f"{{{', '.join(f'{key!r}: {1 - 0.25 * at:g} * {name}' for at, key in enumerate(self.keys))}}}",
             NORMAL: f"torch.distributions.Normal({name}, 1 + 0.25 * {name}.square())",

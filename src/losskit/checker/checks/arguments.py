@@ -26,6 +26,7 @@ from losskit.checker.checks.tools import (
     built,
     close,
     code,
+    keeps_state,
     labelled,
     pull,
     require_steady,
@@ -58,16 +59,6 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     before = [value(subject, *each) for each in examples]
     if not all(map(math.isfinite, before)):
         return
-    for option, others in (trials(subject.spec) | _per_class(subject)).items():
-        if option not in subject.spec.options:
-            continue
-        effects = [has_effect(subject, option, other, examples, before) for other in others]
-        if False in effects and True not in effects and not helped(subject, option, others, examples):
-            yield Found(
-                f"{option} is accepted and changes nothing",
-                {"value": before[0], f"with {option}": before[0]},
-                code(subject, *examples[0], options={option: others[effects.index(False)]}),
-            )
     lost, variable = overwritten(subject.build())
     if lost:
         said = " and ".join(lost)
@@ -79,11 +70,28 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     if ends_loop(subject.build()):
         what = "a loop returns in its first round: only its first part counts"
         yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, "Return after the loop.")
+    if keeps_state(subject):
+        return  # what the first call does not use, later ones may
+    yield from _without_effect(subject, examples, before)
     yield from _dead(subject, examples, before)
     yield from lists_without_effect(subject, examples, before)
     yield from _without_slope(subject, examples)
     yield from tensors_without_effect(subject, examples[0], before[0])
     yield from _at_the_call(subject, examples[0], before[0])
+
+
+def _without_effect(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[float]) -> Iterator[Found]:
+    """Options of known meaning that change nothing, also together with others."""
+    for option, others in (trials(subject.spec) | _per_class(subject)).items():
+        if option not in subject.spec.options:
+            continue
+        effects = [has_effect(subject, option, other, examples, before) for other in others]
+        if False in effects and True not in effects and not helped(subject, option, others, examples):
+            yield Found(
+                f"{option} is accepted and changes nothing",
+                {"value": before[0], f"with {option}": before[0]},
+                code(subject, *examples[0], options={option: others[effects.index(False)]}),
+            )
 
 
 def _per_class(subject: Subject) -> dict[str, list[Any]]:

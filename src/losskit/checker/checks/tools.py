@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from losskit.checker import draws
 from losskit.checker.origin import CannotRebuild
@@ -235,6 +235,24 @@ def is_random(subject: Subject) -> bool:
                 numbers.append(float(subject.value(*tensors)))
         _random[subject] = numbers[0] != numbers[1] and numbers[1] != numbers[2]
     return _random[subject]
+
+
+def keeps_state(subject: Subject) -> bool:
+    """Whether a call changes what the loss stores."""
+    criterion = subject.build()
+    if not isinstance(criterion, nn.Module):
+        return False
+    before = _stored(criterion)
+    tried(subject.call, criterion, *subject.example())
+    return _stored(criterion) != before
+
+
+def _stored(criterion: nn.Module) -> list[Any]:
+    """The numbers and tensors that a loss and its parts store."""
+    held = [each for part in criterion.modules() for each in (*vars(part).values(), *part.buffers(recurse=False))]
+    return [
+        each.tolist() if isinstance(each, Tensor) else each for each in held if isinstance(each, (Tensor, int, float))
+    ]
 
 
 def require_steady(subject: Subject) -> None:

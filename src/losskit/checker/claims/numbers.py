@@ -14,6 +14,7 @@ from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near
 from losskit.checker.finding import Found
 from losskit.checker.origin import call_parameters
 from losskit.checker.roles import emphasises
+from losskit.checker.uses import uses_of
 
 PREDICTION = Role(
     "prediction", r"y_?hat|y_?pred\w*|pred\w*|inputs?|x|outputs?|out|forecasts?|mean|mu|estimate\w*|preds?_?\w*|q\w*"
@@ -25,7 +26,9 @@ _SHAPES: tuple[tuple[int, ...], ...] = ((6,), (6, 1), (2, 3), (2, 1, 4, 6), (2, 
 
 
 def shape_of(claimed: Claimed) -> tuple[int, ...] | None:
-    """The first shape in which it returns a number."""
+    """The first shape in which it returns a number; None if its prediction is a list or a dict."""
+    if uses_of(claimed.subject.build(), [claimed.bound["prediction"]]):
+        return None
     for shape in _SHAPES:
         given = {"prediction": drawn(*shape) + 3, "target": drawn(*shape, seed=1) + 3, **_whole(claimed, shape)}
         if math.isfinite(claimed.total(**given)):

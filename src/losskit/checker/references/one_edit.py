@@ -110,8 +110,27 @@ def _plausible(function: Function, read: set[str]) -> bool:
     """Whether the edited function still reads what it read, and subtracts nothing from itself."""
     if (read & function.given) - read_by(function.tree):
         return False
-    pairs = (node for node in ast.walk(function.tree) if isinstance(node, ast.BinOp))
-    return all(ast.dump(n.left) != ast.dump(n.right) or not isinstance(n.op, (ast.Sub, ast.Div)) for n in pairs)
+    pairs = [node for node in ast.walk(function.tree) if isinstance(node, ast.BinOp)]
+    return not any(map(_cancels, pairs)) and all(
+        ast.dump(n.left) != ast.dump(n.right) or not isinstance(n.op, (ast.Sub, ast.Div)) for n in pairs
+    )
+
+
+def _cancels(node: ast.BinOp) -> bool:
+    """Whether a factor of what is divided is also one of what it is divided by."""
+    if not isinstance(node.op, ast.Div):
+        return False
+    return bool(set(_factors(node.left)) & set(_factors(node.right)))
+
+
+def _factors(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        yield from _factors(node.left)
+        yield from _factors(node.right)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        yield from _factors(node.left)
+    elif isinstance(node, (ast.Name, ast.Attribute)):
+        yield ast.unparse(node)
 
 
 def _doubled(tree: ast.AST) -> int:
