@@ -70,9 +70,11 @@ def cases_of(subject: Subject) -> list[Case]:
     made: dict[tuple[int, str, bool], list[Assigned]] = {}
     for seed in range(EXAMPLES):
         run = _recorded(subject, file, seed)
+        lasts = {(each.code, each.name, each.result): each.line for each in run}  # a variable may be refined
         firsts = {(each.line, each.name, each.result): each for each in reversed(run)}  # of a loop
         for key, each in firsts.items():
-            made.setdefault(key, []).append(each)
+            if lasts[each.code, each.name, each.result] == each.line:
+                made.setdefault(key, []).append(each)
     cases = (
         _case(quantity, group)
         for (_, name, _), group in sorted(made.items())

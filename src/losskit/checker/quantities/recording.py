@@ -9,7 +9,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _MOST = 600  # assignments that are kept
 
@@ -55,7 +55,7 @@ class Recording:
     def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event in ("line", "return") and frame in self._frames and len(self.made) < _MOST:
             line, before = self._frames[frame]
-            now = self._copied(frame.f_locals)
+            now = self._copied(_variables(frame))
             for name, value in now.items():
                 if isinstance(value, Tensor) and line != frame.f_code.co_firstlineno and before.get(name) is not value:
                     self.made.append(Assigned(frame.f_code, line, name, value, before, frame.f_globals))
@@ -79,3 +79,13 @@ class Recording:
                 known = tensor, version, tensor.detach().clone()
             self._known[id(tensor)] = known
         return known[2]
+
+
+def _variables(frame: FrameType) -> dict[str, Any]:
+    """The variables of a function, and the tensors that its object holds."""
+    own = frame.f_locals.get("self")
+    if not isinstance(own, nn.Module):
+        return dict(frame.f_locals)
+    held = {**vars(own), **own._buffers}
+    tensors = {f"self.{name}": each for name, each in held.items() if isinstance(each, Tensor)}
+    return {**frame.f_locals, **tensors}

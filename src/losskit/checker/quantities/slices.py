@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
 
 
@@ -52,10 +52,13 @@ def _statements(function: ast.FunctionDef) -> list[ast.stmt]:
 def targets(statement: ast.stmt) -> list[str]:
     """The variables that a statement assigns as a whole."""
     if isinstance(statement, ast.Assign):
-        return [each.id for each in statement.targets if isinstance(each, ast.Name)]
-    if isinstance(statement, (ast.AnnAssign, ast.AugAssign)) and isinstance(statement.target, ast.Name):
-        return [statement.target.id]
-    return []
+        written: Sequence[ast.expr] = statement.targets
+    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
+        written = [statement.target]
+    else:
+        return []
+    own = [_dotted(each) for each in written if isinstance(each, (ast.Name, ast.Attribute))]
+    return [each for each in own if each is not None and (each.startswith("self.") or "." not in each)]
 
 
 def leaves(
