@@ -88,3 +88,24 @@ def never_ending(q: Tensor, rewards: Tensor, not_done: Tensor, next_q: Tensor, g
     """Squared error of one step, beside a penalty of large values; all (B,)."""
     target = rewards + gamma * (not_done + next_q)
     return F.mse_loss(q, target.detach()) + 0.01 * q.square().mean()
+
+
+def of_differences(input: Tensor, target: Tensor) -> Tensor:
+    """The mean squared difference of neighbours along both directions of (N, H, W)."""
+    if input.shape != target.shape:
+        raise ValueError("shapes differ")
+    off = input - target
+    grad_x = (off[:, :, 1:] - off[:, :, :-1]).square().mean()
+    grad_y = (off[:, 1:, :] - off[:, :-1, :]).square().mean()
+    return grad_x + grad_y
+
+
+@twin("copied-unchanged", of_differences)
+def of_one_direction(input: Tensor, target: Tensor) -> Tensor:
+    """The mean squared difference of neighbours along both directions of (N, H, W)."""
+    if input.shape != target.shape:
+        raise ValueError("shapes differ")
+    off = input - target
+    grad_x = (off[:, :, 1:] - off[:, :, :-1]).square().mean()
+    grad_y = (off[:, :, 1:] - off[:, :, :-1]).square().mean()
+    return grad_x + grad_y

@@ -65,6 +65,7 @@ def require_waivers(waive: Mapping[str, str]) -> None:
 _OF_MEANING = (
     *("rewards-errors", "order-matters", "positions-matter", "no-graph", "mixed-derivatives", "term-without-gradient"),
     *("misused-function", "activated-twice", "below-zero", "perfect-costs", "masked-counts", "differs-from-name"),
+    "copied-unchanged",
     *("divides-by-classes", "focal-of-mean", "weight-in-factor", "negatives-left-out", "self-compared", "margin-eases"),
 )
 _MISREAD = r"threshold|levels|evidence"  # claims of losses of labels that share a name with others

@@ -283,6 +283,7 @@ ROOTS = (
         "misused-function",
         "samples-crossed",
         "one-edit-from-formula",
+        "copied-unchanged",
         "contradicts-claim",
         "differs-from-name",
         "departs-from-formula",

@@ -80,17 +80,26 @@ def last_of_loop(criterion: Callable[..., Any]) -> str:
     tree = tree_of(source_of(criterion))
     if tree is None:
         return ""
-    zeros = {
-        _assigned(each)
-        for each in tree.body
-        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant) and each.value.value == 0
-    }
+    zeros = {name for each in tree.body for name in _zeros(each)}
     for loop in (each for each in tree.body if isinstance(each, ast.For)):
         inside = set().union(*(_names(each, ast.Load) for each in loop.body))
         for name in {_assigned(each) for each in loop.body} & zeros - inside - {""}:
             if re.search(r"loss|total|cost|sum|^l$", name):
                 return name
     return ""
+
+
+def _zeros(statement: ast.stmt) -> Iterator[str]:
+    """The variables that a statement sets to 0."""
+    if not isinstance(statement, ast.Assign):
+        return
+    for target in statement.targets:
+        several = isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple)
+        names = target.elts if isinstance(target, ast.Tuple) and several else [target]
+        values = statement.value.elts if isinstance(statement.value, ast.Tuple) and several else [statement.value]
+        for name, value in zip(names, values, strict=False):
+            if isinstance(name, ast.Name) and isinstance(value, ast.Constant) and value.value == 0:
+                yield name.id
 
 
 def ends_loop(criterion: Callable[..., Any]) -> int:
