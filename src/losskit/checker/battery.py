@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import losskit.checker.checks
 import losskit.checker.claims
 import losskit.checker.quantities
 import losskit.checker.references  # noqa: F401 - importing registers them
-from losskit.checker.finding import ENDINGS, Outcome, Report, report_of
+from losskit.checker.finding import ENDINGS, Outcome, Report, Severity, report_of
 from losskit.checker.references.unlike import compared
 from losskit.checker.registry import OF_BATCH, REGISTRY, Check
 from losskit.checker.source import READINGS
@@ -74,9 +75,12 @@ _MISREAD = r"threshold|levels|evidence"  # claims of losses of labels that share
 def outcome_of(check: Check, subject: Subject) -> Outcome:
     """The outcome of a check, which says nothing of the meaning of a loss that is a known formula."""
     outcome = check(subject)
-    if outcome.status != "found" or not _is_of_meaning(outcome):
+    if outcome.status != "found" or not (_is_of_meaning(outcome) or check.id == "half-disagrees"):
         return outcome
     known = compared(subject)
+    if check.id == "half-disagrees":  # what the formula itself loses in half precision
+        found = tuple(replace(each, severity=Severity.TRAP) for each in outcome.findings)
+        return outcome if known.formula is None else replace(outcome, findings=found)
     masked = check.id != "masked-counts" or any(each in known.taken for each in subject.spec.arguments)
     if known.formula is None or not masked:
         return outcome

@@ -6,6 +6,7 @@ which calls are refused, and whether a lower loss follows the correct prediction
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,20 @@ def conclude(origin: Origin, shown: Shown | None = None, **said: Any) -> Spec:
     probe = Probe(origin, options, criterion, names, shown)
     if own:
         return _spec(probe, *_among_own(probe, own))
-    return _spec(probe, *_by_trial(probe))
+    try:
+        return _spec(probe, *_by_trial(probe))
+    except Unsure as error:
+        if "NoneType" not in str(error):
+            raise
+        needed = Probe(origin, options, criterion, [_needed(each) for each in names], shown)
+        if needed.required == probe.required:
+            raise
+        return _spec(needed, *_by_trial(needed))
+
+
+def _needed(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The same parameter, without a default of None: an option may make it necessary."""
+    return parameter.replace(default=parameter.empty) if parameter.default is None else parameter
 
 
 def _among_own(probe: Probe, own: list[Form]) -> Chosen:

@@ -299,6 +299,8 @@ def of_statistics(words: Words) -> bool:
 def are_usual(names: Sequence[str]) -> bool:
     """Whether two tensors have the usual names of a prediction and its target."""
     first, second = (name.lower() for name in names)
+    if len(first) == len(second) == 1:
+        return False
     return (first in INPUTS and second in TARGETS) or (first in TARGETS and second in INPUTS)
 
 

@@ -253,7 +253,8 @@ def cox(claimed: Claimed) -> Iterator[Found]:
     time, event = tensor([3.0, 1.0, 6.0, 2.0, 5.0, 4.0, 7.0]), tensor([1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0])
     if "censor" in claimed.bound["event"].lower():
         return
-    for column in (False, True):
+    said = claimed.text.says(r"column|\[(n|b|batch), ?1\]|\((n|b|batch\w*), ?1\)")
+    for column in (said, not said):
         tensors = [each.unsqueeze(1) if column else each for each in (risk, time, event)]
         given = dict(zip(("risk", "time", "event"), tensors, strict=True))
         if not math.isfinite(claimed.total(**given)):
@@ -276,7 +277,7 @@ def cox(claimed: Claimed) -> Iterator[Found]:
                 return
         else:
             what = "it is not the partial likelihood: the logarithm of the summed exponentials over those still at risk"
-        if claimed.text.claims("cox|partial likelihood"):
+        if claimed.text.claims("cox|partial (log )?likelihood"):
             yield claimed.found(
                 what,
                 {"value": costs[0], "by definition (mean over events)": rights[0] / 5},
@@ -327,5 +328,5 @@ CLAIMS = (
         unless="list ?mle",
     ),
     Claim("listwise ranking loss", r"ndcg|lambda ?(rank|loss)|listwise|slate", _LISTS, (graded_padding,)),
-    Claim("Cox partial likelihood", r"\bcox\b|partial likelihood|deep ?surv", (RISK, TIME, EVENT), (cox,)),
+    Claim("Cox partial likelihood", r"\bcox\b|partial (log )?likelihood|deep ?surv", (RISK, TIME, EVENT), (cox,)),
 )

@@ -328,7 +328,7 @@ def survival(seed: int, *size: int) -> dict[str, Any]:
 
 @reference(
     "the Cox partial likelihood",
-    r"\bcox|partial (log )?likelihood|coxph",
+    r"\bcox|partial (log )?likelihood|coxph|deep ?surv",
     {
         "risk": r"(log_?)?(risk|h|hazard|hr)\w*|theta|pred\w*|scores?|eta|out\w*|input|y_pred|x",
         "time": r"time\w*|duration\w*|t|y_?time|surv\w*_?time\w*|survtime|ttime|y",
