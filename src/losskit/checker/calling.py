@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from losskit.checker import roles
-from losskit.checker.models import Small
-from losskit.checker.uses import BOOLEAN, CONSTANT, COUNT, LIST, MODE, MODEL, SCALARS, Use
+from losskit.checker.models import Small, scores
+from losskit.checker.uses import BOOLEAN, CONSTANT, COUNT, LIST, MODE, MODEL, SCALARS, SCORED, Use
 from losskit.checker.words import Words
 from losskit.checker.wraps import Wrap, groups, wrapped
 
@@ -36,7 +36,7 @@ class Extra:
     per_sample: bool = False
     boolean: bool = False
     out: bool = False  # a mask of what does not count
-    sort: str = ""  # MODEL, MODE or NUMBER, if it is no tensor
+    sort: str = ""  # MODEL, SCORED, MODE or NUMBER, if it is no tensor of an example
     value: Any = None  # of a mode or a number; how many outputs a model has, None for the shape of its input
 
     @property
@@ -49,6 +49,8 @@ class Extra:
             return [tensors[0].clone()]
         if self.sort == MODEL:
             return Small(tensors[0], self.value)
+        if self.sort == SCORED:
+            return scores(tensors[0], *self.value)
         if self.sort in (MODE, NUMBER):
             return self.value
         like = tensors[-1] if labels else tensors[0]
@@ -61,6 +63,8 @@ class Extra:
             return f"[{first}]"
         if self.sort == MODEL:
             return f"losskit.checker.models.Small({first}, {self.value})"
+        if self.sort == SCORED:
+            return f"losskit.checker.models.scores({first}, {', '.join(map(repr, self.value))})"
         if self.sort in (MODE, NUMBER):
             return repr(self.value)
         shape = f"{like}.shape[:1]" if self.per_sample else f"{like}.shape"
@@ -239,8 +243,8 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
     fixed, models, modes = [], [], []
     for at, name in enumerate(required):
         use = uses.get(name)
-        if use is not None and use.sort == MODEL:
-            models.append(Extra(name, at, sort=MODEL))
+        if use is not None and use.sort in (MODEL, SCORED):
+            models.append(Extra(name, at, sort=use.sort))
         elif use is not None and use.sort == MODE:
             modes.append((Extra(name, at, sort=MODE), use.values))
         elif use is not None and use.sort == CONSTANT:
@@ -257,7 +261,11 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
         if (use := uses.get(name)) is not None and use.sort != COUNT
     ]
     found = []
-    for out in MODELS_OUT if models else (1,):
+    scored = next((use for use in uses.values() if use.sort == SCORED), None)
+    outs: Sequence[Any] = MODELS_OUT if models else (1,)
+    if scored is not None:
+        outs = [(2, True), (3, True)] if scored.values[1] else [(0,), (1,), (2,), (3,)]
+    for out in outs:
         for n in range(max((len(values) for _, values in modes), default=1)):
             chosen = [replace(each, value=values[min(n, len(values) - 1)]) for each, values in modes]
             extras = (*fixed, *(replace(each, value=out) for each in models), *chosen)

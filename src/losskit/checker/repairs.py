@@ -25,6 +25,7 @@ _AS_SCALAR = (
     r"converted to an index|converted to scalar|more than one (value|element)"
     r"|an integer|must be (tuple of )?ints?|must be number"
 )
+_DIMENSIONS = 5  # at most, of a tensor of the call
 _INDEXING = (
     "gather",
     "index_select",
@@ -119,7 +120,7 @@ def repaired(starts: Sequence[Guess], attempt: Callable[[Guess], Failure | bool]
             yield guess
         elif isinstance(outcome, Failure):
             for each in repairs(outcome):
-                if each not in known:
+                if each not in known and all(len(slot.sizes) <= _DIMENSIONS for slot in each.slots):
                     known.add(each)
                     heapq.heappush(waiting, (-outcome.watched.done, depth + 1, next(order), each))
 

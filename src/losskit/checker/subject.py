@@ -201,7 +201,8 @@ class Subject:
         }
         construction = self.origin.construction(**(options or {}))
         functools_ = "import functools\n" if "functools.partial" in construction else ""
-        model = "import losskit.checker.models\n" if self.spec.way.inside else ""
+        named = "losskit.checker.models." in self.spec.way.call_code(self.spec.tensors, {})
+        model = "import losskit.checker.models\n" if named else ""
         brought = f"{functools_}import torch\n{model}{imports and imports + chr(10)}{self.origin.imports}"
         return script(
             brought, construction, {**made, **further}, lines or (f"print({self.call_code(**(arguments or {}))})",)

@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 MODEL, MODE, BOOLEAN, LIST, SCALARS, DICT, NORMAL = "model", "mode", "boolean", "list", "scalars", "dict", "normal"
-TUPLE, COUNT, CONSTANT = "tuple", "count", "constant"
+TUPLE, COUNT, CONSTANT, SCORED = "tuple", "count", "constant", "scored"
 _MODES = r"mode|kind|phase|which|role|side|part|(for|is|as)_\w+|\w+_is_real|train_?generator|training"
 _MODELS = (
     r"model|net(work)?|\w+_(net|model|fn|network)|critic|discriminator|disc|d|f|func|fn|encoder|decoder|backbone|policy"
@@ -94,11 +94,48 @@ def _named(name: str, keys: tuple[str, ...]) -> Use:
 def _use(tree: ast.FunctionDef, name: str) -> Use | None:
     if tree.args.vararg is not None and tree.args.vararg.arg == name:
         return Use(_items(tree, name), star=True)
-    for sort in (_called, _compared, _keyed, _iterated, _distribution, _boolean, _counted):
+    for sort in (_scored, _called, _compared, _keyed, _iterated, _distribution, _boolean, _counted):
         found = sort(tree, name)
         if found is not None:
             return found
     return None
+
+
+def _scored(tree: ast.FunctionDef, name: str) -> Use | None:
+    """What a network gave for another argument: the loss differentiates the one by the other."""
+    arguments = {each.arg for each in tree.args.args}
+    for call in _calls(tree):
+        if not ast.unparse(call.func).endswith("autograd.grad"):
+            continue
+        given = {each.arg: each.value for each in call.keywords}
+        outputs = given.get("outputs", call.args[0] if call.args else None)
+        inputs = given.get("inputs", call.args[1] if len(call.args) > 1 else None)
+        if outputs is None or inputs is None:
+            continue
+        by = {each.id for each in ast.walk(inputs) if isinstance(each, ast.Name)} & arguments - {name}
+        if by and name in _sources(tree, outputs):
+            looped = any(
+                _is(each, name) for node in ast.walk(tree) if isinstance(node, ast.For) for each in ast.walk(node.iter)
+            )
+            return Use(SCORED, (next(iter(by)), looped))
+    return None
+
+
+def _sources(tree: ast.FunctionDef, node: ast.expr) -> set[str]:
+    """The variables that an expression is computed from by assignments and loops, its own included."""
+    found = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    for _ in range(4):
+        for each in ast.walk(tree):
+            if isinstance(each, ast.Assign):
+                made: ast.AST = ast.Tuple(each.targets)
+                value: ast.AST = each.value
+            elif isinstance(each, ast.For):
+                made, value = each.target, each.iter
+            else:
+                continue
+            if found & {n.id for n in ast.walk(made) if isinstance(n, ast.Name)}:
+                found |= {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+    return found
 
 
 def _counted(tree: ast.FunctionDef, name: str) -> Use | None:
