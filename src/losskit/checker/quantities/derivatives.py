@@ -1,0 +1,55 @@
+"""Derivatives by differences."""
+
+import re
+
+from losskit.checker.quantities.quantity import quantity
+
+FIELD = r"u|v|w|p|f|phi|psi|x|y|s|pred\w*|field|fields?|out(put)?|q|c|h|t|z|temp\w*"
+STEP = r"d[xytz]|h[xy]?|delta_?[xytz]|step(_size)?|spacing|grid_?(spacing|size)"
+_SLICED = {"-1": "[..., {}]", "-2": "[..., {}, :]", "1": "[:, {}]", "0": "[{}]", "2": "[:, :, {}]"}
+
+
+def _between(form: str) -> list[str]:
+    """A difference along each axis, of the words AFTER, HERE and BEFORE."""
+    places = {"AFTER": "2:", "HERE": "1:-1", "BEFORE": ":-2"}
+    return [
+        re.sub("AFTER|HERE|BEFORE", lambda word, at=at: "u" + at.format(places[word[0]]), form)
+        for at in _SLICED.values()
+    ]
+
+
+def _rolled(form: str) -> list[str]:
+    return [
+        form.replace("AFTER", f"u.roll(-1, {axis})").replace("HERE", "u").replace("BEFORE", f"u.roll(1, {axis})")
+        for axis in _SLICED
+    ]
+
+
+_CENTRAL, _SECOND = "(AFTER - BEFORE) / (2 * h)", "(AFTER - 2 * HERE + BEFORE) / h**2"
+_FORWARD = ["(u" + at.format("1:") + " - u" + at.format(":-1") + ") / h" for at in _SLICED.values()]
+quantity(
+    "the first derivative by differences",
+    r"d?(u|v|p|f|w|phi|psi|t|q|c|h)_?d?[xytz]|d(u|v|p|f|w)_?d[xytz]|grad_?[xytz]|deriv(ative)?s?|velocity|speed",
+    {"h": STEP, "u": FIELD},
+    *_between(_CENTRAL),
+    *_rolled(_CENTRAL),
+    *_rolled("(AFTER - HERE) / h"),
+    *_rolled("(HERE - BEFORE) / h"),
+    *_FORWARD,
+)
+quantity(
+    "the second derivative by differences",
+    (
+        r"(u|v|p|f|w|phi|psi|t|q|c|h)_?(xx|yy|tt|zz)|d2(u|v|p|f|w)(_?d[xytz]2?)?|(u|"
+        r"v)_dd[xyt]|laplacian|lap|accel(eration)?"
+    ),
+    {"h": STEP, "u": FIELD},
+    *_between(_SECOND),
+    *_rolled(_SECOND),
+    *(
+        f"{a} + {b}"
+        for a, b in (("(u.roll(-1, -1) + u.roll(1, -1) + u.roll(-1, -2) + u.roll(1, -2) - 4 * u) / h**2", "0"),)
+    ),
+    *("(u[..., 1:-1, 2:] + u[..., 1:-1, :-2] + u[..., 2:, 1:-1] + u[..., :-2, 1:-1] - 4 * u[..., 1:-1, 1:-1]) / h**2",),
+    *_FORWARD,
+)
