@@ -45,6 +45,7 @@ _MIXED = [
     *_scheduled("CC * x + SS * e", "x", CC="c", SS="s"),
     *_scheduled("x + SS * e", "x", SS="s"),
     *_scheduled("x + sqrt(SS) * e", "x", SS="w"),
+    *_scheduled("(1 - SS) * x + SS * e", "x", SS="s"),
 ]
 SCALES = {
     "a": ALPHA_BAR,
@@ -66,7 +67,7 @@ _NOISED = ("(1 - TT) * x + TT * e", "(1 - TT) * e + TT * x", "(1 - (1 - s) * TT)
 quantity(
     "a sample between noise and data",
     NOISY,
-    {"t": rf"{STEP}|sigmas?|lam", "s": r"sigma_?min|smin", "e": NOISE, "x": CLEAN},
+    {"t": STEP, "s": r"sigma_?min|smin", "e": NOISE, "x": CLEAN},
     *(form for each in _NOISED for form in (each.replace("TT", "t"), each.replace("TT", _each("t", "x")))),
 )
 quantity(
@@ -75,7 +76,6 @@ quantity(
     {**SCALES, "e": NOISE, "x": CLEAN},
     *_scheduled("sqrt(AB) * e - sqrt(1 - AB) * x", "x", AB="a"),
     *_scheduled("CC * e - SS * x", "x", CC="c", SS="s"),
-    *_MIXED[8:12],
     *("e - x", "x - e"),
 )
 quantity(

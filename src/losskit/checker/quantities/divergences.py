@@ -105,7 +105,7 @@ quantity(
         r"zq_?(st|ste)?|z_st|quantized_latents?"
     ),
     {"q": CODES, "z": ENCODED},
-    "q",
+    "q + 0 * z",
 )
 quantity(
     "the squared distance from codes",

@@ -107,11 +107,14 @@ quantity(
         "eps": EPS,
     },
     *with_eps(
-        *(f"abs(x[..., int(m):] - x[..., :-int(m)]){end}" for end in ("", ".mean(-1)", ".mean()", ".sum(-1)")),
-        *(f"clamp(abs(x[..., int(m):] - x[..., :-int(m)]){end}, 1e-8)" for end in (".mean(-1)", ".mean()")),
+        *(
+            f"abs(x[..., m.__int__():] - x[..., :-m.__int__()]){end}"
+            for end in ("", ".mean(-1)", ".mean()", ".sum(-1)")
+        ),
+        *(f"clamp(abs(x[..., m.__int__():] - x[..., :-m.__int__()]){end}, 1e-8)" for end in (".mean(-1)", ".mean()")),
         *(f"abs(x[..., 1:] - x[..., :-1]){end}" for end in ("", ".mean(-1)", ".mean()")),
     ),
-    *("x[..., int(m):] - x[..., :-int(m)]", "x[..., :-int(m)]"),
+    *("x[..., m.__int__():] - x[..., :-m.__int__()]", "x[..., :-m.__int__()]"),
 )
 quantity(
     "the squared logarithmic error",

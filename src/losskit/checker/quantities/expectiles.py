@@ -16,7 +16,7 @@ TARGET = r"(y_?)?(true|targets?|actuals?|obs\w*)|y|labels?|gt"
 ERROR = "(t - p)"
 PAIRED = "(t[:, None, :] - p[:, :, None])"
 LAST = "(t[..., None] - p)"
-KAPPA = r"kappa|k|delta|huber\w*|threshold|beta"
+KAPPA = r"kappa|k|delta|huber_(k|kappa|delta|threshold)|threshold|beta"
 STEEP = "where(abs(ERROR) <= k, 0.5 * ERROR**2, k * (abs(ERROR) - 0.5 * k))"
 
 _WEIGHTS = (
@@ -86,9 +86,9 @@ quantity(
     "the levels of the quantiles",
     r"taus?|tau_?hats?|quantile_?(taus?|levels?|fractions?|midpoints?)|cumulative_probs|midpoints?",
     {"n": r"n|(num|n)_?(quantiles?|quants?|atoms?|tau\w*|q)|quantiles?_num|k"},
-    "(arange(int(n)) + 0.5) / n",
-    "(arange(int(n)) + 1) / (n + 1)",
-    "arange(int(n) + 1) / n",
+    "(arange(n.__int__()) + 0.5) / n",
+    "(arange(n.__int__()) + 1) / (n + 1)",
+    "arange(n.__int__() + 1) / n",
 )
 quantity(
     "the Huber loss of an error",
@@ -120,7 +120,7 @@ quantity(
             "r[:, None] + gamma * m[:, None] * z",
             "r[:, None] + gamma * z",
         )
-        for form in ("{}", "clamp({}, low, high)", "clamp({}, float(z.min()), float(z.max()))")
+        for form in ("{}", "clamp({}, low, high)", "clamp({}, z.min().item(), z.max().item())")
     ),
     binary=("d", "m"),
 )

@@ -35,10 +35,10 @@ quantity(
     *("x == i", "x[..., 1:] == i"),
 )
 LENGTHS = r"\w*(lens?|lengths?)(_\w+)?|num_frames|sizes"
-_STEPS = r"max_?(len(gth)?|size|t|steps?)|t|n|seq_?len(gth)?|num_?steps|n_steps|t_max|time|frames|length|l|maxlen"
+_STEPS = r"max_?(len(gth)?|size|t|steps?)|t|n|seq_?len(gth)?|num_?steps|n_steps|t_max|time|frames|maxlen"
 _COUNT = (
-    "arange(int(n))",
-    "arange(int(k.max()))",
+    "arange(n.__int__())",
+    "arange(k.max().__int__())",
     "arange(x.shape[1])",
     "arange(x.shape[-1])",
     "arange(x.shape[0])",
@@ -71,10 +71,10 @@ for _said, _named, _forms in (
         _said,
         _named,
         {
-            "k": LENGTHS,
             "n": _STEPS,
+            "k": LENGTHS,
             "x": (
-                r"x|y|preds?|targets?|inputs?|outputs?|logits|mel\w*|y_?pred|y_?true|seq\w*|"
+                r"x|y|preds?|targets?|inputs?|outputs?|logits|mel\w*|y_?pred|y_?true|seqs?|sequences?|"
                 r"scores|recon\w*|est\w*|feats?|data"
             ),
         },
@@ -82,7 +82,7 @@ for _said, _named, _forms in (
     )
 _NLL = r"(nll|ce|hard|xent|cross_entropy)(_?loss)?(_sum|_mean)?|per_token_nll|token_nll"
 _SMOOTH = r"(smooth(ed|ing|ness)?|uniform|unif|kl_uniform|reg)_?(loss|term|ce|nll)?(_sum|_mean)?"
-_RATE = r"(label_?)?smooth(ing)?(_?(eps(ilon)?|value|factor|rate))?|eps(ilon)?|ls(_eps)?|alpha"
+_RATE = r"(label_?)?smoothing(_?(eps(ilon)?|value|factor|rate))?|eps(ilon)?|ls(_eps)?|alpha"
 _BOTH = ("(1 - r) * n + r * s", "c * n + r * s", "c * n + (1 - c) * s", "n + r * s")
 quantity(
     "the loss of smoothed labels",
@@ -117,7 +117,7 @@ quantity(
         "t * (1 - r)",
         "t * (1 - r) + (1 - t) * r / (t.shape[-1] - 1)",
     ),
-    *("clamp(t, r, 1 - r)", "(1 - t) * (1 - r) + t * r", "(1 - r) * eye(int(k))[t.long()] + r / k"),
+    *("clamp(t, r, 1 - r)", "(1 - t) * (1 - r) + t * r", "(1 - r) * eye(k.__int__())[t.long()] + r / k"),
 )
 quantity(
     "the mean probability of each expert",

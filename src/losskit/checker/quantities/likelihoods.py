@@ -36,6 +36,11 @@ _LOG_PROB = (
     r"posterior|prior|q|p))?|\w*gauss\w*log\w*|\w*log_?normal\w*|log_posterior|"
     r"\w*gauss\w*loglike\w*"
 )
+_NLL = (
+    r"(gauss(ian)?_?|hetero\w*_?|reg(ression)?_?|nll_?|laplac\w*_?)?(nll|"
+    r"neg_?log_?(lik(elihood)?|prob)|loss|losses)(_?(gauss(ian)?|reg|term|y|x))?|"
+    r"negative_log_likelihood"
+)
 quantity(
     "the logarithm of a normal density",
     _LOG_PROB,
@@ -54,10 +59,20 @@ quantity(
     *reduced("-0.5 * z**2"),
     constant=True,
 )
-_NLL = (
-    r"(gauss(ian)?_?|hetero\w*_?|reg(ression)?_?|nll_?|laplac\w*_?)?(nll|"
-    r"neg_?log_?(lik(elihood)?|prob)|loss|losses)(_?(gauss(ian)?|reg|term|y|x))?|"
-    r"negative_log_likelihood"
+quantity(
+    "the logarithm of a normal density of a latent",
+    _LOG_PROB,
+    {**SPREAD, "m": MEAN, "y": r"z|zs|z_?samples?|u|latents?"},
+    *reduced(*_FLAT),
+    constant=True,
+)
+quantity(
+    "the negative logarithm of a normal density of a score",
+    _NLL,
+    {**SPREAD, "z": SCORE},
+    *reduced(*negative(_SCORED)),
+    constant=True,
+    factor=True,
 )
 quantity(
     "the negative logarithm of a normal density",

@@ -17,7 +17,7 @@ quantity(
     r"(rank_?|log_?|inv_?)?(discounts?|d|disc)",
     {"r": RANKS, "n": r"n|k|(num|n)_?(docs?|items?)|list_?size|slate_length|length"},
     *("1 / log2(1 + r)", "1 / log2(2 + r)", "log2(1 + r)", "log2(2 + r)"),
-    *("1 / log2(arange(int(n)) + 2)", "log2(arange(int(n)) + 2)"),
+    *("1 / log2(arange(n.__int__()) + 2)", "log2(arange(n.__int__()) + 2)"),
     factor=True,
 )
 quantity(
@@ -43,13 +43,13 @@ quantity(
     "the normalised gain",
     r"ndcgs?",
     {"a": r"dcgs?", "b": r"(i|ideal_?|max_?)_?dcgs?|dcg_max|ideal", "eps": EPS},
-    *with_eps(*reduced("a / b"), "a / clamp(b, 1e-8)"),
+    *with_eps(*reduced("a / b"), "a / clamp(b, 1e-8)", "where(b > 0, a / clamp(b, 1e-12), 0 * a)"),
     *reduced("a / (b + eps)", "a / clamp(b, eps)"),
 )
 _PAIRS = ("(x[..., :, None] - x[..., None, :])",)
 quantity(
     "the change of the gain when two swap",
-    r"(delta|d)_?(ndcgs?|dcgs?)|deltas?|lambda_?weights?|weights",
+    r"(delta|d)_?(ndcgs?|dcgs?)|deltas?",
     {
         "i": r"(i|ideal_?|max_?)_?dcgs?|dcg_max|max_dcgs?",
         "a": r"(d|delta|diff)_?gains?|gain_?(diffs?|d)",
@@ -62,6 +62,7 @@ quantity(
         form.format("(g[..., :, None] - g[..., None, :]) * (d[..., :, None] - d[..., None, :])")
         for form in ("abs({}) / i[:, None, None]", "abs({}) / i", "abs({})")
     ),
+    "abs((g[..., :, None] - g[..., None, :]) * (1 / d[..., :, None] - 1 / d[..., None, :]))",
     *("abs((g[..., :, None] - g[..., None, :]) * (1 / d[..., :, None] - 1 / d[..., None, :])) / i[:, None, None]",),
 )
 quantity(
@@ -86,20 +87,24 @@ quantity(
     *("t[None] >= t[:, None]", "t[None] <= t[:, None]", "t[None] > t[:, None]", "t[None] < t[:, None]"),
 )
 _CUMULATIVE = ("logcumsumexp(h, 0)", "logcumsumexp(h.flip(0), 0).flip(0)", "logcumsumexp(h.flip(0), 0)")
-quantity(
-    "the logarithm of the sum of the risks",
-    (
-        r"log_?(risks?|cum_?sums?(_?h)?|denom(inator)?|cum_?(hazards?|h|exp)|sum_?(exp|"
-        r"risks?)|den|partial_sum|risk_set_sum)(_h)?|risk_?(log_?)?(lse|sum_log)|lse"
-    ),
-    {
-        "e": r"(exp_?|haz\w*_?)(h|hazards?|ratios?|risks?|theta|scores?)(_sorted)?|risk_?(exp|scores_exp)",
-        "h": HAZARD,
-        "eps": EPS,
-    },
-    *with_eps(*_CUMULATIVE, "log(cumsum(e, 0))", "log(cumsum(e.flip(0), 0)).flip(0)", "log(cumsum(h, 0))"),
-    *("log(cumsum(e, 0) + eps)", "log(cumsum(exp(h), 0) + eps)"),
+_SUMMED = (
+    r"log_?(risks?|cum_?sums?(_?h)?|denom(inator)?|cum_?(hazards?|h|exp)|sum_?(exp|"
+    r"risks?)|den|partial_sum|risk_set_sum)(_h)?|risk_?(log_?)?(lse|sum_log)|lse"
 )
+_LOGS = r"log_?(hazards?|h|hz|risks?)(_?(sorted|ordered|pred|sort))?"
+_EXPONENTIAL = r"exp_?\w+|haz\w*_?ratios?|risk_?(exp|scores_exp)"
+_OF_EXPONENTIAL = ("log(cumsum(e, 0))", "log(cumsum(e.flip(0), 0)).flip(0)")
+for _each, _more in (
+    (_LOGS, ()),
+    (HAZARD.replace("(log_?)?", ""), ("log(cumsum(h, 0))", "log(cumsum(h.flip(0), 0)).flip(0)")),
+):
+    quantity(
+        "the logarithm of the sum of the risks",
+        _SUMMED,
+        {"e": _EXPONENTIAL, "h": _each, "eps": EPS},
+        *with_eps(*_more, *_CUMULATIVE, *_OF_EXPONENTIAL),
+        *("log(cumsum(e, 0) + eps)", "log(cumsum(exp(h), 0) + eps)"),
+    )
 quantity(
     "the terms of the partial likelihood",
     r"(neg_?)?(partial_?)?(log_?lik(elihood)?|lik(elihood)?|pll|contrib\w*|uncensored_lik\w*)(_terms?)?",
@@ -139,7 +144,7 @@ quantity(
     "the levels of ordered labels",
     r"(ordinal_?|cum(ulative)?_?|ext(ended)?_?)(levels?|labels?|targets?)|levels?",
     {"k": CLASSES, "y": r"labels?|targets?|y|y_true|ranks?"},
-    *("y[:, None] > arange(int(k) - 1)", "y[:, None] > arange(int(k))", "y[:, None] >= arange(int(k))"),
+    *("y[:, None] > arange(k.__int__() - 1)", "y[:, None] > arange(k.__int__())", "y[:, None] >= arange(k.__int__())"),
 )
 _STEPS = "cat([f[..., :1], f[..., 1:] - f[..., :-1], 1 - f[..., -1:]], -1)"
 quantity(

@@ -43,6 +43,7 @@ quantity(
     {"old": OLD, "ref": REFERENCE, "new": NEW},
     *("new - old", "(new - old).sum(-1)", "(new - old).mean(-1)"),
     *either_sign("new - ref"),
+    *("exp(new - ref) - 1 - (new - ref)", "exp(ref - new) - 1 - (ref - new)", "0.5 * (new - ref)**2"),
 )
 _RATIOS = ("exp(new - old)", "exp((new - old).sum(-1))", "exp((new - old).mean(-1))", "exp(logr)")
 quantity(
@@ -75,15 +76,20 @@ _LIMITED = (
     *("k * a", "clamp(r, 1 - c, 1 + c) * a", "clamp(r, 1 - low, 1 + high) * a", "clamp(exp(logr), 1 - c, 1 + c) * a"),
     "clamp(exp(new - old), 1 - c, 1 + c) * a",
 )
-quantity("the surrogate of a policy", r"(surr(ogate)?|obj(ective)?)_?1|unclipped(_\w+)?", _BOTH, *either_sign(*_PLAIN))
+quantity(
+    "the surrogate of a policy",
+    r"(surr(ogate)?|obj(ective)?)_?1|unclipped(_\w+)?|per_token_loss_?1",
+    _BOTH,
+    *either_sign(*_PLAIN),
+)
 quantity(
     "the surrogate of a clipped policy",
-    r"(surr(ogate)?|obj(ective)?)_?(2|clip(ped)?)|clip(ped)?_?(adv\w*|surr\w*|obj\w*)",
+    r"(surr(ogate)?|obj(ective)?)_?(2|clip(ped)?)|clip(ped)?_?(adv\w*|surr\w*|obj\w*)|per_token_loss_?2",
     _BOTH,
     *either_sign(*_LIMITED),
 )
-quantity("the loss of a policy", r"(pg|policy|actor|pi|per_token)_?loss(es)?_?1", _BOTH, *negative(_PLAIN))
-quantity("the loss of a clipped policy", r"(pg|policy|actor|pi|per_token)_?loss(es)?_?2", _BOTH, *negative(_LIMITED))
+quantity("the loss of a policy", r"(pg|policy|actor|pi)_?loss(es)?_?1", _BOTH, *negative(_PLAIN))
+quantity("the loss of a clipped policy", r"(pg|policy|actor|pi)_?loss(es)?_?2", _BOTH, *negative(_LIMITED))
 _SMALLER = (
     *("minimum(r * a, k * a)", "minimum(r * a, clamp(r, 1 - c, 1 + c) * a)"),
     *("minimum(r * a, clamp(r, 1 - low, 1 + high) * a)", "minimum(x, y)"),
@@ -92,14 +98,14 @@ _SMALLER = (
 )
 _PAIR = {"x": r"(surr(ogate)?|obj(ective)?)_?1|unclipped\w*", "y": r"(surr(ogate)?|obj(ective)?)_?2"}
 _LOSSES = {
-    "s": r"(pg|policy|actor|pi|per_token)_?loss(es)?_?1|surrogate(_unclipped|_loss_?1)?",
-    "t": r"(pg|policy|actor|pi|per_token)_?loss(es)?_?2|surrogate_?(loss_?)?(clip(ped)?|2)",
+    "s": r"(pg|policy|actor|pi)_?loss(es)?_?1|surrogate(_unclipped|_loss_?1)?",
+    "t": r"(pg|policy|actor|pi)_?loss(es)?_?2|surrogate_?(loss_?)?(clip(ped)?|2)",
 }
 quantity(
     "the clipped loss of a policy",
     rf"{POLICY_LOSS}|per_token_loss",
-    {**_LOSSES, **_PAIR, **_BOTH},
-    *reduced(*negative(_SMALLER), "maximum(s, t)"),
+    {**_LOSSES, **_PAIR, "i": r"per_token_loss_?1", "j": r"per_token_loss_?2", **_BOTH},
+    *reduced(*negative(_SMALLER), "maximum(s, t)", "maximum(i, j)", "-minimum(i, j)"),
 )
 quantity(
     "the clipped surrogate of a policy",
@@ -160,6 +166,7 @@ quantity(
         *reduced(
             *(f"-({each}).sum({axis})" for each in ("p * l", "exp(l) * l", "p * log(p)") for axis in ("-1", "1", "0"))
         ),
+        *("p * l", "p * log(p)", "exp(l) * l"),
         *reduced("-(p * l)", "-(p * log(p))", "-(p * log(p) + (1 - p) * log(1 - p))", "-l"),
         *reduced("-(softmax(z, -1) * log_softmax(z, -1)).sum(-1)", "-(softmax(z, 1) * log_softmax(z, 1)).sum(1)"),
         *reduced("-(sigmoid(z) * log(sigmoid(z)) + sigmoid(-z) * log(sigmoid(-z)))"),

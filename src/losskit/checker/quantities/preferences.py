@@ -78,7 +78,6 @@ quantity(
         f"relu(1 - beta * {_H})",
         f"-log(sigmoid(beta * {_H})) * (1 - e) - log(sigmoid(-beta * {_H})) * e",
         f"(-log(sigmoid(beta * {_H})) * (1 - e) + log(sigmoid(-beta * {_H})) * e) / (1 - 2 * e)",
-        _LOG_SIGMOID.format("beta * (a - b)"),
     ),
 )
 CHOSEN = (

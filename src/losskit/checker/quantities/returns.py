@@ -134,9 +134,15 @@ quantity(
         "eps": EPS,
     },
     *(f"{each}{end}" for each in ("r - mean", "(r - mean) / s") for end in ("", " + 0 * eps")),
-    "(r - mean) / (s + eps)",
-    *(f"({each}){end}" for each in centred("r.reshape(-1, int(k))")[2:6] for end in ("", " + 0 * eps")),
-    *(f"({each}){end}" for each in centred("r.reshape(-1, int(k))")[-2:-1] for end in ("", " + 0 * eps")),
+    *("(r - mean) / (s + eps)", "(r - mean[:, None]) / (s[:, None] + eps)"),
+    *(
+        f"{each}{end}"
+        for each in ("r - mean[:, None]", "(r - mean[:, None]) / s[:, None]")
+        for end in ("", " + 0 * eps")
+    ),
+    *(f"({each}){end}" for each in centred("r.reshape(-1, k.__int__())")[2:6] for end in ("", " + 0 * eps")),
+    *(f"({each}){end}" for each in centred("r.reshape(-1, k.__int__())")[-2:-1] for end in ("", " + 0 * eps")),
+    *centred("r - mean"),
     *(f"({each}){end}" for each in centred("r") for end in ("", " + 0 * eps")),
 )
 quantity(

@@ -4,19 +4,18 @@ from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.variants import EPS, either_sign, negative, reduced, with_eps
 
 EST = (
-    r"(s_?)?(est(imat\w*)?|hat|preds?|outputs?|predictions?|enhanced|denoised|deg|"
-    r"processed)(_?(sources?|targets?|signals?|wav\w*|audio|zm|s))?|e|x|x_?hat|s_?hat|"
-    r"y_?(pred|hat)|inputs?"
+    r"(s_?)?(est(imat\w*)?|enhanced|denoised|deg|processed)(_?(sources?|targets?|signals?|wav\w*|audio|zm|s))?|e|s_?hat|"
+    r"preds?_(wav\w*|audio|signals?|zm)"
 )
 REF = (
-    r"(s_?)?(refs?|references?|targets?|clean|true|gt)(_?(sources?|targets?|signals?|"
-    r"wav\w*|audio|zm|s))?|r|s|y|y_?true|sources?"
+    r"(s_?)?(refs?|references?|clean)(_?(sources?|targets?|signals?|wav\w*|audio|zm|s))?|r|s|sources?|"
+    r"targets?(_(wav\w*|audio|signals?|zm|sources?))?"
 )
-SCALE = r"alphas?|scales?|(optimal_?)?scal(e|ing)(_?(factor|s))?|proj_?(coef\w*|scale)|a"
+GENERAL = {"x": rf"{EST}|y_?(pred|hat)|preds?|x|inputs?", "y": rf"{REF}|y|y_?true"}
+SCALE = r"alphas?|scales?|(optimal_?)?scal(e|ing)(_?(factor|s))?|proj_?(coef\w*|scale)"
 PROJECTION = (
-    r"s_?targets?|(target_?|scaled_?|pair_?wise_?)?proj(ection|s|ected|_s|_t)?|"
-    r"e_?(true|target)|scaled_?(targets?|refs?|references?|s)|x_t|signal|"
-    r"target_scaled|true_part"
+    r"s_?targets?|(target_?|scaled_?|pair_?wise_?)?proj(ection|s|ected|_s|_t)?|e_?(true|target)|"
+    r"scaled_?(targets?|refs?|references?|s)|target_scaled|true_part"
 )
 RESIDUAL = r"e_?(noise|res(idual)?)|(pair_?wise_?)?noises?|e_noises?|res(idual)?s?|distortion|err_part"
 _SUM = "(x * y).sum(-1) / (y**2).sum(-1)"
@@ -41,8 +40,7 @@ quantity(
     PROJECTION,
     {
         "a": SCALE,
-        "x": EST,
-        "y": REF,
+        **GENERAL,
         "eps": EPS,
         "d": r"(pair_?wise_?)?dots?|inner(_product)?",
         "g": r"(s_?target_?|ref\w*_?|target_?)?(energy|pow(er)?|norm)",
@@ -59,8 +57,14 @@ quantity(
 quantity(
     "what the projection leaves of the estimate",
     RESIDUAL,
-    {"p": PROJECTION, "x": EST, "y": REF, "a": SCALE},
-    *either_sign("x - p", "x[:, :, None] - p", "x[:, None] - p", "x - y", "x - a * y", "x - a[..., None] * y"),
+    {"p": PROJECTION, **GENERAL},
+    *either_sign("x - p", "x[:, :, None] - p", "x[:, None] - p"),
+)
+quantity(
+    "what the scaled reference leaves of the estimate",
+    r"e_?(noise|res(idual)?)|(pair_?wise_?)?noises?|e_noises?|distortion|err_part",
+    {"a": SCALE, "p": PROJECTION, "x": EST, "y": REF},
+    *either_sign("x - y", "x - a * y", "x - a[..., None] * y", *(f"x - {each}" for each in _TARGET[:1])),
 )
 _RATIO = ("(p**2).sum(-1) / (n**2).sum(-1)",)
 quantity(
@@ -86,9 +90,17 @@ quantity(
 )
 quantity(
     "the negative ratio in decibels",
-    r"(neg_?)(si_?)?(sdr|snr)s?|(si_?)?(sdr|snr)_?loss(es)?|loss(es)?",
+    r"(neg_?)(si_?)?(sdr|snr)s?|(si_?)?(sdr|snr)_?loss(es)?",
     _DB_PARTS,
     *reduced(*negative(with_eps(_DB[0], _DB[3])), *negative(_DB)),
+)
+quantity(
+    "the ratio in decibels or its opposite",
+    r"loss(es)?",
+    _DB_PARTS,
+    *reduced(*either_sign(*with_eps(_DB[0], _DB[3]), *_DB)),
+    *with_eps(*_RATIO),
+    *("((p**2).sum(-1) + eps) / ((n**2).sum(-1) + eps)", "(p**2).sum(-1) / ((n**2).sum(-1) + eps)"),
 )
 REAL, IMAGINARY = r"(\w+_)?(re|real)(_\w+)?", r"(\w+_)?(im|imag(inary)?)(_\w+)?"
 quantity(

@@ -13,7 +13,7 @@ MEAN = (
     r"y_?(pred|hat)|inputs?|outputs?|recon\w*|x_?(hat|rec\w*)"
 )
 POINT = (
-    r"x|xs|y|ys|y_?true|targets?|values?|z|w|weights?|actions?|act|a|samples?|data|"
+    r"x|xs|y|ys|y_?true|targets?|values?|w|weights?|actions?|act|a|samples?|data|"
     r"obs\w*|theta|labels?|gt|x_?(0|start|true|orig)"
 )
 SCORE = r"z|zs|z_?scores?|standardi[sz]ed|norm(alized|ed)?(_(diff|error|res\w*))?|eps_hat"
