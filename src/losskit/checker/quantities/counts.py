@@ -1,15 +1,19 @@
 """Counts and heavy tails: Student, Poisson and negative binomial densities."""
 
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.spreads import MEAN, POINT, STD
+from losskit.checker.quantities.spreads import LOG_STD, MEAN, POINT, STD
 from losskit.checker.quantities.variants import EPS, either_sign, reduced, with_eps
 
 _T = "lgamma((n + 1) / 2) - lgamma(n / 2) - 0.5 * log(n) - log(d) - 0.5 * (n + 1) * log1p(((y - m) / d)**2 / n)"
 quantity(
     "the logarithm of a Student density",
     r"(student\w*_?)?(log_?p(rob)?|log_?lik\w*|ll|nll|neg_?log_?lik\w*)(_?(t|student\w*))?",
-    {"n": r"nus?|df|dof", "d": rf"{STD}|scale", "m": MEAN, "y": POINT},
-    *reduced(*either_sign(_T, _T.replace("(n", "(as_tensor(n)"))),
+    {"n": r"nus?|df|dof", "s": LOG_STD, "d": rf"{STD}|scale", "m": MEAN, "y": POINT},
+    *(
+        form
+        for each in (_T, _T.replace("log(d)", "s"))
+        for form in reduced(*either_sign(each, each.replace("(n", "(as_tensor(n)")))
+    ),
     constant=True,
 )
 quantity(
@@ -21,7 +25,7 @@ quantity(
         "y": r"y|ys|y_?true|targets?|counts?|k|x|n|labels?|spikes?",
         "eps": EPS,
     },
-    *reduced(*with_eps("r - y * log(r)", "exp(g) - y * g")),
+    *reduced(*with_eps("r - y * log(r)", "exp(g) - y * g", "r - y * g")),
     *reduced(*with_eps("r - y * log(r) + lgamma(y + 1)", "exp(g) - y * g + lgamma(y + 1)")),
     *reduced("r - y * log(r + eps)", "r - y * log(r + eps) + lgamma(y + 1)"),
     constant=True,

@@ -8,6 +8,7 @@ PRED = (
     r"inputs?|x_?(hat|rec\w*)|recon\w*|est\w*|sr|forecast_\w+"
 )
 TRUE = r"(y_?)?(true|targets?|actuals?|obs(erved)?)|y|t|labels?|gts?|ground_truth|x|ref\w*|hr|y_t"
+_OTHER = TRUE.replace("|x|", "|")
 EPS = r"eps(ilon)?|tiny|delta_eps"
 _BOTH = {"eps": EPS, "p": PRED, "t": TRUE}
 quantity(
@@ -136,13 +137,13 @@ _COSH = "abs(E) + log1p(exp(-2 * abs(E))) - 0.69314718056"
 quantity(
     "the logarithm of the hyperbolic cosine",
     r"log_?cosh(_loss|_error)?",
-    {**_BOTH, "e": r"errors?|diffs?|e|x|residuals?|delta|ey_t"},
+    {**_BOTH, "t": _OTHER, "e": r"errors?|diffs?|e|x|residuals?|delta|ey_t"},
     *with_eps(*reduced(_COSH.replace("E", "(p - t)"), _COSH.replace("E", "e"))),
 )
 quantity(
     "the smooth absolute error",
     r"charb(onnier)?(_loss)?|charbonnier_\w+",
-    {**_BOTH, "e": r"errors?|diffs?|e|delta"},
+    {**_BOTH, "t": _OTHER, "e": r"errors?|diffs?|e|delta"},
     *reduced(
         "sqrt((p - t)**2 + eps**2)",
         "sqrt((p - t)**2 + eps)",
@@ -154,7 +155,7 @@ quantity(
 quantity(
     "the Huber loss",
     r"(pseudo_?)?huber(_?(loss|l|error))?|smooth_?l1(_loss)?",
-    {"k": r"delta|beta|kappa|threshold", **_BOTH},
+    {"k": r"delta|beta|kappa|threshold", **_BOTH, "t": _OTHER},
     *reduced(
         "where(abs(p - t) <= k, 0.5 * (p - t)**2, k * (abs(p - t) - 0.5 * k))",
         "where(abs(p - t) <= 1, 0.5 * (p - t)**2, abs(p - t) - 0.5)",

@@ -70,7 +70,7 @@ for _level, _from, _to in ((TAU, VALUE, BEST), (LEVEL, PREDICTED, TARGET)):
 quantity(
     "the expectile loss of a difference",
     r"expectile_?(loss|regression)|asymmetric_?l2(_loss)?|l2_expectile",
-    {"tau": LEVEL, "u": r"diff|u|adv\w*|error"},
+    {"tau": rf"{TAU}|{LEVEL}", "u": r"diff|u|adv\w*|error"},
     *reduced("abs(tau - (u < 0).double()) * u**2"),
     factor=True,
 )

@@ -19,7 +19,8 @@ quantity(
     *("y * exp(s) + m", "y * d + m", "y * exp(0.5 * l) + m"),
 )
 _LOGS = {"* exp(-0.5 * l)": "0.5 * l", "* exp(-s)": "s", "/ sqrt(v)": "0.5 * log(v)", "/ d": "log(d)"}
-_GAUSSIAN = [f"-0.5 * ({score})**2 - {_LOGS[each]}" for each, forms in _SCORES.items() for score in forms]
+_PAIRS = [*_LOGS.items(), ("/ d", "s"), ("/ sqrt(v)", "0.5 * l"), ("/ d", "0.5 * l"), ("* exp(-s)", "log(d)")]
+_GAUSSIAN = [f"-0.5 * ({score})**2 - {log}" for each, log in _PAIRS for score in _SCORES[each]]
 _SCORED = [f"-0.5 * z**2 - {each}" for each in ("0.5 * l", "s", "0.5 * log(v)", "log(d)")]
 _FLAT = [*_GAUSSIAN[::5]]
 _LAPLACE = [
@@ -51,6 +52,27 @@ quantity(
     *reduced(*_SCORED),
     *_LAPLACE,
     constant=True,
+)
+_GAUSS_B = [
+    f"-0.5 * ((y - m) {score})**2 - {log}" for score, log in (("* exp(-g)", "g"), ("/ b", "log(b)"), ("/ b", "g"))
+]
+_B = {"g": r"log_?(b|scales?)(_?\w)?", "b": r"b|scales?", "m": MEAN, "y": POINT}
+_LAPLACES = [f"-abs(y - m) {score} - {log}" for score in ("* exp(-g)", "/ b") for log in ("g", "log(b)")]
+quantity(
+    "the logarithm of a Laplace density",
+    rf"{_LOG_PROB}|log_laplace",
+    _B,
+    *reduced(*_LAPLACES),
+    *_GAUSS_B,
+    constant=True,
+)
+quantity(
+    "the negative logarithm of a Laplace density",
+    _NLL,
+    _B,
+    *reduced(*negative([*_LAPLACES, *_GAUSS_B])),
+    constant=True,
+    factor=True,
 )
 quantity(
     "the logarithm of a standard normal density",

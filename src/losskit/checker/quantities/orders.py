@@ -9,7 +9,7 @@ RELEVANCE = (
 )
 GAINS = r"gains?|g|rel_gains?|ideal_gains"
 RANKS = r"(approx_?|soft_?|pred_?|true_?)?(ranks?|positions?|pos|pos_idxs)"
-SCORES = r"(y_?)?(scores?|preds?|logits|s|outputs?)"
+SCORES = r"(y_?)?(scores?|preds?|logits|s|outputs?)(_sorted)?"
 _ORDER = ("argsort(argsort(x, -1, True), -1)", "argsort(argsort(-x, -1), -1)")
 quantity("the gain of a relevance", GAINS, {"y": RELEVANCE}, *("2**y - 1", "y", "2**y"), factor=True)
 quantity(
@@ -108,10 +108,11 @@ for _each, _more in (
 quantity(
     "the terms of the partial likelihood",
     r"(neg_?)?(partial_?)?(log_?lik(elihood)?|lik(elihood)?|pll|contrib\w*|uncensored_lik\w*)(_terms?)?",
-    {"h": HAZARD},
+    {"l": _SUMMED, "h": HAZARD},
+    *either_sign("h - l"),
     *either_sign(*(f"h - {each}" for each in _CUMULATIVE[:2])),
 )
-_LOGIT = r"logits?|phi|h_?logits|y_?pred|outputs?|hazard_logits?"
+_LOGIT = r"logits?|h|phi|h_?logits|y_?pred|outputs?|hazard_logits?"
 quantity("the hazard of each interval", r"hazards?|haz", {"x": _LOGIT}, "sigmoid(x)")
 quantity(
     "the survival up to each interval",

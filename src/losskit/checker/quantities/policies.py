@@ -107,6 +107,7 @@ quantity(
     {**_LOSSES, **_PAIR, "i": r"per_token_loss_?1", "j": r"per_token_loss_?2", **_BOTH},
     *reduced(*negative(_SMALLER), "maximum(s, t)", "maximum(i, j)", "-minimum(i, j)"),
 )
+quantity("the smaller surrogate as a loss", r"loss(es)?", _PAIR, *reduced("-minimum(x, y)"))
 quantity(
     "the clipped surrogate of a policy",
     r"surr(ogate)?s?|clip_?(surr\w*|obj\w*)|(policy_)?objective",

@@ -85,7 +85,7 @@ CHOSEN = (
     r"(rewards?|scores?|r)_?(chosen|pos(itive)?|preferred|w|win|better)"
 )
 REJECTED = (
-    r"(rejected|neg(ative)?|dispreferred|los(e|er)|worse|l)_?(rewards?|scores?|r|"
+    r"(reject(ed)?|neg(ative)?|dispreferred|los(e|er)|worse|l)_?(rewards?|scores?|r|"
     r"values?)|(rewards?|scores?|r)_?(rejected|neg(ative)?|dispreferred|l|lose|worse)"
 )
 quantity(

@@ -16,7 +16,7 @@ RETURNS = (
     r"(disc(ounted)?_?|mc_?|lambda_?|n_?step_?)?(returns?|rets?|rewards?_to_go|rtgs?|"
     r"g_t|q_?targets?|target_?values?|targets?)"
 )
-ADVANTAGE = r"(norm(alized)?_?)?(a|adv|advs|advantages?|gae|gaes)(_?(norm(alized)?|est))?"
+ADVANTAGE = r"(norm(alized)?_?)?(a|adv|advs|advantages?|gae|gaes)(_?(norm(alized)?|est|targ|targets?))?"
 Q1 = r"\w*(q|qf|critic)\w*(1|_a)\w*"
 Q2 = r"\w*(q|qf|critic)\w*(2|_b)\w*"
 ALPHA = r"(ent(ropy)?_?)?(alpha|temp(erature)?|ent(ropy)?_?coef+)"

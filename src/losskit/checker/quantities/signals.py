@@ -42,17 +42,9 @@ quantity(
         "a": SCALE,
         **GENERAL,
         "eps": EPS,
-        "d": r"(pair_?wise_?)?dots?|inner(_product)?",
-        "g": r"(s_?target_?|ref\w*_?|target_?)?(energy|pow(er)?|norm)",
     },
     *with_eps(*_TARGET),
     *("a * y", "a[..., None] * y", "a[..., None] * y[:, None]", "a[..., None] * y[:, :, None]"),
-    *(
-        "d * y / g",
-        "d[..., None] * y / g[..., None]",
-        "d[..., None] * y[:, None] / g[:, None, :, None]",
-        "(d / g)[..., None] * y",
-    ),
 )
 quantity(
     "what the projection leaves of the estimate",

@@ -46,7 +46,7 @@ quantity(
     r"(v|vals?|values?)_?(pred_?s?|loss)?_?clip(ped)?|(clip(ped)?)_?(v|vals?|values?|vpred\w*)|vpredclipped",
     {
         "old": (
-            r"old_?(v|vals?|values?|vpreds?|state_values?)|(v|values?|vpreds?|"
+            r"target_values|old_?(v|vals?|values?|vpreds?|state_values?)|(v|values?|vpreds?|"
             r"value_preds?)_?old|value_preds|b_values"
         ),
         "v": r"(new_?)?(v|vals?|values?|vpreds?|newvalues?)(_?(new|pred|preds))?",
@@ -60,7 +60,7 @@ quantity(
     r"(v|vf|value|critic)_?f?_?loss(_max)?|loss_?(v|vf|value|critic)",
     {
         "b": r"\w*(loss|err)\w*(?<!un)clip\w*|(?<!un)clipped\w*loss\w*|\w*loss\w*2",
-        "a": r"\w*loss\w*(un|orig)\w*|\w*(unclip|orig)\w*loss\w*|\w*loss\w*1",
+        "a": r"\w*loss\w*(un|orig)\w*|\w*(unclip|orig)\w*loss\w*|\w*loss\w*1|(v|vf|value|critic)_?loss(es)?",
     },
     *reduced("maximum(a, b)"),
     factor=True,
