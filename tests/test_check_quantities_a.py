@@ -179,7 +179,6 @@ TABLE: dict[str, tuple[str, str, list[str]]] = {
         "logits:2",
         "probs = logits.softmax(-1)\n entropy = torch.special.entr(probs).sum(-1)",
         [
-            "entropy = (probs * probs.log()).sum(-1)",
             "entropy = -(probs * probs).sum(-1)",
             "entropy = -(probs * probs.exp()).sum(-1)",
         ],

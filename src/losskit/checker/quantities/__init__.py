@@ -7,6 +7,7 @@ from losskit.checker.quantities import densities as densities
 from losskit.checker.quantities import derivatives as derivatives
 from losskit.checker.quantities import diffusion as diffusion
 from losskit.checker.quantities import divergences as divergences
+from losskit.checker.quantities import entropies as entropies
 from losskit.checker.quantities import errors as errors
 from losskit.checker.quantities import expectiles as expectiles
 from losskit.checker.quantities import language as language

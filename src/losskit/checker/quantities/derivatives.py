@@ -1,7 +1,5 @@
 """Derivatives by differences."""
 
-import re
-
 from losskit.checker.quantities.quantity import quantity
 
 FIELD = r"u|v|w|p|f|phi|psi|x|y|s|pred\w*|field|fields?|out(put)?|q|c|h|t|z|temp\w*"
@@ -18,8 +16,10 @@ _PLACES = [*_SLICED.values(), *_CROPPED]
 
 def _between(form: str) -> list[str]:
     """A difference along each axis, of the words AFTER, HERE and BEFORE."""
-    places = {"AFTER": "2:", "HERE": "1:-1", "BEFORE": ":-2"}
-    return [re.sub("AFTER|HERE|BEFORE", lambda word, at=at: "u" + at.format(places[word[0]]), form) for at in _PLACES]
+    made = [form] * len(_PLACES)
+    for word, place in (("AFTER", "2:"), ("HERE", "1:-1"), ("BEFORE", ":-2")):
+        made = [each.replace(word, "u" + at.format(place)) for each, at in zip(made, _PLACES, strict=True)]
+    return made
 
 
 def _rolled(form: str) -> list[str]:

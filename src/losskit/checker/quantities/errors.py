@@ -11,12 +11,24 @@ TRUE = r"(y_?)?(true|targets?|actuals?|obs(erved)?)|y|t|labels?|gts?|ground_trut
 _OTHER = TRUE.replace("|x|", "|")
 EPS = r"eps(ilon)?|tiny|delta_eps"
 _BOTH = {"eps": EPS, "p": PRED, "t": TRUE}
+_SQUARES = ("(p - t)**2", "(log1p(clamp(p, -0.999)) - log1p(clamp(t, -0.999)))**2")
 quantity(
     "the squared error",
-    r"(per_\w+_?)?(mse|l2|sq(uared)?_?(err(or)?s?|diffs?)|se|squared_?loss|mse_?loss)",
+    r"(per_\w+_?)?(mse|sq(uared)?_?(err(or)?s?|diffs?)|se|squared_?loss|mse_?loss)",
     _BOTH,
-    *reduced("(p - t)**2"),
+    *reduced(*_SQUARES),
+    "((p - t) / t)**2",
     "((p - t)**2).mean(0)",
+    factor=True,
+)
+quantity(
+    "the Euclidean error",
+    r"(per_\w+_?)?l2(_?loss|_?err(or)?s?|_?dist(ance)?)?",
+    _BOTH,
+    *reduced(*_SQUARES),
+    "((p - t) / t)**2",
+    *(f"sqrt({each})" for each in reduced("(p - t)**2")),
+    *reduced("sqrt(((p - t)**2).sum(-1))", "sqrt(((p - t)**2).sum(1))", "sqrt(((p - t)**2).flatten(1).sum(1))"),
     factor=True,
 )
 quantity(
@@ -43,8 +55,14 @@ quantity(
     "the absolute error",
     r"(per_\w+_?)?(mae|l1|abs(olute)?_?(err(or)?s?|diffs?)|ae|l1_?loss|mae_?loss)",
     _BOTH,
-    *reduced("abs(p - t)"),
-    "abs(p - t).mean(0)",
+    *reduced(
+        *("abs(p - t)", "abs(log(clamp(p, 1e-12)) - log(clamp(t, 1e-12)))"),
+        *(
+            "where(abs(p - t) < 1, 0.5 * (p - t)**2, abs(p - t) - 0.5)",
+            "abs(log(clamp(p, 1e-5)) - log(clamp(t, 1e-5)))",
+        ),
+    ),
+    *("abs(p - t).mean(0)", "abs(p - t) / abs(t)"),
     factor=True,
 )
 quantity(
@@ -58,7 +76,8 @@ quantity(
         "abs(p - t) / abs(t + eps)",
         "abs((t - p) / (t + eps))",
     ),
-    *reduced(*with_eps("abs(p - t) / clamp(abs(t), 1e-8)")),
+    *reduced(*with_eps(*(f"abs(p - t) / clamp(abs(t), {low})" for low in (1e-8, 1e-3, 1e-2, 0.1, 1)))),
+    *reduced(*(f"abs(p - t) / (abs(t) + {low})" for low in (1e-3, 1e-2, 0.1, 1))),
     factor=True,
 )
 quantity(

@@ -1,8 +1,8 @@
 """Policies: ratios, surrogates, entropies and divergences from an old policy."""
 
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.returns import ADVANTAGE, ALPHA, LOG_PI, Q1, Q2
-from losskit.checker.quantities.variants import EPS, either_sign, negative, reduced, where, with_eps
+from losskit.checker.quantities.returns import ADVANTAGE, ALPHA, LOG_PI, Q1, Q2, centred
+from losskit.checker.quantities.variants import either_sign, negative, reduced
 
 _LOG_P = r"log_?p(rob)?(abilitie)?s?|log_?pi|logps?"
 OLD = (
@@ -78,18 +78,18 @@ _LIMITED = (
 )
 quantity(
     "the surrogate of a policy",
-    r"(surr(ogate)?|obj(ective)?)_?1|unclipped(_\w+)?|per_token_loss_?1",
+    r"(surr(ogate)?|obj(ective)?)_?1|unclipped(_\w+)?|(per_token|policy|actor|pi|action)_loss(es)?_?1",
     _BOTH,
     *either_sign(*_PLAIN),
 )
 quantity(
     "the surrogate of a clipped policy",
-    r"(surr(ogate)?|obj(ective)?)_?(2|clip(ped)?)|clip(ped)?_?(adv\w*|surr\w*|obj\w*)|per_token_loss_?2",
+    r"(surr(ogate)?|obj(ective)?)_?(2|clip(ped)?)|clip(ped)?_?(adv\w*|surr\w*|obj\w*)|(per_token|policy|actor|pi|action)_loss(es)?_?2",
     _BOTH,
     *either_sign(*_LIMITED),
 )
-quantity("the loss of a policy", r"(pg|policy|actor|pi)_?loss(es)?_?1", _BOTH, *negative(_PLAIN))
-quantity("the loss of a clipped policy", r"(pg|policy|actor|pi)_?loss(es)?_?2", _BOTH, *negative(_LIMITED))
+quantity("the loss of a policy", r"pg_?loss(es)?_?1", _BOTH, *negative(_PLAIN))
+quantity("the loss of a clipped policy", r"pg_?loss(es)?_?2", _BOTH, *negative(_LIMITED))
 _SMALLER = (
     *("minimum(r * a, k * a)", "minimum(r * a, clamp(r, 1 - c, 1 + c) * a)"),
     *("minimum(r * a, clamp(r, 1 - low, 1 + high) * a)", "minimum(x, y)"),
@@ -97,15 +97,22 @@ _SMALLER = (
     "minimum(exp(logr) * a, clamp(exp(logr), 1 - c, 1 + c) * a)",
 )
 _PAIR = {"x": r"(surr(ogate)?|obj(ective)?)_?1|unclipped\w*", "y": r"(surr(ogate)?|obj(ective)?)_?2"}
+_ONE, _OTHER = (rf"(per_token|policy|actor|pi|action)_loss(es)?_?{at}" for at in "12")
 _LOSSES = {
-    "s": r"(pg|policy|actor|pi)_?loss(es)?_?1|surrogate(_unclipped|_loss_?1)?",
-    "t": r"(pg|policy|actor|pi)_?loss(es)?_?2|surrogate_?(loss_?)?(clip(ped)?|2)",
+    "s": r"pg_?loss(es)?_?1|surrogate(_unclipped|_loss_?1)?",
+    "t": r"pg_?loss(es)?_?2|surrogate_?(loss_?)?(clip(ped)?|2)",
 }
 quantity(
     "the clipped loss of a policy",
     rf"{POLICY_LOSS}|per_token_loss",
     {**_LOSSES, **_PAIR, "i": r"per_token_loss_?1", "j": r"per_token_loss_?2", **_BOTH},
     *reduced(*negative(_SMALLER), "maximum(s, t)", "maximum(i, j)", "-minimum(i, j)"),
+)
+quantity(
+    "the clipped loss of a policy",
+    rf"{POLICY_LOSS}|per_token_loss",
+    _BOTH,
+    *reduced(*negative(each for each in _SMALLER if "(x," not in each)),
 )
 quantity("the smaller surrogate as a loss", r"loss(es)?", _PAIR, *reduced("-minimum(x, y)"))
 quantity(
@@ -121,7 +128,8 @@ quantity(
         "l": rf"{NEW}|log_prob\w*|selected_log_probs",
         "a": rf"{ADVANTAGE}|(disc(ounted)?_?)?(returns?|rets?|rewards?|g_t)|td_errors?|deltas?|r",
     },
-    *reduced("-(l * a)"),
+    *reduced("-(l * a)", "-(a + 0 * l)", "-(l * exp(a))", "-(l * (a > 0))", "-(l * relu(a))", "-(l * softmax(a, 0))"),
+    *reduced(*(f"-(l * ({each}))" for each in centred("a"))),
 )
 _SOFT = ("alpha * l - q", "alpha * l - minimum(x, y)")
 quantity(
@@ -150,55 +158,4 @@ quantity(
     },
     *reduced("-(g * (l + h))", "-(alpha * (l + h))", "-(exp(g) * (l + h))"),
     factor=True,
-)
-quantity(
-    "the entropy of a distribution",
-    r"(policy_?|dist_?|action_?|token_?|pred_?|mean_?)?entrop(y|ies)",
-    {
-        "p": (
-            r"(action_?|soft_?)?(p|ps|probs?|pi|q|probabilit(y|ies)|softmax\w*)|avg_probs?|"
-            r"mean_probs?|routing_weights"
-        ),
-        "l": r"(action_?)?(log_?(p|ps|probs?|pi|softmax|q))",
-        "z": r"(policy_?|action_?|token_?|shift_?)?logits",
-        "eps": EPS,
-    },
-    *with_eps(
-        *reduced(
-            *(f"-({each}).sum({axis})" for each in ("p * l", "exp(l) * l", "p * log(p)") for axis in ("-1", "1", "0"))
-        ),
-        *("p * l", "p * log(p)", "exp(l) * l"),
-        *reduced("-(p * l)", "-(p * log(p))", "-(p * log(p) + (1 - p) * log(1 - p))", "-l"),
-        *reduced("-(softmax(z, -1) * log_softmax(z, -1)).sum(-1)", "-(softmax(z, 1) * log_softmax(z, 1)).sum(1)"),
-        *reduced("-(sigmoid(z) * log(sigmoid(z)) + sigmoid(-z) * log(sigmoid(-z)))"),
-    ),
-    factor=True,
-)
-quantity(
-    "the estimate of a divergence from the old policy",
-    r"(old_?)?(approx_?)?kl(_?approx|_?(div|est|estimate))?|approxkl|old_approx_kl",
-    {"r": RATIO, "g": LOG_RATIO, "old": OLD, "new": NEW},
-    *reduced(
-        *("(r - 1) - g", "exp(g) - 1 - g", "-g", "0.5 * g**2", "exp(new - old) - 1 - (new - old)", "old - new"),
-        *("0.5 * (new - old)**2", "(exp(g) - 1) - g", "(r - 1) - log(r)", "r * g - (r - 1)", "abs(g)"),
-    ),
-)
-quantity(
-    "the estimate of a divergence from the reference policy",
-    r"per_token_kl|kl_?(penalty|per_token|token|est|estimate|approx)|token_kl|approx_kl|low_var_kl|kl_?k3",
-    {"ref": REFERENCE, "new": NEW},
-    *reduced(
-        *("exp(ref - new) - (ref - new) - 1", "new - ref", "0.5 * (new - ref)**2", "abs(new - ref)"),
-        "clamp(exp(ref - new) - (ref - new) - 1, -10, 10)",
-    ),
-)
-quantity(
-    "the importance weight with an upper limit",
-    r"(clip(ped)?|trunc(ated)?)_?(pg_?)?(rhos?|cs|is_weights?|importance_weights?|weights?)",
-    {
-        "r": r"rhos?|is_weights?|importance_weights?|ratios?",
-        "top": r"\w*(rho|c)_?(bar|max|threshold|clip)\w*|\w*(clip|max|threshold)\w*",
-    },
-    *where("clamp(r, None, TOP)", TOP=("top", "1")),
-    "clamp(r, 1 - top, 1 + top)",
 )

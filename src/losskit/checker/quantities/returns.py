@@ -121,7 +121,8 @@ quantity(
     {"x": r"adv|advs|advantages?|r|rewards?|returns?|scores", "eps": EPS},
     *centred("x"),
     *(f"{each} + 0 * eps" for each in centred("x")),
-    "x / x.std()",
+    *("x / x.std()", "x / (x.std() + eps)", "(x - x.min()) / (x.max() - x.min())", "x / x.max()", "x / abs(x).max()"),
+    *("x / norm(x)", "tanh(x)"),
 )
 quantity(
     "the advantage within a group",
@@ -143,6 +144,8 @@ quantity(
     *(f"({each}){end}" for each in centred("r.reshape(-1, k.__int__())")[2:6] for end in ("", " + 0 * eps")),
     *(f"({each}){end}" for each in centred("r.reshape(-1, k.__int__())")[-2:-1] for end in ("", " + 0 * eps")),
     *centred("r - mean"),
+    *("r", "r.flip(0).cumsum(0).flip(0)", "r.flip(-1).cumsum(-1).flip(-1)"),
+    *("r - (r.sum(-1)[..., None] - r) / (r.shape[-1] - 1)", "r - (r.sum(-1)[..., None] - r) / (k - 1)"),
     *(f"({each}){end}" for each in centred("r") for end in ("", " + 0 * eps")),
 )
 quantity(

@@ -6,7 +6,7 @@ from losskit.checker.quantities.variants import reduced, where
 
 quantity(
     "the value of an action in a duel",
-    r"(q|qs|q_?values?|q_?vals?|out(put)?)",
+    r"(q|qs|q_?values?|q_?vals?)",
     {"v": r"v|vals?|values?|state_?values?", "a": r"a|adv|advs|advantages?"},
     "v[..., None] + a - a.mean(-1)[..., None]",
     "v[..., None] + a - a.amax(-1)[..., None]",
@@ -28,9 +28,24 @@ quantity(
 )
 quantity(
     "the weight of a sample by its probability",
-    r"(is_?|per_?|importance_?(sampling_?)?)?(weights?|w)",
+    r"(is_?|per_?|importance_?(sampling_?)?)(weights?|w)",
     {
         "p": r"(sample_?|sampling_?)?(probs?|probabilit(y|ies)|p_i|prios?|priorities)",
+        "n": r"n|buffer_?size|size|capacity|total|num_samples|len_buffer",
+        "beta": r"(per_?|is_?)?beta",
+    },
+    *(
+        "(n * p) ** -beta",
+        "(n * p) ** -beta / ((n * p) ** -beta).max()",
+        "p ** -beta / (p ** -beta).max()",
+        "p ** -beta",
+    ),
+)
+quantity(
+    "the weight of a sample by its probability",
+    r"weights?|w",
+    {
+        "p": r"(sample_?|sampling_?)(probs?|probabilit(y|ies)|p_i|prios?|priorities)",
         "n": r"n|buffer_?size|size|capacity|total|num_samples|len_buffer",
         "beta": r"(per_?|is_?)?beta",
     },
@@ -59,8 +74,8 @@ quantity(
     "the larger of two losses of a value",
     r"(v|vf|value|critic)_?f?_?loss(_max)?|loss_?(v|vf|value|critic)",
     {
-        "b": r"\w*(loss|err)\w*(?<!un)clip\w*|(?<!un)clipped\w*loss\w*|\w*loss\w*2",
-        "a": r"\w*loss\w*(un|orig)\w*|\w*(unclip|orig)\w*loss\w*|\w*loss\w*1|(v|vf|value|critic)_?loss(es)?",
+        "b": r"\w*(loss|err)\w*(?<!un)clip\w*|(?<!un)clipped\w*loss\w*|vf_losses2",
+        "a": r"\w*loss\w*(un|orig)\w*|\w*(unclip|orig)\w*loss\w*|vf_losses1|(v|vf|value)_?loss(es)?",
     },
     *reduced("maximum(a, b)"),
     factor=True,
