@@ -603,7 +603,7 @@ TABLE: dict[str, tuple[str, str, list[str]]] = {
     "mse": (
         "pred:2 target:2",
         "mse = F.mse_loss(pred, target)",
-        ["mse = F.l1_loss(pred, target)", "mse = ((pred + target) ** 2).mean()"],
+        ["mse = (pred - target).abs()", "mse = ((pred + target) ** 2).mean()"],
     ),
     "mae": ("pred:2 target:2", "mae = F.l1_loss(pred, target)", ["mae = (pred - target).mean()"]),
     "mape": (

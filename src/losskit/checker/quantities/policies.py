@@ -105,7 +105,7 @@ _LOSSES = {
 quantity(
     "the clipped loss of a policy",
     rf"{POLICY_LOSS}|per_token_loss",
-    {**_LOSSES, **_PAIR, "i": r"per_token_loss_?1", "j": r"per_token_loss_?2", **_BOTH},
+    {**_LOSSES, **_PAIR, "i": _ONE, "j": _OTHER, **_BOTH},
     *reduced(*negative(_SMALLER), "maximum(s, t)", "maximum(i, j)", "-minimum(i, j)"),
 )
 quantity(

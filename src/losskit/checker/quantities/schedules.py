@@ -103,7 +103,6 @@ for _said, _named, _forms in (
         (
             "(s**2 + d**2) / (s * d)**2",
             "(s * d)**2 / (s**2 + d**2)**2",
-            "1 / s**2",
             "(s**2 + d**2) / (s**2 * d)",
             "1 / (s**2 + d**2)",
             "s**2 + d**2",
@@ -114,6 +113,5 @@ for _said, _named, _forms in (
         _said,
         _named,
         {"d": _D, "s": _S, "m": r"sigma_?min|eps(ilon)?"},
-        *_forms[: None if _named != WEIGHT else 3],
-        *_forms[3:],
+        *_forms,
     )
