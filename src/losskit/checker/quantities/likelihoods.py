@@ -23,6 +23,7 @@ _PAIRS = [*_LOGS.items(), ("/ d", "s"), ("/ sqrt(v)", "0.5 * l"), ("/ d", "0.5 *
 _GAUSSIAN = [f"-0.5 * ({score})**2 - {log}" for each, log in _PAIRS for score in _SCORES[each]]
 _SCORED = [f"-0.5 * z**2 - {each}" for each in ("0.5 * l", "s", "0.5 * log(v)", "log(d)")]
 _FLAT = [*_GAUSSIAN[::5]]
+_LOG = "log(where(y > 0, y, 1))"  # of a log-normal distribution
 _LAPLACE = [
     *(f"-{root}abs(y - m) * exp(-s) - s" for root in ("", "1.41421356 * ")),
     *(f"-{root}abs(y - m) / d - log(d)" for root in ("", "1.41421356 * ")),
@@ -56,7 +57,7 @@ quantity(
 _GAUSS_B = [
     f"-0.5 * ((y - m) {score})**2 - {log}" for score, log in (("* exp(-g)", "g"), ("/ b", "log(b)"), ("/ b", "g"))
 ]
-_B = {"g": r"log_?(b|scales?)(_?\w)?", "b": r"b|scales?", "m": MEAN, "y": POINT}
+_B = {"g": r"log_?b(_?\w)?", "b": r"b", "m": MEAN, "y": POINT}
 _LAPLACES = [f"-abs(y - m) {score} - {log}" for score in ("* exp(-g)", "/ b") for log in ("g", "log(b)")]
 quantity(
     "the logarithm of a Laplace density",
@@ -103,6 +104,8 @@ quantity(
     *reduced(*negative(_FLAT)),
     *negative(_GAUSSIAN[:]),
     *reduced(*negative(_LAPLACE)),
+    *reduced(*(each.replace("(y - m)", "(LOG - m)").replace("LOG", _LOG) for each in negative(_FLAT))),
+    *reduced(*(f"{each.replace('(y - m)', '(LOG - m)')} + LOG".replace("LOG", _LOG) for each in negative(_FLAT))),
     *("(0.5 * ((y - m)**2 / v + log(v))) * sqrt(v)", "((y - m)**2 / (2 * d**2) + log(d)) * d"),
     constant=True,
     factor=True,
