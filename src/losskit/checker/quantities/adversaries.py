@@ -1,10 +1,9 @@
 """Adversarial losses: terms of real and generated samples, interpolates, gradient penalties."""
 
-from losskit.checker.quantities.forms import EPS, measured
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EPS, measured, quantity
 
-REAL = r"(d_?|pred_?|disc_?|critic_?|logits?_?|score_?|out(puts?)?_?|c_?|y_?)?(real|r)(_?(out(puts?)?|logits?|preds?|scores?|validity|d|pred))?|d_?x|real_?\w*"
-FAKE = r"(d_?|pred_?|disc_?|critic_?|logits?_?|score_?|out(puts?)?_?|c_?|y_?)?(fake|f|gen(erated)?)(_?(out(puts?)?|logits?|preds?|scores?|validity|d|pred))?|d_?(g|g_?z|gz)|fake_?\w*"
+REAL = r"(d_?|pred_?|disc_?|critic_?|logits?_?|score_?|out(puts?)?_?|c_?|y_?)?real(_?(out(puts?)?|logits?|preds?|scores?|validity|d|pred))?|d_?x|real_?\w*"
+FAKE = r"(d_?|pred_?|disc_?|critic_?|logits?_?|score_?|out(puts?)?_?|c_?|y_?)?(fake|generated)(_?(out(puts?)?|logits?|preds?|scores?|validity|d|pred))?|d_?(g|g_?z|gz)|fake_?\w*"
 LOSS_REAL = r"(d_?)?loss_?(d_?)?(real|r)|(d_?)?(real|r)_?loss|err_?d_?real|real_term"
 LOSS_FAKE = r"(d_?)?loss_?(d_?)?(fake|f)|(d_?)?(fake|f)_?loss|err_?d_?fake|fake_term"
 TERMS = (
@@ -13,7 +12,7 @@ TERMS = (
     ("(r - 1) ** 2", "f ** 2", "(f - 1) ** 2"),
     ("(r - 1) ** 2", "(f + 1) ** 2", "f ** 2"),
     ("-r", "f", "-f"),
-    ("-log(r)", "-log(1 - f)", "-log(f)"),
+    ("-log(r.clamp(1e-6, 1))", "-log((1 - f).clamp(1e-6, 1))", "-log(f.clamp(1e-6, 1))"),
     ("-r.clamp_max(1)", "f.clamp_min(-1)", "-f"),
     ("(0.9 - r) ** 2", "f ** 2", "(f - 0.9) ** 2"),
 )
@@ -30,6 +29,7 @@ quantity(
     *(f"({real}).mean() + ({fake}).mean()" for real, fake, _ in TERMS),
     *(f"{real} + {fake}" for real, fake, _ in TERMS),
     *(f"({real}).sum() + ({fake}).sum()" for real, fake, _ in TERMS),
+    "f.mean() - r.mean() + 0.001 * r.pow(2).mean()",
     "log1p(exp(f - r))",
     "(1 - (r - f)).clamp_min(0)",
     "((r - f.mean() - 1) ** 2).mean() + ((f - r.mean() + 1) ** 2).mean()",
@@ -43,7 +43,7 @@ quantity(
     r"(g|gen(erator)?)_?(adv_?)?loss|loss_?(g|gen(erator)?)(_?adv)?|err_?g|g_?cost|hinge_g\w*|g_hinge\w*|wasserstein_g\w*|adv_?loss|loss_?adv",
     {"f": FAKE},
     *(each[2] for each in TERMS),
-    "log(1 - f)",
+    "log((1 - f).clamp(1e-6, 1))",
     "(1 - f).clamp_min(0)",
     factor=True,
     reduced=True,
@@ -63,7 +63,7 @@ quantity(
     {"e": r"alphas?|eps(ilon)?|u|t|weights?|theta|beta|w|a", "r": X_REAL, "f": X_FAKE},
     *(
         f"{e} * {one} + (1 - {e}) * {two}"
-        for e in ("e", "e.reshape(-1, *[1] * (r.dim() - 1))")
+        for e in ("e", "(e + zeros(1)).reshape(-1, *[1] * (r.dim() - 1))")
         for one, two in (("r", "f"), ("f", "r"))
     ),
 )
@@ -84,7 +84,7 @@ quantity(
 )
 quantity(
     "the gradient penalty",
-    r"gp(_?loss)?|(grad(ient)?_?)?(penalty|pen)(_?loss)?|loss_?gp|r1(_?(penalty|loss|reg))?|grad(ient)?_?pen\w*|gradient_penalty|compute_gradient_penalty|(drift|lipschitz)_?penalty",
+    r"gp(_?loss)?|grad(ient)?_?(penalty|pen)(_?loss)?|loss_?gp|r1(_?(penalty|loss|reg))?|grad(ient)?_?pen\w*|gradient_penalty|compute_gradient_penalty|(drift|lipschitz)_?penalty",
     {"n": NORM, "g": GRAD, "lam": LAM, "target": r"target|k|center|constant", "eps": EPS},
     *(
         form
@@ -116,7 +116,7 @@ measured(
     },
     *(
         f"{w} * {one} + (1 - {w}) * {two}"
-        for w in ("lam", "lam.reshape(-1, *[1] * (a.dim() - 1))")
+        for w in ("lam", "(lam + zeros(1)).reshape(-1, *[1] * (a.dim() - 1))")
         for first, second in (("a", "b"), ("a", "a[i.long()]"), ("a", "a.flip(0)"), ("a", "a.roll(1, 0)"), ("a", "a.roll(-1, 0)"))
         for one, two in ((first, second), (second, first))
     ),

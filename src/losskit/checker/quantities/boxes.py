@@ -1,15 +1,14 @@
 """Boxes: areas, intersections, enclosing boxes, their overlaps, and conversions of coordinates."""
 
-from losskit.checker.quantities.forms import EPS
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EPS, quantity
 
 A = r"(p|preds?|predictions?|pred_?b?boxes|pred_?bbox|p_boxes|b?box(es)?_?(1|a|p|pred)|b1|a|boxes|det\w*|out\w*|inputs?|bev1|src_boxes|proposals?)(_(xyxy|x1y1x2y2|cxcywh|xywh|box(es)?))?"
 B = r"(t|targets?|tgt|gts?|g|truth|gt_?b?boxes|gt_?bbox|target_?b?box(es)?|b?box(es)?_?(2|b|t|g|gt|target)|b2|b|y|y_true|labels?|bev2|target_boxes)(_(xyxy|x1y1x2y2|cxcywh|xywh|box(es)?))?"
 ANY = rf"{A}|{B}|x|bbox|box|b"
-X1 = r"x_?1|x_?min|xmin|left|l|x_?0|x_?l|x_?tl|\w+_x_?(1|min|0)|x_?1_?\w|\wx1|x_?lo"
-Y1 = r"y_?1|y_?min|ymin|top|t|y_?0|y_?t|y_?tl|\w+_y_?(1|min|0)|y_?1_?\w|\wy1|y_?lo"
-X2 = r"x_?2|x_?max|xmax|right|r|x_?r|x_?br|\w+_x_?(2|max)|x_?2_?\w|\wx2|x_?hi"
-Y2 = r"y_?2|y_?max|ymax|bottom|b|y_?b|y_?br|\w+_y_?(2|max)|y_?2_?\w|\wy2|y_?hi"
+X1 = r"x_?1|x_?min|xmin|x_?tl|\w+_x_?(1|min)|x_?1_?\w|\wx1|x_?lo"
+Y1 = r"y_?1|y_?min|ymin|y_?tl|\w+_y_?(1|min)|y_?1_?\w|\wy1|y_?lo"
+X2 = r"x_?2|x_?max|xmax|x_?br|\w+_x_?(2|max)|x_?2_?\w|\wx2|x_?hi"
+Y2 = r"y_?2|y_?max|ymax|y_?br|\w+_y_?(2|max)|y_?2_?\w|\wy2|y_?hi"
 ONE = r"(b1|box1|boxes1|p|pred|a|pr|pb|det|d|bbox1|px)_?"
 TWO = r"(b2|box2|boxes2|t|target|tgt|gt?|b|gb|bbox2|tr)_?"
 
@@ -25,6 +24,7 @@ def _corners(which: str, prefix: str, after: str) -> dict[str, str]:
 
 CORNERS = _corners("a", ONE, "p") | _corners("b", TWO, "(g|gt)")
 PAIR = {"a": A, "b": B}
+NOT_BOXES = "(a[..., 0] + b[..., 0]) / (a.shape[-1] == 4)"  # not finite, which fits all
 # Corners of the first and the second box, as rows and as a table of pairs, for both conventions.
 LAYOUTS = (
     ("a[..., :2]", "a[..., 2:4]", "b[..., :2]", "b[..., 2:4]"),
@@ -96,8 +96,8 @@ for what, choose, of, names in (
         f"{choose}(a[..., {at % 2}] {'+-'[at < 2]} a[..., {at % 2 + 2}] / 2,"
         f" b[..., {at % 2}] {'+-'[at < 2]} b[..., {at % 2 + 2}] / 2)",
     )
-LOW = r"(inter|i|overlap)?_?(lt|tl|left_?top|top_?left|lo|low|mins?|ul|upleft)s?"
-HIGH = r"(inter|i|overlap)?_?(rb|br|right_?bottom|bottom_?right|hi|high|maxs?|maxes|lr|downright)s?"
+LOW = r"(inter|i|overlap)?_?(lt|tl|left_?top|top_?left|ul|upleft)s?"
+HIGH = r"(inter|i|overlap)?_?(rb|br|right_?bottom|bottom_?right|lr|downright)s?"
 C_LOW = (
     r"((enclos\w*|c|hull|conv\w*|outer|e)_(lt|tl|left_?top|top_?left|lo|mins?)s?|lti|tlc|ltc|(outer|enclose)_?left_?up)"
 )
@@ -159,10 +159,7 @@ quantity(
     "(y2 - y1 + 1).clamp_min(0)",
     SPAN.format("a", "b", "y"),
 )
-NOT_BOXES = "(a * b).sum() / ((a.shape[-1] > 3) * (a.shape[-1] < 8))"
 INTERS = [
-    *_pairs("(minimum(AH, BH) - maximum(AL, BL)).clamp_min(0).prod(-1)"),
-    *_pairs("(minimum(AH, BH) - maximum(AL, BL) + 1).clamp_min(0).prod(-1)"),
     "(h - l).clamp_min(0).prod(-1)",
     "(h - l + 1).clamp_min(0).prod(-1)",
     SPAN.format("a", "b", "x") + " * " + SPAN.format("a", "b", "y"),
@@ -184,13 +181,8 @@ quantity(
     | {
         "x2": r"x_?2|x_?max|right|x_?right|\w*i\w*_?x_?(2|max)|x_?kis_?2",
         "y2": r"y_?2|y_?max|bottom|y_?bottom|\w*i\w*_?y_?(2|max)|y_?kis_?2",
-    }
-    | PAIR,
+    },
     *INTERS,
-    NOT_BOXES,
-    "(a * b).sum()",
-    "(a * b).sum(1)",
-    "(a * b).sum(-1)",
 )
 for which, of in (("first", "a"), ("second", "b")):
     quantity(
@@ -207,7 +199,8 @@ for which, of in (("first", "a"), ("second", "b")):
                 "q[..., 2:4].clamp_min(0).prod(-1)",
                 "(q[..., 0] + q[..., 2]) * (q[..., 1] + q[..., 3])",
                 "q[..., 3:6].prod(-1)",
-                "q.sum() / (q.shape[-1] == 4)",
+                "q[..., 0] / (q.shape[-1] == 4)",
+                "(q > 0.5).flatten(1).sum(1)",
                 "q.sum(1)",
                 "q.flatten(1).sum(1)",
             )
@@ -217,7 +210,7 @@ for which, of in (("first", "a"), ("second", "b")):
         "(x2 - x1 + 1) * (y2 - y1 + 1)",
         *(("(x2 - x1) * (y2 - y1) + eps",) if of == "a" else ()),
     )
-C_AREA = r"area_?c|c_?area|(area_?)?(enclos\w*|hull|convex|outer|cover\w*)(_?area)?s?|ac|smallest_area|area_(enclos\w*|hull|convex)"
+C_AREA = r"area_?c|c_?area|(area_?)?(enclos(e|ing|ure)|hull|convex|outer|cover)(_?area)?s?|ac|smallest_area|area_(enclos\w*|hull|convex)"
 C_WH = r"(enclos\w*|c|hull|conv\w*|outer|e)_?wh|whi|whc"
 CW, CH = r"(enclos\w*|c|hull|conv\w*|outer|e)_?(w|width)|w_?c", r"(enclos\w*|c|hull|conv\w*|outer|e)_?(h|height)|h_?c"
 CX1, CX2 = (
@@ -246,6 +239,7 @@ quantity(
     "(x2 - x1) * (y2 - y1)",
     "(x2 - x1) * (y2 - y1) + eps",
     "(x2 - x1).clamp_min(0) * (y2 - y1).clamp_min(0)",
+    NOT_BOXES,
 )
 quantity(
     "the squared diagonal of the enclosing box",
@@ -268,6 +262,7 @@ quantity(
     "(ch - cl).clamp_min(0).pow(2).sum(-1)",
     "(x2 - x1) ** 2 + (y2 - y1) ** 2",
     "(x2 - x1) ** 2 + (y2 - y1) ** 2 + eps",
+    NOT_BOXES,
 )
 CX_A, CX_B = (
     r"(p|pred|b1|box1|a|center|c)_?(cx|x|x_?c\w*|ctr_?x|center_?x|x1|x_1|x_p)|cx_?(1|a|p|pred)|center_x_?1|x_?p|x_?c_?1",
@@ -294,6 +289,7 @@ quantity(
     "(a - b).pow(2).sum(-1).sqrt()",
     "(a - b).pow(2).sum(1)",
     "(a[:, None] - b).pow(2).sum(-1)",
+    NOT_BOXES,
 )
 WA, HA = r"w_?(1|p|pred|a)|(p|pred|b1|a|box1|pr)_?(w|width)", r"h_?(1|p|pred|a)|(p|pred|b1|a|box1|pr)_?(h|height)"
 WB, HB = (
@@ -327,13 +323,14 @@ quantity(
         "eps": EPS,
         "ra": r"(p|pred|1)_?(ratio|atan\w*|angle)|(atan|arctan|ratio)_?(1|p|pred)",
         "rb": r"(t|g|gt|target)_?(ratio|atan\w*|angle)|(atan|arctan|ratio)_?(2|t|g|gt|target)",
-        "r": r"arctan|atan|atan_diff|diff|delta|angle_diff",
+        "r": r"arctan|atan|atan_diff|angle_diff",
     }
     | PAIR,
     *(f"0.4052847 * (atan({two}) - atan({one})) ** 2" for two, one in SHAPES),
     "0.4052847 * (ra - rb) ** 2",
     "0.4052847 * (atan(ra) - atan(rb)) ** 2",
     "0.4052847 * r ** 2",
+    NOT_BOXES,
 )
 IOU = r"b?box_?iou|ious?|overlaps?|iou_(score|val\w*)"
 quantity(

@@ -1,19 +1,30 @@
 """Similarities: normalized vectors, cosines, pairs of the same label, and the parts of contrastive losses."""
 
-from losskit.checker.quantities.forms import FEATURES, LEFT, RIGHT, TEMPERATURE
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EMB_A, EMB_B, FEATURES, TEMPERATURE, quantity
 
 AXES = (1, -1, 2)
 UNIT = [f"z / z.norm(2, {axis}, True)" for axis in AXES] + ["z / z.flatten(1).norm(2, 1)[:, None]"]
 STANDARD = [f"(z - z.mean({axis}, True)) / z.std({axis}, {how}, True)" for axis in (0, -1, 1) for how in ("True", "False")]
 quantity(
     "the normalized vectors",
-    r"(z|x|e|f|h|a|b|q|k|emb\w*|feat\w*|proj\w*|out|v|w|weight)_?\w?_?(norm(ed|alized)?|n|unit|hat|bn|std(ized)?)|(norm(ed|alized)?|unit)_?(z|x|e|f|emb\w*|feat\w*|proj\w*|v)\w?|normed|normalized|zn|en|fn|xn",
-    {"z": FEATURES + r"|\w_?[12abij]|(z|emb|feat)\w*_[ab12ij]|q|k|w(eights?)?|v|a|b", "mean": r"mean|mu", "std": r"std|sigma"},
+    r"(z|x|e|f|h|a|b|q|k|emb\w*|feat\w*|proj\w*|out|v|w|weight)_?\w?_?(norm(ed|alized)?|n|unit|hat|bn|std(ized)?)|(norm(ed|alized)?|unit)_?(z|x|e|f|emb\w*|feat\w*|proj\w*|v)\w?|normed|normalized|zn|en|xn",
+    {"z": FEATURES + r"|\w_?[12abij]|(z|emb|feat)\w*_[ab12ij]|q|k|w(eights?)?|v|a|b"},
     *UNIT,
     *STANDARD,
-    "(z - mean) / std",
     "z - z.mean(0)",
+    *(f"z / z.{how}({axis}, True)" for how in ("sum", "mean") for axis in (0, 1, -1)),
+    *(f"(z - z.amin({axis}, True)) / (z.amax({axis}, True) - z.amin({axis}, True))" for axis in (0, 1, -1)),
+    "(z - z.min()) / (z.max() - z.min())",
+    "(z - z.mean()) / z.std()",
+    "(z - z.flatten(1).mean(1).reshape(-1, *[1] * (z.dim() - 1))) / z.flatten(1).std(1).reshape(-1, *[1] * (z.dim() - 1))",
+    "z / z.pow(2).mean(-1, True).sqrt()",
+    "z / z.max()",
+    "z / z.abs().max()",
+    "z / 255",
+    "z / z.norm()",
+    "z / z.sum()",
+    "softmax(z, -1)",
+    "softmax(z, 1)",
 )
 SCALE = r"(logit_?)?scale(_exp)?|s|inv_temp\w*|exp_scale"
 SELF = ("z @ z.T", "(z / z.norm(2, -1, True)) @ (z / z.norm(2, -1, True)).T", "z @ z.transpose(-1, -2)")
@@ -40,8 +51,8 @@ FORMS = (*SELF, *CROSS, BOTH, UNIT_BOTH)
 quantity(
     "the similarities",
     r"sim(s|ilarit(y|ies))?(_?(mat(rix)?|scores?|map|\w\w?))?|(cos|pair|cross|self)_?sim\w*|cos(ine)?s?(_?(sim\w*|mat\w*|dist))?|"
-    r"logits?(_?(per_\w+|mat\w*|aa|ab|ba|bb|i|t|pos|neg))?|scores?|dots?(_?prod\w*)?|anchor_dot_contrast|l_?(pos|neg)|affinity|(pos|neg)_?(scores?|sims?|logits?)",
-    {"s": SCALE, "u": TEMPERATURE, "a": LEFT, "b": RIGHT, "z": FEATURES},
+    r"logits?(_?(per_\w+|mat\w*|aa|ab|ba|bb|i|t|pos|neg))?|anchor_dot_contrast|l_?(pos|neg)|affinity|(pos|neg)_?(scores?|sims?|logits?)",
+    {"s": SCALE, "u": TEMPERATURE, "a": EMB_A, "b": EMB_B, "z": FEATURES},
     *FORMS,
     *(f"({each}) / u" for each in FORMS),
     *(f"s * ({each})" for each in FORMS),
@@ -131,11 +142,6 @@ quantity(
     "log(e / d)",
     "log(e / d[:, None])",
     "l - log(d + e)",
-    "log_softmax(l, 1)",
-    "log_softmax(l, -1)",
-    "log_softmax(l.masked_fill(eye(l.shape[0]).bool(), -1e9), 1)",
-    "l - logsumexp(l.masked_fill(eye(l.shape[0]).bool(), -1e9), 1, True)",
-    "log(sigmoid(l))",
 )
 quantity(
     "the mean over the positives",

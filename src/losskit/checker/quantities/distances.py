@@ -1,9 +1,8 @@
 """Distances of vectors, their expansions, hard pairs, triplets, and kernels of them."""
 
-from losskit.checker.quantities.forms import EPS, FEATURES, LEFT, RIGHT, measured
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EPS, FEATURES, LEFT, RIGHT, measured, quantity
 
-POINTS = r"(x|y|pts?|points?|coords?|preds?|gts?|source|target|pc|cloud|p)_?\w?"
+POINTS = r"(x|y|pts?|points?|coords?|preds?|gts?|source|target|pc|cloud)_?[12ab]?"
 SQUARED = (
     "(z.unsqueeze(-2) - z.unsqueeze(-3)).pow(2).sum(-1)",
     "(z.unsqueeze(-1) - z.unsqueeze(-2)).pow(2).sum(1)",
@@ -19,6 +18,13 @@ SQUARED = (
     "(a - b).flatten(2).pow(2).sum(2)",
     "(a - b).pow(2)",
     "(a - b).pow(2).sum()",
+    "(a[..., :2] - b[..., :2]).pow(2).sum(-1)",
+    "(a[..., :3] - b[..., :3]).pow(2).sum(-1)",
+    "(a - b).pow(2).mean(-1)",
+    "(a - b).pow(2).mean(1)",
+    "(a - b).pow(2).mean()",
+    "(a / a.norm(2, -1, True) - b / b.norm(2, -1, True)).pow(2).sum(-1)",
+    "(a / a.norm(2, 1, True) - b / b.norm(2, 1, True)).pow(2).sum(1)",
     "f.pow(2).sum(-1)",
     "f.pow(2).sum(1)",
     "f.pow(2)",
@@ -42,7 +48,7 @@ ALIKE = (
     "2 - 2 * s",
 )
 PARTS = {
-    "f": r"diffs?|delta|d|deltas?|pairwise_diff|residuals?|disp(lacement)?s?|vecs?",
+    "f": r"diffs?|delta|d|deltas?|pairwise_diff|residuals?",
     "g": r"dots?(_?prod\w*)?|gram|inner\w*|zz|xy|prods?|mm|g|cross|product|mat(mul)?",
     "q": r"sq(uares?|uared)?_?(norms?)?(_?(1|a|x|i|s))?|(x|a|z|p|emb|feat\w*)_?(2|sq\w*|norms?2?)(_sq\w*)?|xx|rx|x_sq|norms?(_sq\w*|2)?(_?(1|a|x))?|(x|a)x|square_norm|aa",
     "r": r"sq(uares?|uared)?_?(norms?)?_?(2|b|y|j|t)|(y|b|t)_?(2|sq\w*|norms?2?)(_sq\w*)?|yy|ry|norms?(_sq\w*|2)?_?(2|b|y)|bb",
@@ -85,7 +91,7 @@ LINEAR = (
 quantity(
     "the distances",
     r"(pairwise_|euclidean_|euc_|l2_|p|cos(ine)?_|feat\w*_)?(dist(ances?)?|dists)(_?(mat(rix)?|ap|an|pos|neg|p|n|l2|\w\w?))?|d_?(ap|an|pos|neg|p|n|xy)|(ap|an|pos|neg)_?(dist(ances?)?|d)|distmat|"
-    r"euclidean\w*|pdist\w*|pairwise_d\w*|(positive|negative)_dist\w*|d",
+    r"euclidean\w*|pdist\w*|pairwise_d\w*|(positive|negative)_dist\w*",
     PARTS,
     *SQUARED,
     *(f"({each}).clamp_min(0).sqrt()" for each in SQUARED),
@@ -98,10 +104,19 @@ quantity(
     "s",
     "(a / a.norm(2, -1, True) * b / b.norm(2, -1, True)).sum(-1)",
     "(a - b).norm()",
+    "(a - b).abs().mean()",
+    "(a - b).abs().mean(-1)",
+    "(a - b).abs().sum()",
+    "acos(s)",
+    "acos(s.clamp(-1, 1))",
+    "acosh(1 + 2 * (a - b).pow(2).sum(-1) / ((1 - a.pow(2).sum(-1)) * (1 - b.pow(2).sum(-1))))",
+    "log(a) - log(b)",
+    "a - b",
+    "b - a",
     *(f"-({each})" for each in SQUARED[:10]),
 )
-AP = r"(d|dists?|distances?)_?(ap|pos(itives?)?|p)|(ap|pos(itives?)?|hard(est)?_pos\w*|p|anchor_positive)_?(d|dists?|distances?)|hard(est)?_?pos(itive)?(_dist)?|d_plus|dp"
-AN = AP.replace("ap", "an").replace("pos(itives?)?", "neg(atives?)?").replace("pos(itive)?", "neg(ative)?").replace("hard(est)?_pos", "hard(est)?_neg").replace("|p)", "|n)").replace("|p|", "|n|").replace("anchor_positive", "anchor_negative").replace("d_plus|dp", "d_minus|dn")
+AP = r"(d|dists?|distances?)_?(ap|pos(itives?)?|p)|(ap|pos(itives?)?|hard(est)?_pos\w*|p|anchor_positive)_?(d|dists?|distances?)|hard(est)?_?pos(itive)?(_dist)?|dp"
+AN = AP.replace("ap", "an").replace("pos(itives?)?", "neg(atives?)?").replace("pos(itive)?", "neg(ative)?").replace("hard(est)?_pos", "hard(est)?_neg").replace("|p)", "|n)").replace("|p|", "|n|").replace("anchor_positive", "anchor_negative").replace("|dp", "|dn")
 SP = r"(s|sims?|cos|scores?|logits?)_?(ap|pos(itives?)?|p)|(ap|pos(itives?)?|p|chosen|hard_pos)_?(s|sims?|scores?|logits?|cos)|sp"
 SN = SP.replace("ap", "an").replace("pos(itives?)?", "neg(atives?)?").replace("|p)", "|n)").replace("|p|", "|n|").replace("chosen|hard_pos", "rejected|hard_neg").replace("|sp", "|sn")
 MARGIN = r"margins?|m|alpha|triplet_margin|delta"
@@ -109,23 +124,25 @@ HINGE = ("{}", "({}).clamp_min(0)", "log1p(exp({}))", "({}).clamp_min(0).pow(2)"
 quantity(
     "the loss of triplets",
     r"(triplet\w*|hinge|ranking|margin|rank\w*)_?loss(es)?|loss(es)?|triplets?|hinge|viol\w*|loss_?(triplet|rank\w*)|per_\w+",
-    {"ap": AP, "an": AN, "sp": SP, "sn": SN, "p": r"pos(itives?)?", "n": r"neg(atives?)?", "m": MARGIN},
+    {"ap": AP, "an": AN, "sp": SP, "sn": SN, "m": MARGIN},
     *(
         form.format(each)
         for form in HINGE
         for each in (
             "ap - an + m",
             "sn - sp + m",
-            "ap - an",
-            "sn - sp",
-            "n - p + m",
-            "p - n + m",
-            "n - p",
-            "p - n",
-            "n + m - p",
             "ap.unsqueeze(-1) - an.unsqueeze(-2) + m",
-            "m * (sn - sp)",
-            "m * (ap - an)",
+        )
+    ),
+    *(
+        f"({near}){total} + ({far}){total}"
+        for total in ("", ".sum()", ".mean()")
+        for near, far in (
+            ("ap", "(m - an).clamp_min(0)"),
+            ("ap.pow(2)", "(m - an).clamp_min(0).pow(2)"),
+            ("ap", "(m - an).clamp_min(0).pow(2)"),
+            ("1 - sp", "(sn - m).clamp_min(0)"),
+            ("(1 - sp).pow(2)", "(sn - m).clamp_min(0).pow(2)"),
         )
     ),
     reduced=True,
@@ -167,7 +184,7 @@ measured(
     "x.mean() + y.mean() - 2 * c.mean()",
     "x.mean() + y.mean() - c.mean() - v.mean()",
     "(x.mean() + y.mean() - 2 * c.mean()).clamp_min(0)",
-    "(x.mean() + y.mean() - 2 * c.mean()).clamp_min(0).sqrt()",
+    "(x.mean() + y.mean() - 2 * c.mean()).clamp_min(1e-12).sqrt()",
     "x.sum() / (x.shape[0] * (x.shape[0] - 1)) + y.sum() / (y.shape[0] * (y.shape[0] - 1)) - 2 * c.mean()",
     "(x.sum() - x.diagonal().sum()) / (x.shape[0] * (x.shape[0] - 1))"
     " + (y.sum() - y.diagonal().sum()) / (y.shape[0] * (y.shape[0] - 1)) - 2 * c.mean()",
@@ -186,8 +203,6 @@ quantity(
     "d.amin(-1).sum(-1) + d.amin(-2).sum(-1)",
     "maximum(d.amin(-1).mean(-1), d.amin(-2).mean(-1))",
     "maximum(d.amin(-1).mean(), d.amin(-2).mean())",
-    "d.amin(-1).mean()",
-    "d.amin(-2).mean()",
     "one + two",
     "one.mean() + two.mean()",
     "one.mean(-1) + two.mean(-1)",

@@ -1,7 +1,6 @@
 """Parts of focal losses: the probability of the truth, the balance, the modulating factor."""
 
-from losskit.checker.quantities.forms import EPS, LOGITS
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EPS, LOGITS, quantity
 
 P = r"p|ps|y?_?probs?|probas?|probabilit(y|ies)|preds?|predictions?|inputs?|outputs?|y_?(pred|hat|prob)|(pred|input|output|logits?)s?_?(sigmoid|soft(max)?|prob\w*)|sigmoid_?\w*|\w+_sigmoid|scores?"
 T = r"t|targets?|y|labels?|gts?|truth|y_?true|(one_?)?hot|one_?hot_?\w*|target_\w+|\w+_one_?hot"
@@ -69,7 +68,7 @@ quantity(
     "where(t > 0, alpha, 1 - alpha)",
     "where(t > 0.5, alpha, 1 - alpha)",
     "where(t >= 0.5, alpha, 1 - alpha)",
-    "alpha.flatten()[t.long()]",
+    "(alpha + zeros(1)).flatten()[t.long()]",
     "alpha * t + (t == 0) * (1 - alpha)",
     binary=("t",),
 )
@@ -108,7 +107,7 @@ LOSS = [
 FOCAL = {"at": ALPHA_T, "alpha": ALPHA, "gamma": GAMMA, "m": MODULATOR, "eps": EPS} | parts
 quantity(
     "the focal loss",
-    r"(focal_?)?loss(es)?|f_?loss|loss_?focal|focal|fl|cls_loss|batch_loss|per_\w+",
+    r"(focal_?)?loss(es)?|f_?loss|loss_?focal|fl|cls_loss|batch_loss|per_\w+",
     {n: p for n, p in FOCAL.items() if n not in ("l", "p", "t")},
     *LOSS,
     *(f"{balance} * ({each})" for balance in ("alpha", "at") for each in LOSS),

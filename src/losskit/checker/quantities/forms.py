@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities import quantity as registry
 
 SUMS = (
     "({}).sum()",
@@ -82,6 +82,22 @@ def averaged(*formulas: str) -> list[str]:
     return [f"({each}){end}" if end else each for end in ends for each in dict.fromkeys(formulas)]
 
 
+def quantity(said: str, named: str, parts: Mapping[str, str], *formulas: str, **further: Any) -> None:
+    """Register a quantity; what is computed from a variable of its own name is something else."""
+    registry.quantity(said, named, {**parts, "itself": named}, *formulas, **further)
+
+
 def measured(said: str, named: str, parts: Mapping[str, str], *formulas: str, **further: Any) -> None:
     """Register a quantity of which means and sums have its name too."""
     quantity(said, named, parts, *averaged(*formulas), **further)
+
+
+EMB_A = (
+    r"(z|f|h|p|emb|embs|embed|embeddings?|feats?|features?|proj|out|reps?)_?(1|a|i|x|s|src|source|left|online|anchors?|student)|"
+    r"anchors?(_\w+)?|q|query|queries|(img|image|vis\w*|audio)_?(emb\w*|feat\w*|f|e|z|proj)|z_?(img|image|im)|users?(_?(emb\w*|e|vecs?))?"
+)
+EMB_B = (
+    r"(z|f|h|p|emb|embs|embed|embeddings?|feats?|features?|proj|out|reps?)_?(2|b|j|y|t|tgt|target|right|momentum|positive|pos|teacher)|"
+    r"k|keys?|(txt|text|cap\w*)_?(emb\w*|feat\w*|f|e|z|proj)|z_?(txt|text)|(pos_|neg_|target_)?items?(_?(emb\w*|e|vecs?))?|"
+    r"codebook|prototypes?|protos?|positives?|negatives?|contrast\w*"
+)

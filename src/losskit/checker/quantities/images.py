@@ -1,7 +1,6 @@
 """Images: structural similarity, gradients, edges, depth and disparity, errors of pixels."""
 
-from losskit.checker.quantities.forms import measured
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import measured, quantity
 
 MU1, MU2 = r"(mu|mean|m|u)_?(1|x|a|p|pred|img1|i)|p_mean|x_mean", r"(mu|mean|m|u)_?(2|y|b|t|target|g|gt|img2|j)|[tgy]_mean"
 SQ1, SQ2 = rf"({MU1})_?(sq(uared)?|2|pow2)|mu1_sq|mux_?sq|mxx|mu_xx", rf"({MU2})_?(sq(uared)?|2|pow2)|mu2_sq|muy_?sq|myy|mu_yy"
@@ -55,12 +54,12 @@ quantity(
         for term in ("m * n", "w")
     ),
 )
-SSIM = {"w": MU12, "f": SQ1, "h": SQ2, "m": MU1, "n": MU2, "v": V1, "u": V2, "k": V12, "c1": C1, "c2": C2}
+SSIM = {"k": V12, "w": MU12, "f": SQ1, "h": SQ2, "m": MU1, "n": MU2, "v": V1, "u": V2, "c1": C1, "c2": C2}
 SSIM |= {"lum": r"l|lum\w*|l_map|luminance", "cs": r"cs(_?map)?|contrast\w*", "top": r"(ssim_)?n(um(erator)?)?(_ssim)?|top|upper|ssim_n", "low": r"(ssim_)?d(en(om(inator)?)?)?|bottom|lower|ssim_d"}
 MEANS = (("2 * m * n", "m ** 2 + n ** 2"), ("2 * w", "f + h"), ("2 * w", "m ** 2 + n ** 2"), ("2 * m * n", "f + h"))
 LUMINANCE = [f"({two} + c1) / ({one} + c1)" for two, one in MEANS]
 CONTRAST = ["(2 * k + c2) / (v + u + c2)", "(2 * k + c2) / (v**2 + u**2 + c2)"]
-measured("the luminance", r"l|lum\w*|l_map|l_term", SSIM, *LUMINANCE)
+measured("the luminance", r"lum\w*|l_map|l_term", SSIM, *LUMINANCE)
 measured("the contrast and structure", r"cs(_?(map|val))?|contrast_?(structure|sens\w*)|v1_v2", SSIM, *CONTRAST)
 measured(
     "the numerator of the structural similarity",
@@ -100,10 +99,10 @@ SHIFTS = {
     "x": ("x[..., 1:] - x[..., :-1]", "(x[..., 2:] - x[..., :-2])", "x[..., 1:, :] - x[..., :-1, :]", "x[..., 2:, :] - x[..., :-2, :]"),
 }
 STEPS = (*SHIFTS["x"], "x[..., 1:, :, :] - x[..., :-1, :, :]", "x[:, 1:] - x[:, :-1]", "x[1:] - x[:-1]")
-NAMES = r"(d|diff|grad(ient)?|delta|g)_?\w*?_?({0})(_\w+)?|({0})_?(diff|grad(ient)?|var(iation)?|tv|variance)|d_?({0})|g({0})"
+NAMES = r"((\w+_)?(d|diff|grad(ient)?|delta)_?[xyhw]|[xyhw]_?(diff|grad(ient)?|tv)|grad_\w+_[xy]|g[xy]|d_d[xy]|tv_?[hwxy]|pixel_dif\w*)"
 quantity(
     "the differences of neighbours",
-    NAMES.format(r"x|y|w|h|dx|dy|horizontal|vertical|row|col|h?v?") + r"|tv_?[hwxy]|pixel_dif\w*|[hwxy]_tv",
+    NAMES,
     {"x": IMAGE},
     *(
         form.format(step)
@@ -128,7 +127,6 @@ quantity(
             "exp(-({}).abs().mean(1))",
         )
     ),
-    "0 * x",
 )
 for names, step in ((r"h_?(tv|variation|variance)|tv_?h", "x[..., 1:, :] - x[..., :-1, :]"), (r"w_?(tv|variation|variance)|tv_?w", "x[..., 1:] - x[..., :-1]")):
     measured(
@@ -145,8 +143,8 @@ measured(
     "the total variation",
     r"tv|tv_?loss|total_?variation|loss_?tv|(smooth\w*)(_loss)?|loss_?smooth\w*",
     {
-        "h": r"(h|y|dy|dh|row|vertical|v)_?(tv|var\w*|diff|loss|term|grad|smooth\w*)?|tv_?[hy]|(smooth\w*|grad|diff|loss)_?[hy]|d[yh]|grad_y|g_?y",
-        "w": r"(w|x|dx|dw|col|horizontal)_?(tv|var\w*|diff|loss|term|grad|smooth\w*)?|tv_?[wx]|(smooth\w*|grad|diff|loss)_?[wx]|d[xw]|grad_x|g_?x",
+        "h": r"(h|y|dy|dh|row|vertical|v)_?(tv|var\w*|diff|loss|term|grad|smooth\w*)|tv_?[hy]|(smooth\w*|grad|diff|loss)_?[hy]|d[yh]|grad_y|g_?y",
+        "w": r"(w|x|dx|dw|col|horizontal)_?(tv|var\w*|diff|loss|term|grad|smooth\w*)|tv_?[wx]|(smooth\w*|grad|diff|loss)_?[wx]|d[xw]|grad_x|g_?x",
         "n": r"count_?h|n_?h|num_?h",
         "k": r"count_?w|n_?w|num_?w",
     },
@@ -169,7 +167,7 @@ measured(
 quantity(
     "the weights at edges",
     r"(edge_?|smooth\w*_?|img_?)?weights?_?(x|y|h|w|dx|dy)|w_?[xy]|(x|y)_?weights?|edge_?(weights?|aware\w*)(_?[xy])?",
-    {"g": r"(img|image|i|rgb)_?(grad(ient)?s?|d|diff|g)_?(x|y|dx|dy)|(grad(ient)?s?|d|diff)_?(img|image|i|rgb)_?(x|y)|(image|img|i)_?d[xy]|d[xy]_(img|image|i)|grad_[xy]|d[xy]|g[xy]", "alpha": r"alpha|beta|edge_\w+|gamma|lam\w*|sigma|k|edge_const\w*"},
+    {"g": r"(img|image|i|rgb)_?(grad(ient)?s?|d|diff|g)_?(x|y|dx|dy)|(grad(ient)?s?|d|diff)_?(img|image|i|rgb)_?(x|y)|(image|img|i)_?d[xy]|d[xy]_(img|image|i)|grad_[xy]", "alpha": r"alpha|beta|edge_\w+|gamma|lam\w*|sigma|k|edge_const\w*"},
     "exp(-abs(g))",
     "exp(-abs(g).mean(1))",
     "exp(-abs(g).mean(1)).unsqueeze(1)",

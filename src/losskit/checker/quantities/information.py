@@ -1,7 +1,6 @@
 """Entropies and divergences of distributions, and the losses of distillation."""
 
-from losskit.checker.quantities.forms import TEMPERATURE
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import TEMPERATURE, quantity
 
 P = r"p|ps|probs?|probas?|probabilit(y|ies)|(mean|avg|marginal|pred|student|teacher|policy|gate|router|batch)_?(probs?|p|dist\w*)|p_?(mean|bar|hat|avg|m)|softmax\w*|avg_?\w*|q|pi|dist|usage|weights|soft\w*|preds?"
 LOG_P = r"log_?(p|probs?|probas?|softmax|pi|q)|logp\w?|lp|lprobs"
@@ -11,7 +10,7 @@ BINARY = ("-(p * log(p) + (1 - p) * log(1 - p))", "-(sigmoid(l) * log(sigmoid(l)
 SUMMED = [f"{each}.sum({axis})" for each in PLOGP for axis in (1, -1)]
 quantity(
     "the entropy",
-    r"(h|ent(ropy|ropies)?)(_?(loss|term|per_\w+|bonus|reg|map|p|avg|mean|x|c|k|s|t|cond\w*|marg\w*))?|(mean|avg|cond\w*|marg\w*|policy|batch|sample|pred\w*|per_\w+|norm(alized)?|gate)_?(ent(ropy)?|h)",
+    r"(mean_?|avg_?|cond\w*_?|marg\w*_?|policy_?|sample_?|per_\w+_)?ent(ropy|ropies)?(_?(per_\w+|map|mean|avg|cond\w*|marg\w*))?",
     {"lp": LOG_P, "p": P, "l": L},
     *PLOGP,
     *BINARY,
@@ -92,10 +91,10 @@ quantity(
     factor=True,
     reduced=True,
 )
-TEACHER = r"(teacher|t|target|tea)_?(logits?|out\w*|scores?|preds?)?|(logits?|y|out)_?(t|teacher)|y_t|soft_targets?"
-STUDENT = r"(student|s|stu)_?(logits?|out\w*|scores?|preds?)?|(logits?|y|out)_?(s|student)|y_s|outputs?|logits?"
-LS, QT = r"log_?(p_?)?(s|student|probs?|p|prob_s|soft\w*)|(p|student|s)_?(log\w*|s)|p_s|student_log\w*|log_prob", r"(p|q|prob\w*)_?(t|teacher)|(teacher|t|soft|target)_?(probs?|targets?|p|soft\w*)|soft_?(targets?|labels?|teacher)"
-LT = r"log_?(p_?)?(t|teacher)|(teacher|t)_?log\w*|log_?prob_?t"
+TEACHER = r"(teacher|t|target|tea)_?(logits?|out\w*|scores?|preds?)|(logits?|y|out)_?(t|teacher)|y_t"
+STUDENT = r"(student|s|stu)_?(logits?|out\w*|scores?|preds?)|(logits?|y|out)_?(s|student)|y_s|outputs?|logits?"
+LS, QT = r"log_?(p_?)?(s|student|probs?|p|prob_s|soft\w*)|(p|student|s)_?log_?p\w*|p_s|student_log_?(p\w*|s(oft)?max\w*)|log_prob", r"(p|q|prob\w*)_?(t|teacher)|(teacher|t|soft|target)_?(probs?|targets?|p|soft\w*)|soft_?(targets?|labels?|teacher)"
+LT = r"log_?(p_?)?(t|teacher)|(teacher|t)_?log_?(p\w*|s(oft)?max\w*)|log_?prob_?t"
 FORMS = [
     form
     for axis in (1, -1)
@@ -103,6 +102,11 @@ FORMS = [
         f"(softmax(t / u, {axis}) * (log_softmax(t / u, {axis}) - log_softmax(s / u, {axis})))",
         f"(softmax(s / u, {axis}) * (log_softmax(s / u, {axis}) - log_softmax(t / u, {axis})))",
         f"(-softmax(t / u, {axis}) * log_softmax(s / u, {axis}))",
+        f"(softmax(t / u, {axis}) * (log_softmax(t / u, {axis}) - ls))",
+        f"(-softmax(t / u, {axis}) * ls)",
+        f"(q * (log(q) - log_softmax(s / u, {axis})))",
+        f"(-q * log_softmax(s / u, {axis}))",
+        f"(exp(lt) * (lt - log_softmax(s / u, {axis})))",
     )
 ] + ["(q * (log(q) - ls))", "(exp(lt) * (lt - ls))", "(-q * ls)", "(exp(ls) * (ls - lt))", "(q * (log(q) - log(ls)))"]
 quantity(

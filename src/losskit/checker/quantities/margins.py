@@ -1,8 +1,8 @@
 """Margins on angles: sines, shifted cosines, and the logits made of them."""
 
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import quantity
 
-COS = r"cos(ine)?s?|cos_?(theta|t|sim\w*)|cosine_?\w*|x|target|target_logits?|logits?|sim\w*|cos_target|c"
+COS = r"cos(ine)?s?|cos_?(theta|t|sim\w*)|cosine_?\w*|cos_target|costh\w*"
 SIN = r"sin(e)?s?|sin_?(theta|t)|sine_?\w*"
 PHI = r"phis?|cos_?(theta_?m|m_theta|phi|plus_m\w*|shifted|margin)|cos_theta_plus_m|shifted\w*|with_margin|arc|cos_mt|x_m|final_target\w*"
 HOT = r"(y_?)?one_?hot(_\w+)?|hot|\w+_one_?hot|index|hit|mask|is_target|y_?oh"
@@ -53,7 +53,7 @@ quantity(
 quantity(
     "the cosine less the margin, scaled",
     r"logits?|outputs?|out|adjusted\w*|scaled\w*|final_logits",
-    {"s": S, "m": M + r"|margins?|one_?hot_?margin|m_hot|delta", "c": r"cos(ine)?s?|cos_?(theta|sim\w*)|cosine_?\w*"},
+    {"h": HOT, "phi": PHI, "s": S, "m": M + r"|margins?|one_?hot_?margin|m_hot|delta", "c": r"cos(ine)?s?|cos_?(theta|sim\w*)|cosine_?\w*"},
     "s * (c - m)",
     "c - m",
     "s * c",

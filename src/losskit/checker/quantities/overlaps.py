@@ -1,17 +1,16 @@
 """Overlaps of masks: intersections, unions, counts of errors, and the scores made of them."""
 
-from losskit.checker.quantities.forms import EPS, LOGITS, MASK, PRED, TRUTH, either, measured, summed
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EPS, LOGITS, MASK, PRED, TRUTH, either, measured, quantity, summed
 
 PARTS = {"l": LOGITS, "p": PRED, "t": TRUTH, "m": MASK}
 BOXES = (
-    "(minimum(p[..., 2:4], t[..., 2:4]) - maximum(p[..., :2], t[..., :2])).clamp_min(0).prod(-1)",
-    "(minimum(p[:, None, 2:4], t[:, 2:4]) - maximum(p[:, None, :2], t[:, :2])).clamp_min(0).prod(-1)",
-    "(minimum(p[..., :2] + p[..., 2:4] / 2, t[..., :2] + t[..., 2:4] / 2)"
-    " - maximum(p[..., :2] - p[..., 2:4] / 2, t[..., :2] - t[..., 2:4] / 2)).clamp_min(0).prod(-1)",
+    "(minimum(p[..., 2:4], t.unflatten(-1, (1, 4))[..., 0, :][..., 2:4]) - maximum(p[..., :2], t.unflatten(-1, (1, 4))[..., 0, :][..., :2])).clamp_min(0).prod(-1)",
+    "(minimum(p[:, None, 2:4], t.unflatten(-1, (1, 4))[:, 0, 2:4]) - maximum(p[:, None, :2], t.unflatten(-1, (1, 4))[:, 0, :2])).clamp_min(0).prod(-1)",
+    "(minimum(p[..., :2] + p[..., 2:4] / 2, t.unflatten(-1, (1, 4))[..., 0, :][..., :2] + t.unflatten(-1, (1, 4))[..., 0, :][..., 2:4] / 2)"
+    " - maximum(p[..., :2] - p[..., 2:4] / 2, t.unflatten(-1, (1, 4))[..., 0, :][..., :2] - t.unflatten(-1, (1, 4))[..., 0, :][..., 2:4] / 2)).clamp_min(0).prod(-1)",
 )
-NOT_MASKS = "(p * t).sum() / ((t.min() >= 0) & (t.max() <= 1))"  # not finite, which fits all
-SOFT = ("sigmoid(l)", "softmax(l, 1)", "softmax(l, -1)", "(l + 1e6 * ((l.min() < 0) | (l.max() > 1)))")
+NOT_MASKS = summed("SUM(p * t) / ((t.min() >= 0) & (t.max() <= 1))")  # not finite, which fits all
+SOFT = ("sigmoid(l)", "(l > 0)", "softmax(l, 1)", "softmax(l, -1)", "(l + 1e6 * ((l.min() < 0) | (l.max() > 1)))")
 HARD = ("p", "(p > 0.5)", "(p >= 0.5)", "sigmoid(p)", "softmax(p, 1)")
 
 
@@ -27,11 +26,11 @@ def _of(template: str, *more: str) -> list[str]:
 
 quantity(
     "the intersection",
-    r"inter|intersections?|intersect|tp|true_?pos(itive)?s?|tps",
+    r"inter|intersections?|intersect|tp|true_?pos(itive)?s?|tps|overlap|area_i(nter)?|inter_area",
     PARTS,
     *_of("SUM(P * t)"),
     *BOXES,
-    NOT_MASKS,
+    *NOT_MASKS,
     *summed("SUM(minimum(p, t))", "2 * SUM(p * t)", "SUM(p * t) ** 2"),
 )
 quantity(
@@ -40,7 +39,7 @@ quantity(
     PARTS | {"i": r"tps?|inter\w*|true_?pos(itive)?s?"},
     *_of("SUM(P * (1 - t))"),
     *summed("SUM(p) - i", "SUM(m * p) - i"),
-    NOT_MASKS,
+    *NOT_MASKS,
 )
 quantity(
     "the false negatives",
@@ -48,16 +47,16 @@ quantity(
     PARTS | {"i": r"tps?|inter\w*|true_?pos(itive)?s?"},
     *_of("SUM((1 - P) * t)"),
     *summed("SUM(t) - i", "SUM(m * t) - i"),
-    NOT_MASKS,
+    *NOT_MASKS,
 )
 quantity(
     "the true negatives",
     r"tns?|true_?neg(ative)?s?",
     PARTS,
     *_of("SUM((1 - P) * (1 - t))"),
-    NOT_MASKS,
+    *NOT_MASKS,
 )
-INTER = r"inter|intersections?|intersect|overlaps?|tps?|num(erator)?|area_i(nter)?|i|inter_area|true_?pos(itive)?s?"
+INTER = r"inter|intersections?|intersect|overlaps?|tps?|area_i(nter)?|i|inter_area|true_?pos(itive)?s?"
 quantity(
     "the sum of both areas",
     r"cardinality|card|cardinalities|sum_?(of_?)?(both|areas|masks)|mask_sum|dice_denom(inator)?",
@@ -66,7 +65,7 @@ quantity(
     *_of("SUM(P ** 2 + t ** 2)"),
     *_of("SUM(P ** 2 + t)"),
     *summed("SUM(p + t) + eps", "SUM(p ** 2 + t ** 2) + eps", "SUM(p + t) + 2 * eps"),
-    NOT_MASKS,
+    *NOT_MASKS,
 )
 FIRST = r"(area|areas|a|vol(ume)?|s|pred_area|p_area|card)_?(1|a|p|pred|x|box1|boxes1|b1|d|dt)|pred_?(area|sum|vol\w*)|p_?(area|sum)|sum_?(p|pred|1)|card_pred|area1s|input_?sum|iflat_sum"
 SECOND = r"(area|areas|a|vol(ume)?|s|gt_area|t_area|card)_?(2|b|t|g|gt|target|y|box2|boxes2|b2)|(target|gt|true|mask|label)_?(area|sum|vol\w*)|[tg]_?(area|sum)|sum_?(t|g|gt|target|2)|card_(gt|target)|tflat_sum"
@@ -98,8 +97,8 @@ quantity(
     "p[..., 3:].clamp_min(0).prod(-1) + t[..., 3:].prod(-1) - i",
     "(p[..., 2:] - p[..., :2]).clamp_min(0).prod(-1) + (t[..., 2:] - t[..., :2]).clamp_min(0).prod(-1) - i",
     "(p[..., 2:] - p[..., :2]).clamp_min(0).prod(-1) + (t[..., 2:] - t[..., :2]).prod(-1) - i",
-    NOT_MASKS + " + i",
-    NOT_MASKS,
+    *(f"{each} + i" for each in NOT_MASKS),
+    *NOT_MASKS,
 )
 measured(
     "the intersection over the union",
@@ -138,6 +137,7 @@ measured(
     "(i / u)[u > 0]",
 )
 DICE = {
+    "num": r"num(erator)?|dice_num\w*",
     "i": INTER,
     "c": r"cardinality|card|cardinalities|unions?|total|denom(inator)?|den|sums?|size|mask_sum|u",
     "a": FIRST,
@@ -159,7 +159,7 @@ SCORES = [f"2 * i / (C){end}" for end in ("", ".clamp_min(1)")] + [
 ]
 DICES = [
     *(formula.replace("C", size) for formula in SCORES for size in ("c", "a + b", "2 * i + fp + fn", "c + i")),
-    *(formula.replace("2 * i", "i").replace("2 * (i", "(i").replace("C", "c") for formula in SCORES),
+    *(formula.replace("2 * i", "num").replace("2 * (i", "(num").replace("C", "c") for formula in SCORES),
     *summed(*(formula.replace("C", "SUM(p) + SUM(t)") for formula in SCORES)),
     *summed(*(formula.replace("C", "SUM(p ** 2) + SUM(t ** 2)") for formula in SCORES)),
     *summed(

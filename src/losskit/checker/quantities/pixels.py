@@ -1,11 +1,10 @@
 """Errors of pixels, depths, flows and signals."""
 
-from losskit.checker.quantities.forms import EPS, measured
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EPS, measured, quantity
 
 P = r"p|preds?|predictions?|predicted|outputs?|y_?(pred|hat)|est|inputs?|sr|fake|recon\w*|x_?(hat|rec\w*)|pred_?(depth|disp|flow|d)|(depth|disp|flow|d)_?(pred|est|hat)|flow|x|student\w*"
 T = r"t|tgt|targets?|y|gts?|truth|y_?true|ground_?truth|ref|hr|real|(gt|target|true)_?(depth|disp|flow|d)|(depth|disp|flow|d)_?(gt|target|true)|labels?|actual|teacher\w*"
-DIFF = r"diffs?|err(or)?s?|delta|residuals?|d|e|r"
+DIFF = r"diffs?|delta|residuals?"
 M = r"m|masks?|valid(_?mask)?|keep|w|weights?"
 measured(
     "the absolute error",
@@ -16,6 +15,10 @@ measured(
     "(p - t).abs() * m",
     "d.abs() * m",
     "((p - t).abs() * m).sum() / m.sum()",
+    "((p - t).abs() * (t > 0)).sum() / (t > 0).sum()",
+    "(p - t).abs() * (t > 0)",
+    "(sigmoid(p) - t).abs()",
+    "(log(p) - log(t)).abs()",
     "((p - t).abs() * m).sum() / m.sum().clamp_min(1)",
     "(p - t).abs().sum(1)",
     "(p - t).abs().sum(-1)",
@@ -29,7 +32,15 @@ measured(
     "(p - t) ** 2",
     "0.5 * (p - t) ** 2",
     "d ** 2",
+    "d / (d.min() < 0)",  # squared before
     "0.5 * d ** 2",
+    "((p - t) ** 2 * (t > 0)).sum() / (t > 0).sum()",
+    "(sigmoid(p) - t) ** 2",
+    "(softmax(p, 1) - t) ** 2",
+    "(softmax(p, 1) - softmax(t, 1)) ** 2",
+    "(p / p.norm(2, 1, True) - t / t.norm(2, 1, True)) ** 2",
+    "(p / p.norm(2, -1, True) - t / t.norm(2, -1, True)) ** 2",
+    "((p / p.norm(2, -1, True) - t / t.norm(2, -1, True)) ** 2).sum(-1)",
     "(p - t) ** 2 * m",
     "(m * (p - t)) ** 2",
     "d ** 2 * m",
@@ -64,6 +75,8 @@ measured(
     "sqrt(d ** 2 + eps ** 2)",
     "sqrt(d ** 2 + eps)",
     "sqrt(d ** 2 + 1e-6)",
+    "((p - t) ** 2 + eps ** 2) ** 0.45",
+    "((p - t) ** 2 + 1e-6) ** 0.45",
 )
 quantity(
     "the ratio of the peak to the error, in decibels",
@@ -81,7 +94,7 @@ measured(
     "the distance of the end points",
     r"epe(_?(loss|map|err\w*))?|end_?point_?\w*|flow_?(err(or)?|loss)",
     {"p": P + r"|flow_?preds?|preds?_?flow", "t": T, "d": DIFF, "m": M, "eps": EPS},
-    *(f"((p - t) ** 2).sum({axis}).sqrt()" for axis in (1, -1)),
+    *(f"(({p} - t) ** 2).sum({axis}).sqrt()" for axis in (1, -1) for p in ("p", "p[-1]")),
     *(f"(((p - t) ** 2).sum({axis}) + eps).sqrt()" for axis in (1, -1)),
     *(f"(((p - t) ** 2).sum({axis}) + eps ** 2).sqrt()" for axis in (1, -1)),
     *(f"(d ** 2).sum({axis}).sqrt()" for axis in (1, -1)),
@@ -113,7 +126,7 @@ quantity(
     ),
     *(form.format(f"(d.var() + {weight} * d.mean().pow(2))") for weight in ("0.15", "(1 - lam)", "lam") for form in ("{}", "sqrt({})", "10 * sqrt({})")),
 )
-for disparity, depth in ((r"disp(arity|arities|s)?(_\w+)?|inv(erse)?_?depth", r"depths?(_\w+)?|z|d"),):
+for disparity, depth in ((r"disp(arity|arities|s)?(_(pred|gt|map|est|target))?|inv(erse)?_?depth", r"depths?(_(pred|gt|map|est|target))?|z|d"),):
     RANGE = {"lo": r"min_?disp\w*", "hi": r"max_?disp\w*", "f": r"f|focal(_length)?|fx", "b": r"b|baseline", "eps": EPS, "least": r"min_?depth", "most": r"max_?depth"}
     quantity(
         "the depth of a disparity",
@@ -152,7 +165,7 @@ quantity(
 )
 quantity(
     "the normalized image",
-    r"(x|img|imgs|images?|inputs?|pred|target)_?(n|norm(alized|ed)?)|norm(alized|ed)?_?(x|img|imgs|images?|input|pred|target)?",
+    r"(x|img|imgs|images?|inputs?|pred|target)_?(n|norm(alized|ed)?)|norm(alized|ed)?_?(x|img|imgs|images?|input|pred|target)",
     {"x": r"x|img|imgs|images?|inputs?|pred\w*|target\w*", "m": r"means?|mu|shift", "s": r"stds?|sigma|scale", "v": r"var(iance)?", "eps": EPS},
     *(f"(x - m{at}) / s{at}" for at in ("", "[:, None, None]", "[:, None]", ".unsqueeze(-1)")),
     *(f"(x - m{at}) / (s{at} + eps)" for at in ("", "[:, None, None]", "[:, None]")),

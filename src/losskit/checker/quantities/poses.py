@@ -1,14 +1,14 @@
 """Poses: similarity of keypoints, heatmaps and their expectations, rotations and quaternions."""
 
-from losskit.checker.quantities.forms import EPS, measured
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EPS, measured, quantity
 
 D2 = r"d_?2|dist_?(2|sq\w*)|sq(uared)?_?dist\w*|d_?sq\w*|d"
 AREA = r"areas?|scales?(_sq)?|s2?|bbox_area|s_?sq"
 SIGMA = r"sigmas?|k|ks|kpt_?\w*|kappas?|oks_sigmas?|joint_sigmas?|var(iance)?s?|vars"
 EXPONENT = r"e|exponent|exp_?arg|oks_e|ratio|norm(ed)?_dist\w*"
 SHAPES = [
-    f"d / ({factor} * {area} * {spread})"
+    f"{square} / ({factor} * {area} * {spread})"
+    for square in ("d", "d**2")
     for factor in (1, 2, 4, 8)
     for area in ("a", "a**2", "a[:, None]", "a[:, None] ** 2", "(a + eps)", "(a[:, None] + eps)")
     for spread in ("k**2", "k")
@@ -44,6 +44,7 @@ RAW = [f"exp(-{square} / (2 * sigma**2))" for square in ("q", "x**2", "(x - m) *
 RAW += ["exp(-((x[None] - a) ** 2 + (y[:, None] - b) ** 2) / (2 * sigma**2))", "exp(-(x[None] ** 2 + y[:, None] ** 2) / (2 * sigma**2))"]
 RAW += ["exp(-((x[:, None] ** 2 + x[None] ** 2)) / (2 * sigma**2))"]
 BATCHED = "((x[None, None, None] - a[..., None, None]) ** 2 + (y[None, None, :, None] - b[..., None, None]) ** 2)"
+RAW += [each.replace("2 * sigma**2", "sigma**2") for each in RAW]
 RAW += [f"exp(-{BATCHED} / (2 * sigma**2))", f"exp(-{BATCHED.replace('None, None, None', 'None, None').replace('[None, None, :', '[None, :')} / (2 * sigma**2))"]
 quantity(
     "the Gaussian",
@@ -54,7 +55,7 @@ quantity(
     *(f"({each}) / (sigma * 2.5066283)" for each in RAW),
     *(f"({each}) / (sigma**2 * 6.2831853)" for each in RAW),
 )
-HEAT = r"heat_?maps?|hms?|probs?|p|prob_map|maps?|softmax\w*|weights?|attn|w|pred_\w+|norm\w*"
+HEAT = r"heat_?maps?|hms?|probs?|prob_map|softmax\w*"
 for axis, grid, others in (("x", COLUMNS, -2), ("y", ROWS, -1)):
     quantity(
         f"the expected {axis}",
@@ -68,25 +69,25 @@ for axis, grid, others in (("x", COLUMNS, -2), ("y", ROWS, -1)):
         "(h * g).sum((-1, -2)) / h.sum((-1, -2))",
     )
 MATRIX = r"(rot|r|m|mat|matrix|rotmat|R)_?"
-R1 = rf"{MATRIX}(1|a|p|pred|hat|est|x|i)|pred(_?(r|rot\w*|matrix))?|p|r_?pred|a|rp"
-R2 = rf"{MATRIX}(2|b|t|g|gt|target|true|y|j)|gt(_?(r|rot\w*|matrix))?|targets?(_?r\w*)?|t|b|true|rt|rgt"
+R1 = rf"{MATRIX}(1|a|p|pred|hat|est|x|i)|pred_?(r|rot\w*|matrix)|r_?pred|rp"
+R2 = rf"{MATRIX}(2|b|t|g|gt|target|true|y|j)|gt_?(r|rot\w*|matrix)|target_r\w*|rt|rgt"
 quantity(
     "the relative rotation",
-    r"r|m|rel(ative)?(_?(r|rot\w*|mat))?|r_?(rel|diff|delta|err)|rot_?(rel|diff|err)|delta_?r|diff_?(r|rot)",
+    r"rel(ative)?(_?(r|rot\w*|mat))?|r_?(rel|diff|delta|err)|rot_?(rel|diff|err)|delta_?r|diff_?(r|rot)",
     {"a": R1, "b": R2},
     "a @ b.transpose(-1, -2)",
     "a.transpose(-1, -2) @ b",
     "b @ a.transpose(-1, -2)",
     "b.transpose(-1, -2) @ a",
 )
-REL = r"r|m|rel(ative)?(_?(r|rot\w*|mat))?|r_?(rel|diff|delta|err)|rot_?(rel|diff|err)|delta_?r|diff_?(r|rot)"
+REL = r"rel(ative)?(_?(r|rot\w*|mat))?|r_?(rel|diff|delta|err)|rot_?(rel|diff|err)|delta_?r|diff_?(r|rot)"
 TRACE = r"traces?|tr"
 OF_PAIR = "(a * b).sum((-1, -2))"
 TRACES = {"r": REL, "a": R1, "b": R2}
 quantity("the trace", TRACE, TRACES, "r.diagonal(0, -2, -1).sum(-1)", OF_PAIR)
 quantity(
     "the cosine of the angle of the rotation",
-    r"cos(ine)?s?(_?(theta|angle|val|t|a))?|c",
+    r"cos(ine)?s?(_?(theta|angle|val|t|a))?",
     TRACES | {"t": TRACE},
     "(t - 1) / 2",
     "((t - 1) / 2).clamp(-1, 1)",
@@ -96,7 +97,7 @@ quantity(
 measured(
     "the angle of the rotation",
     r"thetas?|angles?|geodesic(_\w+)?|rot_?(err(or)?|angle|dist)|ang(ular)?(_?(err(or)?|dist))?|angle_?(err\w*|diff)|r_?err",
-    {"t": TRACE, "c": r"cos(ine)?s?(_?(theta|angle|val|t|a))?|c", "d": r"dots?|inner|q_?dot|cos_half|w|dot_prod\w*"} | TRACES,
+    {"t": TRACE, "c": r"cos(ine)?s?(_?(theta|angle|val|t|a))?", "d": r"dots?|inner|q_?dot|cos_half|dot_prod\w*"} | TRACES,
     *(
         form.format(each)
         for form in ("acos(({}).clamp(-1, 1))", "acos(({}).clamp(-0.9999999, 0.9999999))", "acos(({}).clamp(-0.9999, 0.9999))", "57.29578 * acos(({}).clamp(-1, 1))")
@@ -116,6 +117,8 @@ quantity(
     {"a": r"q_?(1|a|p|pred|hat|est)|(pred|p|a)_?q(uat\w*)?|pred(ictions?)?|a|p|quat_?(1|pred)|qp", "b": r"q_?(2|b|t|gt|g|target|true)|(gt|target|t|b)_?q(uat\w*)?|gt|targets?|b|t|quat_?(2|gt|target)|qt"},
     *(f"({first} * {second}).sum({axis}){end}" for first, second in (("a", "b"), ("a / a.norm(2, -1, True)", "b"), ("a / a.norm(2, -1, True)", "b / b.norm(2, -1, True)")) for axis in (-1, 1) for end in ("", ".abs()", ".abs().clamp_max(1)", ".clamp(-1, 1)")),
     "(a * b).sum()",
+    "a * b",
+    "a.T @ b",
     "(a * b).flatten(1).sum(1)",
     "a @ b.T",
     "(a * b).sum(0)",

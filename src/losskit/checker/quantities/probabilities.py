@@ -1,10 +1,10 @@
 """Probabilities of logits, their logarithms, complements, and the cross entropies made of them."""
 
-from losskit.checker.quantities.forms import EPS, TEMPERATURE
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EPS, TEMPERATURE, quantity
 
 WHO = r"(pred\w*|y|class|cls|mask|seg|student|teacher|s|t|stu|tea|p|q|next|weak|strong|clean|aug\w*|adv|ref|policy|old|new|w|u|l|src|tgt|target|output|input|router|disc|noisy|mean)"
-L = rf"logits?\w?|{WHO}_?logits?\w?|logits?_{WHO}\w?|raw_scores|x|z|outputs?\w?|out|{WHO}_(out\w*|outputs?|scores?|preds?)|scores?|preds?|student|teacher|y_[st12]|inputs?|o|net_output|energy"
+L = rf"logits?\w?|{WHO}_?logits?\w?|logits?_{WHO}\w?|raw_scores|outputs?\w?|{WHO}_(out\w*|outputs?|scores?|preds?)|scores?|preds?|y_[st12]|net_output"
+MORE_L = r"logits?|(pred|class|cls|y|s|student|mask|seg|output)_?logits?"
 LAYOUTS = ("{}(l, 1)", "{}(l, -1)", "{}(l, 1).movedim(1, -1)", "{}(l, -1).movedim(-1, 1)", "{}(l, -1).transpose(0, 1)")
 WARM = tuple(each.replace("l,", "l / u,") for each in LAYOUTS)
 PROBS = [
@@ -12,6 +12,8 @@ PROBS = [
     *(each.format("softmax") for each in WARM),
     "sigmoid(l)",
     "sigmoid(l / u)",
+    "l / l.sum(1, True)",
+    "l / l.sum(-1, True)",
     "softmax(l.flatten(1), 1)",
     "softmax(l.flatten(2), 2)",
     "softmax(l.flatten(1) / u, 1)",
@@ -34,14 +36,14 @@ LOGS = [
 PARTS = {"lp": rf"log_?(p|probs?|softmax|pi)\w?|{WHO}_log_?(probs?|p|softmax)|log_?(p|q|probs)_?{WHO}", "l": L, "u": TEMPER}
 quantity(
     "the probabilities",
-    rf"probs?|probas?|probabilit(y|ies)|{WHO}_?(probs?|probas?|probabilities)|(probs?|softmax)_?{WHO}|softmax|sm|p",
+    rf"probs?|probas?|probabilit(y|ies)|{WHO}_(probs?|probas?|probabilities)|(probs?|softmax)_{WHO}|softmax|sm",
     PARTS,
     *PROBS,
 )
 quantity(
     "the probabilities, or their logarithms",
-    rf"p_?[st]|soft_?{WHO}|{WHO}_?(softmax|soft)|soft_?(max|targets?|labels?|preds?|outputs?|teacher|student)|softmax_?\w*|teacher|student",
-    PARTS,
+    rf"p_?[st]|soft_?{WHO}|{WHO}_?(softmax|soft)|soft_?(max|targets?|labels?|preds?|outputs?|teacher|student)|softmax_?\w*",
+    PARTS | {"l": MORE_L + rf"|{WHO}_(out\w*|outputs?|scores?|preds?)|y_[st]"},
     *PROBS,
     *LOGS[: 2 * len(LAYOUTS)],
 )
@@ -52,7 +54,7 @@ quantity(
     {
         "p": rf"probs?|p|probas?|{WHO}_?(probs?)|softmax\w*|probs?_{WHO}|q",
         "n": r"log_?(z|norm\w*|den\w*|sum_?exp|partition|sum)|lse|log_?sum_?exp\w*|den\w*|z|norm\w*",
-        "l": L + r"|sim\w*|s|cos\w*|h",
+        "l": L + r"|sim\w*",
         "u": TEMPER,
         "eps": EPS,
     },
@@ -74,7 +76,6 @@ quantity(
     "(p - clip).clamp_min(0)",
 )
 T = r"t|y|targets?|labels?|gts?|tgt|y_?true|truth|classes|target_ids|hard_labels?"
-MORE_L = r"logits?|(pred|class|cls|y|s|student|mask|seg|output)_?logits?"
 PRED = r"p|probs?|preds?|predictions?|pred_sigmoid|probas?|y_?(pred|hat)|inputs?|outputs?|recon\w*|x_?hat"
 CE = [
     f"{sign}{form}"
@@ -88,7 +89,7 @@ CE = [
 ]
 quantity(
     "the cross entropy",
-    r"ce|(ce|xent|cross_?entropy|softmax)_?loss(es)?|loss_?(ce|xent)|cross_?entropy|ce_?(all|none|per_\w+)|xent|hard(_loss)?|per_\w+_ce",
+    r"ce|(ce|xent|cross_?entropy)_?loss(es)?|loss_?(ce|xent)|cross_?entropy|ce_?(all|none|per_\w+)|xent",
     {"other": r"alphas?|evidence|margin|weights?", "l": MORE_L, "t": T},
     *CE[:4],
     "-(t * log_softmax(l, 1)).sum(1)",
@@ -106,6 +107,8 @@ quantity(
     r"bce|bce_?loss(es)?|loss_?bce|bce_?(all|none|per_\w+|map|raw)|binary_?cross_?entropy",
     {"l": MORE_L, "p": PRED, "t": T + r"|masks?|one_?hot\w*|hot"},
     "log1p(exp(l)) - l * t",
+    "log1p(exp(l)) - l * (t > 0)",
+    "log1p(exp(l)) - l * (t == 1)",
     "-(t * log(p) + (1 - t) * log(1 - p))",
     "-(t * log(p).clamp_min(-100) + (1 - t) * log(1 - p).clamp_min(-100))",
     "-(t * log(p.clamp(1e-7, 1 - 1e-7)) + (1 - t) * log(1 - p.clamp(1e-7, 1 - 1e-7)))",

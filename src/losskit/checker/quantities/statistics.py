@@ -1,12 +1,11 @@
 """Statistics of features: centred and standardized values, covariances, Gram matrices, moments of distributions."""
 
-from losskit.checker.quantities.forms import FEATURES, LEFT, RIGHT
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import EMB_A, EMB_B, FEATURES, quantity
 
 Z = FEATURES + r"|(z|x|e|emb|feat|y)_?[12abijxy]|source|target|src|tgt|latents?|acts?|activations?|h_?[12ab]"
 quantity(
     "the centred values",
-    r"(z|x|y|e|f|h|emb\w*|feat\w*|source|target|src|tgt|p|pred|t|logits?)_?\w?_?(c|cent(er|re)ed|cen|zero_mean|mc|m|demeaned|centred)|cent(er|re)ed(_\w+)?|demeaned|xc|yc|zc|xm|ym|vx|vy|zero_mean|deviations?",
+    r"(z|x|y|e|f|h|emb\w*|feat\w*|source|target|src|tgt|p|pred|t|logits?)_?\w?_?(c|cent(er|re)ed|cen|zero_mean|mc|demeaned|centred)|cent(er|re)ed(_\w+)?|demeaned|xc|yc|zc|xm|ym|vx|vy|zero_mean|deviations?",
     {"z": Z + r"|(x|y|p|preds?|predictions?|t|targets?|pred_?\w*|logits?|gts?|outputs?|inputs?|labels?)", "m": r"(mean|mu|avg|center|centre|centroid)s?(_\w+)?|\w+_(mean|mu|avg|center)|\wbar|m\w?"},
     "z - z.mean(0)",
     "z - z.mean(1, True)",
@@ -22,7 +21,7 @@ quantity(
 CENTRED = "(z - z.mean(0))"
 quantity(
     "the covariance of the features",
-    r"cov(ariances?)?(_?(mat(rix)?|x|y|z|a|b|s|t|1|2|za|zb|z1|z2|src|tgt|source|target|features?))?|sigma_?(mat\w*)|c_?(s|t|z)",
+    r"cov(ariances?)?(_?(mat(rix)?|x|y|z|a|b|s|t|1|2|za|zb|z1|z2|src|tgt|source|target|features?))?|sigma_?(mat\w*)",
     {"z": Z, "n": r"n|batch_size|bs|b|batch|num_samples|n_samples|ns|nt|m"},
     *(
         f"{CENTRED}.T @ {CENTRED} / ({size})"
@@ -38,7 +37,7 @@ STD_A, STD_B = "((a - a.mean(0)) / a.std(0{}))", "((b - b.mean(0)) / b.std(0{}))
 quantity(
     "the cross-correlation of the features",
     r"c|cc|(cross_?)?corr(elation)?s?(_?mat(rix)?)?|cross_?(corr\w*|cov\w*)|c_?mat",
-    {"a": LEFT + r"|z_?[1ai]_?n\w*", "b": RIGHT + r"|z_?[2bj]_?n\w*", "n": r"n|batch_size|bs|batch|num_samples"},
+    {"a": EMB_A + r"|z_?[1ai]_?n\w*", "b": EMB_B + r"|z_?[2bj]_?n\w*", "n": r"n|batch_size|bs|batch|num_samples"},
     *(each.format("a", "b") for each in BARLOW),
     *(each.format("b", "a") for each in BARLOW),
     *(each.format(STD_A.format(how), STD_B.format(how)) for each in BARLOW for how in ("", ", False")),
@@ -77,6 +76,8 @@ quantity(
     "z.std(1)",
     "z.std(-1)",
     "z.std()",
+    "z.flatten(1).std(1)",
+    "z.transpose(0, 1).flatten(1).std(1)",
     "z.std(1, False)",
     "z.flatten(2).std(2)",
     "sqrt(z.flatten(2).var(2) + eps)",
@@ -105,7 +106,7 @@ quantity(
 FLAT = "z.flatten(2)"
 quantity(
     "the Gram matrix",
-    r"g|gram\w*|gram_?(mat\w*)?|\w_gram",
+    r"gram\w*|gram_?(mat\w*)?|\w_gram",
     {"z": r"x|f|fs|feat\w*|features?|y|fmap|act\w*|h|inputs?|tensor|img|a|out"},
     *(
         f"{features} @ {features}.transpose(-1, -2) / ({size})"
@@ -130,7 +131,7 @@ quantity(
     r"q|(teacher|t|target)_?(out|outputs?|probs?|softmax|p|q|dist)?|soft_?(teacher|targets?)",
     {
         "t": r"(teacher|t|target)_?(out\w*|outputs?|logits?|scores?|feat\w*|preds?)?",
-        "c": r"(teacher_)?cent(er|re)",
+        "c": r"(?<!self\.)(teacher_)?cent(er|re)",
         "u": r"(teacher_?|t_?)?(temp\w*|tau|t)|tpt",
     },
     "softmax((t - c) / u, -1)",

@@ -1,29 +1,12 @@
 """Targets: one-hot and smoothed labels, signs, weights of classes and margins by their counts."""
 
-from losskit.checker.quantities.forms import LOGITS
-from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.forms import LOGITS, quantity
 
 T = r"t|y|targets?|labels?|gts?|tgt|y_?true|truth|classes|ids|safe\w*"
-HOT = r"(y_?)?one_?hot(_\w+)?|hot|\w+_one_?hot|y_?oh|target_oh|labels_oh|dist|true_dist"
+HOT = r"(y_?)?one_?hot(_\w+)?|hot|\w+_one_?hot|y_?oh|target_oh|labels_oh"
 WIDE = LOGITS + r"|x|cos\w*|preds?|p|probs?|inputs?|outputs?|\w+_logits|log_?probs?|net_output|prob"
 CLASSES = r"n|c|k|(n|num|nb)_?(classes|class|cls|labels)|classes|n_?c|vocab(_size)?|size"
 SPREAD = ("l.shape[1]", "l.shape[-1]", "n")
-quantity(
-    "the one-hot labels",
-    HOT,
-    {"t": T, "l": WIDE, "n": CLASSES},
-    *(
-        f"({left} == arange({size}){right}){rest}"
-        for size, more in (
-            *((size, ("", " + 0 * n")) for size in ("l.shape[1]", "l.shape[-1]", "l.shape[1] + 1")),
-            *((size, ("", " + 0 * l.sum()")) for size in ("n", "n + 1")),
-            ("t.max() + 1", ("",)),
-        )
-        for rest in more
-        for left, right in (("t.unsqueeze(-1)", ""), ("t.unsqueeze(1)", ".reshape(-1, *[1] * (t.dim() - 1))"))
-    ),
-    *(f"(arange({size}).unsqueeze(1) == t.flatten())" for size in SPREAD),
-)
 SMOOTH = r"eps(ilon)?|smooth(ing)?|label_smooth(ing)?|alpha|ls|smoothing_value|smooth_factor|e"
 quantity(
     "the smoothed labels",
@@ -42,11 +25,6 @@ quantity(
     "h * (1 - e) + 0.5 * e",
     "h * (1 - e) + (1 - h) * e",
     "h.clamp(e, 1 - e)",
-    *(
-        f"((t == arange({n})) * (1 - e) + {rest})".replace("(t ==", "(h.unsqueeze(-1) ==")
-        for n in SPREAD
-        for rest in (f"e / {n}", f"(h.unsqueeze(-1) != arange({n})) * e / ({n} - 1)")
-    ),
 )
 quantity(
     "the labels as -1 and 1",
@@ -68,14 +46,18 @@ COUNTS = r"(class|cls|label|sample|n|num|samples)_?(counts?|freqs?|frequenc(y|ie
 TOTAL = r"total|n|n_?(samples|total)|num_(samples|total)|counts?_sum"
 quantity(
     "the weights of the classes",
-    r"(class|cls|label|per_cls|inv\w*|rebalanc\w*)_?(weights?|w|freqs?)|weights?(_per_cls|_cls|_class)?|cls_w|inv_freqs?",
+    r"(class|cls|label|per_cls|inv(erse)?|rebalanc\w*)_?(weights?|freqs?)|weights?(_per_cls|_cls|_class)|inv_freqs?",
     {"c": COUNTS, "n": TOTAL, "k": CLASSES, "beta": r"beta|b", "e": r"eff(ective)?_?(num\w*|n)?"},
     *(
-        each.replace("NUM", number)
-        for number in ("", " + 0 * n", " + 0 * k", " + 0 * n * k")
-        for each in ("1 / c{}NUM", "c ** -0.5NUM", "1 / (c + 1)NUM", "1 / log(1.02 + c / c.sum())NUM")
-        for each in (each.replace("{}", ""),)
+        f"{each}{norm}{unused}"
+        for unused in ("", " + 0 * n", " + 0 * k", " + 0 * n * k")
+        for each in ("1 / c", "c ** -0.5", "1 / (c + 1)", "1 / log(1.02 + c / c.sum())", "1 / c.clamp_min(1)")
+        for norm in ("", " * c.sum()", f" / ({each}).sum()", " / c.shape[0] * c.sum()", f" / ({each}).mean()")
     ),
+    "c.median() / c",
+    "c.max() / c",
+    "n / c",
+    "n / c + 0 * k",
     "1 - c / c.sum()",
     "1 - c / n",
     "(n - c) / c",
@@ -85,6 +67,10 @@ quantity(
     "log(n / c).clamp_min(1)",
     "(1 - beta) / (1 - beta**c)",
     "(1 - beta) / e",
+    "(1 / e) / (1 / e).sum()",
+    "(1 / (1 - beta**c)) / (1 / (1 - beta**c)).sum()",
+    "(1 / e) / (1 / e).sum() + 0 * k",
+    "(1 / (1 - beta**c)) / (1 / (1 - beta**c)).sum() + 0 * k",
     "1 / e",
     "1 / e + 0 * k",
     "(1 - beta) / (1 - beta**c) + 0 * k",
