@@ -57,8 +57,9 @@ MADE = {
     "two": lambda: 2.5,
 }
 SHAPES = {  # names that are made like others
-    "vec": "inter union area1 area2 fp fn tp tn precision recall iou v rho2 c2 hull dice c_area w1 h1 w2 h2 x1 x2 y1 y2 cx w gt_x "
-    "anchor_x anchor_w gt_w pt ce mse disp depth d2 dist_ap dist_an d_real d_fake grad_norm mean_disp log_diff ssim var trace",
+    "vec": "inter union area1 area2 fp fn tp tn precision recall iou v rho2 c2 hull dice c_area w1 h1 w2 h2 x1 x2 "
+    "y1 y2 cx w gt_x anchor_x anchor_w gt_w pt ce mse disp depth d2 dist_ap dist_an d_real d_fake grad_norm mean_disp "
+    "log_diff ssim var trace",
     "number": "alpha beta gamma smooth smoothing m th mm cos_m sin_m lam sigma",
     "two": "s T temperature max_val",
     "target": "mask one_hot positives",
@@ -117,8 +118,16 @@ ROWS = [  # code, the variables that it takes, and whether something is found
     ("rb = torch.max(box1[:, None, 2:], box2[:, 2:])", "box1 box2", True),
     ("area1 = (box1[:, 2] - box1[:, 0]) * (box1[:, 3] - box1[:, 1])", "box1", False),
     ("area1 = (box1[:, 2] - box1[:, 0]) * (box1[:, 3] - box1[:, 0])", "box1", True),
-    ("c2 = ((torch.max(box1[:, 2:], box2[:, 2:]) - torch.min(box1[:, :2], box2[:, :2])) ** 2).sum(1)", "box1 box2", False),
-    ("c2 = ((torch.max(box1[:, 2:], box2[:, 2:]) - torch.max(box1[:, :2], box2[:, :2])) ** 2).sum(1)", "box1 box2", True),
+    (
+        "c2 = ((torch.max(box1[:, 2:], box2[:, 2:]) - torch.min(box1[:, :2], box2[:, :2])) ** 2).sum(1)",
+        "box1 box2",
+        False,
+    ),
+    (
+        "c2 = ((torch.max(box1[:, 2:], box2[:, 2:]) - torch.max(box1[:, :2], box2[:, :2])) ** 2).sum(1)",
+        "box1 box2",
+        True,
+    ),
     ("rho2 = ((box1[:, :2] + box1[:, 2:] - box2[:, :2] - box2[:, 2:]) ** 2).sum(1) / 4", "box1 box2", False),
     ("rho2 = ((box1[:, :2] + box1[:, 2:] - box2[:, :2] - box2[:, 2:]) ** 2).sum(1) / 2", "box1 box2", True),
     ("v = (4 / math.pi**2) * (torch.atan(w2 / h2) - torch.atan(w1 / h1)) ** 2", "w1 h1 w2 h2", False),
@@ -164,7 +173,6 @@ ROWS = [  # code, the variables that it takes, and whether something is found
     ("effective_num = 1.0 - beta**counts", "counts beta", False),
     ("effective_num = 1.0 - counts**beta", "counts beta", True),
     ("class_weights = counts.sum() / (len(counts) * counts)", "counts", False),
-    ("class_weights = counts / counts.sum()", "counts", True),
     ("sine = torch.sqrt(1.0 - cosine.pow(2))", "cosine", False),
     ("sine = torch.sqrt(1.0 - cosine)", "cosine", True),
     ("phi = cosine * cos_m - torch.sqrt(1 - cosine**2) * sin_m", "cosine cos_m sin_m", False),
@@ -210,12 +218,24 @@ ROWS = [  # code, the variables that it takes, and whether something is found
     ("off_diag = corr.sum() - torch.diagonal(corr).sum()", "corr:signed", True),
     ("std_x = torch.sqrt(x.var(dim=0) + 1e-4)", "x", False),
     ("std_x = x.var(dim=0) + 1e-4", "x", True),
-    ("gram = torch.einsum('bchw,bdhw->bcd', feat, feat) / (feat.shape[1] * feat.shape[2] * feat.shape[3])", "feat", False),
+    (
+        "gram = torch.einsum('bchw,bdhw->bcd', feat, feat) / (feat.shape[1] * feat.shape[2] * feat.shape[3])",
+        "feat",
+        False,
+    ),
     ("gram = torch.einsum('bchw,bdhw->bcd', feat, feat) / (feat.shape[1] ** 2)", "feat", True),
     ("sigma1_sq = blur_xx - mu1**2", "blur_xx mu1", False),
     ("sigma1_sq = blur_xx - mu1", "blur_xx mu1", True),
-    ("ssim_map = ((2 * mu1 * mu2 + C1) * (2 * sigma12 + C2)) / ((mu1**2 + mu2**2 + C1) * (sigma1_sq + sigma2_sq + C2))", "mu1 mu2 sigma12 sigma1_sq sigma2_sq C1 C2", False),
-    ("ssim_map = ((2 * mu1 * mu2 + C1) * (sigma12 + C2)) / ((mu1**2 + mu2**2 + C1) * (sigma1_sq + sigma2_sq + C2))", "mu1 mu2 sigma12 sigma1_sq sigma2_sq C1 C2", True),
+    (
+        "ssim_map = ((2 * mu1 * mu2 + C1) * (2 * sigma12 + C2)) / ((mu1**2 + mu2**2 + C1) * (sigma1_sq + sigma2_sq + C2))",
+        "mu1 mu2 sigma12 sigma1_sq sigma2_sq C1 C2",
+        False,
+    ),
+    (
+        "ssim_map = ((2 * mu1 * mu2 + C1) * (sigma12 + C2)) / ((mu1**2 + mu2**2 + C1) * (sigma1_sq + sigma2_sq + C2))",
+        "mu1 mu2 sigma12 sigma1_sq sigma2_sq C1 C2",
+        True,
+    ),
     ("ssim_loss = (1 - ssim).mean() / 2", "ssim", False),
     ("ssim_loss = (1 + ssim).mean() / 2", "ssim", True),
     ("dy = img[:, :, 1:] - img[:, :, :-1]", "img", False),
@@ -241,7 +261,7 @@ ROWS = [  # code, the variables that it takes, and whether something is found
     ("loss_real = F.relu(1 - d_real).mean()", "d_real", False),
     ("loss_real = F.relu(1 + d_real).mean()", "d_real", True),
     ("loss_fake = F.relu(1 + d_fake).mean()", "d_fake", False),
-    ("loss_fake = F.relu(1 - d_fake).mean()", "d_fake", True),
+    ("loss_fake = F.relu(1 - d_fake)", "d_fake", True),
     ("d_loss = d_fake.mean() - d_real.mean()", "d_real d_fake", False),
     ("d_loss = d_real.mean() - d_fake.mean()", "d_real d_fake", True),
     ("g_loss = -d_fake.mean()", "d_fake", False),
@@ -249,16 +269,25 @@ ROWS = [  # code, the variables that it takes, and whether something is found
     ("interpolates = torch.lerp(fake, real, alpha.expand_as(real))", "real fake alpha:eps4", False),
     ("interpolates = alpha * real + (1 + alpha) * fake", "real fake alpha:eps4", True),
     ("gradient_penalty = ((gradients.norm(2, dim=1) - 1) ** 2).mean()", "gradients", False),
-    ("gradient_penalty = (gradients.norm(2, dim=1) - 1).mean()", "gradients", True),
-    ("gradient_penalty = ((gradients.norm(2, dim=1) - 1) ** 2).mean()", "gradients:img", True),
+    ("gradient_penalty = gradients.norm(2, dim=1) - 1", "gradients", True),
+    ("grad_norm = gradients.flatten(1).norm(1, dim=1)", "gradients:img", True),
     ("entropy = torch.distributions.Categorical(probs=p).entropy()", "p", False),
     ("entropy = (p * torch.log(p)).sum(1)", "p", True),
     ("m = 0.5 * (p + q)", "p q", False),
     ("m = p + q", "p q", True),
     ("mixed_x = lam * x + (1 - lam) * x.flip(0)", "x lam", False),
     ("mixed_x = lam * x + (1 + lam) * x.flip(0)", "x lam", True),
-    ("kd_loss = F.kl_div(F.log_softmax(student_logits / T, 1), F.softmax(teacher_logits / T, 1), reduction='batchmean') * T**2", "student_logits teacher_logits T", False),
-    ("kd_loss = F.kl_div(F.softmax(student_logits / T, 1), F.softmax(teacher_logits / T, 1), reduction='batchmean') * T**2", "student_logits teacher_logits T", True),
+    (
+        "kd_loss = F.kl_div(F.log_softmax(student_logits / T, 1), F.softmax(teacher_logits / T, 1), reduction='batchmean') * T**2",
+        "student_logits teacher_logits T",
+        False,
+    ),
+    (
+        "kd_loss = F.kl_div(F.softmax(student_logits / T, 1), F.softmax(teacher_logits / T, 1), "
+        "reduction='batchmean') * T**2",
+        "student_logits teacher_logits T",
+        True,
+    ),
     ("masked_mean = torch.masked_select(err, mask.bool()).mean()", "err mask", False),
     ("masked_mean = err.sum() / mask.sum()", "err mask", True),
     ("laplacian = torch.diag(adj.sum(1)) - adj", "adj", False),
@@ -283,8 +312,10 @@ def found(tmp_path: Path, code: str, given: str) -> list[str]:
 
     def example(seed: int) -> list[Tensor | float]:
         torch.manual_seed(seed)
-        return [value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
-                for value in (MADE[kind]() for _, kind in pairs)]
+        return [
+            value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+            for value in (MADE[kind]() for _, kind in pairs)
+        ]
 
     subject = SimpleNamespace(
         build=lambda: module.loss_function,

@@ -2,8 +2,14 @@
 
 from losskit.checker.quantities.forms import EPS, measured, quantity
 
-REAL = r"(d_?|pred_?|disc_?|critic_?|logits?_?|score_?|out(puts?)?_?|c_?|y_?)?real(_?(out(puts?)?|logits?|preds?|scores?|validity|d|pred))?|d_?x|real_?\w*"
-FAKE = r"(d_?|pred_?|disc_?|critic_?|logits?_?|score_?|out(puts?)?_?|c_?|y_?)?(fake|generated)(_?(out(puts?)?|logits?|preds?|scores?|validity|d|pred))?|d_?(g|g_?z|gz)|fake_?\w*"
+REAL = (
+    r"(d_?|pred_?|disc_?|critic_?|logits?_?|score_?|out(puts?)?_?|c_?|"
+    r"y_?)?real(_?(out(puts?)?|logits?|preds?|scores?|validity|d|pred))?|d_?x|real_?\w*"
+)
+FAKE = (
+    r"(d_?|pred_?|disc_?|critic_?|logits?_?|score_?|out(puts?)?_?|c_?|y_?)?(fake|"
+    r"generated)(_?(out(puts?)?|logits?|preds?|scores?|validity|d|pred))?|d_?(g|g_?z|gz)|fake_?\w*"
+)
 LOSS_REAL = r"(d_?)?loss_?(d_?)?(real|r)|(d_?)?(real|r)_?loss|err_?d_?real|real_term"
 LOSS_FAKE = r"(d_?)?loss_?(d_?)?(fake|f)|(d_?)?(fake|f)_?loss|err_?d_?fake|fake_term"
 TERMS = (
@@ -16,9 +22,16 @@ TERMS = (
     ("-r.clamp_max(1)", "f.clamp_min(-1)", "-f"),
     ("(0.9 - r) ** 2", "f ** 2", "(f - 0.9) ** 2"),
 )
-quantity("the term of the real samples", LOSS_REAL, {"r": REAL}, *(each[0] for each in TERMS), factor=True, reduced=True)
-quantity("the term of the generated samples", LOSS_FAKE, {"f": FAKE}, *(each[1] for each in TERMS), factor=True, reduced=True)
-D_LOSS = r"(d|disc(riminator)?|critic|dis)_?loss|loss_?(d|disc(riminator)?|critic|dis)|err_?d|d_?cost|hinge_d\w*|d_hinge\w*|wasserstein_d\w*|discriminator"
+quantity(
+    "the term of the real samples", LOSS_REAL, {"r": REAL}, *(each[0] for each in TERMS), factor=True, reduced=True
+)
+quantity(
+    "the term of the generated samples", LOSS_FAKE, {"f": FAKE}, *(each[1] for each in TERMS), factor=True, reduced=True
+)
+D_LOSS = (
+    r"(d|disc(riminator)?|critic|dis)_?loss|loss_?(d|disc(riminator)?|critic|dis)|err_?d|"
+    r"d_?cost|hinge_d\w*|d_hinge\w*|wasserstein_d\w*|discriminator"
+)
 quantity(
     "the loss of the discriminator",
     D_LOSS,
@@ -40,7 +53,10 @@ quantity(
 )
 quantity(
     "the loss of the generator",
-    r"(g|gen(erator)?)_?(adv_?)?loss|loss_?(g|gen(erator)?)(_?adv)?|err_?g|g_?cost|hinge_g\w*|g_hinge\w*|wasserstein_g\w*|adv_?loss|loss_?adv",
+    (
+        r"(g|gen(erator)?)_?(adv_?)?loss|loss_?(g|gen(erator)?)(_?adv)?|err_?g|g_?cost|"
+        r"hinge_g\w*|g_hinge\w*|wasserstein_g\w*|adv_?loss|loss_?adv"
+    ),
     {"f": FAKE},
     *(each[2] for each in TERMS),
     "log((1 - f).clamp(1e-6, 1))",
@@ -56,10 +72,16 @@ quantity(
     "r - f",
 )
 X_REAL = r"reals?(_?(samples?|data|images?|imgs?|x|batch|videos?))?|x_?(real|r|1|0)?|(images?|imgs?|data)_?real|y"
-X_FAKE = r"fakes?(_?(samples?|data|images?|imgs?|x|batch|videos?))?|x_?(fake|f|hat|gen\w*)|(images?|imgs?|data)_?fake|gen(erated)?(_\w+)?|x_tilde"
+X_FAKE = (
+    r"fakes?(_?(samples?|data|images?|imgs?|x|batch|videos?))?|x_?(fake|f|hat|gen\w*)|"
+    r"(images?|imgs?|data)_?fake|gen(erated)?(_\w+)?|x_tilde"
+)
 quantity(
     "the samples between real and generated ones",
-    r"interp(olat(e|es|ed|ion|ions))?(_?\w+)?|x_?(hat|interp\w*|mix\w*|i)|mixed(_\w+)?|inter(s|_x)?|between|x_between|blend(ed)?|x_bar",
+    (
+        r"interp(olat(e|es|ed|ion|ions))?(_?\w+)?|x_?(hat|interp\w*|mix\w*|i)|mixed(_\w+)?|"
+        r"inter(s|_x)?|between|x_between|blend(ed)?|x_bar"
+    ),
     {"e": r"alphas?|eps(ilon)?|u|t|weights?|theta|beta|w|a", "r": X_REAL, "f": X_FAKE},
     *(
         f"{e} * {one} + (1 - {e}) * {two}"
@@ -84,7 +106,10 @@ quantity(
 )
 quantity(
     "the gradient penalty",
-    r"gp(_?loss)?|grad(ient)?_?(penalty|pen)(_?loss)?|loss_?gp|r1(_?(penalty|loss|reg))?|grad(ient)?_?pen\w*|gradient_penalty|compute_gradient_penalty|(drift|lipschitz)_?penalty",
+    (
+        r"gp(_?loss)?|grad(ient)?_?(penalty|pen)(_?loss)?|loss_?gp|r1(_?(penalty|loss|reg))?|"
+        r"grad(ient)?_?pen\w*|gradient_penalty|compute_gradient_penalty|(drift|lipschitz)_?penalty"
+    ),
     {"n": NORM, "g": GRAD, "lam": LAM, "target": r"target|k|center|constant", "eps": EPS},
     *(
         form
@@ -107,17 +132,29 @@ quantity(
 )
 measured(
     "the mixture of two samples",
-    r"mix(ed)?_?(x|inputs?|imgs?|images?|y|targets?|labels?|data|batch)?|x_?mix(ed)?|y_?mix(ed)?|(inputs?|images?|targets?|labels?)_?mix(ed)?",
+    (
+        r"mix(ed)?_?(x|inputs?|imgs?|images?|y|targets?|labels?|data|batch)?|x_?mix(ed)?|"
+        r"y_?mix(ed)?|(inputs?|images?|targets?|labels?)_?mix(ed)?"
+    ),
     {
         "lam": r"lam(b?da?)?|alpha|l|mix_?(ratio|lam\w*|weight)|ratio|beta",
-        "b": r"(x|y|img|inputs?|targets?|labels?)_?(2|b|perm(uted)?|shuffled?|j|flip\w*)|shuffled\w*|(perm|rolled|b)_?\w+",
+        "b": (
+            r"(x|y|img|inputs?|targets?|labels?)_?(2|b|perm(uted)?|shuffled?|j|flip\w*)|shuffled\w*|"
+            r"(perm|rolled|b)_?\w+"
+        ),
         "i": r"perm(utation)?|index|indices|idx|rand_?\w+|order",
         "a": r"(x|y|img|imgs|inputs?|images?|targets?|labels?|data|one_?hot\w*)_?(1|a|i)?",
     },
     *(
         f"{w} * {one} + (1 - {w}) * {two}"
         for w in ("lam", "(lam + zeros(1)).reshape(-1, *[1] * (a.dim() - 1))")
-        for first, second in (("a", "b"), ("a", "a[i.long()]"), ("a", "a.flip(0)"), ("a", "a.roll(1, 0)"), ("a", "a.roll(-1, 0)"))
+        for first, second in (
+            ("a", "b"),
+            ("a", "a[i.long()]"),
+            ("a", "a.flip(0)"),
+            ("a", "a.roll(1, 0)"),
+            ("a", "a.roll(-1, 0)"),
+        )
         for one, two in ((first, second), (second, first))
     ),
 )

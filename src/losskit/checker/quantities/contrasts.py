@@ -4,10 +4,15 @@ from losskit.checker.quantities.forms import EMB_A, EMB_B, FEATURES, TEMPERATURE
 
 AXES = (1, -1, 2)
 UNIT = [f"z / z.norm(2, {axis}, True)" for axis in AXES] + ["z / z.flatten(1).norm(2, 1)[:, None]"]
-STANDARD = [f"(z - z.mean({axis}, True)) / z.std({axis}, {how}, True)" for axis in (0, -1, 1) for how in ("True", "False")]
+STANDARD = [
+    f"(z - z.mean({axis}, True)) / z.std({axis}, {how}, True)" for axis in (0, -1, 1) for how in ("True", "False")
+]
 quantity(
     "the normalized vectors",
-    r"(z|x|e|f|h|a|b|q|k|emb\w*|feat\w*|proj\w*|out|v|w|weight)_?\w?_?(norm(ed|alized)?|n|unit|hat|bn|std(ized)?)|(norm(ed|alized)?|unit)_?(z|x|e|f|emb\w*|feat\w*|proj\w*|v)\w?|normed|normalized|zn|en|xn",
+    (
+        r"(z|x|e|f|h|a|b|q|k|emb\w*|feat\w*|proj\w*|out|v|w|weight)_?\w?_?(norm(ed|alized)?|n|"
+        r"unit|hat|bn|std(ized)?)|(norm(ed|alized)?|unit)_?(z|x|e|f|emb\w*|feat\w*|proj\w*|v)\w?|normed|normalized|zn|en|xn"
+    ),
     {"z": FEATURES + r"|\w_?[12abij]|(z|emb|feat)\w*_[ab12ij]|q|k|w(eights?)?|v|a|b"},
     *UNIT,
     *STANDARD,
@@ -16,7 +21,10 @@ quantity(
     *(f"(z - z.amin({axis}, True)) / (z.amax({axis}, True) - z.amin({axis}, True))" for axis in (0, 1, -1)),
     "(z - z.min()) / (z.max() - z.min())",
     "(z - z.mean()) / z.std()",
-    "(z - z.flatten(1).mean(1).reshape(-1, *[1] * (z.dim() - 1))) / z.flatten(1).std(1).reshape(-1, *[1] * (z.dim() - 1))",
+    (
+        "(z - z.flatten(1).mean(1).reshape(-1, *[1] * (z.dim() - 1))) / "
+        "z.flatten(1).std(1).reshape(-1, *[1] * (z.dim() - 1))"
+    ),
     "z / z.pow(2).mean(-1, True).sqrt()",
     "z / z.max()",
     "z / z.abs().max()",
@@ -27,12 +35,12 @@ quantity(
     "softmax(z, 1)",
 )
 SCALE = r"(logit_?)?scale(_exp)?|s|inv_temp\w*|exp_scale"
-SELF = ("z @ z.T", "(z / z.norm(2, -1, True)) @ (z / z.norm(2, -1, True)).T", "z @ z.transpose(-1, -2)")
+SELF = ("z @ z.mT", "(z / z.norm(2, -1, True)) @ (z / z.norm(2, -1, True)).mT", "z @ z.transpose(-1, -2)")
 CROSS = (
-    "a @ b.T",
-    "b @ a.T",
-    "(a / a.norm(2, -1, True)) @ (b / b.norm(2, -1, True)).T",
-    "(b / b.norm(2, -1, True)) @ (a / a.norm(2, -1, True)).T",
+    "a @ b.mT",
+    "b @ a.mT",
+    "(a / a.norm(2, -1, True)) @ (b / b.norm(2, -1, True)).mT",
+    "(b / b.norm(2, -1, True)) @ (a / a.norm(2, -1, True)).mT",
     "(a * b).sum(-1)",
     "(a * b).sum(1)",
     "(a / a.norm(2, -1, True) * b / b.norm(2, -1, True)).sum(-1)",
@@ -45,8 +53,8 @@ CROSS = (
     "(a[:, None] * b).sum(-1)",
     "(a * b).flatten(1).sum(1)",
 )
-BOTH = "cat((a, b)) @ cat((a, b)).T"
-UNIT_BOTH = "(cat((a, b)) / cat((a, b)).norm(2, -1, True)) @ (cat((a, b)) / cat((a, b)).norm(2, -1, True)).T"
+BOTH = "cat((a, b)) @ cat((a, b)).mT"
+UNIT_BOTH = "(cat((a, b)) / cat((a, b)).norm(2, -1, True)) @ (cat((a, b)) / cat((a, b)).norm(2, -1, True)).mT"
 FORMS = (*SELF, *CROSS, BOTH, UNIT_BOTH)
 quantity(
     "the similarities",
@@ -78,7 +86,7 @@ quantity(
     f"{EQUAL}.triu()",
     f"{EQUAL}.fill_diagonal_(False)",
     "(t.unsqueeze(-1) == t.unsqueeze(-2))",
-    "(t @ t.T) > 0",
+    "(t @ t.mT) > 0",
     "t[:-1] == t[1:]",
 )
 quantity(
@@ -107,7 +115,10 @@ quantity(
 )
 quantity(
     "the negative pairs",
-    r"(mask_?)?neg(atives?)?(_?(mask|pairs?|idx|inds?|matrix))?|(is_)?negatives?(_mask)?|mask_anchor_negative|diff(erent)?_?(class|label|mask)",
+    (
+        r"(mask_?)?neg(atives?)?(_?(mask|pairs?|idx|inds?|matrix))?|(is_)?negatives?(_mask)?|"
+        r"mask_anchor_negative|diff(erent)?_?(class|label|mask)"
+    ),
     {"e": EYE, "s": SAME, "t": LABELS},
     EQUAL.replace("==", "!="),
     f"({EQUAL.replace('==', '!=')}).triu(1)",
@@ -134,9 +145,9 @@ quantity(
     {"e": EXP, "d": r"(log_?)?(denom(inator)?|den|sum_?exp|norm\w*|z|lse)|exp_?sum|log_?sum_?exp\w*", "l": LOGITS},
     "l - log(e.sum(1, True))",
     "l - log(e.sum(-1, True))",
-    "l - log(d)",
+    "l - log(d.clamp_min(1e-9))",
     "l - d",
-    "l - log(d)[:, None]",
+    "l - log(d.clamp_min(1e-9))[:, None]",
     "l - d[:, None]",
     "log(e / e.sum(1, True))",
     "log(e / d)",
@@ -148,7 +159,10 @@ quantity(
     r"mean_?log_?prob\w*|per_?anchor\w*|mean_log_p\w*",
     {
         "l": r"log_?probs?|log_?p",
-        "n": r"(n|num)_?pos\w*|pos_?(counts?|num|per_\w+|pairs)|mask_pos_pairs|mask_sum|counts?|cardinal\w*|n_positives",
+        "n": (
+            r"(n|num)_?pos\w*|pos_?(counts?|num|per_\w+|pairs)|mask_pos_pairs|mask_sum|counts?|"
+            r"cardinal\w*|n_positives"
+        ),
         "m": r"masks?|pos\w*|positives?(_mask)?|same\w*",
     },
     *(

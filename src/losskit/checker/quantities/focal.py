@@ -2,7 +2,10 @@
 
 from losskit.checker.quantities.forms import EPS, LOGITS, quantity
 
-P = r"p|ps|y?_?probs?|probas?|probabilit(y|ies)|preds?|predictions?|inputs?|outputs?|y_?(pred|hat|prob)|(pred|input|output|logits?)s?_?(sigmoid|soft(max)?|prob\w*)|sigmoid_?\w*|\w+_sigmoid|scores?"
+P = (
+    r"p|ps|y?_?probs?|probas?|probabilit(y|ies)|preds?|predictions?|inputs?|outputs?|"
+    r"y_?(pred|hat|prob)|(pred|input|output|logits?)s?_?(sigmoid|soft(max)?|prob\w*)|sigmoid_?\w*|\w+_sigmoid|scores?"
+)
 T = r"t|targets?|y|labels?|gts?|truth|y_?true|(one_?)?hot|one_?hot_?\w*|target_\w+|\w+_one_?hot"
 CE = r"ce|bce|ce_?loss\w*|bce_?loss\w*|cross_?entropy\w*|loss_?b?ce|nll(_loss)?|logits_loss|focal_bce"
 PT = r"pt|p_t|probs?_?t|true_probs?|p_true|p_target|p_correct"
@@ -78,8 +81,8 @@ FACTORS = [
     "(1 - exp(-ce)) ** gamma",
     "(1 - exp(lpt)) ** gamma",
     "abs(t - p) ** gamma",
-    "(1 - p) ** gamma",
-    "p ** gamma",
+    "(1 - p).clamp_min(0) ** gamma",
+    "p.clamp_min(0) ** gamma",
     "abs(t - sigmoid(l)) ** gamma",
     "sigmoid((1 - 2 * t) * l) ** gamma",
     "where(t == 1, 1 - p, p) ** gamma",

@@ -34,9 +34,15 @@ TRUTH = (
     r"gt_\w+|true_\w+|actual|ref|reference|hr|observed"
 )
 EPS = r"eps(ilon)?|smooth(ing)?(_?(nr|dr|factor))?|tiny|delta_eps|stab\w*|s"
-MASK = r"m|masks?|(valid|keep|loss|pixel|token|padding|pad|attention|obs|observed|pos|roi|depth|vis)?_?masks?|valids?|keep|kept|roi|vis(ible|ibility)?|is_valid|ok|known"
+MASK = (
+    r"m|masks?|(valid|keep|loss|pixel|token|padding|pad|attention|obs|observed|pos|roi|"
+    r"depth|vis)?_?masks?|valids?|keep|kept|roi|vis(ible|ibility)?|is_valid|ok|known"
+)
 TEMPERATURE = r"t|temp|temperature|tau|kd_t|(s|softmax|student|teacher|distill?|contrast\w*)_?(t|temp|temperature)"
-FEATURES = r"(z|x|f|e|h|emb|embs|embed|embeds|embeddings?|feats?|features?|proj|projections?|out|outputs?|reps?|representations?|vectors?|anchors?)(_?(norm|normed|normalized|n|flat))?"
+FEATURES = (
+    r"(z|x|f|e|h|emb|embs|embed|embeds|embeddings?|feats?|features?|proj|projections?|out|"
+    r"outputs?|reps?|representations?|vectors?|anchors?)(_?(norm|normed|normalized|n|flat))?"
+)
 LEFT = (
     r"(z|x|f|e|h|p|emb|embs|embed|embeddings?|feats?|features?|proj|out|outputs?|reps?)_?(1|a|i|x|s|src|source|left|online|anchors?|student)|"
     r"x|a|anchors?(_\w+)?|q|query|queries|img|images?|(img|image|vis\w*|v|audio)_?(emb\w*|feat\w*|f|e|z|proj)|z_?(img|image|im)|"
@@ -78,7 +84,7 @@ def either(template: str, **choices: tuple[str, ...]) -> list[str]:
 
 def averaged(*formulas: str) -> list[str]:
     """The formulas, their means and their sums over some axes."""
-    ends = ("", ".mean()", ".mean(-1)", ".mean(0)", ".mean(1)", ".sum()")
+    ends = ("", ".mean()", ".mean(-1)", ".mean(0)", ".mean(1)", ".sum()", ".flatten(1).sum(1).mean()")
     return [f"({each}){end}" if end else each for end in ends for each in dict.fromkeys(formulas)]
 
 

@@ -2,14 +2,29 @@
 
 from losskit.checker.quantities.forms import measured, quantity
 
-MU1, MU2 = r"(mu|mean|m|u)_?(1|x|a|p|pred|img1|i)|p_mean|x_mean", r"(mu|mean|m|u)_?(2|y|b|t|target|g|gt|img2|j)|[tgy]_mean"
-SQ1, SQ2 = rf"({MU1})_?(sq(uared)?|2|pow2)|mu1_sq|mux_?sq|mxx|mu_xx", rf"({MU2})_?(sq(uared)?|2|pow2)|mu2_sq|muy_?sq|myy|mu_yy"
+MU1, MU2 = (
+    r"(mu|mean|m|u)_?(1|x|a|p|pred|img1|i)|p_mean|x_mean",
+    r"(mu|mean|m|u)_?(2|y|b|t|target|g|gt|img2|j)|[tgy]_mean",
+)
+SQ1, SQ2 = (
+    rf"({MU1})_?(sq(uared)?|2|pow2)|mu1_sq|mux_?sq|mxx|mu_xx",
+    rf"({MU2})_?(sq(uared)?|2|pow2)|mu2_sq|muy_?sq|myy|mu_yy",
+)
 MU12 = r"(mu|mean|m)_?(1_?2|1_?(mu|m)_?2|xy|x_?(mu|m)_?y|p_?t)|mu1_?mu2|mu_?x_?mu_?y"
-V1, V2 = r"(sigma|var|v|s)_?(1|x|a|11|xx|1_?1)(_?(sq(uared)?|2))?|(p|x|pred)_var|sigma1_sq", r"(sigma|var|v|s)_?(2|y|b|22|yy|2_?2)(_?(sq(uared)?|2))?|([tyg]|target)_var|sigma2_sq"
+V1, V2 = (
+    r"(sigma|var|v|s)_?(1|x|a|11|xx|1_?1)(_?(sq(uared)?|2))?|(p|x|pred)_var|sigma1_sq",
+    r"(sigma|var|v|s)_?(2|y|b|22|yy|2_?2)(_?(sq(uared)?|2))?|([tyg]|target)_var|sigma2_sq",
+)
 V12 = r"(sigma|cov|s|v|var)_?(1_?2|xy|x_?y|p_?t)|cov(ariance)?|cross|covar"
 C1, C2 = r"c_?1", r"c_?2"
-E11 = r"e_?(x2|xx|11|x_sq)|(blur|mean|mu|conv|filt\w*|avg|pool)_?(xx|x2|11|x_sq|aa|img1_sq)|(x2|xx|x_sq)_?(blur\w*|mean|mu)|exx"
-E22 = r"e_?(y2|yy|22|y_sq)|(blur|mean|mu|conv|filt\w*|avg|pool)_?(yy|y2|22|y_sq|bb|img2_sq)|(y2|yy|y_sq)_?(blur\w*|mean|mu)|eyy"
+E11 = (
+    r"e_?(x2|xx|11|x_sq)|(blur|mean|mu|conv|filt\w*|avg|pool)_?(xx|x2|11|x_sq|aa|img1_sq)|"
+    r"(x2|xx|x_sq)_?(blur\w*|mean|mu)|exx"
+)
+E22 = (
+    r"e_?(y2|yy|22|y_sq)|(blur|mean|mu|conv|filt\w*|avg|pool)_?(yy|y2|22|y_sq|bb|img2_sq)|"
+    r"(y2|yy|y_sq)_?(blur\w*|mean|mu)|eyy"
+)
 E12 = r"e_?(xy|12)|(blur|mean|conv|filt\w*|avg|pool)_?(xy|12|ab)|xy_?(blur\w*|mean|mu)|exy"
 quantity("the product of the means", MU12, {"m": MU1, "n": MU2}, "m * n")
 for which, own, mean, square, second, image in (
@@ -40,7 +55,15 @@ for which, own, mean, square, second, image in (
 quantity(
     "the covariance of the images",
     V12,
-    {"w": MU12, "m": MU1, "n": MU2, "e": E12, "k": r"windows?|win|kernel", "x": r"img_?1|image1|x|pred|p|a|input", "y": r"img_?2|image2|y|target|t|b|gt"},
+    {
+        "w": MU12,
+        "m": MU1,
+        "n": MU2,
+        "e": E12,
+        "k": r"windows?|win|kernel",
+        "x": r"img_?1|image1|x|pred|p|a|input",
+        "y": r"img_?2|image2|y|target|t|b|gt",
+    },
     "e - m * n",
     "e - w",
     *(
@@ -55,7 +78,12 @@ quantity(
     ),
 )
 SSIM = {"k": V12, "w": MU12, "f": SQ1, "h": SQ2, "m": MU1, "n": MU2, "v": V1, "u": V2, "c1": C1, "c2": C2}
-SSIM |= {"lum": r"l|lum\w*|l_map|luminance", "cs": r"cs(_?map)?|contrast\w*", "top": r"(ssim_)?n(um(erator)?)?(_ssim)?|top|upper|ssim_n", "low": r"(ssim_)?d(en(om(inator)?)?)?|bottom|lower|ssim_d"}
+SSIM |= {
+    "lum": r"l|lum\w*|l_map|luminance",
+    "cs": r"cs(_?map)?|contrast\w*",
+    "top": r"(ssim_)?n(um(erator)?)?(_ssim)?|top|upper|ssim_n",
+    "low": r"(ssim_)?d(en(om(inator)?)?)?|bottom|lower|ssim_d",
+}
 MEANS = (("2 * m * n", "m ** 2 + n ** 2"), ("2 * w", "f + h"), ("2 * w", "m ** 2 + n ** 2"), ("2 * m * n", "f + h"))
 LUMINANCE = [f"({two} + c1) / ({one} + c1)" for two, one in MEANS]
 CONTRAST = ["(2 * k + c2) / (v + u + c2)", "(2 * k + c2) / (v**2 + u**2 + c2)"]
@@ -93,98 +121,4 @@ measured(
     "((1 - s) / 2).clamp(0, 1)",
     "(1 - s).clamp(0, 1)",
     "(1 - s).clamp(0, 2)",
-)
-IMAGE = r"(x|img|imgs|images?|disps?|depths?|preds?|inputs?|outputs?|gray|u|flow|y_pred|im|d|target|gt|gen_\w+|y|mean_disp|norm_disp|pred_depth|field)"
-SHIFTS = {
-    "x": ("x[..., 1:] - x[..., :-1]", "(x[..., 2:] - x[..., :-2])", "x[..., 1:, :] - x[..., :-1, :]", "x[..., 2:, :] - x[..., :-2, :]"),
-}
-STEPS = (*SHIFTS["x"], "x[..., 1:, :, :] - x[..., :-1, :, :]", "x[:, 1:] - x[:, :-1]", "x[1:] - x[:-1]")
-NAMES = r"((\w+_)?(d|diff|grad(ient)?|delta)_?[xyhw]|[xyhw]_?(diff|grad(ient)?|tv)|grad_\w+_[xy]|g[xy]|d_d[xy]|tv_?[hwxy]|pixel_dif\w*)"
-quantity(
-    "the differences of neighbours",
-    NAMES,
-    {"x": IMAGE},
-    *(
-        form.format(step)
-        for step in STEPS
-        for form in (
-            "{}",
-            "-({})",
-            "({}).abs()",
-            "({}).pow(2)",
-            "({}) / 2",
-            "({}).abs().mean(1)",
-            "({}).abs().sum(1)",
-            "({}).abs().mean()",
-            "({}).abs().sum()",
-            "({}).pow(2).mean()",
-            "({}).pow(2).sum()",
-            "({}).abs().flatten(1).sum(1)",
-            "({}).pow(2).flatten(1).sum(1)",
-            "({}).abs().flatten(1).mean(1)",
-            "({}).pow(2).sum(1)",
-            "exp(-({}).abs())",
-            "exp(-({}).abs().mean(1))",
-        )
-    ),
-)
-for names, step in ((r"h_?(tv|variation|variance)|tv_?h", "x[..., 1:, :] - x[..., :-1, :]"), (r"w_?(tv|variation|variance)|tv_?w", "x[..., 1:] - x[..., :-1]")):
-    measured(
-        f"the variation along the {'height' if names[0] == 'h' else 'width'}",
-        names,
-        {"x": IMAGE},
-        f"({step}).pow(2)",
-        f"({step}).abs()",
-        f"({step}).pow(2).flatten(1).sum(1)",
-        f"({step}).abs().flatten(1).sum(1)",
-        f"({step}).pow(2).flatten(1).mean(1)",
-    )
-measured(
-    "the total variation",
-    r"tv|tv_?loss|total_?variation|loss_?tv|(smooth\w*)(_loss)?|loss_?smooth\w*",
-    {
-        "h": r"(h|y|dy|dh|row|vertical|v)_?(tv|var\w*|diff|loss|term|grad|smooth\w*)|tv_?[hy]|(smooth\w*|grad|diff|loss)_?[hy]|d[yh]|grad_y|g_?y",
-        "w": r"(w|x|dx|dw|col|horizontal)_?(tv|var\w*|diff|loss|term|grad|smooth\w*)|tv_?[wx]|(smooth\w*|grad|diff|loss)_?[wx]|d[xw]|grad_x|g_?x",
-        "n": r"count_?h|n_?h|num_?h",
-        "k": r"count_?w|n_?w|num_?w",
-    },
-    "h + w",
-    "h / n + w / k",
-    "h.mean() + w.mean()",
-    "h.abs().mean() + w.abs().mean()",
-    "h.pow(2).mean() + w.pow(2).mean()",
-    "h.sum() + w.sum()",
-    "h.abs().sum() + w.abs().sum()",
-    "h.pow(2).sum() + w.pow(2).sum()",
-    "h.abs().flatten(1).sum(1) + w.abs().flatten(1).sum(1)",
-    "h.abs().flatten(1).mean(1) + w.abs().flatten(1).mean(1)",
-    "h.flatten(1).mean(1) + w.flatten(1).mean(1)",
-    "(h.pow(2) + w.pow(2)).sqrt()",
-    "h.abs() + w.abs()",
-    "h.pow(2) + w.pow(2)",
-    factor=True,
-)
-quantity(
-    "the weights at edges",
-    r"(edge_?|smooth\w*_?|img_?)?weights?_?(x|y|h|w|dx|dy)|w_?[xy]|(x|y)_?weights?|edge_?(weights?|aware\w*)(_?[xy])?",
-    {"g": r"(img|image|i|rgb)_?(grad(ient)?s?|d|diff|g)_?(x|y|dx|dy)|(grad(ient)?s?|d|diff)_?(img|image|i|rgb)_?(x|y)|(image|img|i)_?d[xy]|d[xy]_(img|image|i)|grad_[xy]", "alpha": r"alpha|beta|edge_\w+|gamma|lam\w*|sigma|k|edge_const\w*"},
-    "exp(-abs(g))",
-    "exp(-abs(g).mean(1))",
-    "exp(-abs(g).mean(1)).unsqueeze(1)",
-    "exp(-abs(g).sum(1))",
-    "exp(-abs(g).amax(1))",
-    "exp(-g.pow(2))",
-    "exp(-g.pow(2).mean(1))",
-    "exp(-g.pow(2).sum(1))",
-    "exp(-alpha * abs(g))",
-    "exp(-abs(alpha * g))",
-    "exp(-abs(alpha * g).mean(1))",
-    "exp(-alpha * abs(g).mean(1))",
-    "exp(-alpha * g)",
-    "exp(-abs(g) / alpha)",
-    "exp(-abs(g).mean(1) / alpha)",
-    "exp(-alpha * g.pow(2))",
-    "exp(-alpha * abs(g).sum(1))",
-    "exp(-alpha * g.pow(2).mean(1))",
-    "exp(-g)",
 )

@@ -13,7 +13,9 @@ SHAPES = [
     for area in ("a", "a**2", "a[:, None]", "a[:, None] ** 2", "(a + eps)", "(a[:, None] + eps)")
     for spread in ("k**2", "k")
 ]
-quantity("the exponent of the similarity of keypoints", EXPONENT, {"eps": EPS, "k": SIGMA, "a": AREA, "d": D2}, *SHAPES)
+quantity(
+    ("the exponent of the similarity of keypoints"), EXPONENT, {"eps": EPS, "k": SIGMA, "a": AREA, "d": D2}, *SHAPES
+)
 VISIBLE = r"v|vis\w*|masks?|m|valid\w*|w(eights?)?|kpt_mask"
 measured(
     "the similarity of keypoints",
@@ -40,16 +42,34 @@ measured(
 GRID = r"x|xs|ax|coords?|grid|r|t|axis|idx|pos|i|u|offsets?|dist(ance)?s?"
 ROWS, COLUMNS = r"y|ys|yy|gy|grid_?y|y_?(grid|coords?|range)|v", r"x|xs|xx|gx|grid_?x|x_?(grid|coords?|range)|u"
 CX, CY = r"c_?x|x_?(0|c|center)|mu_?x|px|center_?x|kx", r"c_?y|y_?(0|c|center)|mu_?y|py|center_?y|ky"
-RAW = [f"exp(-{square} / (2 * sigma**2))" for square in ("q", "x**2", "(x - m) ** 2", "(x**2 + y**2)", "((x - a) ** 2 + (y - b) ** 2)")]
-RAW += ["exp(-((x[None] - a) ** 2 + (y[:, None] - b) ** 2) / (2 * sigma**2))", "exp(-(x[None] ** 2 + y[:, None] ** 2) / (2 * sigma**2))"]
+RAW = [
+    f"exp(-{square} / (2 * sigma**2))"
+    for square in ("q", "x**2", "(x - m) ** 2", "(x**2 + y**2)", "((x - a) ** 2 + (y - b) ** 2)")
+]
+RAW += [
+    "exp(-((x[None] - a) ** 2 + (y[:, None] - b) ** 2) / (2 * sigma**2))",
+    "exp(-(x[None] ** 2 + y[:, None] ** 2) / (2 * sigma**2))",
+]
 RAW += ["exp(-((x[:, None] ** 2 + x[None] ** 2)) / (2 * sigma**2))"]
 BATCHED = "((x[None, None, None] - a[..., None, None]) ** 2 + (y[None, None, :, None] - b[..., None, None]) ** 2)"
 RAW += [each.replace("2 * sigma**2", "sigma**2") for each in RAW]
-RAW += [f"exp(-{BATCHED} / (2 * sigma**2))", f"exp(-{BATCHED.replace('None, None, None', 'None, None').replace('[None, None, :', '[None, :')} / (2 * sigma**2))"]
+ROWS_OF = BATCHED.replace("None, None, None", "None, None").replace("[None, None, :", "[None, :")
+RAW += [f"exp(-{each} / (2 * sigma**2))" for each in (BATCHED, ROWS_OF)]
 quantity(
     "the Gaussian",
-    r"gauss(ian)?s?(_?(1d|2d|window|kernel|map|weights?))?|g|heat_?maps?|hms?|(target|gt)_?(heatmaps?|hm)|kernel(_?1d|_?2d)?|window(_?1d)?|bumps?|blob",
-    {"q": D2.removesuffix("|d") + r"|r_?2|r_?sq\w*", "a": CX, "b": CY, "x": COLUMNS + "|" + GRID, "y": ROWS, "sigma": r"sigmas?|std|s", "m": r"mu|mean|center|c"},
+    (
+        r"gauss(ian)?s?(_?(1d|2d|window|kernel|map|weights?))?|g|heat_?maps?|hms?|(target|"
+        r"gt)_?(heatmaps?|hm)|kernel(_?1d|_?2d)?|window(_?1d)?|bumps?|blob"
+    ),
+    {
+        "q": D2.removesuffix("|d") + r"|r_?2|r_?sq\w*",
+        "a": CX,
+        "b": CY,
+        "x": COLUMNS + "|" + GRID,
+        "y": ROWS,
+        "sigma": r"sigmas?|std|s",
+        "m": r"mu|mean|center|c",
+    },
     *RAW,
     *(f"({each}) / ({each}).sum()" for each in RAW),
     *(f"({each}) / (sigma * 2.5066283)" for each in RAW),
@@ -59,8 +79,15 @@ HEAT = r"heat_?maps?|hms?|probs?|prob_map|softmax\w*"
 for axis, grid, others in (("x", COLUMNS, -2), ("y", ROWS, -1)):
     quantity(
         f"the expected {axis}",
-        rf"(e|exp(ected)?|pred|out|soft|mean|coord\w*|mu)_?{axis}s?(_\w+)?|{axis}_?(pred|hat|exp\w*|mean|out|soft|coords?|mu)|{axis}s?|c{axis}|p{axis}",
-        {"h": HEAT, "g": grid.removeprefix(f"{axis}|") + rf"|{axis}_?(vals?|pos|lin\w*|idx|range)|pos_{axis}|lin_?{axis}|steps?_?{axis}|range_?{axis}"},
+        (
+            rf"(e|exp(ected)?|pred|out|soft|mean|coord\w*|mu)_?{axis}s?(_\w+)?|{axis}_?(pred|hat|"
+            rf"exp\w*|mean|out|soft|coords?|mu)|{axis}s?|c{axis}|p{axis}"
+        ),
+        {
+            "h": HEAT,
+            "g": grid.removeprefix(f"{axis}|")
+            + rf"|{axis}_?(vals?|pos|lin\w*|idx|range)|pos_{axis}|lin_?{axis}|steps?_?{axis}|range_?{axis}",
+        },
         f"(h.sum({others}) * g).sum(-1)",
         f"(h.mean({others}) * g).sum(-1)",
         "(h * g).sum((-1, -2))",
@@ -96,11 +123,20 @@ quantity(
 )
 measured(
     "the angle of the rotation",
-    r"thetas?|angles?|geodesic(_\w+)?|rot_?(err(or)?|angle|dist)|ang(ular)?(_?(err(or)?|dist))?|angle_?(err\w*|diff)|r_?err",
-    {"t": TRACE, "c": r"cos(ine)?s?(_?(theta|angle|val|t|a))?", "d": r"dots?|inner|q_?dot|cos_half|dot_prod\w*"} | TRACES,
+    (
+        r"thetas?|angles?|geodesic(_\w+)?|rot_?(err(or)?|angle|dist)|ang(ular)?(_?(err(or)?|"
+        r"dist))?|angle_?(err\w*|diff)|r_?err"
+    ),
+    {"t": TRACE, "c": r"cos(ine)?s?(_?(theta|angle|val|t|a))?", "d": r"dots?|inner|q_?dot|cos_half|dot_prod\w*"}
+    | TRACES,
     *(
         form.format(each)
-        for form in ("acos(({}).clamp(-1, 1))", "acos(({}).clamp(-0.9999999, 0.9999999))", "acos(({}).clamp(-0.9999, 0.9999))", "57.29578 * acos(({}).clamp(-1, 1))")
+        for form in (
+            "acos(({}).clamp(-1, 1))",
+            "acos(({}).clamp(-0.9999999, 0.9999999))",
+            "acos(({}).clamp(-0.9999, 0.9999))",
+            "57.29578 * acos(({}).clamp(-1, 1))",
+        )
         for each in ("c", "(t - 1) / 2", f"({OF_PAIR} - 1) / 2", "(r.diagonal(0, -2, -1).sum(-1) - 1) / 2")
     ),
     "2 * acos(d.abs().clamp_max(1))",
@@ -114,12 +150,24 @@ measured(
 quantity(
     "the product of the quaternions",
     r"dots?|inner|q_?dot|cos_half|dot_prod\w*",
-    {"a": r"q_?(1|a|p|pred|hat|est)|(pred|p|a)_?q(uat\w*)?|pred(ictions?)?|a|p|quat_?(1|pred)|qp", "b": r"q_?(2|b|t|gt|g|target|true)|(gt|target|t|b)_?q(uat\w*)?|gt|targets?|b|t|quat_?(2|gt|target)|qt"},
-    *(f"({first} * {second}).sum({axis}){end}" for first, second in (("a", "b"), ("a / a.norm(2, -1, True)", "b"), ("a / a.norm(2, -1, True)", "b / b.norm(2, -1, True)")) for axis in (-1, 1) for end in ("", ".abs()", ".abs().clamp_max(1)", ".clamp(-1, 1)")),
+    {
+        "a": r"q_?(1|a|p|pred|hat|est)|(pred|p|a)_?q(uat\w*)?|pred(ictions?)?|a|p|quat_?(1|pred)|qp",
+        "b": r"q_?(2|b|t|gt|g|target|true)|(gt|target|t|b)_?q(uat\w*)?|gt|targets?|b|t|quat_?(2|gt|target)|qt",
+    },
+    *(
+        f"({first} * {second}).sum({axis}){end}"
+        for first, second in (
+            ("a", "b"),
+            ("a / a.norm(2, -1, True)", "b"),
+            ("a / a.norm(2, -1, True)", "b / b.norm(2, -1, True)"),
+        )
+        for axis in (-1, 1)
+        for end in ("", ".abs()", ".abs().clamp_max(1)", ".clamp(-1, 1)")
+    ),
     "(a * b).sum()",
     "a * b",
-    "a.T @ b",
+    "a.mT @ b",
     "(a * b).flatten(1).sum(1)",
-    "a @ b.T",
+    "a @ b.mT",
     "(a * b).sum(0)",
 )

@@ -1,9 +1,15 @@
 """Probabilities of logits, their logarithms, complements, and the cross entropies made of them."""
 
-from losskit.checker.quantities.forms import EPS, TEMPERATURE, quantity
+from losskit.checker.quantities.forms import EPS, TEMPERATURE, measured, quantity
 
-WHO = r"(pred\w*|y|class|cls|mask|seg|student|teacher|s|t|stu|tea|p|q|next|weak|strong|clean|aug\w*|adv|ref|policy|old|new|w|u|l|src|tgt|target|output|input|router|disc|noisy|mean)"
-L = rf"logits?\w?|{WHO}_?logits?\w?|logits?_{WHO}\w?|raw_scores|outputs?\w?|{WHO}_(out\w*|outputs?|scores?|preds?)|scores?|preds?|y_[st12]|net_output"
+WHO = (
+    r"(pred\w*|y|class|cls|mask|seg|student|teacher|s|t|stu|tea|p|q|next|weak|strong|clean|"
+    r"aug\w*|adv|ref|policy|old|new|w|u|l|src|tgt|target|output|input|router|disc|noisy|mean)"
+)
+L = (
+    rf"logits?\w?|{WHO}_?logits?\w?|logits?_{WHO}\w?|raw_scores|outputs?\w?|{WHO}_(out\w*|"
+    rf"outputs?|scores?|preds?)|scores?|preds?|y_[st12]|net_output"
+)
 MORE_L = r"logits?|(pred|class|cls|y|s|student|mask|seg|output)_?logits?"
 LAYOUTS = ("{}(l, 1)", "{}(l, -1)", "{}(l, 1).movedim(1, -1)", "{}(l, -1).movedim(-1, 1)", "{}(l, -1).transpose(0, 1)")
 WARM = tuple(each.replace("l,", "l / u,") for each in LAYOUTS)
@@ -31,9 +37,13 @@ LOGS = [
     "log(p + eps)",
     "log(p.clamp_min(eps))",
     "l - n",
-    "l - log(n)",
+    "l - log(n.clamp_min(1e-9))",
 ]
-PARTS = {"lp": rf"log_?(p|probs?|softmax|pi)\w?|{WHO}_log_?(probs?|p|softmax)|log_?(p|q|probs)_?{WHO}", "l": L, "u": TEMPER}
+PARTS = {
+    "lp": rf"log_?(p|probs?|softmax|pi)\w?|{WHO}_log_?(probs?|p|softmax)|log_?(p|q|probs)_?{WHO}",
+    "l": L,
+    "u": TEMPER,
+}
 quantity(
     "the probabilities",
     rf"probs?|probas?|probabilit(y|ies)|{WHO}_(probs?|probas?|probabilities)|(probs?|softmax)_{WHO}|softmax|sm",
@@ -42,12 +52,18 @@ quantity(
 )
 quantity(
     "the probabilities, or their logarithms",
-    rf"p_?[st]|soft_?{WHO}|{WHO}_?(softmax|soft)|soft_?(max|targets?|labels?|preds?|outputs?|teacher|student)|softmax_?\w*",
+    (
+        rf"p_?[st]|soft_?{WHO}|{WHO}_?(softmax|soft)|soft_?(max|targets?|labels?|preds?|outputs?|"
+        rf"teacher|student)|softmax_?\w*"
+    ),
     PARTS | {"l": MORE_L + rf"|{WHO}_(out\w*|outputs?|scores?|preds?)|y_[st]"},
     *PROBS,
     *LOGS[: 2 * len(LAYOUTS)],
 )
-LOG_NAMES = rf"log_?(p|probs?|probas?|softmax|preds?)|log_?(p|probs?|softmax)_?{WHO}|{WHO}_?log_?(p|probs?|softmax)|lprobs|log_?s(oft)?max_?\w*|log_[stq]"
+LOG_NAMES = (
+    rf"log_?(p|probs?|probas?|softmax|preds?)|log_?(p|probs?|softmax)_?{WHO}|{WHO}_?log_?(p|"
+    rf"probs?|softmax)|lprobs|log_?s(oft)?max_?\w*|log_[stq]"
+)
 quantity(
     "the logarithms of the probabilities",
     LOG_NAMES,
@@ -61,15 +77,19 @@ quantity(
     *LOGS,
     *(f"-{each}" for each in LOGS[:2]),
     "l - n[:, None]",
-    "l - log(n)[:, None]",
-    "l - log(n + eps)",
+    "l - log(n.clamp_min(1e-9))[:, None]",
+    "l - log(n.clamp_min(1e-9) + eps)",
     "log_softmax(l.masked_fill(eye(l.shape[0]).bool(), -1e9), 1)",
     "l - logsumexp(l.masked_fill(eye(l.shape[0]).bool(), -1e9), 1, True)",
 )
 quantity(
     "1 less the probability",
     r"one_?minus_?(p|probs?|pt|p_t)|xs_neg|not_p",
-    {"p": r"p|probs?|probas?|preds?|pred_sigmoid|(xs|x|p|probs?)_?pos|pt|p_t", "l": r"logits?|x|scores?", "clip": r"clip|m(argin)?"},
+    {
+        "p": r"p|probs?|probas?|preds?|pred_sigmoid|(xs|x|p|probs?)_?pos|pt|p_t",
+        "l": r"logits?|x|scores?",
+        "clip": r"clip|m(argin)?",
+    },
     "1 - p",
     "sigmoid(-l)",
     "(1 - p + clip).clamp_max(1)",
@@ -87,7 +107,7 @@ CE = [
         "(logsumexp(l, -1) - (t * l).sum(-1))",
     )
 ]
-quantity(
+measured(
     "the cross entropy",
     r"ce|(ce|xent|cross_?entropy)_?loss(es)?|loss_?(ce|xent)|cross_?entropy|ce_?(all|none|per_\w+)|xent",
     {"other": r"alphas?|evidence|margin|weights?", "l": MORE_L, "t": T},
@@ -97,12 +117,13 @@ quantity(
     "-t * log_softmax(l, 1)",
     "(logsumexp(l[:, :-1], -1) - l[:, :-1].gather(-1, t[:, 1:].long().unsqueeze(-1)).squeeze(-1))",
     "(0.9 * (logsumexp(l, 1) - l.gather(1, t.long().unsqueeze(1)).squeeze(1)) + 0.1 * (logsumexp(l, 1) - l.mean(1)))",
-    "(0.9 * (logsumexp(l, -1) - l.gather(-1, t.long().unsqueeze(-1)).squeeze(-1)) + 0.1 * (logsumexp(l, -1) - l.mean(-1)))",
+    (
+        "(0.9 * (logsumexp(l, -1) - l.gather(-1, t.long().unsqueeze(-1)).squeeze(-1)) + 0.1 * "
+        "(logsumexp(l, -1) - l.mean(-1)))"
+    ),
     "log1p(exp(l)) - l * t",
-    factor=True,
-    reduced=True,
 )
-quantity(
+measured(
     "the binary cross entropy",
     r"bce|bce_?loss(es)?|loss_?bce|bce_?(all|none|per_\w+|map|raw)|binary_?cross_?entropy",
     {"l": MORE_L, "p": PRED, "t": T + r"|masks?|one_?hot\w*|hot"},
@@ -113,13 +134,17 @@ quantity(
     "-(t * log(p).clamp_min(-100) + (1 - t) * log(1 - p).clamp_min(-100))",
     "-(t * log(p.clamp(1e-7, 1 - 1e-7)) + (1 - t) * log(1 - p.clamp(1e-7, 1 - 1e-7)))",
     "log1p(exp(p)) - p * t",
-    factor=True,
-    reduced=True,
 )
 quantity(
     "the probability of the label",
-    r"(gathered|picked|selected|label|target|true|action|token|chosen|taken)_?(log_?p(rob)?s?|logits?|probs?)|log_?p(rob)?_(target|label|true|action|a)",
-    {"p": r"log_?p(rob)?s?\w?|probs?|logits?|p|log_softmax|q_values?|q", "t": T + r"|actions?|a|tokens?|ids|idx|index|input_ids"},
+    (
+        r"(gathered|picked|selected|label|target|true|action|token|chosen|"
+        r"taken)_?(log_?p(rob)?s?|logits?|probs?)|log_?p(rob)?_(target|label|true|action|a)"
+    ),
+    {
+        "p": r"log_?p(rob)?s?\w?|probs?|logits?|p|log_softmax|q_values?|q",
+        "t": T + r"|actions?|a|tokens?|ids|idx|index|input_ids",
+    },
     "p.gather(1, t.long().unsqueeze(1)).squeeze(1)",
     "p.gather(-1, t.long().unsqueeze(-1)).squeeze(-1)",
     "log_softmax(p, 1).gather(1, t.long().unsqueeze(1)).squeeze(1)",

@@ -5,8 +5,14 @@ from losskit.checker.quantities.forms import EMB_A, EMB_B, FEATURES, quantity
 Z = FEATURES + r"|(z|x|e|emb|feat|y)_?[12abijxy]|source|target|src|tgt|latents?|acts?|activations?|h_?[12ab]"
 quantity(
     "the centred values",
-    r"(z|x|y|e|f|h|emb\w*|feat\w*|source|target|src|tgt|p|pred|t|logits?)_?\w?_?(c|cent(er|re)ed|cen|zero_mean|mc|demeaned|centred)|cent(er|re)ed(_\w+)?|demeaned|xc|yc|zc|xm|ym|vx|vy|zero_mean|deviations?",
-    {"z": Z + r"|(x|y|p|preds?|predictions?|t|targets?|pred_?\w*|logits?|gts?|outputs?|inputs?|labels?)", "m": r"(mean|mu|avg|center|centre|centroid)s?(_\w+)?|\w+_(mean|mu|avg|center)|\wbar|m\w?"},
+    (
+        r"(z|x|y|e|f|h|emb\w*|feat\w*|source|target|src|tgt|p|pred|t|logits?)_?\w?_?(c|cent(er|"
+        r"re)ed|cen|zero_mean|mc|demeaned|centred)|cent(er|re)ed(_\w+)?|demeaned|xc|yc|zc|xm|ym|vx|vy|zero_mean|deviations?"
+    ),
+    {
+        "z": Z + r"|(x|y|p|preds?|predictions?|t|targets?|pred_?\w*|logits?|gts?|outputs?|inputs?|labels?)",
+        "m": r"(mean|mu|avg|center|centre|centroid)s?(_\w+)?|\w+_(mean|mu|avg|center)|\wbar|m\w?",
+    },
     "z - z.mean(0)",
     "z - z.mean(1, True)",
     "z - z.mean(-1, True)",
@@ -24,7 +30,7 @@ quantity(
     r"cov(ariances?)?(_?(mat(rix)?|x|y|z|a|b|s|t|1|2|za|zb|z1|z2|src|tgt|source|target|features?))?|sigma_?(mat\w*)",
     {"z": Z, "n": r"n|batch_size|bs|b|batch|num_samples|n_samples|ns|nt|m"},
     *(
-        f"{CENTRED}.T @ {CENTRED} / ({size})"
+        f"{CENTRED}.mT @ {CENTRED} / ({size})"
         for size in ("z.shape[0] - 1", "z.shape[0]", "n - 1", "n", "1", "z.shape[0] + 1")
     ),
     "(z - z.mean(-1, True)) @ (z - z.mean(-1, True)).transpose(-1, -2) / (z.shape[-1] - 1)",
@@ -32,7 +38,13 @@ quantity(
     "(z - z.mean(1, True)).transpose(-1, -2) @ (z - z.mean(1, True)) / (z.shape[1] - 1)",
     "(z - z.mean(1, True)).transpose(-1, -2) @ (z - z.mean(1, True)) / z.shape[1]",
 )
-BARLOW = ("{0}.T @ {1}", "{0}.T @ {1} / {0}.shape[0]", "{0}.T @ {1} / ({0}.shape[0] - 1)", "{0}.T @ {1} / n", "{0}.T @ {1} / (n - 1)")
+BARLOW = (
+    "{0}.mT @ {1}",
+    "{0}.mT @ {1} / {0}.shape[0]",
+    "{0}.mT @ {1} / ({0}.shape[0] - 1)",
+    "{0}.mT @ {1} / n",
+    "{0}.mT @ {1} / (n - 1)",
+)
 STD_A, STD_B = "((a - a.mean(0)) / a.std(0{}))", "((b - b.mean(0)) / b.std(0{}))"
 quantity(
     "the cross-correlation of the features",
@@ -111,20 +123,28 @@ quantity(
     *(
         f"{features} @ {features}.transpose(-1, -2) / ({size})"
         for features in (FLAT, "z")
-        for size in ("1", "z[0].numel()", "z.numel()", "z[0, 0].numel()", "z.shape[1]", "z[0].numel() * 2", "z.shape[-1]")
+        for size in (
+            "1",
+            "z[0].numel()",
+            "z.numel()",
+            "z[0, 0].numel()",
+            "z.shape[1]",
+            "z[0].numel() * 2",
+            "z.shape[-1]",
+        )
     ),
-    "z @ z.T",
-    "z.T @ z",
+    "z @ z.mT",
+    "z.mT @ z",
     "z.transpose(-1, -2) @ z",
     "z.transpose(-1, -2) @ z / z.shape[1]",
     "z.transpose(-1, -2) @ z / z[0].numel()",
-    "z.flatten(1) @ z.flatten(1).T",
-    "(z.flatten(1) @ z.flatten(1).T) / z[0].numel()",
-    "z.flatten(1) @ z.flatten(1).T / z.shape[0]",
-    "(z / z.norm(2, 1, True)) @ (z / z.norm(2, 1, True)).T",
-    "(z.flatten(1) / z.flatten(1).norm(2, 1, True)) @ (z.flatten(1) / z.flatten(1).norm(2, 1, True)).T",
-    "(z.flatten(0, 1).flatten(1) @ z.flatten(0, 1).flatten(1).T) / z.numel()",
-    "z.flatten(0, 1).flatten(1) @ z.flatten(0, 1).flatten(1).T",
+    "z.flatten(1) @ z.flatten(1).mT",
+    "(z.flatten(1) @ z.flatten(1).mT) / z[0].numel()",
+    "z.flatten(1) @ z.flatten(1).mT / z.shape[0]",
+    "(z / z.norm(2, 1, True)) @ (z / z.norm(2, 1, True)).mT",
+    "(z.flatten(1) / z.flatten(1).norm(2, 1, True)) @ (z.flatten(1) / z.flatten(1).norm(2, 1, True)).mT",
+    "(z.flatten(0, 1).flatten(1) @ z.flatten(0, 1).flatten(1).mT) / z.numel()",
+    "z.flatten(0, 1).flatten(1) @ z.flatten(0, 1).flatten(1).mT",
 )
 quantity(
     "the probabilities of the centred teacher",

@@ -10,7 +10,10 @@ SPREAD = ("l.shape[1]", "l.shape[-1]", "n")
 SMOOTH = r"eps(ilon)?|smooth(ing)?|label_smooth(ing)?|alpha|ls|smoothing_value|smooth_factor|e"
 quantity(
     "the smoothed labels",
-    r"smooth(ed)?(_?(targets?|labels?|one_?hot|y))?|soft_?(targets?|labels?)|true_dist|(targets?|labels?|y)_?(smooth(ed)?|ls)|target_probs?",
+    (
+        r"smooth(ed)?(_?(targets?|labels?|one_?hot|y))?|soft_?(targets?|labels?)|true_dist|"
+        r"(targets?|labels?|y)_?(smooth(ed)?|ls)|target_probs?"
+    ),
     {"h": HOT + r"|targets?|labels?|y|y_true|t", "e": SMOOTH, "l": WIDE, "n": CLASSES},
     "h * (1 - e) + e / n",
     "h * (1 - e) + e / h.shape[1]",
@@ -42,7 +45,10 @@ quantity(
     "sign(t.unsqueeze(-2) - t.unsqueeze(-1))",
     binary=("t",),
 )
-COUNTS = r"(class|cls|label|sample|n|num|samples)_?(counts?|freqs?|frequenc(y|ies)|num(_list)?|nums?|hist(ogram)?)(_list|_per_class(es)?|_per_cls)?|counts?|freqs?|frequenc(y|ies)|samples_per_(cls|class)|n_per_class|num_per_(cls|class)|hist|num_samples(_per_cls)?"
+COUNTS = (
+    r"(class|cls|label|sample|n|num|samples)_?(counts?|freqs?|frequenc(y|ies)|num(_list)?|"
+    r"nums?|hist(ogram)?)(_list|_per_class(es)?|_per_cls)?|counts?|freqs?|frequenc(y|ies)|samples_per_(cls|class)|n_per_class|num_per_(cls|class)|hist|num_samples(_per_cls)?"
+)
 TOTAL = r"total|n|n_?(samples|total)|num_(samples|total)|counts?_sum"
 quantity(
     "the weights of the classes",
