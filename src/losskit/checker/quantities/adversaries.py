@@ -91,8 +91,11 @@ quantity(
 )
 GRAD = r"(g|grads?|gradients?)(_?(flat|x|real|interp\w*|d|out\w*|r|f|input|list))?|(input|real|x|r1)_?grads?"
 NORM = r"(grad(ient)?s?|g)_?norms?|norms?|slopes?|gradients?_?(l2_?)?norms?|gnorm|l2norm"
-NORMS = ("g.flatten(1).norm(2, 1)", "g.flatten(1).pow(2).sum(1).sqrt()")
-NORMS = (*NORMS, "(g.flatten(1).pow(2).sum(1) + eps).sqrt()", "(g.flatten(1).pow(2).sum(1) + 1e-12).sqrt()")
+NORMS = (
+    "g.flatten(1).norm(2, 1)",
+    "(g.flatten(1).pow(2).sum(1) + eps).sqrt()",
+    "(g.flatten(1).pow(2).sum(1) + 1e-12).sqrt()",
+)
 LAM = r"lam(b?da?)?(_?gp)?|lambda_\w+|gp_?(weight|lambda|coef\w*)|weight|coef\w*|(r1_?)?gamma|penalty_weight"
 quantity(
     "the norms of the gradients",

@@ -99,7 +99,7 @@ LINEAR = (
 )
 quantity(
     "the distances",
-    r"(pairwise_|euclidean_|euc_|l2_|p|cos(ine)?_|feat\w*_)?(dist(ances?)?|dists)(_?(mat(rix)?|ap|an|pos|neg|p|n|l2|\w\w?))?|d_?(ap|an|pos|neg|p|n|xy)|(ap|an|pos|neg)_?(dist(ances?)?|d)|distmat|"
+    r"(pairwise_|euclidean_|euc_|l2_|p|cos(ine)?_|feat\w*_)?(dist(ances?)?|dists)(_?(mat(rix)?|ap|an|pos(itive)?|neg(ative)?|p|n|l2|\w\w?))?|d_?(ap|an|pos|neg|p|n|xy)|(ap|an|pos|neg)_?(dist(ances?)?|d)|distmat|"
     r"euclidean\w*|pdist\w*|pairwise_d\w*|(positive|negative)_dist\w*",
     PARTS,
     *SQUARED,

@@ -14,7 +14,7 @@ GAMMA = r"gamma|g|focal_gamma|focusing(_param\w*)?"
 ALPHA = r"alpha|a|balance_param|pos_alpha"
 ALPHA_T = r"alpha_?t|alpha_?factor|alpha_?weights?|at|alphas|a_t|class_weights?|balance\w*"
 MODULATOR = r"modulat\w*|mod_?factor|focal_?(weight|factor|term|mod\w*)s?|focus\w*|weight_f|scale_factor"
-parts = {"pt": PT, "lpt": LOG_PT, "ce": CE, "l": LOGITS, "p": P, "t": T}
+parts = {"shifted": r"xs_\w+", "pt": PT, "lpt": LOG_PT, "ce": CE, "l": LOGITS, "p": P, "t": T}
 SURE = "sigmoid((2 * t - 1) * l)"
 PICKED = "p.gather(1, t.long().unsqueeze(1)).squeeze(1)"
 PICKED_L = "softmax(l, 1).gather(1, t.long().unsqueeze(1)).squeeze(1)"
@@ -25,6 +25,7 @@ OF_TRUTH = [
     "where(t > 0, p, 1 - p)",
     "where(t >= 0.5, p, 1 - p)",
     "1 - abs(p - t)",
+    "p * t + (1.05 - p).clamp_max(1) * (1 - t)",
     "(p * t).sum(1)",
     "(p * t).sum(-1)",
     PICKED,

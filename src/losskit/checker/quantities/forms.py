@@ -84,7 +84,16 @@ def either(template: str, **choices: tuple[str, ...]) -> list[str]:
 
 def averaged(*formulas: str) -> list[str]:
     """The formulas, their means and their sums over some axes."""
-    ends = ("", ".mean()", ".mean(-1)", ".mean(0)", ".mean(1)", ".sum()", ".flatten(1).sum(1).mean()")
+    ends = (
+        "",
+        ".mean()",
+        ".mean(-1)",
+        ".mean(0)",
+        ".mean(1)",
+        ".sum()",
+        ".flatten(1).sum(1).mean()",
+        ".flatten(1).mean(1)",
+    )
     return [f"({each}){end}" if end else each for end in ends for each in dict.fromkeys(formulas)]
 
 

@@ -42,7 +42,7 @@ for which, own, mean, square, second, image in (
         "(e - q).clamp_min(0)",
         "(e - m ** 2).abs()",
         *(
-            f"x.mul(x).unfold(-1, {size}, 1).unfold(-2, {size}, 1).mean((-1, -2)) - {term}"
+            f"x.mul(x).unfold(-1, {size}, 1).unfold(-3, {size}, 1).mean((-1, -2)) - {term}"
             for size in (3, 7, 8, 11)
             for term in ("m ** 2", "q")
         ),
@@ -67,7 +67,7 @@ quantity(
     "e - m * n",
     "e - w",
     *(
-        f"x.mul(y).unfold(-1, {size}, 1).unfold(-2, {size}, 1).mean((-1, -2)) - {term}"
+        f"x.mul(y).unfold(-1, {size}, 1).unfold(-3, {size}, 1).mean((-1, -2)) - {term}"
         for size in (3, 7, 8, 11)
         for term in ("m * n", "w")
     ),

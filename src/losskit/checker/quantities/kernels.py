@@ -31,6 +31,19 @@ SN = (
 MARGIN = r"margins?|m|alpha|triplet_margin|delta"
 HINGE = ("{}", "({}).clamp_min(0)", "log1p(exp({}))", "({}).clamp_min(0).pow(2)")
 quantity(
+    "the loss of triplets, with a margin that is a number",
+    r"triplet\w*|losses",
+    {"ap": AP, "an": AN, "sp": SP, "sn": SN},
+    *(
+        form.format(f"{each} + {margin}")
+        for form in HINGE
+        for each in ("ap - an", "sn - sp")
+        for margin in (0, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0, 2.0)
+    ),
+    reduced=True,
+    factor=True,
+)
+quantity(
     "the loss of triplets",
     (
         r"(triplet\w*|hinge|ranking|margin|rank\w*)_?loss(es)?|loss(es)?|triplets?|hinge|"

@@ -29,10 +29,10 @@ SUM = (
     "c * cm - s * sm",
     "c * cm - sqrt((1 - c**2).clamp_min(0)) * sm",
     "cos(theta + m)",
-    "cos(acos(c) + m)",
+    "cos(acos(c.clamp(-1, 1)) + m)",
     "c * cos(m) - s * sin(m)",
+    "cos(acos(c.clamp(-0.999999, 0.999999)) + m)",
 )
-SUM += ("cos(acos(c.clamp(-0.999999, 0.999999)) + m)",)
 quantity(
     "the cosine of the angle and the margin",
     PHI,

@@ -59,7 +59,7 @@ measured(
     *(f"-({formula})" for formula in DICES),
 )
 measured(
-    "the Dice loss",
+    "the Dice loss, or the score",
     r"(soft_)?dice_?loss(es)?|loss_?dice|l_dice",
     {n: p for n, p in DICE.items() if n not in ("l", "m")},
     "1 - d",
@@ -68,6 +68,7 @@ measured(
     "(1 - d) / 2",
     *(f"1 - {formula}" for formula in DICES),
     *(f"-({formula})" for formula in DICES),
+    *DICES,
 )
 measured(
     "the loss of an overlap",
