@@ -290,6 +290,7 @@ ROWS = [  # code, the variables that it takes, and whether something is found
     ),
     ("masked_mean = torch.masked_select(err, mask.bool()).mean()", "err mask", False),
     ("masked_mean = err.sum() / mask.sum()", "err mask", True),
+    ("masked_mean = err.masked_fill(mask == 0, 0).sum() / mask.sum()", "err mask", False),
     ("laplacian = torch.diag(adj.sum(1)) - adj", "adj", False),
     ("laplacian = torch.diag(adj.sum(1)) + adj", "adj", True),
 ]
@@ -300,11 +301,11 @@ MADE["pt_low"] = lambda: torch.rand(8) * 0.8 + 0.1
 MADE["gt"] = MADE["probs"]
 
 
-def found(tmp_path: Path, code: str, given: str) -> list[str]:
+def found(tmp_path: Path, code: str, given: str, last: str = "") -> list[str]:
     pairs = [(each.partition(":")[0], each.partition(":")[2] or each) for each in given.split()]
     names = [{"inter4": "inter", "pt_low": "pt"}.get(name, name) for name, _ in pairs]
     file = tmp_path / "mine.py"
-    last = code.partition(" = ")[0]
+    last = last or code.partition(" = ")[0]
     file.write_text(f"{HEAD}\n\ndef loss_function({', '.join(names)}):\n    {code}\n    return {last}.sum() * 1\n")
     spec = importlib.util.spec_from_file_location("mine", file)
     module = importlib.util.module_from_spec(spec)
@@ -336,3 +337,9 @@ def test_quantity(tmp_path: Path, code: str, given: str, faulty: bool) -> None:
 def test_a_variable_made_of_itself_is_something_else(tmp_path: Path) -> None:
     code = "sim = z @ z.T\n    sim = sim.masked_fill(torch.eye(5, dtype=torch.bool), -1e9)"
     assert found(tmp_path, code, "z") == []
+
+
+def test_errors_that_are_masked_before_need_no_mask(tmp_path: Path) -> None:
+    """The mask is not drawn anew: the errors would be of another one."""
+    code = "err = err.masked_fill(mask == 0, 0)\n    masked_mean = err.sum() / mask.sum()"
+    assert found(tmp_path, code, "err mask", "masked_mean") == []

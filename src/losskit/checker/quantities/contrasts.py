@@ -171,5 +171,4 @@ quantity(
         for axis in (1, -1)
         for number in (f"m.sum({axis})", f"m.sum({axis}).clamp_min(1)", "n", "n.clamp_min(1)")
     ),
-    binary=("m",),
 )

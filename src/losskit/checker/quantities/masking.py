@@ -67,7 +67,6 @@ quantity(
     "x.sum(1) / n",
     "(x * m.unsqueeze(1)).mean()",
     "(x * m.unsqueeze(-1)).mean()",
-    binary=("m",),
 )
 quantity(
     "the number of valid elements",
