@@ -227,7 +227,8 @@ ROWS = [  # code, the variables that it takes, and whether something is found
     ("sigma1_sq = blur_xx - mu1**2", "blur_xx mu1", False),
     ("sigma1_sq = blur_xx - mu1", "blur_xx mu1", True),
     (
-        "ssim_map = ((2 * mu1 * mu2 + C1) * (2 * sigma12 + C2)) / ((mu1**2 + mu2**2 + C1) * (sigma1_sq + sigma2_sq + C2))",
+        "ssim_map = ((2 * mu1 * mu2 + C1) * (2 * sigma12 + C2)) / ((mu1**2 + mu2**2 + C1) * (sigma1_sq "
+        "+ sigma2_sq + C2))",
         "mu1 mu2 sigma12 sigma1_sq sigma2_sq C1 C2",
         False,
     ),
@@ -278,7 +279,8 @@ ROWS = [  # code, the variables that it takes, and whether something is found
     ("mixed_x = lam * x + (1 - lam) * x.flip(0)", "x lam", False),
     ("mixed_x = lam * x + (1 + lam) * x.flip(0)", "x lam", True),
     (
-        "kd_loss = F.kl_div(F.log_softmax(student_logits / T, 1), F.softmax(teacher_logits / T, 1), reduction='batchmean') * T**2",
+        "kd_loss = F.kl_div(F.log_softmax(student_logits / T, 1), F.softmax(teacher_logits / T, 1), "
+        "reduction='batchmean') * T**2",
         "student_logits teacher_logits T",
         False,
     ),

@@ -81,7 +81,6 @@ quantity(
     "(a - b).pow(2).sum(-1)",
     "(a - b).pow(2).sum(-1).sqrt()",
     "(a - b).pow(2).sum(1)",
-    "(a[:, None] - b).pow(2).sum(-1)",
     NOT_BOXES,
 )
 WA, HA = r"w_?(1|p|pred|a)|(p|pred|b1|a|box1|pr)_?(w|width)", r"h_?(1|p|pred|a)|(p|pred|b1|a|box1|pr)_?(h|height)"
