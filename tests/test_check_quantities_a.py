@@ -712,7 +712,7 @@ def said_of(path: Path, takes: str, lines: str) -> list[str]:
     cases = promised.cases_of(subject_of(path, takes, lines))
     named = lines.splitlines()[-1].strip().partition(" ")[0]
     assert named in {each.made.name for each in cases}, "the variable is not known"
-    return [each.what for each in map(promised.difference, cases) if each is not None]
+    return [each.what for each in promised.differences(cases)]
 
 
 @pytest.mark.parametrize("name", TABLE)

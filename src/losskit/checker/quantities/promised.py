@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import linecache
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,15 +16,15 @@ import torch
 from torch import Tensor
 
 from losskit.checker.finding import Found, Severity
-from losskit.checker.quantities.quantity import QUANTITIES, Quantity, computed, reductions, written
+from losskit.checker.quantities.quantity import QUANTITIES, Quantity, computed, holds, reductions, written
 from losskit.checker.quantities.recording import Assigned, Recording
-from losskit.checker.quantities.slices import Unknown, function_of, leaves, result_at, statement_at
+from losskit.checker.quantities.slices import Made, Slice, Unknown, function_of, made_at, result_at, value_of
 from losskit.checker.references.code import functions_of
 from losskit.checker.registry import check
 from losskit.checker.repro import literal
 from losskit.checker.subject import LossRaised, Subject
 
-EXAMPLES = 4
+EXAMPLES = 6
 SAME = 2e-3
 
 Parts = Mapping[str, "Tensor | float"]
@@ -34,7 +36,8 @@ class Case:
 
     quantity: Quantity
     names: Mapping[str, str]  # the variable of each part
-    statements: Sequence[ast.stmt]  # those that compute it from its parts
+    statements: Sequence[Made]  # those that compute it from its parts
+    held: Sequence[str]  # further variables that they read, whose values do not matter
     seen: Sequence[tuple[Tensor, Parts]]  # its values, and those of its parts
     made: Assigned
 
@@ -54,11 +57,21 @@ class Case:
 )
 def differs_from_name(subject: Subject) -> Iterator[Found]:
     """Is a variable that has the name of a quantity that quantity, of the variables from which it is computed?"""
-    for case in cases_of(subject):
-        found = difference(case)
-        if found is not None:
-            yield found
-            return
+    yield from differences(cases_of(subject))[:1]
+
+
+def differences(cases: Sequence[Case]) -> list[Found]:
+    """What is said of the variables that are none of the quantities that they are named after."""
+    accepted: set[tuple[int, str]] = set()
+    found: dict[tuple[int, str], Found] = {}
+    for case in cases:
+        place = case.made.line, case.made.name
+        said, fits = _difference(case)
+        if fits:
+            accepted.add(place)
+        elif said is not None:
+            found.setdefault(place, said)
+    return [each for place, each in found.items() if place not in accepted]
 
 
 def cases_of(subject: Subject) -> list[Case]:
@@ -100,46 +113,41 @@ def _recorded(subject: Subject, file: str, seed: int) -> list[Assigned]:
         return recording.made
 
 
+_FILLED_LATER = r"[\w.]*(zeros|ones|full|empty|arange|tensor)(_like)?\("
+
+
 def _case(quantity: Quantity, group: Sequence[Assigned]) -> Case | None:
     first = group[0]
     function = function_of(first.code)
     if function is None:
         return None
-    statement = result_at(function, first.line) if first.result else statement_at(function, first.line, first.name)
-    if statement is None:
+    made = result_at(function, first.line) if first.result else made_at(function, first.line, first.name)
+    if made is None or re.match(_FILLED_LATER, ast.unparse(made.value)):
         return None
-    if quantity.is_one:
-        return Case(quantity, {}, [statement], [(each.value.detach().double(), {}) for each in group], first)
+
+    def is_leaf(name: str) -> bool:
+        return quantity.part(name) is not None and _number(first.before, name) is not None
+
+    within = Slice(function, first.before, first.around, is_leaf)
     try:
-        names, statements = _parts(quantity, function, statement, first)
+        statements = within.of(made)
     except Unknown:
         return None
+    names: dict[str, str] = {}
+    for leaf in sorted(within.leaves):
+        if names.setdefault(quantity.part(leaf) or "", leaf) != leaf:
+            return None  # two variables of the same part
     if not quantity.of(set(names)):
         return None
     seen = []
     for each in group:
-        parts = {part: _value(each.before, name) for part, name in names.items()}
+        parts = {part: _number(each.before, name) for part, name in names.items()}
         complete = {part: value for part, value in parts.items() if value is not None}
         if len(complete) == len(parts):
             seen.append((each.value.detach().double(), complete))
-    case = Case(quantity, names, statements, seen, first)
-    return Case(quantity, names, statements, [*seen, *_again(case)], first)
-
-
-def _parts(
-    quantity: Quantity, function: ast.FunctionDef, statement: ast.stmt, made: Assigned
-) -> tuple[dict[str, str], list[ast.stmt]]:
-    """The variable of each part, and the statements that compute the quantity; raises Unknown if there are others."""
-
-    def is_leaf(name: str) -> bool:
-        return quantity.part(name) is not None and _value(made.before, name) is not None
-
-    found, statements = leaves(function, statement, is_leaf)
-    names: dict[str, str] = {}
-    for each in sorted(found):
-        if each == made.name or names.setdefault(quantity.part(each) or "", each) != each:
-            raise Unknown(each)  # two variables of the same part
-    return names, statements
+    held = sorted(name for name in within.held - within.leaves if "." not in name or name.startswith("self."))
+    case = Case(quantity, names, statements, held, seen, first)
+    return replace(case, seen=[*seen, *_again(case)])
 
 
 def _again(case: Case) -> Iterator[tuple[Tensor, Parts]]:
@@ -161,103 +169,80 @@ def _run(case: Case, parts: Parts) -> Tensor | None:
     """The value that the statements compute from these parts."""
     own: dict[str, dict[str, Any]] = {}
     variables: dict[str, Any] = {}
+    given: dict[str, Any] = {name: value_of(case.made.before, name) for name in case.held}
     for part, name in case.names.items():
-        before = _plain(case.made.before, name)
-        value = parts[part]
-        value = value.to(before.dtype) if isinstance(value, Tensor) and isinstance(before, Tensor) else before
+        before, value = value_of(case.made.before, name), parts[part]
+        both = isinstance(value, Tensor) and isinstance(before, Tensor)
+        given[name] = value.to(before.dtype) if both else before  # type: ignore[union-attr]
+    for name, value in given.items():
+        if "[" in name:
+            return None
         owner, _, attribute = name.rpartition(".")
         (own.setdefault(owner, {}) if owner else variables)[attribute] = value
-    variables |= {owner: SimpleNamespace(**values) for owner, values in own.items()}
-    code = "\n".join(ast.unparse(each).replace("return ", "result = ", 1) for each in case.statements)
+    variables |= {owner: SimpleNamespace(**values) for owner, values in own.items() if owner not in variables}
     try:
-        exec(code, dict(case.made.around), variables)  # noqa: S102 - the user's code, which was run before
+        exec("\n".join(each.code() for each in case.statements), dict(case.made.around), variables)  # noqa: S102 - the user's code, which was run before
     except Exception:  # noqa: BLE001 - other values of its parts do not fit
         return None
-    made = variables.get("result" if case.made.result else case.made.name)
+    made = value_of(variables, case.made.name)
     return made.detach().double() if isinstance(made, Tensor) else None
 
 
-def _plain(variables: Mapping[str, Any], name: str) -> Any:
-    owner, *rest = name.split(".")
-    found = variables.get(owner)
-    for each in rest:
-        found = getattr(found, each, None)
-    return found
-
-
-def _value(variables: Mapping[str, Any], name: str) -> Tensor | float | None:
-    """The number or tensor of a variable, or of an attribute of one."""
-    found = _plain(variables, name)
+def _number(variables: Mapping[str, Any], name: str) -> Tensor | float | None:
+    """The number or tensor of a variable."""
+    found = value_of(variables, name)
     if isinstance(found, Tensor):
         return found.detach().double() if not found.is_complex() else None
     return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else None
 
 
-def difference(case: Case) -> Found | None:
-    """What is said of a variable that is none of the forms of its quantity."""
-    if case.quantity.is_one:
-        return _not_one(case)
+def _difference(case: Case) -> tuple[Found | None, bool]:
+    """What is said of a variable that is none of the forms of its quantity, and whether it is one of them."""
+    if case.quantity.unless and any(holds(case.quantity.unless, parts) for _, parts in case.seen):
+        return None, True
     formulas = case.quantity.of(set(case.names))
     nearest: tuple[float, float, float] | None = None
     for formula in formulas:
         for form in _forms(case, formula):
             off, given, right = _off(case.quantity, form)
             if off < SAME:
-                return None
+                return None, True
             if nearest is None or off < nearest[0]:
                 nearest = off, given, right
-    if nearest is None:
-        return None
+    if nearest is None or math.isinf(nearest[0]):
+        return None, False
     formula = written(formulas[0], case.names)
-    return Found(
-        f"{_place(case)} is not {case.quantity.said}, `{formula}`",
-        {"as written": nearest[1], "formula": nearest[2]},
-        _repro(case, formula),
-    )
-
-
-def _place(case: Case) -> str:
-    return f"{Path(case.made.code.co_filename).name}, line {case.made.line}: `{case.code}`"
-
-
-def _not_one(case: Case) -> Found | None:
-    """What is said of a variable none of whose measures is 1."""
-    furthest = 0.0
-    for value, _ in case.seen:
-        numbers = []
-        for formula in case.quantity.formulas:
-            try:
-                made = computed(formula, {"x": value}).double()
-            except (RuntimeError, IndexError):
-                continue
-            numbers.append(float(made.flatten()[(made - 1).abs().argmax()]))
-        if not numbers or any(abs(each - 1) < 1e-3 for each in numbers):
-            return None
-        furthest = min(numbers, key=lambda each: abs(each - 1))
-    said = f"{_place(case)} is not {case.quantity.said}"
-    return Found(said, {"as written": furthest, "right": 1.0}, "") if case.seen else None
+    place = f"{Path(case.made.code.co_filename).name}, line {case.made.line}: `{case.code}`"
+    said = f"{place} is not {case.quantity.said}, `{formula}`"
+    return Found(said, {"as written": nearest[1], "formula": nearest[2]}, _repro(case, formula)), False
 
 
 def _forms(case: Case, formula: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Values of the variable beside those of the formula, for each way to reduce it that fits."""
-    pairs: list[list[tuple[Tensor, Tensor]]] = []
-    for value, parts in case.seen:
-        try:
-            full = computed(formula, {n: v.squeeze() if isinstance(v, Tensor) else v for n, v in parts.items()})
-        except (RuntimeError, IndexError, TypeError, ValueError):
-            return
-        made = list(reductions(full.double())) if case.quantity.reduced else [full.double()]
-        pairs.append([(value, each) for each in made])
-    for form in zip(*pairs, strict=False):
-        if all(value.numel() == right.numel() for value, right in form):
-            yield [(value.flatten(), right.flatten()) for value, right in form]
+    for squeezed in (True, False):
+        pairs: list[list[tuple[Tensor, Tensor]]] = []
+        for value, parts in case.seen:
+            given = {n: v.squeeze() if squeezed and isinstance(v, Tensor) else v for n, v in parts.items()}
+            try:
+                full = computed(formula, given)
+                made = list(reductions(full.double())) if case.quantity.reduced else [full.double()]
+            except Exception:  # noqa: BLE001 - a formula that does not take these parts is none of them
+                break
+            pairs.append([(value, each) for each in made])
+        if len(pairs) != len(case.seen):
+            continue
+        for form in zip(*pairs, strict=False):
+            if all(value.numel() == right.numel() for value, right in form):
+                yield [(value.flatten(), right.flatten()) for value, right in form]
 
 
 def _off(quantity: Quantity, form: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float, float]:
     """How far a variable is from a formula, relatively, and the two numbers that differ most."""
     made, right = torch.cat([each for each, _ in form]), torch.cat([each for _, each in form])
-    if not (made.isfinite().all() and right.isfinite().all()) or len(right) < 2 or float(right.std()) < 1e-9:
+    if not made.isfinite().all() or len(right) < 2:
         return 0.0, 0.0, 0.0
+    if not right.isfinite().all():
+        return math.inf, 0.0, 0.0
     columns = [right] if quantity.factor else []
     columns += [torch.ones_like(right)] if quantity.constant else []
     fitted = right
@@ -269,7 +254,7 @@ def _off(quantity: Quantity, form: Sequence[tuple[Tensor, Tensor]]) -> tuple[flo
             fitted = table @ weights + (0 if quantity.factor else right)
     apart = (made - fitted).abs()
     at = int(apart.argmax())
-    size = float((right - right.mean()).norm()) if quantity.constant else float(right.norm())
+    size = float((made - made.mean()).norm()) if quantity.constant else float(made.norm())
     return float(apart.norm()) / max(size, 1e-12), float(made[at]), float(right[at])
 
 
@@ -277,13 +262,19 @@ def _repro(case: Case, formula: str) -> str:
     """Code that computes the variable as the loss does, and as the formula does."""
     lines = ["import math", "from types import SimpleNamespace", "import torch", "import torch.nn.functional as F"]
     _, parts = case.seen[-1]
-    own = {name.removeprefix("self."): part for part, name in case.names.items() if name.startswith("self.")}
-    if own:
-        lines.append(f"self = SimpleNamespace({', '.join(f'{n}={_code(parts[p])}' for n, p in own.items())})")
-    lines += [f"{n} = {_code(parts[p])}" for p, n in case.names.items() if "." not in n]
-    lines += [ast.unparse(each).replace("return ", f"{case.made.name} = ", 1) for each in case.statements]
+    given: dict[str, Any] = {name: value_of(case.made.before, name) for name in case.held}
+    given |= {name: parts[part] for part, name in case.names.items() if "[" not in name}
+    own: dict[str, list[str]] = {}
+    for name, value in given.items():
+        owner, _, attribute = name.rpartition(".")
+        if owner:
+            own.setdefault(owner, []).append(f"{attribute}={_code(value)}")
+        else:
+            lines.append(f"{name} = {_code(value)}")
+    lines += [f"{owner} = SimpleNamespace({', '.join(values)})" for owner, values in own.items()]
+    lines += [each.code() for each in case.statements]
     return "\n".join([*lines, f"print({case.made.name}, {formula})"])
 
 
-def _code(value: Tensor | float) -> str:
-    return literal(value.float()) if isinstance(value, Tensor) else repr(value)
+def _code(value: Any) -> str:
+    return literal(value.float() if value.is_floating_point() else value) if isinstance(value, Tensor) else repr(value)

@@ -26,18 +26,26 @@ class Quantity:
     constant: bool = False  # any constant is accepted
     reduced: bool = False  # sums and means of it are accepted
     binary: Sequence[str] = ()  # parts that are 0 or 1
-    is_one: bool = False  # the formulas, of the variable x, of which one is 1 in every element
+    unless: str = ""  # a condition on the parts in which the names mean something else
 
     def is_named(self, name: str) -> bool:
         return _fits(self.named, name)
 
     def part(self, name: str) -> str | None:
-        """The part that a variable of this name is."""
+        """The part that a variable of this name is, or an item of one."""
+        name = name.split("[", 1)[0]
         return next((part for part, names in self.parts.items() if _fits(names, name)), None)
 
-    def of(self, parts: set[str]) -> list[str]:
+    def of(self, parts: set[str]) -> Sequence[str]:
         """The formulas that have exactly these parts."""
-        return [each for each in self.formulas if self.is_one or parts_of(each) & set(self.parts) == parts]
+        return self._by_parts.get(frozenset(parts), ())
+
+    @functools.cached_property
+    def _by_parts(self) -> dict[frozenset[str], list[str]]:
+        found: dict[frozenset[str], list[str]] = {}
+        for each in self.formulas:
+            found.setdefault(parts_of(each) & frozenset(self.parts), []).append(each)
+        return found
 
 
 @functools.lru_cache(maxsize=8192)
@@ -45,7 +53,6 @@ def _fits(pattern: str, name: str) -> bool:
     return re.fullmatch(_AROUND.format(pattern), name.lower()) is not None
 
 
-@functools.lru_cache(maxsize=512)
 def parts_of(formula: str) -> frozenset[str]:
     return frozenset(re.findall(r"(?<![\w.])[a-z]\w*(?!\w*[(\w])", formula))
 
@@ -53,6 +60,14 @@ def parts_of(formula: str) -> frozenset[str]:
 def computed(formula: str, parts: Mapping[str, Any]) -> Tensor:
     """The value of a formula."""
     return torch.as_tensor(eval(formula, {**vars(torch), "torch": torch}, dict(parts)))  # noqa: S307 - one of ours
+
+
+def holds(condition: str, parts: Mapping[str, Any]) -> bool:
+    """Whether a condition on parts holds; False if it is of others."""
+    try:
+        return bool(eval(condition, {"torch": torch}, dict(parts)))  # noqa: S307 - one of ours
+    except Exception:  # noqa: BLE001 - of parts that are not there
+        return False
 
 
 def written(formula: str, names: Mapping[str, str]) -> str:

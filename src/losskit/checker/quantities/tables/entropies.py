@@ -1,7 +1,7 @@
 """Entropies, divergences from other policies, and limits of importance."""
 
-from losskit.checker.quantities.policies import LOG_RATIO, NEW, OLD, RATIO, REFERENCE
 from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.tables.policies import LOG_RATIO, NEW, OLD, RATIO, REFERENCE
 from losskit.checker.quantities.variants import EPS, either_sign, reduced, where, with_eps
 
 _P_LOG_P = ("p * l", "exp(l) * l", "p * log(p)")

@@ -1,7 +1,7 @@
 """Expectiles and quantiles: weights, losses and levels."""
 
-from losskit.checker.quantities.agents import DONE, GAMMA, GOES_ON, REWARD
 from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.tables.agents import DONE, GAMMA, GOES_ON, REWARD
 from losskit.checker.quantities.variants import reduced, where
 
 TAU = r"taus?|tau_?hat|quantile_?taus?|quantiles?|quantile_levels?|expectiles?|expectile_tau"

@@ -1,7 +1,7 @@
 """Counts and heavy tails: Student, Poisson and negative binomial densities."""
 
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.spreads import LOG_STD, MEAN, POINT, STD
+from losskit.checker.quantities.tables.spreads import LOG_STD, MEAN, POINT, STD
 from losskit.checker.quantities.variants import EPS, either_sign, reduced, with_eps
 
 _T = "lgamma((n + 1) / 2) - lgamma(n / 2) - 0.5 * log(n) - log(d) - 0.5 * (n + 1) * log1p(((y - m) / d)**2 / n)"

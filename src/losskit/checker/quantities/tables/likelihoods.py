@@ -1,7 +1,7 @@
 """Likelihoods: standard scores and densities of distributions."""
 
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.spreads import LOG_STD, LOG_VAR, MEAN, POINT, SCORE, STD, VAR
+from losskit.checker.quantities.tables.spreads import LOG_STD, LOG_VAR, MEAN, POINT, SCORE, STD, VAR
 from losskit.checker.quantities.variants import EPS, either_sign, negative, reduced, with_eps
 
 SPREAD = {"l": LOG_VAR, "s": LOG_STD, "v": VAR, "d": STD}

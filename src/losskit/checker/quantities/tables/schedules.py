@@ -1,7 +1,7 @@
 """Schedules of diffusion: products, signal to noise, weights and preconditioning."""
 
-from losskit.checker.quantities.diffusion import ALPHA, ALPHA_BAR, SIGMA, STEP
 from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.tables.diffusion import ALPHA, ALPHA_BAR, SIGMA, STEP
 from losskit.checker.quantities.variants import where
 
 BETAS = r"betas?(_t)?"

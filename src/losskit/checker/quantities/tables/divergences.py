@@ -1,7 +1,7 @@
 """Divergences of normal distributions, samples of them, and the parts of quantised autoencoders."""
 
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.spreads import LOG_STD, LOG_VAR, STD, VAR
+from losskit.checker.quantities.tables.spreads import LOG_STD, LOG_VAR, STD, VAR
 from losskit.checker.quantities.variants import EPS, reduced, with_eps
 
 KL = (

@@ -1,7 +1,7 @@
 """Averages: moving averages of the past, and losses weighted by uncertainty."""
 
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.spreads import LOG_STD, LOG_VAR, STD, VAR
+from losskit.checker.quantities.tables.spreads import LOG_STD, LOG_VAR, STD, VAR
 
 _WHAT = (
     r"(centers?|centres?|means?|vars?|std|avg|average|weights?|counts?|cluster_size|"

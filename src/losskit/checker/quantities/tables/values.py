@@ -1,7 +1,7 @@
 """Values: duels, priorities, weights of samples and clipped values."""
 
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.returns import TAKEN
+from losskit.checker.quantities.tables.returns import TAKEN
 from losskit.checker.quantities.variants import reduced, where
 
 quantity(

@@ -1,7 +1,7 @@
 """Returns: temporal differences, advantages and the values from which they come."""
 
-from losskit.checker.quantities.agents import DONE, GAMMA, GOES_ON, NEXT, REWARD
 from losskit.checker.quantities.quantity import quantity
+from losskit.checker.quantities.tables.agents import DONE, GAMMA, GOES_ON, NEXT, REWARD
 from losskit.checker.quantities.variants import EPS, either_sign, where
 
 VALUE = (
