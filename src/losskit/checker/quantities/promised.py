@@ -13,12 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from losskit.checker.finding import Found, Severity
 from losskit.checker.quantities.quantity import QUANTITIES, Quantity, computed, holds, reductions, written
 from losskit.checker.quantities.recording import Assigned, Recording
-from losskit.checker.quantities.slices import Made, Slice, Unknown, function_of, made_at, result_at, value_of
+from losskit.checker.quantities.slices import Made, Slice, Unknown, dotted, function_of, made_at, result_at, value_of
 from losskit.checker.references.code import functions_of
 from losskit.checker.registry import check
 from losskit.checker.repro import literal
@@ -26,6 +26,7 @@ from losskit.checker.subject import LossRaised, Subject
 
 EXAMPLES = 6
 SAME = 2e-3
+_TINY = 1e-4
 
 Parts = Mapping[str, "Tensor | float"]
 
@@ -113,7 +114,10 @@ def _recorded(subject: Subject, file: str, seed: int) -> list[Assigned]:
         return recording.made
 
 
-_FILLED_LATER = r"[\w.]*(zeros|ones|full|empty|arange|tensor)(_like)?\("
+def _is_filled_later(value: ast.expr) -> bool:
+    """Whether an expression makes a tensor of one number, or of none."""
+    name = (dotted(value.func) or "") if isinstance(value, ast.Call) else ""
+    return re.fullmatch(r"(\w+\.)?(new_)?(zeros|ones|full|empty)(_like)?", name) is not None
 
 
 def _case(quantity: Quantity, group: Sequence[Assigned]) -> Case | None:
@@ -122,7 +126,7 @@ def _case(quantity: Quantity, group: Sequence[Assigned]) -> Case | None:
     if function is None:
         return None
     made = result_at(function, first.line) if first.result else made_at(function, first.line, first.name)
-    if made is None or re.match(_FILLED_LATER, ast.unparse(made.value)):
+    if made is None or _is_filled_later(made.value):
         return None
 
     def is_leaf(name: str) -> bool:
@@ -252,7 +256,8 @@ def _off(quantity: Quantity, form: Sequence[tuple[Tensor, Tensor]]) -> tuple[flo
         weights = torch.linalg.lstsq(table, goal.unsqueeze(1), driver="gelsd").solution.squeeze(1)
         if not quantity.factor or weights[0] > 0:
             fitted = table @ weights + (0 if quantity.factor else right)
-    apart = (made - fitted).abs()
+    tiny = (fitted <= _TINY) & (made > 0) & (made <= _TINY)  # a least value, which keeps a quotient finite
+    apart = (made - fitted).abs() * ~tiny
     at = int(apart.argmax())
     size = float((made - made.mean()).norm()) if quantity.constant else float(made.norm())
     return float(apart.norm()) / max(size, 1e-12), float(made[at]), float(right[at])
@@ -263,7 +268,9 @@ def _repro(case: Case, formula: str) -> str:
     lines = ["import math", "from types import SimpleNamespace", "import torch", "import torch.nn.functional as F"]
     _, parts = case.seen[-1]
     given: dict[str, Any] = {name: value_of(case.made.before, name) for name in case.held}
-    given |= {name: parts[part] for part, name in case.names.items() if "[" not in name}
+    for part, name in case.names.items():
+        plain = value_of(case.made.before, name)
+        given[name.split("[")[0]] = plain if isinstance(plain, int) else parts[part]
     own: dict[str, list[str]] = {}
     for name, value in given.items():
         owner, _, attribute = name.rpartition(".")
@@ -277,4 +284,6 @@ def _repro(case: Case, formula: str) -> str:
 
 
 def _code(value: Any) -> str:
+    if isinstance(value, nn.Module):
+        return f"torch.nn.{value!r}"
     return literal(value.float() if value.is_floating_point() else value) if isinstance(value, Tensor) else repr(value)

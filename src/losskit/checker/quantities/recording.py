@@ -86,6 +86,6 @@ def _variables(frame: FrameType) -> dict[str, Any]:
     own = frame.f_locals.get("self")
     if not isinstance(own, nn.Module):
         return dict(frame.f_locals)
-    held = {**vars(own), **own._buffers}
+    held = {**vars(own), **vars(own).get("_buffers", {})}
     tensors = {f"self.{name}": each for name, each in held.items() if isinstance(each, Tensor)}
     return {**frame.f_locals, **tensors}

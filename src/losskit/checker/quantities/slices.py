@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, ModuleType
 from typing import Any
 
 import torch
-from torch import nn
 
 _SIZES = ("shape", "dtype", "device", "ndim", "itemsize", "is_cuda")  # attributes that are no values
 _MEASURES = ("size", "dim", "numel", "new_zeros", "new_ones", "new_full", "new_tensor", "nelement")
@@ -291,9 +291,8 @@ def value_of(variables: Mapping[str, Any], name: str) -> Any:
 
 
 def _is_plain_module(value: Any) -> bool:
-    """Whether a part of the loss is a module of PyTorch without parameters."""
-    own = isinstance(value, nn.Module) and type(value).__module__.startswith("torch.nn")
-    return own and not any(True for _ in value.parameters())
+    """Whether a part of the loss is a module of PyTorch without parameters, which its text makes again."""
+    return re.fullmatch(r"torch\.nn\.modules\.(pooling|activation|padding|flatten)", type(value).__module__) is not None
 
 
 def _stored(node: ast.AST) -> list[ast.Name]:

@@ -91,7 +91,7 @@ quantity(
 )
 quantity(
     "the positive pairs",
-    r"(mask_?)?pos(itives?)?(_?(mask|pairs?|idx|inds?|matrix))?|(is_)?positives?(_mask)?|mask_anchor_positive",
+    r"(mask_?)pos(itives?)?|pos(itives?)?_?(mask|pairs?|matrix)|(is_)?positives?(_mask)?|mask_anchor_positive",
     {"e": EYE, "s": SAME, "t": LABELS, "o": r"logits_mask|not_?self|off_?diag\w*|non_?self\w*|not_eye|neg_?eye"},
     EQUAL,
     f"{EQUAL} * (1 - eye(t.shape[0]))",

@@ -131,6 +131,7 @@ quantity(
             f"abs(x[..., m.__int__():] - x[..., :-m.__int__()]){end}"
             for end in ("", ".mean(-1)", ".mean()", ".sum(-1)")
         ),
+        *(f"abs(x[:, m.__int__():] - x[:, :-m.__int__()]){end}" for end in ("", ".mean(-1)", ".mean(1)", ".mean()")),
         *(f"clamp(abs(x[..., m.__int__():] - x[..., :-m.__int__()]){end}, 1e-8)" for end in (".mean(-1)", ".mean()")),
         *(f"abs(x[..., 1:] - x[..., :-1]){end}" for end in ("", ".mean(-1)", ".mean()")),
     ),

@@ -173,4 +173,5 @@ quantity(
         for scale in (" * u ** 2", " * u", "")
         if not (scale == " * u" and "/ u" in form)
     ),
+    unless="bool((q < 0).any())",
 )
