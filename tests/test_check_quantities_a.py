@@ -586,7 +586,7 @@ TABLE: dict[str, tuple[str, str, list[str]]] = {
         "mag = torch.hypot(real, imag)",
         ["mag = real ** 2 + imag ** 2", "mag = (real ** 2 - imag ** 2).abs().sqrt()"],
     ),
-    "log_mag": ("mag:pos2", "log_mag = 20 * mag.log10()", ["log_mag = mag.sqrt()"]),
+    "log_mag": ("mag:pos2", "log_mag = 20 * mag.log10()", ["log_mag = mag.square()"]),
     "convergence": (
         "pred_mag:pos2 target_mag:pos2",
         "sc_loss = (target_mag - pred_mag).norm() / target_mag.norm()",

@@ -154,6 +154,20 @@ def _case(quantity: Quantity, group: Sequence[Assigned]) -> Case | None:
     return replace(case, seen=[*seen, *_again(case)])
 
 
+_GROUPS = (
+    r"log\w*|binary_cross_entropy\w*|cross_entropy|nll_loss|kl_div|bce\w*",
+    r"r?sqrt",
+    r"(a|arc)?(sin|cos|tan)2?|tanh",
+)
+
+
+def _functions(code: str) -> set[str]:
+    """The groups of functions that code calls."""
+    called = re.findall(r"(?<!math\.)\b(\w+)\(", code)
+    powers = {_GROUPS[1]} if re.search(r"\*\* ?\(?0\.5|pow\(0\.5", code) else set()
+    return {group for group in _GROUPS if any(re.fullmatch(group, each) for each in called)} | powers
+
+
 def _again(case: Case) -> Iterator[tuple[Tensor, Parts]]:
     """Its values where the parts that are 0 or 1 are drawn: those of an example may all be the same."""
     binary = [part for part in case.names if part in case.quantity.binary]
@@ -213,8 +227,11 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
                 return None, True
             if nearest is None or off < nearest[0]:
                 nearest = off, given, right
+    own, usual = " ".join(each.code() for each in case.statements), " ".join(formulas)
     if nearest is None or math.isinf(nearest[0]):
         return None, False
+    if not _functions(own) <= _functions(usual) or (case.held and not re.search(r"shape|numel|len\(", usual)):
+        return None, False  # with a logarithm, a root, an angle or a size that the quantity has not it is another one
     formula = written(formulas[0], case.names)
     place = f"{Path(case.made.code.co_filename).name}, line {case.made.line}: `{case.code}`"
     said = f"{place} is not {case.quantity.said}, `{formula}`"

@@ -56,7 +56,7 @@ quantity(
     r"(per_\w+_?)?(mae|l1|abs(olute)?_?(err(or)?s?|diffs?)|ae|l1_?loss|mae_?loss)",
     _BOTH,
     *reduced(
-        *("abs(p - t)", "abs(log(clamp(p, 1e-12)) - log(clamp(t, 1e-12)))"),
+        "abs(p - t)",
         *(
             "where(abs(p - t) < 1, 0.5 * (p - t)**2, abs(p - t) - 0.5)",
             "abs(log(clamp(p, 1e-5)) - log(clamp(t, 1e-5)))",
