@@ -37,7 +37,8 @@ def source_of(criterion: Callable[..., Any]) -> str:
     """The code of a class or function; empty if there is none."""
     if isinstance(criterion, functools.partial):
         criterion = criterion.func
-    owner: Any = type(criterion) if isinstance(criterion, nn.Module) else criterion
+    plain = inspect.isroutine(criterion) or inspect.isclass(criterion)
+    owner: Any = criterion if plain else type(criterion)
     if (getattr(owner, "__module__", None) or "").split(".")[0] in ("torch", "losskit"):
         return ""
     return _source(owner) if isinstance(owner, Hashable) else ""

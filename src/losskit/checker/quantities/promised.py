@@ -260,6 +260,8 @@ def _forms(case: Case, formula: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
 def _off(quantity: Quantity, form: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float, float]:
     """How far a variable is from a formula, relatively, and the two numbers that differ most."""
     made, right = torch.cat([each for each, _ in form]), torch.cat([each for _, each in form])
+    least = (right <= _TINY) & (made > 0) & (made <= _TINY)  # a least value, which keeps a quotient finite
+    made, right = made[~least], right[~least]
     if not made.isfinite().all() or len(right) < 2:
         return 0.0, 0.0, 0.0
     if not right.isfinite().all():
@@ -273,8 +275,7 @@ def _off(quantity: Quantity, form: Sequence[tuple[Tensor, Tensor]]) -> tuple[flo
         weights = torch.linalg.lstsq(table, goal.unsqueeze(1), driver="gelsd").solution.squeeze(1)
         if not quantity.factor or weights[0] > 0:
             fitted = table @ weights + (0 if quantity.factor else right)
-    tiny = (fitted <= _TINY) & (made > 0) & (made <= _TINY)  # a least value, which keeps a quotient finite
-    apart = (made - fitted).abs() * ~tiny
+    apart = (made - fitted).abs()
     at = int(apart.argmax())
     size = float((made - made.mean()).norm()) if quantity.constant else float(made.norm())
     return float(apart.norm()) / max(size, 1e-12), float(made[at]), float(right[at])
