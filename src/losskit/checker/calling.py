@@ -50,7 +50,7 @@ class Extra:
         if self.sort == MODEL:
             return Small(tensors[0], self.value)
         if self.sort == SCORED:
-            return scores(tensors[0], *self.value)
+            return scores(tensors[0], self.value)
         if self.sort in (MODE, NUMBER):
             return self.value
         like = tensors[-1] if labels else tensors[0]
@@ -64,7 +64,7 @@ class Extra:
         if self.sort == MODEL:
             return f"losskit.checker.models.Small({first}, {self.value})"
         if self.sort == SCORED:
-            return f"losskit.checker.models.scores({first}, {', '.join(map(repr, self.value))})"
+            return f"losskit.checker.models.scores({first}, {self.value})"
         if self.sort in (MODE, NUMBER):
             return repr(self.value)
         shape = f"{like}.shape[:1]" if self.per_sample else f"{like}.shape"
@@ -264,7 +264,7 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
     scored = next((use for use in uses.values() if use.sort == SCORED), None)
     outs: Sequence[Any] = MODELS_OUT if models else (1,)
     if scored is not None:
-        outs = [(2, True), (3, True)] if scored.values[1] else [(0,), (1,), (2,), (3,)]
+        outs = (0, 1, 2, 3)
     for out in outs:
         for n in range(max((len(values) for _, values in modes), default=1)):
             chosen = [replace(each, value=values[min(n, len(values) - 1)]) for each, values in modes]

@@ -44,15 +44,12 @@ class Small(nn.Module):
         return f"Small(weights, {self.out})"
 
 
-def scores(x: Tensor, out: int = 1, averaged: bool = False) -> Tensor:
-    """What a small network gives for x, which requires a gradient from then on: (N,) if `out` is 0, else (N, out).
-
-    Averaged: one number for each output, such as the losses of several tasks.
-    """
+def scores(x: Tensor, out: int = 1) -> Tensor:
+    """What a small network gives for x, which requires a gradient from then on: (N,) if `out` is 0, else (N, out)."""
     x.requires_grad_()
     with torch.enable_grad():
         made: Tensor = 1 + 0.5 * Small(torch.linspace(-0.7, 0.9, 6, dtype=x.dtype), max(out, 1))(x)
-        return made.square().mean(0) if averaged else made.squeeze(1) if out == 0 else made
+        return made.squeeze(1) if out == 0 else made
 
 
 def _rows(x: Tensor) -> Tensor:

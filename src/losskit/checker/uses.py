@@ -123,19 +123,14 @@ def _scored(tree: ast.FunctionDef, name: str) -> Use | None:
 
 
 def _sources(tree: ast.FunctionDef, node: ast.expr) -> set[str]:
-    """The variables that an expression is computed from by assignments and loops, its own included."""
+    """The variables that an expression is computed from by assignments, its own included."""
     found = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     for _ in range(4):
         for each in ast.walk(tree):
-            if isinstance(each, ast.Assign):
-                made: ast.AST = ast.Tuple(each.targets)
-                value: ast.AST = each.value
-            elif isinstance(each, ast.For):
-                made, value = each.target, each.iter
-            else:
+            if not isinstance(each, ast.Assign):
                 continue
-            if found & {n.id for n in ast.walk(made) if isinstance(n, ast.Name)}:
-                found |= {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+            if found & {n.id for target in each.targets for n in ast.walk(target) if isinstance(n, ast.Name)}:
+                found |= {n.id for n in ast.walk(each.value) if isinstance(n, ast.Name)}
     return found
 
 
