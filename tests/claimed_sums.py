@@ -130,3 +130,17 @@ def _(mistake):
         return ((pred - target).abs() * mask).sum() / mask.sum()
 
     return mel_error
+
+
+@pair("two lengths", "steps that y_len leaves out change the loss")
+def _(mistake):
+    def nearest_points(x, y, x_len, y_len):
+        """x: (B, N, 3), y: (B, M, 3); the first x_len and y_len points of each sample are valid."""
+        x_out = torch.arange(x.shape[1]) >= x_len[:, None]
+        y_out = torch.arange(y.shape[1]) >= y_len[:, None]
+        off = (x[:, :, None] - y[:, None]).square().sum(-1)
+        to_y = (off if mistake else off.masked_fill(y_out[:, None], 1e9)).amin(2).masked_fill(x_out, 0)
+        to_x = off.masked_fill(x_out[:, :, None], 1e9).amin(1).masked_fill(y_out, 0)
+        return (to_y.sum(1) / x_len.clamp(min=1) + to_x.sum(1) / y_len.clamp(min=1)).mean()
+
+    return nearest_points

@@ -180,6 +180,29 @@ def _batches(subject: Subject) -> Iterator[tuple[str, Padded]]:
         made = _by_lengths(subject, subject.place(lengths[0]))
         if made is not None:
             yield names[lengths[0]], made
+    elif len(lengths) == 2 and not masks and not re.search(_OTHER_LENGTHS, subject.words.all):
+        yield from _by_two_lengths(subject, lengths)
+
+
+def _by_two_lengths(subject: Subject, lengths: Sequence[int]) -> Iterator[tuple[str, Padded]]:
+    """Batches for the lengths of two tensors, named after them: x with x_len, y with y_lengths."""
+    names = subject.parameters
+    tensors, other = (list(subject.example(seed, batch=3)) for seed in (0, 5))
+    owners: dict[int, int] = {}
+    for at in lengths:
+        stem = re.sub(r"_?(len|lens|length|lengths)$", "", names[at].lower())
+        held = [n for n, name in enumerate(names) if n not in lengths and stem and name.lower() == stem]
+        if len(held) != 1 or tensors[subject.place(held[0])].dim() < 2:
+            return
+        owners[at] = held[0]
+    for at, owner in owners.items():  # of both, so that each is at most as long as its tensor
+        counts = (~_left(tensors[subject.place(owner)].shape[1])).sum(1)
+        place = subject.place(at)
+        tensors[place] = other[place] = counts.to(tensors[place].dtype)
+    for at, owner in owners.items():
+        axes = tuple(int(n == subject.place(owner)) for n in range(len(tensors)))
+        left = _left(tensors[subject.place(owner)].shape[1])
+        yield names[at], Padded(subject, tuple(tensors), tuple(other), axes, left)
 
 
 def _shows(made: Padded) -> float:
@@ -202,10 +225,12 @@ def padding(subject: Subject) -> Iterator[Found]:
     found = [(name, made, _shows(made)) for name, made in _batches(subject)]
     if not found or any(math.isnan(moved) for _, _, moved in found[:1]):
         return
-    name, made, moved = min(found, key=lambda each: math.inf if math.isnan(each[2]) else each[2])
+    several = len({name for name, _, _ in found}) > 1  # of which each must leave its own steps out
+    choose = max if several else min
+    name, made, moved = choose(found, key=lambda each: math.inf if math.isnan(each[2]) else each[2])
     before = made.value(made.tensors, made.given)
     if moved:
-        name, made, _ = found[0]
+        name, made, _ = (name, made, moved) if several else found[0]
         filled = made.filled(made.left)
         yield Found(
             f"steps that {name} leaves out change the loss",
@@ -217,6 +242,8 @@ def padding(subject: Subject) -> Iterator[Found]:
             None,
             f"Multiply the loss of each step by {name}, or select by it, before the sum.",
         )
+        return
+    if several:
         return
     tensors, given = made.shorter()
     after = made.value(tensors, given)
