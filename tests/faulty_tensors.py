@@ -33,6 +33,13 @@ class IgnoredIsFirst(IgnoringDice):
     out = 1.0
 
 
+@twin("ignored-refused", IgnoringDice, INDICES)
+class IgnoredIsNoClass(IgnoringDice):
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        F.one_hot(target, logits.shape[1] + 1)  # before the ignored label is replaced
+        return super().forward(logits, target)
+
+
 def _kernel() -> Tensor:
     return torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])[None, None]
 

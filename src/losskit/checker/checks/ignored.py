@@ -15,7 +15,7 @@ from losskit.checker.finding import Found, Severity
 from losskit.checker.origin import call_parameters
 from losskit.checker.registry import check
 from losskit.checker.spec import Spec
-from losskit.checker.subject import Subject
+from losskit.checker.subject import LossRaised, Subject
 
 LABEL = 255
 
@@ -59,6 +59,27 @@ def case_of(subject: Subject) -> Case:
 
 def _all_but_last(tensor: Tensor, along: int) -> Tensor:
     return tensor.narrow(along, 0, tensor.shape[along] - 1)
+
+
+@check(
+    "ignored-refused",
+    Severity.WRONG,
+    why="A batch with an ignored label ends the training.",
+    fix="Replace ignored labels by a valid one before gather or one_hot: target.where(keep, 0).",
+    applies=lambda spec: labelled(spec) and spec.ignore_index is not None,
+)
+def ignored_refused(subject: Subject) -> Iterator[Found]:
+    """Does the loss take the label that it ignores?"""
+    case = case_of(subject)
+    before = tried(value, subject, *case.kept)
+    try:
+        value(subject, case.input, case.target)
+    except LossRaised as error:
+        if before is not None and isinstance(error.original, (IndexError, RuntimeError)):
+            label = subject.spec.ignore_index
+            said = f"raises {type(error.original).__name__} for the ignored label {label}"
+            lines = "try:", "    print({call})", "except (IndexError, RuntimeError) as error:", "    print(error)"
+            yield Found(said, {"raised": str(error)[:120]}, code(subject, case.input, case.target, lines=lines))
 
 
 @check(
