@@ -110,8 +110,9 @@ def soft_actor_and_temperature(g: Given, pick: Pick) -> Any:
     q = torch.minimum(g.q1, g.q2) if g.has("q2") else g.q1
     alpha = own.exp()
     policy = (alpha * g.logp - q).mean()
-    tuned = -(pick(alpha, own) * (g.logp.detach() + g.aim)).mean()
-    return pick(policy + tuned, policy)
+    if not g.bound("aim"):
+        return policy
+    return policy - (pick(alpha, own) * (g.logp.detach() + g.aim)).mean()
 
 
 def masked_steps(seed: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def treated(seed: int, *size: int) -> dict[str, Any]:
     options=[Option("share", r"p|propensity|u|p_?t\w*|treat\w*_?(prob\w*|share|rate)|prob_?t\w*", 0.3, ())],
     optional=("e",),
     trained=("y0", "y1", "e"),
-    unless=r"target(ed)? reg|tarreg|epsilon|\bmmd|wasserstein|balanc|ite\b|doubly|\br learner|\bdr\b",
+    unless=r"(?<!without )target(ed)? reg|tarreg|epsilon|\bmmd|wasserstein|balanc|ite\b|doubly|\br learner|\bdr\b",
 )
 def factual(g: Given, pick: Pick) -> Any:
     kind = pick("square", "logits", "shares")

@@ -58,7 +58,7 @@ def kto(g: Given, pick: Pick) -> Any:
 def feedback(seed: int) -> dict[str, Any]:
     made: dict[str, Any] = {role: real(seed + n, 6) - 2 for n, role in enumerate(("p", "r", "pk", "rk"))}
     made["pk"] = made["pk"] + 0.3
-    return {**made, "d": zeros_and_ones(seed + 5, 6).bool(), "kl": 0.3}
+    return {**made, "d": zeros_and_ones(seed + 5, 6).bool(), "kl": torch.tensor(0.3).double()}
 
 
 @reference(
