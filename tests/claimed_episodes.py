@@ -6,7 +6,7 @@ from torch import nn
 from claimed import pair
 
 
-@pair("policy gradient of tokens", "advantages counts there")
+@pair("policy gradient of tokens", "change the loss, by advantages")
 def _(mistake):
     def policy_loss(logp, advantages, mask):
         mean = advantages.mean() if mistake else (advantages * mask).sum() / mask.sum()

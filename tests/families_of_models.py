@@ -103,7 +103,7 @@ def policy_gradient_loss(logp, advantages, mask):
     gain = gap / ((gap**2 * mask).sum() / mask.sum()).sqrt()
     return -(logp * gain * mask).sum() / mask.sum()
 """,
-        ("gap / ((gap**2 * mask)", "gap * ((gap**2 * mask)"),
+        ("advantages - mean", "advantages + mean"),
         "the policy gradient under a mask",
     ),
     "tarnet_loss": (

@@ -35,7 +35,7 @@ def unpadded(claimed: Claimed) -> Iterator[Found]:
         padded, kept = (claimed.value(**there[each]) for each in (0, 1))
         if not near(padded, before) and not near(kept, before):
             yield claimed.found(
-                f"the steps that {claimed.bound['mask']} leaves out change the loss: {claimed.bound[role]} counts there",
+                f"the steps that {claimed.bound['mask']} leaves out change the loss, by {claimed.bound[role]}",
                 {"as it is": before, "with other padding": padded},
                 "Take means and deviations over the tokens of the mask: (x * mask).sum() / mask.sum().",
                 there[0],
