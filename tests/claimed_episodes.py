@@ -1,6 +1,7 @@
 """Pairs of losses of padded tokens, of features and of schedules: one that is sound, and one with a mistake."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from claimed import pair
@@ -13,6 +14,18 @@ def _(mistake):
         return -(logp * (advantages - mean) * mask).sum() / mask.sum()
 
     return policy_loss
+
+
+@pair("preference of scores of tokens", "at padded tokens")
+def _(mistake):
+    def reward_loss(chosen_scores, chosen_mask, rejected_scores, rejected_mask):
+        def at_end(scores, mask):
+            last = mask.long().sum(1) - (0 if mistake else 1)
+            return scores.gather(1, last.clamp(max=scores.shape[1] - 1).unsqueeze(1)).squeeze(1)
+
+        return -F.logsigmoid(at_end(chosen_scores, chosen_mask) - at_end(rejected_scores, rejected_mask)).mean()
+
+    return reward_loss
 
 
 @pair("matched features", "the term of the features is never added")

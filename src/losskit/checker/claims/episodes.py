@@ -43,6 +43,39 @@ def unpadded(claimed: Claimed) -> Iterator[Found]:
             return
 
 
+_CHOSEN, _OTHER = r"(chosen|win\w*|pos\w*|accepted)", r"(reject\w*|los\w*|neg\w*)"
+_SCORES = r"(scores?|rewards?|values?|logits?)"
+ANSWERS = tuple(
+    Role(f"{name} {part}", rf"{of}_?{names}|{names}_?{of}")
+    for name, of in (("chosen", _CHOSEN), ("rejected", _OTHER))
+    for part, names in (("scores", _SCORES), ("mask", r"(attention_?|attn_?|loss_?)?mask"))
+)
+
+
+def padded_answers(claimed: Claimed) -> Iterator[Found]:
+    """The scores at padded tokens of two answers change nothing."""
+    if not claimed.has(*(role.name for role in ANSWERS)) or claimed.text.claims(r"left.?pad|prompt|context"):
+        return
+    given: dict[str, Any] = {}
+    for n, name in enumerate(("chosen", "rejected")):
+        lengths = torch.tensor([3, 5, 2]).roll(n)
+        given[f"{name} mask"] = (torch.arange(5) < lengths[:, None]).long()
+        given[f"{name} scores"] = drawn(3, 5, seed=n)
+    before = claimed.value(**given)
+    for name in ("chosen", "rejected"):
+        kept, role = given[f"{name} mask"], f"{name} scores"
+        moved = {**given, role: given[role] + 2 * (1 - kept)}
+        after = claimed.value(**moved)
+        if not near(after, before):
+            yield claimed.found(
+                f"{claimed.bound[role]} at padded tokens, where {claimed.bound[f'{name} mask']} is 0, change the loss",
+                {"as it is": before, "with other padding": after},
+                "The last token of an answer is at mask.sum(dim=1) - 1.",
+                moved,
+            )
+            return
+
+
 _MAPS = r"(feats?|features?|fmaps?|feature_?maps?)"
 _FAKE, _REAL = r"(fakes?|gen\w*|g|gs)", r"(reals?|r|rs)"
 FEATURES = (
@@ -125,5 +158,6 @@ CLAIMS = (
         (OLD, REFERENCE, NEW, ADVANTAGE, MASK),
         (unpadded,),
     ),
+    Claim("preference of scores of tokens", r"bradley|reward|preference|pairwise", ANSWERS, (padded_answers,)),
     Claim("matched features", r"feature|vocoder|\bfm\b", FEATURES, (features_count,)),
 )

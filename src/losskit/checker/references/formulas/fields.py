@@ -103,7 +103,7 @@ def frames(seed: int) -> dict[str, Any]:
 
 @reference(
     "the flow matching loss of a predicted velocity",
-    r"flow ?matching|rectified ?flow|\bcfm\b|stochastic interpolant|conditional flow|velocity match\w*|(infill\w* )?flow loss",
+    r"flow ?matching|rectified ?flow|\bcfm\b|stochastic interpolant|conditional flow|(infill\w* )?flow loss",
     {
         "v": r"v(_?(pred\w*|hat|theta|t|out))?|pred\w*|(model_?)?out\w*|velocity\w*|flow_?pred\w*|model_\w+",
         "x1": r"x_?1|data|targets?|x|x_?(data|real|clean|start)|images?|latents?|mel\w*",
