@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import claimed_calls  # noqa: F401 - importing it fills PAIRS
+import claimed_episodes  # noqa: F401 - the same
 import claimed_sums  # noqa: F401 - the same
 import losskit
 from claimed import PAIRS

@@ -164,7 +164,7 @@ class Claimed:
 
 def _plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        inner = ", ".join(literal(each) if isinstance(each, Tensor) else repr(each) for each in value)
+        inner = ", ".join(literal(each) if isinstance(each, Tensor) else _plain(each) for each in value)
         return f"[{inner}]"
     return repr(value)
 

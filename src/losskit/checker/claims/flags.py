@@ -17,6 +17,7 @@ from losskit.checker.subject import Subject
 
 _ENDS = r"(is_)?(done|dones|terminal|terminals|terminated|terminations?|done_?mask|end_?of_?episode)"
 _FOLLOWING = r"next_\w+|\w+_next|\w*bootstrap\w*|v_?tp1|q_?tp1(_\w+)?|target_q\w*|q_target\w*"
+_SHARES = r"\w*(prob|dist|pmf)\w*"  # of values: moved, they would be no distribution
 
 
 @kind(r"done|termina|end_of_episode")
@@ -25,7 +26,7 @@ def ended(subject: Subject) -> Iterator[Found]:
     if is_random(subject):
         return
     call = Named(subject)
-    ends, following = call.like(_ENDS), call.numbers(_FOLLOWING)
+    ends, following = call.like(_ENDS), call.numbers(_FOLLOWING, _SHARES)
     if len(ends) != 1 or not following or not is_flag(call[ends[0]]):
         return
     (end,) = ends

@@ -36,7 +36,8 @@ def of_one_batch(subject: Subject) -> Iterator[Found]:
     spec = subject.spec
     if len(spec.tensors) < 3 or spec.way.inside or spec.labels or not additive(spec) or is_random(subject):
         return
-    if any(re.search(rf"\bin (zip|enumerate)?\(?[^)\n]*\b{name}\b", subject.words.code) for name in spec.tensors):
+    names = {*spec.tensors, *subject.parameters}
+    if any(re.search(rf"\bin (zip|enumerate)?\(?[^)\n]*\b{name}\b", subject.words.code) for name in names):
         return  # a list of tensors: its terms are added up
     tensors = subject.example(batch=4)
     if any(each.dim() == 0 or len(each) != 4 for each in tensors):

@@ -3,16 +3,21 @@
 from losskit.checker.references.formulas import adversarial as adversarial
 from losskit.checker.references.formulas import agents as agents
 from losskit.checker.references.formulas import boxes as boxes
+from losskit.checker.references.formulas import chains as chains
 from losskit.checker.references.formulas import classification as classification
 from losskit.checker.references.formulas import counts as counts
+from losskit.checker.references.formulas import critics as critics
 from losskit.checker.references.formulas import densities as densities
 from losskit.checker.references.formulas import depths as depths
 from losskit.checker.references.formulas import detection as detection
 from losskit.checker.references.formulas import diffusion as diffusion
 from losskit.checker.references.formulas import divergences as divergences
+from losskit.checker.references.formulas import effects as effects
 from losskit.checker.references.formulas import embeddings as embeddings
 from losskit.checker.references.formulas import evidence as evidence
+from losskit.checker.references.formulas import experts as experts
 from losskit.checker.references.formulas import features as features
+from losskit.checker.references.formulas import fields as fields
 from losskit.checker.references.formulas import graphs as graphs
 from losskit.checker.references.formulas import heads as heads
 from losskit.checker.references.formulas import images as images
@@ -34,3 +39,4 @@ from losskit.checker.references.formulas import signals as signals
 from losskit.checker.references.formulas import tokens as tokens
 from losskit.checker.references.formulas import transfer as transfer
 from losskit.checker.references.formulas import views as views
+from losskit.checker.references.formulas import vocoders as vocoders

@@ -86,7 +86,7 @@ def relativistic(g: Given, pick: Pick) -> Any:
 @generated(
     "the loss of a generator",
     r"(gen|generator|\bg)\b.*(loss|hinge|gan|adv)|(hinge|wgan|adversarial|gan).*(gen|generator|\bg)\b",
-    unless=r"ls ?gan|least|hifi",
+    unless=r"ls ?gan|least|hifi|feature|\bmel\b",
 )
 def generator(g: Given, pick: Pick) -> Any:
     return pick(-g.fake.mean(), F.softplus(-g.fake).mean(), (g.fake - 1).square().mean())
@@ -95,6 +95,7 @@ def generator(g: Given, pick: Pick) -> Any:
 @generated(
     "the least-squares loss of a generator",
     r"(ls ?gan|least ?squares).*(gen|generator|\bg)\b|(gen|generator|\bg)\b.*(ls ?gan|least)",
+    unless=r"feature|\bmel\b",
 )
 def least_squares_generator(g: Given, pick: Pick) -> Any:
     return (g.fake - 1).square().mean()

@@ -204,7 +204,7 @@ def positively(seed: int) -> dict[str, Any]:
     lambda seed: {**autoencoded(seed), "out": share(seed, 4, 1, 2, 3), "x": share(seed + 3, 4, 1, 2, 3)},
     trained=("out", "mu", "spread"),
     options=[Option("beta", r"beta|kl_?w\w*|kld_w\w*|lambd\w*", 0.7, ())],
-    unless=r"vq|vgae|graph|sequence|capacity|free",
+    unless=r"vq|vgae|graph|sequence|capacity|free|bayes\w* (by|elbo|neural|nn)|\bbnn\b",
     free=True,
 )
 def vae(g: Given, pick: Pick) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from losskit.checker.references.reference import Given, Option, Pick, real, reference
+from losskit.checker.references.reference import Given, Option, Pick, real, reference, whole
 
 
 @reference(
@@ -67,6 +67,29 @@ EDGES = {"p": r"pos\w*|p|\w*_pos|real\w*|h_1|true\w*", "n": r"neg\w*|n|\w*_neg|f
 def edges(g: Given, pick: Pick) -> Any:
     near, far = -F.logsigmoid(g.p), -F.logsigmoid(-g.n)
     return pick(torch.cat([near, far]).mean(), near.mean() + far.mean())
+
+
+@reference(
+    "the cross entropy of the edges of embeddings",
+    r"(weighted )?(link|edge) (pred\w*|loss|weighted|classif\w*)|(weighted )?inner product decoder|graph recon\w*",
+    {
+        "a": r"(z_?|h_?|emb\w*_?)?(src|source|u|head|i|left|from|a)\w*|z_?1|h_?1",
+        "b": r"(z_?|h_?|emb\w*_?)?(dst|dest\w*|v|tail|j|right|to|b|target_?(emb|node)\w*)|z_?2|h_?2|dst_\w+",
+        "y": r"labels?|y|targets?|edge_?labels?|link_?labels?|exists",
+    },
+    lambda s: {"a": real(s, 6, 3), "b": real(s + 1, 6, 3), "y": whole(s, 2, 6)},
+    lambda s: {"a": real(s, 6, 3), "b": real(s + 1, 6, 3), "y": whole(s, 2, 6).double()},
+    options=[Option("weight", r"pos_?w\w*|weight\w*|w_?pos|positive_?w\w*", 2.5, (1.0,))],
+    trained=("a", "b"),
+    by_name=True,
+    unless=r"margin|hinge|rank|bpr|negative",
+    every=True,
+)
+def edges_of_embeddings(g: Given, pick: Pick) -> Any:
+    logits, y = (g.a * g.b).sum(1), g.y.double()
+    weight = 1 + (g.weight - 1) * y
+    each = F.binary_cross_entropy_with_logits(logits, y, reduction="none") * weight
+    return each.sum() / pick(1.0, weight.sum())
 
 
 @reference(

@@ -47,12 +47,12 @@ def approx_ndcg(g: Given, pick: Pick) -> Any:
 
 @reference(
     "LambdaRank",
-    r"lambda ?(rank|loss|mart)",
+    r"lambda ?(rank|loss|mart|ndcg)",
     GRADES,
     graded,
     options=[Option("sigma", r"sigma|s|scale", 0.8, (1.0,))],
     trained=("x",),
-    unless=r"ndcg ?loss|binary",
+    unless=r"(?<!lambda )ndcg ?loss|binary",
 )
 def lambda_rank(g: Given, pick: Pick) -> Any:
     gain = gains(g.y, pick)

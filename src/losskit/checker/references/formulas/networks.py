@@ -103,7 +103,7 @@ DATA = {
 }
 POINTS = r"xt|tx|xy|x|coords?|coll\w*|points?|pts|interior\w*|inputs?|x_?(f|c|col\w*|pde|r|int\w*)|xy_?(f|pde|int\w*)|g"
 BOUNDARY = {
-    "dp": r"(xy?t?|coords?|points?|pts|data|bc|ic|boundary)_?(bc?|ic|data|boundary|points?|coords?|u|d|pts|bnd|x)\w*",
+    "dp": r"(xy?t?|tx|coords?|points?|pts|data|bc|ic|boundary)_?(b|ic|data|points?|coords?|u|d|pts|x)\w*",
     "du": DATA["du"],
 }
 

@@ -55,6 +55,46 @@ def kto(g: Given, pick: Pick) -> Any:
     return -g.wd * near.mean() - g.wu * far.mean()
 
 
+def feedback(seed: int) -> dict[str, Any]:
+    made: dict[str, Any] = {role: real(seed + n, 6) - 2 for n, role in enumerate(("p", "r", "pk", "rk"))}
+    made["pk"] = made["pk"] + 0.3
+    return {**made, "d": zeros_and_ones(seed + 5, 6).bool(), "kl": torch.tensor(0.3).double()}
+
+
+@reference(
+    "the KTO loss of unpaired answers",
+    r"\bkto\b|kahneman",
+    {
+        "pk": r"(policy|model|pi)_?kl\w*|kl_(policy|model)\w*",
+        "rk": r"ref\w*_?kl\w*|kl_ref\w*",
+        "kl": r"kl\w*|z_?0|z_ref|baseline\w*",
+        "p": r"(policy|model|pi)_?(log\w*)?|log_?p\w*|logprobs?",
+        "r": r"ref\w*",
+        "d": r"(is_?)?(un)?desirable\w*|labels?|is_\w+|tags?|feedback|y|good|liked|preferred|kto_tag\w*",
+    },
+    feedback,
+    lambda s: {**feedback(s), "d": feedback(s)["d"].double()},
+    options=[
+        Option("beta", "beta", 0.6, (0.1,)),
+        Option("wd", r"(?!un)\w*desirable\w*|lambda_d|w_d", 1.2, (1.0,)),
+        Option("wu", r"\w*undesirable\w*|lambda_u|w_u", 0.8, (1.0,)),
+    ],
+    optional=("pk", "rk", "kl"),
+    trained=("p",),
+    by_name=True,
+    unless=r"chosen|paired data",
+)
+def unpaired(g: Given, pick: Pick) -> Any:
+    reward = g.p - g.r
+    if g.has("pk") and g.has("rk"):
+        z = (g.pk - g.rk).mean().clamp(min=0)
+    else:
+        z = torch.as_tensor(g.kl).mean().clamp(min=0) if g.has("kl") else reward.mean().clamp(min=0)
+    gap, good = g.beta * (reward - z.detach()), g.d.bool() ^ g.called("d", "undesirable")
+    near, far = g.wd * (1 - gap.sigmoid()), g.wu * (1 - (-gap).sigmoid())
+    return torch.where(good, near, far).mean()
+
+
 @reference(
     "the loss of a reward model with margins",
     r"bradley|reward model|pairwise (logistic|log|reward|rank)|preference|\brm loss",

@@ -285,10 +285,18 @@ def uniformity(g: Given, pick: Pick) -> Any:
     r"\bbpr\b|bayesian personali[sz]ed",
     {"u": r"u|users?\w*|user_emb\w*", "p": r"pos\w*|i|item_?i|p", "n": r"neg\w*|j|item_?j|n"},
     lambda s: {name: real(s + n, 5, 3) for n, name in enumerate("upn")},
-    unless=r"l2|reg\b|weighted|margin",
+    options=[Option("decay", r"reg\w*|l2\w*|weight_?decay|decay|lam\w*|wd", 0.3, ())],
+    unless=r"weighted|margin",
 )
 def bpr_of_embeddings(g: Given, pick: Pick) -> Any:
-    return -F.logsigmoid((g.u * (g.p - g.n)).sum(1)).mean()
+    near = -F.logsigmoid((g.u * (g.p - g.n)).sum(1)).mean()
+    if not g.bound("decay"):
+        return near
+    lengths = [each.norm(dim=1) for each in (g.u, g.p, g.n)]
+    squares = torch.stack([each.square().mean() for each in lengths])
+    whole = torch.stack([each.norm() for each in (g.u, g.p, g.n)])
+    length = pick(squares.sum(), torch.stack([each.mean() for each in lengths]).sum(), whole.sum())
+    return pick((near, length), (near,))  # of a loss that returns both, the first is compared
 
 
 @reference(

@@ -116,6 +116,36 @@ def spectra(g: Given, pick: Pick) -> Any:
     return pick((gaps[0], gaps[1]), *one, (gaps[2], gaps[1]), (gaps[0], gaps[2]), tuple(gaps))
 
 
+@reference(
+    "the spectral convergence of waves",
+    r"spectral convergence",
+    PAIR,
+    waves(300),
+    waves(1200),
+    options=[Option("size", r"n_?fft|fft_?size|window_?size", 32, (256,)), Option("hop", r"hop\w*|stride", 8, (64,))],
+    lists=r"\w*(fft|size|hop|win|scale|resol|shift)\w*",
+    trained=("x",),
+    unless=r"complex|phase|mel\b|log|magnitude loss|\bl1\b|multi ?scale|\band\b|\bplus\b",
+)
+def convergence(g: Given, pick: Pick) -> Any:
+    sizes = list(resolutions(g))
+    if g.x.shape[1] > 300 and max(max(each) for each in sizes) < 300:
+        raise ValueError("the shorter examples are enough")
+    window, edge = pick("hann", "ones", "hamming"), pick("reflect", "")
+    each = g.text.says(r"(per|each|every|one per) (clip|sample|item|utterance|wave\w*|example)")
+    axes = (1, 2) if each else pick((0, 1, 2), (1, 2))
+    terms = []
+    for size, hop, win in sizes:
+        made = {"hann": torch.hann_window, "hamming": torch.hamming_window}.get(window, torch.ones)
+        taper = made(win, dtype=torch.float64)
+        x, y = (
+            torch.stft(each, size, hop, win, taper, bool(edge), edge or "reflect", return_complex=True).abs()
+            for each in (g.x, g.y)
+        )
+        terms.append(((x - y).square().sum(axes) / y.square().sum(axes)).sqrt().mean())
+    return torch.stack(terms).sum()
+
+
 def utterances(seed: int) -> dict[str, Any]:
     return {
         "x": real(seed, 3, 7, 5),

@@ -166,6 +166,8 @@ def masked_distillation(g: Given, pick: Pick) -> Any:
         return g.s.sum() * torch.nan
     each = _kl(g, 1 if g.s.dim() == 4 else -1, pick)
     kept = pick(g.m, 1 - g.m) if g.called("m", "pad") else g.m
+    if g.s.dim() == 3 and ":-1" in g.text.code:  # a position counts if its successor does
+        each, kept = each[:, :-1], pick(kept[:, 1:], kept[:, :-1])
     return (each * kept).sum() / kept.sum()
 
 
