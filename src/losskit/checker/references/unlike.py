@@ -59,7 +59,7 @@ def unlike_its_formula(subject: Subject) -> Sequence[Unlike]:
 
 
 def _compared(subject: Subject) -> Compared:
-    text = text_of(subject.build(), subject.name)
+    text = text_of(subject.build(), subject.name.partition("(")[0])  # without its options
     if not text.code:
         return Compared(None)
     others: list[Unlike] = []
@@ -79,7 +79,7 @@ def _compared(subject: Subject) -> Compared:
     return Compared(None, () if scheduled else others)  # a first call may leave a term out
 
 
-_SCHEDULE = r"warm.?up|anneal|schedul|\bramps?\b|curriculum|cyclical"
+_SCHEDULE = r"warm.?up|anneal|\bramps?\b|curriculum|cyclical"
 
 
 def is_formula(written: Written, name: str) -> bool:
