@@ -93,6 +93,35 @@ def focal(g: Given, pick: Pick) -> Any:
     return -(weight * pick.maybe_detached(1 - right.exp()) ** g.gamma * right).mean()
 
 
+OF_FOREGROUND = r"alpha.{0,60}(positive|foreground|label 1|class 1|rare)|(positive|foreground).{0,30}alpha"
+OF_BACKGROUND = r"alpha.{0,60}(label 0|class 0|background|negative)"
+
+
+@reference(
+    "the focal loss of two classes",
+    r"focal",
+    BOTH,
+    lambda s: {"x": 2 * real(s, 6, 2), "y": whole(s, 2, 6)},
+    lambda s: {"x": 2 * real(s, 2, 2, 2, 3), "y": whole(s, 2, 2, 2, 3)},
+    options=[ALPHA, GAMMA],
+    trained=("x",),
+    unless=r"tversky|dice|heat ?map|qfl|quality|corner|vari|iou|reduced|effective|class balanced|unified|freq|sigmoid|"
+    r"multi ?label",
+)
+def focal_of_two(g: Given, pick: Pick) -> Any:
+    right = logs_of_class(g)[1]
+    y = g.y.reshape(-1)
+    of_positives = torch.where(y > 0, g.alpha, 1 - g.alpha)
+    of_negatives = torch.where(y > 0, 1 - g.alpha, g.alpha)
+    if g.text.says(OF_FOREGROUND):
+        weight = of_positives
+    elif g.text.says(OF_BACKGROUND):
+        weight = of_negatives
+    else:
+        weight = pick(of_positives, of_negatives, torch.ones(len(y)))
+    return -(weight * pick.maybe_detached(1 - right.exp()) ** g.gamma * right).mean()
+
+
 SMOOTHING = Option("eps", r"smooth\w*|eps\w*|epsilon|label_smoothing|alpha|s", 0.45, (0.1,), True)
 
 
