@@ -6,9 +6,10 @@ from torch import nn
 
 import claimed_calls  # noqa: F401 - importing it fills PAIRS
 import claimed_sums  # noqa: F401 - the same
+import claimed_symmetries  # noqa: F401 - the same
 import losskit
 from claimed import PAIRS
-from losskit.checker import battery
+from losskit.checker import battery, origin
 from losskit.checker.claims.by_roles import CLAIMS
 from losskit.checker.finding import FAULTS
 from losskit.checker.spec import Unsure
@@ -142,3 +143,21 @@ def test_no_loss_of_losskit_contradicts_what_it_claims():
             assert kind is None or claims_of(kind()) == [], name
         except Unsure:
             continue
+
+
+def domain_gradient_penalty(mistake):
+    def gradient_penalty(disc_out, labels, disc_input):
+        p = disc_out.softmax(1)
+        own = p[:, labels] if mistake else p.gather(1, labels[:, None])
+        (slope,) = torch.autograd.grad(own.sum(), disc_input, create_graph=True)
+        return slope.square().sum(1).mean()
+
+    return gradient_penalty
+
+
+def test_the_gradient_of_all_labels_is_named_where_no_trial_call_works():
+    (claim,) = (each for each in CLAIMS if each.said == "gradient penalty of a domain classifier")
+    for mistake in (False, True):
+        claimed = claim.of(Subject(origin.origin_of(domain_gradient_penalty(mistake)), None))
+        found = [each for relation in claim.relations for each in relation(claimed)]
+        assert bool(found) == mistake

@@ -118,6 +118,7 @@ def barlow(g: Given, pick: Pick) -> Any:
     lambda seed: {
         name: [real(seed + n, 6, 3) + 0.1 * n for n in at] for name, at in (("a", (0, 1, 2)), ("b", (3, 4, 5)))
     },
+    trained=("a", "b"),
 )
 def vicreg(g: Given, pick: Pick) -> Any:
     unbiased, held = pick(True, False), pick(0.0001, 0.0, 1e-3)
