@@ -133,7 +133,7 @@ def weighted_adaptive_wing(pred, target, weights, omega=14.0, theta=0.5, epsilon
     each = torch.where(d < theta, omega * torch.log(1 + (d / epsilon) ** power), a * d - c)
     return (each * weights[:, :, None, None]).mean()
 """,
-        ("power = alpha - target", "power = alpha + target"),
+        ("d = (target - pred)", "d = (target + pred)"),
         "the adaptive wing loss of weighted joints",
     ),
     "hinge_loss_of_gan": (

@@ -93,8 +93,15 @@ def focal(g: Given, pick: Pick) -> Any:
     return -(weight * pick.maybe_detached(1 - right.exp()) ** g.gamma * right).mean()
 
 
-OF_FOREGROUND = r"alpha.{0,60}(positive|foreground|label 1|class 1|rare)|(positive|foreground).{0,30}alpha"
-OF_BACKGROUND = r"alpha.{0,60}(label 0|class 0|background|negative)"
+_WEIGHTED_CLASS = r"alpha\b.{0,60}?(positive|foreground|(?:label|class) 1|rare|background|negative|(?:label|class) 0)"
+
+
+def class_of_alpha(g: Given) -> str:
+    """The class of which alpha is the weight, if the documentation says it."""
+    found = re.search(_WEIGHTED_CLASS, g.text.said, re.DOTALL)
+    if found is None or "1 - alpha" in found[0]:
+        return ""
+    return "1" if re.search(r"positive|foreground|1$|rare", found[1]) else "0"
 
 
 @reference(
@@ -113,12 +120,8 @@ def focal_of_two(g: Given, pick: Pick) -> Any:
     y = g.y.reshape(-1)
     of_positives = torch.where(y > 0, g.alpha, 1 - g.alpha)
     of_negatives = torch.where(y > 0, 1 - g.alpha, g.alpha)
-    if g.text.says(OF_FOREGROUND):
-        weight = of_positives
-    elif g.text.says(OF_BACKGROUND):
-        weight = of_negatives
-    else:
-        weight = pick(of_positives, of_negatives, torch.ones(len(y)))
+    weighted = {"1": of_positives, "0": of_negatives}.get(class_of_alpha(g))
+    weight = pick(of_positives, of_negatives, torch.ones(len(y))) if weighted is None else weighted
     return -(weight * pick.maybe_detached(1 - right.exp()) ** g.gamma * right).mean()
 
 

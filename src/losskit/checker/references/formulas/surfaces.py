@@ -49,7 +49,7 @@ def roughness(x: Tensor, image: Tensor, g: Given, way: tuple[bool, bool]) -> Ten
     trained=("x",),
     options=[STRENGTH],
     lists=r"\w*weights?\w*|scales?|lambdas?",
-    unless=r"second|2nd|normal",
+    unless=r"second|2nd|\bnormals?\b",
     free=True,
 )
 def of_scales(g: Given, pick: Pick) -> Any:
@@ -91,7 +91,7 @@ def second_order(g: Given, pick: Pick) -> Any:
 
 @reference(
     "the difference of normals away from edges",
-    r"edge ?aware normal|normal\w* (consistency|loss).*edge|edge\w*.*normal",
+    r"edge ?aware normals?\b|\bnormals? (consistency|loss).*edge|edge\w*.*\bnormals?\b",
     {
         "x": r"(render\w*_|pred\w*_)?normals?|x|pred\w*",
         "n": r"(depth|surf|gt|target)_?normals?|normals?_?(from_)?(depth|surf|gt|target)|y|target",
