@@ -11,6 +11,7 @@ import losskit
 from claimed import PAIRS
 from losskit.checker import battery, origin
 from losskit.checker.claims.by_roles import CLAIMS
+from losskit.checker.claims.stored import stored_numbers
 from losskit.checker.finding import FAULTS
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
@@ -161,3 +162,18 @@ def test_the_gradient_of_all_labels_is_named_where_no_trial_call_works():
         claimed = claim.of(Subject(origin.origin_of(domain_gradient_penalty(mistake)), None))
         found = [each for relation in claim.relations for each in relation(claimed)]
         assert bool(found) == mistake
+
+
+class ScaleLoss(nn.Module):
+    def __init__(self, weights):
+        super().__init__()
+        self.register_buffer("weights", torch.tensor(weights) / sum(weights))
+
+    def forward(self, losses):
+        return (self.weights * losses).sum()
+
+
+@pytest.mark.parametrize(("weights", "count"), [([1.0, 0.5], 0), ([0.0], 1)])
+def test_a_stored_tensor_that_is_nan_is_named(weights, count):
+    found = list(stored_numbers(Subject(origin.origin_of(ScaleLoss(weights)), None)))
+    assert len(found) == count
