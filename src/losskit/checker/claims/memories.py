@@ -53,11 +53,11 @@ def center_of_teacher(claimed: Claimed) -> Iterator[Found]:
             return
         moved.append(criterion.get_buffer(name).flatten() - before.flatten())
     few, many = moved
-    if float(few.norm()) > 0 and float((many - few).norm()) > 1e-2 * float(few.norm()):
+    if float(few.norm()) > 0 and float((many - 2 * few).norm()) < 1e-2 * float(few.norm()):
         s, t = claimed.bound["student"], claimed.bound["teacher"]
         yield Found(
-            f"{claimed.claim.said}: twice as many equal rows move {name} {float(many.norm() / few.norm()):.2g} times as"
-            " far: it follows the sum of a batch, not its mean",
+            f"{claimed.claim.said}: twice as many equal rows move {name} twice as far: it follows the sum of a batch, not"
+            " its mean",
             {"moved by 4 rows": float(few.norm()), "moved by 8 rows": float(many.norm())},
             repro(
                 claimed,
