@@ -56,8 +56,8 @@ def center_of_teacher(claimed: Claimed) -> Iterator[Found]:
     if float(few.norm()) > 0 and float((many - 2 * few).norm()) < 1e-2 * float(few.norm()):
         s, t = claimed.bound["student"], claimed.bound["teacher"]
         yield Found(
-            f"{claimed.claim.said}: twice as many equal rows move {name} twice as far: it follows the sum of a batch, not"
-            " its mean",
+            f"{claimed.claim.said}: twice as many equal rows move {name} twice as far: it follows the sum of a batch,"
+            " not its mean",
             {"moved by 4 rows": float(few.norm()), "moved by 8 rows": float(many.norm())},
             repro(
                 claimed,
