@@ -123,9 +123,9 @@ def discriminative_loss(embeddings, labels, delta_v=0.5, delta_d=1.5):
         ("2 * delta_d - torch", "2 * delta_v - torch"),
         "the discriminative loss of images",
     ),
-    "weighted_adaptive_wing": (
+    "adaptive_wing_of_joints": (
         """
-def weighted_adaptive_wing(pred, target, weights, omega=14.0, theta=0.5, epsilon=1.0, alpha=2.1):
+def adaptive_wing_of_joints(pred, target, weights, omega=14.0, theta=0.5, epsilon=1.0, alpha=2.1):
     power = alpha - target
     d = (target - pred).abs()
     a = omega / (1 + (theta / epsilon) ** power) * power * (theta / epsilon) ** (power - 1) / epsilon
