@@ -7,10 +7,12 @@ from torch import nn
 import claimed_calls  # noqa: F401 - importing it fills PAIRS
 import claimed_episodes  # noqa: F401 - the same
 import claimed_sums  # noqa: F401 - the same
+import claimed_symmetries  # noqa: F401 - the same
 import losskit
 from claimed import PAIRS
-from losskit.checker import battery
+from losskit.checker import battery, origin
 from losskit.checker.claims.by_roles import CLAIMS
+from losskit.checker.claims.stored import stored_numbers
 from losskit.checker.finding import FAULTS
 from losskit.checker.spec import Unsure
 from losskit.checker.subject import Subject
@@ -143,3 +145,36 @@ def test_no_loss_of_losskit_contradicts_what_it_claims():
             assert kind is None or claims_of(kind()) == [], name
         except Unsure:
             continue
+
+
+def domain_gradient_penalty(mistake):
+    def gradient_penalty(disc_out, labels, disc_input):
+        p = disc_out.softmax(1)
+        own = p[:, labels] if mistake else p.gather(1, labels[:, None])
+        (slope,) = torch.autograd.grad(own.sum(), disc_input, create_graph=True)
+        return slope.square().sum(1).mean()
+
+    return gradient_penalty
+
+
+def test_the_gradient_of_all_labels_is_named_where_no_trial_call_works():
+    (claim,) = (each for each in CLAIMS if each.said == "gradient penalty of a domain classifier")
+    for mistake in (False, True):
+        claimed = claim.of(Subject(origin.origin_of(domain_gradient_penalty(mistake)), None))
+        found = [each for relation in claim.relations for each in relation(claimed)]
+        assert bool(found) == mistake
+
+
+class ScaleLoss(nn.Module):
+    def __init__(self, weights):
+        super().__init__()
+        self.register_buffer("weights", torch.tensor(weights) / sum(weights))
+
+    def forward(self, losses):
+        return (self.weights * losses).sum()
+
+
+@pytest.mark.parametrize(("weights", "count"), [([1.0, 0.5], 0), ([0.0], 1)])
+def test_a_stored_tensor_that_is_nan_is_named(weights, count):
+    found = list(stored_numbers(Subject(origin.origin_of(ScaleLoss(weights)), None)))
+    assert len(found) == count

@@ -5,6 +5,7 @@ import pytest
 from families_of_labels import OF_LABELS
 from families_of_models import OF_MODELS
 from families_of_others import OF_OTHERS
+from families_of_pairs import OF_PAIRS
 from losskit.checker.claims.text import text_of
 from losskit.checker.origin import origin_of
 from losskit.checker.references.binding import bound_to
@@ -15,7 +16,7 @@ from losskit.checker.subject import Subject
 
 HEAD = "import math\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
 
-CASES = {**OF_LABELS, **OF_MODELS, **OF_OTHERS}
+CASES = {**OF_LABELS, **OF_MODELS, **OF_OTHERS, **OF_PAIRS}
 
 
 # Slips in two parts of one line.

@@ -66,7 +66,7 @@ def require_waivers(waive: Mapping[str, str]) -> None:
 _OF_MEANING = (
     *("rewards-errors", "order-matters", "positions-matter", "no-graph", "mixed-derivatives", "term-without-gradient"),
     *("misused-function", "activated-twice", "below-zero", "perfect-costs", "masked-counts", "differs-from-name"),
-    "copied-unchanged",
+    *("copied-unchanged", "wrong-answers-unlearnt", "unlabelled-gets-gradient", "unused-argument"),
     *("divides-by-classes", "focal-of-mean", "weight-in-factor", "negatives-left-out", "self-compared", "margin-eases"),
 )
 _MISREAD = r"threshold|levels|evidence"  # claims of losses of labels that share a name with others
@@ -81,10 +81,18 @@ def outcome_of(check: Check, subject: Subject) -> Outcome:
     if check.id == "half-disagrees":  # what the formula itself loses in half precision
         found = tuple(replace(each, severity=Severity.TRAP) for each in outcome.findings)
         return outcome if known.formula is None else replace(outcome, findings=found)
-    masked = check.id != "masked-counts" or any(each in known.taken for each in subject.spec.arguments)
-    if known.formula is None or not masked:
+    if known.formula is None or not _is_of_formula(outcome, subject, known.taken):
         return outcome
     return Outcome(check.id, "passed", f"it equals {known.formula.said}")
+
+
+def _is_of_formula(outcome: Outcome, subject: Subject, taken: frozenset[str]) -> bool:
+    """Whether what was found is about arguments that the formula takes too."""
+    if outcome.check == "masked-counts":
+        return any(each in taken for each in subject.spec.arguments)
+    if outcome.check == "unused-argument":
+        return all(re.split(r"\W", each.what, maxsplit=1)[0] in taken for each in outcome.findings)
+    return True
 
 
 def _is_of_meaning(outcome: Outcome) -> bool:

@@ -95,7 +95,7 @@ def _named(name: str, keys: tuple[str, ...]) -> Use:
 def _use(tree: ast.FunctionDef, name: str) -> Use | None:
     if tree.args.vararg is not None and tree.args.vararg.arg == name:
         return Use(_items(tree, name), star=True)
-    for sort in (_scored, _called, _compared, _keyed, _iterated, _distribution, _boolean, _counted):
+    for sort in (_called, _scored, _compared, _keyed, _iterated, _distribution, _boolean, _counted):
         found = sort(tree, name)
         if found is not None:
             return found

@@ -29,5 +29,6 @@ from losskit.checker.claims import scores as scores
 from losskit.checker.claims import selection as selection
 from losskit.checker.claims import sides as sides
 from losskit.checker.claims import smoothing as smoothing
+from losskit.checker.claims import stored as stored
 from losskit.checker.claims import terms as terms
 from losskit.checker.claims import tokens as tokens

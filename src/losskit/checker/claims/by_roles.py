@@ -14,13 +14,16 @@ from losskit.checker.claims import (
     images,
     lengths,
     logistic,
+    memories,
     numbers,
     policies,
     preferences,
     quantiles,
     ranking,
+    slopes,
     sparse,
     spreads,
+    symmetries,
     tasks,
 )
 from losskit.checker.claims.claim import Claim
@@ -39,13 +42,16 @@ CLAIMS: tuple[Claim, ...] = (
     *images.CLAIMS,
     *lengths.CLAIMS,
     *logistic.CLAIMS,
+    *memories.CLAIMS,
     *numbers.CLAIMS,
     *policies.CLAIMS,
     *preferences.CLAIMS,
     *quantiles.CLAIMS,
     *ranking.CLAIMS,
+    *slopes.CLAIMS,
     *sparse.CLAIMS,
     *spreads.CLAIMS,
+    *symmetries.CLAIMS,
     *tasks.CLAIMS,
 )
 

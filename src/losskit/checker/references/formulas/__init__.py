@@ -5,6 +5,7 @@ from losskit.checker.references.formulas import agents as agents
 from losskit.checker.references.formulas import boxes as boxes
 from losskit.checker.references.formulas import chains as chains
 from losskit.checker.references.formulas import classification as classification
+from losskit.checker.references.formulas import correlations as correlations
 from losskit.checker.references.formulas import counts as counts
 from losskit.checker.references.formulas import critics as critics
 from losskit.checker.references.formulas import densities as densities
@@ -23,6 +24,7 @@ from losskit.checker.references.formulas import heads as heads
 from losskit.checker.references.formulas import images as images
 from losskit.checker.references.formulas import latents as latents
 from losskit.checker.references.formulas import listwise as listwise
+from losskit.checker.references.formulas import localization as localization
 from losskit.checker.references.formulas import longtail as longtail
 from losskit.checker.references.formulas import masks as masks
 from losskit.checker.references.formulas import metric as metric
@@ -30,12 +32,15 @@ from losskit.checker.references.formulas import networks as networks
 from losskit.checker.references.formulas import numbers as numbers
 from losskit.checker.references.formulas import others as others
 from losskit.checker.references.formulas import overlaps as overlaps
+from losskit.checker.references.formulas import padded as padded
+from losskit.checker.references.formulas import peers as peers
 from losskit.checker.references.formulas import policies as policies
 from losskit.checker.references.formulas import poses as poses
 from losskit.checker.references.formulas import preferences as preferences
 from losskit.checker.references.formulas import ranking as ranking
 from losskit.checker.references.formulas import segments as segments
 from losskit.checker.references.formulas import signals as signals
+from losskit.checker.references.formulas import surfaces as surfaces
 from losskit.checker.references.formulas import tokens as tokens
 from losskit.checker.references.formulas import transfer as transfer
 from losskit.checker.references.formulas import views as views

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +49,27 @@ def halves(a: Tensor, b: Tensor) -> Tensor:
 
 @two("the hinge loss of a critic", r"hinge", unless=NO_CRITIC)
 def hinge(g: Given, pick: Pick) -> Any:
+    if g.names["real"] in {name.lower() for name in g.settings}:
+        return g.fake.sum() * math.nan  # without the real scores it is the loss of a generator
+    return hinges(g)
+
+
+def hinges(g: Given) -> Tensor:
     return halves(F.relu(1 - g.real), F.relu(1 + g.fake))
+
+
+@reference(
+    "the hinge losses of a critic and a generator",
+    r"hinge",
+    BOTH,
+    lambda s: {"fake": scores(s)["fake"]},
+    scores,
+    unless=rf"penalty|\br1\b|{NO_CRITIC}",
+    by_name=True,
+    every=True,
+)
+def hinge_of_both(g: Given, pick: Pick) -> Any:
+    return hinges(g) if g.has("real") else -g.fake.mean()
 
 
 @two("the least-squares loss of a critic", r"ls ?gan|least ?squares", unless=r"relativ")

@@ -92,7 +92,7 @@ def of_boxes(said: str, named: str, unless: str) -> Callable[[Formula], Formula]
         weighted_by_center,
         optional=("w",),
         trained=("x",),
-        unless=rf"mask|seg|pixel|aligned|{unless}",
+        unless=rf"mask|seg|pixel|(task|un) ?aligned|{unless}",
     )
 
 

@@ -93,6 +93,38 @@ def focal(g: Given, pick: Pick) -> Any:
     return -(weight * pick.maybe_detached(1 - right.exp()) ** g.gamma * right).mean()
 
 
+_WEIGHTED_CLASS = r"alpha\b.{0,60}?(positive|foreground|(?:label|class) 1|rare|background|negative|(?:label|class) 0)"
+
+
+def class_of_alpha(g: Given) -> str:
+    """The class of which alpha is the weight, if the documentation says it."""
+    found = re.search(_WEIGHTED_CLASS, g.text.said, re.DOTALL)
+    if found is None or "1 - alpha" in found[0]:
+        return ""
+    return "1" if re.search(r"positive|foreground|1$|rare", found[1]) else "0"
+
+
+@reference(
+    "the focal loss of two classes",
+    r"focal",
+    BOTH,
+    lambda s: {"x": 2 * real(s, 6, 2), "y": whole(s, 2, 6)},
+    lambda s: {"x": 2 * real(s, 2, 2, 2, 3), "y": whole(s, 2, 2, 2, 3)},
+    options=[ALPHA, GAMMA],
+    trained=("x",),
+    unless=r"tversky|dice|heat ?map|qfl|quality|corner|vari|iou|reduced|effective|class balanced|unified|freq|sigmoid|"
+    r"multi ?label",
+)
+def focal_of_two(g: Given, pick: Pick) -> Any:
+    right = logs_of_class(g)[1]
+    y = g.y.reshape(-1)
+    of_positives = torch.where(y > 0, g.alpha, 1 - g.alpha)
+    of_negatives = torch.where(y > 0, 1 - g.alpha, g.alpha)
+    weighted = {"1": of_positives, "0": of_negatives}.get(class_of_alpha(g))
+    weight = pick(of_positives, of_negatives, torch.ones(len(y))) if weighted is None else weighted
+    return -(weight * pick.maybe_detached(1 - right.exp()) ** g.gamma * right).mean()
+
+
 SMOOTHING = Option("eps", r"smooth\w*|eps\w*|epsilon|label_smoothing|alpha|s", 0.45, (0.1,), True)
 
 

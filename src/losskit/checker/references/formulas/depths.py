@@ -148,7 +148,8 @@ def flow_sequence(g: Given, pick: Pick) -> Any:
     else:
         parts = [gap.abs() if kind == "l1" else gap.square() for gap in gaps]
     count = pick(1.0, m.sum())
-    return sum(g.gamma ** (len(gaps) - 1 - n) * (each * m).sum() / count for n, each in enumerate(parts))
+    gamma = g.gamma ** pick(1, 15 / (len(gaps) - 1))  # the decay over a sequence of any length
+    return sum(gamma ** (len(gaps) - 1 - n) * (each * m).sum() / count for n, each in enumerate(parts))
 
 
 @reference(

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from losskit.checker.references.formulas.boxes import (
     BOXES,
@@ -147,24 +148,64 @@ def embedded_clusters(g: Given, pick: Pick) -> Any:
     return (p * (p / q).log()).sum(1).mean()
 
 
+def labelled_images(seed: int) -> dict[str, Any]:
+    """Batches of several sizes, as a mean and a sum differ by them."""
+    size = 2 + seed // 100 % 2
+    return {"x": 2 * real(seed, size, 2, 3, 4), "y": torch.stack([whole(seed + n, 3, 3, 4) for n in range(size)])}
+
+
+OF_INSTANCES = r"discriminative (instance )?(loss|embedding)|instance embedding"
+EMBEDDED = {"x": r"emb\w*|x|feat\w*|pixels?|input\w*|pred\w*", "y": r"labels?|ids?|instances?|targets?|y|gt\w*|inst\w*"}
+DELTAS = [
+    Option("near", r"delta_?v\w*|margin_?v\w*|delta_?var", 0.4, (0.5,)),
+    Option("far", r"delta_?d\w*|margin_?d\w*|delta_?dist", 1.2, (1.5, 3.0)),
+]
+
+
 @reference(
     "the discriminative loss of instances",
-    r"discriminative (instance )?(loss|embedding)|instance embedding",
-    {"x": r"emb\w*|x|feat\w*|pixels?|input", "y": r"labels?|ids?|instances?|target|y|gt"},
+    OF_INSTANCES,
+    EMBEDDED,
     lambda s: {"x": 2 * real(s, 8, 2), "y": whole(s, 3, 8)},
-    options=[
-        Option("near", r"delta_?v\w*|margin_?v\w*|delta_?var", 0.4, (0.5,)),
-        Option("far", r"delta_?d\w*|margin_?d\w*|delta_?dist", 1.2, (1.5, 3.0)),
-    ],
+    options=DELTAS,
     free=True,
 )
 def discriminative(g: Given, pick: Pick) -> Any:
-    means = torch.stack([g.x[g.y == k].mean(0) for k in range(3)])
-    pulls = torch.stack([F.relu((g.x[g.y == k] - means[k]).norm(dim=1) - g.near).square().mean() for k in range(3)])
-    above = torch.triu_indices(3, 3, 1)
-    pushes = F.relu(2 * g.far - (means[above[0]] - means[above[1]]).norm(dim=1)).square()
-    terms = pulls.mean(), pushes.mean()
-    return terms if pick(True, False) else (*terms, means.norm(dim=1).mean())
+    terms = _of_instances(g, g.x, g.y, pick, 0)
+    return terms[:2] if pick(True, False) else terms
+
+
+@reference(
+    "the discriminative loss of images",
+    OF_INSTANCES,
+    EMBEDDED,
+    labelled_images,
+    lambda s: {"x": labelled_images(s)["x"], "y": labelled_images(s)["y"].unsqueeze(1)},
+    options=DELTAS,
+    trained=("x",),
+)
+def discriminative_of_images(g: Given, pick: Pick) -> Any:
+    lowest = pick(0, 1)  # 0 may be the background
+    ways = Pick(tuple(pick(*range(n)) for n in (2, 2)))
+    parts = torch.stack(
+        [
+            torch.stack(_of_instances(g, x.flatten(1).T, y.flatten(), Pick(ways.path), lowest))
+            for x, y in zip(g.x, g.y, strict=True)
+        ]
+    )
+    terms = parts.mean(0).unbind()
+    return terms[:2] if pick(True, False) else terms
+
+
+def _of_instances(g: Given, x: Tensor, y: Tensor, pick: Pick, lowest: int) -> tuple[Tensor, Tensor, Tensor]:
+    """How far embeddings are from the mean of their instance, how near the means are, and their lengths."""
+    norm, squared = pick(2, 1), pick(2, 1)
+    means = torch.stack([x[y == k].mean(0) for k in range(lowest, 3)])
+    own = enumerate(range(lowest, 3))
+    pulls = [F.relu((x[y == k] - means[n]).norm(norm, dim=1) - g.near).pow(squared).mean() for n, k in own]
+    above = torch.triu_indices(len(means), len(means), 1)
+    pushes = F.relu(2 * g.far - (means[above[0]] - means[above[1]]).norm(norm, dim=1)).pow(squared)
+    return torch.stack(pulls).mean(), pushes.mean(), means.norm(norm, dim=1).mean()
 
 
 @reference(

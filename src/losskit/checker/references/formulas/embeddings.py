@@ -110,15 +110,25 @@ def barlow(g: Given, pick: Pick) -> Any:
 @reference(
     "VICReg",
     r"vic ?reg",
-    VIEWS,
+    {
+        name: rf"{names}|(views?|maps?|local\w*|feats?|crops?|z)_?{'(a|1)' if name == 'a' else '(b|2)'}s?"
+        for name, names in VIEWS.items()
+    },
     lambda seed: {"a": real(seed, 6, 3), "b": real(seed + 1, 6, 3) + 0.3},
+    lambda seed: {
+        name: [real(seed + n, 6, 3) + 0.1 * n for n in at] for name, at in (("a", (0, 1, 2)), ("b", (3, 4, 5)))
+    },
+    trained=("a", "b"),
 )
 def vicreg(g: Given, pick: Pick) -> Any:
     unbiased, held = pick(True, False), pick(0.0001, 0.0, 1e-3)
-    spread = sum(F.relu(1 - (x.var(0, unbiased=unbiased) + held).sqrt()).mean() for x in (g.a, g.b))
+    firsts, seconds = ([x] if isinstance(x, Tensor) else list(x) for x in (g.a, g.b))
+    views = [*firsts, *seconds]
+    spread = sum(F.relu(1 - (x.var(0, unbiased=unbiased) + held).sqrt()).mean() for x in views)
     n = pick(5, 6)
-    covariances = [(x - x.mean(0)).T @ (x - x.mean(0)) / n for x in (g.a, g.b)]
-    return F.mse_loss(g.a, g.b), spread, sum(c.square().sum() - c.diagonal().square().sum() for c in covariances)
+    covariances = [(x - x.mean(0)).T @ (x - x.mean(0)) / n for x in views]
+    near = sum(F.mse_loss(a, b) for a, b in zip(firsts, seconds, strict=True))
+    return near, spread, sum(c.square().sum() - c.diagonal().square().sum() for c in covariances)
 
 
 @reference(

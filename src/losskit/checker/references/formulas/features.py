@@ -83,8 +83,9 @@ def grams(g: Given, pick: Pick) -> Any:
     "the maximum mean discrepancy of several kernels",
     r"\bmk ?mmd\b|\bmmd\b|mean discrepancy|\bdan loss",
     DOMAINS,
-    lambda s: {"a": real(s, 4, 3), "b": 0.7 * real(s + 1, 4, 3) + 0.4},
+    lambda s: {"a": real(s, 6, 3), "b": 0.7 * real(s + 1, 4, 3) + 0.4},
     domains,
+    every=True,
     options=[
         Option("mul", r"(kernel_)?mul\w*", 1.7, (2.0,)),
         Option("count", r"(kernel_)?num\w*|n_?kernels?", 3, (5,)),

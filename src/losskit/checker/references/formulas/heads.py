@@ -155,4 +155,5 @@ def cosface(g: Given, pick: Pick) -> Any:
     free=True,
 )
 def center(g: Given, pick: Pick) -> Any:
-    return (g.x - g.parameters[0][g.y]).square().sum(1).mean()
+    centers = [each for each in g.buffers.values() if each.dim() == 2]  # that a moving average updates
+    return (g.x - (g.parameters or centers)[0][g.y]).square().sum(1).mean()

@@ -112,6 +112,9 @@ def _window(kind: str) -> Tensor:
     lambda s: {"x": share(s, 1, 1, 13, 13), "y": (share(s, 1, 1, 13, 13) + share(s + 1, 1, 1, 13, 13)) / 2},
     lambda s: {"x": share(s, 1, 3, 13, 13), "y": (share(s, 1, 3, 13, 13) + share(s + 1, 1, 3, 13, 13)) / 2},
     trained=("x",),
+    options=[
+        Option("range", r"data_range|val_range|dynamic_range|max_val(ue)?|drange|l|pixel_range", 2.0, (1.0,)),
+    ],
     unless=r"\bms\b|multi ?scale|3d|l1|photometric|mix",
 )
 def ssim(g: Given, pick: Pick) -> Any:
@@ -129,7 +132,8 @@ def ssim(g: Given, pick: Pick) -> Any:
     mx, my = blur(x), blur(y)
     biased = pick(1.0, w.shape[2] ** 2 / (w.shape[2] ** 2 - 1))
     vx, vy, cov = ((blur(a * b) - m) * biased for a, b, m in ((x, x, mx * mx), (y, y, my * my), (x, y, mx * my)))
-    value = (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
+    c1, c2 = (0.01 * g.range) ** 2, (0.03 * g.range) ** 2
+    value = (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
     if pick(False, True):
         return ((1 - value) / 2).clamp(0, 1).mean()
     return -value.mean()

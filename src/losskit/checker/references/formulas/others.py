@@ -184,28 +184,6 @@ def evidential(g: Given, pick: Pick) -> Any:
 
 
 @reference(
-    "the adaptive wing loss",
-    r"adaptive ?wing|\bawing",
-    PAIR,
-    lambda s: {"x": share(s, 2, 4) * 1.5, "y": share(s + 1, 2, 4)},
-    options=[
-        Option("omega", "omega|w", 3.0, (14.0,)),
-        Option("theta", "theta", 0.4, (0.5,)),
-        Option("eps", r"eps\w*", 0.8, (1.0,)),
-        Option("alpha", "alpha", 2.3, (2.1,)),
-    ],
-    trained=("x",),
-    unless=r"weight",
-)
-def adaptive_wing(g: Given, pick: Pick) -> Any:
-    error, power = (g.x - g.y).abs(), g.alpha - g.y
-    bound = g.theta / g.eps
-    slope = g.omega / (1 + bound**power) * power * bound ** (power - 1) / g.eps
-    constant = g.theta * slope - g.omega * (1 + bound**power).log()
-    return torch.where(error < g.theta, g.omega * (1 + (error / g.eps) ** power).log(), slope * error - constant).mean()
-
-
-@reference(
     "the quantile Huber loss",
     r"quantile huber|huber quantile|qr ?dqn",
     {"x": PAIR["x"] + r"|q\w*|theta", "y": PAIR["y"] + r"|target\w*"},

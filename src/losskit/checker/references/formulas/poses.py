@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from losskit.checker.references.formulas.classification import BOTH
+from losskit.checker.references.formulas.numbers import PAIR
 from losskit.checker.references.reference import Given, Option, Pick, real, reference, share, zeros_and_ones
 
 MAPS = {
@@ -80,6 +81,60 @@ def focal_of_joints(g: Given, pick: Pick) -> Any:
     return -(each * w).sum() / pick((peak * w).sum().clamp(min=1), peak.sum(), 1)
 
 
+WING = [
+    Option("omega", "omega|w", 3.0, (14.0,)),
+    Option("theta", "theta", 0.4, (0.5,)),
+    Option("eps", r"eps\w*", 0.8, (1.0,)),
+    Option("alpha", "alpha", 2.3, (2.1,)),
+]
+
+
+@reference(
+    "the adaptive wing loss",
+    r"adaptive ?wing|\bawing",
+    PAIR,
+    lambda s: {"x": share(s, 2, 4) * 1.5, "y": share(s + 1, 2, 4)},
+    lambda s: {"x": share(s, 2, 3, 2, 2) * 1.5, "y": share(s + 1, 2, 3, 2, 2)},
+    options=WING,
+    trained=("x",),
+)
+def adaptive_wing(g: Given, pick: Pick) -> Any:
+    return adaptive_wings(g).mean()
+
+
+def adaptive_wings(g: Given) -> Tensor:
+    error, power = (g.x - g.y).abs(), g.alpha - g.y
+    bound = g.theta / g.eps
+    slope = g.omega / (1 + bound**power) * power * bound ** (power - 1) / g.eps
+    constant = g.theta * slope - g.omega * (1 + bound**power).log()
+    return torch.where(error < g.theta, g.omega * (1 + (error / g.eps) ** power).log(), slope * error - constant)
+
+
+def with_weights(seed: int) -> dict[str, Any]:
+    """Weights of joints that are neither 0 nor 1."""
+    return {**maps(seed), "x": 1.5 * share(seed, 2, 3, 2, 2), "w": share(seed + 2, 2, 3)}
+
+
+@reference(
+    "the adaptive wing loss of weighted joints",
+    r"adaptive ?wing|\bawing",
+    MAPS,
+    with_weights,
+    lambda s: {**with_weights(s), "w": with_weights(s)["w"].unsqueeze(2)},
+    lambda s: {**with_weights(s), "w": (1 + share(s + 2, 2, 3, 2, 2)).round()},
+    options=WING,
+    trained=("x",),
+)
+def weighted_wing(g: Given, pick: Pick) -> Any:
+    if not g.called("w", "weight|mask|vis|valid|^w$"):
+        return g.x.sum() * torch.nan
+    w = g.w if g.w.dim() == 4 else g.w.reshape(2, 3, 1, 1)
+    if g.w.dim() == 4 and pick(True, False):  # a mask of 0 and 1, by which the error is raised
+        w = 1 + 10 * (w - 1)
+    each = adaptive_wings(g)
+    return pick((each * w).mean(), (each * w).sum() / w.expand_as(each).sum(), each.mean())
+
+
 _OF_PEOPLE = (0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89)
 
 
@@ -107,20 +162,24 @@ def keypoints(seed: int, number: int = 3) -> dict[str, Any]:
     lambda s: {**keypoints(s), "a": keypoints(s)["a"].squeeze(1)},
     lambda s: keypoints(s, 17),
     lambda s: {**keypoints(s, 17), "a": keypoints(s)["a"].squeeze(1)},
+    options=[
+        Option("count", r"num_(kpts?|key_?points|joints?|points)|n_?(kpts?|key_?points|joints?)", 3),
+        Option("sigma", r"sigmas?", 0.1, (0.1,)),
+    ],
     lists=r"\w*sigmas?\w*|k|kpt_\w+",
     trained=("x",),
     unless=r"heat ?map",
 )
 def similarity(g: Given, pick: Pick) -> Any:
     n = g.x.shape[1]
-    usual = [each / 10 for each in _OF_PEOPLE] if n == 17 else [0.1] * n
+    usual = [each / 10 for each in _OF_PEOPLE] if n == 17 else [g.sigma] * n
     sigmas = torch.tensor(g.listed or usual, dtype=torch.float64)
     if not g.called("m", "mask|vis|^[vm]$|valid") or len(sigmas) != n:
         return g.x.sum() * torch.nan
     area = g.a.reshape(2, 1)
     square = (g.x - g.y).square().sum(2)
     k = pick(2 * sigmas, sigmas)
-    exponent = square / (2 * k.square() * pick(area, area.square()))
+    exponent = square / (2 * k.square() * (area if g.called("a", "area") else pick(area, area.square())))
     near = (-exponent).exp()
     visible = g.m.sum(1, keepdim=True)
     kind = pick("per sample", "all", "sum")

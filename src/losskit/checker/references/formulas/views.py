@@ -115,6 +115,12 @@ def swav(g: Given, pick: Pick) -> Any:
     return -(qa * (g.b / g.t).log_softmax(1)).sum(1).mean() - (qb * (g.a / g.t).log_softmax(1)).sum(1).mean()
 
 
+def patches(images: Tensor, channels_last: bool) -> Tensor:
+    """Squares of 2 x 2 pixels of images of 4 x 4, as rows."""
+    parts = images.unfold(2, 2, 2).unfold(3, 2, 2).flatten(2, 3)  # (batch, channels, patches, 2, 2)
+    return parts.permute(0, 2, 3, 4, 1).flatten(2) if channels_last else parts.transpose(1, 2).flatten(2)
+
+
 @reference(
     "the loss of a masked autoencoder",
     r"\bmae\b.*(patch|pix|mask)|mask\w* auto ?encoder|\bsim ?mim|\bmim\b|masked (image|patch)|"
@@ -125,12 +131,18 @@ def swav(g: Given, pick: Pick) -> Any:
         "y": real(s + 1, 2, 5, 4),
         "m": torch.tensor([[1.0, 0, 1, 1, 0], [0, 1, 0, 1, float(s // 100 % 2)]], dtype=torch.float64),
     },
+    lambda s: {
+        "x": real(s, 2, 4, 12),
+        "y": real(s + 1, 2, 3, 4, 4),
+        "m": torch.tensor([[1.0, 0, 1, 1], [0, 1, 0, float(s // 100 % 2)]], dtype=torch.float64),
+    },
+    options=[Option("size", r"patch_?size|p|patch", 2)],
     trained=("x",),
     unless=r"language|\bbert\b|graph",
     free=True,
 )
 def removed_patches(g: Given, pick: Pick) -> Any:
-    y = g.y
+    y = g.y if g.y.dim() == 3 else patches(g.y, pick(True, False))
     norm = pick("plain", "unbiased", "biased")
     if norm != "plain":
         y = (y - y.mean(-1, keepdim=True)) / (y.var(-1, keepdim=True, unbiased=norm == "unbiased") + 1e-6).sqrt()
