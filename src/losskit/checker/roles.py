@@ -99,7 +99,7 @@ def of_lists(words: Words) -> bool:
 
 def of_thresholds(words: Words) -> bool:
     """Whether a loss says that it takes K - 1 logits of thresholds for K ordered classes."""
-    return re.search(_THRESHOLDS, words.all) is not None
+    return re.search(_THRESHOLDS, words.all) is not None and not re.search(r"deep ?coral|covarian", words.all)
 
 
 _OUTLINES = r"boundar|contour|outline|hausdorff|skeleton|surface|dist(ance)?_?map|\bsdf|\bsdm|edge"

@@ -114,8 +114,8 @@ WEIGHTS = Role("weights", r"(target_?|joints?_?|kpt_?)?weights?|w|joints_vis|vis
 
 def doubled_weights(claimed: Claimed) -> Iterator[Found]:
     """Twice the weights give twice the loss, or the same where it is divided by them."""
-    if not claimed.has("weights"):
-        return
+    if not claimed.has("weights") or claimed.text.says(r"\b0 (for|if|where)|0/1|visib|annotated"):
+        return  # weights of 0 and 1 may be inside
     first, second = (0.9 * drawn(2, 3, 4, 4, seed=n).sigmoid().float() for n in (0, 1))
     for size in ((2, 3), (2, 3, 1)):
         given = {"first": first, "second": second, "weights": torch.ones(size)}

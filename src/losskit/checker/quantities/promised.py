@@ -227,15 +227,42 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
                 return None, True
             if nearest is None or off < nearest[0]:
                 nearest = off, given, right
+    if nearest is None and case.quantity.shaped:
+        return _of_another_shape(case, formulas), False
     own, usual = " ".join(each.code() for each in case.statements), " ".join(formulas)
     if nearest is None or math.isinf(nearest[0]):
         return None, False
     if not _functions(own) <= _functions(usual) or (case.held and not re.search(r"shape|numel|len\(", usual)):
         return None, False  # with a logarithm, a root, an angle or a size that the quantity has not it is another one
     formula = written(formulas[0], case.names)
-    place = f"{Path(case.made.code.co_filename).name}, line {case.made.line}: `{case.code}`"
-    said = f"{place} is not {case.quantity.said}, `{formula}`"
+    said = f"{_place(case)} is not {case.quantity.said}, `{formula}`"
     return Found(said, {"as written": nearest[1], "formula": nearest[2]}, _repro(case, formula)), False
+
+
+def _place(case: Case) -> str:
+    return f"{Path(case.made.code.co_filename).name}, line {case.made.line}: `{case.code}`"
+
+
+def _of_another_shape(case: Case, formulas: Sequence[str]) -> Found | None:
+    """What is said of a variable whose shape no formula has; nothing if all refuse its parts, or it is one number."""
+    value, parts = case.seen[0]
+    for formula in formulas:
+        right = _computed(formula, parts)
+        if right is None:
+            continue
+        shapes = {"shape": str(tuple(value.shape)), "of the formula": str(tuple(right.shape))}
+        said = f"{_place(case)} has another shape than {case.quantity.said}, `{written(formula, case.names)}`"
+        if min(value.numel(), right.numel()) > 1:
+            return Found(said, shapes, _repro(case, written(formula, case.names)))
+    return None
+
+
+def _computed(formula: str, parts: Parts) -> Tensor | None:
+    """The value of a formula; None if it does not take these parts."""
+    try:
+        return computed(formula, parts).double()
+    except Exception:  # noqa: BLE001 - whatever it raises, it is none of the forms of this variable
+        return None
 
 
 def _forms(case: Case, formula: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
@@ -244,12 +271,10 @@ def _forms(case: Case, formula: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
         pairs: list[list[tuple[Tensor, Tensor]]] = []
         for value, parts in case.seen:
             given = {n: v.squeeze() if squeezed and isinstance(v, Tensor) else v for n, v in parts.items()}
-            try:
-                full = computed(formula, given)
-                made = list(reductions(full.double())) if case.quantity.reduced else [full.double()]
-            except Exception:  # noqa: BLE001 - a formula that does not take these parts is none of them
+            full = _computed(formula, given)
+            if full is None:
                 break
-            pairs.append([(value, each) for each in made])
+            pairs.append([(value, each) for each in (reductions(full) if case.quantity.reduced else (full,))])
         if len(pairs) != len(case.seen):
             continue
         for form in zip(*pairs, strict=False):

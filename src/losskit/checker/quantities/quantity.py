@@ -26,6 +26,7 @@ class Quantity:
     constant: bool = False  # any constant is accepted
     reduced: bool = False  # sums and means of it are accepted
     binary: Sequence[str] = ()  # parts that are 0 or 1
+    shaped: bool = False  # another number of elements is a fault too
     unless: str = ""  # a condition on the parts in which the names mean something else
 
     def is_named(self, name: str) -> bool:

@@ -33,10 +33,11 @@ quantity(
         f"{CENTRED}.mT @ {CENTRED} / ({size})"
         for size in ("z.shape[0] - 1", "z.shape[0]", "n - 1", "n", "1", "z.shape[0] + 1")
     ),
-    "(z - z.mean(-1, True)) @ (z - z.mean(-1, True)).transpose(-1, -2) / (z.shape[-1] - 1)",
-    "(z - z.mean(-1, True)) @ (z - z.mean(-1, True)).transpose(-1, -2) / z.shape[-1]",
-    "(z - z.mean(1, True)).transpose(-1, -2) @ (z - z.mean(1, True)) / (z.shape[1] - 1)",
-    "(z - z.mean(1, True)).transpose(-1, -2) @ (z - z.mean(1, True)) / z.shape[1]",
+    "(z[:, :, :] - z.mean(-1, True)) @ (z - z.mean(-1, True)).transpose(-1, -2) / (z.shape[-1] - 1)",
+    "(z[:, :, :] - z.mean(-1, True)) @ (z - z.mean(-1, True)).transpose(-1, -2) / z.shape[-1]",
+    "(z[:, :, :] - z.mean(1, True)).transpose(-1, -2) @ (z - z.mean(1, True)) / (z.shape[1] - 1)",
+    "(z[:, :, :] - z.mean(1, True)).transpose(-1, -2) @ (z - z.mean(1, True)) / z.shape[1]",
+    shaped=True,
 )
 BARLOW = (
     "{0}.mT @ {1}",
