@@ -170,7 +170,7 @@ _COUNTS_NOT = (
     r"over (the )?(\w+ )?(visible|valid|labelled)|\b1 (if|where|for)|"
     r"ignor|left out|unlabel|invisible|missing|per.?(sample|joint|point|pixel|element) weight|0/1|0 or 1"
 )
-_OUT = r"\b{}\b[^;.]*\b(1|true|ones?)\b[^;.,]{{0,60}}(not count|ignor|left out|excluded|occluded)"
+_OUT = r"\b{}\b[^;.]*\b(1|true|ones?)\b[^;.,]{{0,60}}(not count|ignor|left out|excluded|occluded(?!, 2))"
 _OTHERWISE = r"reward|\bq_|policy|contrast|embedding|negatives|causal|attention|smoothness|prompt|pairs"
 
 

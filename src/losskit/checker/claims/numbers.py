@@ -278,6 +278,8 @@ def weights(claimed: Claimed) -> Iterator[Found]:
         return
     for shape in ((6, 1), (6,), (6, 3)):
         for size in ((6,), shape):
+            if _contradicts(claimed, shape, size):
+                continue
             target = torch.zeros(shape, dtype=torch.float64)
             weight = torch.ones(size, dtype=torch.float64)
             weight[2] = 0.0
@@ -300,6 +302,13 @@ def weights(claimed: Claimed) -> Iterator[Found]:
                     given,
                 )
                 return
+
+
+def _contradicts(claimed: Claimed, shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
+    """Whether the documentation gives a prediction or a weight another number of dimensions."""
+    shapes = claimed.subject.words.shapes
+    known = [(shapes.get(claimed.bound[role]), given) for role, given in (("prediction", shape), ("weight", size))]
+    return any(said and "*" not in said and "..." not in said and len(said) != len(given) for said, given in known)
 
 
 def _of_samples(claimed: Claimed) -> bool:

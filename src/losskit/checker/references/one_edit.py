@@ -75,6 +75,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
     edits = [(edit, function) for function in functions for edit in edits_of(function)]
     reads = {each.function: read_by(each.tree) for each in functions}
     doubled = {each.function: _doubled(each.tree) for each in functions}
+    guards = {each.function: _guards(each.tree) for each in functions}
 
     def order(each: tuple[Edit, Function]) -> tuple[bool, float]:
         edit, function = each
@@ -97,6 +98,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
                 with function.running(code):
                     values = _edited(bound, each)
                 plausible = _plausible(function, read) and _doubled(function.tree) <= doubled[function.function]
+                plausible = plausible and _guards(function.tree) >= guards[function.function]
                 if values is not None and plausible and not _removable(bound, each, edit, function):
                     after = _around(edit)
                     undo()
@@ -138,6 +140,12 @@ def _doubled(tree: ast.AST) -> int:
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     given = ([ast.dump(each) for each in call.args if not isinstance(each, ast.Constant)] for call in calls)
     return sum(len(each) - len(set(each)) for each in given)
+
+
+def _guards(tree: ast.AST) -> int:
+    """How many bounds keep its values finite: to drop one is no repair."""
+    called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return sum(isinstance(each, ast.Attribute) and each.attr.startswith(("clamp", "clip", "nan_to")) for each in called)
 
 
 def _removable(bound: Bound, written: Written, edit: Edit, function: Function) -> bool:

@@ -94,6 +94,7 @@ quantity(
     "m.sum((0, 2, 3))",
     "m.flatten(2).sum((0, 2))",
     binary=("m",),
+    factor=True,
 )
 ADJ = r"(a|adj|adjacenc(y|ies)|adj_?mat(rix)?|w|weights?|affinity|sim\w*|graph)(_?(mat(rix)?|norm|sym))?"
 DEG = r"d|deg(rees?)?|degs?|degree_\w+|d_?mat(rix)?|diag"

@@ -46,7 +46,7 @@ def chain(g: Given, pick: Pick) -> Any:
     seconds = bool(g.x.shape[0] == 5)
     x, y = (g.x.transpose(0, 1), g.y.transpose(0, 1)) if seconds else (g.x, g.y)
     kept = (g.m.transpose(0, 1) if seconds else g.m) if g.has("m") else torch.ones(y.shape)
-    square = (each for each in g.parameters if each.dim() == 2)
+    square = (each for each in g.parameters if each.shape == (TAGS, TAGS))
     steps = next(square, torch.zeros(TAGS, TAGS, dtype=torch.float64))
     ends = [each for each in g.parameters if each.dim() == 1] or [torch.zeros(TAGS, dtype=torch.float64)] * 2
     steps = pick(steps, steps.T)

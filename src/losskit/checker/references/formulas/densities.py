@@ -83,7 +83,8 @@ def gaussian_head(g: Given, pick: Pick) -> Any:
 )
 def beta_nll(g: Given, pick: Pick) -> Any:
     v = variance_of(g, pick)
-    return (v.detach() ** g.beta * (v.log() + (g.y - g.mean).square() / v)).mean()
+    constant = pick(0.0, math.log(2 * math.pi))
+    return (v.detach() ** g.beta * (v.log() + (g.y - g.mean).square() / v + constant)).mean()
 
 
 @reference(
