@@ -157,6 +157,7 @@ def _case(quantity: Quantity, group: Sequence[Assigned]) -> Case | None:
 _GROUPS = (
     r"log\w*|binary_cross_entropy\w*|cross_entropy|nll_loss|kl_div|bce\w*",
     r"r?sqrt",
+    r"clamp\w*|clip\w*|nan_to_num|relu|maximum|minimum",
     r"(a|arc)?(sin|cos|tan)2?|tanh",
 )
 

@@ -106,7 +106,7 @@ def own_temperature(seed: int, *size: int) -> dict[str, Any]:
     unless=r"discrete|\bcql\b|critic loss",
 )
 def soft_actor_and_temperature(g: Given, pick: Pick) -> Any:
-    (own,) = g.parameters
+    own = g.parameters[0].flatten()[:1].squeeze(0)
     q = torch.minimum(g.q1, g.q2) if g.has("q2") else g.q1
     alpha = own.exp()
     policy = (alpha * g.logp - q).mean()
