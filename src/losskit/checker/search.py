@@ -14,7 +14,8 @@ from torch import Tensor
 
 from losskit.checker import fits, roles, several
 from losskit.checker.calling import MASKS, NUMBER, WEIGHTS, Call, Extra, Way
-from losskit.checker.repairs import Failure, Guess, Slot, Undefined, repaired
+from losskit.checker.guesses import Failure, Guess, Slot, Undefined
+from losskit.checker.repairs import repaired
 from losskit.checker.trial import Form, Trial
 from losskit.checker.uses import BOOLEAN, DICT, TUPLE, Use, parts_of
 from losskit.checker.watching import Watched

@@ -83,7 +83,7 @@ def _operators(place: Place, scope: Scope) -> Made:
             yield OPERATORS, put(place, ast.BinOp(ast.Constant(1.0), ast.Sub(), node))
 
 
-def _adds_to_itself(place: Place) -> bool:
+def _accumulates(place: Place) -> bool:
     """Whether a sum is added to a variable that starts at 0."""
     node, statement = place.node, place.statement
     if isinstance(node, ast.AugAssign):
@@ -338,7 +338,7 @@ def _numbers(place: Place, scope: Scope) -> Made:
 
 def _parts(place: Place, scope: Scope) -> Made:
     node = place.node
-    if isinstance(node, ast.BinOp) and not _adds_a_term(node) and not _adds_to_itself(place):
+    if isinstance(node, ast.BinOp) and not _adds_a_term(node) and not _accumulates(place):
         yield PARTS, put(place, node.left)
         if not isinstance(node.op, (ast.Div, ast.Pow, ast.Sub)):
             yield PARTS, put(place, node.right)
@@ -349,13 +349,6 @@ def _parts(place: Place, scope: Scope) -> Made:
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         yield PARTS, put(place, node.value)
     yield from _missing(place, scope)
-
-
-def _accumulates(place: Place) -> bool:
-    """Whether a sum is that of a variable and a further term: loss = loss + term."""
-    made = place.statement.targets[0] if isinstance(place.statement, ast.Assign) else None
-    sides = (place.node.left, place.node.right) if isinstance(place.node, ast.BinOp) else ()
-    return isinstance(made, ast.Name) and any(isinstance(each, ast.Name) and each.id == made.id for each in sides)
 
 
 def _adds_a_term(node: ast.BinOp) -> bool:
