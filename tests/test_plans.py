@@ -669,7 +669,8 @@ def test_a_class_of_ones_own_is_not_what_its_base_is_planned_for():
     class Renamed(losskit.DiceLoss):
         """Dice by another name."""
 
-    x, target = torch.randn(2, 1, 6, requires_grad=True), (torch.rand(2, 1, 6) > 0.5).float()
+    x = torch.randn(2, 1, 6, requires_grad=True)
+    target = torch.tensor([[[1.0, 0, 1, 0, 1, 0]], [[0.0, 1, 1, 0, 0, 1]]])  # each has foreground
     dice = losskit.DiceLoss()(x, target)
     torch.testing.assert_close(Mine()(x, target), 2 * dice)
     torch.testing.assert_close(Renamed()(x, target), dice)
