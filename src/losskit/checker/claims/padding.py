@@ -230,7 +230,8 @@ def padding(subject: Subject) -> Iterator[Found]:
     name, made, moved = choose(found, key=lambda each: math.inf if math.isnan(each[2]) else each[2])
     before = made.value(made.tensors, made.given)
     if moved:
-        name, made, _ = (name, made, moved) if several else found[0]
+        if not several:
+            name, made, _ = found[0]
         filled = made.filled(made.left)
         yield Found(
             f"steps that {name} leaves out change the loss",
