@@ -86,7 +86,7 @@ def negative_cosine(p, z):
     return -F.cosine_similarity(p, z.detach()).mean()
 
 
-def negative_cosine_of_both(p, z):
+def simsiam_of_both(p, z):
     """SimSiam."""
     return -F.cosine_similarity(p, z).mean()
 
@@ -107,7 +107,7 @@ def test_a_formula_is_not_reported():
         (ExchangedTversky(), "self.alpha * extra + self.beta * missed"),
         (nt_xent_with_itself, "keeps its diagonal, which the NT-Xent loss leaves out"),
         (gaussian_nll_of_head, "is `(mean, log_var)`"),
-        (negative_cosine_of_both, ".detach()"),
+        (simsiam_of_both, ".detach()"),
         (focal_of_mean, "reduction='none'"),
     ],
 )

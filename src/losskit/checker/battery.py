@@ -67,7 +67,15 @@ _OF_MEANING = (
     *("rewards-errors", "order-matters", "positions-matter", "no-graph", "mixed-derivatives", "term-without-gradient"),
     *("misused-function", "activated-twice", "below-zero", "perfect-costs", "masked-counts"),
     *("copied-unchanged", "wrong-answers-unlearnt", "unlabelled-gets-gradient", "unused-argument"),
-    *("divides-by-classes", "focal-of-mean", "weight-in-factor", "negatives-left-out", "self-compared", "margin-eases"),
+    *(
+        "class-numbers-count",
+        "divides-by-classes",
+        "focal-of-mean",
+        "weight-in-factor",
+        "negatives-left-out",
+        "self-compared",
+        "margin-eases",
+    ),
 )
 _MISREAD = r"threshold|levels|evidence"  # claims of losses of labels that share a name with others
 

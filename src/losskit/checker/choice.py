@@ -29,7 +29,7 @@ def decided(probe: Probe, tried: Attempts) -> Chosen:
 
 def _overlap(probe: Probe, form: Form, trial: Trial) -> Chosen | None:
     """The overlap of masks that a loss of numbers may be, according to its names."""
-    if form.scores not in ("values", "rates") or probe.said.anything or form.layout not in ("same", "counts"):
+    if form.scores not in ("values", "rates") or probe.said.anything or form.layout not in ("same", "counts", "bare"):
         return None
     hints = probe.hints.replace("masked", "")
     for extra in trial.way.extras:
@@ -39,7 +39,7 @@ def _overlap(probe: Probe, form: Form, trial: Trial) -> Chosen | None:
         return None
     call = Call(2, trial.way)
     for scores, spatial in itertools.product(("logits", "probabilities"), SPATIAL):
-        rival, other = Form("binary", scores, "same"), probe.trial(call, spatial)
+        rival, other = Form("binary", scores, form.layout.replace("counts", "same")), probe.trial(call, spatial)
         try:
             fits.fits_labels(other, rival)
         except DoesNotFit:

@@ -302,6 +302,9 @@ def _layouts(probe: Probe, required: list[str]) -> Iterator[Layout]:
     special = any(several.sort_of(name, words) not in ("number", "log") for name in required[1:])
     for spatial in ((), (4, 5), (2,)):
         for letters in roles.shapes_of(required) if len(required) <= 4 else roles.simple_shapes_of(required):
+            columns = (words.shapes.get(name, ())[1:] == ("1",) for name in required)
+            if any(each and letter in "cir" for each, letter in zip(columns, letters, strict=True)):
+                continue
             plain = f"{several.SEVERAL} {letters}"
             tried = (several.named(list(required), letters, words), plain) if special else (plain,)
             for layout in tried:

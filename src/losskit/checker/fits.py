@@ -273,13 +273,13 @@ def fits_order(trial: Trial, form: Form) -> None:
         if form.layout != "above" and trial.sign > 0:  # the loss of a critic has no bound
             sure, surest = trial.value(*make(True, 3.0)), trial.value(*make(True, 9.0))
             require(surest > sure - 0.5 * gap, "it has no lower bound")
-        if form.layout in ("alike", "alike-1", "alike-0", "signs", "order"):
+        if form.layout in ("signs", "order") or form.layout.startswith("alike"):
             _both_sides_count(trial, right, wrong, best, gap)
 
 
 def _both_sides_count(trial: Trial, right: Sequence[Tensor], wrong: Sequence[Tensor], best: float, gap: float) -> None:
     target = right[-1]
-    for side in sorted(set(target.tolist())) if target.dim() == 1 else (-1.0, 1.0):
+    for side in sorted(set(target.flatten().tolist())) if target.numel() == len(target) else (-1.0, 1.0):
         chosen = target == side
         mixed = []
         for a, b in zip(right[:-1], wrong[:-1], strict=True):

@@ -23,6 +23,7 @@ FLAT = ((), (4, 5), (5,), (4, 5, 6))
 _LARGE = (16, 18)  # for losses with a window
 SIGNAL = (2048,)  # for losses of sound
 WINDOWS = (_LARGE, (32, 32), (192, 192))
+_OF_TWO = r"(?s)\[:, 1\].*\w+ == 1\b.*\w+ == 0\b"  # the score of a second class, and both labels
 _COUNTS = (2, 4, 5, 10, 6, 7, 8, 9, 11, 19, 20, 21, 100)  # common numbers of classes
 WIDE = ("regression", "distribution")  # kinds whose tensors may have spatial dimensions
 
@@ -106,7 +107,8 @@ class Probe:
             return list(dict.fromkeys([self.classes, *columns]))
         seen = [] if self.shown is None else self.shown.channels
         seen = [*seen, *[1] * self._one_channel()]
-        return list(dict.fromkeys([self.classes, *seen, *columns, *numbers_in(self.criterion), *_COUNTS]))[:16]
+        two = [2] * (re.search(_OF_TWO, self.words.code) is not None)
+        return list(dict.fromkeys([*two, self.classes, *seen, *columns, *numbers_in(self.criterion), *_COUNTS]))[:16]
 
     def _one_channel(self) -> bool:
         """Whether the first tensor is documented as a map of one channel, (B, 1, H, W)."""

@@ -55,6 +55,9 @@ _CONFIRMED = {
     "next": r"next.?token|causal|shift|autoregress|language.?model|\blm|lm_?loss|\bsft\b|fine.?tun|completion",
 }
 _THRESHOLDS = r"\bcoral|\bcorn\b|corn_?loss|\bk ?- ?1\b|num_classes ?- ?1|ordinal[^.]*\blevels|p\((y|label|rank) ?> ?k"
+_OF_CLASSES = r"focal|(true|correct|right) class|class (indices|index|ids?)"
+_OF_TEACHERS = r"teacher|student|distil|soft (label|target)|\bkl\b"
+_BACKGROUND = r"\b0 (is|means|for|=) (the )?background\b.{0,40}\b1 ?(\.\.|to|-|,)|\b1 ?\.\. ?[ck]\b.{0,60}background"
 _LISTS = r"list_?net|list_?mle|lambda_?(rank|loss)|n_?dcg|list_?wise|relevance|learning.to.rank|list of (items|doc)"
 _NO_CORNERS = r"distances? to|ltrb|\(l, ?t, ?[rb], ?[rb]\)|offsets|deltas|rotated|angle"
 LOGS = r"log.?prob|log.?softmax|log.?likelihoods"
@@ -248,6 +251,8 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return True
     if layout == "elbo" and sum(map(is_spread, required)) > 1:
         return True
+    if _of_others(labels, layout, required, words):
+        return True
     if layout == "triplets" and (holds_no_samples(required[-1]) or _of_survival(required)):
         return True
     spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
@@ -258,6 +263,15 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     if len(required) == 3 and any("len" in name.lower() for name in required):
         return kind != "sequence"
     return _not_of_sides(key, labels, required, words)
+
+
+def _of_others(labels: bool, layout: str, required: Sequence[str], words: Words) -> bool:
+    """Whether the documentation is of class labels, labels with a background, or events, unlike the layout."""
+    if layout == "teacher":
+        return re.search(_OF_CLASSES, words.all) is not None and not re.search(_OF_TEACHERS, words.all)
+    if layout in ("order", "signs"):
+        return any(re.search(r"event|duration|censor", name.lower()) for name in required)
+    return (labels or layout == "groups") and re.search(_BACKGROUND, words.all) is not None
 
 
 def _not_of_sides(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:

@@ -100,6 +100,8 @@ class Search:
     def found(self) -> Chosen | None:
         if not self.names or (len(self.names) > 4 and all(len(name) == 1 for name in self.names)):
             return None
+        if self.strict and self._of_labelled_pairs():
+            return None  # its rows and labels are known; a loss that crosses them would be taken for one of maps
         for known in (True, False) if self.probe.words.shapes else (False,):
             for guess in itertools.islice(repaired(self._starts(known), self._attempt), 4):
                 chosen = self._chosen(guess)
@@ -124,6 +126,12 @@ class Search:
         return list(
             dict.fromkeys(Guess(tuple(itertools.chain(*made)), tuple(map(len, made))) for made in (*every, *rows))
         )
+
+    def _of_labelled_pairs(self) -> bool:
+        """Whether two embeddings are compared whose label is documented as a column."""
+        words = self.probe.words
+        column = len(self.names) == 3 and words.shapes.get(self.names[2], ())[1:] == ("1",)
+        return column and re.search(r"siamese|contrastive", words.all) is not None
 
     def _known(self, slot: Slot, name: str) -> Slot:
         return replace(slot, known=slot.known or name in self.probe.words.shapes)

@@ -30,6 +30,7 @@ _BY_TEXT = (
     ("log", r"logits?\b|log-?prob"),
     ("large", r">=? ?1\b"),
     ("flag", r"0/1|0 or 1|0 and 1|\{0, ?1\}|binary|boolean|\bbool\b|one-hot"),
+    ("flag", r"\b(0 (when|if|for|where|means)\b.*\b1|1 (when|if|for|where|means)\b.*\b0) (when|if|for|where|means)\b"),
     ("share", r"in [\[(]0, ?1[\])]|probabilit|after a s(oft|ig)m|\(0, 1\)"),
     ("positive", r">=? ?0|positive\b(?! (pair|sample|score|item|log))|variance|standard deviation"),
 )

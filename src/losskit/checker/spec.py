@@ -33,6 +33,8 @@ LAYOUTS = {
     "alike": "1 for similar pairs, else -1, (N,)",
     "alike-1": "1 for similar pairs, else 0, (N,)",
     "alike-0": "0 for similar pairs, else 1, (N,)",
+    "alike-1-column": "1 for similar pairs, else 0, (N, 1)",
+    "alike-0-column": "0 for similar pairs, else 1, (N, 1)",
     "triplets": "an anchor, a positive and a negative",
     "partners": "two views of the same samples, (N, D) each",
     "groups": "embeddings (N, D) and their group labels, (N,)",

@@ -18,7 +18,7 @@ _WORD = (
     r"batch(?:_size)?|num_\w+|n_\w+|classes|channels|height|width|seq(?:_len(?:gth)?)?|vocab(?:_size)?|"
     r"time(?:_?steps)?|horizon|length|\w*_?dim|(?:in|out)_features|quantiles|points|queries|atoms|joints|frames"
 )
-_SIZE = rf"(?:{_WORD}|[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
+_SIZE = rf"(?:(?i:{_WORD})|[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
 _SHAPE = re.compile(rf"\(\s*({_SIZE}(?:\s*,\s*{_SIZE})*)\s*,?\s*\)")
 _LETTER = re.compile(rf"{_WORD}|[A-Z]{{1,2}}(\d|_|[-+*/]|$)|\d|[*.]")
 _CROSSED = re.compile(r"(?<![\w*])([A-Z]\w?)((?: ?[x\u00d7] ?(?:[A-Z]\w?|\d+))+)(?!\w)")  # B x C x H x W
@@ -125,7 +125,7 @@ def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]
     start, named = 0, []
     text = _SQUARE.sub(r"(\1)", _CROSSED.sub(_as_tuple, text))
     for match in _SHAPE.finditer(text):
-        sizes = tuple(re.sub(r"\s", "", each) for each in match[1].split(","))
+        sizes = tuple(_size_of(each) for each in match[1].split(","))
         if "," not in match[0] or not all(map(_LETTER.match, sizes)):
             continue
         before = _TUPLE.split(_END.split(text[start : match.start()])[-1])[-1]
@@ -141,6 +141,12 @@ def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]
         (sizes,) = rest
         found = {**{name: {sizes} for name in parameters}, **found}
     return {name: next(iter(each)) for name, each in found.items() if len(each) == 1}
+
+
+def _size_of(text: str) -> str:
+    """A size as it is documented: a letter, or a word, `Num_Texts`, in lower case."""
+    size = re.sub(r"\s", "", text)
+    return size.lower() if re.fullmatch(_WORD, size, re.IGNORECASE) and len(size) > 2 else size
 
 
 def _as_tuple(crossed: re.Match[str]) -> str:

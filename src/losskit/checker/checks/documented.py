@@ -11,6 +11,7 @@ import torch
 from losskit.checker.checks.ignored import ignored_counts, ignores
 from losskit.checker.checks.promises import PROMISES
 from losskit.checker.checks.reductions import depends_on_batch
+from losskit.checker.checks.statements import STATEMENTS
 from losskit.checker.checks.tools import BACKWARD, additive, close, code, is_random, labelled, pull, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
@@ -29,7 +30,7 @@ TEMPERATURES = ("temperature", "tau", "T", "temp", "t")
 def not_as_documented(subject: Subject) -> Iterator[Found]:
     """Does the loss do what its docstring says of its options and tensors?"""
     parts = (_per_sample, _averaged, _over_valid, _sides, _pairs, _temperature, _teacher, _constants, _next_token)
-    for part in (*parts, *PROMISES):
+    for part in (*parts, *PROMISES, *STATEMENTS):
         found = next(part(subject), None)
         if found is not None:
             yield found
@@ -84,7 +85,8 @@ def _averaged(subject: Subject) -> Iterator[Found]:
 
 _VALID = (
     r"(mean|averag\w+|normali\w+|divid\w+)[^.;]*"
-    r"(valid|not ignored|non-ignored|counted|labelled|unmasked|remaining|observed|not pad|non.?pad|real token|!=)"
+    r"(valid|not ignored|non-ignored|counted|labelled|unmasked|remaining|observed|not pad|non.?pad|real token|"
+    r"(that|which) (do )?count|!=)"
 )
 
 
@@ -151,12 +153,16 @@ def _pairs(subject: Subject) -> Iterator[Found]:
         "alike-0": r"\b1\b[^.;,]{0,25}\b(similar|same|positive|match\w*|genuine)\b",
         "alike-1": r"\b1\b[^.;,]{0,25}\b(dissimilar|different|negative|impost\w*)\b",
     }
-    pattern = said.get(subject.spec.layout)
+    pattern = said.get(subject.spec.layout.removesuffix("-column"))
     if pattern is not None and subject.words.say(pattern):
         tensors = subject.example(correct=True)
         yield Found(
             "a label of 1 pulls pairs apart that its documentation calls "
-            + ("similar" if subject.spec.layout == "alike-0" else "together that its documentation calls dissimilar"),
+            + (
+                "similar"
+                if subject.spec.layout.startswith("alike-0")
+                else "together that its documentation calls dissimilar"
+            ),
             {"value": value(subject, *tensors)},
             code(subject, *tensors, lines=BACKWARD),
             None,

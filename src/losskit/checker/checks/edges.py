@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from losskit.checker.checks.several_tensors import pairs_of
 from losskit.checker.subject import Subject
 
 Edges = Iterator[tuple[str, tuple[Tensor, ...]]]
@@ -23,6 +24,7 @@ def exact(subject: Subject) -> Edges:
     yield from _negative(subject)
     yield from _left_out(subject)
     yield from _even(subject)
+    yield from _matched(subject)
 
 
 def _alone(subject: Subject) -> Edges:
@@ -50,9 +52,9 @@ def _coinciding(subject: Subject) -> Edges:
     if subject.spec.scores != "embeddings":
         return
     tensors = subject.example(batch=4)
-    same = tuple(each.clone() if each.is_floating_point() and each.dim() == 2 else each for each in tensors)
+    same = tuple(each.clone() if each.shape == tensors[0].shape else each for each in tensors)
     for each in same:
-        if each.is_floating_point() and each.dim() == 2:
+        if each.dim() == 2 and each.shape == tensors[0].shape:
             each[:2] = tensors[0][:1]
     yield "embeddings that coincide", same
 
@@ -118,3 +120,16 @@ def _even(subject: Subject) -> Edges:
             f"a correct prediction for a target of {what} everywhere",
             (torch.full_like(input, number), *constant),
         )
+        yield f"a prediction of {what} everywhere", (torch.full_like(input, number), *others)
+
+
+def _matched(subject: Subject) -> Edges:
+    """Predictions that equal their targets, where these are known by their names alone."""
+    if not subject.spec.layout.startswith("several"):
+        return
+    tensors = subject.example(batch=4)
+    for at, to in pairs_of(subject, tensors):
+        names = subject.spec.tensors[at], subject.spec.tensors[to]
+        given = list(tensors)
+        given[at] = tensors[to].clone()
+        yield f"{names[0]} equal to {names[1]}", tuple(given)

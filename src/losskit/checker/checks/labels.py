@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, sigmoid, tried, value
+from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, require_steady, sigmoid, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
 from losskit.checker.subject import Subject
@@ -37,6 +38,62 @@ def labels_out_of_range(subject: Subject) -> Iterator[Found]:
                 code(subject, input, bad),
             )
             return
+
+
+_ORDERED = (
+    r"ordinal|order|rank|emd\b|earth|hierarch|background|level|grade|\bage|severity|cost matri|confus|distance|first|"
+    r"weight|alpha|frequen|prior|count|long.?tail|imbalance|positive|negative|binary|foreground"
+)
+_FROM_ONE = (
+    r"range\(1,|\[:, ?1|\[1:\]|!= ?0\b|> ?0\b|== ?[01]\b|>= ?1\b|arange\("  # code that treats a class differently
+)
+
+
+@check(
+    "class-numbers-count",
+    Severity.WRONG,
+    why="The numbers of the classes are names: a loss that computes with them differs from dataset to dataset.",
+    fix="Compare the labels with each class, or one-hot encode them, before they are summed or multiplied.",
+    consequence_of=("labels-left-out", "wrong-dimension", "not-finite", "order-matters", "misused-function"),
+    applies=lambda spec: labelled(spec) and spec.kind == "multiclass" and spec.indices and spec.classes > 2,
+)
+def class_numbers_count(subject: Subject) -> Iterator[Found]:
+    """Is the loss the same if the classes are numbered in another order?"""
+    require_steady(subject)
+    if re.search(_ORDERED, subject.words.all) or re.search(_FROM_ONE, subject.words.code):
+        return
+    if subject.spec.ignore_index in range(subject.spec.classes) or _per_class(subject.build(), subject.spec.classes):
+        return
+    order = torch.arange(subject.spec.classes).roll(1)
+    shifts = []
+    for seed in range(3):
+        input, target = subject.example(seed, batch=6)
+        moved = value(subject, input.index_select(1, order.argsort()), order[target])
+        shifts.append((value(subject, input, target), moved, input, target))
+    if all(not close(before, moved, 1e-3, 1e-5) for before, moved, _, _ in shifts):
+        before, moved, input, target = shifts[0]
+        yield Found(
+            "the loss changes if its classes are numbered in another order",
+            {"value": before, "renumbered": moved},
+            code(subject, input.index_select(1, order.argsort()), order[target]),
+        )
+
+
+def _per_class(criterion: object, classes: int) -> bool:
+    """Whether a loss has a number for each class."""
+    held = (
+        [*vars(criterion).values(), *getattr(criterion, "_buffers", {}).values()]
+        if hasattr(criterion, "__dict__")
+        else []
+    )
+    held += list(getattr(criterion, "_parameters", {}).values())
+    return any(
+        isinstance(each, (Tensor, list, tuple)) and len(each) == classes for each in held if not _is_number(each)
+    )
+
+
+def _is_number(each: object) -> bool:
+    return isinstance(each, Tensor) and each.dim() == 0
 
 
 @check(

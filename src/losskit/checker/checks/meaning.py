@@ -152,12 +152,17 @@ def wrong_dimension(subject: Subject) -> Iterator[Found]:
                 f"shift = torch.randn_like({{input}}.narrow({dim}, 0, 1))",
                 "print({call}, " + _plus(subject) + ")",
             )
+            rows = dim == input.dim() - 1 and () in subject.spec.spatials and not subject.words.say(_MAPS)
             yield Found(
                 f"a softmax runs over {dim_said}: {what} compete, not classes",
                 {"value": before, f"with one number added along dimension {dim}": before},
                 code(subject, input, target, lines=lines),
+                Severity.TRAP if rows else None,  # of (N, C) it is right
             )
             return
+
+
+_MAPS = r"segment|pixel|voxel|\bmaps?\b|image|\bH, ?W\b|token|sequence|steps|\(\w+, ?\w+, ?\w+|\*\)|\.\.\."
 
 
 def _plus(subject: Subject) -> str:

@@ -35,7 +35,8 @@ def takes_bool(subject: Subject) -> Iterator[Found]:
 
 
 _EMPTY = (
-    r"(may|can|might) be (0|zero|empty)|(0|zero) (if|when|for) (there (is|are) no|none|an? empty|no )|"
+    r"(may|can|might) be (0|zero|empty)|(0|zero) (if|when|for) (there (is|are) no|none|no )|"
+    r"(0|zero) (if|when|for) an? empty (batch|set|tensor|input)|"
     r"empty (batch|batches|set|tensor|images?)[^.;]{0,30}(allowed|possible|fine|accepted|occur)|"
     r"without any[^.;]{0,40}allowed"
 )

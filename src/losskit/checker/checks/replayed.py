@@ -72,7 +72,9 @@ def samples_crossed(subject: Subject) -> Iterator[Found]:
     tensors = subject.example(batch=_BATCH, dtype=torch.float64)
     words = subject.words
     body = words.code.partition(" ")[2]  # without the name of the file
-    if re.search(_PAIRS, f"{words.all} {body}") or any(len(each) != _BATCH for each in tensors if each.dim()):
+    given = len(tensors) == 3 and tensors[0].shape == tensors[1].shape and tensors[2].numel() == _BATCH
+    others = _PAIRS.replace("pair|", "").replace("contrast|", "") if given else _PAIRS  # pairs with their labels
+    if re.search(others, f"{words.all} {body}") or any(len(each) != _BATCH for each in tensors if each.dim()):
         return
     if is_random(subject):
         return

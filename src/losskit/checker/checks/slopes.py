@@ -166,10 +166,12 @@ def second_derivative(subject: Subject) -> Iterator[Found]:
         ahead, here, behind = (
             pull(subject, tensors[0] + s * step * direction, *tensors[1:]).gradient for s in (1, 0, -1)
         )
+        farther = pull(subject, tensors[0] + 4 * step * direction, *tensors[1:]).gradient
         sides = (ahead - here) / step, (here - behind) / step
         size = max(float(said.norm()), float(sides[0].norm()), float(here.norm()), 1e-12)
         slope = (sides[0] + sides[1]) / 2
-        kink = float((sides[0] - sides[1]).norm()) > 1e-2 * size
+        kinks = sides[0] - sides[1], sides[0] - (farther - here) / (4 * step)
+        kink = max(float(each.norm()) for each in kinks) > 1e-2 * size
         if not kink and float((slope - said).norm()) > 1e-2 * size:
             wrong.append((tensors, float(slope.norm()), float(said.norm())))
     if len(wrong) > 1:

@@ -17,9 +17,10 @@ from losskit.checker.roles import emphasises
 from losskit.checker.uses import uses_of
 
 PREDICTION = Role(
-    "prediction", r"y_?hat|y_?pred\w*|pred\w*|inputs?|x|outputs?|out|forecasts?|mean|mu|estimate\w*|preds?_?\w*|q\w*"
+    "prediction",
+    r"y_?hat|y_?pred\w*|pred\w*|inputs?|inp|x|outputs?|out|forecasts?|mean|mu|estimate\w*|preds?_?\w*|q\w*",
 )
-TARGET = Role("target", r"y|y_?true|targets?|labels?|gt|truth|actuals?|true|ground_truth|obs\w*|t|y_t|values?")
+TARGET = Role("target", r"y|y_?true|targets?|targ|tgt|labels?|gt|truth|actuals?|true|ground_truth|obs\w*|t|y_t|values?")
 WEIGHT = Role("weight", r"w|weights?|sample_weights?|importance|weighting")
 MASK = Role("mask", r"\w*mask\w*|valid\w*|observed|present")
 _SHAPES: tuple[tuple[int, ...], ...] = ((6,), (6, 1), (2, 3), (2, 1, 4, 6), (2, 4, 3))
@@ -135,6 +136,9 @@ def _from_to(claimed: Claimed, prediction: float, target: float) -> float:
     return _of_error(claimed, prediction - target, None, target)
 
 
+_ABOVE_ZERO = r"positive|non-?negative|> ?=? ?0|above (0|zero)|counts|prices?|sales|demand"
+
+
 def mape(claimed: Claimed) -> Iterator[Found]:
     """The error is relative to the target, and never below 0."""
     low, high, twice = _from_to(claimed, 1.0, 2.0), _from_to(claimed, 2.0, 1.0), _from_to(claimed, 2.0, 4.0)
@@ -156,10 +160,12 @@ def mape(claimed: Claimed) -> Iterator[Found]:
             "(prediction - target).abs() / target.abs()",
             _given(claimed, -1, 2),
         )
-    elif below < 0 or _from_to(claimed, 1.0, 2.0) < 0:
+    elif below < 0 or (below > 100 * max(low, high) and not claimed.subject.words.say(_ABOVE_ZERO)):
         yield claimed.found(
-            "a negative target has a negative loss",
-            {"1 for -2": below},
+            "a negative target has a negative loss"
+            if below < 0
+            else "the error of a negative target is divided by a number near 0",
+            {"1 for -2": below, "1 for 2": low},
             "Divide by target.abs().",
             _given(claimed, 3, -2),
         )

@@ -85,7 +85,7 @@ def own_norm(subject: Subject) -> Iterator[Found]:
         spec.way.inside
         or spec.labels
         or is_random(subject)
-        or re.search(r"barlow|vicreg|standardi|whiten", subject.words.all)
+        or re.search(r"barlow|vicreg|standardi|whiten|covarian|(along|over|across) the batch", subject.words.all)
     ):
         return
     if not re.search(r"normalize\(", subject.words.code):

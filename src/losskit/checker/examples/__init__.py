@@ -31,6 +31,8 @@ OTHERS: dict[tuple[str, str, str], tuple[tuple[str, ...], Callable[[Draw], Tenso
     ("pairs", "embeddings", "alike"): (("input1", "input2", "target"), lambda draw: pairs.pairs(draw, 1.0, -1.0)),
     ("pairs", "embeddings", "alike-1"): (("input1", "input2", "target"), lambda draw: pairs.pairs(draw, 1.0, 0.0)),
     ("pairs", "embeddings", "alike-0"): (("input1", "input2", "target"), lambda draw: pairs.pairs(draw, 0.0, 1.0)),
+    ("pairs", "embeddings", "alike-1-column"): (("input1", "input2", "target"), pairs.in_column(1.0, 0.0)),
+    ("pairs", "embeddings", "alike-0-column"): (("input1", "input2", "target"), pairs.in_column(0.0, 1.0)),
     ("pairs", "embeddings", "triplets"): (("anchor", "positive", "negative"), pairs.triplets),
     ("pairs", "embeddings", "partners"): (PAIR, pairs.partners),
     ("pairs", "embeddings", "groups"): (PAIR, pairs.groups),

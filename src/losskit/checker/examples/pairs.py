@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -41,6 +43,16 @@ def pairs(draw: Draw, yes: float, no: float) -> Tensors:
     if draw.correct is not None:
         second = torch.where(_right_signs(draw, target).unsqueeze(1) > 0, first, -first)
     return first, second, torch.where(target > 0, yes, no).double()
+
+
+def in_column(yes: float, no: float) -> Callable[[Draw], Tensors]:
+    """Pairs whose labels are a column, (N, 1)."""
+
+    def made(draw: Draw) -> Tensors:
+        first, second, target = pairs(draw, yes, no)
+        return first, second, target.unsqueeze(1)
+
+    return made
 
 
 def triplets(draw: Draw) -> Tensors:

@@ -65,7 +65,10 @@ def differences(cases: Sequence[Case]) -> list[Found]:
     """What is said of the variables that are none of the quantities that they are named after."""
     accepted: set[tuple[int, str]] = set()
     found: dict[tuple[int, str], Found] = {}
+    others = {case.made.name for case in cases if case.quantity.instead and _difference(case)[1]}
     for case in cases:
+        if case.quantity.instead or others & set(case.names.values()):
+            continue
         place = case.made.line, case.made.name
         said, fits = _difference(case)
         if fits:
@@ -120,13 +123,19 @@ def _is_filled_later(value: ast.expr) -> bool:
     return re.fullmatch(r"(\w+\.)?(new_)?(zeros|ones|full|empty)(_like)?", name) is not None
 
 
+def _is_scaled(statement: ast.stmt) -> bool:
+    """Whether a statement only multiplies a variable by a number: x *= 0.5."""
+    scales = isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Mult, ast.Div))
+    return scales and isinstance(statement.value, ast.Constant)  # type: ignore[attr-defined]
+
+
 def _case(quantity: Quantity, group: Sequence[Assigned]) -> Case | None:
     first = group[0]
     function = function_of(first.code)
     if function is None:
         return None
     made = result_at(function, first.line) if first.result else made_at(function, first.line, first.name)
-    if made is None or _is_filled_later(made.value):
+    if made is None or _is_filled_later(made.value) or _is_scaled(made.statement):
         return None
 
     def is_leaf(name: str) -> bool:
@@ -228,7 +237,7 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
                 return None, True
             if nearest is None or off < nearest[0]:
                 nearest = off, given, right
-    if nearest is None and case.quantity.shaped:
+    if nearest is None and case.quantity.shaped and _is_one_call(case):
         return _of_another_shape(case, formulas), False
     own, usual = " ".join(each.code() for each in case.statements), " ".join(formulas)
     if nearest is None or math.isinf(nearest[0]):
@@ -242,6 +251,12 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
 
 def _place(case: Case) -> str:
     return f"{Path(case.made.code.co_filename).name}, line {case.made.line}: `{case.code}`"
+
+
+def _is_one_call(case: Case) -> bool:
+    """Whether a function of PyTorch makes the variable, as `torch.cov(x)`."""
+    value = case.statements[-1].value
+    return isinstance(value, ast.Call) and (dotted(value.func) or "").startswith("torch.c")
 
 
 def _of_another_shape(case: Case, formulas: Sequence[str]) -> Found | None:

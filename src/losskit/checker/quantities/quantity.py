@@ -28,6 +28,7 @@ class Quantity:
     binary: Sequence[str] = ()  # parts that are 0 or 1
     shaped: bool = False  # another number of elements is a fault too
     unless: str = ""  # a condition on the parts in which the names mean something else
+    instead: bool = False  # another meaning of its name: it is accepted, and what is computed from it is not compared
 
     def is_named(self, name: str) -> bool:
         return _fits(self.named, name)

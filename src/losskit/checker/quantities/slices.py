@@ -8,7 +8,7 @@ import linecache
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -224,6 +224,8 @@ class Slice:
         """The variables of what is called: the object of a method; a method of the loss counts as unknown."""
         path = dotted(node)
         if path is not None and (path in _BUILTINS or self._is_global(path.split(".")[0])):
+            if self._is_elsewhere(path):
+                raise Unknown(path)
             return
         if path is not None and path.startswith("self.") and path.count(".") == 1:
             if not _is_plain_module(self._value(path)):
@@ -269,6 +271,13 @@ class Slice:
     def _is_global(self, name: str) -> bool:
         found = self.around.get(name)
         return name not in self.variables and (isinstance(found, ModuleType) or callable(found))
+
+    def _is_elsewhere(self, path: str) -> bool:
+        """Whether a function comes from another file of the user: what it computes is not seen here."""
+        made = self.around.get(path)
+        code = getattr(made, "__code__", None)
+        own = isinstance(made, FunctionType) and getattr(made, "__module__", "").split(".")[0] != "torch"
+        return own and code is not None and code.co_filename != self.around.get("__file__", code.co_filename)
 
     def _value(self, name: str) -> Any:
         return value_of(self.variables, name)

@@ -6,7 +6,7 @@ P = (
     r"p|ps|y?_?probs?|probas?|probabilit(y|ies)|preds?|predictions?|inputs?|outputs?|"
     r"y_?(pred|hat|prob)|(pred|input|output|logits?)s?_?(sigmoid|soft(max)?|prob\w*)|sigmoid_?\w*|\w+_sigmoid|scores?"
 )
-T = r"t|targets?|y|labels?|gts?|truth|y_?true|(one_?)?hot|one_?hot_?\w*|target_\w+|\w+_one_?hot"
+T = r"t|targets?|y|labels?|gts?|truth|y_?true|(one_?)?hot|one_?hot_?\w*|targets?_\w+|\w+_one_?hot"
 CE = r"ce|bce|ce_?loss\w*|bce_?loss\w*|cross_?entropy\w*|loss_?b?ce|nll(_loss)?|logits_loss|focal_bce"
 PT = r"pt|p_t|probs?_?t|true_probs?|p_true|p_target|p_correct"
 LOG_PT = r"log_?pt|log_?p_t|logp_t|log_?probs?_?t|log_?pt_?t"
@@ -43,13 +43,8 @@ OF_TRUTH = [
     "exp(lpt)",
 ]
 quantity("the probability of the truth", r"p_t|probs?_t|true_probs?|p_true|p_target|p_correct", parts, *OF_TRUTH)
-quantity(
-    "the probability of the truth",
-    r"pt",
-    parts,
-    *OF_TRUTH,
-    *(f"1 - ({each})" for each in OF_TRUTH if "p" in each.split("(")[0] or "where(t == 1, p" in each),  # as in mmdet
-)
+quantity("the probability of the truth", r"pt", parts, *OF_TRUTH, *(f"1 - ({each})" for each in OF_TRUTH))
+quantity("the error, called pt as in mmdet", r"pt", parts, *(f"1 - ({each})" for each in OF_TRUTH[:6]), instead=True)
 quantity(
     "the logarithm of the probability of the truth",
     LOG_PT,

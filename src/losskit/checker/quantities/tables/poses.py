@@ -62,7 +62,7 @@ quantity(
         r"gt)_?(heatmaps?|hm)|kernel(_?1d|_?2d)?|window(_?1d)?|bumps?|blob"
     ),
     {
-        "q": D2.removesuffix("|d") + r"|r_?2|r_?sq\w*",
+        "q": D2.removesuffix("|d") + r"|r_?2|r_?sq\w*|xx",
         "a": CX,
         "b": CY,
         "x": COLUMNS + "|" + GRID,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -157,7 +158,8 @@ def simsiam(g: Given, pick: Pick) -> Any:
     unless=r"symmetri",
 )
 def negative_cosine(g: Given, pick: Pick) -> Any:
-    return -F.cosine_similarity(g.p, g.z.detach()).mean()
+    z = g.z.detach() if re.search(r"sim ?siam|byol", g.text.names) else pick(g.z, g.z.detach())
+    return -F.cosine_similarity(g.p, z).mean()
 
 
 def labelled_views(seed: int) -> dict[str, Any]:
@@ -195,6 +197,11 @@ def supcon(g: Given, pick: Pick) -> Any:
     return each.sum() / pick(n, kept.sum(), positives.sum())
 
 
+def labelled_pairs(seed: int, *width: int) -> dict[str, Any]:
+    a = real(seed, 6, 2)
+    return {"a": a, "b": a + 0.4 * real(seed + 1, 6, 2), "y": zeros_and_ones(seed, 6, *width)}
+
+
 @reference(
     "the contrastive loss of pairs",
     r"contrastive|siamese",
@@ -203,16 +210,13 @@ def supcon(g: Given, pick: Pick) -> Any:
         "b": r"(x|e|o|z|f|h|out\w*|emb\w*|feat\w*)_?(1|2|b)|b|other|right",
         "y": r"y|label\w*|target\w*|same\w*|is_\w+|similar\w*|differ\w*",
     },
-    lambda seed: {
-        "a": real(seed, 6, 2),
-        "b": real(seed, 6, 2) + 0.4 * real(seed + 1, 6, 2),
-        "y": zeros_and_ones(seed, 6),
-    },
+    labelled_pairs,
+    lambda seed: labelled_pairs(seed, 1),
     options=[MARGIN],
     unless=r"supervised|cosine|nt ?xent|sim ?clr|cluster|prototyp",
 )
 def pairs(g: Given, pick: Pick) -> Any:
-    d2 = (g.a - g.b).square().sum(1)
+    d2 = (g.a - g.b).square().sum(1).reshape(g.y.shape)
     d = d2.sqrt()
     similar = g.y if pick(True, False) else 1 - g.y
     if g.text.says(r"\b(y|label|1) ?(=|is|for)? ?1? ?(for|=|is|means)? ?(a |the )?(similar|same|genuine|positive)"):

@@ -186,7 +186,7 @@ def tukey(g: Given, pick: Pick) -> Any:
     r"^wing|\bwing loss",
     option("w", r"w|omega|width", 1.5, 10.0, 5.0),
     option("eps", r"eps\w*|epsilon|curvature", 0.6, 2.0, 0.5),
-    unless=r"adaptive|awing",
+    unless=r"adaptive|awing|smooth",
 )
 def wing(g: Given, pick: Pick) -> Any:
     a = (g.x - g.y).abs()
