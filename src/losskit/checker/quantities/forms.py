@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from losskit.checker.quantities import quantity as registry
@@ -33,7 +32,7 @@ TRUTH = (
     r"(target|label|gt|true|truth|y_true|mask)s?_(flat|f|masked|one_?hot|oh|float|bin\w*)|(y_?)?one_?hot(_\w+)?|hot|m2|"
     r"gt_\w+|true_\w+|actual|ref|reference|hr|observed"
 )
-EPS = r"eps(ilon)?|smooth(ing)?(_?(nr|dr|factor))?|tiny|delta_eps|stab\w*|s"
+EPS = r"eps(ilon)?\d?|smooth\w*|tiny|delta_?eps|stab\w*|s"
 MASK = (
     r"m|masks?|(valid|keep|loss|pixel|token|padding|pad|attention|obs|observed|pos|roi|"
     r"depth|vis)?_?masks?|valids?|keep|kept|roi|vis(ible|ibility)?|is_valid|ok|known"
@@ -71,30 +70,49 @@ def _replace(form: str) -> str:
     return form.replace("{}", r"\1")
 
 
-def either(template: str, **choices: tuple[str, ...]) -> list[str]:
-    """The formulas with each `NAME` replaced by each of its choices."""
-    made = []
-    for each in itertools.product(*choices.values()):
-        formula = template
-        for name, choice in zip(choices, each, strict=True):
-            formula = re.sub(rf"\b{name}\b", choice, formula)
-        made.append(formula)
+def where(form: str, **choices: Iterable[str]) -> list[str]:
+    """A formula with each choice for a word in capitals."""
+    made = [form]
+    for word, texts in choices.items():
+        known = [text if re.fullmatch(r"[\w.]*(\([^()]*\))?", text) else f"({text})" for text in texts]
+        made = [each.replace(word, text) for each in made for text in known]
     return made
 
 
-def averaged(*formulas: str) -> list[str]:
-    """The formulas, their means and their sums over some axes."""
-    ends = (
-        "",
-        ".mean()",
-        ".mean(-1)",
-        ".mean(0)",
-        ".mean(1)",
-        ".sum()",
-        ".flatten(1).sum(1).mean()",
-        ".flatten(1).mean(1)",
-    )
-    return [f"({each}){end}" if end else each for end in ends for each in dict.fromkeys(formulas)]
+_REDUCED = (
+    "{}",
+    "({}).mean()",
+    "({}).sum()",
+    "({}).mean(-1)",
+    "({}).sum(-1)",
+    "({}).mean(0)",
+    "({}).mean(1)",
+    "({}).sum(1)",
+    "({}).sum(-1).mean()",
+    "({}).flatten(1).mean(1)",
+    "({}).flatten(1).sum(1)",
+    "({}).flatten(1).sum(1).mean()",
+)
+
+
+def reduced(*formulas: str) -> list[str]:
+    """Formulas, and their usual sums and means."""
+    return [form.format(each) for each in dict.fromkeys(formulas) for form in _REDUCED]
+
+
+def negative(formulas: Iterable[str]) -> list[str]:
+    """The opposite of formulas."""
+    return [f"-({each})" for each in formulas]
+
+
+def either_sign(*formulas: str) -> list[str]:
+    """Formulas whose sign is a convention."""
+    return [*formulas, *negative(formulas)]
+
+
+def with_eps(*formulas: str) -> list[str]:
+    """Formulas that may contain a further, tiny number `eps`."""
+    return [*formulas, *(f"{each} + 0 * eps" for each in formulas)]
 
 
 def quantity(said: str, named: str, parts: Mapping[str, str], *formulas: str, **further: Any) -> None:
@@ -104,7 +122,7 @@ def quantity(said: str, named: str, parts: Mapping[str, str], *formulas: str, **
 
 def measured(said: str, named: str, parts: Mapping[str, str], *formulas: str, **further: Any) -> None:
     """Register a quantity of which means and sums have its name too."""
-    quantity(said, named, parts, *averaged(*formulas), **further)
+    quantity(said, named, parts, *reduced(*formulas), **further)
 
 
 EMB_A = (

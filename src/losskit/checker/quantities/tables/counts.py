@@ -1,8 +1,8 @@
 """Counts and heavy tails: Student, Poisson and negative binomial densities."""
 
+from losskit.checker.quantities.forms import EPS, either_sign, reduced, with_eps
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.spreads import LOG_STD, MEAN, POINT, STD
-from losskit.checker.quantities.variants import EPS, either_sign, reduced, with_eps
 
 _T = "lgamma((n + 1) / 2) - lgamma(n / 2) - 0.5 * log(n) - log(d) - 0.5 * (n + 1) * log1p(((y - m) / d)**2 / n)"
 quantity(

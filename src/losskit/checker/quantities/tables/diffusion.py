@@ -1,7 +1,7 @@
 """Diffusion: noisy samples, targets, predictions and scores."""
 
+from losskit.checker.quantities.forms import either_sign
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.variants import either_sign
 
 ALPHA_BAR = (
     r"alphas?_?(cum_?prod|bars?|cumulative|hat|t_?bar|prod)(_t)?|(a|"

@@ -1,8 +1,8 @@
 """Divergences of normal distributions, samples of them, and the parts of quantised autoencoders."""
 
+from losskit.checker.quantities.forms import EPS, reduced, with_eps
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.spreads import LOG_STD, LOG_VAR, STD, VAR
-from losskit.checker.quantities.variants import EPS, reduced, with_eps
 
 KL = (
     r"(z_|latent_|gauss(ian)?_|mean_|batch_)?kld?s?(_?(loss|losses|div|divergence|"

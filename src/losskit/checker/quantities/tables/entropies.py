@@ -1,8 +1,8 @@
 """Entropies, divergences from other policies, and limits of importance."""
 
+from losskit.checker.quantities.forms import EPS, either_sign, reduced, where, with_eps
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.policies import LOG_RATIO, NEW, OLD, RATIO, REFERENCE
-from losskit.checker.quantities.variants import EPS, either_sign, reduced, where, with_eps
 
 _P_LOG_P = ("p * l", "exp(l) * l", "p * log(p)")
 quantity(

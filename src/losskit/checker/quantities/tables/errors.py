@@ -1,7 +1,7 @@
 """Errors of forecasts and regressions."""
 
+from losskit.checker.quantities.forms import reduced, with_eps
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.variants import reduced, with_eps
 
 PRED = (
     r"p|(y_?)?(preds?|hat|predictions?|predicted|outputs?|forecasts?|yhat)|y_p|"

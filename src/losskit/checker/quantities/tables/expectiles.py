@@ -1,8 +1,8 @@
 """Expectiles and quantiles: weights, losses and levels."""
 
+from losskit.checker.quantities.forms import reduced, where
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.agents import DONE, GAMMA, GOES_ON, REWARD
-from losskit.checker.quantities.variants import reduced, where
 
 TAU = r"taus?|tau_?hat|quantile_?taus?|quantiles?|quantile_levels?|expectiles?|expectile_tau"
 LEVEL = r"quantiles?|quantile_?(tau|level|s)s?|qs?|expectiles?|percentiles?"

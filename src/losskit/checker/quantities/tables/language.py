@@ -1,7 +1,7 @@
 """Language models: shifts, masks, smoothing and the load of experts."""
 
+from losskit.checker.quantities.forms import reduced
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.variants import reduced
 
 LOGITS = r"(lm_?|pred_?|output_?)?(logits|lm_logits|scores|outputs?|preds?)"
 LABELS = r"labels?|targets?|input_?ids|tokens?|ids|tgt|y"

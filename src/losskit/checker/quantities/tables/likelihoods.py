@@ -1,8 +1,8 @@
 """Likelihoods: standard scores and densities of distributions."""
 
+from losskit.checker.quantities.forms import EPS, either_sign, negative, reduced, with_eps
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.spreads import LOG_STD, LOG_VAR, MEAN, POINT, SCORE, STD, VAR
-from losskit.checker.quantities.variants import EPS, either_sign, negative, reduced, with_eps
 
 SPREAD = {"l": LOG_VAR, "s": LOG_STD, "v": VAR, "d": STD}
 _BETWEEN = ("(y - m)", "(y[..., None] - m)", "(y[:, None] - m)", "(y - m[..., None])", "(y - m[:, None])")

@@ -1,7 +1,7 @@
 """Orders: gains of rankings, sets at risk of survival, and levels of ordered classes."""
 
+from losskit.checker.quantities.forms import EPS, either_sign, reduced, with_eps
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.variants import EPS, either_sign, reduced, with_eps
 
 RELEVANCE = (
     r"(y_?)?(labels?|rels?|relevances?|true|targets?|grades?|gts?)(_?(sorted|sort|"

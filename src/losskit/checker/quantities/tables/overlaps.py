@@ -1,6 +1,6 @@
 """Overlaps of masks: intersections, unions, counts of errors, and the scores made of them."""
 
-from losskit.checker.quantities.forms import EPS, LOGITS, MASK, PRED, TRUTH, either, measured, quantity, summed
+from losskit.checker.quantities.forms import EPS, LOGITS, MASK, PRED, TRUTH, measured, quantity, summed, where
 
 PARTS = {"l": LOGITS, "p": PRED, "t": TRUTH, "m": MASK}
 ROWS = "t.unflatten(-1, (1, 4))[..., 0, :]"  # fails where there are not 4 columns
@@ -24,9 +24,9 @@ def _of(template: str, *more: str) -> list[str]:
     """The template of P and t, for probabilities, logits, and with a mask."""
     masked = [each.replace("SUM(", "SUM(m * ") for each in more or (template,)]
     return summed(
-        *either(template, P=HARD),
-        *either(template, P=SOFT),
-        *(made for each in masked for made in either(each, P=(*HARD[:1], *SOFT))),
+        *where(template, P=HARD),
+        *where(template, P=SOFT),
+        *(made for each in masked for made in where(each, P=(*HARD[:1], *SOFT))),
     )
 
 

@@ -1,8 +1,8 @@
 """Policies: ratios, surrogates, entropies and divergences from an old policy."""
 
+from losskit.checker.quantities.forms import either_sign, negative, reduced
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.returns import ADVANTAGE, ALPHA, LOG_PI, Q1, Q2, centred
-from losskit.checker.quantities.variants import either_sign, negative, reduced
 
 _LOG_P = r"log_?p(rob)?(abilitie)?s?|log_?pi|logps?"
 OLD = (

@@ -1,7 +1,7 @@
 """Preferences: log-ratios, implied rewards and losses of pairs."""
 
+from losskit.checker.quantities.forms import reduced
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.variants import reduced
 
 _LOGP = r"(logps?|log_?probs?|lp|logits|log_p)"
 PC = (

@@ -1,8 +1,8 @@
 """Returns: temporal differences, advantages and the values from which they come."""
 
+from losskit.checker.quantities.forms import EPS, either_sign, where
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.agents import DONE, GAMMA, GOES_ON, NEXT, REWARD
-from losskit.checker.quantities.variants import EPS, either_sign, where
 
 VALUE = (
     r"(old_?|state_?|critic_?|pred_?|baseline_?)?(v|vals?|values?|vf|v_s|v_pred|"

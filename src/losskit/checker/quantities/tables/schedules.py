@@ -1,8 +1,8 @@
 """Schedules of diffusion: products, signal to noise, weights and preconditioning."""
 
+from losskit.checker.quantities.forms import where
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.diffusion import ALPHA, ALPHA_BAR, SIGMA, STEP
-from losskit.checker.quantities.variants import where
 
 BETAS = r"betas?(_t)?"
 SNR = r"(signal_to_noise|snrs?)(_?(t|ratio|timesteps|values))?"

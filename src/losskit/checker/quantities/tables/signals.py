@@ -1,7 +1,7 @@
 """Signals: projections of sound, and spectra."""
 
+from losskit.checker.quantities.forms import EPS, either_sign, negative, reduced, with_eps
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.variants import EPS, either_sign, negative, reduced, with_eps
 
 EST = (
     r"(s_?)?(est(imat\w*)?|enhanced|denoised|deg|processed)(_?(sources?|targets?|signals?|wav\w*|audio|zm|s))?|e|s_?hat|"

@@ -1,7 +1,7 @@
 """Spreads: variances, deviations, precisions and their logarithms."""
 
+from losskit.checker.quantities.forms import EPS
 from losskit.checker.quantities.quantity import quantity
-from losskit.checker.quantities.variants import EPS
 
 _OF = r"(_?(z|x|y|q|p|pred|hat|t|i|post|prior|mean|\d))?"
 LOG_VAR = rf"(z_?|pred_?|p_?|q_?|x_?)?(log_?var(iance)?s?|logv|lv|log_?(sigma|std)(2|_?sq(uared)?)){_OF}"

@@ -1,8 +1,8 @@
 """Values: duels, priorities, weights of samples and clipped values."""
 
+from losskit.checker.quantities.forms import reduced, where
 from losskit.checker.quantities.quantity import quantity
 from losskit.checker.quantities.tables.returns import TAKEN
-from losskit.checker.quantities.variants import reduced, where
 
 quantity(
     "the value of an action in a duel",
