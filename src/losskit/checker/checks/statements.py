@@ -132,7 +132,7 @@ _UNDER = r"\b(if|when|for|with|where|at|but|except|on|plus|times|up to|of)\b"
 def same_as_of_torch(subject: Subject) -> Iterator[Found]:
     """Whether a loss that is documented to equal one of PyTorch does."""
     spec = subject.spec
-    found = re.search(_SAME_AS, " ".join(subject.words.text.split()))
+    found = re.search(_SAME_AS, " ".join(subject.words.text.split()), re.IGNORECASE)
     if found is None or not spec.two or re.search(_UNDER, found["rest"]) or subject.words.say(_UNDER_BEFORE):
         return
     other = _of_torch(found[3])
@@ -178,7 +178,9 @@ _NEVER_BELOW = r"\b(loss|value|result|it)\b[^.;]{0,30}\b(never negative|non-?neg
 def within_bounds(subject: Subject) -> Iterator[Found]:
     """Whether the loss lies within its documented bounds."""
     unit, positive = subject.words.say(_BOUNDS), subject.words.say(_NEVER_BELOW)
-    if not (unit or positive) or subject.spec.layout.startswith("several"):
+    if not (unit or positive) or not (
+        subject.spec.labels or subject.spec.scores in ("probabilities", "images", "boxes")
+    ):
         return
     for answer in (None, True, False):
         for scale in (1.0, 3.0):
