@@ -23,6 +23,11 @@ def profile_mse(y_hat, y):
     """Mean squared error over samples and time steps; both (N, T)."""
     return (y_hat - y).square().sum() / {}
 '''
+SUMMED = '''
+def sequence_error(y_hat, y):
+    """Squared error, summed over time steps, mean over samples; both (N, T)."""
+    return (y_hat - y).square().{}
+'''
 EMPTY = '''
 def mask_dice(p, t, eps=1.0):
     """Dice loss of probabilities (N, H, W) and masks. An empty mask with nothing predicted is correct, loss 0."""
@@ -68,6 +73,8 @@ ROWS = [
     (EVENTS, "cox", ".clamp(min=1)", False),
     (PROFILES, "profile_mse", "len(y)", True),
     (PROFILES, "profile_mse", "y.numel()", False),
+    (SUMMED, "sequence_error", "mean()", True),
+    (SUMMED, "sequence_error", "sum(1).mean()", False),
     (EMPTY, "mask_dice", "", True),
     (EMPTY, "mask_dice", " + eps", False),
     (SAME, "my_bce", "0.5 * ", True),

@@ -96,19 +96,50 @@ def mean_of_positions(subject: Subject) -> Iterator[Found]:
     if not numbers or not words.say(_MEAN) or words.say(_TOTAL) or is_random(subject):
         return
     tensors = subject.example(batch=3)
-    for dim in range(1, tensors[0].dim()):
-        costs = [tried(value, subject, *(torch.cat([each] * n, dim) for each in tensors)) for n in (1, 2, 3)]
-        once, twice, thrice = (math.nan if each is None else each for each in costs)
-        if once > 1e-6 and close(twice, 2 * once, 1e-3) and close(thrice, 3 * once, 1e-3):
-            doubled = tuple(torch.cat([each, each], dim) for each in tensors)
-            yield Found(
-                f"it is documented as a mean, but the loss doubles if each element of dimension {dim} occurs twice",
-                {"once": once, "twice": twice},
-                code(subject, *doubled),
-                None,
-                "Divide by the number of elements in the sum.",
-            )
-            return
+    dims = range(1, tensors[0].dim())
+    costs = [_repeated(subject, tensors, dim) for dim in dims]
+    if costs and all(c[0] > 1e-6 and close(c[1], 2 * c[0], 1e-3) and close(c[2], 3 * c[0], 1e-3) for c in costs):
+        yield Found(
+            "it is documented as a mean, but the loss doubles if each element of a sample occurs twice",
+            {"once": costs[0][0], "twice": costs[0][1]},
+            code(subject, *(torch.cat([each, each], 1) for each in tensors)),
+            None,
+            "Divide by the number of elements in the sum.",
+        )
+
+
+def _repeated(subject: Subject, tensors: Sequence[Tensor], dim: int) -> list[float]:
+    """The loss if each element occurs once, twice and three times along a dimension; NaN where it is refused."""
+    costs = [tried(value, subject, *(torch.cat([each] * n, dim) for each in tensors)) for n in (1, 2, 3)]
+    return [math.nan if each is None else each for each in costs]
+
+
+_SUMMED = (
+    r"\b(summed|sums?) (up )?over (the |all |its )?(\w+ )?(pixels?|positions?|elements?|time ?steps?|steps?|"
+    r"dimensions?|features?|coordinates?|joints?|entries|voxels?|channels?)\b"
+)
+_DIVIDED = (
+    r"divided|normali[sz]|weighted sum|ratio|root|"
+    r"\bmean (over|of) (the |all )?(pixels|positions|elements|steps|entries)"
+)
+
+
+def sum_of_positions(subject: Subject) -> Iterator[Found]:
+    """Whether a documented sum over positions grows if all positions occur twice."""
+    spec, words = subject.spec, subject.words
+    numbers = spec.kind == "regression" and spec.two and spec.layout in ("same", "bare")
+    if not numbers or not words.say(_SUMMED) or words.say(_DIVIDED) or is_random(subject):
+        return
+    tensors = subject.example(batch=3)
+    costs = [_repeated(subject, tensors, dim) for dim in range(1, tensors[0].dim())]
+    if costs and all(c[0] > 1e-6 and close(c[0], c[1], 1e-3) and close(c[0], c[2], 1e-3) for c in costs):
+        yield Found(
+            "it is documented as a sum, but the loss stays the same if each element occurs twice",
+            {"once": costs[0][0], "twice": costs[0][1]},
+            code(subject, *(torch.cat([each, each], 1) for each in tensors)),
+            None,
+            "Sum over the elements of a sample, then take the mean of the samples.",
+        )
 
 
 _COPIES = r"\bcop(y|ies)\b|repeated|repetition|duplicat|occur\w* (twice|several times)"
@@ -299,6 +330,7 @@ STATEMENTS = (
     zero_for_nothing,
     zero_for_both_empty,
     mean_of_positions,
+    sum_of_positions,
     weight_of_copies,
     same_as_of_torch,
     within_bounds,
