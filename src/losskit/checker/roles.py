@@ -269,7 +269,7 @@ def _of_others(labels: bool, layout: str, required: Sequence[str], words: Words)
     """Whether the documentation is of class labels, labels with a background, or events, unlike the layout."""
     if layout == "teacher":
         return re.search(_OF_CLASSES, words.all) is not None and not re.search(_OF_TEACHERS, words.all)
-    if layout in ("order", "signs"):
+    if layout in ("order", "signs", "partners", "above") or (layout == "groups" and "risk" in words.names):
         return any(re.search(r"event|duration|censor", name.lower()) for name in required)
     return (labels or layout == "groups") and re.search(_BACKGROUND, words.all) is not None
 

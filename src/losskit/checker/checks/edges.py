@@ -25,6 +25,17 @@ def exact(subject: Subject) -> Edges:
     yield from _left_out(subject)
     yield from _even(subject)
     yield from _matched(subject)
+    yield from _censored(subject)
+
+
+def _censored(subject: Subject) -> Edges:
+    """A batch in which every sample is censored, as small batches of rare events are."""
+    names = subject.spec.tensors
+    events = [at for at, name in enumerate(names) if re.fullmatch(r"events?(_?\w+)?|\w*_events?|status", name.lower())]
+    if len(events) == 1 and (subject.spec.kind == "survival" or re.search(r"surv|cox|hazard", subject.words.all)):
+        tensors = list(subject.example(batch=4))
+        tensors[events[0]] = torch.zeros_like(tensors[events[0]])
+        yield "a batch in which every sample is censored", tuple(tensors)
 
 
 def _alone(subject: Subject) -> Edges:
