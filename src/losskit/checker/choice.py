@@ -29,7 +29,12 @@ def decided(probe: Probe, tried: Attempts) -> Chosen:
 
 def _overlap(probe: Probe, form: Form, trial: Trial) -> Chosen | None:
     """The overlap of masks that a loss of numbers may be, according to its names."""
-    if form.scores not in ("values", "rates") or probe.said.anything or form.layout not in ("same", "counts", "bare"):
+    if (
+        form.scores not in ("values", "rates")
+        or probe.said.anything
+        or trial.way.wraps
+        or form.layout not in ("same", "counts", "bare")
+    ):
         return None
     hints = probe.hints.replace("masked", "")
     for extra in trial.way.extras:
