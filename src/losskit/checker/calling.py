@@ -179,6 +179,7 @@ def calls_of(
     plain = [name for name in required if name not in {each.name for each in others[0]}]
     swapped = len(plain) > 1 and plain[0].lower() in roles.TARGETS and plain[1].lower() in roles.INPUTS
     swapped = ((swapped or roles.sides_of(plain) == (-1, 1)) and not wraps) or roles.teacher_first(plain)
+    swapped = swapped or roles.data_first(plain)
     inside = any(each.sort == MODEL for each in others[0])
     wraps = [replace(each, at=each.at + inside) for each in wraps]
     way = Way(swapped, inside=inside, wraps=tuple(wraps), keywords=keywords)

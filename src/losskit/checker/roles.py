@@ -267,6 +267,9 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
 
 def _of_others(labels: bool, layout: str, required: Sequence[str], words: Words) -> bool:
     """Whether the documentation is of class labels, labels with a background, or events, unlike the layout."""
+    if layout == "survival":
+        columns = [words.shapes.get(name, ())[1:] == ("1",) for name in required[1:]]
+        return any(columns) and not all(columns)
     if layout == "teacher":
         return re.search(_OF_CLASSES, words.all) is not None and not re.search(_OF_TEACHERS, words.all)
     if layout in ("order", "signs", "partners", "above") or (layout == "groups" and "risk" in words.names):
@@ -303,6 +306,12 @@ def teacher_first(required: Sequence[str]) -> bool:
     """Whether the output of a teacher comes before that of the student, which is trained."""
     first, second = (each.lower() for each in required[:2]) if len(required) > 1 else ("", "")
     return first.startswith("teacher") and second.startswith("student")
+
+
+def data_first(required: Sequence[str]) -> bool:
+    """Whether the data comes before what was computed for it: x, x_logits."""
+    first, second = (each.lower() for each in required[:2]) if len(required) > 2 else ("", "")
+    return re.fullmatch(rf"{re.escape(first)}_(logits?|hat|rec\w*|pred)", second) is not None
 
 
 def of_statistics(words: Words) -> bool:

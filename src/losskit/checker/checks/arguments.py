@@ -56,6 +56,8 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
         examples.append(subject.example(batch=3, correct=False, scale=3.0))  # large errors everywhere
     elif subject.spec.layout.startswith("several"):
         examples.append(subject.example(batch=12))  # flags and weights of few samples may leave none
+    elif subject.spec.kind == "pairs":
+        examples.append(subject.example(batch=6, scale=0.1))  # distances within a margin
     before = [value(subject, *each) for each in examples]
     if not all(map(math.isfinite, before)):
         return
@@ -105,19 +107,26 @@ def _per_class(subject: Subject) -> dict[str, list[Any]]:
     return {each: [numbers, numbers.tolist()] for each in documented}
 
 
+def _others_than(default: Any) -> list[Any]:
+    """Other numbers, or lists of numbers, than the value of an option."""
+    if isinstance(default, (list, tuple)) and default and all(isinstance(each, (int, float)) for each in default):
+        return [[2.0 * each + 1 for each in default], [each / 2 for each in default]]
+    if isinstance(default, bool) or not isinstance(default, (int, float)):
+        return []
+    return [type(default)(each) for each in (2 * default + 1, default / 2)]
+
+
 def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[float]) -> Iterator[Found]:
     """Options that no code reads, and that change nothing."""
     for option in sorted(dead_options(subject.build()) - set(trials(subject.spec))):
-        default = subject.origin.options.get(option)
-        if isinstance(default, bool) or not isinstance(default, (int, float)):
-            continue
-        tried_ = [type(default)(each) for each in (2 * default + 1, default / 2)]
+        default = getattr(subject.origin, "given", {}).get(option, subject.origin.options.get(option))
+        tried_ = _others_than(default)
         effects = [has_effect(subject, option, each, examples, before) for each in tried_]
         if False in effects and True not in effects:
             other = tried_[effects.index(False)]
             yield Found(
                 f"{option} is stored and never read: it changes nothing",
-                {"value": before[0], f"with {option}={other:g}": before[0]},
+                {"value": before[0], f"with {option}={other}": before[0]},
                 code(subject, *examples[0], options={option: other}),
             )
 

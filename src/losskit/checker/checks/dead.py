@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torch import nn
@@ -164,7 +164,7 @@ def _reaches(start: ast.FunctionDef | ast.AsyncFunctionDef, option: str, read: s
     """Whether an option reaches an attribute that is read, or anything besides plain assignments and checks."""
     tainted: set[str] = {option}
     held: set[str] = set()
-    for statement in start.body:
+    for statement in _flat(start.body):
         if not _mentions(statement, tainted, held):
             continue
         if isinstance(statement, (ast.If, ast.Assert)) and not _assigns(statement):
@@ -179,8 +179,30 @@ def _reaches(start: ast.FunctionDef | ast.AsyncFunctionDef, option: str, read: s
                 else:
                     return True
             continue
+        if (name := _buffer(statement)) and _mentions(statement, tainted, held):
+            held.add(name)
+            continue
         return True
     return bool(held & read)
+
+
+def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements, with those of a condition on None in its place."""
+    for each in body:
+        default = isinstance(each, ast.If) and not each.orelse and ast.unparse(each.test).endswith("is None")
+        if default and all(isinstance(inner, ast.Assign) for inner in each.body):  # type: ignore[attr-defined]
+            yield from each.body  # type: ignore[attr-defined]
+        else:
+            yield each
+
+
+def _buffer(statement: ast.stmt) -> str:
+    """The name of the buffer that a statement registers; empty if it registers none."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(call, ast.Call) and ast.unparse(call.func) == "self.register_buffer" and call.args:
+        name = call.args[0]
+        return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ""
+    return ""
 
 
 def _mentions(node: ast.AST, names: set[str], attributes: set[str]) -> bool:

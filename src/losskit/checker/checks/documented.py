@@ -43,6 +43,8 @@ _EACH = r"(each|per|every)[- ](sample|image|item|example)|samplewise|averaged ov
 
 def _per_sample(subject: Subject) -> Iterator[Found]:
     spec, words = subject.spec, subject.words
+    if any(re.match(r"per_?(image|sample|example)", option) for option in spec.options):
+        return  # it says when
     if spec.labels and additive(spec) and re.search(_OVERLAP, words.all) and words.say(_EACH):
         for found in depends_on_batch(subject):
             what = f"it is documented per sample, but {found.what}"
@@ -85,7 +87,7 @@ def _averaged(subject: Subject) -> Iterator[Found]:
 
 _VALID = (
     r"(mean|averag\w+|normali\w+|divid\w+)[^.;]*"
-    r"(valid|not ignored|non-ignored|counted|labelled|unmasked|remaining|observed|not pad|non.?pad|real token|"
+    r"(valid|not ignored|non-ignored|counted|labell?ed|unmasked|remaining|observed|not pad|non.?pad|real token|"
     r"(that|which) (do )?count|!=)"
 )
 

@@ -84,7 +84,9 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
 def _knows(subject: Subject, reduction: str) -> bool:
     """Whether its code or its documentation has this reduction; `unknown-reduction` reports others."""
     code = subject.words.code
-    return not code or re.search(rf"[\"']{reduction}[\"']", code) is not None or subject.words.say(rf"\b{reduction}\b")
+    passed = re.search(r"reduction=(self\.)?reduction", code) is not None  # to a function of PyTorch, which knows all
+    named = re.search(rf"[\"']{reduction}[\"']", code) is not None
+    return not code or passed or named or subject.words.say(rf"\b{reduction}\b")
 
 
 @check(

@@ -56,7 +56,7 @@ def poly(subject: Subject) -> Iterator[Found]:
 def mixed(subject: Subject) -> Iterator[Found]:
     """lam weighs the first label, 1 - lam the second."""
     option = next((each for each in ("lam", "lambda_", "lmbda") if each in subject.spec.options), None)
-    if len(subject.spec.tensors) != 3 or option is None:
+    if len(subject.spec.tensors) != 3 or option is None or re.search(r"teacher|distil", subject.words.all):
         return
     logits = 4.0 * torch.eye(3)
     first, second = torch.arange(3), torch.arange(3).roll(1)

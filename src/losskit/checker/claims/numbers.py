@@ -111,6 +111,9 @@ def _jumps(claimed: Claimed, low: float, high: float) -> Found:
     )
 
 
+_LOG_COSH_OF_1 = 1 + math.log1p(math.exp(-2)) - math.log(2)
+
+
 def log_cosh(claimed: Claimed) -> Iterator[Found]:
     """The ratio of two errors, and a finite loss of a large one."""
     one, three = _of_error(claimed, 1.0), _of_error(claimed, 3.0)
@@ -121,6 +124,15 @@ def log_cosh(claimed: Claimed) -> Iterator[Found]:
             {"error 3": three, "error 1": one},
             "e + softplus(-2 e) - log 2.",
             _given(claimed, 3.0),
+        )
+    farther = _of_error(claimed, 20.0)
+    ratio = (20 - math.log(2)) / _LOG_COSH_OF_1
+    if one > 0 and math.isfinite(farther) and not near(farther / one, ratio, 0.01):
+        yield claimed.found(
+            f"an error of 20 has {farther / one:.4g} times the loss of 1, not {ratio:.4g}",
+            {"error 20": farther, "error 1": one},
+            "e + softplus(-2 e) - log 2, for large e too.",
+            _given(claimed, 20.0),
         )
     far = _given(claimed, 200.0)
     if not math.isfinite(claimed.value(**far)):

@@ -42,7 +42,8 @@ def smoothed_labels(subject: Subject) -> Iterator[Found]:
 def _of_classes(subject: Subject, option: str) -> Iterator[Found]:
     """Whether the shares of all classes add up to 1, and the true class has the most."""
     options, classes = {option: _SHARE}, subject.spec.classes
-    labels = torch.zeros_like(subject.labels(batch=1)) + (1 if subject.spec.ignore_index != 1 else 0)
+    size = () if () in subject.spec.spatials else None
+    labels = torch.zeros_like(subject.labels(batch=1, size=size)) + (1 if subject.spec.ignore_index != 1 else 0)
     target = subject.target_of(labels)
     inputs = [subject.input_of(labels, 1.5, None, torch.float64, seed) for seed in range(12)]
     costs = [tried(value, subject, each, target, options=options) for each in inputs]

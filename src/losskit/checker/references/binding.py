@@ -287,7 +287,8 @@ def _options(
     changed: dict[str, Any] = {}
     free: dict[str, tuple[float, ...]] = {}
     for option in reference.options:
-        name = next((n for n in known if n not in taken and re.fullmatch(option.names, n.lower())), None)
+        own_first = sorted(known, key=lambda n, own=option.name: n.lower() != own)  # type: ignore[misc]
+        name = next((n for n in own_first if n not in taken and re.fullmatch(option.names, n.lower())), None)
         value = known.get(name) if name is not None else None
         if name is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
             stem = name.split("_")[0]

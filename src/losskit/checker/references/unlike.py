@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
@@ -60,6 +60,9 @@ def unlike_its_formula(subject: Subject) -> Sequence[Unlike]:
 
 def _compared(subject: Subject) -> Compared:
     text = text_of(subject.build(), subject.name.partition("(")[0])  # without its options
+    kinds = [each for each in subject.origin.options.values() if isinstance(each, str) and len(each) > 3]
+    kinds = [each.lower() for each in kinds if each not in ("mean", "none")]  # loss_type="giou"
+    text = replace(text, names=" ".join([*kinds, text.names])) if kinds else text
     if not text.code:
         return Compared(None)
     others: list[Unlike] = []

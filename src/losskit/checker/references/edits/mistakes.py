@@ -294,7 +294,7 @@ _DROPPED = (
     *("clamp", "log1p", "expm1", "t", "softplus", "neg", "flip", "tanh", "cumsum", "mean", "sum", "clamp_min", "round"),
     *("reciprocal", "float", "item", "logsigmoid", "data", "unsqueeze", "squeeze"),
 )
-_INSERTED = ("exp", "sqrt", "log", "detach", "abs", "square", "sigmoid", "reciprocal")
+_INSERTED = ("exp", "sqrt", "log", "detach", "abs", "square", "reciprocal")
 
 
 def _calls(place: Place, scope: Scope) -> Made:
@@ -318,7 +318,9 @@ def _calls(place: Place, scope: Scope) -> Made:
     if _value(place) and isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)):
         # Only of a difference: a term that is never positive would vanish.
         clips = ("relu",) if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)) else ()
-        for name in (*_INSERTED, *clips):
+        # A sigmoid of anything but an argument saturates, and what saturates has no gradient.
+        bounds = ("sigmoid",) if isinstance(node, ast.Name) and node.id in scope.arguments else ()
+        for name in (*_INSERTED, *clips, *bounds):
             yield CALLS, put(place, ast.Call(ast.Attribute(node, name, ast.Load()), [], []))
 
 

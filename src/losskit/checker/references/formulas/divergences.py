@@ -38,8 +38,13 @@ DISTILLS = r"distill|\bkd\b|knowledge"
     unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|reverse|cosine|\bdist\b|norm|self|rkd|similarity|contrast|token|sequence",
 )
 def distillation(g: Given, pick: Pick) -> Any:
+    return of_teacher(g, pick)
+
+
+def of_teacher(g: Given, pick: Pick) -> Any:
+    """The divergence from a teacher, or the cross entropy, which has the entropy of the teacher in addition."""
     p = (g.t / g.T).log_softmax(1)
-    entropy = -(p.exp() * p).sum(1).mean() * pick(0, 1)  # which the cross entropy has in addition
+    entropy = -(p.exp() * p).sum(1).mean() * pick(0, 1)
     return divergence(p, (g.s / g.T).log_softmax(1)) + entropy
 
 
@@ -53,8 +58,7 @@ def distillation(g: Given, pick: Pick) -> Any:
     unless=r"decoupled|\bdkd|attention|relation|feature|\bhints?\b|reverse|self|token|sequence",
 )
 def distillation_and_labels(g: Given, pick: Pick) -> Any:
-    kd = divergence((g.t / g.T).log_softmax(1), (g.s / g.T).log_softmax(1))
-    ce = F.cross_entropy(g.s, g.y)
+    kd, ce = of_teacher(g, pick), F.cross_entropy(g.s, g.y)
     if g.bound("alpha") and g.bound("T"):
         a, scaled = pick(g.alpha, 1 - g.alpha), kd * g.T**2
         if g.text.says(r"t ?(\^|\*\*) ?2|t\*t|t²|squared?"):

@@ -222,6 +222,8 @@ def pairs(g: Given, pick: Pick) -> Any:
     if g.text.says(r"\b(y|label|1) ?(=|is|for)? ?1? ?(for|=|is|means)? ?(a |the )?(similar|same|genuine|positive)"):
         similar = g.y
     far = (g.margin - d).clamp(min=0)
+    if g.text.says(r"\b(alpha|beta|weight)") or re.search(r"alpha|beta|weight", g.text.code):
+        return (similar * d2).mean(), ((1 - similar) * far.square()).mean()
     return (similar * d2 + (1 - similar) * far.square()).mean()
 
 
