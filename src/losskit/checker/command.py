@@ -1,6 +1,5 @@
 """The command `losskit check`."""
 
-import ast
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -159,7 +158,9 @@ def _print_report(report: Report, out: "Console", as_json: bool, verbose: bool, 
 
 
 def _options(given: list[str]) -> dict[str, Any]:
-    """The options of --with: Python literals, otherwise text."""
+    """The options of --with: Python literals, what PyTorch has, otherwise text."""
+    from losskit.checker.option_values import value_of  # imports PyTorch, which `losskit --help` does not need
+
     options = {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -167,10 +168,7 @@ def _options(given: list[str]) -> dict[str, Any]:
             _stop(f"--with takes key=value, as in --with gamma=2; got {each!r}.")
         if value.strip().startswith("tensor("):
             _stop(f'write a tensor in the text of the loss: losskit check "package.module:Name({each})".')
-        try:
-            options[name.strip()] = ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError):
-            options[name.strip()] = value
+        options[name.strip()] = value_of(value)
     return options
 
 

@@ -17,7 +17,7 @@ from losskit.building import references
 from losskit.building.build import build, reference_of
 from losskit.building.references import Reference
 from losskit.checker.naming import Unnamed, stored, written
-from losskit.checker.repro import literal
+from losskit.checker.option_values import code_of
 from losskit.core.loss import Loss
 from losskit.core.operands import Wrapped
 
@@ -61,7 +61,7 @@ class Referred(Origin):
         if isinstance(module, type) and issubclass(module, Loss):
             self.found = module
         self.options = options_of(self.found)
-        said = ", ".join(f"{name}={value!r}" for name, value in self.given.items())
+        said = ", ".join(f"{name}={code_of(value)}" for name, value in self.given.items())
         self.name = reference.name.split(".")[-1] + (f"({said})" if said else "")
         self.imports = _import(reference)
 
@@ -72,7 +72,7 @@ class Referred(Origin):
 
     def construction(self, **options: Any) -> str:
         name = self.reference.name
-        given = ", ".join(f"{key}={_code(value)}" for key, value in {**self.given, **options}.items())
+        given = ", ".join(f"{key}={code_of(value)}" for key, value in {**self.given, **options}.items())
         if isinstance(self.found, nn.Module) or (
             callable(self.found) and not isinstance(self.found, type) and not given
         ):
@@ -135,12 +135,12 @@ class Object(Origin):
 
     def construction(self, **options: Any) -> str:
         if not self.expression:
-            given = ", ".join(f"{key}={_code(value)}" for key, value in options.items())
+            given = ", ".join(f"{key}={code_of(value)}" for key, value in options.items())
             return f"criterion = functools.partial(criterion, {given})" if given and not self.is_module else ""
         if not options:
             return f"criterion = {self.expression}"
         if not self.is_module:
-            given = ", ".join(f"{key}={_code(value)}" for key, value in options.items())
+            given = ", ".join(f"{key}={code_of(value)}" for key, value in options.items())
             return f"criterion = functools.partial({self.expression}, {given})"
         return f"criterion = {written(self.criterion, {}, options_of, options)}"
 
@@ -243,7 +243,3 @@ def _import(reference: Reference) -> str:
     if path.parent == Path() and path.stem.isidentifier() and not keyword.iskeyword(path.stem):
         return f"from {path.stem} import {top}"
     return f"import runpy\n{top} = runpy.run_path({reference.place!r})[{top!r}]"
-
-
-def _code(value: Any) -> str:
-    return literal(value) if isinstance(value, Tensor) else repr(value)

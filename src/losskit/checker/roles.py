@@ -251,7 +251,7 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return True
     if layout == "elbo" and sum(map(is_spread, required)) > 1:
         return True
-    if _of_others(labels, layout, required, words):
+    if _of_others(labels, layout, required, words) or _channels_differ(required, words):
         return True
     if layout == "triplets" and (holds_no_samples(required[-1]) or _of_survival(required)):
         return True
@@ -263,6 +263,13 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
     if len(required) == 3 and any("len" in name.lower() for name in required):
         return kind != "sequence"
     return _not_of_sides(key, labels, required, words)
+
+
+def _channels_differ(required: Sequence[str], words: Words) -> bool:
+    """Whether one of two tensors is documented with a multiple of the channels of the other, (N, 2*C, ...)."""
+    sizes = [words.shapes.get(name, ()) for name in required[:2]]
+    channels = [each[1] for each in sizes if len(each) > 1]
+    return len(channels) == 2 and channels[0] != channels[1] and any("*" in each and len(each) > 1 for each in channels)
 
 
 def _of_others(labels: bool, layout: str, required: Sequence[str], words: Words) -> bool:

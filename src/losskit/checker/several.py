@@ -210,6 +210,8 @@ def _sizes(text: str, draw: Draw) -> tuple[int, ...]:
 
 def _size(text: str, known: Mapping[str, int], draw: Draw) -> int:
     """The size of a letter, also of one minus a number."""
+    if (times := re.fullmatch(r"(\w+)\*(\d+)|(\d+)\*(\w+)", text)) is not None:
+        return int(times[2] or times[3]) * _size(times[1] or times[4], known, draw)
     match = re.match(r"([A-Za-z]+\w*?)([-+]\d+)?$", text)
     if match is None:
         return 3

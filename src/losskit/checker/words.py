@@ -133,6 +133,8 @@ def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]
         if before.strip() != "or":  # another shape of the same parameters
             named = [name for name in parameters if re.search(rf"\b{re.escape(name)}\b", before, re.IGNORECASE)]
             named = named or _called_alike(before, parameters)
+            if not named and re.match(r"\W*((its|the|of) )?(shapes?|size)\b", before, re.IGNORECASE):
+                named = _described(text[: match.start()], parameters)
         for name in named:
             found.setdefault(name, set()).add(sizes)
         if not named and (_ALL.search(before) or re.match(r"\s*each", text[start:])):
@@ -141,6 +143,13 @@ def shapes_in(text: str, parameters: Sequence[str]) -> dict[str, tuple[str, ...]
         (sizes,) = rest
         found = {**{name: {sizes} for name in parameters}, **found}
     return {name: next(iter(each)) for name, each in found.items() if len(each) == 1}
+
+
+def _described(text: str, parameters: Sequence[str]) -> list[str]:
+    """The parameter whose description ends here: `input: mean and variance. Shape: (N, C)`."""
+    line = text.rpartition("\n")[2]
+    found = re.match(r"\s*(\w+)\b ?[:(]", line)
+    return [found[1]] if found is not None and found[1] in parameters else []
 
 
 def _size_of(text: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from losskit.checker.children import forked, send
@@ -99,6 +101,8 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
                     values = _edited(bound, each)
                 plausible = _plausible(function, read) and _doubled(function.tree) <= doubled[function.function]
                 plausible = plausible and _guards(function.tree) >= guards[function.function]
+                if values is not None and re.search(_OVERLAPS, bound.reference.said):
+                    plausible = plausible and _stays_share(each.seen, values)
                 if values is not None and plausible and not _removable(bound, each, edit, function):
                     after = _around(edit)
                     undo()
@@ -163,6 +167,16 @@ def _removable(bound: Bound, written: Written, edit: Edit, function: Function) -
             return _edited(bound, written) is not None
     finally:
         place.put(edited)
+
+
+_OVERLAPS = r"Dice|Jaccard|Tversky|overlap"
+
+
+def _stays_share(written: Sequence[Seen], edited: Sequence[Seen]) -> bool:
+    """Whether a loss in [0, 1] stays there: an overlap without its denominator is no overlap."""
+    before, after = (torch.stack([each.values[0] for each in seen]) for seen in (written, edited))
+    share = bool(((before >= 0) & (before <= 1)).all())
+    return not share or bool(((after > -0.01) & (after < 1.01)).all()) or float(after.std()) < 2 * float(before.std())
 
 
 def _edited(bound: Bound, written: Written) -> list[Seen] | None:

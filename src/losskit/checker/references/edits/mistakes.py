@@ -320,7 +320,8 @@ def _calls(place: Place, scope: Scope) -> Made:
         clips = ("relu",) if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)) else ()
         # A sigmoid of anything but an argument saturates, and what saturates has no gradient.
         bounds = ("sigmoid",) if isinstance(node, ast.Name) and node.id in scope.arguments else ()
-        for name in (*_INSERTED, *clips, *bounds):
+        total = isinstance(node, ast.Call) and called(node) in ("sum", "mean")  # whose exponential outweighs the rest
+        for name in (*(each for each in _INSERTED if not (total and each in ("exp", "reciprocal"))), *clips, *bounds):
             yield CALLS, put(place, ast.Call(ast.Attribute(node, name, ast.Load()), [], []))
 
 
@@ -330,7 +331,8 @@ def _numbers(place: Place, scope: Scope) -> Made:
     dims = isinstance(place.parent, (ast.Subscript, ast.Slice, ast.keyword, ast.Tuple))
     argument = isinstance(place.parent, ast.Call) and called(place.parent) in _REDUCES
     if value is not None and not dims and not argument and not (isinstance(place.statement, ast.If) and value > 2):
-        for other in dict.fromkeys((1.0, 2.0, 0.5, -value, 1 / value if value else 1.0, value + 1, value - 1)):
+        inverse = 1 / value if abs(value) > 1e-3 else 1.0
+        for other in dict.fromkeys((1.0, 2.0, 0.5, -value, inverse, value + 1, value - 1)):
             if other not in (value, 0.0):  # a factor or a power of 0 removes a term
                 yield NUMBERS, put(place, _constant(int(other) if other.is_integer() else other))
     if _value(place) and isinstance(node, (ast.Name, ast.BinOp, ast.Call, ast.Attribute)):

@@ -90,8 +90,8 @@ def sums_over(pick: Pick, several: bool) -> tuple[int, ...]:
     channel_of_labels,
     trained=("x",),
     options=[SMOOTH, COUNT],
-    unless=r"bce|\bce\b|focal|log ?cosh|generali[sz]ed dice|gdl|boundary|cl ?dice|entropy|tversky|self ?adjust|\bdsc|"
-    r"\bmasked dice|jaccard|dice ?iou|\biou dice|combo",
+    unless=r"bce|\bce\b|focal|log ?cosh|generali[sz]ed dice|gdl|\bg ?dice|boundary|cl ?dice|entropy|tversky|"
+    r"self ?adjust|\bdsc|\bmasked dice|jaccard|dice ?iou|\biou dice|combo",
 )
 def dice(g: Given, pick: Pick) -> Any:
     p, y = prepared(g, pick)
