@@ -1,0 +1,8 @@
+import torch
+
+
+def make_example():
+    torch.manual_seed(0)
+    logits = torch.randn(8, 10, requires_grad=True)
+    labels = torch.randint(0, 10, (8,))
+    return logits, labels
