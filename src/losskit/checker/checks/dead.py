@@ -44,9 +44,13 @@ def compared_with(criterion: Callable[..., Any], option: str) -> list[str]:
     """The words that the code of a loss compares an option with."""
     owner = type(criterion) if isinstance(criterion, nn.Module) else criterion
     try:
-        return re.findall(rf"\b{option}\s*==\s*[\"']([^\"']+)[\"']", inspect.getsource(owner))
+        source = inspect.getsource(owner)
     except (OSError, TypeError):
         return []
+    documented = re.findall(rf"^\s*{option}\b.*$", inspect.getdoc(owner) or "", re.MULTILINE)
+    quoted = [each for line in documented for each in re.findall(r"'(\w+)'", line)]
+    compared = re.findall(rf"\b{option}\s*==\s*[\"']([^\"']+)[\"']", source)
+    return list(dict.fromkeys([*compared, *quoted]))
 
 
 def overwritten(criterion: Callable[..., Any]) -> tuple[list[str], str]:

@@ -33,7 +33,7 @@ def trials(spec: Spec) -> dict[str, list[Any]]:
         "gamma": [0.6, 3.0],
         "alpha": [0.15, 0.85],
         "beta": [0.1, 0.9],
-        "delta": [0.05, 1.5],
+        "delta": [0.05, 1.0],
         "pos_weight": [torch.tensor([5.0]), 5.0],
         "label_smoothing": [0.3],
         "smooth": [7.0],

@@ -82,11 +82,12 @@ def reductions_disagree(subject: Subject) -> Iterator[Found]:
 
 
 def _knows(subject: Subject, reduction: str) -> bool:
-    """Whether its code or its documentation has this reduction; `unknown-reduction` reports others."""
-    code = subject.words.code
+    """Whether its code has this reduction, or its documentation lists no others, which `unknown-reduction` reports."""
+    code, words = subject.words.code, subject.words
     passed = re.search(r"reduction=(self\.)?reduction", code) is not None  # to a function of PyTorch, which knows all
-    named = re.search(rf"[\"']{reduction}[\"']", code) is not None
-    return not code or passed or named or subject.words.say(rf"\b{reduction}\b")
+    named = re.search(rf"[\"']{reduction}[\"']", code) is not None or words.say(rf"\b{reduction}\b")
+    listed = words.say(r"[\"'`](mean|none|sum)[\"'`]+,? (or|and|\|) [\"'`]+(mean|none|sum)[\"'`]")
+    return not code or passed or named or (reduction == "sum" and not listed)
 
 
 @check(

@@ -259,7 +259,8 @@ def order_matters(subject: Subject) -> Iterator[Found]:
     """Is the loss the same if the samples are in another order?"""
     require_steady(subject)
     words = subject.words
-    stacked = words.say(r"\b(crops|views|augment\w+|splits)\b") and re.search(r"\bchunk\(|\bsplit\(|// ?2", words.code)
+    several = words.say(r"\b(crops|views|augment\w+|splits)\b") or "num_splits" in subject.spec.options
+    stacked = several and re.search(r"\bchunk\(|\bsplit\(|// ?2", words.code)
     if _time_first(words) or stacked or {"times", "time_grid", "t_grid"} & set(subject.spec.tensors):
         return
     tensors = subject.example(batch=4)

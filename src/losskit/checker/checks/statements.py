@@ -154,7 +154,7 @@ def weight_of_copies(subject: Subject) -> Iterator[Found]:
 
 
 _SAME_AS = (
-    r"\b(equals?|equal to|same as|identical to|equivalent to|matches|drop.?in replacement for)\s+(the )?`*"
+    r"\b(equals?|equal to|same as|identical to|equivalent to|drop.?in replacement for)\s+(the )?`*"
     r"(?:torch\.)?(?:nn\.)?(?:functional\.|F\.)?(\w+)`*(?P<rest>[^.;\n]{0,40})"
 )
 _UNDER = r"\b(if|when|for|with|where|at|but|except|on|plus|times|up to|of)\b"
