@@ -315,7 +315,8 @@ def _calls(place: Place, scope: Scope) -> Made:
         yield CALLS, changed(node, items=[ast.withitem(ast.parse("torch.enable_grad()", mode="eval").body)])
     if isinstance(node, ast.Attribute) and node.attr in ("T", "data", "mT"):
         yield CALLS, put(place, node.value)
-    if _value(place) and isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)):
+    compared = isinstance(place.parent, ast.Compare)  # of which any function may make a constant
+    if _value(place) and not compared and isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)):
         # Only of a difference: a term that is never positive would vanish.
         clips = ("relu",) if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)) else ()
         # A sigmoid of anything but an argument saturates, and what saturates has no gradient.

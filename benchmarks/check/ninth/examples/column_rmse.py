@@ -1,0 +1,8 @@
+import torch
+
+
+def make_example():
+    torch.manual_seed(0)
+    y_hat = torch.randn(10, 3, requires_grad=True)
+    y = torch.randn(10, 3)
+    return y_hat, y
