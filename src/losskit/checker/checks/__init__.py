@@ -2,6 +2,7 @@
 
 # isort: off
 from losskit.checker.checks import meaning as meaning
+from losskit.checker.checks import overlaps as overlaps
 from losskit.checker.checks import siblings as siblings
 from losskit.checker.checks import similarities as similarities
 from losskit.checker.checks import numbers as numbers

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from losskit.checker.checks.tools import BACKWARD, close, code, labelled, pull, require_steady, sigmoid, tried, value
 from losskit.checker.finding import Found, Severity
@@ -44,9 +44,8 @@ _ORDERED = (
     r"ordinal|order|rank|emd\b|earth|hierarch|background|level|grade|\bage|severity|cost matri|confus|distance|first|"
     r"weight|alpha|frequen|prior|count|long.?tail|imbalance|positive|negative|binary|foreground"
 )
-_FROM_ONE = (
-    r"range\(1,|\[:, ?1|\[1:\]|!= ?0\b|> ?0\b|== ?[01]\b|>= ?1\b|arange\("  # code that treats a class differently
-)
+# Code that treats the first class apart, or uses the numbers of classes as places.
+_FROM_ONE = r"range\(1,|\[:, ?1|\[1:\]|!= ?0\b|> ?0\b|== ?[01]\b|>= ?1\b|arange\("
 
 
 @check(
@@ -81,19 +80,11 @@ def class_numbers_count(subject: Subject) -> Iterator[Found]:
 
 def _per_class(criterion: object, classes: int) -> bool:
     """Whether a loss has a number for each class."""
-    held = (
-        [*vars(criterion).values(), *getattr(criterion, "_buffers", {}).values()]
-        if hasattr(criterion, "__dict__")
-        else []
-    )
-    held += list(getattr(criterion, "_parameters", {}).values())
-    return any(
-        isinstance(each, (Tensor, list, tuple)) and len(each) == classes for each in held if not _is_number(each)
-    )
-
-
-def _is_number(each: object) -> bool:
-    return isinstance(each, Tensor) and each.dim() == 0
+    held = list(getattr(criterion, "__dict__", {}).values())
+    if isinstance(criterion, nn.Module):
+        held += [*criterion.buffers(recurse=False), *criterion.parameters(recurse=False)]
+    rows = (each for each in held if isinstance(each, (list, tuple)) or (isinstance(each, Tensor) and each.dim() > 0))
+    return any(len(each) == classes for each in rows)
 
 
 @check(
