@@ -305,15 +305,6 @@ def _(mistake):
     return flow_matching
 
 
-@pair("wing", "it jumps at an error")
-def _(mistake):
-    def wing_loss(prediction, target):
-        error, joined = (prediction - target).abs(), 3 - 3 * math.log(1 + 3 / 0.5)
-        return torch.where(error < 3, 3 * (1 + error / 0.5).log(), error - (3 if mistake else joined)).mean()
-
-    return wing_loss
-
-
 @pair("distances", "larger distance of the positive lowers the loss")
 def _(mistake):
     def margin_loss(pos_dist, neg_dist, margin=1.0):
@@ -359,23 +350,6 @@ def _(mistake):
         return (1 - iou + shift.square().sum(1) / hull.square().sum(1) + alpha * v).mean()
 
     return ciou_loss
-
-
-@pair("adaptive wing", "it jumps at an error")
-def _(mistake):
-    class AdaptiveWing(nn.Module):
-        def __init__(self, omega=14, theta=0.5, epsilon=1, alpha=2.1):
-            super().__init__()
-            self.omega, self.theta, self.epsilon, self.alpha = omega, theta, epsilon, alpha
-
-        def forward(self, pred, target):
-            error, power, bound = (pred - target).abs(), self.alpha - target, self.theta / self.epsilon
-            slope = self.omega / (1 + bound**power) * power * bound ** (power - 1) / self.epsilon
-            constant = self.theta * slope - self.omega * (1 + bound**power).log()
-            near = self.omega * (1 + (error / (self.omega if mistake else self.epsilon)) ** power).log()
-            return torch.where(error < self.theta, near, slope * error - constant).mean()
-
-    return AdaptiveWing()
 
 
 @pair("LDAM", "s multiplies the margin alone")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faulty import BINARY, INDICES, ce, checked, light, light_ce, twin
+from faulty import BINARY, INDICES, NUMBERS, ce, checked, light, light_ce, light_mse, twin
 
 
 @twin("misused-function", light_ce, INDICES)
@@ -42,6 +42,19 @@ def labels_as_numbers(input: Tensor, target: Tensor) -> Tensor:
 def smoothed_above_only(input: Tensor, target: Tensor) -> Tensor:
     p, t = checked(input, target).float().sigmoid().flatten(1), target.float().flatten(1)
     return (1 - (2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1e-6)).mean()
+
+
+@twin("smoothed-below-only", light, BINARY)
+def dice_smoothed_below_only(input: Tensor, target: Tensor) -> Tensor:
+    p, t = checked(input, target).float().sigmoid().flatten(1), target.float().flatten(1)
+    return (1 - 2 * (p * t).sum(1) / (p.sum(1) + t.sum(1) + 1)).mean()
+
+
+@twin("branches-apart", light_mse, NUMBERS)
+def robust_error_in_two_parts(input: Tensor, target: Tensor) -> Tensor:
+    light_mse(input.detach(), target)
+    error = (input - target).abs()
+    return torch.where(error < 1, error.square() / 2, error).mean()
 
 
 @twin("divides-by-classes", ce, INDICES)

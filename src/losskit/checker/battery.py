@@ -65,7 +65,7 @@ def require_waivers(waive: Mapping[str, str]) -> None:
 # Of a loss whose values and gradients are those of a formula, what they find is true of that formula.
 _OF_MEANING = (
     *("rewards-errors", "order-matters", "positions-matter", "no-graph", "mixed-derivatives", "term-without-gradient"),
-    *("misused-function", "activated-twice", "perfect-costs", "masked-counts"),
+    *("misused-function", "activated-twice", "perfect-costs"),
     *("copied-unchanged", "wrong-answers-unlearnt", "unlabelled-gets-gradient", "unused-argument"),
     *(
         "class-numbers-count",

@@ -226,15 +226,17 @@ def _count(severity: Severity, n: int) -> str:
 
 def under_causes(findings: list[Finding], order: list[str]) -> tuple[Finding, ...]:
     """The worst first, each consequence under the first of its causes that was found."""
-    found = {finding.check for finding in findings}
+    # NaN of bfloat16 alone, a trap, explains no fault.
+    found = {f.check for f in findings if f.check != "not-finite" or f.severity in FAULTS}
     left = [replace(f, causes=tuple(c for c in f.causes if c in found and c != f.check)) for f in findings]
     places = {check: n for n, check in enumerate(order)}
 
-    def place(finding: Finding) -> tuple[int, bool, int, int]:
+    def place(finding: Finding) -> tuple[int, bool, bool, int, int]:
         worst = min(each.severity for each in _flat(finding))
         explained = sum(each.severity in FAULTS for each in _flat(finding))
         rank, usual = 0 if worst in FAULTS else worst.rank, finding.check in USUAL
-        return rank, usual, -explained, places.get(finding.check, len(places))
+        numbers = finding.check != "not-finite"  # NaN is certain, and worse than another number
+        return rank, usual, numbers, -explained, places.get(finding.check, len(places))
 
     def grown(finding: Finding) -> Finding:
         left.remove(finding)

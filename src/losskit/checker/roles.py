@@ -167,11 +167,24 @@ def _unlike(layout: str, required: Sequence[str], words: Words) -> bool:
     return layout in ("indices", "indices-channel") and re.search(r"quantile|pinball", words.all) is not None
 
 
+_OF_ERRORS = r"wing|huber|charbonnier|smooth_?l1|\b[rmsl]*mse|\b\w?mae\b|log_?cosh"  # names of losses of numbers
+
+
+# What a loss of logits does to them, or code that does it elsewhere.
+_ACTIVATES = (
+    r"sigmoid|softmax|logit|entropy|softplus|exp|tanh|log|hinge|margin|relu|clamp|clip|max|min|_loss\(|nll|bce|where|"
+    r"self\.\w+\(|func|act|> ?0|< ?0|sign|norm|cos|\bce\b"
+)
+
+
 def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the name or the documentation of one argument says something else."""
     kind, scores, layout = key
-    if _unlike(layout, required, words):
+    if _unlike(layout, required, words) or (kind == "distribution" and re.search(_OF_ERRORS, words.names)):
         return True
+    arithmetic = re.search(r"\.(mean|sum)\(", words.code) is not None
+    if labels and scores == "logits" and arithmetic and not re.search(_ACTIVATES, words.code):
+        return True  # numbers of any size, of which no probability is computed
     first, second = (required[0], required[1]) if len(required) > 1 else ("".join(required), "")
     if scores == "boxes" and layout != "sides" and re.search(_NO_CORNERS, words.all):
         return True
@@ -284,11 +297,16 @@ def _of_others(labels: bool, layout: str, required: Sequence[str], words: Words)
     return (labels or layout == "groups") and re.search(_BACKGROUND, words.all) is not None
 
 
+_PREDICTED = r"(^|_)(pred|hat|output|est)\w* (\w+_)?(true|truth|target|gt|label)s?\b"
+
+
 def _not_of_sides(key: Key, labels: bool, required: Sequence[str], words: Words) -> bool:
     """Whether the names of two tensors say that they are two sides, or two views, of something else."""
     opposed = len(required) == 2 and sorted(sides_of(required)) == [-1, 1]
     if opposed and key[0] != "regression":
         return key[2] != "above"
+    if key[2] == "partners" and len(required) == 2 and re.search(_PREDICTED, " ".join(required).lower()):
+        return True
     if key[2] == "partners" and re.search(r"\bhsic|independen[ct]|decorrelat|orthogonal", words.all):
         return True
     target = len(required) == 2 and required[1] != "y" and may_index(required[1])

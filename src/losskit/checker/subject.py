@@ -17,7 +17,9 @@ from losskit.checker.concluding import conclude
 from losskit.checker.origin import Criterion, Origin, call_parameters, origin_of, tensor_parameters
 from losskit.checker.repro import literal, script
 from losskit.checker.spec import Spec
-from losskit.checker.words import Words, words_of
+from losskit.checker.words import Words, within_open_interval, words_of
+
+_INSIDE = 6.0  # the largest logit of a probability that is neither 0 nor 1
 
 
 class LossRaised(RuntimeError):  # noqa: N818 - the name states the condition
@@ -115,6 +117,11 @@ class Subject:
 
     # Examples.
 
+    @functools.cached_property
+    def _open(self) -> bool:
+        """Whether its probabilities are documented to be neither 0 nor 1."""
+        return self.spec.scores == "probabilities" and within_open_interval(self.build(), self.words)
+
     @property
     def samples(self) -> int:
         """The default number of samples in an example: enough for statistics over the batch."""
@@ -130,6 +137,7 @@ class Subject:
         scale: float = 1.0,
         classes: int | None = None,
     ) -> draws.Draw:
+        scale = min(scale, _INSIDE) if self._open else scale
         spatial = self.spec.spatial if size is None else tuple(size)
         generator = torch.Generator().manual_seed(seed)
         samples = batch or self.samples

@@ -87,23 +87,36 @@ def code_of(criterion: Callable[..., Any]) -> str:
         return ""
 
 
-def helpers_of(criterion: Callable[..., Any]) -> str:
-    """The source of the functions of the same file that a loss calls, in lower case."""
+def helper_functions(criterion: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """The functions of the same file that a loss calls or stores."""
+    if isinstance(criterion, functools.partial):
+        criterion = criterion.func
     function = getattr(type(criterion), "forward", criterion) if isinstance(criterion, nn.Module) else criterion
-    if isinstance(function, functools.partial):
-        function = function.func
     names = getattr(getattr(function, "__code__", None), "co_names", ())
     known = getattr(function, "__globals__", {})
-    found = [known[name] for name in names if inspect.isfunction(known.get(name))]
+    stored = vars(criterion).values() if isinstance(criterion, nn.Module) else ()
+    found = (each for each in (*(known.get(name) for name in names), *stored) if inspect.isfunction(each))
     own = getattr(function, "__module__", None)
+    return [each for each in dict.fromkeys(found) if each.__module__ == own]
+
+
+def helpers_of(criterion: Callable[..., Any]) -> str:
+    """The source of the functions of the same file that a loss calls or stores, in lower case."""
     sources = []
-    for each in found:
-        if each.__module__ == own:
-            try:
-                sources.append(inspect.getsource(each).lower())
-            except (OSError, TypeError):
-                continue
+    for each in helper_functions(criterion):
+        try:
+            sources.append(inspect.getsource(each).lower())
+        except (OSError, TypeError):
+            continue
     return "\n".join(sources)
+
+
+_OPEN = r"strictly (between|inside|within)|open interval|clamped (sigmoid|outputs?|probabilities)|in \(0, ?1\)"
+
+
+def within_open_interval(criterion: Callable[..., Any], words: Words) -> bool:
+    """Whether the loss, or a function that it calls, documents probabilities that are neither 0 nor 1."""
+    return re.search(_OPEN, f"{words.text.lower()} {helpers_of(criterion)}") is not None
 
 
 def documentation(criterion: Callable[..., Any]) -> str:

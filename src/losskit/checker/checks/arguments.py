@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from losskit.checker.calling import MASKS
-from losskit.checker.checks.dead import dead_options, ends_loop, last_of_loop, overwritten
+from losskit.checker.checks.dead import (
+    dead_options,
+    ends_loop,
+    last_of_loop,
+    may_be_read,
+    overwritten,
+    unread_arguments,
+)
 from losskit.checker.checks.effects import (
     CLASS_WEIGHTS,
     class_numbers,
@@ -72,6 +79,10 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     if ends_loop(subject.build()):
         what = "a loop returns in its first round: only its first part counts"
         yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, "Return after the loop.")
+    if unread := unread_arguments(subject.build()):
+        what = f"{unread[0]} is accepted, and no line of the code reads it"
+        yield Found(what, {"value": before[0]}, code(subject, *examples[0]))
+        return
     if keeps_state(subject):
         return  # what the first call does not use, later ones may
     yield from _without_effect(subject, examples, before)
@@ -119,7 +130,13 @@ def _others_than(default: Any) -> list[Any]:
 def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[float]) -> Iterator[Found]:
     """Options that no code reads, and that change nothing."""
     for option in sorted(dead_options(subject.build()) - set(trials(subject.spec))):
-        default = getattr(subject.origin, "given", {}).get(option, subject.origin.options.get(option))
+        given = getattr(subject.origin, "given", {})
+        default = given.get(option, subject.origin.options.get(option))
+        plain = default is None or isinstance(default, str)
+        if plain and option in subject.origin.options and option not in given and may_be_read(option):
+            what = f"{option} is accepted, and no line of the code reads it"
+            yield Found(what, {"value": before[0]}, code(subject, *examples[0]))
+            continue
         tried_ = _others_than(default)
         effects = [has_effect(subject, option, each, examples, before) for each in tried_]
         if False in effects and True not in effects:

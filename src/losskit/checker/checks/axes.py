@@ -20,6 +20,7 @@ def along_axes(subject: Subject) -> Iterator[Found]:
         yield from _variation(subject)
     else:
         yield from _over_samples(subject)
+        yield from _normalized_along_another(subject)
         yield from _one_axis(subject)
     yield from _square_alone(subject)
 
@@ -28,6 +29,8 @@ def _square_alone(subject: Subject) -> Iterator[Found]:
     """Whether height and width count alike in square images alone: a size is that of the other axis."""
     if len(subject.spec.spatial) != 2 or is_random(subject):
         return
+    if subject.spec.layout == "alone" and not re.search(_OF_IMAGES, subject.words.all):
+        return  # its last dimensions need not be a height and a width
     side = max(subject.spec.spatial)
     for seed in range(2):
         square = subject.example(seed, torch.float64, size=(side, side))
@@ -48,6 +51,9 @@ def _square_alone(subject: Subject) -> Iterator[Found]:
         None,
         "height, width = x.shape[-2:]",
     )
+
+
+_OF_IMAGES = r"image|\bimg|variation|\btv|\(\w+, ?\w+, ?h, ?w\)|pixel|smooth"
 
 
 def _turned(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -77,16 +83,54 @@ def _over_samples(subject: Subject) -> Iterator[Found]:
             return
 
 
+def _normalized_along_another(subject: Subject) -> Iterator[Found]:
+    """Whether vectors have length 1 along another dimension than that along which their product is summed."""
+    tensors = subject.example(batch=4, size=(2, 5) if subject.spec.takes_spatial(2) else None)
+    calls = heard(subject, *tensors)
+    unit = [(call.made, call.given(2, "dim", 1) % call.made.dim()) for call in calls if call.name == "normalize"]
+    products = [
+        (call.made, dim)
+        for call in calls
+        if call.name in ("mul", "__mul__")
+        for made, dim in unit
+        if any(each is made for each in call.tensors)
+    ]
+    for call in calls:
+        along = call.given(1, "dim")
+        if call.name != "sum" or not isinstance(along, int):
+            continue
+        for made, dim in products:
+            if call.given(0, "input") is made and along % made.dim() != dim:
+                yield Found(
+                    f"normalize runs along dimension {dim} of {tuple(made.shape)}, and the product of the vectors is "
+                    f"summed along dimension {along % made.dim()}: it is no cosine",
+                    {"normalized along": dim, "summed along": along % made.dim()},
+                    code(subject, *tensors),
+                    None,
+                    "Give normalize and sum the same dim.",
+                )
+                return
+
+
 _BOTH = r"height and width|width and height|horizontal\w* and vert|vertical\w* and horiz|both (axes|directions)"
+_OF_EDGES = r"\bedge|sobel|gradient_?(diff|loss)|grad_?loss|image.?gradient|laplac"
+_OF_ONE = (
+    r"horizontal|vertical|epipolar|stereo|disparit|temporal|\btime\b|along (the )?(height|width|x|y)\b|spectr|\bmel"
+)
 
 
 def _one_axis(subject: Subject) -> Iterator[Found]:
     """Whether differences along height and width, as documented, both change the loss."""
     words = subject.words
-    if not (len(subject.spec.spatial) == 2 and (words.say(_BOTH) or re.search("variation", words.all))):
+    edges = re.search(_OF_EDGES, words.all) is not None and not re.search(_OF_ONE, words.all)
+    both = words.say(_BOTH) or re.search("variation", words.all) is not None
+    images = len(subject.spec.spatial) == 2 or (edges and subject.spec.takes_spatial(2))
+    if not images or not (both or edges):
         return
     _, target, *others = subject.example(correct=True, size=(16, 16))
-    stripes = [0.5 * (torch.arange(16) % 2).reshape(size).expand_as(target) for size in ((16, 1), (1, 16))]
+    period = 1 if both else 2  # central differences do not see stripes of one row
+    rows = 0.5 * (torch.arange(16) // period % 2)
+    stripes = [rows.reshape(size).expand_as(target) for size in ((16, 1), (1, 16))]
     given = [(target + each.to(target), target, *others) for each in stripes]
     costs = [value(subject, *each) - value(subject, target, target, *others) for each in given]
     if max(costs) > 1e-6 and min(costs) < 0.6 * max(costs):

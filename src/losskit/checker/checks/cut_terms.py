@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from losskit.checker.checks.leaps import thresholded_term
 from losskit.checker.checks.several_tensors import prediction_without_gradient
 from losskit.checker.checks.tools import BACKWARD, code, is_random, pull, tried
 from losskit.checker.finding import Found, Severity
@@ -33,6 +34,9 @@ def term_without_gradient(subject: Subject) -> Iterator[Found]:
     """Does each term have a gradient if it changes with the prediction?"""
     if (cut := next(prediction_without_gradient(subject), None)) is not None:
         yield cut
+        return
+    if (step := next(thresholded_term(subject), None)) is not None:
+        yield step
         return
     criterion = subject.build()
     trained = isinstance(criterion, nn.Module) and any(True for _ in criterion.parameters())

@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from losskit.checker.uses import source_of, tree_of
+from losskit.checker.words import helper_functions
 
 _READS_ALL = ("getattr(self", "vars(self)", "self.__dict__", "locals()", "super().forward")
 
@@ -38,6 +39,38 @@ def dead_options(criterion: Callable[..., Any]) -> set[str]:
     read = {name for each in methods if each is not start for name in _attributes(each, ast.Load)}
     options = [each.arg for each in (*start.args.args, *start.args.kwonlyargs) if each.arg != "self"]
     return {each for each in options if not _reaches(start, each, read)}
+
+
+_OF_TRAINERS = r"_.*|epochs?|step|iter\w*|meta\w*|info|verbose|device|dtype|names?|\w*kwargs|size_average|reduce"
+_KNOWN_UNUSED = r"unused|not used|ignored|compatib|signature|interface|placeholder|\bapi\b"
+
+
+def may_be_read(name: str) -> bool:
+    """Whether an argument is more than a part of the interface of a trainer."""
+    return re.fullmatch(_OF_TRAINERS, name.lower()) is None
+
+
+def unread_arguments(criterion: Callable[..., Any]) -> list[str]:
+    """The arguments of a call that have a default and that its code never mentions."""
+    own = _unread(source_of(criterion))
+    helpers = [(each.__name__, name) for each in helper_functions(criterion) for name in _unread(source_of(each))]
+    return own + [f"{name} of {function}" for function, name in helpers]
+
+
+def _unread(text: str) -> list[str]:
+    tree = tree_of(text)
+    if tree is None or "locals()" in text:
+        return []
+    every = (*tree.args.posonlyargs, *tree.args.args)
+    optional = every[len(every) - len(tree.args.defaults) :]
+    keywords = [each for each, d in zip(tree.args.kwonlyargs, tree.args.kw_defaults, strict=True) if d is not None]
+    read = {name for each in tree.body for name in _names(each, ast.Load)}
+    unread = [each.arg for each in (*optional, *keywords) if each.arg not in read]
+    return [
+        each
+        for each in unread
+        if may_be_read(each) and not re.search(rf"\b{re.escape(each)}\b[^\n]*({_KNOWN_UNUSED})", text, re.IGNORECASE)
+    ]
 
 
 def compared_with(criterion: Callable[..., Any], option: str) -> list[str]:

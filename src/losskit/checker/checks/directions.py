@@ -215,6 +215,18 @@ def beside_correct(subject: Subject) -> tuple[tuple[Tensor, ...], float] | None:
         less = value(subject, *beside) - right
         if less < -1e-6 * max(1.0, abs(right)):
             return beside, less / abs(shift)
+    return _below_zero(subject, tensors, right)
+
+
+def _below_zero(subject: Subject, right: tuple[Tensor, ...], best: float) -> tuple[tuple[Tensor, ...], float] | None:
+    """A prediction with a negative loss, where that of the target itself is 0."""
+    usual = abs(value(subject, *subject.example(correct=False)))
+    if subject.spec.layout not in ("same", "bare", "images") or abs(best) > 1e-5 * usual:
+        return None
+    for other in (0 * right[0], 0.5 * right[0], 2 * right[0]):
+        less = tried(value, subject, other, *right[1:])
+        if less is not None and less < -0.01 * usual:
+            return (other, *right[1:]), less
     return None
 
 

@@ -25,7 +25,7 @@ TEMPERATURES = ("temperature", "tau", "T", "temp", "t")
     Severity.WRONG,
     why="Whoever reads the documentation sets its options, and trusts its numbers, for another loss than this one.",
     fix="Change the code, or the docstring if the code is what you mean.",
-    consequence_of=("no-graph", "not-finite", "rewards-errors", "unused-argument"),
+    consequence_of=("no-graph", "not-finite", "rewards-errors"),
 )
 def not_as_documented(subject: Subject) -> Iterator[Found]:
     """Does the loss do what its docstring says of its options and tensors?"""
@@ -38,7 +38,10 @@ def not_as_documented(subject: Subject) -> Iterator[Found]:
 
 
 _OVERLAP = r"dice|iou\b|jaccard|tversky|overlap"
-_EACH = r"(each|per|every)[- ](sample|image|item|example)|samplewise|averaged over the (samples|images|batch)"
+_EACH = (
+    r"(each|per|every)[- ](predicted |instance )?(sample|image|item|example|mask|instance|object)\b|samplewise|"
+    r"averaged? over the (samples|images|batch|masks|instances)"
+)
 
 
 def _per_sample(subject: Subject) -> Iterator[Found]:

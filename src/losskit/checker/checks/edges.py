@@ -26,6 +26,25 @@ def exact(subject: Subject) -> Edges:
     yield from _even(subject)
     yield from _matched(subject)
     yield from _censored(subject)
+    yield from _within_margin(subject)
+
+
+_FAR = 50.0
+_NEGATIVE = r"neg|(^|_)non|dissim|impost|other|different|unlike|random"
+
+
+def _within_margin(subject: Subject) -> Edges:
+    """Embeddings whose negatives are farther than any margin: no pair counts."""
+    names = subject.spec.tensors
+    if not (re.search(r"margin|triplet|contrast", subject.words.all) and subject.spec.layout.startswith("several")):
+        return
+    tensors = subject.example(batch=4)
+    if any(each.dim() != 2 or each.shape != tensors[0].shape for each in tensors):
+        return
+    away = [re.search(_NEGATIVE, name.lower()) is not None for name in names]
+    if 0 < sum(away) < len(away):
+        given = (tensors[0] + _FAR if far else tensors[0].clone() for far in away)
+        yield "negatives farther than the margin, where no pair counts", tuple(given)
 
 
 def _censored(subject: Subject) -> Edges:

@@ -326,11 +326,14 @@ def integer_targets(subject: Subject) -> Iterator[Found]:
                 f"a {name(dtype)} target gives another number",
                 {"value": found, f"with {name(target.dtype)}": right},
                 code(subject, input, target.to(dtype)),
-                Severity.WRONG,
+                Severity.WRONG if re.search(_OF_LABELS, subject.words.all) else Severity.TRAP,
             )
     if refused:
         said = ", ".join(name(dtype) for dtype in refused)
         yield Found(f"refuses a target of {said}", {"refused": said}, code(subject, input, target.to(refused[0])))
+
+
+_OF_LABELS = r"mask|label|segment|class|logit|prob|binary|dice|iou|jaccard|tversky|entropy|\bbce\b|focal"
 
 
 @check(

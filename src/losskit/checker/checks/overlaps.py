@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import torch
 
-from losskit.checker.checks.tools import code, labelled, sigmoid, tried, value
+from losskit.checker.checks.tools import close, code, is_random, labelled, sigmoid, tried, value
 from losskit.checker.finding import Found, Severity
 from losskit.checker.registry import check
 from losskit.checker.subject import Subject
@@ -37,6 +37,38 @@ def below_zero(subject: Subject) -> Iterator[Found]:
         what = f"without foreground, the loss of a correct prediction is {found:.4g}"
         yield Found(what, numbers, code(subject, *tensors))
     yield from _of_channels(subject)
+
+
+@check(
+    "smoothed-below-only",
+    Severity.WRONG,
+    why="A perfect prediction has a loss above 0, the more the smaller the object, and an empty mask has the worst.",
+    fix="Add the same constant to the numerator and the denominator.",
+    consequence_of=("rewards-errors", "one-label-only", "not-finite"),
+    applies=lambda spec: sigmoid(spec) and spec.layout not in ("signs", "soft") and bool(spec.spatial),
+)
+def smoothed_below_only(subject: Subject) -> Iterator[Found]:
+    """Is the constant of a ratio in its numerator too, so that a perfect prediction of a small object has no loss?"""
+    if not re.search(_OVERLAP, subject.words.all) or is_random(subject):
+        return
+    costs, counts = [], (1, 2, 4)
+    for count in counts:
+        labels = torch.zeros_like(subject.labels(batch=1))
+        if labels.numel() < counts[-1] or labels.shape[1] > 1:
+            return
+        labels.view(-1)[:count] = 1
+        tensors = subject.input_of(labels, 30.0, True), subject.target_of(labels)
+        costs.append(value(subject, *tensors))
+    if not all(0.05 < each < 1 for each in costs):
+        return
+    shares = [(1 / each - 1) / count for each, count in zip(costs, counts, strict=True)]  # of s / (a * count + s)
+    if all(close(each, shares[0], 1e-2) for each in shares):
+        yield Found(
+            f"a perfect prediction of {counts[-1]} positive elements has a loss of {costs[-1]:.4g}, and of one "
+            f"{costs[0]:.4g}: the constant is in the denominator only",
+            {"perfect": costs[-1], "right": 0.0},
+            code(subject, *tensors),
+        )
 
 
 _OVERLAP = r"dice|iou|jaccard|tversky|overlap"

@@ -83,11 +83,16 @@ def _near_another(tensors: Tensors) -> Tensors | None:
 
 
 def _same_parts(subject: Subject, one: Tensors, other: Tensors) -> bool:
-    """Whether every number of the result is the same; False if a call is refused."""
-    costs = [tried(_parts, subject, each) for each in (one, other)]
+    """Whether every number of the result is the same, but for a constant in a denominator; False if it is refused."""
+    wide = [tried(_parts, subject, tuple(map(_in_double, each))) for each in (one, other)]
+    costs = [tried(_parts, subject, each) for each in (one, other)] if None in wide else wide
     if costs[0] is None or costs[1] is None or len(costs[0]) != len(costs[1]):
         return False
-    return all(close(a, b, 1e-9, 1e-12) for a, b in zip(*costs, strict=True))
+    return all(close(a, b, 1e-9 if None in wide else 1e-7, 1e-12) for a, b in zip(*costs, strict=True))
+
+
+def _in_double(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def _parts(subject: Subject, tensors: Tensors) -> list[float]:

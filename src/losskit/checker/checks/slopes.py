@@ -234,6 +234,9 @@ _ERODES = r"erosion|eroded|morpholog"  # such a loss removes isolated errors on 
 _ROBUST = r"nois(y|e)|robust|generali[sz]ed cross|\bgce|bi-?tempered|symmetric cross|mislabel|peer loss|truncated"
 
 
+_NOT_BELOW_ZERO = r"magnitude|power|spectr|\bmel|non-?negative|positive|intensit|counts|distances"
+
+
 @check(
     "wrong-answers-unlearnt",
     Severity.NO_GRADIENT,
@@ -251,6 +254,8 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
         return
     if spec.kind == "regression" and re.search(f"{_RANKED}|{_IN_UNIT}", f"{subject.words.all} {subject.words.code}"):
         return  # it follows the order of a list, not its numbers, or clamps images to [0, 1]
+    if spec.kind == "regression" and subject.words.say(_NOT_BELOW_ZERO):
+        return  # it clamps what cannot be negative
     # A loss of real numbers may ignore outliers on purpose, so only near ones are tested.
     for scale in (3.0, 6.0, 12.0) if spec.kind != "regression" else (0.3,):
         input, target = subject.example(scale=scale, correct=True)

@@ -84,7 +84,7 @@ def zero_for_both_empty(subject: Subject) -> Iterator[Found]:
 
 _MEAN = (
     r"\b(averag\w+|mean)\b[^.;:]{0,60}?\b(pixels?|positions?|elements?|time ?steps?|steps?|frames?|entries|voxels?|"
-    r"points|joints|horizon|forecasts?)\b"
+    r"points|joints|horizon|forecasts?|components?|coordinates)\b"
 )
 _TOTAL = r"\bsum(s|med|ming)?\b|\btotal\b|\bintegra|per.?sample norm|root"
 
@@ -92,25 +92,45 @@ _TOTAL = r"\bsum(s|med|ming)?\b|\btotal\b|\bintegra|per.?sample norm|root"
 def mean_of_positions(subject: Subject) -> Iterator[Found]:
     """Whether a documented mean over positions stays the same if all positions occur twice."""
     spec, words = subject.spec, subject.words
-    numbers = spec.kind == "regression" and spec.two and spec.layout in ("same", "bare", "images")
-    if not numbers or not words.say(_MEAN) or words.say(_TOTAL) or is_random(subject):
+    if not words.say(_MEAN) or words.say(_TOTAL) or is_random(subject):
         return
     tensors = subject.example(batch=3)
-    dims = range(1, tensors[0].dim())
-    costs = [_repeated(subject, tensors, dim) for dim in dims]
+    if spec.kind == "regression" and spec.two and spec.layout in ("same", "bare", "images"):
+        axes = [(dim,) * len(tensors) for dim in range(1, tensors[0].dim())]
+        axes = axes[-1:] if spec.way.extras else axes  # a mask of the other dimensions
+    else:
+        axes = _documented_axes(subject, tensors)
+    costs = [_repeated(subject, tensors, each) for each in axes]
     if costs and all(c[0] > 1e-6 and close(c[1], 2 * c[0], 1e-3) and close(c[2], 3 * c[0], 1e-3) for c in costs):
         yield Found(
             "it is documented as a mean, but the loss doubles if each element of a sample occurs twice",
             {"once": costs[0][0], "twice": costs[0][1]},
-            code(subject, *(torch.cat([each, each], 1) for each in tensors)),
+            code(subject, *_times(tensors, axes[0], 2)),
             None,
             "Divide by the number of elements in the sum.",
         )
 
 
-def _repeated(subject: Subject, tensors: Sequence[Tensor], dim: int) -> list[float]:
-    """The loss if each element occurs once, twice and three times along a dimension; NaN where it is refused."""
-    costs = [tried(value, subject, *(torch.cat([each] * n, dim) for each in tensors)) for n in (1, 2, 3)]
+def _documented_axes(subject: Subject, tensors: Sequence[Tensor]) -> list[tuple[int, ...]]:
+    """The last dimension of the first tensor in each tensor that is documented to have it; 0 in the others."""
+    names = subject.parameters[: len(tensors)]
+    shapes = [subject.words.shapes.get(name, ()) for name in names]
+    if not subject.spec.layout.startswith(several.SEVERAL) or not all(shapes) or len(shapes[0]) < 3:
+        return []
+    size = shapes[0][-1]
+    found = {subject.place(at): each.index(size) if size in each else 0 for at, each in enumerate(shapes)}
+    axes = tuple(found[at] for at in range(len(tensors)))
+    return [axes] if not size.isdigit() and sum(map(bool, axes)) > 1 else []
+
+
+def _times(tensors: Sequence[Tensor], axes: Sequence[int], count: int) -> list[Tensor]:
+    """The tensors with each element so often along its axis; those of axis 0 are left."""
+    return [torch.cat([each] * count, axis) if axis else each for each, axis in zip(tensors, axes, strict=True)]
+
+
+def _repeated(subject: Subject, tensors: Sequence[Tensor], axes: Sequence[int]) -> list[float]:
+    """The loss if each element occurs once, twice and three times along an axis; NaN where it is refused."""
+    costs = [tried(value, subject, *_times(tensors, axes, n)) for n in (1, 2, 3)]
     return [math.nan if each is None else each for each in costs]
 
 
@@ -131,7 +151,7 @@ def sum_of_positions(subject: Subject) -> Iterator[Found]:
     if not numbers or not words.say(_SUMMED) or words.say(_DIVIDED) or is_random(subject):
         return
     tensors = subject.example(batch=3)
-    costs = [_repeated(subject, tensors, dim) for dim in range(1, tensors[0].dim())]
+    costs = [_repeated(subject, tensors, (dim,) * len(tensors)) for dim in range(1, tensors[0].dim())]
     if costs and all(c[0] > 1e-6 and close(c[0], c[1], 1e-3) and close(c[0], c[2], 1e-3) for c in costs):
         yield Found(
             "it is documented as a sum, but the loss stays the same if each element occurs twice",
@@ -164,7 +184,10 @@ def same_as_of_torch(subject: Subject) -> Iterator[Found]:
     """Whether a loss that is documented to equal one of PyTorch does."""
     spec = subject.spec
     found = re.search(_SAME_AS, " ".join(subject.words.text.split()), re.IGNORECASE)
-    if found is None or not spec.two or re.search(_UNDER, found["rest"]) or subject.words.say(_UNDER_BEFORE):
+    configured = found is not None and found["rest"].lstrip("`").startswith("(") and found["rest"][:2] != "()"
+    if found is None or configured or not spec.two:
+        return
+    if re.search(_UNDER, found["rest"]) or subject.words.say(_UNDER_BEFORE):
         return
     other = _of_torch(found[3])
     if other is None or is_random(subject):

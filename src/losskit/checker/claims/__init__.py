@@ -27,6 +27,7 @@ from losskit.checker.claims import rotations as rotations
 from losskit.checker.claims import scales as scales
 from losskit.checker.claims import scores as scores
 from losskit.checker.claims import selection as selection
+from losskit.checker.claims import sentinels as sentinels
 from losskit.checker.claims import sides as sides
 from losskit.checker.claims import smoothing as smoothing
 from losskit.checker.claims import stored as stored

@@ -69,8 +69,9 @@ _WEIGHTS = ("beta", "kl_weight", "kld_weight", "kl_coef", "kl_scale", "kl_beta",
 def of_one_size(claimed: Claimed) -> Iterator[Found]:
     """The reconstruction and the divergence are both summed over the elements of a sample, or both averaged."""
     weight = claimed.option(*_WEIGHTS)
-    if not claimed.has("mu", "log_var", "recon", "data") or not claimed.text.claims(_NATS) or weight not in (None, 1):
+    if not claimed.has("mu", "log_var", "recon", "data") or weight not in (None, 1):
         return
+    documented = claimed.text.claims(_NATS)  # else only a divergence of one dimension beside a sum is a fault
     none = torch.zeros(2, 3, dtype=torch.float64)
 
     def reconstruction(size: tuple[int, ...]) -> float:
@@ -88,7 +89,7 @@ def of_one_size(claimed: Claimed) -> Iterator[Found]:
             for n in (3, 6)
         )
         summed = near(many / few, 2, 0.02), near(wide / narrow, 2, 0.02) if narrow > 0 else True
-        if summed[0] != summed[1] and not _unusual(claimed):
+        if summed[0] != summed[1] and (documented or summed[0]) and not _unusual(claimed):
             terms = ("the reconstruction", "the divergence")
             yield claimed.found(
                 f"{terms[summed[1]]} is summed over the elements of a sample and {terms[summed[0]]} is averaged, so "

@@ -1,13 +1,15 @@
-"""Margins by the frequency of classes: the scale of LDAM multiplies the logits and their margin."""
+"""Margins: the scale of LDAM multiplies the logits and their margin, and pairs beyond a margin have no loss."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from losskit.checker.checks.tools import close, code, tried, value
+from losskit.checker.checks.tools import close, code, is_random, tried, value
 from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
@@ -34,4 +36,31 @@ def scale_of_margins(subject: Subject) -> Iterator[Found]:
             code(subject, logits, labels, options=options),
             None,
             f"cross_entropy({scale} * torch.where(is_label, logits - margin, logits), labels)",
+        )
+
+
+_SOFT = r"exp\(|log_softmax|cross_entropy|softplus|logsumexp|log\(|cos\b|cosine|normali[sz]e"
+
+
+@kind(r"contrastive|triplet|margin", code=r"margin")
+def satisfied(subject: Subject) -> Iterator[Found]:
+    """Whether groups that coincide, each farther from the others than any margin, have no loss."""
+    words = subject.words
+    if subject.spec.layout != "groups" or is_random(subject) or re.search(_SOFT, words.code):
+        return
+    if not re.search(r"clamp|relu|max\(|maximum", words.code):
+        return
+    groups = torch.arange(4).repeat_interleave(2)
+    embeddings = 50.0 * torch.eye(6)[:4].repeat_interleave(2, 0)
+    far, near = (tried(value, subject, each, groups) for each in (embeddings, 0.001 * embeddings))
+    if far is None or near is None or not (math.isfinite(far) and math.isfinite(near)):
+        return
+    if far > 1e-2 * abs(near) > 0:
+        yield Found(
+            "embeddings that coincide in each group, with all others far away, still have a loss: pairs are in the "
+            "wrong term",
+            {"groups far apart": far, "all at one point": near},
+            code(subject, embeddings, groups),
+            None,
+            "Positive pairs in the distance, negative pairs in the margin, and each embedding with itself in neither.",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -56,7 +55,7 @@ def _given(claimed: Claimed, error: float, target: float = 0.0) -> dict[str, Ten
 
 def huber(claimed: Claimed) -> Iterator[Found]:
     """A quarter at half of delta, three times at twice delta: quadratic inside, linear outside, without a step."""
-    name = next((each for each in ("delta", "beta") if claimed.option(each) is not None), None)
+    name = next((each for each in ("delta", "beta", "d") if claimed.option(each) is not None), None)
     usual = float(claimed.option(name) if name else 1.0)
     can = name is not None and name in claimed.subject.origin.options
     for delta in (usual, 2 * usual, usual / 2) if can and name else (usual,):
@@ -77,38 +76,6 @@ def huber(claimed: Claimed) -> Iterator[Found]:
                     _given(claimed, delta),
                 )
                 return
-
-
-def continuous(claimed: Claimed) -> Iterator[Found]:
-    """The loss of an error has no step."""
-    bounds = [claimed.option(each) for each in ("delta", "beta", "w", "omega", "theta", "c", "threshold")]
-    farthest = 2 * max([2.0, *(float(each) for each in bounds if each is not None and each < 100)])
-    errors = torch.linspace(0.0, farthest, 400, dtype=torch.float64).tolist()
-    costs = [_of_error(claimed, each) for each in errors]
-    rises = [abs(b - a) for a, b in itertools.pairwise(costs)]
-    if not all(map(math.isfinite, costs)):
-        return
-    at = max(range(len(rises)), key=rises.__getitem__)
-    beside = max(each for n, each in enumerate(rises) if n != at)
-    if rises[at] > 10 * beside > 0:
-        yield _jumps(claimed, errors[at], errors[at + 1])
-        return
-    for bound in (float(each) for each in bounds if each is not None and 0 < each < 100):
-        step = 1e-4 * bound
-        before, below, above, after = (_of_error(claimed, bound + n * step) for n in (-3, -1, 1, 3))
-        smooth = max(abs(below - before), abs(after - above))
-        if abs(above - below) > max(10 * smooth, 0.02 * abs(above)):
-            yield _jumps(claimed, bound - step, bound + step)
-            return
-
-
-def _jumps(claimed: Claimed, low: float, high: float) -> Found:
-    return claimed.found(
-        f"it jumps at an error of {low:.3g}",
-        {"below": _of_error(claimed, low), "above": _of_error(claimed, high)},
-        "Subtract the constant that joins both parts: c = w - w * log(1 + w / epsilon) for the wing loss.",
-        _given(claimed, high),
-    )
 
 
 _LOG_COSH_OF_1 = 1 + math.log1p(math.exp(-2)) - math.log(2)
@@ -377,7 +344,6 @@ CLAIMS = (
         unless=r"pseudo|revers|berhu|adaptive|wing|quantile|robust",
         named=True,
     ),
-    Claim("loss in two parts", r"\bwing|berhu|huber|smooth l1|tukey", _PAIR, (continuous,), named=True),
     Claim("log-cosh loss", r"^(?!.*(dice|jaccard|tversky|iou)).*log ?cosh", _PAIR, (log_cosh,), named=True),
     Claim(
         "mean absolute percentage error",

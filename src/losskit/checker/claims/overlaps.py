@@ -85,6 +85,8 @@ def channels(subject: Subject) -> Iterator[Found]:
 @kind(r"\bgdl|gdl\b|generali[sz]ed.?dice|generali[sz]eddice")
 def weighted_dice(subject: Subject) -> Iterator[Found]:
     """Whether classes are weighted in the sums of one ratio, not in a ratio of each class, where weights cancel."""
+    if subject.spec.kind == "multilabel" and subject.spec.layout == "same":  # one-hot labels are such a target too
+        subject = subject.taking(kind="multiclass", scores=subject.spec.scores, target="one-hot")
     spec = subject.spec
     if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3:
         return

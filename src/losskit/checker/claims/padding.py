@@ -25,9 +25,8 @@ _MASK = re.compile(rf"{_OF}(masks?|valid)|pads?|padding|valid_\w+|(item|candidat
 _LENGTHS = re.compile(r"(\w+_)?(len|lens|length|lengths)")
 _TIME = re.compile(r"t|l|s|seq\w*|time\w*|frames?|steps?|\w*_?len(gth)?s?")
 _OTHER_LENGTHS = r"prompt|prefix|context|source|\bsrc|history|left.?pad|shift|next.?token|causal|\bcrf\b|\bctc\b"
-_FIXED = (
-    r"(includ\w+|with|over|by|of) (the )?(padd?\w*|all (steps|positions|tokens)|max\w* (len\w*|response|completion))"
-)
+_PADDED = r"padding\b|pads?\b|padded (steps|positions|tokens|elements|length)|all (steps|positions|tokens)"
+_FIXED = rf"(includ\w+|with|over|by|of) (the )?({_PADDED}|max\w* (len\w*|response|completion))"
 
 
 @dataclass(frozen=True)

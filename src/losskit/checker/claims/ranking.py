@@ -253,9 +253,9 @@ def cox(claimed: Claimed) -> Iterator[Found]:
     time, event = tensor([3.0, 1.0, 6.0, 2.0, 5.0, 4.0, 7.0]), tensor([1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0])
     if "censor" in claimed.bound["event"].lower():
         return
-    said = claimed.text.says(r"column|\[(n|b|batch), ?1\]|\((n|b|batch\w*), ?1\)")
-    for column in (said, not said):
-        tensors = [each.unsqueeze(1) if column else each for each in (risk, time, event)]
+    for columns in _columns(claimed):
+        every = zip((risk, time, event), columns, strict=True)
+        tensors = [each.unsqueeze(1) if column else each for each, column in every]
         given = dict(zip(("risk", "time", "event"), tensors, strict=True))
         if not math.isfinite(claimed.total(**given)):
             continue
@@ -285,6 +285,15 @@ def cox(claimed: Claimed) -> Iterator[Found]:
                 given,
             )
         return
+
+
+def _columns(claimed: Claimed) -> list[tuple[bool, ...]]:
+    """Which of risk, time and event are columns (N, 1): as documented, or all and none, the more likely first."""
+    shapes = [claimed.subject.words.shapes.get(claimed.bound[each]) for each in ("risk", "time", "event")]
+    if all(shapes):
+        return [tuple(each is not None and each[1:] == ("1",) for each in shapes)]
+    said = claimed.text.says(r"column|\[(n|b|batch), ?1\]|\((n|b|batch\w*), ?1\)")
+    return [(said,) * 3, (not said,) * 3]
 
 
 def _partial(risk: Tensor, time: Tensor, event: Tensor, later: bool) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from losskit.checker.checks.tools import code, is_random, tried, value
+from losskit.checker.checks.tools import close, code, is_random, tried, value
 from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
@@ -55,6 +55,29 @@ def nearest_negative(subject: Subject) -> Iterator[Found]:
         None,
         "The hardest negative is the nearest: min over negatives, topk(..., largest=False) of distances.",
     )
+
+
+@kind(r"hard(est)?\W+(\w+\W+)?(\w+\W+)?negativ|hardest|batch.?hard")
+def nearest_other(subject: Subject) -> Iterator[Found]:
+    """Whether the nearest partner of another sample is the negative, if hard negatives are mined among partners."""
+    spec = subject.spec
+    if spec.layout != "partners" or is_random(subject) or re.search(r"easy|semi|softmax|logsumexp", subject.words.all):
+        return
+    costs = []
+    for angle in (0.1, 0.4):
+        anchors = torch.eye(6, dtype=torch.float64)[:4]
+        anchors[1] = torch.tensor([math.cos(angle), math.sin(angle), 0.0, 0.0, 0.0, 0.0])
+        costs.append(tried(value, subject, anchors, anchors.clone()))
+    if None in costs or not all(math.isfinite(each or 0.0) for each in costs):
+        return
+    if close(costs[0] or 0.0, costs[1] or 0.0, 1e-6):
+        yield Found(
+            "the loss is the same however near another sample comes: the hardest negative is not the nearest",
+            {"at an angle of 0.1": costs[0], "of 0.4": costs[1]},
+            code(subject, anchors, anchors),
+            None,
+            "The hardest negative has the smallest distance, or the largest similarity: min over distances.",
+        )
 
 
 @kind(r"permutation.?invarian|\bu?pit\b|u?pit_|best (order|permutation|assignment) (is chosen )?(for|of|per)")

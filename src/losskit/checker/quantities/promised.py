@@ -228,7 +228,8 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
     """What is said of a variable that is none of the forms of its quantity, and whether it is one of them."""
     if case.quantity.unless and any(holds(case.quantity.unless, parts) for _, parts in case.seen):
         return None, True
-    formulas = case.quantity.of(set(case.names))
+    formulas = [*case.quantity.of(set(case.names))]
+    formulas += list(_smoothed(case, formulas))
     nearest: tuple[float, float, float] | None = None
     for formula in formulas:
         for form in _forms(case, formula):
@@ -247,6 +248,21 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
     formula = written(formulas[0], case.names)
     said = f"{_place(case)} is not {case.quantity.said}, `{formula}`"
     return Found(said, {"as written": nearest[1], "formula": nearest[2]}, _repro(case, formula)), False
+
+
+def _smoothed(case: Case, formulas: Sequence[str]) -> Iterator[str]:
+    """Ratios with a number of the code added to both sides, (a + 1) / (b + 1)."""
+    constants = {
+        node.value
+        for each in case.statements
+        for node in ast.walk(each.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and 0 < node.value < 1e3
+    }
+    for formula in formulas:
+        for number in sorted(constants):
+            made = re.sub(r"(?<![\w.)])(\w+) / \(?(\w+)\)?", rf"(\1 + {number}) / (\2 + {number})", formula)
+            if made != formula:
+                yield made
 
 
 def _place(case: Case) -> str:

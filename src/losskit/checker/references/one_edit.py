@@ -77,7 +77,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
     edits = [(edit, function) for function in functions for edit in edits_of(function)]
     reads = {each.function: read_by(each.tree) for each in functions}
     doubled = {each.function: _doubled(each.tree) for each in functions}
-    guards = {each.function: _guards(each.tree) for each in functions}
+    guards = {each.function: _guards(each.tree) + _masked(each.tree) for each in functions}
 
     def order(each: tuple[Edit, Function]) -> tuple[bool, float]:
         edit, function = each
@@ -100,7 +100,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
                 with function.running(code):
                     values = _edited(bound, each)
                 plausible = _plausible(function, read) and _doubled(function.tree) <= doubled[function.function]
-                plausible = plausible and _guards(function.tree) >= guards[function.function]
+                plausible = plausible and _guards(function.tree) + _masked(function.tree) >= guards[function.function]
                 if values is not None and re.search(_OVERLAPS, bound.reference.said):
                     plausible = plausible and _stays_share(each.seen, values)
                 if values is not None and plausible and not _removable(bound, each, edit, function):
@@ -113,7 +113,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
 
 
 def _plausible(function: Function, read: set[str]) -> bool:
-    """Whether the edited function still reads what it read, and subtracts nothing from itself."""
+    """Whether the edited function still reads the arguments that it read, and subtracts nothing from itself."""
     if (read & function.given) - read_by(function.tree):
         return False
     pairs = [node for node in ast.walk(function.tree) if isinstance(node, ast.BinOp)]
@@ -150,6 +150,14 @@ def _guards(tree: ast.AST) -> int:
     """How many bounds keep its values finite: to drop one is no repair."""
     called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     return sum(isinstance(each, ast.Attribute) and each.attr.startswith(("clamp", "clip", "nan_to")) for each in called)
+
+
+_MASKS = r"valid|mask|keep|observed|measured|missing"
+
+
+def _masked(tree: ast.AST) -> int:
+    """How often it reads a mask: to let everything count is no repair."""
+    return sum(isinstance(each, ast.Name) and re.search(_MASKS, each.id) is not None for each in ast.walk(tree))
 
 
 def _removable(bound: Bound, written: Written, edit: Edit, function: Function) -> bool:

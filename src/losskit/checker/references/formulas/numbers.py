@@ -221,9 +221,8 @@ def rmsle(g: Given, pick: Pick) -> Any:
 )
 def rmse(g: Given, pick: Pick) -> Any:
     square = (g.x - g.y).square()
-    return pick(
-        square.mean().sqrt(), square.flatten(1).mean(1).sqrt().mean() if square.dim() > 1 else square.mean().sqrt()
-    )
+    rows, columns = (square.flatten(1).mean(1), square.mean(0)) if square.dim() > 1 else (square.mean(),) * 2
+    return pick(square.mean().sqrt(), rows.sqrt().mean(), columns.sqrt().mean())
 
 
 @error(
@@ -259,8 +258,10 @@ def silog(g: Given, pick: Pick) -> Any:
         return g.x.sum() * torch.nan
     x, y = pick((g.x, g.y), (g.x.exp(), g.y.exp()), (g.x.exp(), g.y))
     d = x.log() - y.log()
-    square = d.square().mean() - g.share * d.mean().square()
-    square = square if pick(True, False) else d.var() + (1 - g.share) * d.mean().square()
+    bias = d.mean().square()
+    square = pick(
+        d.square().mean() - g.share * bias, d.var() + (1 - g.share) * bias, d.var(correction=0) + g.share * bias
+    )
     return pick(square.sqrt(), square)
 
 

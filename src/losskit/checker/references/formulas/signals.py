@@ -97,7 +97,7 @@ def spectra(g: Given, pick: Pick) -> Any:
         raise ValueError("the shorter examples are enough")
     window, (center, edge) = pick("hann", "hamming", ""), pick((True, "reflect"), (False, ""), (True, "constant"))
     whole_batch, power = pick(True, False), pick(1, 2)
-    converged, logs, plain = [], [], []
+    converged, logs, plain, powers = [], [], [], []
     for size, hop, win in sizes:
         made = {"hann": torch.hann_window, "hamming": torch.hamming_window}.get(window, torch.ones)
         taper = made(win, dtype=torch.float64)
@@ -111,9 +111,10 @@ def spectra(g: Given, pick: Pick) -> Any:
         converged.append(((x - y).square().sum(axes) / y.square().sum(axes)).sqrt().mean())
         logs.append((x.log() - y.log()).abs().pow(power).mean())
         plain.append((x - y).abs().pow(power).mean())
-    gaps = [torch.stack(each).sum() for each in (converged, logs, plain)]
+        powers.append((x.square() - y.square()).abs().pow(power).mean())
+    gaps = [torch.stack(each).sum() for each in (converged, logs, plain, powers)]
     one = tuple((gap,) for gap in gaps)
-    return pick((gaps[0], gaps[1]), *one, (gaps[2], gaps[1]), (gaps[0], gaps[2]), tuple(gaps))
+    return pick((gaps[0], gaps[1]), *one, (gaps[2], gaps[1]), (gaps[0], gaps[2]), tuple(gaps[:3]), (gaps[3], gaps[1]))
 
 
 @reference(
