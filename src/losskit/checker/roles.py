@@ -170,6 +170,8 @@ def _unlike(layout: str, required: Sequence[str], words: Words) -> bool:
 _OF_ERRORS = r"wing|huber|charbonnier|smooth_?l1|\b[rmsl]*mse|\b\w?mae\b|log_?cosh"  # names of losses of numbers
 
 
+_OF_NUMBERS = r"\bm[sa]e\b|(squared|absolute) (error|difference)|derivative|regression|forecast"
+_OF_LABELS = r"mask|label|class|prob|logit|binary|segment|heat|brier|\b0 (or|and) 1|one.?hot|indic|calibrat|image"
 # What a loss of logits does to them, or code that does it elsewhere.
 _ACTIVATES = (
     r"sigmoid|softmax|logit|entropy|softplus|exp|tanh|log|hinge|margin|relu|clamp|clip|max|min|_loss\(|nll|bce|where|"
@@ -181,6 +183,8 @@ def _misnamed(key: Key, labels: bool, required: Sequence[str], words: Words) -> 
     """Whether the name or the documentation of one argument says something else."""
     kind, scores, layout = key
     if _unlike(layout, required, words) or (kind == "distribution" and re.search(_OF_ERRORS, words.names)):
+        return True
+    if labels and words.say(_OF_NUMBERS) and not re.search(_OF_LABELS, words.all):
         return True
     arithmetic = re.search(r"\.(mean|sum)\(", words.code) is not None
     if labels and scores == "logits" and arithmetic and not re.search(_ACTIVATES, words.code):

@@ -327,7 +327,9 @@ def _boolean(tree: ast.FunctionDef, name: str) -> Use | None:
     for node in ast.walk(tree):
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert) and _is(node.operand, name):
             return Use(BOOLEAN)
-        if isinstance(node, ast.Subscript) and _is(node.slice, name) and re.search(r"mask|valid|keep", name.lower()):
+        selects = isinstance(node, ast.Subscript) and _is(node.slice, name)
+        stored = isinstance(node, ast.Subscript) and "self." in ast.unparse(node.value)  # by classes, as weights are
+        if selects and not stored and re.search(r"mask|valid|keep", name.lower()):
             return Use(BOOLEAN)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             masks = node.func.attr in ("masked_fill", "masked_fill_", "masked_select", "where")

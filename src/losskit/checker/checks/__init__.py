@@ -9,6 +9,7 @@ from losskit.checker.checks import numbers as numbers
 from losskit.checker.checks import rounding as rounding
 from losskit.checker.checks import slopes as slopes
 from losskit.checker.checks import arguments as arguments
+from losskit.checker.checks import masks as masks
 from losskit.checker.checks import leaps as leaps
 from losskit.checker.checks import cut_terms as cut_terms
 from losskit.checker.checks import focal as focal

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from losskit.checker import several
 from losskit.checker.checks.arguments import weight_is_not_repetition
+from losskit.checker.checks.effects import CLASS_WEIGHTS, class_numbers
 from losskit.checker.checks.tools import BACKWARD, close, code, is_random, labelled, pull, tried, value
 from losskit.checker.finding import Found
 from losskit.checker.subject import LossRaised, Subject
@@ -171,6 +172,30 @@ def weight_of_copies(subject: Subject) -> Iterator[Found]:
         for found in weight_is_not_repetition(subject):
             what = "its documentation says that weights count like copies, but " + found.what
             yield Found(what, found.evidence, found.repro)
+
+
+_WEIGHTED_MEAN = r"weighted (mean|average)|(normali[sz]|divid)ed by the (sum of (the )?)?weights"
+
+
+def weighted_mean(subject: Subject) -> Iterator[Found]:
+    """Whether a documented weighted mean stays the same if all class weights are doubled."""
+    option = next((each for each in CLASS_WEIGHTS if each in subject.spec.options), None)
+    if option is None or not labelled(subject.spec) or not subject.words.say(_WEIGHTED_MEAN):
+        return
+    tensors, weights = subject.example(batch=3), class_numbers(subject.spec.classes)
+    scaled = [n * weights for n in (1, 2, 3)]
+    for given in (scaled, [each.tolist() for each in scaled]):
+        costs = [tried(value, subject, *tensors, options={option: each}) for each in given]
+        known = [each for each in costs if each is not None]
+        if len(known) == 3 and close(known[1], 2 * known[0], 1e-3) and close(known[2], 3 * known[0], 1e-3):
+            yield Found(
+                f"it is documented as a weighted mean, but {option} twice as large doubles the loss",
+                {"value": known[0], "weights twice as large": known[1]},
+                code(subject, *tensors, options={option: given[1]}),
+                None,
+                "Divide by the sum of the weights of the elements: (w * loss).sum() / w.sum().",
+            )
+            return
 
 
 _SAME_AS = (
@@ -355,6 +380,7 @@ STATEMENTS = (
     mean_of_positions,
     sum_of_positions,
     weight_of_copies,
+    weighted_mean,
     same_as_of_torch,
     within_bounds,
     zero_if_equal,

@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 
+from losskit.checker.checks.tools import close, code, is_random, tried, value
 from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near
 from losskit.checker.claims.images import FIRST, SECOND
+from losskit.checker.claims.kinds import kind
 from losskit.checker.finding import Found
+from losskit.checker.subject import Subject
 
 ONE = Role("first", FIRST.names + r"|q|q_?(1|a|pred|hat|est)|quat\w*_?(pred|1|a)?|pred_q\w*|style_out|content")
 OTHER = Role("second", SECOND.names + r"|style\w*|q_?(2|b|gt|true|target)|quat\w*_?(gt|true|2|b|target)|gt_q\w*|p")
@@ -31,6 +34,35 @@ def sign_of_quaternion(claimed: Claimed) -> Iterator[Found]:
             "Take the smaller of the distances to q and to -q, or the absolute value of their product.",
             {"first": first, "second": second},
         )
+
+
+_RELATIVE = r"relative|percent|\bm?ape\b|\blog|normali[sz]|scaled?\b|ratio|mase|calibrat|cdf|probab|smoothness|positive"
+
+
+@kind(r"\btube|interval|quantile|pinball|winkler")
+def shift_of_numbers(subject: Subject) -> Iterator[Found]:
+    """Whether a loss of an interval or a quantile depends on the distances to the target alone."""
+    spec = subject.spec
+    if spec.way.inside or spec.way.extras or is_random(subject) or re.search(_RELATIVE, subject.words.all):
+        return
+    for seed in range(6):
+        tensors = subject.example(seed, batch=6, dtype=torch.float64)
+        if len(tensors) != 2 or not all(each.is_floating_point() for each in tensors):
+            return
+        moved = tuple(each + 3.0 for each in tensors)
+        costs = [tried(value, subject, *each) for each in (tensors, moved)]
+        if costs[0] is None or costs[1] is None or not all(map(math.isfinite, costs)):  # type: ignore[arg-type]
+            return
+        if close(costs[0], costs[1], 1e-3):
+            continue
+        yield Found(
+            "adding one number to predictions and targets changes the loss: it does not depend on the distances alone",
+            {"plus 3": costs[1], "before": costs[0]},
+            code(subject, *moved),
+            None,
+            "Compare differences of predictions and targets, never a target with a sum of bounds.",
+        )
+        return
 
 
 def axes_of_image(claimed: Claimed) -> Iterator[Found]:
@@ -177,8 +209,8 @@ CLAIMS = (
         named=True,
     ),
     Claim(
-        "Sobel edge loss",
-        r"\bsobel|\bscharr|\bprewitt",
+        "edge loss",
+        r"\bsobel|\bscharr|\bprewitt|\bedges?\b|\bgrad(ient)? (diff\w* )?loss|image gradient|laplacian",
         _PAIR,
         (axes_of_image,),
         ordered=True,

@@ -120,7 +120,45 @@ class BatchHard(nn.Module):
         other = d.masked_fill(eye, {}.values
         return F.relu(d.diagonal() - other + self.margin).mean()
 '''
+LAPLACE = '''
+class LaplaceNLL(nn.Module):
+    """Likelihood of a Laplace distribution. input: (B, C*2, H, W), mean and log scale; target: (B, C, H, W)"""
+
+    def forward(self, input, target, *, mask=None):
+        mean, log_scale = input.chunk(2, 1)
+        loss = log_scale + (mean - target).abs() / log_scale.exp() + math.log(2)
+        if mask is not None:
+            return (loss * mask).sum() / {}
+        return loss.mean()
+'''
+TUBE = '''
+def tube_loss(y_true, y_pred, q=0.9, r=0.5):
+    """Loss of a prediction interval, y_pred (N, 2): upper and lower; y_true (N,)."""
+    upper, lower = y_pred[:, 0], y_pred[:, 1]
+    inner = torch.where(y_true > {}, (1 - q) * (upper - y_true), (1 - q) * (y_true - lower))
+    outer = torch.where(y_true < lower, q * (lower - y_true), q * (y_true - upper))
+    return torch.where((y_true <= upper) & (y_true >= lower), inner, outer).mean()
+'''
+WEIGHTED = '''
+class WeightedCE(nn.Module):
+    """Cross-entropy of maps, the weighted mean over all pixels."""
+
+    def __init__(self, class_weights=(0.2, 1.0, 3.0)):
+        super().__init__()
+        self.class_weights = torch.tensor(class_weights)
+
+    def forward(self, scores, mask):
+        picked = scores.log_softmax(1).gather(1, mask.unsqueeze(1)).squeeze(1)
+        w = self.class_weights.to(scores)[mask]
+        return -(w * picked).sum() / {}
+'''
 ROWS = [
+    (LAPLACE, "LaplaceNLL", ("loss.numel()",), "masked-counts"),
+    (LAPLACE, "LaplaceNLL", ("mask.expand_as(loss).sum()",), ""),
+    (TUBE, "tube_loss", ("0.1 * (upper + lower)",), "contradicts-claim"),
+    (TUBE, "tube_loss", ("r * upper + (1 - r) * lower",), ""),
+    (WEIGHTED, "WeightedCE", ("picked.numel()",), "not-as-documented"),
+    (WEIGHTED, "WeightedCE", ("w.sum()",), ""),
     (WING, "wing_loss", ("3",), "branches-apart"),
     (WING, "wing_loss", ("joined",), ""),
     (ADAPTIVE, "AdaptiveWing", ("omega",), "branches-apart"),
@@ -131,7 +169,7 @@ ROWS = [
     (SMOOTHED, "dice_loss", (" + smooth",), ""),
     (DEPTH, "depth_l1", ("mean()",), "contradicts-claim"),
     (DEPTH, "depth_l1", ("sum() / valid.sum().clamp(min=1)",), ""),
-    (EDGES, "edge_loss", ("x",), "wrong-dimension"),
+    (EDGES, "edge_loss", ("x",), "contradicts-claim"),
     (EDGES, "edge_loss", ("x + y",), ""),
     (NORMALS, "normal_loss", ("-1",), "wrong-dimension"),
     (NORMALS, "normal_loss", ("1",), ""),
@@ -149,7 +187,7 @@ ROWS = [
 ]
 CHECKS = (
     *("branches-apart", "term-without-gradient", "smoothed-below-only", "contradicts-claim", "wrong-dimension"),
-    *("unused-argument", "rewards-errors", "not-as-documented"),
+    *("unused-argument", "rewards-errors", "not-as-documented", "masked-counts"),
 )
 
 
