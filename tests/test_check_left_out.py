@@ -132,7 +132,7 @@ class LaplaceNLL(nn.Module):
         return loss.mean()
 '''
 TUBE = '''
-def tube_loss(y_true, y_pred, q=0.9, r=0.5):
+def tube_loss(y_true, y_pred, q=0.9, r=0.1):
     """Loss of a prediction interval, y_pred (N, 2): upper and lower; y_true (N,)."""
     upper, lower = y_pred[:, 0], y_pred[:, 1]
     inner = torch.where(y_true > {}, (1 - q) * (upper - y_true), (1 - q) * (y_true - lower))
@@ -152,10 +152,50 @@ class WeightedCE(nn.Module):
         w = self.class_weights.to(scores)[mask]
         return -(w * picked).sum() / {}
 '''
+UNWEIGHTED = '''
+def weighted_mse(pred, target, weight):
+    """Weighted squared error of numbers, (N, C)."""
+    return ({}(pred - target).square()).mean()
+'''
+INTERFACE = '''
+class Base(nn.Module):
+    pass
+
+
+class BPR(Base):
+    """Ranks each positive above its negative. input: (N, 2), scores of the positive and the negative"""
+
+    def forward(self, input, target):
+        return F.softplus(input[:, 1] - input[:, 0]).mean(){}
+'''
+RELATIVE_KL = '''
+def residual_kl(delta_mu, delta_log_var, mu, log_var):
+    """Divergence of a relative posterior, summed over the dimensions of a sample and averaged over the batch.
+
+    delta_mu: shift of the mean; delta_log_var: log of the ratio of variances; mu: prior mean; log_var: its log variance
+    """
+    kl = -0.5 * (1 + delta_log_var - delta_mu**2 / log_var.exp() - delta_log_var.exp()){}
+    return kl.mean()
+'''
+PENALTY = '''
+def l2_mse(pred, target, params):
+    """Squared error and a penalty of the weights in a list of tensors."""
+    penalty = 0.0
+    for p in params:
+        penalty = penalty + p{}.pow(2).sum()
+    return F.mse_loss(pred, target) + 0.01 * penalty
+'''
 ROWS = [
+    (UNWEIGHTED, "weighted_mse", ("",), "unread-argument"),
+    (UNWEIGHTED, "weighted_mse", ("weight * ",), ""),
+    (INTERFACE, "BPR", ("",), ""),
+    (RELATIVE_KL, "residual_kl", (".sum()",), "not-as-documented"),
+    (RELATIVE_KL, "residual_kl", (".sum(1)",), ""),
+    (PENALTY, "l2_mse", (".data",), "term-without-gradient"),
+    (PENALTY, "l2_mse", ("",), ""),
     (LAPLACE, "LaplaceNLL", ("loss.numel()",), "masked-counts"),
     (LAPLACE, "LaplaceNLL", ("mask.expand_as(loss).sum()",), ""),
-    (TUBE, "tube_loss", ("0.1 * (upper + lower)",), "contradicts-claim"),
+    (TUBE, "tube_loss", ("r * (upper + lower)",), "contradicts-claim"),
     (TUBE, "tube_loss", ("r * upper + (1 - r) * lower",), ""),
     (WEIGHTED, "WeightedCE", ("picked.numel()",), "not-as-documented"),
     (WEIGHTED, "WeightedCE", ("w.sum()",), ""),
@@ -173,7 +213,7 @@ ROWS = [
     (EDGES, "edge_loss", ("x + y",), ""),
     (NORMALS, "normal_loss", ("-1",), "wrong-dimension"),
     (NORMALS, "normal_loss", ("1",), ""),
-    (UNREAD, "log_error", ("",), "unused-argument"),
+    (UNREAD, "log_error", ("",), "unread-argument"),
     (UNREAD, "log_error", (".clamp(min=least)",), ""),
     (SIGNED, "gradient_loss", ("torch.abs", "torch.abs", "size(sr).mean() - size(hr).mean()"), "rewards-errors"),
     (SIGNED, "gradient_loss", ("torch.abs", "torch.abs", "(size(sr) - size(hr)).abs().mean()"), ""),
@@ -187,7 +227,7 @@ ROWS = [
 ]
 CHECKS = (
     *("branches-apart", "term-without-gradient", "smoothed-below-only", "contradicts-claim", "wrong-dimension"),
-    *("unused-argument", "rewards-errors", "not-as-documented", "masked-counts"),
+    *("unread-argument", "rewards-errors", "not-as-documented", "masked-counts"),
 )
 
 

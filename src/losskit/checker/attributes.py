@@ -36,9 +36,18 @@ def classes_of(criterion: Criterion) -> int | None:
         return None
     held = [*criterion.buffers(), *criterion.parameters(), *vars(criterion).values()]
     sizes = {t.shape[0] for t in held if isinstance(t, Tensor) and t.dim() == 1 and t.shape[0] > 1}
+    sizes = sizes or {len(v) for n, v in vars(criterion).items() if re.fullmatch(_LEVELS, n) and _are_shares(v)}
     counts = {v for n in ("num_classes", "n_classes", "classes") if isinstance(v := getattr(criterion, n, None), int)}
     found = sizes or {n for n in counts if n > 1}
     return found.pop() if len(found) == 1 else None
+
+
+_LEVELS = r"_?(quantiles?|quantile_levels|taus?|levels|qs?)"
+
+
+def _are_shares(held: object) -> bool:
+    """Whether an attribute is a list of several numbers between 0 and 1."""
+    return isinstance(held, (list, tuple)) and len(held) > 1 and all(isinstance(v, float) and 0 < v < 1 for v in held)
 
 
 _PARTS = "(tasks|losses|terms|objectives|outputs|heads|scales|stages|levels|layers|positions|views|predictions)"

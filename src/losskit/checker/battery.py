@@ -66,7 +66,8 @@ def require_waivers(waive: Mapping[str, str]) -> None:
 _OF_MEANING = (
     *("rewards-errors", "order-matters", "positions-matter", "no-graph", "mixed-derivatives", "term-without-gradient"),
     *("misused-function", "activated-twice", "perfect-costs"),
-    *("copied-unchanged", "wrong-answers-unlearnt", "unlabelled-gets-gradient", "unused-argument"),
+    *("copied-unchanged", "wrong-answers-unlearnt", "unlabelled-gets-gradient"),
+    *("unused-argument", "unread-argument"),
     *(
         "class-numbers-count",
         "divides-by-classes",
@@ -98,7 +99,7 @@ def _is_of_formula(outcome: Outcome, subject: Subject, taken: frozenset[str]) ->
     """Whether what was found is about arguments that the formula takes too."""
     if outcome.check == "masked-counts":
         return any(each in taken for each in subject.spec.arguments)
-    if outcome.check == "unused-argument":
+    if outcome.check in ("unused-argument", "unread-argument"):
         return all(re.split(r"\W", each.what, maxsplit=1)[0] in taken for each in outcome.findings)
     return True
 

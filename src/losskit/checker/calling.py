@@ -259,7 +259,7 @@ def _no_tensors(required: Sequence[str], uses: Mapping[str, Use]) -> tuple[list[
     wraps = [
         Wrap(at, use.sort, tuple(map(str, use.values)), star=use.star)
         for at, name in enumerate(places)
-        if (use := uses.get(name)) is not None and use.sort != COUNT
+        if (use := uses.get(name)) is not None and use.sort not in (COUNT, CONSTANT)
     ]
     found = []
     scored = next((use for use in uses.values() if use.sort == SCORED), None)

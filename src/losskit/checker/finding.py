@@ -284,6 +284,7 @@ ROOTS = (
         "no-graph",
         "misused-function",
         "samples-crossed",
+        "unread-argument",
         "one-edit-from-formula",
         "copied-unchanged",
         "contradicts-claim",

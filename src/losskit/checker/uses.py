@@ -92,7 +92,15 @@ def _named(name: str, keys: tuple[str, ...]) -> Use:
     return Use(SCALARS if re.search(_TERMS, name.lower()) else DICT, keys)
 
 
+def is_read(tree: ast.FunctionDef, name: str) -> bool:
+    """Whether the code of a function mentions an argument."""
+    loads = (each for part in tree.body for each in ast.walk(part) if isinstance(each, ast.Name))
+    return any(each.id in (name, "locals") for each in loads)
+
+
 def _use(tree: ast.FunctionDef, name: str) -> Use | None:
+    if not is_read(tree, name):
+        return Use(CONSTANT, (None,))
     if tree.args.vararg is not None and tree.args.vararg.arg == name:
         return Use(_items(tree, name), star=True)
     for sort in (_called, _scored, _compared, _keyed, _iterated, _distribution, _boolean, _counted):

@@ -8,6 +8,7 @@ from losskit.checker.checks import similarities as similarities
 from losskit.checker.checks import numbers as numbers
 from losskit.checker.checks import rounding as rounding
 from losskit.checker.checks import slopes as slopes
+from losskit.checker.checks import unread as unread
 from losskit.checker.checks import arguments as arguments
 from losskit.checker.checks import masks as masks
 from losskit.checker.checks import leaps as leaps

@@ -14,9 +14,7 @@ from losskit.checker.checks.dead import (
     dead_options,
     ends_loop,
     last_of_loop,
-    may_be_read,
     overwritten,
-    unread_arguments,
 )
 from losskit.checker.checks.effects import (
     CLASS_WEIGHTS,
@@ -52,7 +50,7 @@ from losskit.checker.subject import LossRaised, Subject
     Severity.WRONG,
     why="Someone sets it, sees no error, and believes that it works.",
     fix="Use the argument or delete it.",
-    consequence_of=("no-graph",),
+    consequence_of=("no-graph", "unread-argument"),
 )
 def unused_argument(subject: Subject) -> Iterator[Found]:
     """Does every accepted argument change something?"""
@@ -77,10 +75,6 @@ def unused_argument(subject: Subject) -> Iterator[Found]:
     if ends_loop(subject.build()):
         what = "a loop returns in its first round: only its first part counts"
         yield Found(what, {"value": before[0]}, code(subject, *examples[0]), None, "Return after the loop.")
-    if unread := unread_arguments(subject.build()):
-        what = f"{unread[0]} is accepted, and no line of the code reads it"
-        yield Found(what, {"value": before[0]}, code(subject, *examples[0]))
-        return
     if keeps_state(subject):
         return  # what the first call does not use, later ones may
     yield from _without_effect(subject, examples, before)
@@ -128,13 +122,7 @@ def _others_than(default: Any) -> list[Any]:
 def _dead(subject: Subject, examples: list[tuple[Tensor, ...]], before: list[float]) -> Iterator[Found]:
     """Options that no code reads, and that change nothing."""
     for option in sorted(dead_options(subject.build()) - set(trials(subject.spec))):
-        given = getattr(subject.origin, "given", {})
-        default = given.get(option, subject.origin.options.get(option))
-        plain = default is None or isinstance(default, str)
-        if plain and option in subject.origin.options and option not in given and may_be_read(option):
-            what = f"{option} is accepted, and no line of the code reads it"
-            yield Found(what, {"value": before[0]}, code(subject, *examples[0]))
-            continue
+        default = getattr(subject.origin, "given", {}).get(option, subject.origin.options.get(option))
         tried_ = _others_than(default)
         effects = [has_effect(subject, option, each, examples, before) for each in tried_]
         if False in effects and True not in effects:

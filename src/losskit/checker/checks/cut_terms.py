@@ -15,9 +15,12 @@ from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, heard
 from losskit.checker.registry import check
 from losskit.checker.subject import Subject
+from losskit.checker.words import helpers_of
 
 _BOUNDS = r"free|floor|min|max|cl[ia]mp?|bits|capacity|thresh|margin|eps|smooth|gamma|temp|tau|delta|beta1|range|sigma"
 _LEAST = 1e-6
+
+_OF_DATA = r"\b(p|w|params?|param\w*|weights?)\.data\b(\.(pow|norm|square|abs|sum)\(| ?\*\*)"
 
 Shares = tuple[float, float]  # of what the option does not weigh, and of what it weighs
 
@@ -37,6 +40,10 @@ def term_without_gradient(subject: Subject) -> Iterator[Found]:
         return
     if (step := next(thresholded_term(subject), None)) is not None:
         yield step
+        return
+    if (penalty := re.search(_OF_DATA, f"{subject.words.code}\n{helpers_of(subject.build())}")) is not None:
+        what = f"{penalty[1]}.data has no graph: the penalty is in the value, and shrinks no weight"
+        yield Found(what, {"code": penalty[0]}, code(subject, *subject.example(batch=3)), None, f"Use {penalty[1]}.")
         return
     criterion = subject.build()
     trained = isinstance(criterion, nn.Module) and any(True for _ in criterion.parameters())

@@ -60,13 +60,15 @@ _UNITS = (
     r"(batch|samples?|examples?|elements?|instances?|rows|pairs|triplets|tokens|pixels|positions|anchors|lists|items)"
 )
 _MEAN = rf"\b(averag\w+|mean) (over|of|across|for)\b[^.;:]{{0,40}}?\b{_UNITS}\b|\b(batch|sample) (mean|average)\b"
+_IN_ONE = rf"\b(of|per|in|for) (a|an|each|one|every|its) {_UNITS}\b"
 _SUM = rf"\b(sum\w*|added|total)\b[^.;:]{{0,40}}?\b{_UNITS}\b|not (averaged|a mean)"
 
 
 def _averaged(subject: Subject) -> Iterator[Found]:
     """Whether what is documented as a mean over the batch stays the same if all samples occur twice."""
     spec, words = subject.spec, subject.words
-    if spec.way.inside or spec.kind == "sequence" or not words.say(_MEAN) or words.say(_SUM):
+    batchwide = re.sub(_IN_ONE, "", " ".join(words.text.split()))
+    if spec.way.inside or spec.kind == "sequence" or not words.say(_MEAN) or re.search(_SUM, batchwide, re.IGNORECASE):
         return
     tensors = subject.example(batch=4)
     if any(each.dim() == 0 or len(each) != 4 for each in tensors) or is_random(subject):

@@ -46,7 +46,7 @@ def shift_of_numbers(subject: Subject) -> Iterator[Found]:
     if spec.way.inside or spec.way.extras or is_random(subject) or re.search(_RELATIVE, subject.words.all):
         return
     for seed in range(6):
-        tensors = subject.example(seed, batch=6, dtype=torch.float64)
+        tensors = subject.example(seed, batch=24, dtype=torch.float64)
         if len(tensors) != 2 or not all(each.is_floating_point() for each in tensors):
             return
         moved = tuple(each + 3.0 for each in tensors)

@@ -99,11 +99,13 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
             for each in written:
                 with function.running(code):
                     values = _edited(bound, each)
-                plausible = _plausible(function, read) and _doubled(function.tree) <= doubled[function.function]
+                if values is None or not _plausible(function, read):
+                    continue
+                plausible = _doubled(function.tree) <= doubled[function.function]
                 plausible = plausible and _guards(function.tree) + _masked(function.tree) >= guards[function.function]
-                if values is not None and re.search(_OVERLAPS, bound.reference.said):
+                if re.search(_OVERLAPS, bound.reference.said):
                     plausible = plausible and _stays_share(each.seen, values)
-                if values is not None and plausible and not _removable(bound, each, edit, function):
+                if plausible and not _removable(bound, each, edit, function):
                     after = _around(edit)
                     undo()
                     yield _finding(bound, each, values, edit, function, after)
