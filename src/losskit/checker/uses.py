@@ -69,7 +69,9 @@ def uses_of(criterion: Callable[..., Any], names: Sequence[str]) -> dict[str, Us
     """The arguments that are not tensors of numbers."""
     tree = tree_of(source_of(criterion))
     found = (
-        {name: _use(tree, name) or _keyed_by_own(criterion, tree, name) for name in names} if tree is not None else {}
+        {name: _use(tree, name, names) or _keyed_by_own(criterion, tree, name) for name in names}
+        if tree is not None
+        else {}
     )
     own = _own_keys(criterion)
     if own:
@@ -98,8 +100,8 @@ def is_read(tree: ast.FunctionDef, name: str) -> bool:
     return any(each.id in (name, "locals") for each in loads)
 
 
-def _use(tree: ast.FunctionDef, name: str) -> Use | None:
-    if not is_read(tree, name):
+def _use(tree: ast.FunctionDef, name: str, names: Sequence[str]) -> Use | None:
+    if not is_read(tree, name) and any(is_read(tree, each) for each in names):
         return Use(CONSTANT, (None,))
     if tree.args.vararg is not None and tree.args.vararg.arg == name:
         return Use(_items(tree, name), star=True)
