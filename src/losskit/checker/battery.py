@@ -65,7 +65,7 @@ def require_waivers(waive: Mapping[str, str]) -> None:
 # Of a loss whose values and gradients are those of a formula, what they find is true of that formula.
 _OF_MEANING = (
     *("rewards-errors", "order-matters", "positions-matter", "no-graph", "mixed-derivatives", "term-without-gradient"),
-    *("misused-function", "activated-twice", "perfect-costs"),
+    *("misused-function", "activated-twice", "perfect-costs", "masked-counts"),
     *("copied-unchanged", "wrong-answers-unlearnt", "unlabelled-gets-gradient"),
     *("unused-argument", "unread-argument"),
     *(
@@ -90,15 +90,17 @@ def outcome_of(check: Check, subject: Subject) -> Outcome:
     if check.id == "half-disagrees":  # what the formula itself loses in half precision
         found = tuple(replace(each, severity=Severity.TRAP) for each in outcome.findings)
         return outcome if known.formula is None else replace(outcome, findings=found)
-    if known.formula is None or not _is_of_formula(outcome, subject, known.taken):
+    if known.formula is None or not _is_of_formula(outcome, subject, known.taken, known.formula.said):
         return outcome
     return Outcome(check.id, "passed", f"it equals {known.formula.said}")
 
 
-def _is_of_formula(outcome: Outcome, subject: Subject, taken: frozenset[str]) -> bool:
+def _is_of_formula(outcome: Outcome, subject: Subject, taken: frozenset[str], said: str) -> bool:
     """Whether what was found is about arguments that the formula takes too."""
-    if outcome.check == "masked-counts":
-        return any(each in taken for each in subject.spec.arguments)
+    if outcome.check == "masked-counts":  # a plain mean leaves the denominator open up to a factor
+        return not re.search(r"masked|error|Huber|\bL1\b", said) and any(
+            each in taken for each in subject.spec.arguments
+        )
     if outcome.check in ("unused-argument", "unread-argument"):
         return all(re.split(r"\W", each.what, maxsplit=1)[0] in taken for each in outcome.findings)
     return True
