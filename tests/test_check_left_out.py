@@ -185,7 +185,18 @@ def l2_mse(pred, target, params):
         penalty = penalty + p{}.pow(2).sum()
     return F.mse_loss(pred, target) + 0.01 * penalty
 '''
+SPARSE = '''
+class MaskedL1(nn.Module):
+    """L1 on pixels with a valid ground truth depth (> 0)."""
+
+    def forward(self, pred, target):
+        valid = target > 0
+        if valid.sum() == 0:
+            return (pred * 0).sum()
+        return (target - pred)[valid].abs().mean()
+'''
 ROWS = [
+    (SPARSE, "MaskedL1", (), ""),
     (UNWEIGHTED, "weighted_mse", ("",), "unread-argument"),
     (UNWEIGHTED, "weighted_mse", ("weight * ",), ""),
     (INTERFACE, "BPR", ("",), ""),
@@ -228,6 +239,7 @@ ROWS = [
 CHECKS = (
     *("branches-apart", "term-without-gradient", "smoothed-below-only", "contradicts-claim", "wrong-dimension"),
     *("unread-argument", "rewards-errors", "not-as-documented", "masked-counts"),
+    "wrong-answers-unlearnt",
 )
 
 

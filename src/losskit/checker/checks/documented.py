@@ -157,7 +157,7 @@ def _cost_of(subject: Subject, label: int, options: dict[str, float]) -> float |
 def _pairs(subject: Subject) -> Iterator[Found]:
     """Whether pairs that are documented as similar are pulled together."""
     said = {
-        "alike-0": r"\b1\b[^.;,]{0,25}\b(similar|same|positive|match\w*|genuine)\b",
+        "alike-0": r"\b1\b[^.;,]{0,45}\b(similar|same|positive|match\w*|genuine)\b",
         "alike-1": r"\b1\b[^.;,]{0,25}\b(dissimilar|different|negative|impost\w*)\b",
     }
     pattern = said.get(subject.spec.layout.removesuffix("-column"))

@@ -267,7 +267,11 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
         one[at] = off[at]
         found = pull(subject, one, target)
         least = 1e-5 * _usual(subject, at) if scale < 12 and spec.labels and spec.scores != "probabilities" else 0.0
-        if found.finite and float(found.gradient[at].abs().max()) <= least:
+        if (
+            found.finite
+            and float(found.gradient[at].abs().max()) <= least
+            and not _counts_above_zero(subject, one, target, at)
+        ):
             how = "hardly a" if found.gradient[at].any() else "no"
             size = "" if subject.spec.scores == "probabilities" else f" of size {scale:g}"
             yield Found(
@@ -278,6 +282,14 @@ def wrong_answers_unlearnt(subject: Subject) -> Iterator[Found]:
                 Severity.TRAP if scale == 12 and (sigmoid(spec) or spec.scores == "probabilities") else None,
             )
             return
+
+
+def _counts_above_zero(subject: Subject, input: Tensor, target: Tensor, at: Any) -> bool:
+    """Whether numbers get a gradient where the target is above 0, as where 0 marks what was not measured."""
+    if subject.spec.kind != "regression":
+        return False
+    found = tried(pull, subject, (input - target) + target.abs() + 0.5, target.abs() + 0.5)
+    return found is not None and bool(found.gradient[at].any())
 
 
 def _usual(subject: Subject, at: Any) -> float:
