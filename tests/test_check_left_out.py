@@ -76,7 +76,7 @@ SIGNED = '''
 def gradient_loss(sr, hr):
     """Gradient difference of images (N, C, H, W)."""
     def size(x):
-        return {}(x[..., 1:, 1:] - x[..., :-1, 1:]) + {}(x[..., 1:, 1:] - x[..., 1:, :-1])
+        return {}(x - x.roll(1, -1)) + {}(x - x.roll(1, -2))
     return {}
 '''
 LENGTHS = '''
