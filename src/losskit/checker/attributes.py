@@ -37,7 +37,9 @@ def classes_of(criterion: Criterion) -> int | None:
     held = [*criterion.buffers(), *criterion.parameters(), *vars(criterion).values()]
     sizes = {t.shape[0] for t in held if isinstance(t, Tensor) and t.dim() == 1 and t.shape[0] > 1}
     sizes = sizes or {len(v) for n, v in vars(criterion).items() if re.fullmatch(_LEVELS, n) and _are_shares(v)}
-    counts = {v for n in ("num_classes", "n_classes", "classes") if isinstance(v := getattr(criterion, n, None), int)}
+    counts = {
+        v for n in ("num_classes", "n_classes", "classes", "cls") if isinstance(v := getattr(criterion, n, None), int)
+    }
     found = sizes or {n for n in counts if n > 1}
     return found.pop() if len(found) == 1 else None
 

@@ -32,7 +32,7 @@ TRUTH = (
     r"(target|label|gt|true|truth|y_true|mask)s?_(flat|f|masked|one_?hot|oh|float|bin\w*)|(y_?)?one_?hot(_\w+)?|hot|m2|"
     r"gt_\w+|true_\w+|actual|ref|reference|hr|observed"
 )
-EPS = r"eps(ilon)?\d?|smooth\w*|tiny|delta_?eps|stab\w*|s"
+EPS = r"eps(ilon)?\d?|s\w{0,2}mooth\w*|tiny|delta_?eps|stab\w*|s"
 MASK = (
     r"m|masks?|(valid|keep|loss|pixel|token|padding|pad|attention|obs|observed|pos|roi|"
     r"depth|vis)?_?masks?|valids?|keep|kept|roi|vis(ible|ibility)?|is_valid|ok|known"

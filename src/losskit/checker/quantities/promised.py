@@ -250,6 +250,9 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
     return Found(said, {"as written": nearest[1], "formula": nearest[2]}, _repro(case, formula)), False
 
 
+_RATIO = r"(?<![\w.)*] )(?<![\w.)])((?:\d \* )?\w+) / (?:\(([^()]+)\)|(\w+))"
+
+
 def _smoothed(case: Case, formulas: Sequence[str]) -> Iterator[str]:
     """Ratios with a number of the code added to both sides, (a + 1) / (b + 1)."""
     constants = {
@@ -260,7 +263,7 @@ def _smoothed(case: Case, formulas: Sequence[str]) -> Iterator[str]:
     }
     for formula in formulas:
         for number in sorted(constants):
-            made = re.sub(r"(?<![\w.)])(\w+) / \(?(\w+)\)?", rf"(\1 + {number}) / (\2 + {number})", formula)
+            made = re.sub(_RATIO, rf"(\1 + {number}) / (\2\3 + {number})", formula)
             if made != formula:
                 yield made
 

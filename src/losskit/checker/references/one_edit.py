@@ -151,7 +151,10 @@ def _doubled(tree: ast.AST) -> int:
 def _guards(tree: ast.AST) -> int:
     """How many bounds keep its values finite: to drop one is no repair."""
     called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return sum(isinstance(each, ast.Attribute) and each.attr.startswith(("clamp", "clip", "nan_to")) for each in called)
+    return sum(
+        isinstance(each, ast.Attribute) and each.attr.startswith(("clamp", "clip", "nan_to", "softplus"))
+        for each in called
+    )
 
 
 _MASKS = r"valid|mask|keep|observed|measured|missing"
