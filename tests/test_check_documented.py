@@ -248,7 +248,7 @@ FAULTY = [
     (ranking_swapped, "rewards-errors"),
     (fakes_called_real, "rewards-errors"),
     (PreferenceSwapped(), "rewards-errors"),
-    (padding_counts, "unused-argument"),
+    (padding_counts, "unread-argument"),
     (gaussian_of_the_wrong_variance, "rewards-errors"),
     (negated_divergence, "rewards-errors"),
     (unshifted, "not-as-documented"),
