@@ -1,4 +1,4 @@
-"""Leaps, thresholded terms, what is left out of a mean, and arguments that nothing reads."""
+"""Jumps, thresholded terms, what is left out of a mean, and arguments that nothing reads."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class ContrastiveLoss(nn.Module):
     def forward(self, embeddings, labels):
         d = torch.cdist(embeddings, embeddings)
         same = (labels[:, None] == labels[None]).float()
-        return (d.square() * same).mean() + F.relu(self.margin - d{}).square().mean()
+        return (d.square() * same).mean() + {}.square().mean()
 """
 CHUNKS = '''
 def action_loss(pred, actions, is_pad):
@@ -230,7 +230,8 @@ ROWS = [
     (SIGNED, "gradient_loss", ("torch.abs", "torch.abs", "(size(sr) - size(hr)).abs().mean()"), ""),
     (LENGTHS, "token_nll", ("each",), "contradicts-claim"),
     (LENGTHS, "token_nll", ("(each.sum(1) / valid_len)",), ""),
-    (PAIRS, "ContrastiveLoss", (" * (1 - same)",), "contradicts-claim"),
+    (PAIRS, "ContrastiveLoss", ("F.relu(self.margin - d * (1 - same))",), "contradicts-claim"),
+    (PAIRS, "ContrastiveLoss", ("(F.relu(self.margin - d) * (1 - same))",), ""),
     (CHUNKS, "action_loss", ("",), "not-as-documented"),
     (CHUNKS, "action_loss", (" * pred.shape[-1]",), ""),
     (HARDEST, "BatchHard", ("-float('inf')).max(dim=1)",), "contradicts-claim"),

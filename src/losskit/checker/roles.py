@@ -168,8 +168,6 @@ def _unlike(layout: str, required: Sequence[str], words: Words) -> bool:
 
 
 _OF_ERRORS = r"wing|huber|charbonnier|smooth_?l1|\b[rmsl]*mse|\b\w?mae\b|log_?cosh"  # names of losses of numbers
-
-
 _OF_NUMBERS = r"\bm[sa]e\b|(squared|absolute) (error|difference)|derivative|regression|forecast"
 _OF_LABELS = r"mask|label|class|prob|logit|binary|segment|heat|brier|\b0 (or|and) 1|one.?hot|indic|calibrat|image"
 # What a loss of logits does to them, or code that does it elsewhere.

@@ -11,7 +11,7 @@ from losskit.checker.checks import slopes as slopes
 from losskit.checker.checks import unread as unread
 from losskit.checker.checks import arguments as arguments
 from losskit.checker.checks import masks as masks
-from losskit.checker.checks import leaps as leaps
+from losskit.checker.checks import jumps as jumps
 from losskit.checker.checks import cut_terms as cut_terms
 from losskit.checker.checks import focal as focal
 from losskit.checker.checks import shapes as shapes

@@ -10,12 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from losskit.checker.checks.dead import (
-    dead_options,
-    ends_loop,
-    last_of_loop,
-    overwritten,
-)
+from losskit.checker.checks.dead import dead_options, ends_loop, last_of_loop, overwritten
 from losskit.checker.checks.effects import (
     CLASS_WEIGHTS,
     class_numbers,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from losskit.checker.checks.leaps import thresholded_term
+from losskit.checker.checks.jumps import thresholded_term
 from losskit.checker.checks.several_tensors import prediction_without_gradient
 from losskit.checker.checks.tools import BACKWARD, code, is_random, pull, tried
 from losskit.checker.finding import Found, Severity

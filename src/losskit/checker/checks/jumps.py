@@ -1,4 +1,4 @@
-"""Leaps: where the value of a loss changes at once, however small the step of the prediction."""
+"""Jumps: where the value of a loss changes at once, however small the step of the prediction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ At = Callable[[float], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
-class Leap:
+class Jump:
     """Two neighbouring points of a way, and the loss at each."""
 
     before: tuple[Tensor, ...]
@@ -36,8 +36,8 @@ class Leap:
         return abs(self.values[1] - self.values[0])
 
 
-def largest_leap(subject: Subject, start: Tensor, end: Tensor, others: Sequence[Tensor]) -> Leap | None:
-    """The largest leap on the straight way from one prediction to another; None if the loss is continuous there."""
+def largest_jump(subject: Subject, start: Tensor, end: Tensor, others: Sequence[Tensor]) -> Jump | None:
+    """The largest jump on the straight line from one prediction to another; None if the loss is continuous there."""
     way = end - start
 
     def at(share: float) -> tuple[float, float]:
@@ -61,7 +61,7 @@ def largest_leap(subject: Subject, start: Tensor, end: Tensor, others: Sequence[
             low, high = (low, between) if halves[0] >= halves[1] else (between, high)
         if gap > _LEAST * span:
             before, after = ((start + each * way, *others) for each in (low[0] - _BESIDE, high[0] + _BESIDE))
-            return Leap(before, after, (low[1][0], high[1][0]))
+            return Jump(before, after, (low[1][0], high[1][0]))
     return None
 
 
@@ -88,16 +88,16 @@ def thresholded_term(subject: Subject) -> Iterator[Found]:
     target = subject.target_of(labels, torch.float64)
     start, end = (subject.input_of(labels, 1.5, answer, torch.float64) for answer in (False, True))
     try:
-        leap = largest_leap(subject, start, end, (target,))
+        jump = largest_jump(subject, start, end, (target,))
     except LossRaised:
         return
     ends = graph_ends(heard(subject, start, target))
-    if leap is not None and ends:
+    if jump is not None and ends:
         yield Found(
-            f"the loss leaps by {leap.size:.3g} where predictions cross a threshold: a term of it is computed from "
+            f"the loss jumps by {jump.size:.3g} where predictions cross a threshold: a term of it is computed from "
             f"thresholded predictions and has no gradient, which ends at {', '.join(ends[:2])}",
-            {"before the threshold": leap.values[0], "after it": leap.values[1]},
-            code(subject, *leap.after),
+            {"before the threshold": jump.values[0], "after it": jump.values[1]},
+            code(subject, *jump.after),
             None,
             "Compute the term from the probabilities.",
         )
@@ -128,14 +128,14 @@ def branches_apart(subject: Subject) -> Iterator[Found]:
         start = target.clone()
         end = target + reach
         try:
-            leap = largest_leap(subject, start + 1e-3 * reach, end, (target, *shown[2:]))
+            jump = largest_jump(subject, start + 1e-3 * reach, end, (target, *shown[2:]))
         except LossRaised:
             continue
-        if leap is not None:
-            moved = float((leap.after[0] - target).abs().max())
+        if jump is not None:
+            moved = float((jump.after[0] - target).abs().max())
             yield Found(
-                f"the loss leaps by {leap.size:.3g} at errors of about {moved:.3g}: its branches do not meet",
-                {"just below": leap.values[0], "just above": leap.values[1]},
-                code(subject, *leap.after),
+                f"the loss jumps by {jump.size:.3g} at errors of about {moved:.3g}: its branches do not meet",
+                {"just below": jump.values[0], "just above": jump.values[1]},
+                code(subject, *jump.after),
             )
             return
