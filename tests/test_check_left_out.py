@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from losskit.checker import Subject, battery
-from losskit.checker.finding import FAULTS
-
-HEAD = "import math\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
+from written import findings
 
 WING = """
 def wing_loss(prediction, target):
@@ -244,12 +241,6 @@ CHECKS = (
 )
 
 
-def findings(code: str, name: str, tmp_path) -> list[str]:
-    (tmp_path / "mine.py").write_text(HEAD + code)
-    subject = Subject.of(f"{tmp_path / 'mine.py'}:{name}")
-    return [each.check for each in battery.run(subject, select=CHECKS) if each.severity in FAULTS]
-
-
 @pytest.mark.parametrize(("code", "name", "parts", "check"), ROWS)
 def test_a_fault_is_reported_and_its_sound_twin_is_not(code, name, parts, check, tmp_path):
-    assert findings(code.format(*parts), name, tmp_path)[:1] == ([check] if check else [])
+    assert findings(code.format(*parts), name, CHECKS, tmp_path)[:1] == ([check] if check else [])

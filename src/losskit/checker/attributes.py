@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from torch import Tensor, nn
 
 from losskit.checker.origin import Criterion, Origin
+from losskit.checker.uses import source_of
 
 IGNORED = (
     *("ignore_index", "ignore_lb", "ignore_label", "ignore_value", "ignored_index", "ignore_class", "ignore"),
@@ -69,10 +71,15 @@ def terms_of(criterion: Criterion) -> int:
     return next(iter([*named, *held]), classes_of(criterion) or 2)
 
 
+_WIDTH = r"(?:view|reshape)\(-1, ?(\d+(?: ?\* ?\d+)*)\)"  # x.view(-1, 784)
+_WIDEST = 4096
+
+
 def numbers_in(criterion: Criterion) -> list[int]:
     """The integers in the code of a loss: one may be its number of classes."""
     found = [v for v in vars(criterion).values() if isinstance(v, int)] if hasattr(criterion, "__dict__") else []
     function = criterion.forward if isinstance(criterion, nn.Module) else criterion
     code = getattr(function, "__code__", None)
     found += [v for v in code.co_consts if isinstance(v, int)] if code is not None else []
-    return [v for v in found if not isinstance(v, bool) and 1 < v <= 200]
+    widths = [math.prod(map(int, each.split("*"))) for each in re.findall(_WIDTH, source_of(criterion))]
+    return [*(v for v in widths if 1 < v <= _WIDEST), *(v for v in found if not isinstance(v, bool) and 1 < v <= 200)]

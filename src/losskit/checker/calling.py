@@ -198,7 +198,9 @@ def calls_of(
         return [Call(2, way), Call(1, way)]
     if any(others):
         return [Call(len(plain) + inside, replace(way, extras=other)) for other in others]
-    return [Call(len(required) or 2, way)]
+    unlisted = tuple(each for each in way.wraps if each.sort != LIST)  # a loop may be over the rows of a tensor
+    whole = [] if unlisted == way.wraps else [replace(way, wraps=unlisted)]
+    return [Call(len(required) or 2, each) for each in (way, *whole)]
 
 
 def _masks_of(required: Sequence[str], words: Words | None, uses: Mapping[str, Use]) -> tuple[Extra, ...]:

@@ -204,7 +204,14 @@ def _never_finite_images(probe: Probe) -> Chosen | None:
 
 def by_shapes(probe: Probe) -> Chosen | None:
     """Tensors of shapes that the loss documents or takes, if nothing is known about their meaning."""
-    tries = (as_shown.as_shown, _as_written, search.without_broadcasts, _by_letters, search.by_repairs)
+    tries = (
+        as_shown.as_shown,
+        _as_written,
+        search.without_broadcasts,
+        _by_letters,
+        search.by_repairs,
+        search.cut_from_graph,
+    )
     for each in tries:
         probe.classes = probe.usual_classes
         found = each(probe)

@@ -168,7 +168,9 @@ def _unlike(layout: str, required: Sequence[str], words: Words) -> bool:
 
 
 _OF_ERRORS = r"wing|huber|charbonnier|smooth_?l1|\b[rmsl]*mse|\b\w?mae\b|log_?cosh"  # names of losses of numbers
-_OF_NUMBERS = r"\bm[sa]e\b|(squared|absolute) (error|difference)|derivative|regression|forecast"
+_OF_NUMBERS = (
+    r"\bm[sa]e\b|(squared|absolute) (error|difference)|derivative|(?<!ordinal )(?<!logistic )regression|forecast"
+)
 _OF_LABELS = r"mask|label|class|prob|logit|binary|segment|heat|brier|\b0 (or|and) 1|one.?hot|indic|calibrat|image"
 # What a loss of logits does to them, or code that does it elsewhere.
 _ACTIVATES = (
@@ -268,7 +270,7 @@ def contradicts(key: Key, labels: bool, required: Sequence[str], words: Words) -
         return True
     if _of_others(labels, layout, required, words) or _channels_differ(required, words):
         return True
-    if layout == "triplets" and (holds_no_samples(required[-1]) or _of_survival(required)):
+    if layout == "triplets" and (holds_no_samples(required[-1], words) or _of_survival(required)):
         return True
     spread, plain = any(map(is_spread, required)), all(len(name) == 1 for name in required)
     if len(required) == 3 and "variance" in layout and not spread and not plain:
@@ -320,9 +322,11 @@ def _of_survival(required: Sequence[str]) -> bool:
     return "mask" in required[-1].lower() or {"time", "event"} <= {name.lower().rstrip("s") for name in required}
 
 
-def holds_no_samples(name: str) -> bool:
-    """Whether the rows of a tensor of this name are not samples of the batch."""
-    return re.search(r"proto|cent(er|re|roid)|queue|bank|codebook", name.lower()) is not None
+def holds_no_samples(name: str, words: Words) -> bool:
+    """Whether the rows of a tensor are not samples of the batch, by its name or its documented shape."""
+    sizes = words.shapes.get(name, ())
+    counted = len(sizes) == 1 and re.fullmatch(r"(num|n)_\w+", sizes[0].lower()) is not None
+    return counted or re.search(r"proto|cent(er|re|roid)|queue|bank|codebook", name.lower()) is not None
 
 
 def embeds(name: str) -> bool:

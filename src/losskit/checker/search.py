@@ -50,9 +50,14 @@ def by_repairs(probe: Probe) -> Chosen | None:
     return _first(probe, False)
 
 
-def _first(probe: Probe, strict: bool) -> Chosen | None:
+def cut_from_graph(probe: Probe) -> Chosen | None:
+    """Tensors with which the loss runs, if autograd sees that it depends on none of them."""
+    return _first(probe, False, cut=True)
+
+
+def _first(probe: Probe, strict: bool, cut: bool = False) -> Chosen | None:
     for call in _calls(probe):
-        found = Search(probe, call, strict).found()
+        found = Search(probe, call, strict, cut).found()
         if found is not None:
             return found
     return None
@@ -90,10 +95,11 @@ def _stem(name: str) -> str:
 class Search:
     """One search, with these further arguments."""
 
-    def __init__(self, probe: Probe, call: Call, strict: bool) -> None:
+    def __init__(self, probe: Probe, call: Call, strict: bool, cut: bool) -> None:
         self.probe = probe
         self.extras = call.way.extras
         self.strict = strict
+        self.cut = cut  # whether no tensor is to get a gradient
         fixed = {extra.name for extra in self.extras}
         self.names = [name for name in probe.required if name not in fixed]
 
@@ -229,7 +235,8 @@ class Search:
             more = replace(self._draw(form), samples=MORE)
             if not trial.runs(form) or not math.isfinite(trial.value(*several.make(form.layout, more))):
                 continue  # the number of samples was taken for another size
-            if bool(trial.slope(*several.make(form.layout, self._draw(form))).any()):
+            made = several.make(form.layout, self._draw(form))
+            if trial.cut(*made) if self.cut else bool(trial.slope(*made).any()):
                 return form, (), trial, [], ["only the shapes with which it runs are known"]
         return None
 

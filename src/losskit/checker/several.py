@@ -17,7 +17,10 @@ _BY_NAME = (
     ("length", r"len(gth)?s?$|_len|lengths"),
     ("logp", r"log_?p(rob)?s?($|_)|log_?probs?$|logps?$"),
     ("log", r"^log|_log|logit|logp"),
-    ("index", r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|_actions?$|_ids?$|ind?e?x$"),
+    (
+        "index",
+        r"^(labels?|actions?|indices|ids|cls|tokens?|classes)$|_labels?$|^(y|true|target|gt)_class(es)?$|_actions?$|_ids?$|ind?e?x$",
+    ),
     ("flag", r"mask|^valid|^dones?$|terminal|event|status|censor|observed|visib|^is_(?!w)"),
     ("share", r"^pis?$|mix\w*_?w|prob|alpha_bar|alphas_cumprod|^t$|timestep|keep"),
     ("large", r"^alpha$"),
@@ -60,6 +63,9 @@ _LETTERS = {
 }
 
 
+_CONTINUOUS = r"\b(act|action)s?_(dim|size)\b"  # a dimension of actions that are vectors
+
+
 def sort_of(name: str, words: Words) -> str:
     """What the numbers of a parameter are, by its documentation, otherwise by its name."""
     said = words.clauses.get(name, "").split(name.lower(), 1)[-1]
@@ -74,6 +80,8 @@ def sort_of(name: str, words: Words) -> str:
     ):
         return "index"
     found = next((sort for sort, pattern in _BY_NAME if re.search(pattern, name.lower())), "number")
+    if found == "index" and re.search(_CONTINUOUS, " ".join(words.shapes.get(name, ())).lower()):
+        return "number"
     return "positive" if found == "number" and re.search(_COUNTED, words.all) else found
 
 

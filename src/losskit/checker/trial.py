@@ -150,6 +150,16 @@ class Trial:
             return torch.full_like(input, torch.nan)
         return torch.zeros_like(input) if found is None else found
 
+    def cut(self, *tensors: Tensor) -> bool:
+        """Whether the result is in the graph of none of these tensors."""
+        leaves = [t.detach().clone().requires_grad_() for t in tensors if t.is_floating_point()]
+        given = iter(leaves)
+        result = self.result(*(next(given) if t.is_floating_point() else t for t in tensors))
+        if result is None or not result.requires_grad:
+            return result is not None
+        slopes = torch.autograd.grad(result.double().sum(), leaves, allow_unused=True)
+        return all(each is None for each in slopes)
+
     def runs(self, form: Form) -> bool:
         """Whether the loss returns a number for random scores."""
         return math.isfinite(self.value(*examples.make(*form.key, self.draw(form, None, 0.5, 0))))

@@ -21,6 +21,8 @@ def along_axes(subject: Subject) -> Iterator[Found]:
     else:
         yield from _over_samples(subject)
         yield from _normalized_along_another(subject)
+        yield from _no_cosine_of_rows(subject)
+        yield from _viewed_without_permute(subject)
         yield from _one_axis(subject)
     yield from _square_alone(subject)
 
@@ -110,6 +112,61 @@ def _normalized_along_another(subject: Subject) -> Iterator[Found]:
                     "Give normalize and sum the same dim.",
                 )
                 return
+
+
+_VECTORS = r"d|e|dim|\w+_dim|embed\w*|hidden\w*|feat\w*|channels?"  # names of a dimension that holds a vector
+
+
+def _no_cosine_of_rows(subject: Subject) -> Iterator[Found]:
+    """Whether a cosine of tensors documented as (B, N, D) runs along another dimension than D."""
+    names = subject.parameters[:2]
+    shapes = [subject.words.shapes.get(name, ()) for name in names]
+    if len(shapes) != 2 or shapes[0] != shapes[1] or len(shapes[0]) < 3 or not subject.spec.two:
+        return
+    if re.fullmatch(_VECTORS, shapes[0][-1], re.IGNORECASE) is None:
+        return
+    last = len(shapes[0]) - 1
+    generator = torch.Generator().manual_seed(0)
+    tensors = tuple(torch.randn(*range(3, 4 + last), generator=generator) for _ in range(2))
+    for call in heard(subject, *tensors) if tried(value, subject, *tensors) is not None else ():
+        place = {"cosine_similarity": 2, "normalize": 2}.get(call.name)
+        along = call.given(place, "dim", 1) if place else None
+        if isinstance(along, int) and call.tensors and call.tensors[0].shape == tensors[0].shape:
+            at = along % (last + 1)
+            if at not in (0, last):
+                yield Found(
+                    f"{call.name} runs along dimension {at} of ({', '.join(shapes[0])}), not along the vectors of the "
+                    "last dimension",
+                    {"dim": at},
+                    code(subject, *tensors),
+                    None,
+                    f"{call.name}(..., dim=-1)",
+                )
+                return
+
+
+def _viewed_without_permute(subject: Subject) -> Iterator[Found]:
+    """Whether a softmax runs over neighbouring numbers of (N, C, H, W), which a view took for the classes."""
+    if not subject.spec.takes_spatial(2):
+        return
+    input, *others = subject.example(batch=4, size=(2, 5))
+    channels = input.shape[1] if input.dim() == 4 else 0
+    if channels < 2 or not any(call.name in ("softmax", "log_softmax") for call in heard(subject, input, *others)):
+        return
+    moved = input.clone()
+    moved.view(-1)[:channels] += 1
+    before, after = tried(value, subject, input, *others), tried(value, subject, moved, *others)
+    if before is None or after is None or not close(before, after, 1e-6):
+        return
+    if not close(before, tried(value, subject, 2 * input, *others) or 0.0, 1e-4):
+        yield Found(
+            f"a softmax runs over {channels} neighbouring numbers of {tuple(input.shape)}, which are positions: a view "
+            "took them for the classes of one",
+            {"value": before, f"with 1 added to the first {channels} numbers": after},
+            code(subject, input, *others),
+            None,
+            "x.permute(0, 2, 3, 1).reshape(-1, C), or a softmax over dimension 1 of (N, C, H, W).",
+        )
 
 
 _BOTH = r"height and width|width and height|horizontal\w* and vert|vertical\w* and horiz|both (axes|directions)"

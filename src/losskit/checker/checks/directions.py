@@ -69,7 +69,8 @@ def _likelihood(subject: Subject) -> Iterator[Found]:
         return
     at = 1 if spec.layout.endswith("between") else 2
     name = subject.parameters[subject.order(at)].lower()
-    if re.search(r"raw|unconstrained|^pre_|logit", name):  # which the loss maps to a spread itself
+    maps = re.search(rf"(softplus|elu|exp|sigmoid)\({re.escape(name)}\b", words.code) and "log" not in name
+    if maps or re.search(r"raw|unconstrained|^pre_|logit", name):  # which the loss maps to a spread itself
         return
     error = 1.5
     best = error if laplace or _is_scale(name) else error**2
@@ -165,24 +166,31 @@ def _ranks(subject: Subject) -> Iterator[Found]:
     """Whether each threshold is pushed to the side of the rank."""
     if subject.spec.layout != "ranks":
         return
-    scores, ranks = subject.example(batch=2 * (subject.spec.classes + 1), scale=0.2)
+    scores, ranks = subject.example(batch=2 * (subject.spec.classes + 1))
+    scores = torch.full_like(scores, 0.5)  # between 0 and 1, should they be compared with levels
     slope = pull(subject, scores, ranks).gradient
-    above = ranks.unsqueeze(1) > torch.arange(scores.shape[1])
-    wrong = (slope < 0) != above
-    wrong &= slope != 0
-    for k in range(scores.shape[1]):
-        for rank in range(scores.shape[1] + 1):
-            at = ranks == rank
-            if bool(wrong[at, k].all()):
-                side = "lowered" if rank > k else "raised"
-                yield Found(
-                    f"threshold {k} is {side} for rank {rank}, though rank > threshold is {rank > k}",
-                    {"gradient there": float(slope[at, k][0])},
-                    code(subject, scores, ranks, lines=BACKWARD),
-                    None,
-                    "levels = labels[:, None] > torch.arange(K - 1)",
-                )
-                return
+    places = torch.arange(scores.shape[1])
+    found = _pushed_against(slope, ranks, ranks.unsqueeze(1) > places)
+    if found is None:
+        return
+    if not roles.of_thresholds(subject.words) and _pushed_against(slope, ranks, ranks.unsqueeze(1) >= places) is None:
+        return  # K scores, of which those up to the class are raised
+    k, rank = found
+    side = "lowered" if rank > k else "raised"
+    yield Found(
+        f"threshold {k} is {side} for rank {rank}, though rank > threshold is {rank > k}",
+        {"gradient there": float(slope[ranks == rank, k][0])},
+        code(subject, scores, ranks, lines=BACKWARD),
+        None,
+        "levels = labels[:, None] > torch.arange(K - 1)",
+    )
+
+
+def _pushed_against(slope: Tensor, ranks: Tensor, raised: Tensor) -> tuple[int, int] | None:
+    """The first score and rank of which every sample is pushed to the other side than that of `raised`."""
+    wrong = ((slope < 0) != raised) & (slope != 0)
+    pairs = ((k, rank) for k in range(slope.shape[1]) for rank in range(slope.shape[1] + 1))
+    return next(((k, rank) for k, rank in pairs if bool(wrong[ranks == rank, k].all())), None)
 
 
 def _scrambled(subject: Subject) -> Iterator[Found]:

@@ -265,7 +265,7 @@ def order_matters(subject: Subject) -> Iterator[Found]:
         return
     tensors = subject.example(batch=4)
     order = torch.tensor([2, 0, 3, 1])
-    whole = [roles.holds_no_samples(name) for name in subject.spec.tensors]
+    whole = [roles.holds_no_samples(name, words) for name in subject.parameters[: len(tensors)]]
     moved = (t[order] if len(t) == 4 and not each else t for t, each in zip(tensors, whole, strict=True))
     found, right = value(subject, *moved), value(subject, *tensors)
     if not close(found, right):

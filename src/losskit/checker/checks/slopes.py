@@ -59,8 +59,16 @@ def no_graph(subject: Subject) -> Iterator[Found]:
         yield Found(what, "", code(subject, *tensors, lines=BACKWARD), None, fix)
         return
     ends = graph_ends(heard(subject, *tensors))
+    written = [each for each in ends if not each.startswith(".") or each[:-1] in subject.words.code]
+    ends = written or _copied_numbers(subject) or ([] if reached else ends)
     seen = f"the graph ends at {', '.join(ends[:3])}" if ends else ""
     yield Found(f"{what}{': ' + seen if seen else ''}", seen, code(subject, *tensors, lines=BACKWARD))
+
+
+def _copied_numbers(subject: Subject) -> list[str]:
+    """A constructor of tensors that the loss passes what it computed to: the new tensor has the numbers alone."""
+    found = re.search(r"torch\.(float)?tensor\((?!\d|\[?-?\d|\[\])[^\n]*\)", subject.words.code)
+    return [] if found is None else [found[0].split("(")[0] + "(...)"]
 
 
 def _writes(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:

@@ -102,14 +102,26 @@ def mean_of_positions(subject: Subject) -> Iterator[Found]:
     else:
         axes = _documented_axes(subject, tensors)
     costs = [_repeated(subject, tensors, each) for each in axes]
-    if costs and all(c[0] > 1e-6 and close(c[1], 2 * c[0], 1e-3) and close(c[2], 3 * c[0], 1e-3) for c in costs):
+    beside = spec.layout.startswith(several.SEVERAL) and words.say(_ELEMENTWISE)  # with a term that stays as it is
+    if costs and all(_grows(each, beside) for each in costs):
+        grows = "a term of the loss" if beside and not close(costs[0][1], 2 * costs[0][0], 1e-3) else "the loss"
         yield Found(
-            "it is documented as a mean, but the loss doubles if each element of a sample occurs twice",
-            {"once": costs[0][0], "twice": costs[0][1]},
+            f"it is documented as a mean, but {grows} doubles if each element of a sample occurs twice",
+            dict(zip(("once", "twice", "three times"), costs[0], strict=True)),
             code(subject, *_times(tensors, axes[0], 2)),
             None,
             "Divide by the number of elements in the sum.",
         )
+
+
+_ELEMENTWISE = r"mean (absolute|squared) (error|difference)|\bm[as]e\b"
+
+
+def _grows(costs: Sequence[float], beside: bool) -> bool:
+    """Whether a sum of so many times the elements is proportional to their number, `beside` another term or not."""
+    once, twice, thrice = costs
+    more = twice - once
+    return more > 1e-6 and close(thrice - twice, more, 1e-3) and (beside or (once > 1e-6 and close(more, once, 2e-3)))
 
 
 def _documented_axes(subject: Subject, tensors: Sequence[Tensor]) -> list[tuple[int, ...]]:

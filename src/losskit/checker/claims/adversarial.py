@@ -200,6 +200,32 @@ def penalty(claimed: Claimed) -> Iterator[Found]:
         return
 
 
+GRADIENTS = Role("gradients", r"(gradients?|grads?)(_\w+)?")
+
+
+def norm_of_sample(claimed: Claimed) -> Iterator[Found]:
+    """The penalty of given gradients depends on the norm of each whole sample, wherever its numbers are."""
+    if claimed.text.claims(
+        r"per.?(pixel|location|channel|position|token)|each (pixel|location|channel|position|token)"
+    ):
+        return
+    for size in _IMAGES[::2]:
+        grads = torch.zeros(size).double()
+        grads[..., :2] = 1.0
+        packed = grads.flatten(1).sort(dim=1, descending=True).values.reshape(size)
+        costs = [claimed.total(gradients=each) for each in (grads, packed)]
+        if not all(map(math.isfinite, costs)):
+            continue
+        if not near(*costs):
+            yield claimed.found(
+                f"moving the numbers of a sample of {size} changes the penalty: the norm is not that of a whole sample",
+                {"value": costs[0], "with the same numbers moved": costs[1]},
+                "grads.flatten(1).norm(2, dim=1), then ((norm - 1) ** 2).mean()",
+                {"gradients": grads},
+            )
+        return
+
+
 _GAN = (
     r"\bgan\b|\bw ?gan\b|\bls ?gan|adversarial|critic|hinge.*(real|fake)|discriminator|generator|relativistic|"
     r"wasserstein"
@@ -209,4 +235,5 @@ CLAIMS = (
     Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL, MODE_), (hinge_margin,), unless="penalty"),
     Claim("GAN loss", _GAN, (FAKE, REAL, MODE_), (halves,), unless="penalty|feature match"),
     Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (CRITIC, REAL_DATA, FAKE_DATA), (penalty,)),
+    Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (GRADIENTS,), (norm_of_sample,)),
 )

@@ -14,7 +14,7 @@ RATE = Role(
     "rate", r"(log_?)?(rates?|lam(bda)?s?_?|mus?|inputs?|pred\w*|outputs?|intensit\w+|x|y_?hat|y_?pred|logits?)"
 )
 COUNT = Role("count", r"targets?|counts?|y|y_?true|k|labels?|obs\w*|events?")
-_LOGS = r"log.?(of the )?(rate|input|lambda|intensit|mean|mu\b|pred)|exp\((x|input|pred|\w*rate|log_\w+)"
+_LOGS = r"(?<!\*)(?<!\* )log.?(of the )?(rate|input|lambda|intensit|mean|mu\b|pred)|exp\((x|input|pred|\w*rate|log_\w+)"
 
 
 def best_rate(claimed: Claimed) -> Iterator[Found]:

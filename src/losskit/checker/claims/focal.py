@@ -11,6 +11,7 @@ from torch import Tensor
 from losskit.checker.checks.curves import Curve, curve_of
 from losskit.checker.checks.tools import code, labelled
 from losskit.checker.claims.kinds import kind, taken_as
+from losskit.checker.claims.text import text_of
 from losskit.checker.finding import Found
 from losskit.checker.subject import Subject
 
@@ -111,7 +112,7 @@ _BOTH = (
 def _balance(subject: Subject, curves: Sequence[Curve], options: dict[str, float]) -> Iterator[Found]:
     """Whether alpha weighs positives and 1 - alpha weighs negatives, if the documentation says so."""
     negative, positive = (each.power_of(1 - each.sure) for each in curves)
-    if negative is None or positive is None or not subject.words.say(_BOTH):
+    if negative is None or positive is None or not text_of(subject.build(), subject.name).says(_BOTH):
         return
     share, alpha = positive[0] / (positive[0] + negative[0]), options["alpha"]
     numbers = {"positives": positive[0], "negatives": negative[0], "documented": f"{alpha:g} and {1 - alpha:g}"}

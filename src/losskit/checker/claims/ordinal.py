@@ -15,7 +15,7 @@ from losskit.checker.subject import Subject
 
 
 def _has_thresholds(subject: Subject) -> bool:
-    named = subject.spec.layout == "ranks" and re.search(r"level|threshold|rank", subject.words.all)
+    named = subject.spec.layout == "ranks" and re.search(r"level|threshold|\branks\b", subject.words.all)
     return bool(named) or roles.of_thresholds(subject.words)
 
 
@@ -58,6 +58,8 @@ def near_misses(subject: Subject) -> Iterator[Found]:
     if _has_thresholds(subject):
         return
     if subject.spec.layout == "ranks":
+        if "softmax" not in subject.words.code:
+            return  # its scores are those of thresholds, which do not compete
         subject = taken_as(subject, ("multiclass", "logits", "indices"))
     spec = subject.spec
     if not labelled(spec) or spec.kind != "multiclass" or spec.classes < 3:

@@ -65,6 +65,8 @@ def differences(cases: Sequence[Case]) -> list[Found]:
     """What is said of the variables that are none of the quantities that they are named after."""
     accepted: set[tuple[int, str]] = set()
     found: dict[tuple[int, str], Found] = {}
+    known: set[str] = set()  # functions that compute a quantity: they may smooth it, and so what is computed from it
+    calls: dict[tuple[int, str], set[str]] = {}
     others = {case.made.name for case in cases if case.quantity.instead and _difference(case)[1]}
     for case in cases:
         if case.quantity.instead or others & set(case.names.values()):
@@ -73,9 +75,17 @@ def differences(cases: Sequence[Case]) -> list[Found]:
         said, fits = _difference(case)
         if fits:
             accepted.add(place)
+            known.add(case.made.code.co_name)
         elif said is not None:
             found.setdefault(place, said)
-    return [each for place, each in found.items() if place not in accepted]
+            calls[place] = _called(case)
+    return [each for place, each in found.items() if place not in accepted and not calls[place] & known]
+
+
+def _called(case: Case) -> set[str]:
+    """The names of the functions that its statements call."""
+    calls = (node for each in case.statements for node in ast.walk(each.value) if isinstance(node, ast.Call))
+    return {(dotted(each.func) or "").rpartition(".")[2] for each in calls}
 
 
 def cases_of(subject: Subject) -> list[Case]:
@@ -250,9 +260,6 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
     return Found(said, {"as written": nearest[1], "formula": nearest[2]}, _repro(case, formula)), False
 
 
-_RATIO = r"(?<![\w.)*] )(?<![\w.)])((?:\d \* )?\w+) / (?:\(([^()]+)\)|(\w+))"
-
-
 def _smoothed(case: Case, formulas: Sequence[str]) -> Iterator[str]:
     """Ratios with a number of the code added to both sides, (a + 1) / (b + 1)."""
     constants = {
@@ -263,9 +270,14 @@ def _smoothed(case: Case, formulas: Sequence[str]) -> Iterator[str]:
     }
     for formula in formulas:
         for number in sorted(constants):
-            made = re.sub(_RATIO, rf"(\1 + {number}) / (\2\3 + {number})", formula)
-            if made != formula:
-                yield made
+            tree = ast.parse(formula, mode="eval")
+            ratios = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)]
+            for each in ratios:
+                each.left, each.right = (
+                    ast.BinOp(side, ast.Add(), ast.Constant(number)) for side in (each.left, each.right)
+                )
+            if ratios:
+                yield ast.unparse(tree)
 
 
 def _place(case: Case) -> str:

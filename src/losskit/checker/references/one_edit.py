@@ -78,6 +78,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
     reads = {each.function: read_by(each.tree) for each in functions}
     doubled = {each.function: _doubled(each.tree) for each in functions}
     guards = {each.function: _guards(each.tree) + _masked(each.tree) for each in functions}
+    unused = {each.function: _unused(each.tree) for each in functions}
 
     def order(each: tuple[Edit, Function]) -> tuple[bool, float]:
         edit, function = each
@@ -103,6 +104,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
                     continue
                 plausible = _doubled(function.tree) <= doubled[function.function]
                 plausible = plausible and _guards(function.tree) + _masked(function.tree) >= guards[function.function]
+                plausible = plausible and _unused(function.tree) <= unused[function.function]
                 if re.search(_OVERLAPS, bound.reference.said):
                     plausible = plausible and _stays_share(each.seen, values)
                 if plausible and not _removable(bound, each, edit, function):
@@ -155,6 +157,18 @@ def _guards(tree: ast.AST) -> int:
         isinstance(each, ast.Attribute) and each.attr.startswith(("clamp", "clip", "nan_to", "softplus"))
         for each in called
     )
+
+
+def _unused(tree: ast.AST) -> int:
+    """How many statements assign what none of the next ones reads: to leave one without use is no repair."""
+    body = getattr(tree, "body", [])
+    count = 0
+    for at, each in enumerate(body):
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name):
+            name = each.targets[0].id
+            after = (node for other in body[at + 1 :] for node in ast.walk(other))
+            count += not any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in after)
+    return count
 
 
 _MASKS = r"valid|mask|keep|observed|measured|missing"
