@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from losskit.checker import examples, several
-from losskit.checker.calling import MODELS_OUT, NUMBER, Extra, Way
+from losskit.checker.calling import MODELS_OUT, NUMBER, Extra
 from losskit.checker.search import MORE, leads
 from losskit.checker.trees import tree_of
 from losskit.checker.trial import Form, Trial
@@ -34,7 +34,7 @@ def as_shown(probe: Probe) -> Chosen | None:
     if not tensors:
         return None
     inside = any(each.sort == MODEL for each in extras)
-    way = Way(inside=inside, wraps=tuple(replace(wrap, at=wrap.at + inside) for wrap in wraps))
+    way = probe.way(inside=inside, wraps=tuple(replace(wrap, at=wrap.at + inside) for wrap in wraps))
     for written in _layouts(tensors):
         sorts = [each.split(":")[0] for each in written]
         for lead in (0,) if inside else leads(names, sorts):

@@ -83,10 +83,11 @@ class Way:
     inside: bool = False  # the first tensor is the weights of a model that the loss calls
     wraps: tuple[Wrap, ...] = ()  # tensors that become lists, dicts or distributions
     keywords: tuple[str, ...] = ()  # names by which all arguments are passed, if it takes none by position
+    given: tuple[tuple[str, Any], ...] = ()  # arguments of every call, by name
 
     def call(self, criterion: Callable[..., Any], tensors: Sequence[Any], arguments: Mapping[str, Any]) -> Tensor:
         """The loss that the criterion returns for these tensors."""
-        named = dict(arguments)
+        named = {**dict(self.given), **arguments}
         given = wrapped(self.ordered(tensors), self.wraps)[self.inside :]
         for extra in self.extras:
             given.insert(extra.at, named.pop(extra.name) if extra.name in named else extra.usual(tensors, self.labels))
@@ -132,7 +133,7 @@ class Way:
         if self.last:
             said[0] = f"{said[0]}.movedim(1, -1)"
         said = self._in_order(said)
-        named, first = dict(arguments), said[0]
+        named, first = {**dict(self.given), **arguments}, said[0]
         said = [
             group[0] if wrap is None else f"{'*' * wrap.star}{wrap.gathered_code(group)}"
             for wrap, group in groups(said, self.wraps)

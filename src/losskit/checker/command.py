@@ -33,7 +33,9 @@ def check(
     ] = None,
     given: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="KEY=VALUE", help="An option of its constructor. Repeatable."),
+        typer.Option(
+            "--with", metavar="KEY=VALUE", help="An option of its constructor, or an argument of its call. Repeatable."
+        ),
     ] = None,
     kind: Annotated[str | None, typer.Option(help=f"Kind of loss: {', '.join(KINDS)}.")] = None,
     scores: Annotated[str | None, typer.Option(help=f"What its input is: {', '.join(SCORES)}.")] = None,

@@ -13,7 +13,7 @@ from typing import Any
 from losskit.checker import as_shown, choice, examples, fallback, fits, refusal, search, several
 from losskit.checker.attempts import Attempts
 from losskit.checker.attributes import ignored_of
-from losskit.checker.calling import INSIDE, Call, Way
+from losskit.checker.calling import INSIDE, Call
 from losskit.checker.groups import NARROW
 from losskit.checker.origin import Origin, tensor_parameters
 from losskit.checker.own import forms_of
@@ -28,7 +28,7 @@ def conclude(origin: Origin, shown: Shown | None = None, **said: Any) -> Spec:
     """What the loss takes; Unsure if that cannot be determined."""
     options = Stated(**said)
     criterion = origin.build()
-    names = tensor_parameters(criterion)
+    names = _free(tensor_parameters(criterion), origin)
     own = [Form(*each) for each in forms_of(criterion)]
     probe = Probe(origin, options, criterion, names, shown)
     if own:
@@ -44,6 +44,14 @@ def conclude(origin: Origin, shown: Shown | None = None, **said: Any) -> Spec:
         return _spec(needed, *_by_trial(needed))
 
 
+def _free(names: list[inspect.Parameter], origin: Origin) -> list[inspect.Parameter]:
+    """The parameters that have no value in every call; by name, if those that have one come between them."""
+    free = [each for each in names if each.name not in origin.called]
+    if free == names[: len(free)]:
+        return free
+    return [each.replace(kind=each.KEYWORD_ONLY) for each in free]
+
+
 def _needed(parameter: inspect.Parameter) -> inspect.Parameter:
     """The same parameter, without a default of None: an option may make it necessary."""
     return parameter.replace(default=parameter.empty) if parameter.default is None else parameter
@@ -54,7 +62,7 @@ def _among_own(probe: Probe, own: list[Form]) -> Chosen:
     for n, form in enumerate(own):
         if not probe.said.allows(form):
             continue
-        call = Call(len(examples.tensors_of(*form.key)), Way(labels=form.labels))
+        call = Call(len(examples.tensors_of(*form.key)), probe.way(labels=form.labels))
         for spatial in probe.spatials(form):
             trial = probe.trial(call, spatial)
             if trial.runs(form):
@@ -72,7 +80,7 @@ def _by_trial(probe: Probe) -> Chosen:
     if not probe.said.anything and search.documents_dicts(probe) and (by := fallback.by_shapes(probe)) is not None:
         return by
     if not probe.said.anything and probe.shown is None and search.documents_narrow_mask(probe):
-        usual, probe.calls = probe.calls, [Call(len(probe.required), Way())]
+        usual, probe.calls = probe.calls, [Call(len(probe.required), probe.way())]
         if (by := fallback.by_shapes(probe)) is not None:
             return by
         probe.calls = usual

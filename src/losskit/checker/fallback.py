@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from losskit.checker import as_shown, examples, fits, roles, search, several
-from losskit.checker.calling import Call, Way
+from losskit.checker.calling import Call
 from losskit.checker.groups import GROUPS, LAST
 from losskit.checker.origin import Criterion
 from losskit.checker.trial import DoesNotFit, Form, Trial
@@ -34,7 +34,7 @@ def rotations(probe: Probe) -> Chosen | None:
     if not probe.words.say(r"rotation matri") or len(probe.required) != 2:
         return None
     form = Form("penalty", "values", f"{several.SEVERAL} rotation:N,3,3;rotation:N,3,3")
-    trial = _running(probe, Call(2, Way()), form, ())
+    trial = _running(probe, Call(2, probe.way()), form, ())
     return None if trial is None else (form, (), trial, [], ["its documentation says rotation matrices"])
 
 
@@ -48,7 +48,7 @@ def halves(probe: Probe) -> Chosen | None:
     if not said or len(probe.required) != 2 or re.search(_HALVES, text) is None:
         return None
     form = Form("penalty", "values", f"{several.SEVERAL} number:N,6;number:N,3")
-    trial = _running(probe, Call(2, Way()), form, ())
+    trial = _running(probe, Call(2, probe.way()), form, ())
     return None if trial is None else (form, (), trial, [], ["its words say a head of a mean and a spread"])
 
 
@@ -132,7 +132,7 @@ def by_last(running: list[Running]) -> Chosen | None:
 
 def named(probe: Probe, running: list[Running]) -> Chosen | None:
     """A form that follows from the names alone."""
-    opposed = roles.sides_of(probe.required) in ((1, -1), (-1, 1))
+    opposed = roles.sides_of(probe.required) in ((1, -1), (-1, 1)) and not roles.of_generator(probe.origin.name)
     for form, spatial, trial, reason in running:
         if form.key == roles.GROUPED and ("not finite" not in reason or columns(probe.criterion)):
             continue  # class indices, or labels whose groups are not compared
@@ -233,11 +233,11 @@ def _by_letters(probe: Probe) -> Chosen | None:
 def _by_layouts(probe: Probe, layouts: Callable[[Probe, list[str]], Iterator[Layout]], *counts: int) -> Chosen | None:
     taken = [(call, names) for call in probe.calls if (names := _tensors(probe, call))]
     if len(probe.given) > len(probe.required):
-        taken = [(Call(2, Way()), probe.given), *taken]
+        taken = [(Call(2, probe.way()), probe.given), *taken]
     options = [n for n in probe.required if roles.is_option(n) and n not in probe.words.shapes]
     if len(options) == 1 and len(probe.required) < 4:
         return None
-    taken += [] if len(probe.required) < 2 else [(Call(len(probe.required), Way()), probe.required)]
+    taken += [] if len(probe.required) < 2 else [(Call(len(probe.required), probe.way()), probe.required)]
     sizes = dict.fromkeys([*[2] * roles.of_heads(probe.words), probe.classes, *columns(probe.criterion), *counts])
     for call, names in taken:
         if len(names) < 2 and not call.way.extras:

@@ -9,6 +9,7 @@ import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ class Origin:
     name: str  # in messages
     imports: str  # code that imports it
     options: Mapping[str, Any]  # of its constructor, or bindable by name, with the defaults
+    called: Mapping[str, Any] = MappingProxyType({})  # arguments of every call
     on_trial: Callable[[Sequence[Any]], None] | None = None  # called before each of the first trial calls
     exhausted = 0  # trial calls with large tensors that took too much time or memory
     slow = 0.0  # seconds of CPU in trial calls that took long
@@ -55,15 +57,25 @@ class Referred(Origin):
         if reference is None:
             raise ValueError(f"{text!r} is not the path of a loss. Write file.py:name or package.module:Name.")
         self.reference: Reference = reference
-        self.given = dict(options or {})
+        given = dict(options or {})
         self.found = references.load(reference)
         module = getattr(self.found, "Module", None)
         if isinstance(module, type) and issubclass(module, Loss):
             self.found = module
         self.options = options_of(self.found)
-        said = ", ".join(f"{name}={code_of(value)}" for name, value in self.given.items())
+        self.called = {name: value for name, value in given.items() if self._is_of_call(name)}
+        self.given = {name: value for name, value in given.items() if name not in self.called}
+        said = ", ".join(f"{name}={code_of(value)}" for name, value in given.items())
         self.name = reference.name.split(".")[-1] + (f"({said})" if said else "")
         self.imports = _import(reference)
+
+    def _is_of_call(self, name: str) -> bool:
+        """Whether an option is an argument of a class's call, and not of its constructor."""
+        if not isinstance(self.found, type) or name in self.options:
+            return False
+        usual = issubclass(self.found, nn.Module) and self.found.__call__ is nn.Module.__call__
+        call = getattr(self.found, "forward" if usual else "__call__")
+        return name in {each.name for each in parameters_of(call)}
 
     def build(self, **options: Any) -> Criterion:
         made = references.criterion(self.reference, (), {**self.given, **options})

@@ -6,10 +6,11 @@ import inspect
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from losskit.checker import fallback, roles
 from losskit.checker.attributes import classes_of, ignored_of, numbers_in, terms_of
-from losskit.checker.calling import Call, calls_of, required_of
+from losskit.checker.calling import Call, Way, calls_of, required_of
 from losskit.checker.groups import NARROW
 from losskit.checker.origin import Criterion, Origin
 from losskit.checker.shown import Shown
@@ -56,8 +57,13 @@ class Probe:
         self.hints = " ".join([origin.name, *(p.name for p in names)]).lower()
         self.words = words_of(criterion, origin.name, [p.name for p in names])
         self.terms = terms_of(criterion)
-        self.calls = [each.with_terms(self.terms) for each in calls_of(names, self.words, self.uses)]
+        every = (each.with_terms(self.terms) for each in calls_of(names, self.words, self.uses))
+        self.calls = [replace(each, way=replace(each.way, given=self.way().given)) for each in every]
         self.classes = self.usual_classes = said.classes or classes_of(criterion) or 3
+
+    def way(self, **parts: Any) -> Way:
+        """A way of calling it, with the arguments of every call."""
+        return Way(given=tuple(self.origin.called.items()), **parts)
 
     def trial(self, call: Call, spatial: tuple[int, ...], last: bool = False, labels: bool = False) -> Trial:
         way = replace(call.way, last=last, labels=labels or call.way.labels)

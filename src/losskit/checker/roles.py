@@ -9,7 +9,21 @@ from losskit.checker.words import Words
 
 Key = tuple[str, str, str]  # kind, scores, layout
 
-TARGETS = {"target", "targets", "label", "labels", "y_true", "true", "truth", "gt", "ground_truth", "mask", "y"}
+TARGETS = {
+    "target",
+    "targets",
+    "label",
+    "labels",
+    "lb",
+    "lbl",
+    "y_true",
+    "true",
+    "truth",
+    "gt",
+    "ground_truth",
+    "mask",
+    "y",
+}
 INPUTS = {
     *("input", "inputs", "pred", "preds", "prediction", "predictions", "y_pred", "output", "outputs", "logits", "x"),
 }
@@ -141,6 +155,11 @@ def side_of(name: str) -> int:
         return 0
     side = int(re.search(_HIGH, name.lower()) is not None) - int(re.search(_LOW, name.lower()) is not None)
     return -side if re.search(_NEARNESS, name.lower()) else side
+
+
+def of_generator(name: str) -> bool:
+    """Whether a loss of this name trains a generator, which raises the scores of fake samples."""
+    return re.search(r"(^|_)g(en|enerator)?(_|$|loss)|generator|Gen(?=[A-Z])", name) is not None
 
 
 def sides_of(required: Sequence[str]) -> tuple[int, ...]:

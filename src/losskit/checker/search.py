@@ -68,7 +68,7 @@ def _calls(probe: Probe) -> list[Call]:
     found: dict[tuple[tuple[str, str], ...], Call] = {}
     for call in probe.calls:
         extras = tuple(extra for extra in call.way.extras if extra.sort)
-        found.setdefault(tuple((extra.name, repr(extra.value)) for extra in extras), Call(0, Way(extras=extras)))
+        found.setdefault(tuple((extra.name, repr(extra.value)) for extra in extras), Call(0, probe.way(extras=extras)))
     return list(found.values())
 
 
@@ -214,7 +214,7 @@ class Search:
         slots = [*slots[lead : lead + 1], *slots[:lead], *slots[lead + 1 :]]
         layout = f"{several.SEVERAL} {';'.join(map(str, slots))}"
         ordered = tuple(sorted(extras, key=lambda extra: extra.at))
-        return Form("penalty", "values", layout), Way(lead=lead, extras=ordered, wraps=tuple(wraps))
+        return Form("penalty", "values", layout), self.probe.way(lead=lead, extras=ordered, wraps=tuple(wraps))
 
     def _wrap(self, name: str, place: int, count: int) -> Wrap | None:
         use = self._use(name)

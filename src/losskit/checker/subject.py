@@ -65,7 +65,8 @@ class Subject:
     def parameters(self) -> tuple[str, ...]:
         """The names of the arguments of a call that are tensors of an example, in the order of the call."""
         extras = {each.name for each in self.spec.way.extras}
-        found = [each.name for each in tensor_parameters(self.build()) if each.name not in extras]
+        fixed = extras | set(self.origin.called)
+        found = [each.name for each in tensor_parameters(self.build()) if each.name not in fixed]
         names = tuple(self.spec.way.tensor_names(found))
         return (INSIDE, *names) if self.spec.way.inside else names
 

@@ -53,6 +53,7 @@ class Watched(TorchFunctionMode):
             if self.strict:
                 _refuse_new_dimensions(func, args)
                 self._refuse_rows_as_columns(func, args)
+                _refuse_repeated_letters(func, args)
             made = func(*args, **(kwargs or {}))
         except Exception:
             self.failed, self.operands = getattr(func, "__name__", ""), (*args, *(kwargs or {}).values())
@@ -99,6 +100,19 @@ def _refuse_new_dimensions(func: Callable[..., Any], given: Sequence[Any]) -> No
         sizes = given[1] if isinstance(given[1], (tuple, list)) else given[1:]
         if len(sizes) > given[0].dim() > 0:
             raise Mismatch(f"must be {len(sizes)}d")
+
+
+def _refuse_repeated_letters(func: Callable[..., Any], given: Sequence[Any]) -> None:
+    """Raise where `einsum` repeats a dimension of 1 along a letter."""
+    if getattr(func, "__name__", "") != "einsum" or not isinstance(given[0], str) or "." in given[0]:
+        return
+    sizes: dict[str, int] = {}
+    for letters, tensor in zip(
+        given[0].split("->")[0].replace(" ", "").split(","), tensors_in(given[1:]), strict=False
+    ):
+        for letter, size in zip(letters, tensor.shape, strict=False):
+            if sizes.setdefault(letter, size) != size:
+                raise Mismatch("shapes do not match")
 
 
 def _made_undefined(made: Any, given: Sequence[Any]) -> bool:

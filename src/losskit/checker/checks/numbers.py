@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from losskit.checker.checks.edges import exact
 from losskit.checker.checks.tools import (
@@ -71,7 +72,7 @@ def not_finite(subject: Subject) -> Iterator[Found]:
                     f"the {what} is not finite for {said} {subject.spec.scores} of size {scale:g} in {name(dtype)}",
                     {"value": float(found.value), "gradient": _some(found.gradient)},
                     code(subject, *tensors, lines=BACKWARD),
-                    Severity.TRAP if dtype == torch.bfloat16 else None,  # float32 scores of this size are finite
+                    Severity.TRAP if dtype == torch.bfloat16 or _of_unit_vectors(subject, tensors) else None,
                 )
                 return
     for what, tensors in exact(subject):
@@ -81,6 +82,18 @@ def not_finite(subject: Subject) -> Iterator[Found]:
             numbers = {"value": float(found.value), "gradient": _some(found.gradient)}
             yield Found(what, numbers, code(subject, *tensors, lines=BACKWARD))
             return
+
+
+_CONTRASTS = r"contrast|sup_?con|info_?nce|nt_?xent|simclr|\bclip\b"
+
+
+def _of_unit_vectors(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether it compares embeddings whose length it leaves to the model, and is finite if that is 1."""
+    if not re.search(_CONTRASTS, subject.words.all) or re.search(r"normali[sz]e\(|cosine|\.norm\(", subject.words.code):
+        return False
+    unit = tuple(normalize(each, dim=-1) if each.is_floating_point() and each.dim() > 1 else each for each in tensors)
+    found = tried(pull, subject, *unit)
+    return found is not None and found.finite
 
 
 def name(dtype: torch.dtype) -> str:

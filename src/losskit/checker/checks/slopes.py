@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.checker import draws
+from losskit.checker import draws, roles
 from losskit.checker.checks.constants import connected, connected_gradient, needs_gradient
 from losskit.checker.checks.directions import beside_correct, directions, towards_correct
 from losskit.checker.checks.numbers import loses_float64
 from losskit.checker.checks.tools import BACKWARD, attached, code, pull, result, sigmoid, tried, value
+from losskit.checker.claims.text import in_words
 from losskit.checker.finding import Found, Severity
 from losskit.checker.listening import graph_ends, has_own_backward, heard
 from losskit.checker.registry import check
@@ -305,6 +306,17 @@ def _usual(subject: Subject, at: Any) -> float:
     return float(pull(subject, *subject.example(scale=0.5, correct=False)).gradient[at].abs().max())
 
 
+_SCORES = (
+    r"iou|jaccard|dice|f1|f_?beta|score|coef\w*|index|ssim|psnr|accuracy|precision|recall|similarity|log_?p(rob)?s?"
+)
+
+
+def _is_score(name: str) -> bool:
+    """Whether the name is that of a score, which is high for a correct prediction."""
+    own = in_words(name)
+    return re.search(rf"\b({_SCORES})$", own) is not None and re.search(r"loss|criteri|distance", own) is None
+
+
 @check(
     "rewards-errors",
     Severity.WRONG,
@@ -315,14 +327,20 @@ def _usual(subject: Subject, at: Any) -> float:
 )
 def rewards_errors(subject: Subject) -> Iterator[Found]:
     """Is the loss lower for correct predictions than for wrong ones, and does each step lead to correct ones?"""
+    if roles.of_generator(subject.origin.name) and any("fake" in each.lower() for each in subject.parameters):
+        return  # it raises the scores of fake samples
+    score = _is_score(subject.origin.name)
     for scale in (1.0, 3.0) if subject.spec.meant else ():
         right, wrong = (subject.example(scale=scale, correct=answer, batch=4) for answer in (True, False))
         costs = value(subject, *right), value(subject, *wrong)
         if costs[0] > costs[1]:
+            what = "it is a score, not a loss" if score else "the loss of a correct prediction"
             yield Found(
-                "the loss of a correct prediction is higher than that of a wrong one",
+                f"{what}{': that of a correct prediction' if score else ''} is higher than that of a wrong one",
                 {"correct": costs[0], "wrong": costs[1]},
                 code(subject, *wrong, lines=("print({call})  # of wrong predictions: lower than of correct ones",)),
+                Severity.TRAP if score else None,
+                "As a loss, use 1 minus the score." if score else "",
             )
             return
     found = (beside_correct(subject) or towards_correct(subject)) if subject.spec.meant else None

@@ -160,6 +160,7 @@ def left_behind(subject: Subject) -> Iterator[Found]:
     double = subject.example(dtype=torch.float64)
     error = _refusal(subject, subject.build().double(), double)  # type: ignore[attr-defined]
     mixed = _mixes_devices(subject, names)
+    moved = any(re.search(rf"self\.{name}(\.cuda\(|\.to\()", subject.words.code) for name in map(str.lower, names))
     promised = subject.words.say(r"\.to\(|\.cuda\(|\.double\(|\.half\(|\bgpu\b|any (device|dtype|precision)")
     if (_OF_PRECISION.search(error) and mixed) or (promised and (mixed or _OF_PRECISION.search(error))):
         which = " and ".join(names)
@@ -169,7 +170,7 @@ def left_behind(subject: Subject) -> Iterator[Found]:
             "another device" + (" and in another precision" if error else ""),
             error or f"{which} stays on the CPU",
             code(subject, *double, lines=lines),
-            Severity.WRONG,
+            Severity.TRAP if moved else Severity.WRONG,
         )
 
 

@@ -120,6 +120,8 @@ def _level(at: float) -> dict[str, Tensor]:
 
 def halves(claimed: Claimed) -> Iterator[Found]:
     """A critic raises real scores and lowers fake ones; a generator raises fake ones."""
+    if claimed.subject.spec.part == "result[0]":
+        return  # it returns both terms apart
     if claimed.has("real", "fake"):
         if claimed.has("mode") or _generator(claimed):
             return
@@ -155,6 +157,8 @@ def hinge_margin(claimed: Claimed) -> Iterator[Found]:
     """A critic that is right beyond the margin has no loss; at 0 on both sides the loss is positive."""
     if not claimed.has("real", "fake") or claimed.has("mode") or _generator(claimed):
         return
+    if claimed.subject.spec.part == "result[0]":
+        return
     sure = {"real": torch.full((4, 1), 3.0), "fake": torch.full((4, 1), -3.0)}
     found = claimed.value(**sure)
     if found != 0 and math.isfinite(found) and not claimed.text.claims("relativ|average"):
@@ -174,7 +178,7 @@ _IMAGES = ((4, 3, 5, 6), (4, 6), (4, 1, 5, 6))
 
 def penalty(claimed: Claimed) -> Iterator[Found]:
     """A critic whose gradient has norm 1 at each sample has no penalty; that of norm 3 is four times that of norm 2."""
-    if claimed.text.claims(r"\br ?1\b|\br ?2\b|zero.?cent"):
+    if not claimed.has("critic") or claimed.text.claims(r"\br ?1\b|\br ?2\b|zero.?cent"):
         return
     for size in _IMAGES:
         data = {"real": torch.ones(size).double(), "fake": torch.zeros(size).double()}
@@ -232,7 +236,7 @@ _GAN = (
 )
 CLAIMS = (
     Claim("GAN loss with a mode", _GAN, (SCORES, MODE_, PLAYER), (by_mode,), unless="penalty"),
-    Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL, MODE_), (hinge_margin,), unless="penalty"),
+    Claim("hinge loss of a GAN", r"hinge", (FAKE, REAL, MODE_), (hinge_margin,), unless="penalty|dcgan|ls ?gan|bce"),
     Claim("GAN loss", _GAN, (FAKE, REAL, MODE_), (halves,), unless="penalty|feature match"),
     Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (CRITIC, REAL_DATA, FAKE_DATA), (penalty,)),
     Claim("gradient penalty", r"gradient penalty|\bgp\b|wgan gp", (GRADIENTS,), (norm_of_sample,)),

@@ -195,7 +195,8 @@ def boxes(subject: Subject) -> Iterator[Found]:
 
 def _equal_boxes(subject: Subject, boxes: Tensor) -> Iterator[Found]:
     """Whether the loss of boxes that are predicted exactly is finite, in the format in which others are."""
-    costs = [tried(value, subject, rows, rows) for rows in (laid_out(boxes, form)[:1] for form in FORMATS)]
+    forms = FORMATS[:1] if subject.spec.layout == "boxes" else FORMATS
+    costs = [tried(value, subject, rows, rows) for rows in (laid_out(boxes, form)[:1] for form in forms)]
     if all(each is not None and each < -1e3 for each in costs):
         yield Found(
             f"the loss of a box that is predicted exactly is {costs[0]:.3g}: the intersection exceeds the union",
@@ -205,7 +206,7 @@ def _equal_boxes(subject: Subject, boxes: Tensor) -> Iterator[Found]:
             "Corners are the centre minus and plus half the size.",
         )
         return
-    for form in FORMATS:
+    for form in forms:
         rows = laid_out(boxes, form)[:4].float()
         other = tried(value, subject, rows + 0.1, rows)
         same = tried(pull, subject, rows, rows.clone())
@@ -239,13 +240,18 @@ def _wrong(name: str, a: Tensor, b: Tensor) -> Iterator[tuple[str, str, Tensor]]
         yield what, fix, 1 - other.iou + _RIGHT[name](plain)
 
 
+_HALVED = r"2:4?\] ?/ ?2|\[(:|\.\.\.), ?[23]\] ?/ ?2"  # sizes beside centres
 _CORNERS = r"xyxy|x1|corner|\bx2\b|tl\b|lt\b|top.?left|xmin|x_min|\bltrb"
 
 
 def _relations(subject: Subject, name: str) -> Iterator[Found]:
     """What every loss of overlaps obeys, for boxes given by corners."""
     said = subject.words.all + subject.words.code
-    if not re.search(_CORNERS, said) or re.search(r"cx|xywh|anchor|stride|weight|scale|normali[sz]|l1|huber", said):
+    if (
+        not re.search(_CORNERS, said)
+        or re.search(_HALVED, said)
+        or re.search(r"cx|xywh|anchor|stride|weight|scale|normali[sz]|l1|huber", said)
+    ):
         return
     a, b = (100 * each for each in boxes_of())
     near, far = (torch.cat([a[:4], a[:4] + n * 1000.0])[4:] for n in (1, 4))

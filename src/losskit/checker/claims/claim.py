@@ -108,6 +108,7 @@ class Claimed:
         except Exception as error:
             raise CannotRebuild(str(error)) from error
         named = {self.bound[role]: value for role, value in {**self.fixed, **given}.items() if role in self.bound}
+        named = {**self.subject.origin.called, **named}
         parameters = call_parameters(criterion)
         missing = [p.name for p in parameters if p.default is p.empty and p.name not in named]
         if missing:

@@ -74,7 +74,7 @@ _HISTORY = re.compile(r"\w*in_?sample\w*|hist\w*|past\w*|context\w*|train\w*")
 
 def _axes(subject: Subject, tensors: Sequence[Tensor], steps: int, name: str) -> list[int]:
     """The axis of the steps in each tensor, by the documented sizes or by their number; 0 if it has none."""
-    shapes = subject.words.shapes
+    shapes, gathered = subject.words.shapes, "gather" in subject.words.code
     letter = shapes[name][1] if len(shapes.get(name, ())) > 1 else ""
     found = [0] * len(tensors)
     for at, each in enumerate(subject.parameters[: len(tensors)]):
@@ -82,6 +82,8 @@ def _axes(subject: Subject, tensors: Sequence[Tensor], steps: int, name: str) ->
         sized = [n for n in range(1, tensor.dim()) if tensor.shape[n] == steps]
         if letter and each in shapes:
             sized = [n for n in sized if n < len(shapes[each]) and shapes[each][n] == letter]
+        if gathered and tensor.dim() > 3:
+            continue  # maps, of which an index takes places
         found[place] = sized[0] if sized and not _HISTORY.fullmatch(each.lower()) else 0
     return found
 

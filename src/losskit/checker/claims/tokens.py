@@ -40,6 +40,8 @@ def next_tokens(subject: Subject) -> Iterator[Found]:
     said = subject.words.all
     spec = subject.spec
     of_tokens = re.fullmatch(r"several \w+:\w+,\w+,\w+;index\w*:\w+,\w+", spec.layout) is not None
+    if re.search(r"log_?p(rob)?s", subject.name.lower()):
+        return  # log-probabilities, which correct logits raise
     if not spec.two or not (of_tokens or spec.scores in ("logits", "log_probabilities", "probabilities")):
         return
     subject = taken_as(subject, ("sequence", "logits", "next"))

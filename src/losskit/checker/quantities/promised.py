@@ -65,8 +65,6 @@ def differences(cases: Sequence[Case]) -> list[Found]:
     """What is said of the variables that are none of the quantities that they are named after."""
     accepted: set[tuple[int, str]] = set()
     found: dict[tuple[int, str], Found] = {}
-    known: set[str] = set()  # functions that compute a quantity: they may smooth it, and so what is computed from it
-    calls: dict[tuple[int, str], set[str]] = {}
     others = {case.made.name for case in cases if case.quantity.instead and _difference(case)[1]}
     for case in cases:
         if case.quantity.instead or others & set(case.names.values()):
@@ -75,17 +73,16 @@ def differences(cases: Sequence[Case]) -> list[Found]:
         said, fits = _difference(case)
         if fits:
             accepted.add(place)
-            known.add(case.made.code.co_name)
-        elif said is not None:
+        elif said is not None and not _calls_own(case):
             found.setdefault(place, said)
-            calls[place] = _called(case)
-    return [each for place, each in found.items() if place not in accepted and not calls[place] & known]
+    return [each for place, each in found.items() if place not in accepted]
 
 
-def _called(case: Case) -> set[str]:
-    """The names of the functions that its statements call."""
+def _calls_own(case: Case) -> bool:
+    """Whether its statements call a function of the same file, whose own statements are compared."""
     calls = (node for each in case.statements for node in ast.walk(each.value) if isinstance(node, ast.Call))
-    return {(dotted(each.func) or "").rpartition(".")[2] for each in calls}
+    called = (getattr(case.made.around.get(dotted(each.func) or ""), "__code__", None) for each in calls)
+    return any(each is not None and each.co_filename == case.made.code.co_filename for each in called)
 
 
 def cases_of(subject: Subject) -> list[Case]:
@@ -262,12 +259,10 @@ def _difference(case: Case) -> tuple[Found | None, bool]:
 
 def _smoothed(case: Case, formulas: Sequence[str]) -> Iterator[str]:
     """Ratios with a number of the code added to both sides, (a + 1) / (b + 1)."""
-    constants = {
-        node.value
-        for each in case.statements
-        for node in ast.walk(each.value)
-        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and 0 < node.value < 1e3
-    }
+    sums = (node for each in case.statements for node in ast.walk(each.value) if isinstance(node, ast.BinOp))
+    sides = (side for each in sums if isinstance(each.op, ast.Add) for side in (each.left, each.right))
+    values = {side.value for side in sides if isinstance(side, ast.Constant)}
+    constants = [each for each in values if isinstance(each, (int, float)) and 0 < each < 1e3]
     for formula in formulas:
         for number in sorted(constants):
             tree = ast.parse(formula, mode="eval")
@@ -314,7 +309,8 @@ def _computed(formula: str, parts: Parts) -> Tensor | None:
 
 def _forms(case: Case, formula: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Values of the variable beside those of the formula, for each way to reduce it that fits."""
-    for squeezed in (True, False):
+    flat = not any(isinstance(v, Tensor) and 1 in v.shape for _, parts in case.seen for v in parts.values())
+    for squeezed in (False,) if flat else (True, False):
         pairs: list[list[tuple[Tensor, Tensor]]] = []
         for value, parts in case.seen:
             given = {n: v.squeeze() if squeezed and isinstance(v, Tensor) else v for n, v in parts.items()}

@@ -23,6 +23,7 @@ _PAIRS = [*_LOGS.items(), ("/ d", "s"), ("/ sqrt(v)", "0.5 * l"), ("/ d", "0.5 *
 _GAUSSIAN = [f"-0.5 * ({score})**2 - {log}" for each, log in _PAIRS for score in _SCORES[each]]
 _SCORED = [f"-0.5 * z**2 - {each}" for each in ("0.5 * l", "s", "0.5 * log(v)", "log(d)")]
 _FLAT = [*_GAUSSIAN[::5]]
+_OF_VARIANCE = "-0.5 * (y - m)**2 / d - 0.5 * log(d)"  # of a sigma that is a variance in both terms
 _LOG = "log(where(y > 0, y, 1))"  # of a log-normal distribution
 _LAPLACE = [
     *(f"-{root}abs(y - m) * exp(-s) - s" for root in ("", "1.41421356 * ")),
@@ -101,7 +102,7 @@ quantity(
     "the negative logarithm of a normal density",
     _NLL,
     {**SPREAD, "m": MEAN, "y": POINT},
-    *reduced(*negative(_FLAT)),
+    *reduced(*negative([*_FLAT, _OF_VARIANCE])),
     *negative(_GAUSSIAN[:]),
     *reduced(*negative(_LAPLACE)),
     *reduced(*(each.replace("(y - m)", "(LOG - m)").replace("LOG", _LOG) for each in negative(_FLAT))),

@@ -217,15 +217,19 @@ def proxy_anchor(g: Given, pick: Pick) -> Any:
     BATCH,
     embedded,
     states=True,
-    options=[CLASSES, SIZE, Option("scale", r"\w*scale\w*|s|temp\w*|smoothing_const", 1.5, (1.0, 3.0, 8.0, 9.0))],
+    options=[
+        *(CLASSES, SIZE, Option("smoothing", r"\w*smooth\w*", 0.2, (0.0, 0.1))),
+        Option("scale", r"\w*scale\w*|scaling_p\w*|s|temp\w*", 1.5, (1.0, 3.0, 8.0, 9.0)),
+    ],
     trained=("x",),
 )
 def proxy_nca(g: Given, pick: Pick) -> Any:
     square = (F.normalize(g.x)[:, None] - F.normalize(proxies(g))[None]).square().sum(2)
     scores = -square * pick(g.scale**2, g.scale, 1 / g.scale)
-    if pick(True, False):
-        return F.cross_entropy(scores, g.labels)
     own = F.one_hot(g.labels, 3).bool()
+    if pick(True, False):
+        share = torch.where(own, 1 - g.smoothing, g.smoothing / 2)  # of three classes
+        return -(share * scores.log_softmax(1)).sum(1).mean()
     return (scores.masked_fill(own, -torch.inf).logsumexp(1) - scores[own]).mean()
 
 
