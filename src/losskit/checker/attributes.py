@@ -71,6 +71,16 @@ def terms_of(criterion: Criterion) -> int:
     return next(iter([*named, *held]), classes_of(criterion) or 2)
 
 
+_SAMPLES = ("batch_size", "batchsize", "bs", "bsz", "n_samples", "num_samples")
+
+
+def samples_of(criterion: Criterion, origin: Origin) -> int:
+    """The number of samples that a loss was made for; 0 if it does not say."""
+    stored = vars(criterion) if hasattr(criterion, "__dict__") else {}
+    known = (stored.get(name, origin.options.get(name)) for name in _SAMPLES)
+    return next((each for each in known if isinstance(each, int) and each > 1), 0)
+
+
 _WIDTH = r"(?:view|reshape)\(-1, ?(\d+(?: ?\* ?\d+)*)\)"  # x.view(-1, 784)
 _WIDEST = 4096
 

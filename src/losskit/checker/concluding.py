@@ -12,7 +12,7 @@ from typing import Any
 
 from losskit.checker import as_shown, choice, examples, fallback, fits, refusal, search, several
 from losskit.checker.attempts import Attempts
-from losskit.checker.attributes import ignored_of
+from losskit.checker.attributes import ignored_of, samples_of
 from losskit.checker.calling import INSIDE, Call
 from losskit.checker.groups import NARROW
 from losskit.checker.origin import Origin, tensor_parameters
@@ -36,6 +36,9 @@ def conclude(origin: Origin, shown: Shown | None = None, **said: Any) -> Spec:
     try:
         return _spec(probe, *_by_trial(probe))
     except Unsure as error:
+        origin.samples = 0 if origin.samples else samples_of(criterion, origin)
+        if origin.samples:
+            return conclude(origin, shown, **said)
         if "NoneType" not in str(error):
             raise
         needed = Probe(origin, options, criterion, [_needed(each) for each in names], shown)

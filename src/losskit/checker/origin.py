@@ -37,6 +37,7 @@ class Origin:
     options: Mapping[str, Any]  # of its constructor, or bindable by name, with the defaults
     called: Mapping[str, Any] = MappingProxyType({})  # arguments of every call
     on_trial: Callable[[Sequence[Any]], None] | None = None  # called before each of the first trial calls
+    samples = 0  # the one number of samples that it takes; 0 for any
     exhausted = 0  # trial calls with large tensors that took too much time or memory
     slow = 0.0  # seconds of CPU in trial calls that took long
 

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from losskit.checker.guesses import Failure, Guess, Undefined
-from losskit.checker.watching import Watched, tensors_in
+from losskit.checker.watching import Watched, letters_of, tensors_in
 
 _AS_INDEX = (
     r"as indices must be|expected.*(int64|long)|got input tensor of type|only applicable to index"
@@ -256,6 +256,23 @@ def _dimensions(failure: Failure) -> Iterator[Guess]:
                 yield from _with_dimensions(failure.guess, _at(watched, each), wanted - each.dim())
 
 
+def _letters(failure: Failure) -> Iterator[Guess]:
+    """The operands of `einsum` with one size for each letter: that of the first operand that has it."""
+    given = list(failure.watched.operands)
+    if failure.watched.failed != "einsum" or not isinstance(given[0], str):
+        return
+    guess, sizes = failure.guess, dict[str, str]()
+    for letters, tensor in zip(letters_of(given[0]), tensors_in(given[1:]), strict=False):
+        at = failure.watched.only(tensor)
+        if at is None or len(guess.slots[at].sizes) != len(letters):
+            return
+        new = [each for each in letters if each not in sizes]
+        free = itertools.chain(guess.slots[at].sizes if len(new) == len(letters) else (), ("5", "6", "7"))
+        sizes.update((each, next(free)) for each in new)
+        guess = guess.with_slot(at, sizes=tuple(sizes[each] for each in letters))
+    yield guess
+
+
 def _at(watched: Watched, tensor: Tensor) -> int:
     return next(iter(watched.origin(tensor)))
 
@@ -375,4 +392,4 @@ def _sequences(failure: Failure) -> Iterator[Guess]:
         yield found
 
 
-_RULES = (_undefined, _scalars, _unpacked, _sequences, _asserted, _kinds, _bounds, _dimensions)
+_RULES = (_letters, _undefined, _scalars, _unpacked, _sequences, _asserted, _kinds, _bounds, _dimensions)

@@ -232,7 +232,7 @@ class Search:
         for lead in self._leads(guess):
             form, way = self._form(guess, lead)
             trial = Trial(self.probe.origin, way, self.probe.classes, ())
-            more = replace(self._draw(form), samples=MORE)
+            more = replace(self._draw(form), samples=self.probe.origin.samples or MORE)
             if not trial.runs(form) or not math.isfinite(trial.value(*several.make(form.layout, more))):
                 continue  # the number of samples was taken for another size
             made = several.make(form.layout, self._draw(form))

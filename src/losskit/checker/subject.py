@@ -141,7 +141,7 @@ class Subject:
         scale = min(scale, _INSIDE) if self._open else scale
         spatial = self.spec.spatial if size is None else tuple(size)
         generator = torch.Generator().manual_seed(seed)
-        samples = batch or self.samples
+        samples = self.origin.samples or batch or self.samples
         return draws.Draw(
             samples, classes or self.spec.classes, spatial, generator, correct, scale, self.spec.ignore_index
         )

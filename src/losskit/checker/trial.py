@@ -81,7 +81,7 @@ class Trial:
         classes = 1 if form.kind == "binary" else self.classes
         if form.layout in ("bare", "signs") or (form.kind == "regression" and form.layout == "bare"):
             classes = 1
-        samples = 2 if self.spatial and form.labels else 8
+        samples = self.origin.samples or (2 if self.spatial and form.labels else 8)
         return Draw(samples, classes, self.spatial, torch.Generator().manual_seed(seed), correct, scale, self.ignored)
 
     def value(self, *tensors: Tensor) -> float:

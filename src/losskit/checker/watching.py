@@ -53,7 +53,7 @@ class Watched(TorchFunctionMode):
             if self.strict:
                 _refuse_new_dimensions(func, args)
                 self._refuse_rows_as_columns(func, args)
-                _refuse_repeated_letters(func, args)
+            _refuse_repeated_letters(func, args)
             made = func(*args, **(kwargs or {}))
         except Exception:
             self.failed, self.operands = getattr(func, "__name__", ""), (*args, *(kwargs or {}).values())
@@ -100,6 +100,11 @@ def _refuse_new_dimensions(func: Callable[..., Any], given: Sequence[Any]) -> No
         sizes = given[1] if isinstance(given[1], (tuple, list)) else given[1:]
         if len(sizes) > given[0].dim() > 0:
             raise Mismatch(f"must be {len(sizes)}d")
+
+
+def letters_of(equation: str) -> list[str]:
+    """The letters of each operand of `einsum`."""
+    return equation.split("->")[0].replace(" ", "").split(",")
 
 
 def _refuse_repeated_letters(func: Callable[..., Any], given: Sequence[Any]) -> None:

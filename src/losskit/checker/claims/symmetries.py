@@ -196,6 +196,26 @@ def one_step(claimed: Claimed) -> Iterator[Found]:
         return
 
 
+ERROR = Role("error", r"e|err\w*|diff\w*|resid\w*|delta_\w+|x|u|r")
+BOUND = Role("bound", r"d|delta|beta|threshold|c|k|eps\w*|cutoff|scale|alpha|margin|sigma")
+
+
+def both_signs(claimed: Claimed) -> Iterator[Found]:
+    """An error and its opposite have the same loss."""
+    for size in (0.5, 3.0, 30.0):
+        error = torch.full((4,), size).double()
+        given, opposite = ({"error": each, "bound": 2.0} for each in (error, -error))
+        above, below = claimed.total(**given), claimed.total(**opposite)
+        if math.isfinite(above) and math.isfinite(below) and not near(above, below):
+            yield claimed.found(
+                f"an error of {-size:g} has another loss than one of {size:g}",
+                {f"error {size:g}": above, f"error {-size:g}": below},
+                "Compare error.abs() with the threshold.",
+                opposite,
+            )
+            return
+
+
 _PAIR = (ONE, OTHER)
 _ROTATION = r"quaternion|\bquat (loss|distance|dist)|\bquat\b"
 CLAIMS = (
@@ -234,5 +254,6 @@ CLAIMS = (
         unless=r"\bmask|weight map",
         named=True,
     ),
+    Claim("loss of errors", r"huber|smooth ?l1|charbonnier|log ?cosh", (ERROR, BOUND), (both_signs,), named=True),
     Claim("loss of a sequence of predictions", r"sequence|\braft\b|iterat", (STEPS, TRUE, SEEN), (one_step,)),
 )

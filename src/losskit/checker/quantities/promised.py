@@ -136,6 +136,19 @@ def _is_scaled(statement: ast.stmt) -> bool:
     return scales and isinstance(statement.value, ast.Constant)  # type: ignore[attr-defined]
 
 
+_SHAPING = {
+    *("contiguous", "view", "reshape", "flatten", "squeeze", "unsqueeze", "permute", "transpose", "movedim", "expand"),
+    *("float", "double", "half", "to", "type", "clone", "detach", "long"),
+}
+
+
+def _is_shaped(name: str, value: ast.expr) -> bool:
+    """Whether an expression is the variable itself in another shape or type: x = x.reshape(len(x), -1)."""
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _SHAPING:
+        value = value.func.value
+    return isinstance(value, ast.Name) and value.id == name
+
+
 def _case(quantity: Quantity, group: Sequence[Assigned]) -> Case | None:
     first = group[0]
     function = function_of(first.code)
@@ -143,6 +156,8 @@ def _case(quantity: Quantity, group: Sequence[Assigned]) -> Case | None:
         return None
     made = result_at(function, first.line) if first.result else made_at(function, first.line, first.name)
     if made is None or _is_filled_later(made.value) or _is_scaled(made.statement):
+        return None
+    if _is_shaped(first.name, made.value):
         return None
 
     def is_leaf(name: str) -> bool:
