@@ -79,6 +79,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
     doubled = {each.function: _doubled(each.tree) for each in functions}
     guards = {each.function: _guards(each.tree) + _masked(each.tree) for each in functions}
     unused = {each.function: _unused(each.tree) for each in functions}
+    activates = {each.function: _activates(each.tree) for each in functions}
 
     def order(each: tuple[Edit, Function]) -> tuple[bool, float]:
         edit, function = each
@@ -105,6 +106,7 @@ def _reached(bound: Bound, written: list[Written], lines: frozenset[int], until:
                 plausible = _doubled(function.tree) <= doubled[function.function]
                 plausible = plausible and _guards(function.tree) + _masked(function.tree) >= guards[function.function]
                 plausible = plausible and _unused(function.tree) <= unused[function.function]
+                plausible = plausible and _activates(function.tree) >= activates[function.function]
                 if re.search(_OVERLAPS, bound.reference.said):
                     plausible = plausible and _stays_share(each.seen, values)
                 if plausible and not _removable(bound, each, edit, function):
@@ -169,6 +171,15 @@ def _unused(tree: ast.AST) -> int:
             after = (node for other in body[at + 1 :] for node in ast.walk(other))
             count += not any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for n in after)
     return count
+
+
+_ACTIVATIONS = r"(log_?)?(softmax|sigmoid)|\w*with_?logits\w*|cross_?entropy\w*|softplus|logsumexp|tanh"
+
+
+def _activates(tree: ast.AST) -> bool:
+    """Whether it activates anything: logits that it no longer activates are no repair."""
+    called = (ast.unparse(node.func).rpartition(".")[2] for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(re.fullmatch(_ACTIVATIONS, each.lower()) for each in called)
 
 
 _MASKS = r"valid|mask|keep|observed|measured|missing"
