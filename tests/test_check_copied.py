@@ -1,0 +1,121 @@
+"""Habits of code that is copied most: fixed batch sizes, modes of a call, scores, terms returned apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from losskit.checker import Severity, Subject, battery
+from written import HEAD, findings
+
+FIXED = """
+class NTXent(nn.Module):
+    def __init__(self, batch_size=4, temperature=0.5):
+        super().__init__()
+        self.batch_size, self.temperature = batch_size, temperature
+        self.mask = ~torch.eye(2 * batch_size, dtype=torch.bool)
+
+    def forward(self, z_i, z_j):
+        n = 2 * self.batch_size
+        z = F.normalize(torch.cat([z_i, z_j]), dim=1)
+        scores = (z @ z.T / self.temperature)[self.mask].reshape(n, n - 1)
+        first = torch.arange(self.batch_size)
+        return F.cross_entropy(scores, torch.cat([first + {}, first]))
+"""
+MODES = '''
+class GANLoss(nn.Module):
+    """Least squares of real scores and 1, and of fake scores and 0."""
+
+    def forward(self, prediction, target_is_real):
+        target = torch.ones_like(prediction) if target_is_real else torch.zeros_like(prediction)
+        return F.mse_loss(prediction, {})
+'''
+APART = """
+def loss_hinge_dis(dis_fake, dis_real):
+    return F.relu(1.0 - dis_real).mean(), F.relu(1.0 + dis_fake).mean(){}
+"""
+LETTERS = """
+class MoCoLoss(nn.Module):
+    def forward(self, q, k, queue):
+        q, k = F.normalize(q, dim=1), F.normalize(k.detach(), dim=1)
+        own, others = torch.einsum("nc,nc->n", q, k).unsqueeze(1), torch.einsum("nc,ck->nk", q, queue.detach())
+        scores = torch.cat([own, others], 1) / 0.07
+        return F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long)){}
+"""
+HALVES = '''
+class BinaryDiceLoss(nn.Module):
+    """Dice loss of a binary mask. predict: (N, *), target: the same"""
+
+    def forward(self, predict, target):
+        predict = predict.contiguous().view(predict.shape[0], -1)
+        target = target.contiguous().view(target.shape[0], -1)
+        num = {} * (predict * target).sum(1) + 1
+        return (1 - num / (predict.pow(2) + target.pow(2)).sum(1).add(1)).mean()
+'''
+SIDES = """
+def huber_loss(e, d=10.0):
+    near, far = (e.abs() <= d).float(), ({} > d).float()
+    return (near * e**2 / 2 + far * d * (e.abs() - d / 2)).mean()
+"""
+CENTRED = """
+class IOUloss(nn.Module):
+    def forward(self, pred, target):
+        tl = torch.max(pred[:, :2] - pred[:, 2:] / 2, target[:, :2] - target[:, 2:] / 2)
+        br = torch.min(pred[:, :2] + pred[:, 2:] / 2, target[:, :2] + target[:, 2:] / 2)
+        inter = (br - tl){}.prod(1)
+        return (1 - inter / (pred[:, 2:].prod(1) + target[:, 2:].prod(1) - inter + 1e-16) ** 2).mean()
+"""
+ROWS = [
+    (FIXED, "NTXent", ("self.batch_size - 1",), ""),
+    (FIXED, "NTXent", ("0",), "contradicts-claim"),
+    (MODES, "GANLoss", ("target",), ""),
+    (MODES, "GANLoss", ("1 - target",), "contradicts-claim"),
+    (APART, "loss_hinge_dis", ("",), ""),
+    (LETTERS, "MoCoLoss", ("",), ""),
+    (HALVES, "BinaryDiceLoss", ("2",), ""),
+    (HALVES, "BinaryDiceLoss", ("1",), "contradicts-claim"),
+    (SIDES, "huber_loss", ("e.abs()",), ""),
+    (SIDES, "huber_loss", ("e",), "contradicts-claim"),
+    (CENTRED, "IOUloss", (".clamp(min=0)",), ""),
+]
+CHECKS = ("contradicts-claim", "differs-from-name", "float64-disagrees", "compile", "rewards-errors", "not-finite")
+
+
+@pytest.mark.parametrize(("code", "name", "parts", "check"), ROWS)
+def test_a_fault_is_reported_and_its_sound_twin_is_not(code, name, parts, check, tmp_path):
+    assert findings(code.format(*parts), name, CHECKS, tmp_path)[:1] == ([check] if check else [])
+
+
+def subject_of(code: str, name: str, folder, **options) -> Subject:
+    (folder / "mine.py").write_text(HEAD + code)
+    return Subject.of(f"{folder / 'mine.py'}:{name}", options)
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_an_argument_of_the_call_is_bound_by_name(real, tmp_path):
+    subject = subject_of(MODES.format("target"), "GANLoss", tmp_path, target_is_real=real)
+    (scores,) = subject.example()
+    assert subject.call_code() == f"criterion(input, target_is_real={real})"
+    assert float(subject.call(subject.build(), scores)) == pytest.approx(
+        float(((scores - float(real)) ** 2).mean()), rel=1e-5
+    )
+
+
+def test_a_score_is_a_trap_and_its_opposite_is_not(tmp_path):
+    score = "def hit_score(p, t):\n    return (p * t + (1 - p) * (1 - t)).mean()\n"
+    subject = subject_of(score, "hit_score", tmp_path).taking(kind="binary", scores="probabilities")
+    (found,) = battery.run(subject, select=["rewards-errors"]).findings
+    assert found.severity is Severity.TRAP
+    assert "it is a score, not a loss" in found.what
+    loss = score.replace("hit_score", "hit_loss")
+    assert findings(loss, "hit_loss", ["rewards-errors"], tmp_path) == ["rewards-errors"]
+
+
+def test_a_reduction_that_the_code_does_not_mention_is_no_fault(tmp_path):
+    loss = (
+        "class ASL(nn.Module):\n"
+        "    def __init__(self, reduction='mean'):\n        super().__init__()\n        self.reduction = reduction\n"
+        "    def forward(self, logits, target):\n"
+        "        loss = F.cross_entropy(logits, target, reduction='none')\n"
+        "        return loss.mean() if self.reduction == 'mean' else loss\n"
+    )
+    assert findings(loss, "ASL", ["reductions-disagree"], tmp_path) == []
