@@ -64,7 +64,61 @@ class IOUloss(nn.Module):
         inter = (br - tl){}.prod(1)
         return (1 - inter / (pred[:, 2:].prod(1) + target[:, 2:].prod(1) - inter + 1e-16) ** 2).mean()
 """
+LISTED = """
+class PositionCE(nn.Module):
+    def __init__(self):
+        super().__init__()
+        each = [nn.CrossEntropyLoss(weight=torch.linspace(1.0, 1.0 + p, 4)) for p in range(3)]
+        self.criterions = {}
+
+    def forward(self, logits, target):
+        return sum(criterion(logits[:, p], target[:, p]) for p, criterion in enumerate(self.criterions))
+"""
+CELLS = '''
+def tag_loss(logits, gold, mask):
+    """Binary cross-entropy, the mean over all (token, tag) cells of the real tokens.
+
+    logits, gold: (batch, length, num_tags); gold is 0/1
+    mask: (batch, length), 1 for real tokens and 0 for padding
+    """
+    loss = F.binary_cross_entropy_with_logits(logits, gold.to(logits.dtype), reduction="none")
+    mask = mask.to(logits.dtype).unsqueeze(-1)
+    return (loss * mask).sum() / (mask.sum(){}).clamp(min=1)
+'''
+WINDOW = """
+class SSIMLoss(nn.Module):
+    def __init__(self, size=5, sigma=0.5):
+        super().__init__()
+        x = torch.arange(size) - size // 2
+        g = torch.exp(-(x**2) / (2 * sigma**2))
+        self.register_buffer("window", torch.outer(g, g)[None, None] / {})
+
+    def forward(self, img1, img2):
+        window = self.window.to(img1).expand(img1.shape[1], 1, -1, -1)
+        a, b, aa, bb, ab = (
+            F.conv2d(each, window, groups=img1.shape[1])
+            for each in (img1, img2, img1 * img1, img2 * img2, img1 * img2)
+        )
+        brightness = (2 * a * b + 1e-4) / (a * a + b * b + 1e-4)
+        return 1 - (brightness * (2 * (ab - a * b) + 9e-4) / (aa - a * a + bb - b * b + 9e-4)).mean()
+"""
+POSITIVES = '''
+def sigmoid_focal_loss(logits, targets, alpha=0.25, gamma=2.0):
+    """The focal loss of RetinaNet: the sum over the anchors divided by the number of positives."""
+    p, targets = logits.sigmoid(), targets.to(logits.dtype)
+    ce = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    p_t = p * targets + (1 - p) * (1 - targets)
+    alpha_t = alpha * targets + (1 - alpha) * (1 - targets)
+    return (alpha_t * (1 - p_t) ** gamma * ce).sum() / targets.sum().clamp(min=1){}
+'''
 ROWS = [
+    (LISTED, "PositionCE", ("nn.ModuleList(each)",), ""),
+    (LISTED, "PositionCE", ("each",), "unregistered-parameters"),
+    (CELLS, "tag_loss", (" * logits.shape[-1]",), ""),
+    (CELLS, "tag_loss", ("",), "not-as-documented"),
+    (WINDOW, "SSIMLoss", ("torch.outer(g, g).sum()",), ""),
+    (WINDOW, "SSIMLoss", ("(2 * torch.pi * sigma**2)",), "contradicts-claim"),
+    (POSITIVES, "sigmoid_focal_loss", ("",), ""),
     (FIXED, "NTXent", ("self.batch_size - 1",), ""),
     (FIXED, "NTXent", ("0",), "contradicts-claim"),
     (MODES, "GANLoss", ("target",), ""),
@@ -77,7 +131,10 @@ ROWS = [
     (SIDES, "huber_loss", ("e",), "contradicts-claim"),
     (CENTRED, "IOUloss", (".clamp(min=0)",), ""),
 ]
-CHECKS = ("contradicts-claim", "differs-from-name", "float64-disagrees", "compile", "rewards-errors", "not-finite")
+CHECKS = (
+    *("contradicts-claim", "differs-from-name", "float64-disagrees", "compile", "rewards-errors", "not-finite"),
+    *("unregistered-parameters", "not-as-documented", "one-edit-from-formula", "departs-from-formula"),
+)
 
 
 @pytest.mark.parametrize(("code", "name", "parts", "check"), ROWS)

@@ -85,7 +85,7 @@ def zero_for_both_empty(subject: Subject) -> Iterator[Found]:
 
 _MEAN = (
     r"\b(averag\w+|mean)\b[^.;:]{0,60}?\b(pixels?|positions?|elements?|time ?steps?|steps?|frames?|entries|voxels?|"
-    r"points|joints|horizon|forecasts?|components?|coordinates)\b"
+    r"points|cells|joints|horizon|forecasts?|components?|coordinates)\b"
 )
 _TOTAL = r"\bsum(s|med|ming)?\b|\btotal\b|\bintegra|per.?sample norm|root"
 

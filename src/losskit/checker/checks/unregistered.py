@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.loss import _Loss
 
 from losskit.checker import draws
 from losskit.checker.checks.tools import code
@@ -45,6 +46,26 @@ def unregistered_parameters(subject: Subject) -> Iterator[Found]:
                     yield _found(subject, f"{name} is {where or _plain(tensor)}", "requires a gradient")
                     return
     yield from _made_in_call(subject, known)
+    yield from _hidden_buffers(subject, criterion)
+
+
+def _hidden_buffers(subject: Subject, criterion: nn.Module) -> Iterator[Found]:
+    """Losses with class weights in a plain list, tuple or dict, where to() does not reach them."""
+    reached = {id(each) for each in criterion.modules()}
+    for inner in criterion.modules():
+        for name, value in vars(inner).items():
+            held = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+            for each in held if name != "_modules" else ():
+                if isinstance(each, _Loss) and id(each) not in reached and len(list(each.buffers())):
+                    yield Found(
+                        f"{name} is a plain {type(value).__name__} of modules: to() and double() do not move the class "
+                        "weights in them, and state_dict() does not contain them",
+                        {"modules": len(reached) - 1},
+                        code(subject, lines=("print(list(criterion.state_dict()))",)),
+                        None,
+                        f"self.{name} = nn.ModuleList(...), or nn.ModuleDict.",
+                    )
+                    return
 
 
 def _found(subject: Subject, what: str, how: str) -> Found:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from losskit.checker.claims.claim import Claim, Claimed, Role, drawn, near
 from losskit.checker.finding import Found
+from losskit.checker.listening import heard
 
 FIRST = Role("first", r"x|a|inputs?|img_?1|im1|image_?1|pred\w*|y_?pred|y_?hat|outputs?|recon\w*|sr|fake|est\w*|out")
 SECOND = Role("second", r"y|b|targets?|img_?2|im2|image_?2|gt|y_?true|truth|hr|real|ref\w*|true|clean\w*|labels?")
@@ -47,6 +48,26 @@ def ssim_constants(claimed: Claimed) -> Iterator[Found]:
             "C1 = (0.01 * data_range) ** 2 and C2 = (0.03 * data_range) ** 2, with a data range of 1.",
             _flat(0.5, 0.1, channels),
         )
+
+
+def ssim_window(claimed: Claimed) -> Iterator[Found]:
+    """The weights of the window add up to 1: otherwise variances of even images are not 0."""
+    images = claimed.subject.example()
+    for call in heard(claimed.subject, *images) if claimed.subject.spec.two else ():
+        weight = call.given(1, "weight") if call.name == "conv2d" else None
+        if not isinstance(weight, Tensor) or weight.shape[-1] < 3 or bool((weight < 0).any()):
+            continue
+        total = float(weight[0].sum())
+        even = bool((weight == weight.flatten()[0]).all())  # a box, which may be divided by its size later
+        if not even and abs(total - 1) > 2e-3:
+            given = _flat(0.5, 0.3, _channels(claimed) or 1)
+            yield claimed.found(
+                f"the weights of its window add up to {total:.4g}, not to 1: local variances are no variances",
+                {"sum of the weights": total},
+                "window = window / window.sum()",
+                given,
+            )
+        return
 
 
 def _range(claimed: Claimed) -> Any:
@@ -251,7 +272,13 @@ def edge_aware(claimed: Claimed) -> Iterator[Found]:
 
 _PAIR = (FIRST, SECOND)
 CLAIMS = (
-    Claim("SSIM", r"\bssim|structural (dis)?similarity|\bdssim", _PAIR, (ssim_constants, ssim_texture), ordered=True),
+    Claim(
+        "SSIM",
+        r"\bssim|structural (dis)?similarity|\bdssim",
+        _PAIR,
+        (ssim_window, ssim_constants, ssim_texture),
+        ordered=True,
+    ),
     Claim("PSNR", r"\bpsnr|peak signal", _PAIR, (psnr,), ordered=True, unless="ssim"),
     Claim(
         "SI-SDR", r"\bsi ?-?(sdr|snr|sisdr|sisnr)|scale[- ]invariant (sdr|snr|signal)", (ESTIMATE, REFERENCE), (si_sdr,)

@@ -153,11 +153,12 @@ def _doubled(tree: ast.AST) -> int:
 
 
 def _guards(tree: ast.AST) -> int:
-    """How many bounds keep its values finite: to drop one is no repair."""
-    called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    """How many bounds keep its values finite: to drop one, or a least value for a largest one, is no repair."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     return sum(
-        isinstance(each, ast.Attribute) and each.attr.startswith(("clamp", "clip", "nan_to", "softplus"))
-        for each in called
+        each.func.attr.startswith(("clamp", "clip", "nan_to", "softplus"))  # type: ignore[attr-defined]
+        and [keyword.arg for keyword in each.keywords] != ["max"]
+        for each in calls
     )
 
 

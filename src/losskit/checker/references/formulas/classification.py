@@ -72,7 +72,8 @@ def binary_focal(g: Given, pick: Pick) -> Any:
             torch.where(g.y > 0.5, 1 - g.alpha, g.alpha),
             torch.where(g.y > 0.5, g.alpha, 1.0),
         )
-    return -(balance * pick.maybe_detached(1 - right) ** g.gamma * right.log()).mean()
+    each = -balance * pick.maybe_detached(1 - right) ** g.gamma * right.log()
+    return pick(each.mean(), each.sum() / (g.y > 0.5).sum().clamp(min=1))  # of RetinaNet: divided by the positives
 
 
 @reference(
