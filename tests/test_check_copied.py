@@ -64,16 +64,19 @@ class IOUloss(nn.Module):
         inter = (br - tl){}.prod(1)
         return (1 - inter / (pred[:, 2:].prod(1) + target[:, 2:].prod(1) - inter + 1e-16) ** 2).mean()
 """
-LISTED = """
+LISTED = '''
 class PositionCE(nn.Module):
-    def __init__(self):
+    """logits: (N, positions, letters), target: (N, positions)"""
+
+    def __init__(self, num_positions=3, num_letters=4):
         super().__init__()
-        each = [nn.CrossEntropyLoss(weight=torch.linspace(1.0, 1.0 + p, 4)) for p in range(3)]
+        weights = (torch.linspace(1.0, 1.0 + p, num_letters) for p in range(num_positions))
+        each = [nn.CrossEntropyLoss(weight=weight) for weight in weights]
         self.criterions = {}
 
     def forward(self, logits, target):
         return sum(criterion(logits[:, p], target[:, p]) for p, criterion in enumerate(self.criterions))
-"""
+'''
 CELLS = '''
 def tag_loss(logits, gold, mask):
     """Binary cross-entropy, the mean over all (token, tag) cells of the real tokens.
@@ -111,7 +114,37 @@ def sigmoid_focal_loss(logits, targets, alpha=0.25, gamma=2.0):
     alpha_t = alpha * targets + (1 - alpha) * (1 - targets)
     return (alpha_t * (1 - p_t) ** gamma * ce).sum() / targets.sum().clamp(min=1){}
 '''
+ROOTS = """
+class RMSELoss(nn.Module):
+    def forward(self, pred, target):
+        return {}
+"""
+COLUMNS = """
+class ContrastiveLoss(nn.Module):
+    def forward(self, output1, output2, label):
+        cosine = F.cosine_similarity(output1, output2, dim={})
+        return (label * (1 - cosine) ** 2 + (1 - label) * F.relu(cosine) ** 2).mean()
+"""
+INSIDE = """
+class MyFocalLoss(nn.Module):
+    def __init__(self, gamma={}, weight=None):
+        super().__init__()
+        self.gamma, self.weight = gamma, weight
+
+    def forward(self, input, target):
+        ce = F.cross_entropy(input, target, weight=self.weight, reduction="none")
+        pt = {}
+        return ((1 - pt) ** self.gamma * ce).mean()
+"""
 ROWS = [
+    (ROOTS, "RMSELoss", ("F.mse_loss(pred, target).sqrt() + 0 * pred.mean()",), "not-finite"),
+    (ROOTS, "RMSELoss", ("(F.mse_loss(pred, target) + 1e-9).sqrt()",), ""),
+    (ROOTS, "RMSELoss", ('(F.mse_loss(pred, target, reduction="none") + 1e-9).sqrt().mean()',), "one-edit-from-formula"),
+    (COLUMNS, "ContrastiveLoss", ("1",), ""),
+    (COLUMNS, "ContrastiveLoss", ("0",), "wrong-dimension"),
+    (INSIDE, "MyFocalLoss", ("2.0", "torch.exp(-F.cross_entropy(input, target, reduction='none'))"), ""),
+    (INSIDE, "MyFocalLoss", ("2.0", "torch.exp(-ce)"), "weight-in-factor"),
+    (INSIDE, "MyFocalLoss", ("0.0", "torch.exp(-ce)"), "weight-in-factor"),
     (LISTED, "PositionCE", ("nn.ModuleList(each)",), ""),
     (LISTED, "PositionCE", ("each",), "unregistered-parameters"),
     (CELLS, "tag_loss", (" * logits.shape[-1]",), ""),
@@ -133,7 +166,14 @@ ROWS = [
 ]
 CHECKS = (
     *("contradicts-claim", "differs-from-name", "float64-disagrees", "compile", "rewards-errors", "not-finite"),
-    *("unregistered-parameters", "not-as-documented", "one-edit-from-formula", "departs-from-formula"),
+    *(
+        "wrong-dimension",
+        "weight-in-factor",
+        "unregistered-parameters",
+        "not-as-documented",
+        "one-edit-from-formula",
+        "departs-from-formula",
+    ),
 )
 
 

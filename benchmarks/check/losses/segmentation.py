@@ -23,13 +23,6 @@ class DicePlusBCE(nn.Module):
         return bce + 1 - (2 * (p * mask).sum() + 1.0) / (p.sum() + mask.sum() + 1.0)
 
 
-@sound("issue: Dice without the factor 2, smoothed; half of the usual range")
-def dice_without_two(logits, mask):
-    p = logits.sigmoid().flatten(1)
-    t = mask.flatten(1)
-    return (1 - ((p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)).mean()
-
-
 @sound("repository: soft Jaccard of several classes, class indices")
 class JaccardOfClasses(nn.Module):
     def forward(self, logits, labels):
@@ -99,6 +92,13 @@ class PartsInADict(nn.Module):
 def masked_bce(pred, target, mask):
     each = F.binary_cross_entropy_with_logits(pred, target, reduction="none")
     return (each * mask).sum() / mask.sum().clamp_min(1)
+
+
+@faulty("contradicts-claim", thread="issue: Dice without the factor 2, smoothed; a perfect mask costs a half")
+def dice_without_two(logits, mask):
+    p = logits.sigmoid().flatten(1)
+    t = mask.flatten(1)
+    return (1 - ((p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)).mean()
 
 
 @faulty("no-graph", thread="question: Dice of thresholded probabilities does not train")

@@ -101,7 +101,7 @@ def _is_of_formula(outcome: Outcome, subject: Subject, taken: frozenset[str], sa
         return not re.search(r"masked|error|Huber|\bL1\b", said) and any(
             each in taken for each in subject.spec.arguments
         )
-    if outcome.check in ("unused-argument", "unread-argument"):
+    if outcome.check in ("unused-argument", "unread-argument", "weight-in-factor"):
         return all(re.split(r"\W", each.what, maxsplit=1)[0] in taken for each in outcome.findings)
     return True
 

@@ -275,8 +275,8 @@ def report_of(
     return Report(name, spec, under_causes(left, order), tuple(shown), waived, tuple(notes), seconds, versions())
 
 
-# Found in almost every formula of elements, so what else is found says more about the loss.
-USUAL = ("broadcasts",)
+# Found in almost every formula of elements, or in code that is copied, so what else is found says more about the loss.
+USUAL = ("broadcasts", "unread-argument")
 
 # Faults that explain others, the deepest first: any other finding may follow from them.
 ROOTS = (
@@ -284,14 +284,13 @@ ROOTS = (
         "no-graph",
         "misused-function",
         "samples-crossed",
-        "unread-argument",
         "one-edit-from-formula",
         "copied-unchanged",
         "contradicts-claim",
         "differs-from-name",
         "departs-from-formula",
     ),
-    *("samples-crossed", "mixed-derivatives", "rewards-errors"),
+    *("mixed-derivatives", "rewards-errors"),
     *("wrong-dimension", "activated-twice"),
     *("keeps-graph", "has-memory", "changes-inputs", "changes-grad-mode"),
 )

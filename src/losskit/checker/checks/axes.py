@@ -85,6 +85,28 @@ def _over_samples(subject: Subject) -> Iterator[Found]:
             return
 
 
+def cosine_of_columns(subject: Subject) -> Iterator[Found]:
+    """Whether a cosine of vectors, (N, D), runs over the samples."""
+    tensors = subject.example(batch=5)
+    if re.search(r"contrastive|siamese|triplet", subject.words.all):  # of batches of vectors, whatever shapes run
+        tensors = tuple(
+            torch.stack([t, t + 1, t + 2], 1) if t.dim() == 1 and t.is_floating_point() else t for t in tensors
+        )
+    shapes = [each.shape for each in tensors if each.is_floating_point() and each.dim() == 2 and each.shape[1] != 5]
+    for call in heard(subject, *tensors):
+        given, dim = call.tensors[:2], call.given(2, "dim", 1)
+        if call.name == "cosine_similarity" and dim == 0 and all(each.shape in shapes for each in given):
+            yield Found(
+                f"cosine_similarity runs over dimension 0 of {tuple(given[0].shape)}: it compares columns, "
+                "not the vectors of the samples",
+                {"dim": 0},
+                code(subject, *tensors),
+                None,
+                "cosine_similarity(..., dim=-1)",
+            )
+            return
+
+
 def _normalized_along_another(subject: Subject) -> Iterator[Found]:
     """Whether vectors have length 1 along another dimension than that along which their product is summed."""
     tensors = subject.example(batch=4, size=(2, 5) if subject.spec.takes_spatial(2) else None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from losskit.checker.checks.axes import along_axes
+from losskit.checker.checks.axes import along_axes, cosine_of_columns
 from losskit.checker.checks.effects import CLASS_WEIGHTS
 from losskit.checker.checks.tools import (
     BACKWARD,
@@ -130,15 +130,22 @@ def _most(call: Called) -> float:
         (labelled(spec) and spec.kind == "multiclass" and spec.scores != "probabilities")
         or (spec.layout == "alone" and len(spec.spatial) == 2)
         or (spec.two and spec.kind in ("regression", "distribution"))
+        or spec.kind in ("pairs", "penalty")
     ),
 )
 def wrong_dimension(subject: Subject) -> Iterator[Found]:
     """Does a softmax run over classes rather than samples or positions, and a variation over all positions?"""
+    yield from cosine_of_columns(subject) if subject.spec.kind in ("pairs", "penalty", "regression") else ()
     if subject.spec.layout == "alone" or subject.spec.kind in ("regression", "distribution"):
         yield from along_axes(subject)
         return
+    if not labelled(subject.spec):
+        return
     input, target = subject.example(batch=4)
     before = value(subject, input, target)
+    documented = [subject.words.shapes.get(name, ()) for name in subject.parameters[:2]]
+    if len(documented) == 2 and documented[1] and documented[0][:-1] == documented[1]:
+        return  # classes are documented as the last dimension
     if _unmoved(subject, input, target, 1, before) or close(value(subject, 2 * input, target), before):
         return
     for dim in (d for d in range(input.dim()) if d != 1 and input.shape[d] > 1):
@@ -349,16 +356,17 @@ def weight_in_factor(subject: Subject) -> Iterator[Found]:
     """Does a class weight of 2 double the loss, or not change it if the mean is weighted?"""
     tensors = subject.example(batch=3)
     by_class = isinstance(subject.origin.options.get("alpha"), (list, tuple, Tensor))  # else one number for all
+    focal = {"gamma": 2.0} if subject.origin.options.get("gamma") == 0 else {}  # which has no factor
     for option in (*CLASS_WEIGHTS, *(["alpha"] if by_class else [])):
         if option not in subject.spec.options:
             continue
         weights = [torch.full((subject.spec.classes,), n) for n in (1.0, 2.0, 3.0)]
-        costs = [tried(value, subject, *tensors, options={option: each}) for each in weights]
+        costs = [tried(value, subject, *tensors, options={option: each, **focal}) for each in weights]
         if None in costs:
             continue
         first, second, third = (each or 0.0 for each in costs)
         if not close(third - second, second - first, 1e-3, 1e-4 * abs(first)):
-            options = {option: torch.full((subject.spec.classes,), 2.0)}
+            options = {option: torch.full((subject.spec.classes,), 2.0), **focal}
             yield Found(
                 f"{option} of 2 multiplies the loss by {second / first:.3g}, and 3 by {third / first:.3g}",
                 {"with 1": first, "with 2": second, "with 3": third},

@@ -301,6 +301,24 @@ def _of_samples(claimed: Claimed) -> bool:
     return claimed.text.says(r"\((n|b|batch), ?1\)") and claimed.text.says(r"weights?[^()\n]*\((n|b|batch),?\)")
 
 
+def rmse(claimed: Claimed) -> Iterator[Found]:
+    """The root of a mean of squares, not the mean of the roots, which is the mean absolute error."""
+    if claimed.has("mask") or claimed.has("weight"):
+        return
+    for shape in ((6,), (2, 3)):
+        truth = torch.zeros(shape, dtype=torch.float64)
+        given = {"prediction": truth + 5 * drawn(*shape), "target": truth}
+        found = claimed.total(**given)
+        if not near(found, float(given["prediction"].abs().mean())):
+            return
+    yield claimed.found(
+        "the root is taken of each squared error: it is the mean absolute error",
+        {"value": found, "root of the mean": float(given["prediction"].square().mean().sqrt())},
+        "((prediction - target) ** 2).mean().sqrt()",
+        given,
+    )
+
+
 def masked(claimed: Claimed) -> Iterator[Found]:
     """What a mask removes changes nothing, even if it is NaN or infinite in the target."""
     shape = shape_of(claimed)
@@ -344,6 +362,7 @@ CLAIMS = (
         unless=r"pseudo|revers|berhu|adaptive|wing|quantile|robust",
         named=True,
     ),
+    Claim("root mean squared error", r"\brmse|root mean squared? error", _PAIR, (rmse,), unless="log", named=True),
     Claim("log-cosh loss", r"^(?!.*(dice|jaccard|tversky|iou)).*log ?cosh", _PAIR, (log_cosh,), named=True),
     Claim(
         "mean absolute percentage error",
