@@ -139,7 +139,7 @@ class MyFocalLoss(nn.Module):
 ROWS = [
     (ROOTS, "RMSELoss", ("F.mse_loss(pred, target).sqrt() + 0 * pred.mean()",), "not-finite"),
     (ROOTS, "RMSELoss", ("(F.mse_loss(pred, target) + 1e-9).sqrt()",), ""),
-    (ROOTS, "RMSELoss", ('(F.mse_loss(pred, target, reduction="none") + 1e-9).sqrt().mean()',), "one-edit-from-formula"),
+    (ROOTS, "RMSELoss", ("((pred - target) ** 2 + 1e-9).sqrt().mean()",), "one-edit-from-formula"),
     (COLUMNS, "ContrastiveLoss", ("1",), ""),
     (COLUMNS, "ContrastiveLoss", ("0",), "wrong-dimension"),
     (INSIDE, "MyFocalLoss", ("2.0", "torch.exp(-F.cross_entropy(input, target, reduction='none'))"), ""),

@@ -17,7 +17,7 @@ _LONGEST = 1500  # characters: longer documentation describes cases that depend 
 _WORD = (
     r"batch(?:_size)?|num_\w+|n_\w+|classes|channels|height|width|seq(?:_len(?:gth)?)?|vocab(?:_size)?|"
     r"time(?:_?steps)?|horizon|length|\w*_?dim|(?:in|out)_features|quantiles|points|queries|atoms|joints|frames|"
-    r"(?:latent|hidden|embed\w*)(?:_size)?"
+    r"(?:latent|hidden|embed\w*)(?:_size)?|positions|letters|tokens"
 )
 _SIZE = rf"(?:(?i:{_WORD})|[A-Z][\w']*(?:\s*[-+*/]\s*\d+)?|\d+|\*|\.\.\.)"
 _SHAPE = re.compile(rf"\(\s*({_SIZE}(?:\s*,\s*{_SIZE})*)\s*,?\s*\)")
