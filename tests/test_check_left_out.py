@@ -194,7 +194,7 @@ class MaskedL1(nn.Module):
 '''
 ROWS = [
     (SPARSE, "MaskedL1", (), ""),
-    (UNWEIGHTED, "weighted_mse", ("",), "unread-argument"),
+    (UNWEIGHTED, "weighted_mse", ("",), "contradicts-claim"),
     (UNWEIGHTED, "weighted_mse", ("weight * ",), ""),
     (INTERFACE, "BPR", ("",), ""),
     (RELATIVE_KL, "residual_kl", (".sum()",), "not-as-documented"),
