@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -110,6 +111,19 @@ def graph_ends(calls: Sequence[Called]) -> list[str]:
             found.append(call.name)
     order = sorted(dict.fromkeys(found), key=lambda n: [*_FLAT, *_ENDS].index(n))
     return [_spoken(name) for name in order]
+
+
+def written_ends(subject: Subject, calls: Sequence[Called], reached: bool) -> list[str]:
+    """Those that the code mentions, or the constructor that copies numbers; any, if the input is not reached."""
+    ends = graph_ends(calls)
+    written = [each for each in ends if not each.startswith(".") or each[:-1] in subject.words.code]
+    return written or _copied_numbers(subject) or ([] if reached else ends)
+
+
+def _copied_numbers(subject: Subject) -> list[str]:
+    """A constructor of tensors that the loss passes what it computed to: the new tensor has the numbers alone."""
+    found = re.search(r"torch\.(float)?tensor\((?!\d|\[?-?\d|\[\])[^\n]*\)", subject.words.code)
+    return [] if found is None else [found[0].split("(")[0] + "(...)"]
 
 
 def _flat(made: Any) -> list[Any]:

@@ -10,18 +10,7 @@ from losskit.checker.words import Words
 Key = tuple[str, str, str]  # kind, scores, layout
 
 TARGETS = {
-    "target",
-    "targets",
-    "label",
-    "labels",
-    "lb",
-    "lbl",
-    "y_true",
-    "true",
-    "truth",
-    "gt",
-    "ground_truth",
-    "mask",
+    *("target", "targets", "label", "labels", "lb", "lbl", "y_true", "true", "truth", "gt", "ground_truth", "mask"),
     "y",
 }
 INPUTS = {

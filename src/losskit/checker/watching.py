@@ -112,9 +112,7 @@ def _refuse_repeated_letters(func: Callable[..., Any], given: Sequence[Any]) -> 
     if getattr(func, "__name__", "") != "einsum" or not isinstance(given[0], str) or "." in given[0]:
         return
     sizes: dict[str, int] = {}
-    for letters, tensor in zip(
-        given[0].split("->")[0].replace(" ", "").split(","), tensors_in(given[1:]), strict=False
-    ):
+    for letters, tensor in zip(letters_of(given[0]), tensors_in(given[1:]), strict=False):
         for letter, size in zip(letters, tensor.shape, strict=False):
             if sizes.setdefault(letter, size) != size:
                 raise Mismatch("shapes do not match")

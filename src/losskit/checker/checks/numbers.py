@@ -84,12 +84,10 @@ def not_finite(subject: Subject) -> Iterator[Found]:
             return
 
 
-_CONTRASTS = r"contrast|sup_?con|info_?nce|nt_?xent|simclr|\bclip\b"
-
-
 def _of_unit_vectors(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
     """Whether it compares embeddings whose length it leaves to the model, and is finite if that is 1."""
-    if not re.search(_CONTRASTS, subject.words.all) or re.search(r"normali[sz]e\(|cosine|\.norm\(", subject.words.code):
+    named = re.search(r"contrast|sup_?con|info_?nce|nt_?xent|simclr|\bclip\b", subject.words.all)
+    if not named or re.search(r"normali[sz]e\(|cosine|\.norm\(", subject.words.code):
         return False
     unit = tuple(normalize(each, dim=-1) if each.is_floating_point() and each.dim() > 1 else each for each in tensors)
     found = tried(pull, subject, *unit)

@@ -15,9 +15,9 @@ from losskit.checker.checks.constants import connected, connected_gradient, need
 from losskit.checker.checks.directions import beside_correct, directions, towards_correct
 from losskit.checker.checks.numbers import loses_float64
 from losskit.checker.checks.tools import BACKWARD, attached, code, pull, result, sigmoid, tried, value
-from losskit.checker.claims.text import in_words
+from losskit.checker.claims.text import is_score
 from losskit.checker.finding import Found, Severity
-from losskit.checker.listening import graph_ends, has_own_backward, heard
+from losskit.checker.listening import has_own_backward, heard, written_ends
 from losskit.checker.registry import check
 from losskit.checker.subject import LossRaised, Subject
 
@@ -59,17 +59,9 @@ def no_graph(subject: Subject) -> Iterator[Found]:
         fix = "Multiply by 1 - mask (~mask)." if out else "Multiply by the mask, not by 1 - mask."
         yield Found(what, "", code(subject, *tensors, lines=BACKWARD), None, fix)
         return
-    ends = graph_ends(heard(subject, *tensors))
-    written = [each for each in ends if not each.startswith(".") or each[:-1] in subject.words.code]
-    ends = written or _copied_numbers(subject) or ([] if reached else ends)
+    ends = written_ends(subject, heard(subject, *tensors), reached)
     seen = f"the graph ends at {', '.join(ends[:3])}" if ends else ""
     yield Found(f"{what}{': ' + seen if seen else ''}", seen, code(subject, *tensors, lines=BACKWARD))
-
-
-def _copied_numbers(subject: Subject) -> list[str]:
-    """A constructor of tensors that the loss passes what it computed to: the new tensor has the numbers alone."""
-    found = re.search(r"torch\.(float)?tensor\((?!\d|\[?-?\d|\[\])[^\n]*\)", subject.words.code)
-    return [] if found is None else [found[0].split("(")[0] + "(...)"]
 
 
 def _writes(subject: Subject, tensors: tuple[Tensor, ...]) -> bool:
@@ -306,17 +298,6 @@ def _usual(subject: Subject, at: Any) -> float:
     return float(pull(subject, *subject.example(scale=0.5, correct=False)).gradient[at].abs().max())
 
 
-_SCORES = (
-    r"iou|jaccard|dice|f1|f_?beta|score|coef\w*|index|ssim|psnr|accuracy|precision|recall|similarity|log_?p(rob)?s?"
-)
-
-
-def _is_score(name: str) -> bool:
-    """Whether the name is that of a score, which is high for a correct prediction."""
-    own = in_words(name)
-    return re.search(rf"\b({_SCORES})$", own) is not None and re.search(r"loss|criteri|distance", own) is None
-
-
 @check(
     "rewards-errors",
     Severity.WRONG,
@@ -329,7 +310,7 @@ def rewards_errors(subject: Subject) -> Iterator[Found]:
     """Is the loss lower for correct predictions than for wrong ones, and does each step lead to correct ones?"""
     if roles.of_generator(subject.origin.name) and any("fake" in each.lower() for each in subject.parameters):
         return  # it raises the scores of fake samples
-    score = _is_score(subject.origin.name)
+    score = is_score(subject.origin.name)
     for scale in (1.0, 3.0) if subject.spec.meant else ():
         right, wrong = (subject.example(scale=scale, correct=answer, batch=4) for answer in (True, False))
         costs = value(subject, *right), value(subject, *wrong)

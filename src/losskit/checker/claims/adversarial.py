@@ -155,9 +155,8 @@ def halves(claimed: Claimed) -> Iterator[Found]:
 
 def hinge_margin(claimed: Claimed) -> Iterator[Found]:
     """A critic that is right beyond the margin has no loss; at 0 on both sides the loss is positive."""
-    if not claimed.has("real", "fake") or claimed.has("mode") or _generator(claimed):
-        return
-    if claimed.subject.spec.part == "result[0]":
+    apart = claimed.subject.spec.part == "result[0]"  # it returns both terms
+    if apart or not claimed.has("real", "fake") or claimed.has("mode") or _generator(claimed):
         return
     sure = {"real": torch.full((4, 1), 3.0), "fake": torch.full((4, 1), -3.0)}
     found = claimed.value(**sure)

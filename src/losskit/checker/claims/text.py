@@ -59,3 +59,14 @@ def in_words(name: str) -> str:
     """`GANHingeLoss`, `gan_hinge_loss` as `gan hinge loss`."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return re.sub(r"[^a-z0-9]+", " ", parted.lower()).strip()
+
+
+_SCORES = (
+    r"iou|jaccard|dice|f1|f_?beta|score|coef\w*|index|ssim|psnr|accuracy|precision|recall|similarity|log_?p(rob)?s?"
+)
+
+
+def is_score(name: str) -> bool:
+    """Whether the name is that of a score, which is high for a correct prediction."""
+    own = in_words(name)
+    return re.search(rf"\b({_SCORES})$", own) is not None and re.search(r"loss|criteri|distance", own) is None
